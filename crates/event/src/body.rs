@@ -1,0 +1,154 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{Act, Role, Subject};
+
+/// What is particular to one kind of event. Closed: a new duty adds a variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Body {
+    /// An account of a person or a client was added or changed.
+    Account(AccountChange),
+    /// The guard was asked, and this is what it said.
+    Decision(Decided),
+    /// An HL7 v2 message; the raw bytes are the message as it stood between the frame's marks.
+    Message(Message),
+    /// The record was opened: always its first event, so that index 0 is never a version.
+    Opened(Opened),
+    /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
+    Resource(Resource),
+    /// Somebody signed in or out, or tried to.
+    Session(Session),
+    /// A merge of two patients was taken back.
+    Unmerge(Unmerge),
+    /// Bytes from a known sender that could not be understood. Kept all the same.
+    Unread(Unread),
+}
+
+/// What is known of an HL7 v2 message without understanding all of it.
+///
+/// The resources it means are not sealed with it: they are the chart's reading of it, made by
+/// `wire::v2` from the raw bytes and these fields alone, so that a better reading heals old charts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The feed it came in by.
+    pub feed: String,
+    /// MSH-9 as `TYPE^TRIGGER`, for instance `ORU^R01`.
+    pub kind: String,
+    /// MSH-10, the sender's message id.
+    pub control: String,
+    /// IANA name of the zone in which the sender writes times without an offset.
+    pub zone: String,
+    /// The character set the sender uses when MSH-18 is empty, as HL7 table 0211 names it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub charset: String,
+    /// The assigning authority of identifiers that name none.
+    pub authority: String,
+    /// Whether Salus maps this kind of message to the chart; false: "kept, not mapped".
+    pub mapped: bool,
+    /// What was odd about it, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub complaints: Vec<String>,
+}
+
+/// The record begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The log's origin line (C2SP tlog-checkpoint).
+    pub origin: String,
+}
+
+/// A FHIR R4 resource that was created, replaced or deleted through the FHIR door.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// The FHIR type, for instance `Observation`.
+    pub kind: String,
+    /// The logical id.
+    pub id: String,
+    /// The version this write replaces, which is the index of the event that wrote it; 0: none.
+    pub replaces: u64,
+    /// The number of events the writer knew of when it read what it replaces.
+    pub as_of: u64,
+    /// References that the transaction resolved: (as received, as stored).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolved: Vec<(String, String)>,
+}
+
+/// Bytes that were not understood.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// The feed they came in by.
+    pub feed: String,
+    /// Why they could not be read, in words.
+    pub reason: String,
+}
+
+/// A decision, as the record keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// What was asked for.
+    pub act: Act,
+    /// Of whom or what.
+    pub subject: Subject,
+    /// What for (HL7 v3 PurposeOfUse, for instance `TREAT`).
+    pub purpose: String,
+    /// The reason the asker typed, if one was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What was looked at within the subject, for instance a search's query.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Whether it was allowed.
+    pub allowed: bool,
+}
+
+/// An account was added, changed or disabled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountChange {
+    /// The account's id: a sign-in name or a client id.
+    pub id: String,
+    /// What it is from now on; `None`: disabled.
+    pub account: Option<Account>,
+}
+
+/// A person or a system that may sign in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// How a person would say it.
+    pub name: String,
+    /// What it is here for.
+    pub role: Role,
+    /// The wards a person works on, by code.
+    #[serde(default)]
+    pub wards: Vec<String>,
+    /// A person: the identifier under which messages name them (the id of PV1-7, ORC-12 ...).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub practitioner: Option<String>,
+    /// What proves it: an argon2id PHC string of a password (people), or the hex SHA-256 of a
+    /// 256-bit random token (clients).
+    pub secret: String,
+    /// A client: what it may do, as SMART v2 `system/Type.cruds` scopes.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// A sign-in or sign-out, or an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The account that was named.
+    pub account: String,
+    /// Whether it worked.
+    pub ok: bool,
+    /// Why not, or from where.
+    pub note: String,
+}
+
+/// A merge taken back: the two are separate patients again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unmerge {
+    /// Id of the Patient that had been retired.
+    pub retired: String,
+    /// Id of the Patient that had survived.
+    pub survivor: String,
+    /// The reason that was typed.
+    pub reason: String,
+}

@@ -1,0 +1,83 @@
+use serde::{Deserialize, Serialize};
+
+/// What somebody did, or asks to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// Make a resource that was not there.
+    Create,
+    /// Mark a resource as no longer current.
+    Delete,
+    /// Read what a resource, a patient or a type has been.
+    History,
+    /// Add, change or disable an account, a client or a setting.
+    Manage,
+    /// Look at one chart or resource.
+    Read,
+    /// Look at the body of a message on the Flow page.
+    ReadMessage,
+    /// Ask which patients or resources there are.
+    Search,
+    /// Deliver a message.
+    Send,
+    /// Begin a session.
+    SignIn,
+    /// End a session.
+    SignOut,
+    /// Take a merge of two patients back.
+    Unmerge,
+    /// Replace a resource by a newer version.
+    Update,
+}
+
+impl Act {
+    /// The act's one word, as policies and the record spell it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Act::Create => "create",
+            Act::Delete => "delete",
+            Act::History => "history",
+            Act::Manage => "manage",
+            Act::Read => "read",
+            Act::ReadMessage => "read-message",
+            Act::Search => "search",
+            Act::Send => "send",
+            Act::SignIn => "sign-in",
+            Act::SignOut => "sign-out",
+            Act::Unmerge => "unmerge",
+            Act::Update => "update",
+        }
+    }
+}
+
+/// To whom or what.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "of", content = "id")]
+pub enum Subject {
+    /// An account of a person or a client, by id.
+    Account(String),
+    /// A feed, by name.
+    Feed(String),
+    /// All resources of one FHIR type, by type name: what a search without a patient asks for.
+    Kind(String),
+    /// One patient, by the id of the Patient resource.
+    Patient(String),
+    /// The record itself.
+    Record,
+    /// A ward, by code.
+    Ward(String),
+}
+
+impl Subject {
+    /// The patient's id, if the subject is one patient.
+    pub fn patient(&self) -> Option<&str> {
+        match self {
+            Subject::Patient(id) => Some(id),
+            Subject::Account(_)
+            | Subject::Feed(_)
+            | Subject::Kind(_)
+            | Subject::Record
+            | Subject::Ward(_) => None,
+        }
+    }
+}

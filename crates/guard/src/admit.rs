@@ -1,0 +1,181 @@
+//! The only way from a claim to an event that the record will take.
+
+use event::{Arrival, Body, Event, Resend};
+
+use crate::Decision;
+
+/// An event the guard vouches for. There is no other way to make one than [`admit`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admitted {
+    event: Event,
+    resend: Option<Resend>,
+}
+
+impl Admitted {
+    /// The event.
+    pub const fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// How a second delivery of the same thing would be recognised.
+    pub const fn resend(&self) -> Option<&Resend> {
+        self.resend.as_ref()
+    }
+
+    /// Both parts, for the record.
+    pub fn into_parts(self) -> (Event, Option<Resend>) {
+        (self.event, self.resend)
+    }
+}
+
+/// On whose word an arrival comes in.
+#[derive(Debug, Clone, Copy)]
+pub enum Standing<'a> {
+    /// Somebody asked the guard, and this is what it said.
+    Decided(&'a Decision),
+    /// A message feed, with what its certificate or address entitles it to send.
+    Feed(&'a Grant),
+    /// Salus itself: decisions, sessions, accounts changed by the operator, unread bytes.
+    Salus,
+}
+
+/// What one feed may send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The feed's name.
+    pub feed: String,
+    /// Message kinds as `ORU^R01`, `ADT^*` or `*`.
+    pub messages: Vec<String>,
+    /// Sending facilities (MSH-4, first component); empty: any.
+    pub facilities: Vec<String>,
+}
+
+/// Why an arrival was not admitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Ids of what refused it.
+    pub because: Vec<String>,
+    /// In plain language.
+    pub words: String,
+}
+
+/// Turns a claim into an event, or says why not.
+///
+/// `facility` is what the sender says it is (MSH-4.1); empty for anything that is not a message.
+///
+/// # Errors
+/// [`Refused`] if the standing does not entitle the arrival.
+pub fn admit(
+    arrival: Arrival,
+    standing: Standing<'_>,
+    facility: &str,
+) -> Result<Admitted, Refused> {
+    let because = match standing {
+        Standing::Decided(decision) if decision.allowed() => decision.because().to_vec(),
+        Standing::Decided(decision) => {
+            return Err(Refused {
+                because: decision.because().to_vec(),
+                words: decision.words().join(" "),
+            });
+        }
+        Standing::Feed(grant) => by_grant(&arrival, grant, facility)?,
+        Standing::Salus => vec!["salus-itself".to_owned()],
+    };
+    let Arrival { mut claim, resend } = arrival;
+    claim.because = because;
+    Ok(Admitted {
+        event: claim,
+        resend,
+    })
+}
+
+fn by_grant(arrival: &Arrival, grant: &Grant, facility: &str) -> Result<Vec<String>, Refused> {
+    let Body::Message(message) = &arrival.claim.body else {
+        return Ok(vec![format!("feed:{}", grant.feed)]);
+    };
+    if !grant
+        .messages
+        .iter()
+        .any(|pattern| matches_kind(pattern, &message.kind))
+    {
+        return Err(Refused {
+            because: vec!["feed-message-type".into()],
+            words: format!("feed `{}` may not send `{}`", grant.feed, message.kind),
+        });
+    }
+    if !grant.facilities.is_empty() && !grant.facilities.iter().any(|known| known == facility) {
+        return Err(Refused {
+            because: vec!["feed-facility".into()],
+            words: format!(
+                "feed `{}` may not send for facility `{facility}`",
+                grant.feed
+            ),
+        });
+    }
+    Ok(vec![format!("feed:{}", grant.feed)])
+}
+
+fn matches_kind(pattern: &str, kind: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => kind.starts_with(prefix),
+        None => pattern == kind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{Act, Actor, Message, Subject};
+
+    use super::*;
+
+    fn message(kind: &str) -> Arrival {
+        let body = Body::Message(Message {
+            feed: "lab".into(),
+            kind: kind.into(),
+            control: "1".into(),
+            zone: "UTC".into(),
+            charset: String::new(),
+            authority: "MRN".into(),
+            mapped: true,
+            complaints: Vec::new(),
+        });
+        Event::new(
+            Actor::feed("lab"),
+            Act::Send,
+            Subject::Patient("p".into()),
+            body,
+        )
+        .into()
+    }
+
+    fn lab() -> Grant {
+        Grant {
+            feed: "lab".into(),
+            messages: vec!["ORU^*".into(), "ORM^O01".into()],
+            facilities: vec!["LABOR".into()],
+        }
+    }
+
+    #[test]
+    fn the_laboratory_cannot_admit_a_patient() {
+        let grant = lab();
+        let refused = admit(message("ADT^A01"), Standing::Feed(&grant), "LABOR").unwrap_err();
+        assert_eq!(refused.because, ["feed-message-type"]);
+        assert_eq!(refused.words, "feed `lab` may not send `ADT^A01`");
+    }
+
+    #[test]
+    fn a_feed_speaks_only_for_its_facilities() {
+        let grant = lab();
+        assert!(admit(message("ORU^R01"), Standing::Feed(&grant), "LABOR").is_ok());
+        let refused = admit(message("ORU^R01"), Standing::Feed(&grant), "ICU").unwrap_err();
+        assert_eq!(refused.because, ["feed-facility"]);
+    }
+
+    #[test]
+    fn an_admitted_event_says_why() {
+        let grant = lab();
+        let admitted = admit(message("ORU^R01"), Standing::Feed(&grant), "LABOR").unwrap();
+        assert_eq!(admitted.event().because, ["feed:lab"]);
+    }
+}

@@ -1,0 +1,12 @@
+//! **In**: an [`Arrival`](event::Arrival) or an [`Ask`] with the [`Facts`] about it.
+//! **Out**: an [`Admitted`] event or a [`Decision`] with its reasons.
+//! **Never**: I/O, async, a clock, randomness; a decision that errors is a refusal.
+//! **Start here**: [`Policies::decide`], then [`admit`].
+
+mod admit;
+mod ask;
+mod policies;
+
+pub use admit::{Admitted, Grant, Refused, Standing, admit};
+pub use ask::{Ask, Decision, Facts, Identity, Relation};
+pub use policies::{Policies, PolicyError};

@@ -1,0 +1,39 @@
+use thiserror::Error as ThisError;
+
+/// Why the record did not do what it was asked.
+#[derive(Debug, ThisError)]
+pub enum Error {
+    /// Our own fault or our machine's: the sender should try again.
+    #[error("the record cannot {doing}: {why}")]
+    Broken {
+        /// What was being done.
+        doing: &'static str,
+        /// What went wrong, without patient data.
+        why: String,
+    },
+    /// Somebody else wrote this resource first; nothing was sealed.
+    #[error("`{kind}/{id}` was changed since it was read")]
+    Conflict {
+        /// FHIR type.
+        kind: String,
+        /// Logical id.
+        id: String,
+    },
+    /// There is no event with this index.
+    #[error("there is no event {0} in the record")]
+    NoSuchIndex(u64),
+    /// The event is there but its patient's key is not: it was erased.
+    #[error("event {0} was erased")]
+    Erased(u64),
+    /// The event is larger than the record takes.
+    #[error("an event of {bytes} bytes is more than `event_bytes_max` = {max}")]
+    TooLarge {
+        /// Size of the event.
+        bytes: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The record is shutting down.
+    #[error("the record is stopping")]
+    Stopped,
+}

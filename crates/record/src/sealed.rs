@@ -1,0 +1,122 @@
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+use event::{Event, Time};
+use guard::{Ask, Decision};
+
+use crate::Error;
+
+/// An event with its place in the record. Only the record makes one.
+#[derive(Debug, Clone)]
+pub struct Sealed {
+    pub(crate) index: u64,
+    pub(crate) at: Time,
+    pub(crate) stream: [u8; 16],
+    pub(crate) event: Event,
+}
+
+impl Sealed {
+    /// Its index in the record, from 0; also the version id of a resource that it wrote.
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// When it was sealed. Never earlier than the event before it.
+    pub const fn at(&self) -> Time {
+        self.at
+    }
+
+    /// What was sealed.
+    pub const fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// The random name of the key it is encrypted under; one a patient.
+    pub const fn stream(&self) -> [u8; 16] {
+        self.stream
+    }
+}
+
+/// What the sender gets, after the commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// The index in the record; for a repeated delivery, that of the first one.
+    pub index: u64,
+    /// When it was sealed.
+    pub at: Time,
+    /// The same sender delivered the same message id with the same content before.
+    pub repeated: bool,
+    /// The same sender used the same message id for other content before: flagged, but sealed.
+    pub reused: bool,
+}
+
+/// Leave to look at what one sealed decision allowed. Made by the record alone, used once.
+#[derive(Debug)]
+pub struct Permit {
+    pub(crate) index: u64,
+    pub(crate) ask: Ask,
+}
+
+impl Permit {
+    /// The index of the sealed decision.
+    pub const fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// What was asked and allowed: act, subject and types.
+    pub const fn ask(&self) -> &Ask {
+        &self.ask
+    }
+}
+
+/// What became of an ask once its decision was sealed.
+#[derive(Debug)]
+pub enum Witnessed {
+    /// Allowed.
+    Allowed(Permit),
+    /// Refused, sealed at this index, with its reasons.
+    Refused(u64, Decision),
+}
+
+/// Makes stable ids from identifiers without letting anyone turn them back without the key.
+#[derive(Clone)]
+pub struct Blind(pub(crate) Arc<hmac::Key>);
+
+impl Blind {
+    /// A FHIR id (26 characters of `a-z2-7`) for an identifier: 128 bits of
+    /// HMAC-SHA-256 over type, system and value. The same identifier gives the same id for ever.
+    pub fn id(&self, kind: &str, system: &str, value: &str) -> String {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in [kind, system, value] {
+            context.update(&(part.len() as u64).to_le_bytes());
+            context.update(part.as_bytes());
+        }
+        let tag = context.sign();
+        base32(tag.as_ref().get(..16).unwrap_or_default())
+    }
+}
+
+fn base32(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut out = String::with_capacity(26);
+    let (mut buffer, mut bits) = (0_u32, 0_u32);
+    for &byte in bytes {
+        buffer = (buffer << 8) | u32::from(byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            push_letter(&mut out, LETTERS, buffer >> bits);
+        }
+    }
+    push_letter(&mut out, LETTERS, buffer << (5 - bits));
+    out
+}
+
+fn push_letter(out: &mut String, letters: &[u8; 32], value: u32) {
+    if let Some(&letter) = letters.get((value & 31) as usize) {
+        out.push(char::from(letter));
+    }
+}
+
+/// So that `?` works on what a reader returns.
+pub(crate) type Outcome<T> = Result<T, Error>;

@@ -1,0 +1,3 @@
+//! Doors for systems.
+
+pub mod fhir;

@@ -1,0 +1,9 @@
+//! **In**: HTTP requests.
+//! **Out**: pages for people, FHIR for systems.
+//! **Never**: a chart without a permit; a page that hides how old it is; script that is needed.
+//! **Start here**: [`router`], then [`App`].
+
+pub mod api;
+mod app;
+
+pub use app::{App, Settings};
