@@ -1,1 +1,22 @@
+//! **In**: plaintexts, keys, leaf hashes, notes: values.
+//! **Out**: entries, ciphertexts, roots, tiles, signed checkpoints, proofs: values.
+//! **Never**: I/O, async, a clock, randomness (nonces, salts and keys are parameters).
+//! **Start here**: [`Entry`], then [`Edge`], then [`Proof`].
 
+mod checkpoint;
+mod entry;
+mod envelope;
+mod keys;
+mod proof;
+mod tile;
+mod tree;
+
+pub use checkpoint::{LogKey, LogVerifier, NoteFault};
+pub use entry::{ENTRY_BYTES, Entry};
+pub use envelope::{Compressor, Prepared, SALT_BYTES, commitment, open, prepare, seal};
+pub use keys::{KEY_BYTES, Key, KeyFault, derive, unwrap, wrap};
+pub use proof::{Proof, ProofFault, climb, consistent};
+pub use tile::{
+    TILE_WIDTH, bundle, bundle_path, pack, pack_path, read_bundle, read_pack, read_tile, tile_path,
+};
+pub use tree::{Edge, Frontier, Hash, leaf_hash, node_hash, root_of, sha256, subtree};
