@@ -47,13 +47,9 @@ fn included(case: &Value) -> Option<bool> {
     Some(climb(&leaf, index, size, &proof) == Some(root))
 }
 
-/// One case leaves both roots out: any root serves there, as long as it is the same one.
+/// One case has roots that are no hashes ("don't care"): only whether they are equal counts there.
 fn root(value: &Value) -> Option<Hash> {
-    if value.is_null() {
-        Some([0; 32])
-    } else {
-        hash(value)
-    }
+    hash(value).or_else(|| Some(seal::sha256(&[value.as_str()?.as_bytes()])))
 }
 
 fn grown(case: &Value) -> Option<bool> {
