@@ -1,1 +1,20 @@
+//! **In**: sealed messages, FHIR writes and unmerges.
+//! **Out**: current charts, their versions, search, census; content only for a consumed `Permit`.
+//! **Never**: a change to the record; content without a permit; a patient the permit does not name.
+//! **Start here**: [`Chart`], then [`Open`].
 
+mod chart;
+mod error;
+mod open;
+mod page;
+mod view;
+
+pub use chart::{Chart, Config, Located, WardCount};
+pub use error::ChartError;
+pub use open::Open;
+pub use page::{HistoryOf, Page, PageOf, Source, Stored};
+pub use view::{
+    Address, Allergy, CensusRow, CodeStatus, Contact, Coverage, Encounter, FindPatient, Identifier,
+    Identity, Mark, Medication, PatientView, Problem, Report, ResultRow, Retired, Telecom, Vital,
+    VitalReading,
+};

@@ -1,0 +1,78 @@
+use event::Time;
+
+/// One version of a resource, complete, as a client reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The FHIR type.
+    pub kind: String,
+    /// The logical id.
+    pub id: String,
+    /// The index of the event that wrote it: `meta.versionId`, and where its proof is.
+    pub version: u64,
+    /// When that event was sealed: `meta.lastUpdated`.
+    pub at: Time,
+    /// This version says that the resource is gone; `json` is empty.
+    pub deleted: bool,
+    /// The patient it belongs to now: the survivor's id, if it was written for a retired one.
+    pub patient: Option<String>,
+    /// The resource: as received, with `id`, `meta.versionId` and `meta.lastUpdated` set.
+    pub json: Vec<u8>,
+    /// Which door it came in by.
+    pub source: Source,
+    /// It came for an identifier that had already been retired by a merge.
+    pub late: bool,
+}
+
+/// Which door a version came in by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The FHIR door.
+    Fhir,
+    /// A message feed, by name.
+    Message(String),
+    /// Salus itself: a merge that was taken back.
+    Salus,
+}
+
+/// Which part of a longer answer is wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PageOf {
+    /// Matches on a page; 0 asks for the total only.
+    pub count: usize,
+    /// The `next` of the page before; `None`: the first page.
+    pub token: Option<String>,
+}
+
+/// One page of an answer. What arrives after the first page was read does not shift the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// What was asked for, in order.
+    pub matches: Vec<Stored>,
+    /// What `_include` and `_revinclude` brought, without doubles.
+    pub included: Vec<Stored>,
+    /// How many there are on all pages, when that is cheap to know.
+    pub total: Option<u64>,
+    /// Asks for the page after this one; `None`: this is the last.
+    pub next: Option<String>,
+    /// Every patient whose data is on this page (survivors' ids), for the record.
+    pub patients: Vec<String>,
+}
+
+/// Whose history is asked for. Newest first, always.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HistoryOf {
+    /// One resource.
+    Instance {
+        /// FHIR type.
+        kind: String,
+        /// Logical id.
+        id: String,
+    },
+    /// All resources of a type.
+    Type {
+        /// FHIR type.
+        kind: String,
+    },
+    /// Everything; needs a permit for `Subject::Record`.
+    System,
+}
