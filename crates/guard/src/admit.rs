@@ -28,6 +28,18 @@ impl Admitted {
     }
 }
 
+/// A decision is the guard's own word: it goes into the record with its reasons.
+impl From<&Decision> for Admitted {
+    fn from(decision: &Decision) -> Admitted {
+        let ask = decision.ask();
+        let body = Body::Decision(decision.decided());
+        let actor = ask.identity.actor.clone();
+        let mut event = Event::new(actor, ask.act, ask.subject.clone(), body);
+        event.because = decision.because().to_vec();
+        Admitted { event, resend: None }
+    }
+}
+
 /// On whose word an arrival comes in.
 #[derive(Debug, Clone, Copy)]
 pub enum Standing<'a> {

@@ -5,8 +5,14 @@
 
 mod admit;
 mod ask;
+mod load;
 mod policies;
+mod scopes;
+mod slice;
+mod words;
 
 pub use admit::{Admitted, Grant, Refused, Standing, admit};
 pub use ask::{Ask, Decision, Facts, Identity, Relation};
-pub use policies::{Policies, PolicyError};
+pub use load::PolicyError;
+pub use policies::Policies;
+pub use scopes::{BadScope, Scope};

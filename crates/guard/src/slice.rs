@@ -1,0 +1,204 @@
+//! One question as Cedar sees it: a request and just the entities that bear on it.
+
+use std::collections::{HashMap, HashSet};
+
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
+    RequestValidationError, RestrictedExpression, Schema,
+};
+use event::{Act, Role, Subject};
+
+use crate::scopes::uncovered;
+use crate::{Ask, Facts, Relation};
+
+/// Makes requests in the words of `policies/salus.cedarschema`.
+#[derive(Debug)]
+pub(crate) struct Slicer {
+    schema: Schema,
+    names: Names,
+}
+
+/// Why a question cannot be put to the policies.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// Nothing of this kind can be done to such a thing: no policy could ever allow it.
+    Meaningless,
+    /// The schema and this file disagree.
+    Broken(String),
+}
+
+impl Slicer {
+    /// # Errors
+    /// What is wrong with the schema, in words.
+    pub(crate) fn new(schema: Schema) -> Result<Slicer, String> {
+        let names = Names::new()?;
+        Ok(Slicer { schema, names })
+    }
+
+    pub(crate) fn slice(&self, ask: &Ask, facts: &Facts) -> Result<(Request, Entities), Unfit> {
+        let asker = self.names.account(&ask.identity.actor.id);
+        let subject = self.names.subject(&ask.subject);
+        let entities = self.entities(ask, facts, (&asker, &subject))?;
+        let action = self.names.action(ask.act);
+        let request = Request::new(asker, action, subject, context(ask)?, Some(&self.schema))
+            .map_err(|error| match error {
+                RequestValidationError::UndeclaredAction(_)
+                | RequestValidationError::InvalidResourceType(_) => Unfit::Meaningless,
+                other => broken(other),
+            })?;
+        Ok((request, entities))
+    }
+
+    fn entities(
+        &self,
+        ask: &Ask,
+        facts: &Facts,
+        (asker, subject): (&EntityUid, &EntityUid),
+    ) -> Result<Entities, Unfit> {
+        let mut entities = vec![self.asker(ask, asker.clone())?];
+        match &ask.subject {
+            Subject::Patient(_) => {
+                entities.push(self.patient(facts, asker.clone(), subject.clone())?);
+            }
+            Subject::Account(_) if subject != asker => {
+                entities.push(self.stranger(subject.clone())?);
+            }
+            Subject::Account(_)
+            | Subject::Feed(_)
+            | Subject::Kind(_)
+            | Subject::Record
+            | Subject::Ward(_) => {}
+        }
+        Entities::from_entities(entities, None).map_err(broken)
+    }
+
+    fn asker(&self, ask: &Ask, uid: EntityUid) -> Result<Entity, Unfit> {
+        let wards = self.names.wards(ask.identity.wards.iter());
+        let role = self.names.role(ask.identity.role());
+        let attributes = HashMap::from([("wards".to_owned(), wards)]);
+        Entity::new(uid, attributes, HashSet::from([role])).map_err(broken)
+    }
+
+    fn patient(&self, facts: &Facts, asker: EntityUid, uid: EntityUid) -> Result<Entity, Unfit> {
+        let wards = facts
+            .relations
+            .iter()
+            .filter_map(|relation| match relation {
+                Relation::Ward(code) => Some(code),
+                Relation::CareTeam(_) => None,
+            });
+        let named = facts
+            .relations
+            .iter()
+            .any(|relation| matches!(relation, Relation::CareTeam(_)));
+        let team = named.then(|| RestrictedExpression::new_entity_uid(asker));
+        let attributes = HashMap::from([
+            ("wards".to_owned(), self.names.wards(wards)),
+            ("team".to_owned(), RestrictedExpression::new_set(team)),
+        ]);
+        Entity::new(uid, attributes, HashSet::new()).map_err(broken)
+    }
+
+    /// An account that is asked about; where it works has no bearing on the question.
+    fn stranger(&self, uid: EntityUid) -> Result<Entity, Unfit> {
+        let wards = RestrictedExpression::new_set([]);
+        let attributes = HashMap::from([("wards".to_owned(), wards)]);
+        Entity::new(uid, attributes, HashSet::new()).map_err(broken)
+    }
+}
+
+fn context(ask: &Ask) -> Result<Context, Unfit> {
+    let reason = ask.reason.as_deref().unwrap_or_default().trim().to_owned();
+    Context::from_pairs([
+        ("purpose".to_owned(), text(ask.purpose.clone())),
+        ("reason".to_owned(), text(reason)),
+        ("kinds".to_owned(), texts(ask.kinds.clone())),
+        ("uncovered".to_owned(), texts(missing(ask))),
+    ])
+    .map_err(broken)
+}
+
+/// Scopes say something about clients only; for anybody else nothing is covered by them.
+fn missing(ask: &Ask) -> Vec<String> {
+    match ask.identity.role() {
+        Role::Client => uncovered(ask),
+        _ if ask.kinds.is_empty() => vec!["*".to_owned()],
+        _ => ask.kinds.clone(),
+    }
+}
+
+fn text(value: String) -> RestrictedExpression {
+    RestrictedExpression::new_string(value)
+}
+
+fn texts(values: Vec<String>) -> RestrictedExpression {
+    RestrictedExpression::new_set(values.into_iter().map(text))
+}
+
+fn broken(error: impl std::fmt::Display) -> Unfit {
+    Unfit::Broken(error.to_string())
+}
+
+/// The schema's type names, parsed once.
+#[derive(Debug)]
+struct Names {
+    account: EntityTypeName,
+    action: EntityTypeName,
+    feed: EntityTypeName,
+    kind: EntityTypeName,
+    patient: EntityTypeName,
+    record: EntityTypeName,
+    role: EntityTypeName,
+    ward: EntityTypeName,
+}
+
+impl Names {
+    fn new() -> Result<Names, String> {
+        let name = |word: &str| {
+            word.parse::<EntityTypeName>()
+                .map_err(|error| format!("`{word}`: {error}"))
+        };
+        Ok(Names {
+            account: name("Account")?,
+            action: name("Action")?,
+            feed: name("Feed")?,
+            kind: name("Kind")?,
+            patient: name("Patient")?,
+            record: name("Record")?,
+            role: name("Role")?,
+            ward: name("Ward")?,
+        })
+    }
+
+    fn account(&self, id: &str) -> EntityUid {
+        uid(&self.account, id)
+    }
+
+    fn action(&self, act: Act) -> EntityUid {
+        uid(&self.action, act.word())
+    }
+
+    fn role(&self, role: Role) -> EntityUid {
+        uid(&self.role, role.word())
+    }
+
+    fn wards<'a>(&self, codes: impl Iterator<Item = &'a String>) -> RestrictedExpression {
+        let wards = codes.map(|code| uid(&self.ward, code));
+        RestrictedExpression::new_set(wards.map(RestrictedExpression::new_entity_uid))
+    }
+
+    fn subject(&self, subject: &Subject) -> EntityUid {
+        match subject {
+            Subject::Account(id) => uid(&self.account, id),
+            Subject::Feed(name) => uid(&self.feed, name),
+            Subject::Kind(kind) => uid(&self.kind, kind),
+            Subject::Patient(id) => uid(&self.patient, id),
+            Subject::Record => uid(&self.record, "record"),
+            Subject::Ward(code) => uid(&self.ward, code),
+        }
+    }
+}
+
+fn uid(kind: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(kind.clone(), EntityId::new(id))
+}

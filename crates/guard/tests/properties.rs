@@ -1,0 +1,201 @@
+//! What must hold for every question, not only for those somebody thought of.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use event::{Act, Actor, ActorKind, Role, Subject};
+use guard::{Ask, Facts, Identity, Policies, Relation};
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+const ACTS: [Act; 12] = [
+    Act::Create,
+    Act::Delete,
+    Act::History,
+    Act::Manage,
+    Act::Read,
+    Act::ReadMessage,
+    Act::Search,
+    Act::Send,
+    Act::SignIn,
+    Act::SignOut,
+    Act::Unmerge,
+    Act::Update,
+];
+
+const ROLES: [Role; 8] = [
+    Role::Administrator,
+    Role::Client,
+    Role::Feed,
+    Role::Nurse,
+    Role::Operator,
+    Role::Physician,
+    Role::PrivacyOfficer,
+    Role::Salus,
+];
+
+fn words(from: &'static [&'static str]) -> impl Strategy<Value = Vec<String>> {
+    subsequence(from, 0..=from.len())
+        .prop_map(|words| words.into_iter().map(ToOwned::to_owned).collect())
+}
+
+fn subject() -> impl Strategy<Value = Subject> {
+    prop_oneof![
+        "[a-c\"\\\\é]{0,4}".prop_map(Subject::Patient),
+        select(&["W1", "W2"][..]).prop_map(|code| Subject::Ward(code.into())),
+        select(&["Patient", "Observation", "Location"][..])
+            .prop_map(|kind| Subject::Kind(kind.into())),
+        select(&["u", "v"][..]).prop_map(|id| Subject::Account(id.into())),
+        Just(Subject::Feed("lab".into())),
+        Just(Subject::Record),
+    ]
+}
+
+fn identity() -> impl Strategy<Value = Identity> {
+    let scopes = words(&[
+        "system/*.cruds",
+        "system/Patient.rs",
+        "system/Observation.c",
+        "junk",
+    ]);
+    (select(&ROLES[..]), words(&["W1", "W2"]), scopes).prop_map(|(role, wards, scopes)| Identity {
+        actor: Actor {
+            kind: ActorKind::Person,
+            id: "u".into(),
+            name: "U".into(),
+            role,
+        },
+        wards,
+        practitioner: Some("D1".into()),
+        scopes,
+    })
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let kinds = words(&["Patient", "Observation", "Location"]);
+    let purpose = select(&["TREAT", "HRESCH", ""][..]);
+    let reason = prop::option::of(select(&["", "  ", "complaint"][..]));
+    (
+        identity(),
+        select(&ACTS[..]),
+        subject(),
+        kinds,
+        purpose,
+        reason,
+    )
+        .prop_map(|(identity, act, subject, kinds, purpose, reason)| Ask {
+            identity,
+            act,
+            subject,
+            kinds,
+            purpose: purpose.into(),
+            reason: reason.map(ToOwned::to_owned),
+            detail: String::new(),
+        })
+}
+
+fn facts() -> impl Strategy<Value = Facts> {
+    let relation = prop_oneof![
+        select(&["W1", "W2", "W9"][..]).prop_map(|code| Relation::Ward(code.into())),
+        Just(Relation::CareTeam("attending".into())),
+    ];
+    prop::collection::vec(relation, 0..4).prop_map(|relations| Facts { relations })
+}
+
+fn with_forbid(forbid: &str) -> Policies {
+    let sources = [
+        (
+            "all.cedar".to_owned(),
+            "@id(\"all\") @words(\"all\") permit (principal, action, resource);".to_owned(),
+        ),
+        (
+            "no.cedar".to_owned(),
+            format!("@id(\"no\") @words(\"no\") {forbid}"),
+        ),
+    ];
+    Policies::load(&sources, Policies::SCHEMA).unwrap()
+}
+
+/// What of the schema applies to what; the test below compares it with the file.
+fn means_something(act: Act, subject: &Subject) -> bool {
+    match act {
+        Act::Read | Act::History | Act::Search => true,
+        Act::Create | Act::Update | Act::Delete => matches!(
+            subject,
+            Subject::Patient(_) | Subject::Kind(_) | Subject::Record
+        ),
+        Act::ReadMessage | Act::Send => {
+            matches!(subject, Subject::Feed(_) | Subject::Patient(_))
+        }
+        Act::Manage => matches!(
+            subject,
+            Subject::Account(_) | Subject::Feed(_) | Subject::Record
+        ),
+        Act::Unmerge => matches!(subject, Subject::Patient(_)),
+        Act::SignIn | Act::SignOut => matches!(subject, Subject::Account(_)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn a_forbid_beats_any_permit(ask in ask(), facts in facts()) {
+        let meaningful = means_something(ask.act, &ask.subject);
+        let policies = with_forbid("forbid (principal, action, resource);");
+        let decision = policies.decide(ask, &facts);
+        prop_assert!(!decision.allowed());
+        let because = if meaningful { "no" } else { "no-policy-allows" };
+        prop_assert_eq!(decision.because(), [because]);
+    }
+
+    #[test]
+    fn an_error_beats_any_permit(ask in ask(), facts in facts()) {
+        let meaningful = means_something(ask.act, &ask.subject);
+        let policies = with_forbid(
+            "permit (principal, action, resource) when { 9223372036854775807 + 1 == 0 };",
+        );
+        let decision = policies.decide(ask, &facts);
+        prop_assert!(!decision.allowed());
+        let because = if meaningful { "policy-error" } else { "no-policy-allows" };
+        prop_assert_eq!(decision.because(), [because]);
+    }
+
+    #[test]
+    fn whatever_means_something_reaches_the_policies(ask in ask(), facts in facts()) {
+        let meaningful = means_something(ask.act, &ask.subject);
+        let sources = [(
+            "all.cedar".to_owned(),
+            "@id(\"all\") @words(\"all\") permit (principal, action, resource);".to_owned(),
+        )];
+        let policies = Policies::load(&sources, Policies::SCHEMA).unwrap();
+        prop_assert_eq!(policies.decide(ask, &facts).allowed(), meaningful);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn the_bedside_sees_no_chart_without_a_relation(ask in ask(), facts in facts()) {
+        thread_local! { static POLICIES: Policies = Policies::built_in().unwrap(); }
+        let related = facts.relations.iter().any(|relation| match relation {
+            Relation::Ward(code) => ask.identity.wards.contains(code),
+            Relation::CareTeam(_) => true,
+        });
+        let bedside = matches!(ask.identity.role(), Role::Nurse | Role::Physician);
+        let chart = matches!(ask.subject, Subject::Patient(_));
+        let decision = POLICIES.with(|policies| policies.decide(ask, &facts));
+        prop_assert!(!decision.because().is_empty() && !decision.words().is_empty());
+        prop_assert_ne!(decision.because(), ["policy-error"]);
+        if bedside && chart {
+            prop_assert_eq!(decision.allowed() && !related, false);
+        }
+        if decision.allowed() && chart && !bedside {
+            let role = decision.ask().identity.role();
+            let overseer = matches!(role, Role::Administrator | Role::PrivacyOfficer);
+            let harmless = matches!(decision.ask().act, Act::ReadMessage | Act::Unmerge);
+            prop_assert!(!overseer || harmless);
+            prop_assert!(!harmless || decision.ask().reason.as_deref() == Some("complaint"));
+        }
+    }
+}
