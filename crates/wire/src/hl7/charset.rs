@@ -67,16 +67,21 @@ impl Charset {
             Charset::Utf16Le => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
             _ if text.is_ascii() => Cow::Borrowed(text.as_bytes()),
             Charset::Ascii | Charset::Unknown => each(text, |_| None),
-            Charset::Latin1 => each(text, |letter| u8::try_from(letter).ok().map(|byte| vec![byte])),
-            Charset::Plain(encoding) | Charset::PlainWithC1(encoding) | Charset::Woven(encoding) => {
-                each(text, |letter| by_encoding(encoding, letter))
-            }
+            Charset::Latin1 => each(text, |letter| {
+                u8::try_from(letter).ok().map(|byte| vec![byte])
+            }),
+            Charset::Plain(encoding)
+            | Charset::PlainWithC1(encoding)
+            | Charset::Woven(encoding) => each(text, |letter| by_encoding(encoding, letter)),
         }
     }
 
     /// Whether a message must be decoded before it can be divided.
     pub(crate) const fn before_dividing(self) -> bool {
-        matches!(self, Charset::Woven(_) | Charset::Utf16Be | Charset::Utf16Le)
+        matches!(
+            self,
+            Charset::Woven(_) | Charset::Utf16Be | Charset::Utf16Le
+        )
     }
 }
 
@@ -93,7 +98,11 @@ fn by_word(word: &str) -> Option<Charset> {
         "ISOIR14" | "SHIFTJIS" | "SJIS" => Charset::Woven(encoding_rs::SHIFT_JIS),
         "KSX1001" => Charset::Plain(encoding_rs::EUC_KR),
         "CP1252" => Charset::Plain(encoding_rs::WINDOWS_1252),
-        _ => iso_8859(word.strip_prefix("ISO").unwrap_or(word).strip_prefix("8859")?)?,
+        _ => iso_8859(
+            word.strip_prefix("ISO")
+                .unwrap_or(word)
+                .strip_prefix("8859")?,
+        )?,
     })
 }
 

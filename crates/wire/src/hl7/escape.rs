@@ -67,7 +67,12 @@ fn replace(bytes: &[u8], escape: u8, rules: &Rules, hex: Hex) -> Vec<u8> {
                 next
             }
             Some((meaning, length)) => {
-                put(&mut out, &meaning, after.get(1..length).unwrap_or_default(), rules);
+                put(
+                    &mut out,
+                    &meaning,
+                    after.get(1..length).unwrap_or_default(),
+                    rules,
+                );
                 after.get(length + 1..).unwrap_or_default()
             }
             None => {
@@ -146,7 +151,10 @@ fn number(argument: &[u8]) -> Option<usize> {
 
 fn bytes_of_hex(hex: &[u8]) -> Vec<u8> {
     let (pairs, _) = hex.as_chunks::<2>();
-    pairs.iter().map(|[high, low]| nibble(*high) << 4 | nibble(*low)).collect()
+    pairs
+        .iter()
+        .map(|[high, low]| nibble(*high) << 4 | nibble(*low))
+        .collect()
 }
 
 const fn nibble(digit: u8) -> u8 {
@@ -193,7 +201,10 @@ mod tests {
     #[test]
     fn broken_ones_are_found() {
         let rules = Rules::new(Separators::default(), Charset::Utf8);
-        assert_eq!(first_broken(br"a\F\b\M2442\c", &rules).unwrap(), br"\M2442\c");
+        assert_eq!(
+            first_broken(br"a\F\b\M2442\c", &rules).unwrap(),
+            br"\M2442\c"
+        );
         assert_eq!(first_broken(br"a\F\b\.br\", &rules), None);
     }
 }

@@ -54,7 +54,11 @@ impl<'a> Message<'a> {
         self.spans
             .iter()
             .enumerate()
-            .map(|(position, span)| Segment { message: self, span, position })
+            .map(|(position, span)| Segment {
+                message: self,
+                span,
+                position,
+            })
     }
 
     /// All segments of one name, in order.
@@ -85,7 +89,10 @@ impl<'a> Message<'a> {
     pub fn kind(&self) -> String {
         let what = self.get("MSH", 9);
         let kind = what.comp(1).string().unwrap_or_default();
-        let trigger = what.comp(2).string().or_else(|| self.get("EVN", 1).string());
+        let trigger = what
+            .comp(2)
+            .string()
+            .or_else(|| self.get("EVN", 1).string());
         match trigger {
             Some(trigger) if !kind.is_empty() => format!("{kind}^{trigger}"),
             _ => kind,
@@ -166,7 +173,10 @@ impl<'m> Segment<'m> {
 
     /// The whole segment as it stands in the message, without its end mark.
     pub fn bytes(&self) -> &'m [u8] {
-        self.message.text.get(self.span.start..self.span.end).unwrap_or_default()
+        self.message
+            .text
+            .get(self.span.start..self.span.end)
+            .unwrap_or_default()
     }
 
     /// Whether it numbers its fields as MSH does.
@@ -175,7 +185,11 @@ impl<'m> Segment<'m> {
     }
 
     pub(crate) fn rules(&self) -> Rules {
-        if self.span.decoded { self.message.rules } else { self.message.rules.undecoded() }
+        if self.span.decoded {
+            self.message.rules
+        } else {
+            self.message.rules.undecoded()
+        }
     }
 
     /// The bytes behind the n-th separator, from 0.

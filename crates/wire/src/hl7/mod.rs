@@ -14,6 +14,7 @@ mod part;
 mod print;
 mod scan;
 mod separators;
+mod text;
 
 pub use charset::Charset;
 pub use complaint::{Code, Complaint, Place};

@@ -65,18 +65,38 @@ pub(crate) struct Rules {
 
 impl Rules {
     pub(crate) fn new(separators: Separators, declared: Charset) -> Rules {
-        let stored = if declared.before_dividing() { Charset::Utf8 } else { declared };
-        Rules { separators, stored, declared }
+        let stored = if declared.before_dividing() {
+            Charset::Utf8
+        } else {
+            declared
+        };
+        Rules {
+            separators,
+            stored,
+            declared,
+        }
     }
 
     /// For a segment that could not be decoded: only its ASCII fields can be read.
     pub(crate) fn undecoded(self) -> Rules {
-        Rules { stored: Charset::Unknown, ..self }
+        Rules {
+            stored: Charset::Unknown,
+            ..self
+        }
     }
 
     pub(crate) fn decode<'b>(&self, bytes: &'b [u8]) -> Option<Cow<'b, str>> {
         let shifted = self.stored == Charset::Unknown && memchr::memchr(0x1B, bytes).is_some();
-        if shifted { None } else { self.stored.decode(bytes) }
+        if shifted {
+            None
+        } else {
+            self.stored.decode(bytes)
+        }
+    }
+
+    /// Words of our own as they would stand among the stored bytes.
+    pub(crate) fn encode<'t>(&self, words: &'t str) -> Cow<'t, [u8]> {
+        self.stored.encode(words)
     }
 
     /// Bytes in the declared set as they would stand in the stored one; as they are if they
@@ -94,11 +114,19 @@ impl Rules {
 
 impl<'m> Part<'m> {
     pub(crate) fn field(bytes: Option<&'m [u8]>, rules: Rules) -> Part<'m> {
-        Part { bytes, level: Level::Field, rules }
+        Part {
+            bytes,
+            level: Level::Field,
+            rules,
+        }
     }
 
     pub(crate) fn literal(bytes: Option<&'m [u8]>, rules: Rules) -> Part<'m> {
-        Part { bytes, level: Level::Literal, rules }
+        Part {
+            bytes,
+            level: Level::Literal,
+            rules,
+        }
     }
 
     /// The n-th repetition, from 0.
@@ -132,7 +160,11 @@ impl<'m> Part<'m> {
 
     /// All components, in order, of the first repetition if this is a field.
     pub fn comps(&self) -> impl Iterator<Item = Part<'m>> + use<'m> {
-        let whole = if self.level == Level::Field { self.rep(0) } else { *self };
+        let whole = if self.level == Level::Field {
+            self.rep(0)
+        } else {
+            *self
+        };
         whole.parts(Level::Component)
     }
 
@@ -191,17 +223,29 @@ impl<'m> Part<'m> {
             self.bytes
                 .and_then(|bytes| Pieces::new(bytes, self.separator(level)).nth(index))
         };
-        Part { bytes, level: level.max(self.level), rules: self.rules }
+        Part {
+            bytes,
+            level: level.max(self.level),
+            rules: self.rules,
+        }
     }
 
     fn parts(&self, level: Level) -> impl Iterator<Item = Part<'m>> + use<'m> {
-        let separator = if level <= self.level { None } else { self.separator(level) };
+        let separator = if level <= self.level {
+            None
+        } else {
+            self.separator(level)
+        };
         let (level, rules) = (level.max(self.level), self.rules);
         self.bytes
             .filter(|bytes| !bytes.is_empty())
             .into_iter()
             .flat_map(move |bytes| Pieces::new(bytes, separator))
-            .map(move |bytes| Part { bytes: Some(bytes), level, rules })
+            .map(move |bytes| Part {
+                bytes: Some(bytes),
+                level,
+                rules,
+            })
     }
 
     fn separator(&self, level: Level) -> Option<u8> {
@@ -222,7 +266,10 @@ struct Pieces<'m> {
 
 impl<'m> Pieces<'m> {
     const fn new(bytes: &'m [u8], separator: Option<u8>) -> Pieces<'m> {
-        Pieces { rest: Some(bytes), separator }
+        Pieces {
+            rest: Some(bytes),
+            separator,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use memchr::{memchr, memchr_iter, memchr2};
 use super::message::Span;
 use super::part::Rules;
 use super::separators::{self, Oddity};
-use super::{Charset, Code, Complaint, Message, Separators, escape};
+use super::{Charset, Code, Complaint, Message, Separators, escape, text};
 
 /// How much of a message is looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +61,10 @@ pub fn parse_with<'a>(bytes: &'a [u8], default_charset: &str, limits: &Limits) -
     };
     scan.index(&mut message);
     scan.look(&message);
-    Parsed { message, complaints: scan.finish() }
+    Parsed {
+        message,
+        complaints: scan.finish(),
+    }
 }
 
 fn unreadable(raw: &[u8], fault: Complaint) -> Parsed<'_> {
@@ -74,7 +77,10 @@ fn unreadable(raw: &[u8], fault: Complaint) -> Parsed<'_> {
         separators: Vec::new(),
         fault: Some(fault.clone()),
     };
-    Parsed { message, complaints: vec![fault] }
+    Parsed {
+        message,
+        complaints: vec![fault],
+    }
 }
 
 struct Scan<'l> {
@@ -100,14 +106,15 @@ impl Scan<'_> {
     fn finish(mut self) -> Vec<Complaint> {
         if self.unlisted > 0 {
             let words = format!("{} more complaints are not listed", self.unlisted);
-            self.complaints.push(Complaint::whole(Code::DataType, words));
+            self.complaints
+                .push(Complaint::whole(Code::DataType, words));
         }
         self.complaints
     }
 
     /// Separators, character set and text; the index is still empty.
     fn open<'a>(&mut self, raw: &'a [u8], default: &str) -> Result<Message<'a>, Complaint> {
-        let (body, marked) = unmark(raw);
+        let (body, marked) = text::unmark(raw);
         let wide = matches!(marked, Some(Charset::Utf16Be | Charset::Utf16Le));
         let body = match marked {
             Some(charset) if wide => Cow::Owned(self.narrow(body, charset)),
@@ -121,7 +128,9 @@ impl Scan<'_> {
             self.complain(Complaint::whole(Code::TableValue, words));
         }
         match oddity {
-            Some(Oddity::EscapeTwice) => self.complain(about_msh2("the escape character is doubled")),
+            Some(Oddity::EscapeTwice) => {
+                self.complain(about_msh2("the escape character is doubled"))
+            }
             Some(Oddity::Same) => self.complain(about_msh2("two separators are the same")),
             None => {}
         }
@@ -142,7 +151,7 @@ impl Scan<'_> {
         }
         let words = "the message is UTF-16 with units that stand for no character";
         self.complain(Complaint::whole(Code::DataType, words));
-        narrow_by_unit(body, charset)
+        text::narrow(body, charset)
     }
 
     fn declared(&mut self, body: &[u8], separators: Separators, default: &str) -> Charset {
@@ -154,7 +163,11 @@ impl Scan<'_> {
         let mut names = field.split(|&byte| byte == separators.repetition);
         let first = names.next().unwrap_or_default();
         // Japanese senders write `~ISO IR87`: ASCII, with shifts to the second set.
-        let name = if first.is_empty() { names.next().unwrap_or_default() } else { first };
+        let name = if first.is_empty() {
+            names.next().unwrap_or_default()
+        } else {
+            first
+        };
         if name.is_empty() || name == b"\"\"" {
             return fallback;
         }
@@ -174,7 +187,7 @@ impl Scan<'_> {
 
     fn index(&mut self, message: &mut Message<'_>) {
         let undecoded = match message.charset {
-            Charset::Woven(_) => weave(message),
+            Charset::Woven(_) => text::unweave(message),
             _ => Vec::new(),
         };
         let text = std::mem::take(&mut message.text);
@@ -202,14 +215,12 @@ impl Scan<'_> {
     }
 
     /// Takes one line; the position of the segment that it goes on with, if it begins none.
-    fn line(
-        &self,
-        message: &mut Message<'_>,
-        text: &[u8],
-        line: Range<usize>,
-    ) -> Option<usize> {
+    fn line(&self, message: &mut Message<'_>, text: &[u8], line: Range<usize>) -> Option<usize> {
         let bytes = text.get(line.clone()).unwrap_or_default();
-        if bytes.iter().all(|&byte| byte == 0 || byte.is_ascii_whitespace()) {
+        if bytes
+            .iter()
+            .all(|&byte| byte == 0 || byte.is_ascii_whitespace())
+        {
             return None;
         }
         if is_segment(bytes, message.rules.separators.field) {
@@ -230,7 +241,10 @@ impl Scan<'_> {
 
     fn segment(&self, message: &mut Message<'_>, line: Range<usize>) {
         if message.spans.len() >= self.limits.segments_max {
-            let words = format!("more than `segments_max` = {} segments", self.limits.segments_max);
+            let words = format!(
+                "more than `segments_max` = {} segments",
+                self.limits.segments_max
+            );
             message.fault = Some(Complaint::whole(Code::SegmentSequence, words));
             return;
         }
@@ -245,7 +259,10 @@ impl Scan<'_> {
 
     /// Complaints about escapes, bytes that do not decode, and what MSH must have.
     fn look(&mut self, message: &Message<'_>) {
-        for (field, what) in [(9, "the message type is missing"), (10, "the message id is missing")] {
+        for (field, what) in [
+            (9, "the message type is missing"),
+            (10, "the message id is missing"),
+        ] {
             if message.get("MSH", field).is_absent() {
                 self.complain(Complaint::at(msh(field), Code::RequiredFieldMissing, what));
             }
@@ -269,7 +286,7 @@ impl Scan<'_> {
         let rules = segment.rules();
         if let Some(broken) = escape::first_broken(field.bytes(), &rules) {
             self.complain_of(|| {
-                let shown = broken.escape_ascii();
+                let shown = shown(broken, &rules);
                 let words = format!("`{shown}` is not a known escape sequence; kept as it is");
                 Complaint::at(segment.place(number), Code::DataType, words)
             });
@@ -281,35 +298,12 @@ impl Scan<'_> {
     }
 }
 
-/// Cuts off a byte-order mark and blanks before MSH, and recognises UTF-16 with and without one.
-fn unmark(raw: &[u8]) -> (&[u8], Option<Charset>) {
-    if let Some(rest) = raw.strip_prefix(b"\xEF\xBB\xBF") {
-        return (trim(rest), Some(Charset::Utf8));
-    }
-    if let Some(rest) = raw.strip_prefix(b"\xFF\xFE") {
-        return (rest, Some(Charset::Utf16Le));
-    }
-    if let Some(rest) = raw.strip_prefix(b"\xFE\xFF") {
-        return (rest, Some(Charset::Utf16Be));
-    }
-    if raw.starts_with(b"M\0S\0H\0") {
-        return (raw, Some(Charset::Utf16Le));
-    }
-    if raw.starts_with(b"\0M\0S\0H") {
-        return (raw, Some(Charset::Utf16Be));
-    }
-    (trim(raw), None)
-}
-
-fn trim(bytes: &[u8]) -> &[u8] {
-    let blank = |byte: &u8| matches!(byte, b'\0' | b'\r' | b'\n' | b' ' | b'\t');
-    let start = bytes.iter().position(|byte| !blank(byte)).unwrap_or(bytes.len());
-    bytes.get(start..).unwrap_or_default()
-}
-
 fn header_separators(body: &[u8]) -> Result<(Separators, Option<Oddity>), Complaint> {
     if body.is_empty() {
-        return Err(Complaint::whole(Code::SegmentSequence, "the message is empty"));
+        return Err(Complaint::whole(
+            Code::SegmentSequence,
+            "the message is empty",
+        ));
     }
     let Some(after) = body.strip_prefix(b"MSH") else {
         let words = "the message does not begin with MSH";
@@ -318,12 +312,24 @@ fn header_separators(body: &[u8]) -> Result<(Separators, Option<Oddity>), Compla
     separators::read(after).ok_or_else(|| about_msh2("these cannot be separators"))
 }
 
+/// Content as a complaint can quote it.
+fn shown(bytes: &[u8], rules: &Rules) -> String {
+    match rules.decode(bytes) {
+        Some(text) => text.replace(char::is_control, " "),
+        None => bytes.escape_ascii().to_string(),
+    }
+}
+
 fn about_msh2(words: &str) -> Complaint {
     Complaint::at(msh(2), Code::DataType, words)
 }
 
 fn msh(field: usize) -> super::Place {
-    super::Place { segment: "MSH".into(), occurrence: 1, field }
+    super::Place {
+        segment: "MSH".into(),
+        occurrence: 1,
+        field,
+    }
 }
 
 fn is_segment(line: &[u8], separator: u8) -> bool {
@@ -331,7 +337,9 @@ fn is_segment(line: &[u8], separator: u8) -> bool {
         return false;
     };
     name.first().is_some_and(u8::is_ascii_uppercase)
-        && name.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
         && rest.first().is_none_or(|&byte| byte == separator)
 }
 
@@ -352,43 +360,5 @@ fn index_fields(message: &mut Message<'_>, text: &[u8], fields_max: usize) {
     }
 }
 
-/// Decodes a woven text line by line, since shifts end with the line. A line that does not decode
-/// is left as it came, and its place in the text returned.
-fn weave(message: &mut Message<'_>) -> Vec<Range<usize>> {
-    if message.text.is_ascii() && memchr(0x1B, &message.text).is_none() {
-        return Vec::new();
-    }
-    let mut out = Vec::with_capacity(message.text.len() * 2);
-    let mut bad = Vec::new();
-    for line in message.text.split_inclusive(|&byte| byte == b'\r' || byte == b'\n') {
-        let start = out.len();
-        match message.charset.decode(line) {
-            Some(text) => out.extend_from_slice(text.as_bytes()),
-            None => {
-                out.extend_from_slice(line);
-                bad.push(start..out.len());
-            }
-        }
-    }
-    message.text = Cow::Owned(out);
-    bad
-}
-
-/// UTF-8 of UTF-16 with faults: a unit that stands for nothing becomes bytes that are not UTF-8,
-/// so that the field it is in is not taken for text.
-fn narrow_by_unit(body: &[u8], charset: Charset) -> Vec<u8> {
-    let (pairs, rest) = body.as_chunks::<2>();
-    let unit = |pair: &[u8; 2]| match charset {
-        Charset::Utf16Be => u16::from_be_bytes(*pair),
-        _ => u16::from_le_bytes(*pair),
-    };
-    let mut out = Vec::with_capacity(body.len());
-    for letter in char::decode_utf16(pairs.iter().map(unit)) {
-        match letter {
-            Ok(letter) => out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
-            Err(_) => out.push(0xFF),
-        }
-    }
-    out.extend(rest.iter().map(|_| 0xFF));
-    out
-}
+#[cfg(test)]
+mod tests;

@@ -108,7 +108,15 @@ mod tests {
 
     #[test]
     fn what_cannot_separate_is_refused() {
-        for bad in [&b""[..], b"|", b"||x", b"xabcd|", b"|ab~\\|", b"|^~\\&#!|", b"\xff^~\\&\xff"] {
+        for bad in [
+            &b""[..],
+            b"|",
+            b"||x",
+            b"xabcd|",
+            b"|ab~\\|",
+            b"|^~\\&#!|",
+            b"\xff^~\\&\xff",
+        ] {
             assert_eq!(read(bad), None, "{bad:?}");
         }
     }
