@@ -36,7 +36,10 @@ impl From<&Decision> for Admitted {
         let actor = ask.identity.actor.clone();
         let mut event = Event::new(actor, ask.act, ask.subject.clone(), body);
         event.because = decision.because().to_vec();
-        Admitted { event, resend: None }
+        Admitted {
+            event,
+            resend: None,
+        }
     }
 }
 

@@ -1,78 +1,394 @@
-use std::path::PathBuf;
+//! The door: what others may do with the record.
+
+use std::cell::RefCell;
+use std::fs::File;
 use std::sync::Arc;
+use std::sync::Mutex as StdMutex;
+use std::time::Duration;
 
-use event::{Clock, Time};
-use guard::{Admitted, Decision};
-use tokio::sync::watch;
+use aws_lc_rs::hmac;
+use event::{Actor, Body, Clock, Event, Opened, Subject, Time};
+use guard::{Admitted, Decision, Standing, admit};
+use seal::{Compressor, Frontier, Key, derive};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
+use crate::config::Config;
+use crate::journal::{Journal, Published, SqliteJournal};
+use crate::keyring::Keyring;
+use crate::publisher::{Publisher, moment};
 use crate::sealed::Outcome;
-use crate::{Blind, Receipt, Sealed, Witnessed};
-
-/// Where the record lives and what it may use.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The data folder.
-    pub data: PathBuf,
-    /// The log's origin line.
-    pub origin: String,
-}
+use crate::sequencer::{Group, Item, Recent, Sequencer, Write};
+use crate::vault::{LocalVault, Vault};
+use crate::{Blind, Error, Permit, Receipt, Witnessed, keyfile, recover};
 
 /// The one sealed record. Cheap to clone: every clone is the same record.
 #[derive(Clone)]
-pub struct Record {}
+pub struct Record {
+    pub(crate) inner: Arc<Inner>,
+}
 
-#[expect(clippy::unused_async, clippy::todo, reason = "skeleton")]
+/// Where a record keeps what must be durable. Tests put faulty ones in.
+pub struct Parts {
+    /// Rows and checkpoint.
+    pub journal: Arc<dyn Journal>,
+    /// Tiles and packs.
+    pub vault: Arc<dyn Vault>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) config: Config,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) vault: Arc<dyn Vault>,
+    pub(crate) keyring: Keyring,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) publisher: Publisher,
+    pub(crate) blind: Blind,
+    groups: StdMutex<Option<mpsc::Sender<Group>>>,
+    grown: watch::Receiver<u64>,
+    head: watch::Sender<Option<Published>>,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// Held while the record is open, so that no second process writes it.
+    _lock: File,
+}
+
 impl Record {
-    /// Opens (or makes) the record in the data folder.
+    /// Opens (or makes) the record in the data folder, brings journal and vault together and
+    /// starts taking events.
     ///
     /// # Errors
-    /// [`crate::Error::Broken`] if it cannot be read, or is behind what was published.
-    pub async fn open(_config: Config, _clock: Arc<dyn Clock>) -> Outcome<Record> {
-        todo!()
+    /// [`Error::Broken`] if it cannot be read, is in use, or is not what was published.
+    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Outcome<Record> {
+        let keys = keyfile::open(&config)?;
+        let journal = SqliteJournal::open(&config.journal())
+            .await
+            .map_err(broken)?;
+        let vault = LocalVault::open(&config.vault()).map_err(broken)?;
+        let parts = Parts {
+            journal: Arc::new(journal),
+            vault: Arc::new(vault),
+        };
+        Record::start(config, parts, keys, clock).await
     }
+
+    /// Like [`Record::open`], with a journal and a vault of the caller's.
+    ///
+    /// # Errors
+    /// As [`Record::open`].
+    pub async fn open_with(config: Config, parts: Parts, clock: Arc<dyn Clock>) -> Outcome<Record> {
+        let keys = keyfile::open(&config)?;
+        Record::start(config, parts, keys, clock).await
+    }
+
+    async fn start(
+        config: Config,
+        parts: Parts,
+        keys: keyfile::KeyFiles,
+        clock: Arc<dyn Clock>,
+    ) -> Outcome<Record> {
+        let lock = lock(&config)?;
+        let keyring = Keyring::open(&config.keyring(), &keys.root, config.keys_cached_max).await?;
+        let Parts { journal, vault } = parts;
+        let frontier = journal.frontier().await.map_err(broken)?;
+        let (grown_to, grown) = watch::channel(frontier.size());
+        let (groups, queue) = mpsc::channel(config.queue_events_max);
+        let publisher = Publisher {
+            journal: Arc::clone(&journal),
+            vault: Arc::clone(&vault),
+            clock: Arc::clone(&clock),
+            key: keys.log,
+            last: Mutex::new(None),
+        };
+        let inner = Arc::new(Inner {
+            config,
+            journal,
+            vault,
+            keyring,
+            clock,
+            publisher,
+            blind: blind(&keys.root),
+            groups: StdMutex::new(Some(groups)),
+            grown,
+            head: watch::Sender::new(None),
+            tasks: Mutex::new(Vec::new()),
+            _lock: lock,
+        });
+        recover::recover(&inner).await?;
+        inner
+            .head
+            .send_replace(inner.publisher.last.lock().await.clone());
+        let record = Record { inner };
+        record.run(queue, grown_to).await?;
+        Ok(record)
+    }
+
+    async fn run(&self, queue: mpsc::Receiver<Group>, grown: watch::Sender<u64>) -> Outcome<()> {
+        let inner = &self.inner;
+        let frontier: Frontier = inner.journal.frontier().await.map_err(broken)?;
+        grown.send_replace(frontier.size());
+        let sequencer = Sequencer {
+            journal: Arc::clone(&inner.journal),
+            clock: Arc::clone(&inner.clock),
+            batch_events_max: inner.config.batch_events_max,
+            recent: Recent::new(frontier.size(), inner.config.recent_writes_max),
+            last_at: inner.last_at(&frontier).await?,
+            frontier,
+            grown,
+        };
+        let new = sequencer.frontier.size() == 0;
+        inner
+            .tasks
+            .lock()
+            .await
+            .push(tokio::spawn(sequencer.run(queue)));
+        if new {
+            let origin = inner.publisher.key.origin().to_owned();
+            let body = Body::Opened(Opened { origin });
+            let opened = Event::new(Actor::salus(), event::Act::Manage, Subject::Record, body);
+            self.admit(vec![own(opened)?]).await?;
+        }
+        let publishing = tokio::spawn(publish_now_and_then(Arc::downgrade(inner)));
+        inner.tasks.lock().await.push(publishing);
+        Ok(())
+    }
+
     /// Seals events, all or none, and returns after the commit.
-    pub async fn admit(&self, _events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
-        todo!()
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if a resource was written since it was read, [`Error::TooLarge`],
+    /// [`Error::Stopped`], [`Error::Broken`]. On an error nothing of the group is sealed, except
+    /// that a commit whose outcome the database could not tell may have happened.
+    pub async fn admit(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut items = Vec::with_capacity(events.len());
+        for event in events {
+            items.push(self.inner.prepare(event).await?);
+        }
+        let (reply, answer) = oneshot::channel();
+        let groups = match self.inner.groups.lock() {
+            Ok(groups) => groups.clone(),
+            Err(_) => None,
+        };
+        let groups = groups.ok_or(Error::Stopped)?;
+        groups
+            .send(Group { items, reply })
+            .await
+            .map_err(|_| Error::Stopped)?;
+        drop(groups);
+        answer.await.map_err(|_| Error::Stopped)?
     }
-    /// Seals a decision; the only source of permits.
-    pub async fn witness(&self, _decision: Decision) -> Outcome<Witnessed> {
-        todo!()
+
+    /// Seals a decision, allowed or not. The only source of permits.
+    ///
+    /// # Errors
+    /// As [`Record::admit`]; without a sealed decision there is no permit.
+    pub async fn witness(&self, decision: Decision) -> Outcome<Witnessed> {
+        let receipts = self.admit(vec![Admitted::from(&decision)]).await?;
+        let index = receipts.first().map_or(0, |receipt| receipt.index);
+        if decision.allowed() {
+            Ok(Witnessed::Allowed(Permit {
+                index,
+                ask: decision.ask().clone(),
+            }))
+        } else {
+            Ok(Witnessed::Refused(index, decision))
+        }
     }
+
     /// Number of committed events.
     pub fn size(&self) -> u64 {
-        todo!()
+        *self.inner.grown.borrow()
     }
+
     /// Changes whenever something was committed: the number of committed events.
     pub fn growth(&self) -> watch::Receiver<u64> {
-        todo!()
+        self.inner.grown.clone()
     }
-    /// Up to `limit` events from `from` on; those that were erased are left out.
-    pub async fn read(&self, _from: u64, _limit: usize) -> Outcome<Vec<Sealed>> {
-        todo!()
-    }
-    /// One event.
-    pub async fn get(&self, _index: u64) -> Outcome<Sealed> {
-        todo!()
-    }
-    /// The last published checkpoint: (size, signed note text, when).
+
+    /// The last published checkpoint: size, signed note, when. Size 0 and no note: none yet.
     pub fn checkpoint(&self) -> (u64, String, Time) {
-        todo!()
+        match &*self.inner.head.borrow() {
+            Some(head) => (head.size, head.note.clone(), moment(head)),
+            None => (0, String::new(), Time::default()),
+        }
     }
-    /// A C2SP tlog-proof of one event against the last published checkpoint.
-    pub async fn proof(&self, _index: u64) -> Outcome<String> {
-        todo!()
+
+    /// The log's public key (C2SP signed-note `vkey`): what anyone needs to verify.
+    pub fn public_key(&self) -> String {
+        self.inner.publisher.key.public().to_owned()
     }
-    /// Re-reads this one event from disk and checks row, entry, tiles and signature.
-    /// `Ok(None)`: all agree; `Ok(Some(what))`: what is wrong, in words.
-    pub async fn check(&self, _index: u64) -> Outcome<Option<String>> {
-        todo!()
+
+    /// Publishes what was committed, without waiting for the next second.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] if journal or vault fail.
+    pub async fn publish(&self) -> Outcome<()> {
+        self.inner.publish().await
     }
+
     /// Makes stable ids from identifiers.
     pub fn blind(&self) -> Blind {
-        todo!()
+        self.inner.blind.clone()
     }
+
     /// Stops taking events, seals what was accepted, publishes and returns.
     pub async fn stop(&self) {
-        todo!()
+        if let Ok(mut groups) = self.inner.groups.lock() {
+            groups.take();
+        }
+        let mut tasks = std::mem::take(&mut *self.inner.tasks.lock().await).into_iter();
+        if let Some(sequencer) = tasks.next() {
+            let _ = sequencer.await;
+        }
+        tasks.for_each(|task| task.abort());
+        if let Err(why) = self.inner.publish().await {
+            tracing::error!(%why, "the last checkpoint was not published");
+        }
+    }
+}
+
+impl Inner {
+    async fn publish(&self) -> Outcome<()> {
+        if let Some(published) = self.publisher.publish().await? {
+            self.head.send_replace(Some(published));
+        }
+        Ok(())
+    }
+
+    async fn last_at(&self, frontier: &Frontier) -> Outcome<Time> {
+        let Some(last) = frontier.size().checked_sub(1) else {
+            return Ok(Time::default());
+        };
+        let rows = self.journal.rows(last, 1).await.map_err(broken)?;
+        Ok(rows
+            .first()
+            .map_or(Time::default(), |row| Time::from_millis(row.at)))
+    }
+
+    /// Everything about an event that does not depend on its index; runs in the caller's task.
+    async fn prepare(&self, admitted: Admitted) -> Outcome<Item> {
+        let (event, resend) = admitted.into_parts();
+        let plaintext = event::encode(&event);
+        let max = self.config.event_bytes_max;
+        if plaintext.len() > max {
+            return Err(Error::TooLarge {
+                bytes: plaintext.len(),
+                max,
+            });
+        }
+        let day = self
+            .clock
+            .now()
+            .timestamp()
+            .strftime("%Y-%m-%d")
+            .to_string();
+        let stream = self.keyring.stream(&event.subject, &day).await?;
+        let mut random = [0; 44];
+        self.keyring.random(&mut random)?;
+        let prepared = prepared(&plaintext, &random)?;
+        let patient = event
+            .subject
+            .patient()
+            .map(|id| self.resource_tag("Patient", id));
+        let write = match &event.body {
+            Body::Resource(written) => Some(Write {
+                resource: self.resource_tag(&written.kind, &written.id),
+                patient,
+                replaces: written.replaces,
+                as_of: written.as_of,
+                kind: written.kind.clone(),
+                id: written.id.clone(),
+            }),
+            _ => None,
+        };
+        let message = matches!(event.body, Body::Message(_) | Body::Unmerge(_));
+        Ok(Item {
+            stream,
+            prepared,
+            delivery: resend
+                .map(|resend| self.delivery_tags(&resend.sender, &resend.message, &event.raw)),
+            write,
+            touches: patient.filter(|_| message),
+        })
+    }
+
+    pub(crate) fn resource_tag(&self, kind: &str, id: &str) -> [u8; 16] {
+        self.keyring
+            .tag(&[b"resource", kind.as_bytes(), id.as_bytes()])
+    }
+
+    pub(crate) fn delivery_tags(
+        &self,
+        sender: &str,
+        message: &str,
+        content: &[u8],
+    ) -> ([u8; 16], [u8; 16]) {
+        let message = self
+            .keyring
+            .tag(&[b"message", sender.as_bytes(), message.as_bytes()]);
+        (message, self.keyring.tag(&[b"content", content]))
+    }
+}
+
+fn prepared(plaintext: &[u8], random: &[u8; 44]) -> Outcome<seal::Prepared> {
+    thread_local! {
+        static COMPRESSOR: RefCell<Option<Compressor>> = const { RefCell::new(None) };
+    }
+    COMPRESSOR.with_borrow_mut(|kept| {
+        if kept.is_none() {
+            *kept = Compressor::new();
+        }
+        let compressor = kept
+            .as_mut()
+            .ok_or_else(|| broken("there is no memory to compress"))?;
+        seal::prepare(compressor, plaintext, random).map_err(broken)
+    })
+}
+
+fn own(event: Event) -> Outcome<Admitted> {
+    admit(event.into(), Standing::Salus, "").map_err(|refused| broken(refused.words))
+}
+
+async fn publish_now_and_then(inner: std::sync::Weak<Inner>) {
+    loop {
+        let Some(millis) = inner
+            .upgrade()
+            .map(|inner| inner.config.checkpoint_interval_ms)
+        else {
+            return;
+        };
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        let Some(inner) = inner.upgrade() else { return };
+        if let Err(why) = inner.publish().await {
+            tracing::error!(%why, "no checkpoint was published; trying again");
+        }
+    }
+}
+
+pub(crate) fn blind(root: &Key) -> Blind {
+    let key = derive(root, "salus/blind/v1");
+    Blind(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key.bytes())))
+}
+
+fn lock(config: &Config) -> Outcome<File> {
+    let path = config.data.join("lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path);
+    let file = file.map_err(|error| broken(format!("`{}`: {error}", path.display())))?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(
+        |_| broken("another salus process uses this data folder; stop it, or talk to it instead"),
+    )?;
+    Ok(file)
+}
+
+fn broken(why: impl ToString) -> Error {
+    Error::Broken {
+        doing: "open",
+        why: why.to_string(),
     }
 }

@@ -3,12 +3,24 @@
 //! **Never**: an acknowledgement before the commit; a signature from memory; the same index twice.
 //! **Start here**: [`Record`], then `sequencer`.
 
+mod config;
 mod door;
 mod error;
+pub mod journal;
+mod keyfile;
+mod keyring;
+mod publisher;
+mod read;
 mod reader;
+mod recover;
 mod sealed;
+mod sequencer;
+pub mod vault;
+mod verify;
 
-pub use door::{Config, Record};
+pub use config::Config;
+pub use door::{Parts, Record};
 pub use error::Error;
 pub use reader::{Reader, ReaderError, follow};
 pub use sealed::{Blind, Permit, Receipt, Sealed, Witnessed};
+pub use verify::{Alteration, Report, verify};

@@ -1,10 +1,17 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use event::Arrival;
+use guard::{Standing, admit};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Record, Sealed};
+
+/// Events a reader folds in one transaction, at most.
+const FOLD_EVENTS_MAX: usize = 1_000;
+/// A reader that failed tries again after this long.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// Folds sealed events into a view. Its tables can be dropped and folded again.
 #[async_trait]
@@ -15,12 +22,13 @@ pub trait Reader: Send + Sync + 'static {
     /// How many events it has folded: the index of the next one it wants.
     async fn cursor(&self) -> Result<u64, ReaderError>;
 
-    /// Folds `batch` (consecutive, starting at the cursor) and saves the new cursor in the same
-    /// transaction. What it returns goes back through the door.
-    async fn fold(&self, batch: &[Sealed]) -> Result<Vec<Arrival>, ReaderError>;
+    /// Folds `batch` and saves `next` as the new cursor, in one transaction. The batch is in
+    /// order and begins at the cursor or, where events were erased, behind it. What is returned
+    /// goes back through the door.
+    async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError>;
 }
 
-/// Why a reader could not go on; `follow` tries again.
+/// Why a reader could not go on; [`follow`] tries again.
 #[derive(Debug, thiserror::Error)]
 #[error("reader `{reader}`: {why}")]
 pub struct ReaderError {
@@ -32,5 +40,52 @@ pub struct ReaderError {
 
 /// Keeps `reader` up to date until `stop`.
 pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationToken) {
-    let _ = (record, reader, stop);
+    let mut growth = record.growth();
+    while !stop.is_cancelled() {
+        match catch_up(&record, reader.as_ref(), &stop).await {
+            Ok(()) => {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    grown = growth.changed() => if grown.is_err() { return },
+                }
+            }
+            Err(why) => {
+                tracing::error!(reader = reader.name(), %why, "a view is behind; trying again");
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(RETRY) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Folds until the reader has everything that is committed.
+async fn catch_up(
+    record: &Record,
+    reader: &dyn Reader,
+    stop: &CancellationToken,
+) -> Result<(), String> {
+    loop {
+        let from = reader.cursor().await.map_err(|why| why.to_string())?;
+        if from >= record.size() || stop.is_cancelled() {
+            return Ok(());
+        }
+        let read = record.read_until(from, FOLD_EVENTS_MAX).await;
+        let (batch, next) = read.map_err(|why| why.to_string())?;
+        let arrivals = reader
+            .fold(&batch, next)
+            .await
+            .map_err(|why| why.to_string())?;
+        let admitted = arrivals
+            .into_iter()
+            .map(|arrival| admit(arrival, Standing::Salus, ""));
+        let admitted = admitted
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|refused| refused.words)?;
+        record
+            .admit(admitted)
+            .await
+            .map_err(|why| why.to_string())?;
+    }
 }

@@ -1,0 +1,11 @@
+CREATE TABLE IF NOT EXISTS wrapping (
+    generation INTEGER PRIMARY KEY,
+    wrapped BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS stream (
+    stream BLOB PRIMARY KEY,
+    tag BLOB NOT NULL UNIQUE,
+    generation INTEGER NOT NULL,
+    wrapped BLOB NOT NULL,
+    subject BLOB NOT NULL
+) STRICT;

@@ -1,0 +1,32 @@
+CREATE TABLE IF NOT EXISTS row (
+    seq INTEGER PRIMARY KEY,
+    stream BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    entry BLOB NOT NULL,
+    ciphertext BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS delivery (
+    message BLOB NOT NULL,
+    content BLOB NOT NULL,
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (message, content)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS version (
+    resource BLOB NOT NULL,
+    replaces INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    PRIMARY KEY (resource, replaces)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tree (
+    one INTEGER PRIMARY KEY,
+    size INTEGER NOT NULL,
+    frontier BLOB NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS checkpoint (
+    one INTEGER PRIMARY KEY,
+    size INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    edge BLOB NOT NULL,
+    at INTEGER NOT NULL
+) STRICT;

@@ -1,0 +1,55 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+/// Where the record lives and what it may use.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The data folder: `journal.db`, `keyring.db`, `keys/`, `vault/`.
+    pub data: PathBuf,
+    /// The log's origin line (C2SP tlog-checkpoint); counts only when the log key is made.
+    pub origin: String,
+    /// Events in one commit, at most.
+    pub batch_events_max: usize,
+    /// Events waiting for a commit, at most; more wait at the door.
+    pub queue_events_max: usize,
+    /// Plaintext bytes of one event, at most.
+    pub event_bytes_max: usize,
+    /// Resources and patients whose last write is remembered to detect lost updates.
+    pub recent_writes_max: usize,
+    /// Patients' keys kept unwrapped in memory.
+    pub keys_cached_max: NonZeroUsize,
+    /// Time between checkpoints, in milliseconds.
+    pub checkpoint_interval_ms: u64,
+}
+
+impl Config {
+    /// The defaults, for a data folder.
+    pub fn new(data: PathBuf) -> Config {
+        Config {
+            data,
+            origin: "salus.invalid/record".into(),
+            batch_events_max: 1_000,
+            queue_events_max: 4_096,
+            event_bytes_max: 64 << 20,
+            recent_writes_max: 200_000,
+            keys_cached_max: NonZeroUsize::new(20_000).unwrap_or(NonZeroUsize::MIN),
+            checkpoint_interval_ms: 1_000,
+        }
+    }
+
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.data.join("journal.db")
+    }
+
+    pub(crate) fn keyring(&self) -> PathBuf {
+        self.data.join("keyring.db")
+    }
+
+    pub(crate) fn vault(&self) -> PathBuf {
+        self.data.join("vault")
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.data.join("keys")
+    }
+}

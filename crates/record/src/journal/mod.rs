@@ -1,0 +1,103 @@
+//! The SQL half of the record: rows, deliveries, versions, the tree's frontier, the checkpoint.
+
+mod sqlite;
+
+use async_trait::async_trait;
+use seal::Frontier;
+use thiserror::Error;
+
+pub use sqlite::SqliteJournal;
+
+/// One event as it lies in SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Its index.
+    pub seq: u64,
+    /// The random name of its key.
+    pub stream: [u8; 16],
+    /// When it was sealed, milliseconds since the epoch.
+    pub at: i64,
+    /// The encoded [`seal::Entry`].
+    pub entry: Vec<u8>,
+    /// What only the key opens.
+    pub ciphertext: Vec<u8>,
+}
+
+/// A message id that was seen: blind tags, so that the clear columns say nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivery {
+    /// Tag of sender and message id.
+    pub message: [u8; 16],
+    /// Tag of the content.
+    pub content: [u8; 16],
+    /// The index it got.
+    pub seq: u64,
+    /// When.
+    pub at: i64,
+}
+
+/// A version of a resource that was replaced, and by what. (resource, replaces) is unique.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// Blind tag of type and id.
+    pub resource: [u8; 16],
+    /// The version that was replaced; 0: none.
+    pub replaces: u64,
+    /// The version that replaced it.
+    pub seq: u64,
+}
+
+/// What one commit adds.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Rows, with consecutive `seq` from the current size on.
+    pub rows: Vec<Row>,
+    /// Message ids.
+    pub deliveries: Vec<Delivery>,
+    /// Versions.
+    pub versions: Vec<Version>,
+    /// The frontier after the batch.
+    pub frontier: Frontier,
+}
+
+/// The last published checkpoint, as SQL keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Size of the tree.
+    pub size: u64,
+    /// The signed note.
+    pub note: String,
+    /// The tiles' right edge at that size ([`seal::Edge`]).
+    pub edge: Vec<u8>,
+    /// When it was signed, milliseconds since the epoch.
+    pub at: i64,
+}
+
+/// Why the journal did not do what it was asked.
+#[derive(Debug, Clone, Error)]
+#[error("the journal cannot {doing}: {why}")]
+pub struct JournalFault {
+    /// What was being done.
+    pub doing: &'static str,
+    /// What the database said.
+    pub why: String,
+}
+
+/// Where rows are durable. Implementations: SQLite; PostgreSQL takes the same SQL text.
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// The frontier after the last commit.
+    async fn frontier(&self) -> Result<Frontier, JournalFault>;
+    /// Adds a batch in one transaction; durable on return. Refuses rows that do not follow.
+    async fn append(&self, batch: &Batch) -> Result<(), JournalFault>;
+    /// Up to `limit` rows from `from` on, in order.
+    async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalFault>;
+    /// What is known of these message tags.
+    async fn deliveries(&self, messages: &[[u8; 16]]) -> Result<Vec<Delivery>, JournalFault>;
+    /// What is known of these resource tags.
+    async fn versions(&self, resources: &[[u8; 16]]) -> Result<Vec<Version>, JournalFault>;
+    /// The last published checkpoint.
+    async fn published(&self) -> Result<Option<Published>, JournalFault>;
+    /// Replaces the checkpoint if it still has the size `expected` (`None`: there is none yet).
+    async fn publish(&self, expected: Option<u64>, next: &Published) -> Result<bool, JournalFault>;
+}

@@ -1,0 +1,336 @@
+//! One SQL text for SQLite and PostgreSQL: runtime queries, `$1` placeholders, multi-row inserts.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use seal::Frontier;
+use sqlx::query::Query;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteRow, SqliteSynchronous,
+};
+use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqliteConnection};
+
+use super::{Batch, Delivery, Journal, JournalFault, Published, Row, Version};
+
+/// Rows a statement inserts: SQLite gains nothing beyond, and long lists of `$n` are quadratic.
+const ROWS_PER_STATEMENT: usize = 50;
+const READERS: u32 = 4;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const MIGRATION: &str = include_str!("../../migrations/sqlite.sql");
+
+/// The journal in one SQLite file, write-ahead log, `synchronous=FULL`.
+pub struct SqliteJournal {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteJournal {
+    /// Opens the file, making it if it is not there.
+    ///
+    /// # Errors
+    /// [`JournalFault`] if the file cannot be opened or is no database.
+    pub async fn open(path: &Path) -> Result<SqliteJournal, JournalFault> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(options.clone());
+        let writer = writer.await.map_err(fault("open the database"))?;
+        sqlx::raw_sql(MIGRATION)
+            .execute(&writer)
+            .await
+            .map_err(fault("make its tables"))?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options);
+        let readers = readers.await.map_err(fault("open the database"))?;
+        Ok(SqliteJournal { writer, readers })
+    }
+
+    /// Opens the file for reading only, for verification beside a running server.
+    ///
+    /// # Errors
+    /// [`JournalFault`] if the file is missing or is no database.
+    pub async fn open_read_only(path: &Path) -> Result<SqliteJournal, JournalFault> {
+        let options = SqliteConnectOptions::new().filename(path).read_only(true);
+        let options = options.busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options);
+        let pool = pool.await.map_err(fault("open the database for reading"))?;
+        Ok(SqliteJournal {
+            writer: pool.clone(),
+            readers: pool,
+        })
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn frontier(&self) -> Result<Frontier, JournalFault> {
+        const DOING: &str = "read the tree";
+        let row = sqlx::query("SELECT frontier FROM tree WHERE one = 1");
+        let row = row
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(fault(DOING))?;
+        let Some(row) = row else {
+            return Ok(Frontier::default());
+        };
+        let bytes: Vec<u8> = row.try_get(0).map_err(fault(DOING))?;
+        Frontier::from_bytes(&bytes).ok_or_else(|| malformed(DOING))
+    }
+
+    async fn append(&self, batch: &Batch) -> Result<(), JournalFault> {
+        const DOING: &str = "commit";
+        let mut tx = self
+            .writer
+            .begin_with("BEGIN IMMEDIATE")
+            .await
+            .map_err(fault(DOING))?;
+        insert_rows(&mut tx, &batch.rows)
+            .await
+            .map_err(fault("insert rows"))?;
+        insert_deliveries(&mut tx, &batch.deliveries)
+            .await
+            .map_err(fault("insert message ids"))?;
+        insert_versions(&mut tx, &batch.versions)
+            .await
+            .map_err(fault("insert versions"))?;
+        let size = whole(batch.frontier.size());
+        let before = size - whole(batch.rows.len() as u64);
+        // INVARIANT: a batch goes only onto the tree it was made for.
+        let grown = sqlx::query(
+            "INSERT INTO tree (one, size, frontier) VALUES (1, $1, $2) \
+             ON CONFLICT (one) DO UPDATE SET size = $1, frontier = $2 WHERE tree.size = $3",
+        );
+        let grown = grown
+            .bind(size)
+            .bind(batch.frontier.to_bytes())
+            .bind(before);
+        let done = grown.execute(&mut *tx).await.map_err(fault(DOING))?;
+        if done.rows_affected() != 1 {
+            return Err(JournalFault {
+                doing: DOING,
+                why: "the tree has grown meanwhile".into(),
+            });
+        }
+        tx.commit().await.map_err(fault(DOING))
+    }
+
+    async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalFault> {
+        const DOING: &str = "read rows";
+        let rows = sqlx::query(
+            "SELECT seq, stream, at, entry, ciphertext FROM row WHERE seq >= $1 ORDER BY seq LIMIT $2",
+        );
+        let rows = rows
+            .bind(whole(from))
+            .bind(whole(limit as u64))
+            .fetch_all(&self.readers);
+        let rows = rows.await.map_err(fault(DOING))?;
+        rows.iter()
+            .map(|row| read_row(row).ok_or_else(|| malformed(DOING)))
+            .collect()
+    }
+
+    async fn deliveries(&self, messages: &[[u8; 16]]) -> Result<Vec<Delivery>, JournalFault> {
+        let sql = "SELECT message, content, seq, at FROM delivery WHERE message IN ";
+        let rows = self.among(sql, messages).await?;
+        let read = rows.iter().map(|row| {
+            Some(Delivery {
+                message: bytes16(row, 0)?,
+                content: bytes16(row, 1)?,
+                seq: index(row, 2)?,
+                at: row.try_get(3).ok()?,
+            })
+        });
+        read.collect::<Option<_>>()
+            .ok_or_else(|| malformed("read message ids"))
+    }
+
+    async fn versions(&self, resources: &[[u8; 16]]) -> Result<Vec<Version>, JournalFault> {
+        let sql = "SELECT resource, replaces, seq FROM version WHERE resource IN ";
+        let rows = self.among(sql, resources).await?;
+        let read = rows.iter().map(|row| {
+            Some(Version {
+                resource: bytes16(row, 0)?,
+                replaces: index(row, 1)?,
+                seq: index(row, 2)?,
+            })
+        });
+        read.collect::<Option<_>>()
+            .ok_or_else(|| malformed("read versions"))
+    }
+
+    async fn published(&self) -> Result<Option<Published>, JournalFault> {
+        const DOING: &str = "read the checkpoint";
+        let row = sqlx::query("SELECT size, note, edge, at FROM checkpoint WHERE one = 1");
+        let row = row
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(fault(DOING))?;
+        let Some(row) = row else { return Ok(None) };
+        let read = || {
+            Some(Published {
+                size: index(&row, 0)?,
+                note: row.try_get(1).ok()?,
+                edge: row.try_get(2).ok()?,
+                at: row.try_get(3).ok()?,
+            })
+        };
+        read().map(Some).ok_or_else(|| malformed(DOING))
+    }
+
+    async fn publish(&self, expected: Option<u64>, next: &Published) -> Result<bool, JournalFault> {
+        let sql = match expected {
+            Some(_) => {
+                "UPDATE checkpoint SET size = $1, note = $2, edge = $3, at = $4 \
+                 WHERE one = 1 AND size = $5"
+            }
+            None => {
+                "INSERT INTO checkpoint (one, size, note, edge, at) VALUES (1, $1, $2, $3, $4) \
+                 ON CONFLICT (one) DO NOTHING"
+            }
+        };
+        let mut query = sqlx::query(sql)
+            .bind(whole(next.size))
+            .bind(next.note.clone());
+        query = query.bind(next.edge.clone()).bind(next.at);
+        if let Some(expected) = expected {
+            query = query.bind(whole(expected));
+        }
+        let done = query
+            .execute(&self.writer)
+            .await
+            .map_err(fault("swap the checkpoint"))?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+impl SqliteJournal {
+    async fn among(&self, sql: &str, tags: &[[u8; 16]]) -> Result<Vec<SqliteRow>, JournalFault> {
+        let mut found = Vec::new();
+        for some in tags.chunks(ROWS_PER_STATEMENT) {
+            let text = format!("{sql}{}", placeholders(1, some.len()));
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for tag in some {
+                query = query.bind(tag.to_vec());
+            }
+            let rows = query
+                .fetch_all(&self.readers)
+                .await
+                .map_err(fault("look up tags"))?;
+            found.extend(rows);
+        }
+        Ok(found)
+    }
+}
+
+async fn insert_rows(tx: &mut SqliteConnection, rows: &[Row]) -> sqlx::Result<()> {
+    const SQL: &str = "INSERT INTO row (seq, stream, at, entry, ciphertext) VALUES ";
+    insert(tx, (SQL, 5), rows, |query, row| {
+        query
+            .bind(whole(row.seq))
+            .bind(row.stream.to_vec())
+            .bind(row.at)
+            .bind(row.entry.clone())
+            .bind(row.ciphertext.clone())
+    })
+    .await
+}
+
+async fn insert_deliveries(tx: &mut SqliteConnection, seen: &[Delivery]) -> sqlx::Result<()> {
+    const SQL: &str = "INSERT INTO delivery (message, content, seq, at) VALUES ";
+    insert(tx, (SQL, 4), seen, |query, one| {
+        let query = query.bind(one.message.to_vec()).bind(one.content.to_vec());
+        query.bind(whole(one.seq)).bind(one.at)
+    })
+    .await
+}
+
+async fn insert_versions(tx: &mut SqliteConnection, versions: &[Version]) -> sqlx::Result<()> {
+    const SQL: &str = "INSERT INTO version (resource, replaces, seq) VALUES ";
+    insert(tx, (SQL, 3), versions, |query, one| {
+        query
+            .bind(one.resource.to_vec())
+            .bind(whole(one.replaces))
+            .bind(whole(one.seq))
+    })
+    .await
+}
+
+type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+async fn insert<T>(
+    tx: &mut SqliteConnection,
+    (sql, columns): (&str, usize),
+    items: &[T],
+    bind: for<'q> fn(Bound<'q>, &T) -> Bound<'q>,
+) -> sqlx::Result<()> {
+    for some in items.chunks(ROWS_PER_STATEMENT) {
+        let mut text = sql.to_owned();
+        for number in 0..some.len() {
+            let comma = if number == 0 { "" } else { ", " };
+            text.push_str(comma);
+            text.push_str(&placeholders(number * columns + 1, columns));
+        }
+        let query = some.iter().fold(sqlx::query(AssertSqlSafe(text)), bind);
+        query.execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+/// `($3, $4)` for `from` = 3 and `count` = 2.
+fn placeholders(from: usize, count: usize) -> String {
+    let mut out = String::from("(");
+    for number in from..from + count {
+        let comma = if number == from { "" } else { ", " };
+        // INVARIANT: writing to a String cannot fail.
+        let _ = write!(out, "{comma}${number}");
+    }
+    out.push(')');
+    out
+}
+
+fn read_row(row: &SqliteRow) -> Option<Row> {
+    Some(Row {
+        seq: index(row, 0)?,
+        stream: bytes16(row, 1)?,
+        at: row.try_get(2).ok()?,
+        entry: row.try_get(3).ok()?,
+        ciphertext: row.try_get(4).ok()?,
+    })
+}
+
+fn bytes16(row: &SqliteRow, column: usize) -> Option<[u8; 16]> {
+    row.try_get::<&[u8], _>(column).ok()?.try_into().ok()
+}
+
+fn index(row: &SqliteRow, column: usize) -> Option<u64> {
+    row.try_get::<i64, _>(column).ok()?.try_into().ok()
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn fault(doing: &'static str) -> impl Fn(sqlx::Error) -> JournalFault {
+    move |error| JournalFault {
+        doing,
+        why: error.to_string(),
+    }
+}
+
+fn malformed(doing: &'static str) -> JournalFault {
+    JournalFault {
+        doing,
+        why: "a column does not hold what it should".into(),
+    }
+}

@@ -1,0 +1,120 @@
+//! The two keys that are files: the root of all patients' keys, and the log's signing key.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use seal::{Key, LogKey};
+
+use crate::Error;
+use crate::config::Config;
+use crate::sealed::Outcome;
+
+const ROOT: &str = "root.key";
+const LOG: &str = "log.key";
+const PUBLIC: &str = "log.pub";
+
+pub(crate) struct KeyFiles {
+    pub(crate) root: Key,
+    pub(crate) log: LogKey,
+}
+
+/// Reads the keys; makes them if the record is new.
+///
+/// INVARIANT: keys are never made beside a record that exists, or its data would seem lost.
+pub(crate) fn open(config: &Config) -> Outcome<KeyFiles> {
+    make_folder(&config.data)?;
+    make_folder(&config.keys())?;
+    make_folder(&config.vault())?;
+    let (root, log) = (config.keys().join(ROOT), config.keys().join(LOG));
+    if !root.exists() && !log.exists() && !config.journal().exists() {
+        let mut bytes = [0; 32];
+        fill(&mut bytes)?;
+        write_new(&root, &hex(&bytes))?;
+        fill(&mut bytes)?;
+        let key = LogKey::new(&config.origin, &bytes).map_err(broken)?;
+        write_new(&log, key.secret())?;
+        write_new(&config.keys().join(PUBLIC), key.public())?;
+    }
+    Ok(KeyFiles {
+        root: read_root(&root)?,
+        log: LogKey::from_secret(read(&log)?.trim()).map_err(broken)?,
+    })
+}
+
+/// The log's public key, from the data folder.
+pub(crate) fn public(config: &Config) -> Outcome<String> {
+    read(&config.keys().join(PUBLIC)).map(|text| text.trim().to_owned())
+}
+
+/// The root key, from the data folder.
+pub(crate) fn root(config: &Config) -> Outcome<Key> {
+    read_root(&config.keys().join(ROOT))
+}
+
+fn read_root(path: &Path) -> Outcome<Key> {
+    let text = read(path)?;
+    let bytes = unhex(text.trim()).ok_or_else(|| broken("`root.key` is not 64 hex digits"))?;
+    Ok(Key::new(bytes))
+}
+
+fn read(path: &Path) -> Outcome<String> {
+    fs::read_to_string(path).map_err(|error| {
+        broken(format!(
+            "`{}`: {error}; put the key back from where you keep it",
+            path.display()
+        ))
+    })
+}
+
+fn make_folder(path: &Path) -> Outcome<()> {
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    made.map_err(|error| broken(format!("`{}`: {error}", path.display())))
+}
+
+fn write_new(path: &Path, text: &str) -> Outcome<()> {
+    let write = || -> io::Result<()> {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.sync_all()
+    };
+    write().map_err(|error| broken(format!("`{}`: {error}", path.display())))
+}
+
+fn fill(bytes: &mut [u8]) -> Outcome<()> {
+    SystemRandom::new()
+        .fill(bytes)
+        .map_err(|_| broken("the system has no randomness"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let mut out = [0; 32];
+    if text.len() != 64 {
+        return None;
+    }
+    for (place, number) in out.iter_mut().zip(0..) {
+        *place = u8::from_str_radix(text.get(number * 2..number * 2 + 2)?, 16).ok()?;
+    }
+    Some(out)
+}
+
+fn broken(why: impl ToString) -> Error {
+    Error::Broken {
+        doing: "use its keys",
+        why: why.to_string(),
+    }
+}

@@ -1,0 +1,249 @@
+//! Reading events back, and proving where they stand.
+
+use std::collections::HashMap;
+
+use event::Time;
+use seal::{Entry, Hash, Key, LogVerifier, Proof, TILE_WIDTH};
+use tlog_tiles::{Error as TlogError, Hash as TlogHash, HashReader, prove_record};
+
+use crate::door::{Inner, Record};
+use crate::journal::Row;
+use crate::sealed::Outcome;
+use crate::{Error, Sealed};
+
+/// Rows that are decrypted on a thread of their own at a time.
+const SPAWN_ROWS: usize = 16;
+
+impl Record {
+    /// Up to `limit` events from `from` on, in order; those that were erased are left out.
+    /// May return fewer than there are; returns none only at the end (or if all were erased:
+    /// then use [`Record::read_until`]).
+    ///
+    /// # Errors
+    /// [`Error::Broken`] if a row cannot be read or was altered.
+    pub async fn read(&self, from: u64, limit: usize) -> Outcome<Vec<Sealed>> {
+        Ok(self.read_until(from, limit).await?.0)
+    }
+
+    /// As [`Record::read`], with the index after the last row that was looked at.
+    ///
+    /// # Errors
+    /// As [`Record::read`].
+    pub async fn read_until(&self, from: u64, limit: usize) -> Outcome<(Vec<Sealed>, u64)> {
+        let rows = self.inner.journal.rows(from, limit).await.map_err(broken)?;
+        let next = rows.last().map_or(from, |row| row.seq + 1);
+        let keys = self.inner.keys_of(&rows).await?;
+        let opened = if rows.len() < SPAWN_ROWS {
+            open_all(&rows, &keys)?
+        } else {
+            let work = tokio::task::spawn_blocking(move || open_all(&rows, &keys));
+            work.await.map_err(broken)??
+        };
+        Ok((opened, next))
+    }
+
+    /// One event.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchIndex`], [`Error::Erased`], [`Error::Broken`] if it was altered.
+    pub async fn get(&self, index: u64) -> Outcome<Sealed> {
+        let row = self.inner.row(index).await?;
+        self.inner.open_row(&row).await
+    }
+
+    /// A C2SP tlog-proof of one event against the last published checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchIndex`] if the event is not published yet, [`Error::Broken`] if tiles are
+    /// missing.
+    pub async fn proof(&self, index: u64) -> Outcome<String> {
+        let (size, note, _) = self.checkpoint();
+        self.inner
+            .proof(index, (size, note))
+            .await
+            .map(|proof| proof.to_text())
+    }
+
+    /// The entry (93 bytes, no patient data) whose leaf a proof is about.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchIndex`], [`Error::Broken`].
+    pub async fn entry(&self, index: u64) -> Outcome<Vec<u8>> {
+        self.inner.row(index).await.map(|row| row.entry)
+    }
+
+    /// Re-reads one event from disk: row against entry, entry against tiles, tiles against the
+    /// signed checkpoint. `None`: all agree; `Some`: what is wrong, in words.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchIndex`] if it is not there or not published yet.
+    pub async fn check(&self, index: u64) -> Outcome<Option<String>> {
+        let row = self.inner.row(index).await?;
+        let (size, note, _) = self.checkpoint();
+        if index >= size {
+            return Err(Error::NoSuchIndex(index));
+        }
+        let Some(entry) = Entry::from_bytes(&row.entry) else {
+            return Ok(Some("the entry cannot be read".into()));
+        };
+        if entry.stream != row.stream {
+            return Ok(Some(
+                "the patient's stream in SQL is not the one that was sealed".into(),
+            ));
+        }
+        if entry.at != row.at {
+            let (found, sealed) = (Time::from_millis(row.at), Time::from_millis(entry.at));
+            return Ok(Some(format!(
+                "the time in SQL is {found}, sealed was {sealed}"
+            )));
+        }
+        if seal::sha256(&[&row.ciphertext]) != entry.ciphertext {
+            return Ok(Some(
+                "the content in SQL is not the one that was sealed".into(),
+            ));
+        }
+        let log = LogVerifier::new(&self.public_key()).map_err(broken)?;
+        let proof = match self.inner.proof(index, (size, note)).await {
+            Ok(proof) => proof,
+            Err(why) => return Ok(Some(why.to_string())),
+        };
+        Ok(proof
+            .verify(&entry.leaf(), &log)
+            .err()
+            .map(|why| why.to_string()))
+    }
+}
+
+impl Inner {
+    async fn row(&self, index: u64) -> Outcome<Row> {
+        let rows = self.journal.rows(index, 1).await.map_err(broken)?;
+        rows.into_iter()
+            .find(|row| row.seq == index)
+            .ok_or(Error::NoSuchIndex(index))
+    }
+
+    pub(crate) async fn open_row(&self, row: &Row) -> Outcome<Sealed> {
+        let key = self
+            .keyring
+            .key(&row.stream)
+            .await?
+            .ok_or(Error::Erased(row.seq))?;
+        open_row(row, &key)
+    }
+
+    async fn keys_of(&self, rows: &[Row]) -> Outcome<HashMap<[u8; 16], Key>> {
+        let mut keys = HashMap::new();
+        for row in rows {
+            if !keys.contains_key(&row.stream)
+                && let Some(key) = self.keyring.key(&row.stream).await?
+            {
+                keys.insert(row.stream, key);
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The inclusion proof of `index` under a checkpoint, from the vault's tiles.
+    async fn proof(&self, index: u64, head: (u64, String)) -> Outcome<Proof> {
+        let (size, checkpoint) = head;
+        if index >= size {
+            return Err(Error::NoSuchIndex(index));
+        }
+        // The library asks for all hashes in one call: the first run tells which ones.
+        let wanted = Wanted::default();
+        let _ = prove_record(size, index, &wanted);
+        let mut known = HashMap::new();
+        for stored in wanted.0.into_inner() {
+            known.insert(stored, self.stored_hash(stored, size).await?);
+        }
+        let proof = prove_record(size, index, &Known(known)).map_err(broken)?;
+        let hashes = proof.iter().map(|hash| hash.0).collect();
+        Ok(Proof {
+            extra: Vec::new(),
+            index,
+            hashes,
+            checkpoint,
+        })
+    }
+
+    async fn stored_hash(&self, stored: u64, size: u64) -> Outcome<Hash> {
+        let (level, number) = tlog_tiles::split_stored_hash_index(stored);
+        let (tile_level, inside) = (level / 8, level % 8);
+        let first = number << inside;
+        let (tile, offset) = (
+            first / TILE_WIDTH as u64,
+            (first % TILE_WIDTH as u64) as usize,
+        );
+        let there = size >> (8 * u32::from(tile_level));
+        let width = (there - tile * TILE_WIDTH as u64).min(TILE_WIDTH as u64) as usize;
+        let path = seal::tile_path(tile_level, tile, width);
+        let missing = || broken(format!("`vault/{path}` is missing or damaged"));
+        let bytes = self
+            .vault
+            .get(&path)
+            .await
+            .map_err(broken)?
+            .ok_or_else(missing)?;
+        let hashes = seal::read_tile(&bytes).ok_or_else(missing)?;
+        hashes
+            .get(offset..offset + (1 << inside))
+            .map(seal::subtree)
+            .ok_or_else(missing)
+    }
+}
+
+fn open_all(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Vec<Sealed>> {
+    let with_key = rows
+        .iter()
+        .filter_map(|row| Some((row, keys.get(&row.stream)?)));
+    with_key.map(|(row, key)| open_row(row, key)).collect()
+}
+
+fn open_row(row: &Row, key: &Key) -> Outcome<Sealed> {
+    let altered = |why: &str| broken(format!("event {} was altered: {why}", row.seq));
+    let entry = Entry::from_bytes(&row.entry).ok_or_else(|| altered("its entry"))?;
+    if entry.stream != row.stream || entry.at != row.at {
+        return Err(altered("its stream or its time"));
+    }
+    let (_, plaintext) = seal::open(key, row.seq, &entry, &row.ciphertext)
+        .map_err(|why| altered(&why.to_string()))?;
+    let event = event::decode(&plaintext).map_err(broken)?;
+    let at = Time::from_millis(row.at);
+    Ok(Sealed {
+        index: row.seq,
+        at,
+        stream: row.stream,
+        event,
+    })
+}
+
+/// Notes which stored hashes are asked for and gives none.
+#[derive(Default)]
+struct Wanted(std::cell::RefCell<Vec<u64>>);
+
+impl HashReader for Wanted {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<TlogHash>, TlogError> {
+        self.0.borrow_mut().extend_from_slice(indexes);
+        Err(TlogError::IndexesNotInTree)
+    }
+}
+
+struct Known(HashMap<u64, Hash>);
+
+impl HashReader for Known {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<TlogHash>, TlogError> {
+        let hash = |index| self.0.get(index).map(|hash| TlogHash(*hash));
+        indexes
+            .iter()
+            .map(hash)
+            .collect::<Option<_>>()
+            .ok_or(TlogError::IndexesNotInTree)
+    }
+}
+
+fn broken(why: impl ToString) -> Error {
+    Error::Broken {
+        doing: "read",
+        why: why.to_string(),
+    }
+}

@@ -1,0 +1,96 @@
+use std::path::Path;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{Error, ObjectStore as _, ObjectStoreExt as _};
+
+use super::{Vault, VaultFault};
+
+/// A vault in a folder: temporary file, fsync, rename.
+pub struct LocalVault(LocalFileSystem);
+
+impl LocalVault {
+    /// The vault in `folder`, which must exist.
+    ///
+    /// # Errors
+    /// [`VaultFault`] if the folder cannot be used.
+    pub fn open(folder: &Path) -> Result<LocalVault, VaultFault> {
+        let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| VaultFault {
+            doing: "open",
+            path: folder.display().to_string(),
+            why: error.to_string(),
+        })?;
+        Ok(LocalVault(store.with_fsync(true)))
+    }
+}
+
+#[async_trait]
+impl Vault for LocalVault {
+    async fn put(&self, path: &str, bytes: Bytes) -> Result<(), VaultFault> {
+        let put = self.0.put(&ObjectPath::from(path), bytes.into()).await;
+        put.map(|_| ()).map_err(fault("store", path))
+    }
+
+    async fn get(&self, path: &str) -> Result<Option<Bytes>, VaultFault> {
+        match self.0.get(&ObjectPath::from(path)).await {
+            Ok(found) => found.bytes().await.map(Some).map_err(fault("read", path)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(fault("read", path)(error)),
+        }
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, VaultFault> {
+        let found = self.0.list(Some(&ObjectPath::from(prefix)));
+        let found = found
+            .map_ok(|meta| meta.location.to_string())
+            .try_collect()
+            .await;
+        found.map_err(fault("list", prefix))
+    }
+
+    async fn discard(&self, path: &str) -> Result<(), VaultFault> {
+        match self.0.delete(&ObjectPath::from(path)).await {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(fault("remove", path)(error)),
+        }
+    }
+}
+
+fn fault(doing: &'static str, path: &str) -> impl Fn(Error) -> VaultFault {
+    let path = path.to_owned();
+    move |error| VaultFault {
+        doing,
+        path: path.clone(),
+        why: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_replaces_lists_and_removes() {
+        let folder = tempfile::tempdir().unwrap();
+        let vault = LocalVault::open(folder.path()).unwrap();
+        vault
+            .put("tile/0/x001/000.p/7", Bytes::from_static(b"a"))
+            .await
+            .unwrap();
+        vault
+            .put("tile/0/x001/000.p/7", Bytes::from_static(b"b"))
+            .await
+            .unwrap();
+        assert_eq!(
+            vault.get("tile/0/x001/000.p/7").await.unwrap().unwrap(),
+            "b"
+        );
+        assert_eq!(vault.list("tile/0").await.unwrap(), ["tile/0/x001/000.p/7"]);
+        vault.discard("tile/0/x001/000.p/7").await.unwrap();
+        vault.discard("tile/0/x001/000.p/7").await.unwrap();
+        assert_eq!(vault.get("tile/0/x001/000.p/7").await.unwrap(), None);
+    }
+}
