@@ -11,6 +11,7 @@ mod happen;
 mod house;
 mod labs;
 mod live;
+pub(crate) mod load_message;
 mod message;
 mod moves;
 mod patient;
