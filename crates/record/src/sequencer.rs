@@ -41,7 +41,7 @@ pub(crate) struct Write {
 /// Events that are sealed together or not at all.
 pub(crate) struct Group {
     pub(crate) items: Vec<Item>,
-    pub(crate) reply: oneshot::Sender<Outcome<Vec<Receipt>>>,
+    pub(crate) reply: Reply,
 }
 
 pub(crate) struct Sequencer {
@@ -54,13 +54,16 @@ pub(crate) struct Sequencer {
     pub(crate) grown: watch::Sender<u64>,
 }
 
+/// Where the answer of a group goes.
+pub(crate) type Reply = oneshot::Sender<Outcome<Vec<Receipt>>>;
+
 /// A batch as it takes shape, with the answers that will be given once it is durable.
 #[derive(Default)]
 struct Draft {
     batch: Batch,
     seen: HashMap<[u8; 16], Vec<Delivery>>,
     used: HashSet<([u8; 16], u64)>,
-    answers: Vec<(oneshot::Sender<Outcome<Vec<Receipt>>>, Vec<Receipt>)>,
+    answers: Vec<(Reply, Vec<Receipt>)>,
 }
 
 impl Sequencer {
@@ -272,14 +275,14 @@ fn repeated(item: &Item, draft: &Draft) -> Option<Receipt> {
     })
 }
 
-fn answer(answers: Vec<(oneshot::Sender<Outcome<Vec<Receipt>>>, Vec<Receipt>)>) {
+fn answer(answers: Vec<(Reply, Vec<Receipt>)>) {
     for (reply, receipts) in answers {
         // A sender that has gone away needs no answer; its event is sealed all the same.
         let _ = reply.send(Ok(receipts));
     }
 }
 
-fn refuse(reply: oneshot::Sender<Outcome<Vec<Receipt>>>, why: Error) {
+fn refuse(reply: Reply, why: Error) {
     let _ = reply.send(Err(why));
 }
 

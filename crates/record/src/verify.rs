@@ -102,7 +102,7 @@ impl Check {
     async fn checkpoint(&mut self, log: &LogVerifier) -> Outcome<Option<(u64, seal::Hash)>> {
         let Some(bytes) = self.vault.get(CHECKPOINT).await.map_err(broken)? else {
             if self.journal.published().await.map_err(broken)?.is_some() {
-                self.wrong(None, "vault/checkpoint", "a signed checkpoint", "nothing");
+                self.wrong((None, "vault/checkpoint"), "a signed checkpoint", "nothing");
             }
             return Ok(None);
         };
@@ -110,8 +110,7 @@ impl Check {
             Ok(head) => Ok(Some(head)),
             Err(why) => {
                 self.wrong(
-                    None,
-                    "vault/checkpoint",
+                    (None, "vault/checkpoint"),
                     "a checkpoint signed by this log",
                     why,
                 );
@@ -134,7 +133,7 @@ impl Check {
         for (seq, entry) in (first..).zip(&sealed) {
             match (entry, rows.iter().find(|row| row.seq == seq)) {
                 (Some(entry), Some(row)) => self.row(row, entry),
-                (Some(_), None) => self.wrong(Some(seq), "row", "an event", "nothing: deleted"),
+                (Some(_), None) => self.wrong((Some(seq), "row"), "an event", "nothing: deleted"),
                 (None, _) => {}
             }
         }
@@ -168,7 +167,11 @@ impl Check {
                 sealed.push(Entry::from_bytes(entry));
             } else {
                 let field = format!("vault/{path}");
-                self.wrong(Some(seq), &field, hex(&hash), hex(&seal::leaf_hash(entry)));
+                self.wrong(
+                    (Some(seq), &field),
+                    hex(&hash),
+                    hex(&seal::leaf_hash(entry)),
+                );
                 sealed.push(None);
             }
         }
@@ -188,7 +191,7 @@ impl Check {
             let hash = seal::sha256(&[packed.get(at).copied().unwrap_or_default()]);
             if hash != entry.ciphertext {
                 let (seq, field) = (number * WIDTH + at as u64, format!("vault/{path}"));
-                self.wrong(Some(seq), &field, hex(&entry.ciphertext), hex(&hash));
+                self.wrong((Some(seq), &field), hex(&entry.ciphertext), hex(&hash));
             }
         }
         Ok(())
@@ -199,18 +202,18 @@ impl Check {
         self.report.bytes += row.ciphertext.len() as u64;
         let seq = Some(row.seq);
         if row.stream != sealed.stream {
-            self.wrong(seq, "row.stream", hex(&sealed.stream), hex(&row.stream));
+            self.wrong((seq, "row.stream"), hex(&sealed.stream), hex(&row.stream));
         }
         if row.at != sealed.at {
             let (was, is) = (Time::from_millis(sealed.at), Time::from_millis(row.at));
-            self.wrong(seq, "row.at", was, is);
+            self.wrong((seq, "row.at"), was, is);
         }
         if row.entry != sealed.to_bytes() {
-            self.wrong(seq, "row.entry", hex(&sealed.to_bytes()), hex(&row.entry));
+            self.wrong((seq, "row.entry"), hex(&sealed.to_bytes()), hex(&row.entry));
         }
         let hash = seal::sha256(&[&row.ciphertext]);
         if hash != sealed.ciphertext {
-            self.wrong(seq, "row.ciphertext", hex(&sealed.ciphertext), hex(&hash));
+            self.wrong((seq, "row.ciphertext"), hex(&sealed.ciphertext), hex(&hash));
         }
     }
 
@@ -223,7 +226,7 @@ impl Check {
                     self.edge.push(entry.leaf(), &mut Vec::new());
                 }
             }
-            None => self.wrong(Some(row.seq), "row.entry", "an entry", hex(&row.entry)),
+            None => self.wrong((Some(row.seq), "row.entry"), "an entry", hex(&row.entry)),
         }
     }
 
@@ -242,7 +245,7 @@ impl Check {
             hashes.iter().for_each(|hash| edge.push(*hash, &mut full));
         }
         if edge.root() != *root {
-            self.wrong(None, "vault/tile/0", hex(root), hex(&edge.root()));
+            self.wrong((None, "vault/tile/0"), hex(root), hex(&edge.root()));
             return Ok(());
         }
         let partial = crate::publisher::partial_tiles(&edge);
@@ -255,7 +258,11 @@ impl Check {
             if found != hashes.concat() {
                 let (expected, found) =
                     (seal::sha256(&[&hashes.concat()]), seal::sha256(&[&found]));
-                self.wrong(None, &format!("vault/{path}"), hex(&expected), hex(&found));
+                self.wrong(
+                    (None, &format!("vault/{path}")),
+                    hex(&expected),
+                    hex(&found),
+                );
             }
         }
         Ok(())
@@ -270,20 +277,22 @@ impl Check {
             .map_err(broken)?;
         if let Some(row) = beyond.first() {
             let words = format!("at most {} events", frontier.size());
-            self.wrong(Some(row.seq), "row", words, "a row beyond the head: forged");
+            self.wrong(
+                (Some(row.seq), "row"),
+                words,
+                "a row beyond the head: forged",
+            );
         }
         if self.edge.size() != frontier.size() {
             let (tree, rows) = (frontier.size(), self.edge.size());
             self.wrong(
-                None,
-                "tree.size",
+                (None, "tree.size"),
                 format!("{tree} events"),
                 format!("{rows} events"),
             );
         } else if self.edge.root() != frontier.root() {
             self.wrong(
-                None,
-                "tree.frontier",
+                (None, "tree.frontier"),
                 hex(&frontier.root()),
                 hex(&self.edge.root()),
             );
@@ -294,15 +303,14 @@ impl Check {
     async fn object(&mut self, path: &str) -> Outcome<Option<Vec<u8>>> {
         let bytes = self.vault.get(path).await.map_err(broken)?;
         if bytes.is_none() {
-            self.wrong(None, &format!("vault/{path}"), "a file", "nothing");
+            self.wrong((None, &format!("vault/{path}")), "a file", "nothing");
         }
         Ok(bytes.map(|bytes| bytes.to_vec()))
     }
 
     fn wrong(
         &mut self,
-        index: Option<u64>,
-        field: &str,
+        (index, field): (Option<u64>, &str),
         expected: impl ToString,
         found: impl ToString,
     ) {

@@ -1,5 +1,11 @@
 //! The public proof vectors of transparency-dev/merkle, valid and corrupted.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a vector that cannot be read is a failed test"
+)]
+
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;

@@ -1,5 +1,11 @@
 //! The record as its users see it: what goes in, what is on disk, what is found out.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what cannot be set up is a failed test"
+)]
+
 mod faults;
 mod house;
 mod recovery;
