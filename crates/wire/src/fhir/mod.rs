@@ -1,1 +1,24 @@
-//! FHIR R4 JSON.
+//! FHIR R4 (4.0.1) JSON: reading, checking, searching, and giving back the same bytes.
+//!
+//! A resource stays JSON. The shape of the 146 resource types, their search parameters and their
+//! patient compartment come from a compact table of the published definitions, see [`tables`].
+
+pub mod bundle;
+mod capability;
+mod check;
+mod issue;
+mod json;
+mod path;
+mod refs;
+pub mod search;
+mod splice;
+pub mod tables;
+
+pub use capability::capability;
+pub use check::check;
+pub use issue::{Code, Issue, Severity, outcome};
+pub use json::{FaultKind, JsonFault, Limits, parse};
+pub use refs::{patient_of, references};
+pub use search::{Filter, Query, Term, TermValue, fold, matches, query, terms};
+pub use splice::{resolve, stamp};
+pub use tables::kinds;

@@ -1,0 +1,171 @@
+//! The exact meaning of a filter on a resource.
+
+use serde_json::Value;
+
+use super::super::path::Item;
+use super::date::Span;
+use super::query::{Filter, Modifier, Prefix, Wanted};
+use super::terms::{TermValue, items};
+use super::text::fold;
+use super::value;
+
+/// True when the resource answers the filter. For `_lastUpdated` the resource must carry its
+/// `meta` (see [`super::super::stamp`]).
+#[must_use]
+pub fn matches(resource: &Value, filter: &Filter) -> bool {
+    let items = items(resource, filter.param);
+    let any = || {
+        items
+            .iter()
+            .any(|item| filter.values.iter().any(|w| hit(item, w, filter, resource)))
+    };
+    match filter.modifier {
+        Modifier::Missing => items.is_empty(),
+        Modifier::Present => !items.is_empty(),
+        Modifier::Not => !any(),
+        _ => any(),
+    }
+}
+
+fn hit(item: &Item<'_>, wanted: &Wanted, filter: &Filter, root: &Value) -> bool {
+    if let Wanted::Text(text) = wanted {
+        return value::texts(item)
+            .iter()
+            .any(|there| text_hit(there, text, filter.modifier));
+    }
+    if filter.modifier == Modifier::Identifier {
+        return value::identifier(item)
+            .is_some_and(|term| term_hit(&term, wanted, filter.modifier));
+    }
+    if let Wanted::Token {
+        code: Some(code), ..
+    } = wanted
+    {
+        let bare = value::is_bare(item);
+        let terms = value::terms(filter.param.kind, item, root);
+        return terms.iter().any(|term| match term {
+            TermValue::Token { code: there, .. } if bare => there == code,
+            term => term_hit(term, wanted, filter.modifier),
+        });
+    }
+    let terms = value::terms(filter.param.kind, item, root);
+    terms
+        .iter()
+        .any(|term| term_hit(term, wanted, filter.modifier))
+}
+
+fn text_hit(there: &str, wanted: &str, modifier: Modifier) -> bool {
+    match modifier {
+        Modifier::Exact => there == wanted,
+        Modifier::Contains => fold(there).contains(&fold(wanted)),
+        _ => fold(there).starts_with(&fold(wanted)),
+    }
+}
+
+fn term_hit(term: &TermValue, wanted: &Wanted, modifier: Modifier) -> bool {
+    match (term, wanted) {
+        (
+            TermValue::Token { system, code },
+            Wanted::Token {
+                system: want,
+                code: want_code,
+            },
+        ) => {
+            let system_fits = match want.as_deref() {
+                None => true,
+                Some("") => system.is_none(),
+                Some(want) => system.as_deref() == Some(want),
+            };
+            system_fits && want_code.as_ref().is_none_or(|want| want == code)
+        }
+        (TermValue::Span { lo_ms, hi_ms }, Wanted::Date { prefix, span }) => span_hit(
+            Span {
+                lo_ms: *lo_ms,
+                hi_ms: *hi_ms,
+            },
+            *prefix,
+            *span,
+        ),
+        (TermValue::Reference(there), Wanted::Reference { kind, id }) => {
+            reference_hit(there, kind.as_deref(), id)
+        }
+        (
+            TermValue::Quantity {
+                value,
+                system,
+                code,
+            },
+            Wanted::Quantity {
+                system: s, code: c, ..
+            },
+        ) => {
+            let unit_fits = s.as_ref().is_none_or(|s| system.as_ref() == Some(s))
+                && c.as_ref().is_none_or(|c| code.as_ref() == Some(c));
+            unit_fits && number_hit(*value, wanted)
+        }
+        (TermValue::Number(value), Wanted::Quantity { .. }) => number_hit(*value, wanted),
+        (TermValue::Uri(there), Wanted::Uri(want)) => match modifier {
+            Modifier::Below => there.starts_with(want.as_str()),
+            Modifier::Above => want.starts_with(there.as_str()),
+            _ => there == want,
+        },
+        _ => false,
+    }
+}
+
+/// R4 section 3.1.1.4.4: both sides are stretches of time.
+fn span_hit(there: Span, prefix: Prefix, want: Span) -> bool {
+    let within = want.lo_ms <= there.lo_ms && there.hi_ms <= want.hi_ms;
+    let (above, below) = (there.hi_ms > want.hi_ms, there.lo_ms < want.lo_ms);
+    match prefix {
+        Prefix::Eq => within,
+        Prefix::Ne => !within,
+        Prefix::Gt => above,
+        Prefix::Lt => below,
+        Prefix::Ge => above || within,
+        Prefix::Le => below || within,
+        Prefix::Sa => there.lo_ms >= want.hi_ms,
+        Prefix::Eb => there.hi_ms <= want.lo_ms,
+        Prefix::Ap => about(there, want),
+    }
+}
+
+/// Within one width of what was asked: a day around a day, a year around a year.
+fn about(there: Span, want: Span) -> bool {
+    let width = want.hi_ms - want.lo_ms;
+    there.lo_ms < want.hi_ms + width && there.hi_ms > want.lo_ms - width
+}
+
+fn number_hit(there: f64, wanted: &Wanted) -> bool {
+    let Wanted::Quantity {
+        prefix,
+        lo,
+        value,
+        hi,
+        ..
+    } = wanted
+    else {
+        return false;
+    };
+    let within = *lo <= there && there < *hi;
+    match prefix {
+        Prefix::Eq => within,
+        Prefix::Ne => !within,
+        Prefix::Gt | Prefix::Sa => there > *value,
+        Prefix::Lt | Prefix::Eb => there < *value,
+        Prefix::Ge => there >= *value,
+        Prefix::Le => there <= *value,
+        Prefix::Ap => (there - value).abs() <= value.abs() / 10.0,
+    }
+}
+
+fn reference_hit(there: &str, kind: Option<&str>, id: &str) -> bool {
+    match (kind, there.rsplit_once('/')) {
+        (Some(kind), Some((before, last))) => before == kind && last == id,
+        (None, Some((before, last))) if !id.contains('/') => last == id && !before.contains('/'),
+        // A canonical may carry a version that was not asked for.
+        _ => there
+            .strip_prefix(id)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('|')),
+    }
+}

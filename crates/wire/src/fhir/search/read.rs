@@ -1,0 +1,306 @@
+//! From the pairs of a URL to a [`Query`]. What is not understood is refused, never left out.
+
+use super::super::issue::{Code, Issue};
+use super::super::tables::{ParamKind, kinds, param, tables};
+use super::Param;
+use super::query::{Filter, Include, Modifier, Order, Query, QueryLimits, Sort, Total, Wanted};
+use super::wanted;
+
+/// Parameters that R4 defines for every type and that this server does not offer.
+const NOT_OFFERED: &[&str] = &[
+    "_has",
+    "_list",
+    "_text",
+    "_content",
+    "_filter",
+    "_query",
+    "_type",
+    "_elements",
+    "_contained",
+    "_containedType",
+    "_score",
+    "_summary",
+];
+
+/// Reads a search of one type. The pairs are URL-decoded, in order; the name keeps its modifier
+/// (`name:exact`). Absolute references to this server must be made relative before.
+///
+/// # Errors
+/// An [`Issue`] naming the parameter that is unknown, not offered, or has a bad value.
+pub fn query(kind: &str, pairs: &[(String, String)], limits: &QueryLimits) -> Result<Query, Issue> {
+    if !tables().is_kind(kind) {
+        return Err(Issue::error(
+            Code::NotSupported,
+            kind,
+            format!("`{kind}` is no resource type of FHIR R4"),
+        ));
+    }
+    if pairs.len() > limits.params_max {
+        let words = format!(
+            "{} parameters; at most {} are taken",
+            pairs.len(),
+            limits.params_max
+        );
+        return Err(Issue::error(Code::TooCostly, "", words));
+    }
+    let mut out = Query::new(kind);
+    for (name, value) in pairs {
+        let (base, modifier) = name
+            .split_once(':')
+            .map_or((name.as_str(), None), |(b, m)| (b, Some(m)));
+        let one = One {
+            name,
+            base,
+            modifier,
+            value,
+        };
+        match base {
+            "_count" | "_sort" | "_total" | "_page" | "_format" | "_pretty" => {
+                control(&mut out, one, limits)?
+            }
+            "_include" | "_revinclude" => include(&mut out, one)?,
+            _ => out.filters.push(filter(kind, one, limits)?),
+        }
+        if base != "_page" {
+            out.pairs.push((name.clone(), value.clone()));
+        }
+    }
+    Ok(out)
+}
+
+/// One pair, its name taken apart.
+#[derive(Clone, Copy)]
+struct One<'a> {
+    name: &'a str,
+    base: &'a str,
+    modifier: Option<&'a str>,
+    value: &'a str,
+}
+
+impl One<'_> {
+    fn bad(self, words: impl Into<String>) -> Issue {
+        Issue::error(Code::Value, self.name, words)
+    }
+
+    fn not_offered(self, words: impl Into<String>) -> Issue {
+        Issue::error(Code::NotSupported, self.name, words)
+    }
+}
+
+impl Query {
+    fn new(kind: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            filters: Vec::new(),
+            sort: Vec::new(),
+            count: None,
+            includes: Vec::new(),
+            revincludes: Vec::new(),
+            total: Total::Unsaid,
+            page: None,
+            pairs: Vec::new(),
+        }
+    }
+}
+
+fn control(out: &mut Query, one: One<'_>, limits: &QueryLimits) -> Result<(), Issue> {
+    if let Some(modifier) = one.modifier {
+        return Err(one.not_offered(format!(
+            "`{}` takes no modifier, `:{modifier}` stands there",
+            one.base
+        )));
+    }
+    if out.pairs.iter().any(|(name, _)| name == one.name) {
+        return Err(one.bad(format!("`{}` stands twice; keep one", one.name)));
+    }
+    match one.base {
+        "_count" => {
+            let words = || one.bad(format!("`{}` is not a whole number from 0 on", one.value));
+            let count: usize = one.value.parse().map_err(|_| words())?;
+            out.count = Some(count.min(limits.count_max));
+        }
+        "_sort" => out.sort = sort(&out.kind, one)?,
+        "_total" => out.total = total(one)?,
+        "_page" => out.page = Some(one.value.to_owned()),
+        "_format" => format_is_json(one)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn total(one: One<'_>) -> Result<Total, Issue> {
+    match one.value {
+        "none" => Ok(Total::Not),
+        "estimate" => Ok(Total::Estimate),
+        "accurate" => Ok(Total::Accurate),
+        other => Err(one.bad(format!("`{other}` is none of none, estimate, accurate"))),
+    }
+}
+
+fn format_is_json(one: One<'_>) -> Result<(), Issue> {
+    // A plus sign that was not escaped in the URL has become a space.
+    let value = one.value.replace(' ', "+");
+    match value.split(';').next() {
+        Some("json" | "application/json" | "application/fhir+json" | "text/json") => Ok(()),
+        _ => Err(one.not_offered(format!(
+            "`{}` is not spoken here; ask for application/fhir+json",
+            one.value
+        ))),
+    }
+}
+
+fn sort(kind: &str, one: One<'_>) -> Result<Vec<Sort>, Issue> {
+    let step = |word: &str| {
+        let (code, order) = match word.strip_prefix('-') {
+            Some(code) => (code, Order::Descending),
+            None => (word, Order::Ascending),
+        };
+        let param = offered(kind, code, one)?;
+        Ok(Sort { param, order })
+    };
+    one.value.split(',').map(step).collect()
+}
+
+/// The definition of a parameter that this server answers, or why not.
+fn offered(kind: &str, code: &str, one: One<'_>) -> Result<&'static Param, Issue> {
+    match param(kind, code) {
+        Some(param) if param.offered() => Ok(param),
+        Some(param) => Err(one.not_offered(format!(
+            "`{code}` ({}) is not offered here",
+            param.kind.as_str()
+        ))),
+        None if NOT_OFFERED.contains(&code) => {
+            Err(one.not_offered(format!("`{code}` is not offered here")))
+        }
+        None if code.contains('.') => Err(one.not_offered(format!(
+            "`{code}` is chained; chains are not offered, search in two steps"
+        ))),
+        None => Err(one.not_offered(format!("`{kind}` has no search parameter `{code}`"))),
+    }
+}
+
+fn include(out: &mut Query, one: One<'_>) -> Result<(), Issue> {
+    if one.modifier.is_some() {
+        return Err(one
+            .not_offered("`:iterate` is not offered; ask for what was included in a second step"));
+    }
+    let mut parts = one.value.split(':');
+    let (source, code, target) = (parts.next().unwrap_or(""), parts.next(), parts.next());
+    let Some(code) = code.filter(|c| *c != "*" && parts.next().is_none()) else {
+        return Err(one.bad(format!(
+            "`{}` is not of the form Type:parameter or Type:parameter:Target",
+            one.value
+        )));
+    };
+    if !tables().is_kind(source) || target.is_some_and(|t| !tables().is_kind(t)) {
+        return Err(one.bad(format!("`{}` names no resource type of FHIR R4", one.value)));
+    }
+    let param = offered(source, code, one)?;
+    if param.kind != ParamKind::Reference {
+        return Err(one.bad(format!("`{source}:{code}` is no reference")));
+    }
+    let include = Include {
+        source: source.to_owned(),
+        param,
+        target: target.map(str::to_owned),
+    };
+    let reaches = |kind: &str| param.targets.is_empty() || param.targets.contains(&kind);
+    if one.base == "_include" {
+        if source != out.kind {
+            return Err(one.bad(format!(
+                "the search is for `{}`, so nothing can be included by `{source}`",
+                out.kind
+            )));
+        }
+        out.includes.push(include);
+    } else {
+        let aims = target.is_none_or(|t| t == out.kind) && reaches(&out.kind);
+        if !aims {
+            return Err(one.bad(format!(
+                "`{source}:{code}` does not refer to `{}`",
+                out.kind
+            )));
+        }
+        out.revincludes.push(include);
+    }
+    Ok(())
+}
+
+fn filter(kind: &str, one: One<'_>, limits: &QueryLimits) -> Result<Filter, Issue> {
+    let code = if one.modifier.is_some_and(|m| m.contains('.')) {
+        one.name
+    } else {
+        one.base
+    };
+    let param = offered(kind, code, one)?;
+    if one.value.is_empty() {
+        return Err(one.bad(format!(
+            "`{}` has no value; leave it out or give one",
+            one.name
+        )));
+    }
+    let (modifier, target) = modifier(param, one)?;
+    if matches!(modifier, Modifier::Missing | Modifier::Present) {
+        return Ok(Filter {
+            param,
+            modifier,
+            values: Vec::new(),
+        });
+    }
+    let parts = wanted::split(one.value, ',');
+    if parts.len() > limits.values_max {
+        let words = format!(
+            "{} values; at most {} are taken",
+            parts.len(),
+            limits.values_max
+        );
+        return Err(Issue::error(Code::TooCostly, one.name, words));
+    }
+    let read = |part: &&str| -> Result<Wanted, Issue> {
+        wanted::read(param, modifier, target.as_deref(), part).ok_or_else(|| {
+            one.bad(format!(
+                "`{part}` is no {} that `{}` can be compared with",
+                param.kind.as_str(),
+                one.base
+            ))
+        })
+    };
+    let values = parts.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Filter {
+        param,
+        modifier,
+        values,
+    })
+}
+
+/// What stands behind the colon, and the type when it is one (`subject:Patient`).
+fn modifier(param: &Param, one: One<'_>) -> Result<(Modifier, Option<String>), Issue> {
+    let Some(word) = one.modifier else {
+        return Ok((Modifier::Plain, None));
+    };
+    let found = match (word, param.kind) {
+        ("missing", _) => match one.value {
+            "true" => Modifier::Missing,
+            "false" => Modifier::Present,
+            other => return Err(one.bad(format!("`{other}` is neither true nor false"))),
+        },
+        ("exact", ParamKind::String) => Modifier::Exact,
+        ("contains", ParamKind::String) => Modifier::Contains,
+        ("not", ParamKind::Token) => Modifier::Not,
+        ("identifier", ParamKind::Reference) => Modifier::Identifier,
+        ("below", ParamKind::Uri) => Modifier::Below,
+        ("above", ParamKind::Uri) => Modifier::Above,
+        (kind, ParamKind::Reference) if kinds().contains(&kind) => {
+            return Ok((Modifier::Plain, Some(kind.to_owned())));
+        }
+        _ => {
+            let words = format!(
+                "`:{word}` is not offered for `{}` ({})",
+                one.base,
+                param.kind.as_str()
+            );
+            return Err(one.not_offered(words));
+        }
+    };
+    Ok((found, None))
+}
