@@ -92,7 +92,6 @@ refused(
     "fhirclient unknown parameter is refused",
     lambda: Patient.where(struct={"shoesize": "42"}).perform(server),
     HTTPError,
-    Exception,
 )
 for one in ids:
     Observation.read(one, server).delete(server)

@@ -1,13 +1,11 @@
 // fhir-kit-client (npm): capabilities, create, read, vread, update, history, search, include, paging,
 // transaction, delete. Node trusts SALUS_CA by NODE_EXTRA_CA_CERTS, which run.sh sets.
 
-import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { randomUUID } from "node:crypto";
 
 const home = process.env.SALUS_REAL_HOME || `${process.env.HOME}/.cache/salus/real`;
-const found = createRequire(`${home}/npm/`).resolve("fhir-kit-client");
-const { Client } = await import(pathToFileURL(found));
+const { Client } = await import(pathToFileURL(`${home}/npm/node_modules/fhir-kit-client/dist/index.js`));
 
 const run = randomUUID().slice(0, 8);
 const client = new Client({ baseUrl: process.env.SALUS_FHIR, bearerToken: process.env.SALUS_TOKEN });
@@ -128,14 +126,20 @@ try {
       resourceType: "Bundle",
       type: "transaction",
       entry: [
-        { fullUrl: name, resource: patient({ identifier: [] , name: [{ family: `${family}T` }] }), request: { method: "POST", url: "Patient" } },
-      ].map((entry) => {
-        delete entry.resource.identifier;
-        return entry;
-      }),
+        {
+          fullUrl: name,
+          resource: { resourceType: "Patient", name: [{ family: `${family}T` }] },
+          request: { method: "POST", url: "Patient" },
+        },
+        {
+          resource: { ...observation("x", 41), subject: { reference: name } },
+          request: { method: "POST", url: "Observation" },
+        },
+      ],
     },
   });
-  check("fhir-kit transaction", answer.entry[0].response.status.startsWith("201"), JSON.stringify(answer));
+  const statuses = answer.entry.map((entry) => entry.response.status.slice(0, 3));
+  check("fhir-kit transaction", statuses.join() === "201,201", JSON.stringify(answer));
 
   await refused("fhir-kit unknown parameter is refused", [400], () =>
     client.search({ resourceType: "Patient", searchParams: { shoesize: 42 } }),

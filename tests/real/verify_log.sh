@@ -14,9 +14,14 @@ failed() {
 
 copy="$(mktemp -d)"
 trap 'rm -rf "$copy"' EXIT
-# The server may publish while it is read, so a copy is checked; the checkpoint is copied first.
-cp "$data/vault/checkpoint" "$copy/checkpoint"
-cp -r "$data/vault/tile" "$copy/tile"
+# The server publishes while it is read, so a copy is checked, taken while nothing was published.
+for attempt in $(seq 100); do
+    rm -rf "$copy/tile"
+    cp "$data/vault/checkpoint" "$copy/checkpoint"
+    cp -r "$data/vault/tile" "$copy/tile" 2>/dev/null || continue
+    cmp -s "$data/vault/checkpoint" "$copy/checkpoint" && break
+    [ "$attempt" -lt 100 ] || failed "log: it grows too fast to be copied"
+done
 
 "$home/verifylog" "$copy" "$key" || failed "golang.org/x/mod sumdb/tlog"
 
