@@ -1,1 +1,171 @@
 //! FHIR R4 over HTTP.
+//!
+//! One request: who asks ([`who`]), what for ([`route`]), then either [`look`] or [`write`]. Both
+//! go through the [`door`]: ask the guard, have its word sealed, and only then look or write.
+
+mod answer;
+mod body;
+mod bundle;
+mod conditions;
+mod door;
+mod draft;
+mod fault;
+mod format;
+mod history;
+mod ids;
+mod import;
+mod intent;
+mod json;
+mod look;
+mod query;
+mod read;
+mod recent;
+mod refer;
+mod route;
+mod ruling;
+mod search;
+mod settle;
+mod who;
+mod write;
+
+pub use import::{Imported, Importer, Refusal};
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::http::{Method, Request};
+use axum::response::Response;
+use axum::routing::any;
+use axum::{Extension, Router};
+use bytes::Bytes;
+use guard::Identity;
+
+use crate::App;
+use answer::Answer;
+use conditions::Conditions;
+use door::{Door, Kept};
+use fault::Fault;
+use format::{Layout, Prefer};
+use intent::{Intent, Order, Together};
+use look::{Look, look};
+use query::Pairs;
+use route::{Call, Write};
+
+/// The FHIR door, to be nested at the path of `fhir_base`.
+///
+/// A `guard::Identity` among the request's extensions is who asks; without one a bearer token
+/// has to say it.
+pub fn router() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", any(handle))
+        .route("/{*path}", any(handle))
+        .fallback(handle)
+        .layer(Extension(Arc::new(Kept::default())))
+}
+
+async fn handle(
+    State(app): State<Arc<App>>,
+    Extension(kept): Extension<Arc<Kept>>,
+    request: Request<axum::body::Body>,
+) -> Response {
+    let door = Door { app, kept };
+    let (parts, body) = request.into_parts();
+    let (layout, answer) = match asked(&door, &parts) {
+        Ok((layout, pairs)) => {
+            let served = Box::pin(serve(&door, &parts, (pairs, body))).await;
+            (layout, served)
+        }
+        Err(fault) => (Layout::AsKept, Err(fault)),
+    };
+    match answer {
+        Ok(answer) => answer.response(&door.app.settings.fhir_base, layout),
+        Err(fault) => fault.response(layout),
+    }
+}
+
+/// The layout of the answer and the parameters that are about something else.
+fn asked(door: &Door, parts: &Parts) -> Result<(Layout, Pairs), Fault> {
+    let text = parts.uri.query().unwrap_or_default();
+    let pairs = query::pairs(text, door.app.settings.search_parameters_max)?;
+    let layout = format::layout(&parts.headers, &pairs)?;
+    Ok((layout, format::strip(pairs)))
+}
+
+async fn serve(
+    door: &Door,
+    parts: &Parts,
+    (pairs, body): (Pairs, axum::body::Body),
+) -> Result<Answer, Fault> {
+    let call = route::call(parts.method.as_str(), parts.uri.path());
+    if matches!(call, Ok(Call::Capability)) {
+        return Ok(look::capability(door));
+    }
+    let who = who::identity(&door.app, &parts.extensions, &parts.headers)?;
+    let call = call?;
+    let has_body = parts.method == Method::POST || parts.method == Method::PUT;
+    let bytes = match has_body {
+        true => body::read(body, door.app.settings.body_bytes_max).await?,
+        false => Bytes::new(),
+    };
+    match call {
+        Call::Bundle => {
+            format::body_is_json(&parts.headers)?;
+            let prefer = format::prefer(&parts.headers, Prefer::Minimal);
+            bundle::answer(door, &who, (bytes, prefer)).await
+        }
+        Call::Write(write) => write_one(door, parts, (who, write, bytes)).await,
+        call => {
+            let question = Look {
+                call,
+                pairs: with_form(door, parts, (pairs, bytes))?,
+                conditions: Conditions::of(&parts.headers)?,
+            };
+            look(door, &who, &question).await
+        }
+    }
+}
+
+async fn write_one(
+    door: &Door,
+    parts: &Parts,
+    (who, write, raw): (Identity, Write, Bytes),
+) -> Result<Answer, Fault> {
+    if !write.deletes() {
+        format::body_is_json(&parts.headers)?;
+    }
+    let intent = Intent {
+        path: String::new(),
+        write,
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        full_url: None,
+        conditions: Conditions::of(&parts.headers)?,
+        raw,
+    };
+    let kept_as = Order {
+        who,
+        together: Together::All,
+        prefer: format::prefer(&parts.headers, Prefer::Representation),
+    };
+    let answers = write::perform(door, &kept_as, vec![intent]).await?;
+    let lost = || Err(Fault::broken("the answer to a write was lost"));
+    answers.into_iter().next().unwrap_or_else(lost)
+}
+
+/// The parameters of the URL and, of a search by `POST`, those of its body.
+fn with_form(
+    door: &Door,
+    parts: &Parts,
+    (mut pairs, bytes): (Pairs, Bytes),
+) -> Result<Pairs, Fault> {
+    if parts.method != Method::POST || bytes.is_empty() {
+        return Ok(pairs);
+    }
+    format::body_is_form(&parts.headers)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|_| Fault::bad(wire::fhir::Code::Structure, "the form is not UTF-8"))?;
+    let max = door.app.settings.search_parameters_max;
+    let form = query::pairs(text, max.saturating_sub(pairs.len()))?;
+    pairs.extend(format::strip(form));
+    Ok(pairs)
+}

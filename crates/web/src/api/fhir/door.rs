@@ -1,0 +1,242 @@
+//! What every interaction goes through: wait until the chart is fresh enough, ask the guard, have
+//! the decision sealed, and only then look.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chart::ChartError;
+use event::{Act, Role, Subject};
+use guard::{Ask, Decision, Facts, Identity};
+use record::{Permit, Witnessed};
+use tokio::sync::Semaphore;
+use wire::fhir::search::QueryLimits;
+use wire::fhir::{Code, Limits, Query};
+
+use super::fault::Fault;
+use super::query;
+use super::recent::{Concern, Recent};
+use super::route::Target;
+use crate::App;
+
+/// Bodies larger than this, in bytes, are read on a thread of their own.
+const INLINE_BYTES_MAX: usize = 64 * 1024;
+
+/// What the door keeps between requests.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    recent: Recent,
+    /// Large bodies that are read at the same time: one for each processor, since each takes
+    /// memory many times its size.
+    heavy: Semaphore,
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Kept {
+            recent: Recent::default(),
+            heavy: Semaphore::new(processors),
+        }
+    }
+}
+
+/// The FHIR door, for one request.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) app: Arc<App>,
+    pub(crate) kept: Arc<Kept>,
+}
+
+/// A question to the guard, but for who asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    pub(crate) act: Act,
+    pub(crate) subject: Subject,
+    pub(crate) kinds: Vec<String>,
+    pub(crate) detail: String,
+}
+
+impl Question {
+    /// A question about one resource: of its patient, or else of its type.
+    pub(crate) fn of(act: Act, target: &Target, patient: Option<String>) -> Question {
+        Question {
+            act,
+            subject: subject(target.kind, patient),
+            kinds: vec![target.kind.to_owned()],
+            detail: format!("{}/{}", target.kind, target.id),
+        }
+    }
+}
+
+/// The patient, or all resources of the type.
+pub(crate) fn subject(kind: &str, patient: Option<String>) -> Subject {
+    patient.map_or_else(|| Subject::Kind(kind.to_owned()), Subject::Patient)
+}
+
+impl Door {
+    /// Waits until the chart shows the writes through this door that bear on `concerns`.
+    ///
+    /// # Errors
+    /// 503 if that takes longer than `chart_wait_ms`.
+    pub(crate) async fn fresh(&self, concerns: &[Concern]) -> Result<(), Fault> {
+        self.caught_up(self.kept.recent.size(concerns)).await
+    }
+
+    /// Waits until the chart has folded `size` events.
+    ///
+    /// # Errors
+    /// 503 if that takes longer than `chart_wait_ms`.
+    pub(crate) async fn caught_up(&self, size: u64) -> Result<(), Fault> {
+        if *self.app.chart.folded().borrow() >= size {
+            return Ok(());
+        }
+        let wait = Duration::from_millis(self.app.settings.chart_wait_ms);
+        if self.app.chart.caught_up(size, wait).await {
+            return Ok(());
+        }
+        Err(Fault::later(
+            "the chart does not show yet what was written before; ask again in a second",
+        ))
+    }
+
+    /// Notes writes that were sealed, the record holding `size` events with them.
+    pub(crate) fn note(&self, concerns: impl Iterator<Item = Concern>, size: u64) {
+        let folded = *self.app.chart.folded().borrow();
+        self.kept.recent.note(concerns, size, folded);
+    }
+
+    /// What the guard says, not sealed yet.
+    ///
+    /// # Errors
+    /// 500 if the facts cannot be read.
+    pub(crate) async fn decide(
+        &self,
+        who: &Identity,
+        question: Question,
+    ) -> Result<Decision, Fault> {
+        let facts = self.facts(who, &question.subject).await?;
+        let ask = Ask {
+            identity: who.clone(),
+            act: question.act,
+            subject: question.subject,
+            kinds: question.kinds,
+            purpose: purpose(who.role()).to_owned(),
+            reason: None,
+            detail: question.detail,
+        };
+        Ok(self.app.policies.decide(ask, &facts))
+    }
+
+    /// Leave to look, sealed; or the sealed refusal.
+    ///
+    /// With a `target` the refusal reads as if the target was not there, unless who asks is a
+    /// program: what a program may do depends on its scopes alone, so that its refusal is the
+    /// same whether there is something or not.
+    ///
+    /// # Errors
+    /// 403, 404, and what keeps the record from sealing.
+    pub(crate) async fn permit(
+        &self,
+        who: &Identity,
+        question: Question,
+        target: Option<&Target>,
+    ) -> Result<Permit, Fault> {
+        let decision = self.decide(who, question).await?;
+        match self.app.record.witness(decision).await? {
+            Witnessed::Allowed(permit) => Ok(permit),
+            Witnessed::Refused(_, decision) => Err(match (who.role(), target) {
+                (Role::Client | Role::Operator, _) | (_, None) => {
+                    Fault::forbidden(decision.words())
+                }
+                (_, Some(target)) => Fault::absent(target.kind, &target.id),
+            }),
+        }
+    }
+
+    async fn facts(&self, who: &Identity, subject: &Subject) -> Result<Facts, Fault> {
+        // Somebody without a ward whom no message can name is connected with nobody.
+        if who.wards.is_empty() && who.practitioner.is_none() {
+            return Ok(Facts::default());
+        }
+        match subject.patient() {
+            Some(patient) => Ok(self.app.chart.facts(who, patient).await?),
+            None => Ok(Facts::default()),
+        }
+    }
+
+    /// The search that `text` (a query string) asks for.
+    ///
+    /// # Errors
+    /// 400 for anything in it that is unknown, unsupported or not well formed.
+    pub(crate) fn query(&self, kind: &str, text: &str) -> Result<Query, Fault> {
+        let pairs = query::pairs(text, self.app.settings.search_parameters_max)?;
+        self.query_of(kind, &pairs)
+    }
+
+    /// The search that the pairs ask for.
+    ///
+    /// # Errors
+    /// 400 for anything in it that is unknown, unsupported or not well formed.
+    pub(crate) fn query_of(&self, kind: &str, pairs: &[(String, String)]) -> Result<Query, Fault> {
+        let limits = QueryLimits {
+            params_max: self.app.settings.search_parameters_max,
+            count_max: self.app.settings.page_size_max,
+            ..QueryLimits::default()
+        };
+        wire::fhir::query(kind, pairs, &limits)
+            .map_err(|issue| Fault::of(axum::http::StatusCode::BAD_REQUEST, vec![issue]))
+    }
+
+    /// How much JSON is read.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            depth_max: self.app.settings.json_depth_max,
+            bytes_max: self.app.settings.body_bytes_max,
+        }
+    }
+
+    /// Does `work` on `bytes` of JSON, away from the threads that serve if it is much.
+    ///
+    /// # Errors
+    /// 500 if the work was cut off.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        if bytes <= INLINE_BYTES_MAX {
+            return Ok(work());
+        }
+        let cut_off = "the work on a large body was cut off; send it again";
+        let _turn = self.kept.heavy.acquire().await;
+        let done = tokio::task::spawn_blocking(work).await;
+        done.map_err(|_| Fault::broken(cut_off))
+    }
+}
+
+/// HL7 v3 PurposeOfUse: treatment for people at the bedside, operations for programs.
+fn purpose(role: Role) -> &'static str {
+    match role {
+        Role::Nurse | Role::Physician => "TREAT",
+        Role::Administrator
+        | Role::Client
+        | Role::Feed
+        | Role::Operator
+        | Role::PrivacyOfficer
+        | Role::Salus => "HOPERAT",
+    }
+}
+
+impl From<ChartError> for Fault {
+    fn from(error: ChartError) -> Fault {
+        match error {
+            ChartError::TooCostly { .. } => Fault::bad(Code::TooCostly, error.to_string()),
+            ChartError::BadPage(_) => Fault::bad(Code::Value, error.to_string()),
+            ChartError::BadSort(_) => Fault::bad(Code::NotSupported, error.to_string()),
+            ChartError::OutsidePermit { .. } | ChartError::Broken { .. } => {
+                tracing::error!(%error, "the chart did not answer");
+                Fault::broken(error.to_string())
+            }
+        }
+    }
+}

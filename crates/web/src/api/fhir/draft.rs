@@ -1,0 +1,161 @@
+//! Reading and checking the resources of a request: the work that costs, done away from the
+//! threads that serve when there is much of it.
+
+use axum::http::StatusCode;
+use serde_json::Value;
+use wire::fhir::{Code, Issue, Limits};
+
+use super::fault::Fault;
+use super::refer::{Names, Resolved, replace, unresolved};
+use super::route::Write;
+use super::settle::Settled;
+
+/// A write that is ready but for the guard's word.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft {
+    /// What is written.
+    pub(crate) settled: Settled,
+    /// The patient it belongs to from now on.
+    pub(crate) patient: Option<String>,
+    /// References that were replaced: (as received, as kept).
+    pub(crate) pairs: Vec<(String, String)>,
+    /// Conditional references yet to be looked up: (where, reference). While there are any,
+    /// `resource` is there.
+    pub(crate) open: Vec<(String, String)>,
+    /// The resource, kept only while it is needed: a document in memory is many times its size.
+    resource: Option<Value>,
+}
+
+/// Reads and checks what was received for `settled`.
+///
+/// # Errors
+/// 400, 413 or 422 with every issue and its path.
+pub(crate) fn draft(settled: Settled, names: &Names, limits: &Limits) -> Result<Draft, Fault> {
+    if !settled.fate.writes() || settled.intent.write.deletes() {
+        return Ok(Draft {
+            patient: settled.before.clone(),
+            settled,
+            pairs: Vec::new(),
+            open: Vec::new(),
+            resource: None,
+        });
+    }
+    let path = match settled.intent.path.as_str() {
+        "" => String::new(),
+        path => format!("{path}.resource"),
+    };
+    read(settled, names, limits).map_err(|fault| fault.under(&path))
+}
+
+fn read(settled: Settled, names: &Names, limits: &Limits) -> Result<Draft, Fault> {
+    let mut resource = wire::fhir::parse(&settled.intent.raw, limits)?;
+    let mut issues = wire::fhir::check(&resource);
+    issues.retain(Issue::refuses);
+    if !issues.is_empty() {
+        return Err(invalid(issues));
+    }
+    fits(&settled, &resource)?;
+    let resolved = resolve(&settled, &resource, names)?;
+    // The patient compartment of a Patient is its own id, which is the one it is kept under.
+    if let Some(map) = resource.as_object_mut() {
+        map.insert("id".to_owned(), settled.target.id.clone().into());
+    }
+    let draft = Draft {
+        settled,
+        patient: None,
+        pairs: resolved.pairs,
+        open: resolved.open,
+        resource: Some(resource),
+    };
+    Ok(match draft.open.is_empty() {
+        true => draft.close(),
+        false => draft,
+    })
+}
+
+fn resolve(settled: &Settled, resource: &Value, names: &Names) -> Result<Resolved, Fault> {
+    // What stands in a Bundle that is kept as a whole refers to what stands in it.
+    if settled.target.kind == "Bundle" {
+        return Ok(Resolved::default());
+    }
+    names.resolve(resource).map_err(invalid)
+}
+
+impl Draft {
+    /// The draft with its conditional references looked up in `names`.
+    ///
+    /// # Errors
+    /// 412 for those that do not match exactly one resource.
+    pub(crate) fn finish(mut self, names: &Names) -> Result<Draft, Fault> {
+        let Some(resource) = &self.resource else {
+            return Ok(self);
+        };
+        let resolved = names.resolve(resource).map_err(invalid)?;
+        if !resolved.open.is_empty() {
+            return Err(unresolved(&resolved.open).under(&self.settled.intent.path));
+        }
+        self.pairs = resolved.pairs;
+        self.open = Vec::new();
+        Ok(self.close())
+    }
+
+    fn close(mut self) -> Draft {
+        if let Some(mut resource) = self.resource.take() {
+            if !self.pairs.is_empty() {
+                replace(&mut resource, &self.pairs);
+            }
+            self.patient = wire::fhir::patient_of(&resource);
+        }
+        self
+    }
+}
+
+/// Checks that the resource is what the URL says it is.
+fn fits(settled: &Settled, resource: &Value) -> Result<(), Fault> {
+    let kind = settled.target.kind;
+    let said = resource.get("resourceType").and_then(Value::as_str);
+    if said != Some(kind) {
+        let words = format!(
+            "the resource is a `{}`, but the URL is that of a `{kind}`",
+            said.unwrap_or_default()
+        );
+        return Err(wrong(kind, "resourceType", words));
+    }
+    let Write::Update(target) = &settled.intent.write else {
+        return Ok(());
+    };
+    match resource.get("id").and_then(Value::as_str) {
+        Some(id) if id == target.id => Ok(()),
+        Some(id) => Err(wrong(
+            kind,
+            "id",
+            format!(
+                "the resource's id is `{id}`, but the URL's is `{}`",
+                target.id
+            ),
+        )),
+        None => Err(wrong(
+            kind,
+            "id",
+            format!(
+                "the resource has no `id`; give it the URL's, `{}`",
+                target.id
+            ),
+        )),
+    }
+}
+
+fn wrong(kind: &str, element: &str, words: String) -> Fault {
+    let issue = Issue::error(Code::Value, format!("{kind}.{element}"), words);
+    Fault::of(StatusCode::BAD_REQUEST, vec![issue])
+}
+
+/// 400 for what has not the shape of its type, 422 for what has it but breaks a rule.
+fn invalid(issues: Vec<Issue>) -> Fault {
+    let shapeless = |issue: &Issue| matches!(issue.code, Code::Structure | Code::Invalid);
+    let status = match issues.iter().any(shapeless) {
+        true => StatusCode::BAD_REQUEST,
+        false => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    Fault::of(status, issues)
+}

@@ -1,0 +1,90 @@
+//! `read` and `vread` (FHIR R4 sections 3.1.0.1 and 3.1.0.2).
+
+use axum::http::StatusCode;
+use chart::{Located, Stored};
+use event::Act;
+use guard::Identity;
+
+use super::answer::Answer;
+use super::conditions::Conditions;
+use super::door::{Door, Question};
+use super::fault::Fault;
+use super::recent::Concern;
+use super::route::Target;
+
+/// The current version.
+///
+/// # Errors
+/// 403 or 404 if it may not be seen or is not there, 410 if it was deleted.
+pub(crate) async fn current(
+    door: &Door,
+    who: &Identity,
+    (target, conditions): (&Target, &Conditions),
+) -> Result<Answer, Fault> {
+    let located = locate(door, target).await?;
+    let patient = located.as_ref().and_then(|located| located.patient.clone());
+    let question = Question::of(Act::Read, target, patient);
+    let permit = door.permit(who, question, Some(target)).await?;
+    if located.is_none() {
+        return Err(Fault::absent(target.kind, &target.id));
+    }
+    let open = door.app.chart.open_with(permit);
+    let found = open.read(target.kind, &target.id).await?;
+    let stored = present(found, target)?;
+    if conditions.has(stored.version, stored.at) {
+        return Ok(Answer {
+            status: StatusCode::NOT_MODIFIED,
+            version: Some(stored.version),
+            at: Some(stored.at),
+            ..Answer::default()
+        });
+    }
+    Ok(shown(stored))
+}
+
+/// One version, by the index of the event that wrote it.
+///
+/// # Errors
+/// 403 or 404 if it may not be seen or is not there, 410 if it is the one that deleted it.
+pub(crate) async fn version(
+    door: &Door,
+    who: &Identity,
+    (target, version): (&Target, u64),
+) -> Result<Answer, Fault> {
+    let located = locate(door, target).await?;
+    let patient = located.as_ref().and_then(|located| located.patient.clone());
+    let mut question = Question::of(Act::Read, target, patient);
+    question.detail = format!("{}/_history/{version}", question.detail);
+    let permit = door.permit(who, question, Some(target)).await?;
+    if located.is_none() {
+        return Err(Fault::absent(target.kind, &target.id));
+    }
+    let open = door.app.chart.open_with(permit);
+    let found = open.version(target.kind, &target.id, version).await?;
+    present(found, target).map(shown)
+}
+
+/// Where the target stands, its last write through this door included.
+pub(crate) async fn locate(door: &Door, target: &Target) -> Result<Option<Located>, Fault> {
+    let concern = Concern::Resource(target.kind, target.id.clone());
+    door.fresh(&[concern]).await?;
+    Ok(door.app.chart.locate(target.kind, &target.id).await?)
+}
+
+fn present(found: Option<Stored>, target: &Target) -> Result<Stored, Fault> {
+    match found {
+        None => Err(Fault::absent(target.kind, &target.id)),
+        Some(stored) if stored.deleted => Err(Fault::gone(target.kind, &target.id)),
+        Some(stored) => Ok(stored),
+    }
+}
+
+fn shown(stored: Stored) -> Answer {
+    Answer {
+        status: StatusCode::OK,
+        body: Some(stored.json),
+        version: Some(stored.version),
+        at: Some(stored.at),
+        location: None,
+    }
+}

@@ -1,0 +1,159 @@
+//! What the entries of a bundle call each other, and what they are called once they are kept
+//! (FHIR R4 sections 3.1.0.11.2 and 2.36.4).
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use guard::Identity;
+use serde_json::Value;
+use wire::fhir::{Code, Issue};
+
+use super::door::Door;
+use super::fault::Fault;
+use super::intent::Together;
+use super::route::{self, Write};
+use super::settle::{Settled, matching};
+
+/// From a reference as it was received to the one that is kept.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names {
+    map: Arc<HashMap<String, String>>,
+}
+
+/// What became of the references of one resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Resolved {
+    /// (as received, as kept), each once.
+    pub(crate) pairs: Vec<(String, String)>,
+    /// Conditional references that are not resolved yet, with where they stand.
+    pub(crate) open: Vec<(String, String)>,
+}
+
+impl Names {
+    /// The names that the entries of one bundle have for each other.
+    ///
+    /// # Errors
+    /// 400 when two entries of a transaction have the same `fullUrl`.
+    pub(crate) fn of<'a>(
+        entries: impl Iterator<Item = &'a Settled>,
+        together: Together,
+    ) -> Result<Names, Fault> {
+        let mut map = HashMap::new();
+        for settled in entries {
+            let kept = format!("{}/{}", settled.target.kind, settled.target.id);
+            let url = settled.intent.full_url.as_ref();
+            if let Some(url) = url.filter(|url| !url.is_empty()) {
+                if let Some(other) = map.insert(url.clone(), kept.clone())
+                    && other != kept
+                    && together == Together::All
+                {
+                    let words = format!("two entries have the `fullUrl` `{url}`");
+                    return Err(Fault::bad(Code::Duplicate, words).under(&settled.intent.path));
+                }
+                if let Some(relative) = relative(settled, url) {
+                    map.insert(relative, kept.clone());
+                }
+            }
+            if let Some(query) = &settled.intent.conditions.if_none_exist {
+                map.insert(format!("{}?{query}", settled.target.kind), kept);
+            }
+        }
+        Ok(Names { map: Arc::new(map) })
+    }
+
+    /// Which references of `resource` are to be replaced, and by what. Those to an entry of the
+    /// bundle that is not there are faults.
+    pub(crate) fn resolve(&self, resource: &Value) -> Result<Resolved, Vec<Issue>> {
+        let mut resolved = Resolved::default();
+        let mut issues = Vec::new();
+        for (path, reference) in wire::fhir::references(resource) {
+            match self.map.get(&reference) {
+                Some(kept) if *kept == reference => {}
+                Some(kept) => {
+                    let pair = (reference, kept.clone());
+                    if !resolved.pairs.contains(&pair) {
+                        resolved.pairs.push(pair);
+                    }
+                }
+                None if is_conditional(&reference) => resolved.open.push((path, reference)),
+                None if reference.starts_with("urn:uuid:") || reference.starts_with("urn:oid:") => {
+                    let words =
+                        format!("`{reference}` is not the `fullUrl` of an entry that came with it");
+                    issues.push(Issue::error(Code::NotFound, path, words));
+                }
+                None => {}
+            }
+        }
+        match issues.is_empty() {
+            true => Ok(resolved),
+            false => Err(issues),
+        }
+    }
+
+    /// These names and what the conditional references in `open` mean.
+    ///
+    /// # Errors
+    /// 403 when they may not be searched for.
+    pub(crate) async fn look_up(
+        &self,
+        door: &Door,
+        who: &Identity,
+        open: BTreeSet<String>,
+    ) -> Result<Names, Fault> {
+        let mut map = (*self.map).clone();
+        for reference in open {
+            let Some((word, query)) = reference.split_once('?') else {
+                continue;
+            };
+            let kind = route::kind(word)?;
+            if let [id] = matching(door, who, (kind, query)).await?.as_slice() {
+                map.insert(reference.clone(), format!("{kind}/{id}"));
+            }
+        }
+        Ok(Names { map: Arc::new(map) })
+    }
+}
+
+/// 412 for conditional references that mean no resource, or more than one.
+pub(crate) fn unresolved(open: &[(String, String)]) -> Fault {
+    let issue = |(path, reference): &(String, String)| {
+        let words = format!("`{reference}` must match exactly one resource, and does not");
+        Issue::error(Code::MultipleMatches, path.clone(), words)
+    };
+    Fault::of(
+        StatusCode::PRECONDITION_FAILED,
+        open.iter().map(issue).collect(),
+    )
+}
+
+/// Replaces every string in `resource` that is the first of a pair by the second, as
+/// `wire::fhir::resolve` does it to bytes.
+pub(crate) fn replace(resource: &mut Value, pairs: &[(String, String)]) {
+    match resource {
+        Value::String(text) => {
+            if let Some((_, kept)) = pairs.iter().find(|(received, _)| received == text) {
+                text.clone_from(kept);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, pairs)),
+        Value::Object(map) => map.values_mut().for_each(|item| replace(item, pairs)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// An entry that is created under `https://host/base/Patient/1` is `Patient/1` to the others.
+fn relative(settled: &Settled, url: &str) -> Option<String> {
+    if !matches!(settled.intent.write, Write::Create(_)) || !url.contains("://") {
+        return None;
+    }
+    let mut parts = url.rsplit('/');
+    let (id, kind) = (parts.next()?, parts.next()?);
+    (kind == settled.target.kind && route::is_id(id)).then(|| format!("{kind}/{id}"))
+}
+
+fn is_conditional(reference: &str) -> bool {
+    reference
+        .split_once('?')
+        .is_some_and(|(word, query)| !query.is_empty() && route::kind(word).is_ok())
+}

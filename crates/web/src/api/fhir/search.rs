@@ -1,0 +1,233 @@
+//! `search` (FHIR R4 section 3.1.1): asked of the guard as a whole, includes and all, before
+//! anything is looked at.
+
+use chart::{Page, PageOf, Stored};
+use event::{Act, Subject};
+use guard::Identity;
+use wire::fhir::search::{Filter, Include, Modifier, Query, Total, Wanted};
+
+use super::answer::Answer;
+use super::door::{Door, Question};
+use super::fault::Fault;
+use super::history::url;
+use super::json::{self, Head, quoted};
+use super::query::{self, Pairs};
+use super::recent::Concern;
+use super::route;
+
+/// Types whose `patient` (or `subject`, or `beneficiary`) is the patient they belong to, so that
+/// a search which names one patient is a question about that patient alone.
+const BELONG_TO_PATIENT: [&str; 30] = [
+    "AllergyIntolerance",
+    "CarePlan",
+    "CareTeam",
+    "Claim",
+    "ClinicalImpression",
+    "Condition",
+    "Coverage",
+    "DetectedIssue",
+    "DeviceRequest",
+    "DiagnosticReport",
+    "DocumentReference",
+    "Encounter",
+    "EpisodeOfCare",
+    "ExplanationOfBenefit",
+    "FamilyMemberHistory",
+    "Flag",
+    "Goal",
+    "ImagingStudy",
+    "Immunization",
+    "MedicationAdministration",
+    "MedicationDispense",
+    "MedicationRequest",
+    "MedicationStatement",
+    "NutritionOrder",
+    "Observation",
+    "Procedure",
+    "RelatedPerson",
+    "RiskAssessment",
+    "ServiceRequest",
+    "Specimen",
+];
+
+/// One page of what matches.
+///
+/// # Errors
+/// 400 for a parameter that is unknown or unsupported, 403 for what may not be asked.
+pub(crate) async fn search(
+    door: &Door,
+    who: &Identity,
+    (kind, pairs): (&'static str, &Pairs),
+) -> Result<Answer, Fault> {
+    let mut query = door.query_of(kind, pairs)?;
+    let patient = match named_patient(&query) {
+        Some(id) => Some(survivor(door, id).await?),
+        None => None,
+    };
+    let mut question = Question {
+        act: Act::Search,
+        subject: super::door::subject(kind, patient),
+        kinds: Vec::new(),
+        detail: format!("{kind}?{}", query::text(pairs)),
+    };
+    narrow_includes(door, who, (&mut query, &question)).await?;
+    question.kinds = kinds(&query);
+    door.fresh(&concerns(&question)).await?;
+    let permit = door.permit(who, question, None).await?;
+    let settings = &door.app.settings;
+    let count = query.count.unwrap_or(settings.page_size);
+    let page = PageOf {
+        count: count.min(settings.page_size_max),
+        token: query.page.clone(),
+    };
+    let page = door
+        .app
+        .chart
+        .open_with(permit)
+        .search(&query, &page)
+        .await?;
+    Ok(Answer::body(bundle(&settings.fhir_base, &query, page)))
+}
+
+/// The patient a search names, if it names exactly one.
+fn named_patient(query: &Query) -> Option<&str> {
+    query.filters.iter().find_map(|filter| {
+        let (Modifier::Plain, [wanted]) = (filter.modifier, filter.values.as_slice()) else {
+            return None;
+        };
+        match (query.kind.as_str(), filter.param.code, wanted) {
+            ("Patient", "_id", wanted) => only_id(wanted),
+            (kind, code, Wanted::Reference { kind: of, id })
+                if BELONG_TO_PATIENT.contains(&kind) =>
+            {
+                points_to_patient(code, of.as_deref(), id)
+            }
+            _ => None,
+        }
+    })
+}
+
+fn only_id(wanted: &Wanted) -> Option<&str> {
+    let id = match wanted {
+        Wanted::Token { code, .. } => code.as_ref(),
+        Wanted::Text(id) | Wanted::Uri(id) => Some(id),
+        Wanted::Date { .. } | Wanted::Quantity { .. } | Wanted::Reference { .. } => None,
+    };
+    id.map(String::as_str).filter(|id| route::is_id(id))
+}
+
+fn points_to_patient<'a>(code: &str, of: Option<&str>, id: &'a str) -> Option<&'a str> {
+    let named = match of {
+        Some(of) => of == "Patient" && ["patient", "subject", "beneficiary"].contains(&code),
+        None => code == "patient",
+    };
+    (named && route::is_id(id)).then_some(id)
+}
+
+async fn survivor(door: &Door, id: &str) -> Result<String, Fault> {
+    door.fresh(&[Concern::Resource("Patient", id.to_owned())])
+        .await?;
+    let survivor = door.app.chart.survivor(id).await?;
+    Ok(survivor.unwrap_or_else(|| id.to_owned()))
+}
+
+/// Replaces each `_include` that names no type by those of its types that the asker may search:
+/// an include must not bring what could not be asked for.
+async fn narrow_includes(
+    door: &Door,
+    who: &Identity,
+    (query, question): (&mut Query, &Question),
+) -> Result<(), Fault> {
+    let open = query
+        .includes
+        .iter()
+        .any(|include| include.target.is_none());
+    if !open {
+        return Ok(());
+    }
+    let mut whole = question.clone();
+    whole.kinds = kinds(query);
+    if door.decide(who, whole).await?.allowed() {
+        return Ok(());
+    }
+    let mut narrowed = Vec::new();
+    for include in std::mem::take(&mut query.includes) {
+        for target in targets(&include) {
+            let mut part = question.clone();
+            part.kinds = vec![target.to_owned()];
+            if include.target.is_some() || door.decide(who, part).await?.allowed() {
+                narrowed.push(Include {
+                    target: Some(target.to_owned()),
+                    ..include.clone()
+                });
+            }
+        }
+    }
+    query.includes = narrowed;
+    Ok(())
+}
+
+fn targets(include: &Include) -> Vec<&str> {
+    match &include.target {
+        Some(target) => vec![target],
+        None => include.param.targets.clone(),
+    }
+}
+
+/// Every type that the answer may hold.
+fn kinds(query: &Query) -> Vec<String> {
+    let mut kinds = vec![query.kind.clone()];
+    let included = query.includes.iter().flat_map(targets);
+    let sources = query
+        .revincludes
+        .iter()
+        .map(|include| include.source.as_str());
+    for kind in included.chain(sources) {
+        if !kinds.iter().any(|known| known == kind) {
+            kinds.push(kind.to_owned());
+        }
+    }
+    kinds
+}
+
+fn concerns(question: &Question) -> Vec<Concern> {
+    match &question.subject {
+        Subject::Patient(id) => vec![Concern::Patient(id.clone())],
+        _ => {
+            let kinds = question.kinds.iter();
+            kinds
+                .filter_map(|kind| route::kind(kind).ok())
+                .map(Concern::Kind)
+                .collect()
+        }
+    }
+}
+
+fn bundle(base: &str, query: &Query, page: Page) -> Vec<u8> {
+    let mut pairs = query.pairs.clone();
+    let mut links = vec![("self", url(base, &query.kind, &pairs))];
+    if let Some(next) = page.next {
+        pairs.push(("_page".to_owned(), next));
+        links.push(("next", url(base, &query.kind, &pairs)));
+    }
+    let head = Head {
+        kind: "searchset",
+        total: page.total.filter(|_| query.total != Total::Not),
+        links,
+    };
+    let matches = page.matches.into_iter().map(|stored| (stored, "match"));
+    let included = page.included.into_iter().map(|stored| (stored, "include"));
+    let entries: Vec<(Stored, &str)> = matches.chain(included).collect();
+    json::bundle(&head, &entries, |(stored, mode), out| {
+        let full_url = quoted(&format!("{base}/{}/{}", stored.kind, stored.id));
+        out.extend_from_slice(format!("{{\"fullUrl\":{full_url},\"resource\":").as_bytes());
+        out.extend_from_slice(&stored.json);
+        out.extend_from_slice(format!(",\"search\":{{\"mode\":\"{mode}\"}}}}").as_bytes());
+    })
+}
+
+/// Whether a search says anything at all about what it wants, as a condition must.
+pub(crate) fn has_criteria(query: &Query) -> bool {
+    let says = |filter: &Filter| !filter.values.is_empty() || filter.modifier != Modifier::Plain;
+    query.filters.iter().any(says)
+}

@@ -1,0 +1,64 @@
+//! Who asks.
+
+use axum::http::header::AUTHORIZATION;
+use axum::http::{Extensions, HeaderMap};
+use guard::Identity;
+
+use super::fault::Fault;
+use super::format::header;
+use crate::App;
+
+/// The longest token that is looked at, in bytes.
+const TOKEN_BYTES_MAX: usize = 512;
+
+/// The asker: given by the socket the request came in by, or proved by a bearer token.
+///
+/// # Errors
+/// 401 without a token or with one that is not good.
+pub(crate) fn identity(
+    app: &App,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+) -> Result<Identity, Fault> {
+    if let Some(identity) = extensions.get::<Identity>() {
+        return Ok(identity.clone());
+    }
+    let said = header(headers, &AUTHORIZATION).ok_or_else(|| {
+        Fault::login("there is no `Authorization: Bearer ...`; `salus client add` makes a token")
+    })?;
+    let token = bearer(said)
+        .ok_or_else(|| Fault::login("the `Authorization` is not `Bearer` and a token"))?;
+    app.staff
+        .client(token)
+        .ok_or_else(|| Fault::login("this token is not good: unknown, withdrawn or damaged"))
+}
+
+fn bearer(said: &str) -> Option<&str> {
+    let (scheme, token) = said.split_once(' ')?;
+    let token = token.trim();
+    let good = scheme.eq_ignore_ascii_case("bearer")
+        && (1..=TOKEN_BYTES_MAX).contains(&token.len())
+        && token.bytes().all(|byte| byte.is_ascii_graphic());
+    good.then_some(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_bearer_token_is_one() {
+        assert_eq!(bearer("Bearer salus_x"), Some("salus_x"));
+        assert_eq!(bearer("bearer  salus_x "), Some("salus_x"));
+        for bad in [
+            "Bearer",
+            "Bearer ",
+            "Basic salus_x",
+            "salus_x",
+            "Bearer a b",
+        ] {
+            assert_eq!(bearer(bad), None, "{bad}");
+        }
+        assert_eq!(bearer(&format!("Bearer {}", "x".repeat(513))), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! `create`, `update`, `delete`, with or without conditions, one or many at once: settle which
+//! resources are meant, read and check them, ask the guard, have them sealed.
+
+use std::collections::{BTreeSet, HashSet};
+
+use axum::http::StatusCode;
+use event::{Arrival, Body, Event, Resource};
+use guard::{Admitted, Standing};
+use record::Receipt;
+use wire::fhir::Code;
+
+use super::answer::Answer;
+use super::door::{Door, subject};
+use super::draft::{Draft, draft};
+use super::fault::{self, Fault};
+use super::format::Prefer;
+use super::intent::{Intent, Order};
+use super::recent::Concern;
+use super::refer::Names;
+use super::ruling::Rulings;
+use super::settle::{Fate, Settled, settle};
+
+/// How often a write is tried again that somebody else got ahead of.
+const ATTEMPTS_MAX: usize = 5;
+
+/// What became of each of several writes, in their order.
+pub(crate) type Answers = Vec<Result<Answer, Fault>>;
+
+enum Halt {
+    /// Somebody else wrote one of the resources in between.
+    Overtaken,
+    Fault(Fault),
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Halt {
+        Halt::Fault(fault)
+    }
+}
+
+/// Does what `intents` ask for, all in one commit.
+///
+/// # Errors
+/// What kept all of them from being done; with `Together::Each` only what concerns them all.
+pub(crate) async fn perform(
+    door: &Door,
+    order: &Order,
+    intents: Vec<Intent>,
+) -> Result<Answers, Fault> {
+    for _ in 0..ATTEMPTS_MAX {
+        match attempt(door, order, intents.clone()).await {
+            Ok(answers) => return Ok(answers),
+            Err(Halt::Fault(fault)) => return Err(fault),
+            Err(Halt::Overtaken) => door.caught_up(door.app.record.size()).await?,
+        }
+    }
+    let words = "others keep writing the same resource; read it again, then write";
+    Err(Fault::new(StatusCode::CONFLICT, Code::Conflict, words))
+}
+
+async fn attempt(door: &Door, order: &Order, intents: Vec<Intent>) -> Result<Answers, Halt> {
+    let settled = order.sift(settle_all(door, order, intents).await)?;
+    let names = Names::of(settled.iter().flatten(), order.together)?;
+    let drafts = order.sift(draft_all(door, settled, names.clone()).await?)?;
+    let drafts = order.sift(look_up(door, order, (drafts, names)).await?)?;
+    let mut rulings = Rulings::new(door, &order.who);
+    let mut ruled = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        ruled.push(match draft {
+            Ok(draft) => rulings.rule(draft).await?,
+            Err(fault) => Err(fault),
+        });
+    }
+    let drafts = order.sift(ruled)?;
+    seal(door, order, (drafts, rulings)).await
+}
+
+async fn settle_all(
+    door: &Door,
+    order: &Order,
+    intents: Vec<Intent>,
+) -> Vec<Result<Settled, Fault>> {
+    let mut seen = HashSet::new();
+    let mut all = Vec::with_capacity(intents.len());
+    for intent in intents {
+        let settled = settle(door, &order.who, intent).await;
+        all.push(settled.and_then(|settled| {
+            if !settled.fate.writes() || seen.insert(settled.target.clone()) {
+                return Ok(settled);
+            }
+            let target = &settled.target;
+            let words = format!("`{}/{}` is written twice", target.kind, target.id);
+            Err(Fault::bad(Code::Duplicate, words).under(&settled.intent.path))
+        }));
+    }
+    all
+}
+
+async fn draft_all(
+    door: &Door,
+    settled: Vec<Result<Settled, Fault>>,
+    names: Names,
+) -> Result<Vec<Result<Draft, Fault>>, Fault> {
+    let sizes = settled.iter().flatten().map(|one| one.intent.raw.len());
+    let bytes = sizes.sum();
+    let limits = door.limits();
+    let work = move || {
+        let settled = settled.into_iter();
+        let drafts = settled.map(|one| one.and_then(|one| draft(one, &names, &limits)));
+        drafts.collect()
+    };
+    door.work(bytes, work).await
+}
+
+/// Looks up what conditional references mean, if there are any.
+async fn look_up(
+    door: &Door,
+    order: &Order,
+    (drafts, names): (Vec<Result<Draft, Fault>>, Names),
+) -> Result<Vec<Result<Draft, Fault>>, Fault> {
+    let open = drafts.iter().flatten().flat_map(|draft| &draft.open);
+    let open: BTreeSet<String> = open.map(|(_, reference)| reference.clone()).collect();
+    if open.is_empty() {
+        return Ok(drafts);
+    }
+    let names = names.look_up(door, &order.who, open).await?;
+    let finish = |draft: Result<Draft, Fault>| draft.and_then(|draft| draft.finish(&names));
+    Ok(drafts.into_iter().map(finish).collect())
+}
+
+async fn seal(
+    door: &Door,
+    order: &Order,
+    (drafts, rulings): (Vec<Result<Draft, Fault>>, Rulings<'_>),
+) -> Result<Answers, Halt> {
+    let mut events = Vec::with_capacity(drafts.len());
+    for draft in drafts.iter().flatten() {
+        if draft.settled.fate.writes() {
+            events.push(admitted(draft, order, &rulings)?);
+        }
+    }
+    let receipts = match events.is_empty() {
+        true => Vec::new(),
+        false => door
+            .app
+            .record
+            .admit(events)
+            .await
+            .map_err(|error| match error {
+                record::Error::Conflict { .. } => Halt::Overtaken,
+                error => Halt::Fault(error.into()),
+            })?,
+    };
+    if let Some(size) = receipts.iter().map(|receipt| receipt.index + 1).max() {
+        door.note(drafts.iter().flatten().flat_map(concerns), size);
+    }
+    let mut receipts = receipts.into_iter();
+    let answer = |draft: Result<Draft, Fault>| {
+        let draft = draft?;
+        let receipt = match draft.settled.fate.writes() {
+            true => receipts.next(),
+            false => None,
+        };
+        Ok(answer(&draft, receipt, order.prefer))
+    };
+    Ok(drafts.into_iter().map(answer).collect())
+}
+
+fn admitted(draft: &Draft, order: &Order, rulings: &Rulings<'_>) -> Result<Admitted, Fault> {
+    let Settled { target, intent, .. } = &draft.settled;
+    let body = Body::Resource(Resource {
+        kind: target.kind.to_owned(),
+        id: target.id.clone(),
+        replaces: draft.settled.replaces,
+        as_of: draft.settled.as_of,
+        resolved: draft.pairs.clone(),
+    });
+    let subject = subject(target.kind, draft.patient.clone());
+    let event = Event::new(order.who.actor.clone(), draft.settled.act, subject, body);
+    let raw = match intent.write.deletes() {
+        true => Vec::new(),
+        false => intent.raw.to_vec(),
+    };
+    let arrival: Arrival = event.with_raw(raw).into();
+    let unruled = || Fault::broken("a write was about to be sealed that nobody had decided on");
+    let decision = rulings.decision(draft).ok_or_else(unruled)?;
+    guard::admit(arrival, Standing::Decided(decision), "")
+        .map_err(|refused| Fault::forbidden(&[refused.words]))
+}
+
+/// What a read may be about for which this write matters.
+fn concerns(draft: &Draft) -> impl Iterator<Item = Concern> {
+    let settled = &draft.settled;
+    let kind = settled.target.kind;
+    let written = settled.fate.writes();
+    let fixed = [
+        Concern::Kind(kind),
+        Concern::Resource(kind, settled.target.id.clone()),
+    ];
+    let patients = draft.patient.iter().chain(&settled.before);
+    let patients: Vec<Concern> = patients.cloned().map(Concern::Patient).collect();
+    fixed.into_iter().chain(patients).filter(move |_| written)
+}
+
+fn answer(draft: &Draft, receipt: Option<Receipt>, prefer: Prefer) -> Answer {
+    let settled = &draft.settled;
+    let place = format!("{}/{}", settled.target.kind, settled.target.id);
+    let version = match settled.fate {
+        Fate::Kept(version) => Some(version),
+        Fate::Created | Fate::Deleted | Fate::Nothing | Fate::Updated => {
+            receipt.map(|receipt| receipt.index)
+        }
+    };
+    let (status, word) = match settled.fate {
+        Fate::Created => (StatusCode::CREATED, "created"),
+        Fate::Deleted | Fate::Nothing => (StatusCode::NO_CONTENT, "deleted"),
+        Fate::Kept(_) => (StatusCode::OK, "there already"),
+        Fate::Updated => (StatusCode::OK, "updated"),
+    };
+    let gone = status == StatusCode::NO_CONTENT;
+    let body = match (prefer, receipt) {
+        (Prefer::Outcome, _) => Some(fault::done(format!("`{place}` is {word}"))),
+        (Prefer::Representation, Some(receipt)) if !gone => Some(as_kept(draft, receipt)),
+        (Prefer::Minimal | Prefer::Representation, _) => None,
+    };
+    Answer {
+        // A status of 204 can have no body.
+        status: if gone && body.is_some() {
+            StatusCode::OK
+        } else {
+            status
+        },
+        body,
+        version,
+        at: receipt.map(|receipt| receipt.at),
+        location: version
+            .filter(|_| !gone)
+            .map(|version| format!("{place}/_history/{version}")),
+    }
+}
+
+/// The resource as the chart will show it.
+fn as_kept(draft: &Draft, receipt: Receipt) -> Vec<u8> {
+    let raw = wire::fhir::resolve(&draft.settled.intent.raw, &draft.pairs);
+    let at = receipt.at.to_string();
+    wire::fhir::stamp(&raw, &draft.settled.target.id, receipt.index, &at)
+}
