@@ -107,7 +107,7 @@ fn revincludes(kind: &str) -> Vec<Value> {
             .filter(reaches)
             .map(move |p| json!(format!("{source}:{}", p.code)))
     };
-    kinds().iter().flat_map(|source| of(&source)).collect()
+    kinds().iter().flat_map(of).collect()
 }
 
 #[cfg(test)]

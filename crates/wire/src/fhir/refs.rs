@@ -73,10 +73,14 @@ pub(super) fn target<'a>(reference: &'a Value, root: &'a Value) -> Option<Target
     }
 }
 
+/// Contained resources of one resource, at most: every `#x` looks through them.
+pub(super) const CONTAINED_MAX: usize = 1000;
+
 /// The contained resource of this id.
 pub(super) fn contained<'a>(root: &'a Value, id: &str) -> Option<&'a Value> {
     let list = root.get("contained")?.as_array()?;
     list.iter()
+        .take(CONTAINED_MAX)
         .find(|r| r.get("id").and_then(Value::as_str) == Some(id))
 }
 
@@ -102,10 +106,10 @@ pub fn references(resource: &Value) -> Vec<(String, String)> {
 }
 
 fn collect(map: &Map<String, Value>, kind: Type, path: &str, out: &mut Vec<(String, String)>) {
-    if let (Type::Reference(_), Some(Value::String(text))) = (kind, map.get("reference")) {
-        if !text.starts_with('#') {
-            out.push((path.to_owned(), text.clone()));
-        }
+    if let (Type::Reference(_), Some(Value::String(text))) = (kind, map.get("reference"))
+        && !text.starts_with('#')
+    {
+        out.push((path.to_owned(), text.clone()));
     }
     let Some(structure) = structure_of(map, kind, tables()) else {
         return;

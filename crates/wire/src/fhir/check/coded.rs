@@ -10,8 +10,7 @@ use super::place::{Place, Walk, shown};
 pub(super) fn check(
     walk: &mut Walk<'_>,
     list: &CodeList,
-    kind: Type,
-    value: &Value,
+    (kind, value): (Type, &Value),
     place: &Place<'_>,
 ) {
     match (kind, value) {

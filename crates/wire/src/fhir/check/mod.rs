@@ -293,7 +293,7 @@ fn check_value<'a>(walk: &mut Walk<'a>, field: Field<'_, 'a>, value: &'a Value, 
         }
     }
     if let Some(list) = field.element.codes.and_then(|at| tables.list(at)) {
-        coded::check(walk, list, field.slot.kind, value, here);
+        coded::check(walk, list, (field.slot.kind, value), here);
     }
 }
 

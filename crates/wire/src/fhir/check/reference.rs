@@ -67,6 +67,14 @@ pub(super) fn contained(walk: &mut Walk<'_>, resource: &Value, place: &Place<'_>
         return;
     };
     let place = Place::Key(place, "contained");
+    if list.len() > refs::CONTAINED_MAX {
+        let words = format!(
+            "{} contained resources; at most {} are taken",
+            list.len(),
+            refs::CONTAINED_MAX
+        );
+        return walk.error(Code::TooCostly, &place, words);
+    }
     let mut used = HashSet::new();
     fragments(resource, &mut used);
     for (at, inner) in list.iter().enumerate() {

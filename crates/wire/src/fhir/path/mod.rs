@@ -4,6 +4,7 @@
 //! `valueQuantity`. Functions it does not have are not in the table (tools/fhir-tables.py leaves
 //! such rules out), and a test reads every expression of the table.
 
+mod compare;
 mod eval;
 mod parse;
 

@@ -147,7 +147,8 @@ fn number_hit(there: f64, wanted: &Wanted) -> bool {
     else {
         return false;
     };
-    let within = *lo <= there && there < *hi;
+    // With more digits than a float holds, the reach is empty and only the number itself is left.
+    let within = (*lo <= there && there < *hi) || there == *value;
     match prefix {
         Prefix::Eq => within,
         Prefix::Ne => !within,

@@ -51,8 +51,11 @@ pub enum TermValue {
     Uri(String),
 }
 
-/// Every value of every parameter of its type, `_id`, `_lastUpdated` and the like too. A term
-/// stands once.
+/// How far back repeats of a term are looked for.
+const REPEATS_SEEN: usize = 32;
+
+/// Every value of every parameter of its type, `_id`, `_lastUpdated` and the like too. Repeats
+/// close to each other are left out.
 #[must_use]
 pub fn terms(resource: &Value) -> Vec<Term> {
     collect(resource, &|_| true)
@@ -74,9 +77,13 @@ fn collect(resource: &Value, wanted: &dyn Fn(&Param) -> bool) -> Vec<Term> {
         let first = out.len();
         for item in items(resource, param) {
             for value in value::terms(param.kind, &item, resource) {
-                let new = out
-                    .get(first..)
-                    .is_none_or(|mine| mine.iter().all(|t| t.value != value));
+                // Only neighbors are compared: a hostile resource may hold a hundred thousand.
+                let mine = out.get(first..).unwrap_or_default();
+                let new = mine
+                    .iter()
+                    .rev()
+                    .take(REPEATS_SEEN)
+                    .all(|t| t.value != value);
                 if new {
                     out.push(Term {
                         param: param.code,

@@ -1,0 +1,391 @@
+//! Search: what each parameter, modifier and prefix finds, and what is refused.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "tables of cases"
+)]
+
+use serde_json::{Value, json};
+use wire::fhir::search::{Modifier, Order, QueryLimits, Total};
+use wire::fhir::{Code, Issue, Query, TermValue, matches, query, terms};
+
+fn ask(kind: &str, pairs: &[(&str, &str)]) -> Result<Query, Issue> {
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+        .collect();
+    query(kind, &pairs, &QueryLimits::default())
+}
+
+#[track_caller]
+fn finds(resource: &Value, name: &str, value: &str) -> bool {
+    let kind = resource["resourceType"].as_str().unwrap();
+    let query = ask(kind, &[(name, value)]).unwrap();
+    query.filters.iter().all(|f| matches(resource, f))
+}
+
+fn patient() -> Value {
+    json!({
+        "resourceType": "Patient", "id": "p1",
+        "meta": {"lastUpdated": "2026-03-04T05:06:07Z", "tag": [{"system": "t", "code": "x"}], "profile": ["http://p.org/a"]},
+        "identifier": [{"system": "urn:mrn", "value": "12,3|4"}, {"value": "bare"}],
+        "name": [{"family": "Müller-Lüdenscheidt", "given": ["Ana", "José"]}],
+        "telecom": [{"system": "phone", "value": "555"}, {"system": "email", "value": "a@b"}],
+        "gender": "female", "birthDate": "1970-05", "active": true, "deceasedDateTime": "2020-01-01",
+        "address": [{"city": "Zürich", "country": "CH"}],
+        "generalPractitioner": [{"reference": "Practitioner/d1", "identifier": {"system": "npi", "value": "9"}}],
+    })
+}
+
+fn observation() -> Value {
+    json!({
+        "resourceType": "Observation", "id": "o1", "status": "final",
+        "code": {"coding": [{"system": "http://loinc.org", "code": "8480-6"}], "text": "Systolic"},
+        "subject": {"reference": "Patient/p1/_history/3"},
+        "effectiveDateTime": "2020-02-01T10:30:00+01:00",
+        "valueQuantity": {"value": 5.4, "system": "http://unitsofmeasure.org", "code": "mmol/L", "unit": "mmol per litre"},
+        "component": [{"code": {"coding": [{"code": "c1"}]}, "valueCodeableConcept": {"coding": [{"code": "v1"}]}}],
+    })
+}
+
+#[test]
+fn text() {
+    let p = patient();
+    for (name, value, want) in [
+        ("family", "muller", true),
+        ("family", "MÜLLER-L", true),
+        ("family", "ludenscheidt", false),
+        ("family:contains", "LUDEN", true),
+        ("family:exact", "Müller-Lüdenscheidt", true),
+        ("family:exact", "Müller", false),
+        ("name", "jose", true),
+        ("given", "ana,bob", true),
+        ("given", "bob", false),
+        ("address", "zurich", true),
+        ("address-city", "zür", true),
+        ("given:missing", "false", true),
+        ("address-state:missing", "true", true),
+    ] {
+        assert_eq!(finds(&p, name, value), want, "{name}={value}");
+    }
+    let both = ask("Patient", &[("given", "ana"), ("given", "jose")]).unwrap();
+    assert!(both.filters.iter().all(|f| matches(&p, f)));
+}
+
+#[test]
+fn tokens() {
+    let (p, o) = (patient(), observation());
+    for (name, value, want) in [
+        ("identifier", r"urn:mrn|12\,3\|4", true),
+        ("identifier", r"12\,3\|4", true),
+        ("identifier", "urn:mrn|", true),
+        ("identifier", "|bare", true),
+        ("identifier", "urn:mrn|bare", false),
+        ("identifier", "12", false),
+        ("gender", "female", true),
+        (
+            "gender",
+            "http://hl7.org/fhir/administrative-gender|female",
+            true,
+        ),
+        ("gender", "|female", true),
+        ("gender", "male", false),
+        ("gender:not", "male", true),
+        ("gender", "male,female", true),
+        ("phone", "555", true),
+        ("email", "555", false),
+        ("telecom", "555", true),
+        ("active", "true", true),
+        ("deceased", "true", true),
+        ("deceased", "false", false),
+        ("_id", "p1", true),
+        ("_id", "p2", false),
+        ("_tag", "t|x", true),
+        ("_profile", "http://p.org/a", true),
+        ("_profile:below", "http://p.org", true),
+    ] {
+        assert_eq!(finds(&p, name, value), want, "{name}={value}");
+    }
+    let living = json!({"resourceType": "Patient"});
+    assert!(finds(&living, "deceased", "false") && !finds(&living, "deceased", "true"));
+    for (name, value, want) in [
+        ("code", "http://loinc.org|8480-6", true),
+        ("code", "8480-6", true),
+        ("code", "|8480-6", false),
+        ("code:not", "8480-6", false),
+        ("combo-code", "c1", true),
+        ("component-value-concept", "v1", true),
+        ("value-concept", "v1", false),
+        ("value-concept:missing", "true", true),
+    ] {
+        assert_eq!(finds(&o, name, value), want, "{name}={value}");
+    }
+}
+
+#[test]
+fn dates() {
+    let (p, o) = (patient(), observation());
+    for (name, value, want) in [
+        ("birthdate", "1970-05", true),
+        ("birthdate", "1970", true),
+        ("birthdate", "1970-05-03", false),
+        ("birthdate", "ne1970-05-03", true),
+        ("birthdate", "ge1970-05-03", true),
+        ("birthdate", "gt1970-05-30", true),
+        ("birthdate", "gt1970-05-31", false),
+        ("birthdate", "lt1970-05-01", false),
+        ("birthdate", "lt1970-05-02", true),
+        ("birthdate", "sa1970-04", true),
+        ("birthdate", "eb1970-06", true),
+        ("birthdate", "eb1970-05-15", false),
+        ("birthdate", "ap1970-06", true),
+        ("death-date", "2020", true),
+        ("_lastUpdated", "ge2026-03-04T05:06:07Z", true),
+        ("_lastUpdated", "gt2026-03-04T05:06:07Z", false),
+        ("_lastUpdated", "2026-03-04", true),
+    ] {
+        assert_eq!(finds(&p, name, value), want, "{name}={value}");
+    }
+    for (value, want) in [
+        ("2020-02-01T09:30:00Z", true),
+        ("2020-02-01T09:30Z", true),
+        ("2020-02-01T10:30:00Z", false),
+        ("2020-02-01", true),
+        ("2020-02-01T09:30", true),
+        ("ge2020-02-01,lt2019", true),
+    ] {
+        assert_eq!(finds(&o, "date", value), want, "date={value}");
+    }
+    let open = json!({"resourceType": "Encounter", "period": {"start": "2020-01-05"}});
+    for (value, want) in [
+        ("ge2021", true),
+        ("2020", false),
+        ("lt2020", false),
+        ("lt2020-01-06", true),
+        ("sa2020-01-04", true),
+    ] {
+        assert_eq!(finds(&open, "date", value), want, "date={value}");
+    }
+}
+
+#[test]
+fn references_and_measures() {
+    let (p, o) = (patient(), observation());
+    for (name, value, want) in [
+        ("patient", "p1", true),
+        ("patient", "Patient/p1", true),
+        ("subject", "p1", true),
+        ("subject:Patient", "p1", true),
+        ("subject", "Group/p1", false),
+        ("subject:Group", "p1", false),
+        ("patient", "p2", false),
+        ("value-quantity", "5.4", true),
+        ("value-quantity", "5", true),
+        ("value-quantity", "5.41", false),
+        ("value-quantity", "gt5.3||mmol/L", true),
+        (
+            "value-quantity",
+            "5.4|http://unitsofmeasure.org|mmol/L",
+            true,
+        ),
+        ("value-quantity", "5.4||mmol per litre", true),
+        ("value-quantity", "5.4||mg", false),
+        ("value-quantity", "le5.4", true),
+        ("value-quantity", "ap5", true),
+        ("value-quantity", "ne5.4", false),
+        ("combo-value-quantity", "ge5", true),
+    ] {
+        assert_eq!(finds(&o, name, value), want, "{name}={value}");
+    }
+    assert!(finds(&p, "general-practitioner:identifier", "npi|9"));
+    assert!(finds(&p, "general-practitioner", "Practitioner/d1"));
+    let elsewhere = json!({"resourceType": "Observation", "subject": {"reference": "https://x.org/fhir/Patient/p1"}});
+    assert!(!finds(&elsewhere, "patient", "p1"));
+    assert!(finds(
+        &elsewhere,
+        "subject",
+        "https://x.org/fhir/Patient/p1"
+    ));
+}
+
+#[test]
+fn the_rest_of_a_query() {
+    let q = ask(
+        "Encounter",
+        &[
+            ("_count", "5000"),
+            ("_sort", "-date,_id"),
+            ("_total", "accurate"),
+            ("_page", "abc"),
+            ("_format", "application/fhir json"),
+            ("_include", "Encounter:patient:Patient"),
+            ("_revinclude", "Observation:encounter"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(
+        (q.count, q.total, q.page.as_deref()),
+        (Some(1000), Total::Accurate, Some("abc"))
+    );
+    assert_eq!(
+        (q.sort[0].param.code, q.sort[0].order, q.sort[1].param.code),
+        ("date", Order::Descending, "_id")
+    );
+    assert_eq!(
+        (q.includes[0].param.code, q.includes[0].target.as_deref()),
+        ("patient", Some("Patient"))
+    );
+    assert_eq!(
+        (
+            q.revincludes[0].source.as_str(),
+            q.revincludes[0].param.code
+        ),
+        ("Observation", "encounter")
+    );
+    assert_eq!(q.pairs.len(), 6);
+    assert_eq!(
+        ask("Patient", &[("name:missing", "true")]).unwrap().filters[0].modifier,
+        Modifier::Missing
+    );
+}
+
+#[test]
+fn what_is_not_understood_is_refused_by_name() {
+    for (kind, name, value, words) in [
+        ("Patient", "nmae", "x", "no search parameter `nmae`"),
+        ("Patient", "name:text", "x", "`:text` is not offered"),
+        ("Patient", "gender:exact", "x", "`:exact` is not offered"),
+        (
+            "Patient",
+            "organization.name",
+            "x",
+            "chains are not offered",
+        ),
+        (
+            "Patient",
+            "organization:Organization.name",
+            "x",
+            "chains are not offered",
+        ),
+        (
+            "Patient",
+            "_has:Observation:patient:code",
+            "x",
+            "`_has` is not offered",
+        ),
+        ("Patient", "_summary", "true", "`_summary` is not offered"),
+        (
+            "Observation",
+            "code-value-quantity",
+            "a$b",
+            "(composite) is not offered",
+        ),
+        ("Location", "near", "1|2", "(special) is not offered"),
+        ("Patient", "_filter", "x", "is not offered"),
+        ("Patient", "name", "", "has no value"),
+        ("Patient", "name", "a,,b", "is no string"),
+        ("Patient", "birthdate", "1970-13", "`1970-13` is no date"),
+        ("Patient", "birthdate", "xx1970", "is no date"),
+        ("Patient", "identifier", "|", "is no token"),
+        ("Patient", "identifier", "a|b|c", "is no token"),
+        ("Patient", "general-practitioner", "a b", "is no reference"),
+        ("Observation", "value-quantity", "5|mg", "is no quantity"),
+        ("Observation", "value-quantity", "high", "is no quantity"),
+        (
+            "Observation",
+            "subject:Banana",
+            "1",
+            "`:Banana` is not offered",
+        ),
+        (
+            "Observation",
+            "subject:Patient",
+            "Group/1",
+            "is no reference",
+        ),
+        ("Patient", "name:missing", "yes", "neither true nor false"),
+        ("Patient", "_count", "-1", "whole number"),
+        ("Patient", "_count:exact", "1", "takes no modifier"),
+        ("Patient", "_sort", "nope", "no search parameter `nope`"),
+        ("Patient", "_sort", "", "no search parameter ``"),
+        ("Patient", "_total", "x", "none of none"),
+        ("Patient", "_format", "xml", "application/fhir+json"),
+        ("Patient", "_include", "Patient:*", "not of the form"),
+        ("Patient", "_include", "*", "not of the form"),
+        ("Patient", "_include", "Patient:name", "is no reference"),
+        (
+            "Patient",
+            "_include",
+            "Observation:patient",
+            "nothing can be included",
+        ),
+        (
+            "Patient",
+            "_include:iterate",
+            "Patient:organization",
+            "`:iterate` is not offered",
+        ),
+        (
+            "Patient",
+            "_revinclude",
+            "Patient:organization",
+            "does not refer to",
+        ),
+        ("Patient", "_revinclude", "Foo:bar", "no resource type"),
+        ("Foo", "x", "y", "no resource type"),
+    ] {
+        let issue = ask(kind, &[(name, value)]).unwrap_err();
+        assert!(issue.words.contains(words), "{name}={value}: {issue}");
+        assert!(issue.refuses());
+    }
+    assert!(
+        ask("Patient", &[("_count", "1"), ("_count", "2")])
+            .unwrap_err()
+            .words
+            .contains("twice")
+    );
+    let many: Vec<_> = (0..5000).map(|_| ("name", "x")).collect();
+    assert_eq!(ask("Patient", &many).unwrap_err().code, Code::TooCostly);
+    let long = vec!["x"; 300].join(",");
+    assert_eq!(
+        ask("Patient", &[("name", &long)]).unwrap_err().code,
+        Code::TooCostly
+    );
+}
+
+#[test]
+fn terms_hold_what_an_index_wants() {
+    let all = terms(&observation());
+    let of = |param: &str| {
+        all.iter()
+            .filter(|t| t.param == param)
+            .map(|t| t.value.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        of("patient"),
+        vec![TermValue::Reference("Patient/p1".into())]
+    );
+    assert_eq!(
+        of("code"),
+        vec![TermValue::Token {
+            system: Some("http://loinc.org".into()),
+            code: "8480-6".into()
+        }]
+    );
+    assert_eq!(
+        of("date"),
+        vec![TermValue::Span {
+            lo_ms: 1_580_549_400_000,
+            hi_ms: 1_580_549_401_000
+        }]
+    );
+    assert_eq!(of("value-quantity").len(), 2);
+    let names = terms(&patient());
+    assert!(
+        names.iter().any(
+            |t| t.param == "family" && t.value == TermValue::Text("muller-ludenscheidt".into())
+        )
+    );
+}
