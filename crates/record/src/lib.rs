@@ -21,6 +21,7 @@ mod verify;
 pub use config::Config;
 pub use door::{Parts, Record};
 pub use error::Error;
+pub use read::{Head, Proved, head, prove};
 pub use reader::{Reader, ReaderError, follow};
 pub use sealed::{Blind, Permit, Receipt, Sealed, Witnessed};
 pub use verify::{Alteration, Report, verify};

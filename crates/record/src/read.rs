@@ -1,15 +1,18 @@
 //! Reading events back, and proving where they stand.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use event::Time;
 use seal::{Entry, Hash, Key, LogVerifier, Proof, TILE_WIDTH};
 use tlog_tiles::{Error as TlogError, Hash as TlogHash, HashReader, prove_record};
 
+use crate::config::Config;
 use crate::door::{Inner, Record};
-use crate::journal::Row;
+use crate::journal::{Journal as _, Row, SqliteJournal};
 use crate::sealed::Outcome;
-use crate::{Error, Sealed};
+use crate::vault::{CHECKPOINT, LocalVault, Vault};
+use crate::{Error, Sealed, keyfile};
 
 /// Rows that are decrypted on a thread of their own at a time.
 const SPAWN_ROWS: usize = 16;
@@ -58,9 +61,7 @@ impl Record {
     /// missing.
     pub async fn proof(&self, index: u64) -> Outcome<String> {
         let (size, note, _) = self.checkpoint();
-        self.inner
-            .proof(index, (size, note))
-            .await
+        inclusion(self.inner.vault.as_ref(), index, (size, note)).await
             .map(|proof| proof.to_text())
     }
 
@@ -103,7 +104,7 @@ impl Record {
             ));
         }
         let log = LogVerifier::new(&self.public_key()).map_err(broken)?;
-        let proof = match self.inner.proof(index, (size, note)).await {
+        let proof = match inclusion(self.inner.vault.as_ref(), index, (size, note)).await {
             Ok(proof) => proof,
             Err(why) => return Ok(Some(why.to_string())),
         };
@@ -142,54 +143,92 @@ impl Inner {
         }
         Ok(keys)
     }
+}
 
-    /// The inclusion proof of `index` under a checkpoint, from the vault's tiles.
-    async fn proof(&self, index: u64, head: (u64, String)) -> Outcome<Proof> {
-        let (size, checkpoint) = head;
-        if index >= size {
-            return Err(Error::NoSuchIndex(index));
-        }
-        // The library asks for all hashes in one call: the first run tells which ones.
-        let wanted = Wanted::default();
-        let _ = prove_record(size, index, &wanted);
-        let mut known = HashMap::new();
-        for stored in wanted.0.into_inner() {
-            known.insert(stored, self.stored_hash(stored, size).await?);
-        }
-        let proof = prove_record(size, index, &Known(known)).map_err(broken)?;
-        let hashes = proof.iter().map(|hash| hash.0).collect();
-        Ok(Proof {
-            extra: Vec::new(),
-            index,
-            hashes,
-            checkpoint,
-        })
-    }
+/// One event's proof and what it is about, for people who have the data folder but no server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proved {
+    /// The C2SP tlog-proof.
+    pub proof: String,
+    /// The entry whose leaf is proved (93 bytes, no patient data).
+    pub entry: Vec<u8>,
+    /// The log's public key.
+    pub public_key: String,
+}
 
-    async fn stored_hash(&self, stored: u64, size: u64) -> Outcome<Hash> {
-        let (level, number) = tlog_tiles::split_stored_hash_index(stored);
-        let (tile_level, inside) = (level / 8, level % 8);
-        let first = number << inside;
-        let (tile, offset) = (
-            first / TILE_WIDTH as u64,
-            (first % TILE_WIDTH as u64) as usize,
-        );
-        let there = size >> (8 * u32::from(tile_level));
-        let width = (there - tile * TILE_WIDTH as u64).min(TILE_WIDTH as u64) as usize;
-        let path = seal::tile_path(tile_level, tile, width);
-        let missing = || broken(format!("`vault/{path}` is missing or damaged"));
-        let bytes = self
-            .vault
-            .get(&path)
-            .await
-            .map_err(broken)?
-            .ok_or_else(missing)?;
-        let hashes = seal::read_tile(&bytes).ok_or_else(missing)?;
-        hashes
-            .get(offset..offset + (1 << inside))
-            .map(seal::subtree)
-            .ok_or_else(missing)
+/// Proves one event from the data folder, beside a running server or without one.
+///
+/// # Errors
+/// [`Error::NoSuchIndex`] if it is not there or not published, [`Error::Broken`] if files are
+/// missing.
+pub async fn prove(config: &Config, index: u64) -> Outcome<Proved> {
+    let journal = SqliteJournal::open_read_only(&config.journal()).await.map_err(broken)?;
+    let vault = LocalVault::open(&config.vault()).map_err(broken)?;
+    let public_key = keyfile::public(config)?;
+    let note = vault.get(CHECKPOINT).await.map_err(broken)?.ok_or(Error::NoSuchIndex(index))?;
+    let note = String::from_utf8(note.to_vec()).map_err(broken)?;
+    let log = LogVerifier::new(&public_key).map_err(broken)?;
+    let (size, _) = log.verify(&note).map_err(broken)?;
+    let proof = inclusion(&vault, index, (size, note)).await?.to_text();
+    let rows = journal.rows(index, 1).await.map_err(broken)?;
+    let row = rows.into_iter().find(|row| row.seq == index).ok_or(Error::NoSuchIndex(index))?;
+    Ok(Proved { proof, entry: row.entry, public_key })
+}
+
+/// How a record in a data folder stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Committed events.
+    pub size: u64,
+    /// Events under the last checkpoint.
+    pub published: u64,
+    /// When the last event was sealed.
+    pub last_at: Time,
+}
+
+/// How the record in a data folder stands, beside a running server or without one.
+///
+/// # Errors
+/// [`Error::Broken`] if the journal cannot be read.
+pub async fn head(config: &Config) -> Outcome<Head> {
+    let journal = SqliteJournal::open_read_only(&config.journal()).await.map_err(broken)?;
+    let size = journal.frontier().await.map_err(broken)?.size();
+    let published = journal.published().await.map_err(broken)?.map_or(0, |last| last.size);
+    let last = journal.rows(size.saturating_sub(1), 1).await.map_err(broken)?;
+    let last_at = last.first().map_or(Time::default(), |row| Time::from_millis(row.at));
+    Ok(Head { size, published, last_at })
+}
+
+/// The inclusion proof of `index` under a checkpoint, from the vault's tiles.
+async fn inclusion(vault: &dyn Vault, index: u64, head: (u64, String)) -> Outcome<Proof> {
+    let (size, checkpoint) = head;
+    if index >= size {
+        return Err(Error::NoSuchIndex(index));
     }
+    // The library asks for all hashes in one call: the first run tells which ones.
+    let wanted = Wanted::default();
+    let _ = prove_record(size, index, &wanted);
+    let mut known = HashMap::new();
+    for stored in wanted.0.into_inner().unwrap_or_default() {
+        known.insert(stored, stored_hash(vault, stored, size).await?);
+    }
+    let proof = prove_record(size, index, &Known(known)).map_err(broken)?;
+    let hashes = proof.iter().map(|hash| hash.0).collect();
+    Ok(Proof { extra: Vec::new(), index, hashes, checkpoint })
+}
+
+async fn stored_hash(vault: &dyn Vault, stored: u64, size: u64) -> Outcome<Hash> {
+    let (level, number) = tlog_tiles::split_stored_hash_index(stored);
+    let (tile_level, inside) = (level / 8, level % 8);
+    let first = number << inside;
+    let (tile, offset) = (first / TILE_WIDTH as u64, (first % TILE_WIDTH as u64) as usize);
+    let there = size >> (8 * u32::from(tile_level));
+    let width = (there - tile * TILE_WIDTH as u64).min(TILE_WIDTH as u64) as usize;
+    let path = seal::tile_path(tile_level, tile, width);
+    let missing = || broken(format!("`vault/{path}` is missing or damaged"));
+    let bytes = vault.get(&path).await.map_err(broken)?.ok_or_else(missing)?;
+    let hashes = seal::read_tile(&bytes).ok_or_else(missing)?;
+    hashes.get(offset..offset + (1 << inside)).map(seal::subtree).ok_or_else(missing)
 }
 
 fn open_all(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Vec<Sealed>> {
@@ -219,11 +258,13 @@ fn open_row(row: &Row, key: &Key) -> Outcome<Sealed> {
 
 /// Notes which stored hashes are asked for and gives none.
 #[derive(Default)]
-struct Wanted(std::cell::RefCell<Vec<u64>>);
+struct Wanted(Mutex<Vec<u64>>);
 
 impl HashReader for Wanted {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<TlogHash>, TlogError> {
-        self.0.borrow_mut().extend_from_slice(indexes);
+        if let Ok(mut wanted) = self.0.lock() {
+            wanted.extend_from_slice(indexes);
+        }
         Err(TlogError::IndexesNotInTree)
     }
 }
