@@ -2,9 +2,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Sqlite;
+use sqlx::pool::PoolConnection;
 use tokio::sync::watch;
 
 use crate::error::Outcome;
+use crate::fold::Folder;
+use crate::hash;
+use crate::search;
+use crate::store::{self, DELETED, Store};
 use crate::{ChartError, Open};
 
 /// Where the chart lives and how much it may do.
@@ -43,7 +49,11 @@ impl Config {
 
 /// The current record of every patient, folded from the sealed events. Cheap to clone.
 #[derive(Clone)]
-pub struct Chart {}
+pub struct Chart {
+    pub(crate) config: Arc<Config>,
+    pub(crate) store: Store,
+    pub(crate) folder: Arc<Folder>,
+}
 
 /// Where a resource stands, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,79 +81,111 @@ pub struct WardCount {
     pub expected: u64,
 }
 
-#[expect(clippy::unused_async, clippy::todo, reason = "signatures first")]
 impl Chart {
     /// Opens (or makes) the chart's view.
     ///
     /// # Errors
     /// [`ChartError::Broken`] if the file cannot be opened.
-    pub async fn open(_config: Config, _blind: record::Blind) -> Outcome<Chart> {
-        todo!()
+    pub async fn open(config: Config, blind: record::Blind) -> Outcome<Chart> {
+        let store = Store::open(&config).await?;
+        let folder = Folder::open(store.clone(), config.clone(), blind).await?;
+        Ok(Chart {
+            config: Arc::new(config),
+            store,
+            folder: Arc::new(folder),
+        })
     }
+
     /// What [`record::follow`] drives.
     pub fn reader(&self) -> Arc<dyn record::Reader> {
-        todo!()
+        self.folder.clone()
     }
+
     /// How many events are folded.
     pub fn folded(&self) -> watch::Receiver<u64> {
-        todo!()
+        self.folder.folded()
     }
+
     /// Waits until `size` events are folded; false if `wait` passed before.
-    pub async fn caught_up(&self, _size: u64, _wait: Duration) -> bool {
-        todo!()
+    pub async fn caught_up(&self, size: u64, wait: Duration) -> bool {
+        let mut folded = self.folded();
+        let reached = folded.wait_for(|folded| *folded >= size);
+        matches!(tokio::time::timeout(wait, reached).await, Ok(Ok(_)))
     }
-    /// What connects somebody with a patient.
-    ///
-    /// # Errors
-    /// [`ChartError::Broken`].
-    pub async fn facts(&self, _who: &guard::Identity, _patient: &str) -> Outcome<guard::Facts> {
-        todo!()
-    }
+
     /// Where a resource stands; `None`: there never was one.
     ///
     /// # Errors
     /// [`ChartError::Broken`].
-    pub async fn locate(&self, _kind: &str, _id: &str) -> Outcome<Option<Located>> {
-        todo!()
+    pub async fn locate(&self, kind: &str, id: &str) -> Outcome<Option<Located>> {
+        let known = self.folder.known();
+        let Some(number) = known.words.number(kind) else {
+            return Ok(None);
+        };
+        // One statement, so that the version and `as_of` are of the same moment.
+        let rows: Vec<(i64, String, Option<String>, i64, i64, i64)> = sqlx::query_as(
+            "SELECT v.kind, v.id, p.id, v.seq, v.flags, (SELECT next FROM cursor WHERE id = 1)
+             FROM head h JOIN version v ON v.rid = h.rid
+             LEFT JOIN patient p ON p.pid = v.patient WHERE h.slot = $1",
+        )
+        .bind(hash::slot(kind, id))
+        .fetch_all(&self.store.readers)
+        .await
+        .map_err(ChartError::broken("locate a resource"))?;
+        let row = rows.into_iter().find(|row| row.0 == number && row.1 == id);
+        Ok(row.map(|(_, _, patient, seq, flags, as_of)| Located {
+            patient: patient.map(|id| known.aliases.survivor(&id).to_owned()),
+            version: u64::try_from(seq).unwrap_or_default(),
+            deleted: flags & DELETED != 0,
+            as_of: u64::try_from(as_of).unwrap_or_default(),
+        }))
     }
+
     /// Ids of what a conditional write or reference means: none, one, or two if there are more.
     ///
     /// # Errors
     /// [`ChartError::TooCostly`], [`ChartError::Broken`].
-    pub async fn matching(&self, _query: &wire::fhir::Query) -> Outcome<Vec<String>> {
-        todo!()
+    pub async fn matching(&self, query: &wire::fhir::Query) -> Outcome<Vec<String>> {
+        search::ids(self, query, 2).await
     }
-    /// Every ward with how many patients it has.
-    ///
-    /// # Errors
-    /// [`ChartError::Broken`].
-    pub async fn wards(&self) -> Outcome<Vec<WardCount>> {
-        todo!()
-    }
+
     /// The survivor's id, if this patient was retired by a merge.
     ///
     /// # Errors
     /// [`ChartError::Broken`].
-    pub async fn survivor(&self, _patient: &str) -> Outcome<Option<String>> {
-        todo!()
+    pub async fn survivor(&self, patient: &str) -> Outcome<Option<String>> {
+        let aliases = self.folder.known().aliases;
+        let survivor = aliases.survivor(patient);
+        Ok((survivor != patient).then(|| survivor.to_owned()))
     }
+
     /// SHA-256 over all tables in a fixed order; equal states have equal digests.
     ///
     /// # Errors
     /// [`ChartError::Broken`].
     pub async fn state_digest(&self) -> Outcome<[u8; 32]> {
-        todo!()
+        store::digest(&self.store).await
     }
+
     /// Empties the view; [`record::follow`] folds it again from the first event.
     ///
     /// # Errors
     /// [`ChartError::Broken`].
     pub async fn refold(&self) -> Outcome<()> {
-        todo!()
+        self.folder.refold().await
     }
+
     /// The only way to content. Consumes the permit.
     pub fn open_with(&self, permit: record::Permit) -> Open {
         Open::new(self.clone(), permit)
     }
+
+    /// A connection that reads.
+    pub(crate) async fn reading(&self) -> Outcome<PoolConnection<Sqlite>> {
+        self.store
+            .readers
+            .acquire()
+            .await
+            .map_err(ChartError::broken("open its database"))
+    }
 }
-const _: Option<ChartError> = None;

@@ -3,11 +3,26 @@
 //! **Never**: a change to the record; content without a permit; a patient the permit does not name.
 //! **Start here**: [`Chart`], then [`Open`].
 
+mod alias;
+mod census;
 mod chart;
 mod error;
+mod fold;
+mod hash;
+mod history;
 mod open;
 mod page;
+mod place;
+mod read;
+mod scope;
+mod search;
+mod stay;
+mod store;
+mod summary;
+mod token;
 mod view;
+mod words;
+mod words_of;
 
 pub use chart::{Chart, Config, Located, WardCount};
 pub use error::ChartError;

@@ -1,75 +1,90 @@
 use record::Permit;
 
+use crate::chart::Chart;
 use crate::error::Outcome;
-use crate::{
-    CensusRow, Chart, ChartError, FindPatient, HistoryOf, Page, PageOf, PatientView, Stored,
-};
+use crate::page::{HistoryOf, Page, PageOf, Stored};
+use crate::scope::Scope;
+use crate::view::{CensusRow, FindPatient, PatientView};
+use crate::{census, history, read, search, summary};
 
 /// The chart, open for what one sealed decision allowed: one patient, one type or one ward.
 pub struct Open {
     chart: Chart,
-    permit: Permit,
+    scope: Scope,
+    index: u64,
 }
 
-#[expect(clippy::unused_async, clippy::todo, reason = "signatures first")]
 impl Open {
     pub(crate) fn new(chart: Chart, permit: Permit) -> Open {
-        Open { chart, permit }
+        let aliases = chart.folder.known().aliases;
+        Open {
+            scope: Scope::of(permit.ask(), &aliases),
+            index: permit.index(),
+            chart,
+        }
     }
+
     /// The index of the sealed decision.
-    pub fn index(&self) -> u64 {
-        let _ = &self.chart;
-        self.permit.index()
+    pub const fn index(&self) -> u64 {
+        self.index
     }
+
     /// The current version of a resource; `None`: there never was one.
     ///
     /// # Errors
-    /// [`ChartError::OutsidePermit`], [`ChartError::Broken`].
-    pub async fn read(&self, _kind: &str, _id: &str) -> Outcome<Option<Stored>> {
-        todo!()
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
+    pub async fn read(&self, kind: &str, id: &str) -> Outcome<Option<Stored>> {
+        read::one(&self.chart, &self.scope, (kind, id, None)).await
     }
+
     /// One version of a resource.
     ///
     /// # Errors
-    /// [`ChartError::OutsidePermit`], [`ChartError::Broken`].
-    pub async fn version(&self, _kind: &str, _id: &str, _version: u64) -> Outcome<Option<Stored>> {
-        todo!()
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
+    pub async fn version(&self, kind: &str, id: &str, version: u64) -> Outcome<Option<Stored>> {
+        read::one(&self.chart, &self.scope, (kind, id, Some(version))).await
     }
+
     /// What was, the newest first.
     ///
     /// # Errors
-    /// [`ChartError::OutsidePermit`], [`ChartError::BadPage`], [`ChartError::Broken`].
-    pub async fn history(&self, _what: &HistoryOf, _page: &PageOf) -> Outcome<Page> {
-        todo!()
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::BadPage`],
+    /// [`crate::ChartError::Broken`].
+    pub async fn history(&self, what: &HistoryOf, page: &PageOf) -> Outcome<Page> {
+        history::page(&self.chart, &self.scope, what, page).await
     }
+
     /// What there is.
     ///
     /// # Errors
-    /// Each of [`ChartError`].
-    pub async fn search(&self, _query: &wire::fhir::Query, _page: &PageOf) -> Outcome<Page> {
-        todo!()
+    /// Each of [`crate::ChartError`].
+    pub async fn search(&self, query: &wire::fhir::Query, page: &PageOf) -> Outcome<Page> {
+        search::page(&self.chart, &self.scope, query, page).await
     }
+
     /// The chart page; `None`: nothing is known of this patient.
     ///
     /// # Errors
-    /// [`ChartError::OutsidePermit`], [`ChartError::Broken`].
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn summary(&self) -> Outcome<Option<PatientView>> {
-        todo!()
+        summary::of(&self.chart, &self.scope).await
     }
+
     /// Who lies on the permit's ward, or is expected there; by room and bed.
     ///
     /// # Errors
-    /// [`ChartError::OutsidePermit`], [`ChartError::Broken`].
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn census(&self) -> Outcome<Vec<CensusRow>> {
-        todo!()
+        census::of_ward(&self.chart, &self.scope).await
     }
+
     /// Patients by name, number, birth date or ward; needs a permit for the type `Patient` or,
     /// for its patients only, for a ward.
     ///
     /// # Errors
-    /// [`ChartError::OutsidePermit`], [`ChartError::TooCostly`], [`ChartError::Broken`].
-    pub async fn find(&self, _find: &FindPatient) -> Outcome<Vec<CensusRow>> {
-        todo!()
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::TooCostly`],
+    /// [`crate::ChartError::Broken`].
+    pub async fn find(&self, find: &FindPatient) -> Outcome<Vec<CensusRow>> {
+        census::find(&self.chart, &self.scope, find).await
     }
 }
-const _: Option<ChartError> = None;

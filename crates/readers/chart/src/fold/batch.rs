@@ -1,0 +1,206 @@
+//! One batch of events being folded: what is there, and what is to be written.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use event::Time;
+use sqlx::SqliteConnection;
+
+use super::memory::{Current, Memory, Name, PIDS_MAX};
+use super::stay::Stay;
+use super::step::{Change, Step};
+use crate::error::Outcome;
+use crate::hash;
+use crate::place::Place;
+use crate::store::{self, Asked};
+
+/// A version to be written.
+#[derive(Debug)]
+pub(super) struct NewRow {
+    pub(super) rid: i64,
+    pub(super) kind: i64,
+    pub(super) id: String,
+    pub(super) pid: i64,
+    pub(super) seq: i64,
+    pub(super) item: i64,
+    pub(super) at: Time,
+    pub(super) flags: i64,
+    pub(super) source: i64,
+    pub(super) prev: i64,
+    pub(super) next: i64,
+}
+
+/// What one event wrote.
+#[derive(Debug)]
+pub(super) struct NewPage {
+    pub(super) seq: i64,
+    pub(super) first: i64,
+    pub(super) items: i64,
+    pub(super) body: Vec<u8>,
+}
+
+/// Everything that goes into the tables with one commit.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    pub(super) words: Vec<(i64, String)>,
+    pub(super) patients: Vec<(i64, String)>,
+    pub(super) pages: Vec<NewPage>,
+    pub(super) rows: Vec<NewRow>,
+    /// (rid, the version after it), of rows that are in the table already.
+    pub(super) superseded: Vec<(i64, i64)>,
+    pub(super) terms: Vec<(i64, i64)>,
+    pub(super) names: Vec<(String, i64)>,
+    /// Number of the retired patient; number of the survivor and event, or `None`: taken back.
+    pub(super) aliases: BTreeMap<i64, Option<(i64, i64)>>,
+    pub(super) places: BTreeMap<String, Option<Place>>,
+    pub(super) stays: BTreeMap<String, Option<(i64, Stay)>>,
+}
+
+/// What is known of one resource within the batch.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// Its current version; `None`: there never was one.
+    pub(super) current: Option<Current>,
+    /// Its current version in the table; 0: none.
+    pub(super) stored: i64,
+    /// Keep it in memory after the commit.
+    pub(super) hot: bool,
+}
+
+/// One batch.
+pub(super) struct Batch<'m> {
+    pub(super) memory: &'m mut Memory,
+    pub(super) seen: HashMap<Name, Seen>,
+    pub(super) pending: Pending,
+    /// `next_rid` when the batch began: rows from here on are in `pending`.
+    pub(super) first_rid: i64,
+}
+
+impl<'m> Batch<'m> {
+    /// Reads what the steps will meet.
+    pub(super) async fn prepare(
+        memory: &'m mut Memory,
+        steps: &[Step],
+        from: &mut SqliteConnection,
+    ) -> Outcome<Batch<'m>> {
+        let mut batch = Batch {
+            first_rid: memory.next_rid,
+            memory,
+            seen: HashMap::new(),
+            pending: Pending::default(),
+        };
+        let changes = || steps.iter().flat_map(|step| &step.changes);
+        let (asked, contents) = batch.from_memory(changes());
+        batch.from_tables(&asked, &contents, from).await?;
+        batch.patients(changes(), from).await?;
+        Ok(batch)
+    }
+
+    /// Takes what is in memory; returns what is not, and whose content is wanted.
+    fn from_memory<'s>(
+        &mut self,
+        changes: impl Iterator<Item = &'s Change>,
+    ) -> (Vec<Asked>, HashSet<Name>) {
+        let (mut asked, mut contents) = (Vec::new(), HashSet::new());
+        let words = self.memory.known.words.clone();
+        for change in changes {
+            // A type without a number has no resources.
+            let Some((kind, id)) = change.target() else {
+                continue;
+            };
+            let Some(number) = words.number(kind) else {
+                continue;
+            };
+            let name = (number, id.to_owned());
+            if change.needs_content() && !self.memory.hot.contains(&name) {
+                contents.insert(name.clone());
+            }
+            if self.seen.contains_key(&name) {
+                continue;
+            }
+            let current = self.memory.hot.get(&name).cloned();
+            if current.is_none() {
+                asked.push(Asked {
+                    kind: number,
+                    id: id.to_owned(),
+                    slot: hash::slot(kind, id),
+                });
+            }
+            let stored = current.as_ref().map_or(0, |current| current.rid);
+            let hot = current.is_some();
+            let seen = Seen {
+                current,
+                stored,
+                hot,
+            };
+            self.seen.insert(name, seen);
+        }
+        (asked, contents)
+    }
+
+    async fn from_tables(
+        &mut self,
+        asked: &[Asked],
+        contents: &HashSet<Name>,
+        from: &mut SqliteConnection,
+    ) -> Outcome<()> {
+        let rows = store::by_heads(from, asked).await?;
+        let (with, without): (Vec<_>, Vec<_>) = rows
+            .into_iter()
+            .partition(|row| !row.deleted() && contents.contains(&(row.kind, row.id.clone())));
+        let pages = store::pages(from, &with).await?;
+        let contents = pages.into_iter().map(|page| Some(page.into()));
+        let with = with.into_iter().zip(contents);
+        for (row, json) in with.chain(without.into_iter().map(|row| (row, None))) {
+            let current = Current {
+                rid: row.rid,
+                pid: row.pid,
+                deleted: row.deleted(),
+                patient: row.patient,
+                json,
+                idle: Vec::new(),
+            };
+            if let Some(seen) = self.seen.get_mut(&(row.kind, row.id)) {
+                seen.stored = current.rid;
+                seen.current = Some(current);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that every known patient's number is in memory.
+    async fn patients<'s>(
+        &mut self,
+        changes: impl Iterator<Item = &'s Change>,
+        from: &mut SqliteConnection,
+    ) -> Outcome<()> {
+        let mut ids: Vec<String> = changes
+            .flat_map(Change::patients)
+            .flatten()
+            .filter(|id| self.memory.pids.get(*id).is_none())
+            .map(str::to_owned)
+            .collect();
+        ids.sort_unstable();
+        ids.dedup();
+        // INVARIANT: the cache holds all of one batch, or a patient would get a second number.
+        self.memory.pids.resize(PIDS_MAX.saturating_add(ids.len()));
+        for (id, pid) in store::pids(from, &ids).await? {
+            self.memory.pids.put(id, pid);
+        }
+        Ok(())
+    }
+
+    /// After the commit: keeps what messages will ask for again, forgets what changed otherwise.
+    pub(super) fn remember(self) {
+        for (name, seen) in self.seen {
+            match seen.current {
+                Some(current) if seen.hot && current.json.is_some() => {
+                    self.memory.hot.put(name, current);
+                }
+                _ => {
+                    self.memory.hot.pop(&name);
+                }
+            }
+        }
+        self.memory.pids.resize(PIDS_MAX);
+    }
+}

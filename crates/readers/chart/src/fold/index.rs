@@ -1,0 +1,84 @@
+//! Under which values a version can be found without reading it. Only what selects few.
+
+use serde_json::Value;
+use wire::fhir::TermValue;
+
+use crate::hash;
+
+/// Parameters whose values are indexed for every type that has them.
+pub(crate) const INDEXED: [&str; 4] = ["identifier", "code", "encounter", "birthdate"];
+/// Parameters that name a patient. What they name is found by the patient the resource was
+/// recorded for; the index has only what differs from that.
+pub(crate) const OF_PATIENT: [&str; 3] = ["patient", "subject", "beneficiary"];
+/// Types whose names are indexed by word.
+pub(crate) const NAMED: [&str; 2] = ["Patient", "Practitioner"];
+/// Parameters that search a name.
+pub(crate) const NAMES: [&str; 3] = ["name", "family", "given"];
+/// One day in milliseconds.
+pub(crate) const DAY_MS: i64 = 86_400_000;
+
+/// The numbers and words of one version.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) keys: Vec<i64>,
+    pub(super) words: Vec<String>,
+}
+
+/// What to index of a resource that was recorded for `patient`.
+pub(super) fn of(kind: &str, resource: &Value, patient: Option<&str>) -> Found {
+    let mut wanted: Vec<&str> = Vec::with_capacity(10);
+    wanted.extend(INDEXED);
+    wanted.extend(OF_PATIENT);
+    if NAMED.contains(&kind) {
+        wanted.extend(NAMES);
+    }
+    let mut found = Found::default();
+    for term in wire::fhir::search::terms_of(resource, &wanted) {
+        match term.value {
+            TermValue::Token { code, .. } if !code.is_empty() => {
+                found.keys.push(hash::key(kind, term.param, &code));
+            }
+            TermValue::Reference(to) => {
+                found.keys.extend(reference(kind, term.param, &to, patient));
+            }
+            TermValue::Span { lo_ms, hi_ms } if hi_ms.checked_sub(lo_ms) == Some(DAY_MS) => {
+                found
+                    .keys
+                    .push(hash::key(kind, term.param, &lo_ms.to_string()));
+            }
+            TermValue::Text(text) if NAMES.contains(&term.param) => {
+                found.words.extend(words(&text));
+            }
+            _ => {}
+        }
+    }
+    found.keys.sort_unstable();
+    found.keys.dedup();
+    found.words.sort_unstable();
+    found.words.dedup();
+    found
+}
+
+fn reference(kind: &str, param: &str, to: &str, patient: Option<&str>) -> Option<i64> {
+    let id = last(to);
+    if OF_PATIENT.contains(&param) && patient == Some(id) {
+        return None;
+    }
+    Some(hash::key(kind, param, id))
+}
+
+/// The id at the end of a reference.
+pub(crate) fn last(reference: &str) -> &str {
+    reference.rsplit('/').next().unwrap_or(reference)
+}
+
+/// The words of a folded name: as blanks divide it, and as everything that is no letter does, so
+/// that `muller-ludenscheidt` is found by each of its halves and as a whole.
+pub(crate) fn words(folded: &str) -> impl Iterator<Item = String> {
+    let whole = folded.split(' ');
+    let parts = folded.split(|c: char| !c.is_alphanumeric());
+    whole
+        .chain(parts)
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+}

@@ -1,0 +1,117 @@
+//! What the fold keeps in memory between batches. All of it can be read again from the tables.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use lru::LruCache;
+use sqlx::SqliteConnection;
+
+use crate::alias::Aliases;
+use crate::error::Outcome;
+use crate::place::{PlaceRow, Places};
+use crate::store::Packer;
+use crate::words::Words;
+use crate::{ChartError, Config};
+
+/// The name of a resource: number of its type, logical id.
+pub(super) type Name = (i64, String);
+
+/// Patient ids whose numbers are kept in memory.
+pub(super) const PIDS_MAX: NonZeroUsize = NonZeroUsize::MIN.saturating_add(20_000 - 1);
+/// Drafts that are remembered to change nothing about a resource.
+const IDLE_MAX: usize = 2;
+
+/// What both the fold and the answers know by heart.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    pub(crate) words: Arc<Words>,
+    pub(crate) aliases: Arc<Aliases>,
+    pub(crate) places: Arc<Places>,
+}
+
+/// The current version of a resource.
+#[derive(Debug, Clone)]
+pub(super) struct Current {
+    pub(super) rid: i64,
+    /// The number and id of the patient it was written for.
+    pub(super) pid: i64,
+    pub(super) patient: Option<String>,
+    pub(super) deleted: bool,
+    /// Its content; `None`: not read.
+    pub(super) json: Option<Arc<[u8]>>,
+    /// Drafts that were laid upon this version and changed nothing.
+    pub(super) idle: Vec<Arc<[u8]>>,
+}
+
+impl Current {
+    /// Remembers a draft that changed nothing.
+    pub(super) fn is_idle_after(&mut self, draft: &[u8]) {
+        if self.idle.len() >= IDLE_MAX {
+            self.idle.remove(0);
+        }
+        self.idle.push(draft.into());
+    }
+}
+
+/// The fold's memory.
+pub(super) struct Memory {
+    pub(super) known: Known,
+    /// Current versions of what messages lay drafts upon again and again.
+    pub(super) hot: LruCache<Name, Current>,
+    pub(super) pids: LruCache<String, i64>,
+    pub(super) next_rid: i64,
+    pub(super) next_pid: i64,
+    /// Index of the next event.
+    pub(super) cursor: u64,
+    pub(super) packer: Packer,
+}
+
+impl Memory {
+    pub(super) async fn load(from: &mut SqliteConnection, config: &Config) -> Outcome<Memory> {
+        let hot_max = NonZeroUsize::new(config.hot_resources_max).unwrap_or(NonZeroUsize::MIN);
+        let cursor = number(from, "SELECT next FROM cursor WHERE id = 1").await?;
+        Ok(Memory {
+            known: Known::load(from).await?,
+            hot: LruCache::new(hot_max),
+            pids: LruCache::new(PIDS_MAX),
+            next_rid: 1 + number(from, "SELECT COALESCE(MAX(rid), 0) FROM version").await?,
+            next_pid: 1 + number(from, "SELECT COALESCE(MAX(pid), 0) FROM patient").await?,
+            cursor: u64::try_from(cursor).unwrap_or_default(),
+            packer: Packer::new()?,
+        })
+    }
+}
+
+impl Known {
+    async fn load(from: &mut SqliteConnection) -> Outcome<Known> {
+        let broken = ChartError::broken("read what it knows by heart");
+        let words: Vec<String> = sqlx::query_scalar("SELECT text FROM word ORDER BY wid")
+            .fetch_all(&mut *from)
+            .await
+            .map_err(&broken)?;
+        let aliases: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT r.id, s.id, a.seq FROM alias a JOIN patient r ON r.pid = a.retired
+             JOIN patient s ON s.pid = a.survivor",
+        )
+        .fetch_all(&mut *from)
+        .await
+        .map_err(&broken)?;
+        let places: Vec<PlaceRow> =
+            sqlx::query_as("SELECT id, parent, code, name, level FROM place")
+                .fetch_all(&mut *from)
+                .await
+                .map_err(&broken)?;
+        Ok(Known {
+            words: Arc::new(Words::from_rows(words)),
+            aliases: Arc::new(Aliases::from_rows(aliases)),
+            places: Arc::new(Places::from_rows(places)),
+        })
+    }
+}
+
+async fn number(from: &mut SqliteConnection, sql: &'static str) -> Outcome<i64> {
+    sqlx::query_scalar(sql)
+        .fetch_one(from)
+        .await
+        .map_err(ChartError::broken("read its counters"))
+}

@@ -1,0 +1,191 @@
+//! Folding sealed events into the tables, one transaction a batch.
+//!
+//! What is written depends on the events alone, never on how they were cut into batches: that is
+//! what makes a refold give the same tables, byte for byte.
+
+mod apply;
+mod batch;
+pub(crate) mod index;
+mod memory;
+mod save;
+mod stay;
+mod step;
+
+use std::sync::{PoisonError, RwLock};
+
+use async_trait::async_trait;
+use event::Arrival;
+use record::{Blind, Reader, ReaderError, Sealed};
+use tokio::sync::{Mutex, watch};
+
+use batch::Batch;
+pub(crate) use memory::Known;
+use memory::Memory;
+pub(crate) use step::Entry;
+
+use crate::error::Outcome;
+use crate::store::Store;
+use crate::{ChartError, Config};
+
+/// Events that are read before other tasks get their turn.
+const EVENTS_AT_ONCE: usize = 16;
+
+/// What folds.
+pub(crate) struct Folder {
+    store: Store,
+    config: Config,
+    blind: Blind,
+    /// `None`: to be read from the tables first.
+    memory: Mutex<Option<Memory>>,
+    known: RwLock<Known>,
+    folded: watch::Sender<u64>,
+}
+
+impl Folder {
+    pub(crate) async fn open(store: Store, config: Config, blind: Blind) -> Outcome<Folder> {
+        let folder = Folder {
+            store,
+            config,
+            blind,
+            memory: Mutex::new(None),
+            known: RwLock::new(Known::default()),
+            folded: watch::Sender::new(0),
+        };
+        let memory = folder.load().await?;
+        folder.publish(&memory);
+        *folder.memory.lock().await = Some(memory);
+        Ok(folder)
+    }
+
+    /// What is known by heart, as of the last commit.
+    pub(crate) fn known(&self) -> Known {
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn folded(&self) -> watch::Receiver<u64> {
+        self.folded.subscribe()
+    }
+
+    /// Empties the tables. The next [`Reader::cursor`] is 0.
+    pub(crate) async fn refold(&self) -> Outcome<()> {
+        let mut memory = self.memory.lock().await;
+        *memory = None;
+        self.store.clear().await?;
+        let fresh = self.load().await?;
+        self.publish(&fresh);
+        // Left out of `memory`: a batch that was read before the refold is not folded, see `take`.
+        Ok(())
+    }
+
+    /// Folds events that begin at the cursor; `next` is the cursor after them.
+    pub(crate) async fn fold_entries(&self, entries: &[Entry<'_>], next: u64) -> Outcome<()> {
+        let mut place = self.memory.lock().await;
+        let mut memory = take(&mut place, entries, next)?;
+        // On an error the memory is dropped with what it half learned, and read again.
+        self.fold_into(&mut memory, entries, next).await?;
+        memory.cursor = next;
+        self.publish(&memory);
+        *place = Some(memory);
+        Ok(())
+    }
+
+    async fn fold_into(
+        &self,
+        memory: &mut Memory,
+        entries: &[Entry<'_>],
+        next: u64,
+    ) -> Outcome<()> {
+        let broken = ChartError::broken("write a batch");
+        let mut steps = Vec::with_capacity(entries.len());
+        for some in entries.chunks(EVENTS_AT_ONCE) {
+            steps.extend(
+                some.iter()
+                    .filter_map(|entry| step::step(*entry, &self.blind)),
+            );
+            tokio::task::yield_now().await;
+        }
+        let mut change = self.store.writer.begin().await.map_err(&broken)?;
+        let mut batch = Batch::prepare(memory, &steps, &mut change).await?;
+        for (count, step) in steps.into_iter().enumerate() {
+            batch.apply(step)?;
+            if count % EVENTS_AT_ONCE == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        batch.save(&mut change, next).await?;
+        change.commit().await.map_err(&broken)?;
+        batch.remember();
+        Ok(())
+    }
+
+    async fn load(&self) -> Outcome<Memory> {
+        let mut from = self
+            .store
+            .writer
+            .acquire()
+            .await
+            .map_err(ChartError::broken("open its database"))?;
+        Memory::load(&mut from, &self.config).await
+    }
+
+    /// Lets the answers know what was committed.
+    fn publish(&self, memory: &Memory) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = memory.known.clone();
+        self.folded.send_replace(memory.cursor);
+    }
+}
+
+/// The memory, if the entries are what it wants next. Without memory the caller has to ask for the
+/// cursor again: after a refold that is another one.
+fn take(place: &mut Option<Memory>, entries: &[Entry<'_>], next: u64) -> Outcome<Memory> {
+    let first = entries.first().map_or(next, |entry| entry.index);
+    match place.take() {
+        Some(memory) if first >= memory.cursor => Ok(memory),
+        Some(memory) => {
+            let why = format!(
+                "event {first} was folded before; it wants {}",
+                memory.cursor
+            );
+            *place = Some(memory);
+            Err(ChartError::Broken {
+                doing: "fold a batch",
+                why,
+            })
+        }
+        None => Err(ChartError::Broken {
+            doing: "fold a batch",
+            why: "its cursor moved; ask for it again".into(),
+        }),
+    }
+}
+
+#[async_trait]
+impl Reader for Folder {
+    fn name(&self) -> &'static str {
+        "chart"
+    }
+
+    async fn cursor(&self) -> Result<u64, ReaderError> {
+        let mut place = self.memory.lock().await;
+        if place.is_none() {
+            *place = Some(self.load().await.map_err(failed)?);
+        }
+        Ok(place.as_ref().map_or(0, |memory| memory.cursor))
+    }
+
+    async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
+        let entries: Vec<Entry<'_>> = batch.iter().map(Entry::from).collect();
+        self.fold_entries(&entries, next).await.map_err(failed)?;
+        Ok(Vec::new())
+    }
+}
+
+fn failed(error: ChartError) -> ReaderError {
+    ReaderError {
+        reader: "chart",
+        why: error.to_string(),
+    }
+}

@@ -1,0 +1,194 @@
+//! Writing a batch: everything in one transaction, the cursor with it.
+
+use sqlx::SqliteConnection;
+
+use super::batch::{Batch, Pending};
+use crate::ChartError;
+use crate::error::Outcome;
+use crate::hash;
+use crate::store::{self, Table};
+
+const fn table(before: &'static str) -> Table {
+    Table { before, after: "" }
+}
+
+const PATIENTS: Table = table("INSERT INTO patient (pid, id) ");
+const PAGES: Table = table("INSERT INTO page (seq, first, items, body) ");
+const ROWS: Table = table(
+    "INSERT INTO version (rid, kind, id, patient, seq, item, at, flags, source, prev, next) ",
+);
+const HEADS: Table = table("INSERT INTO head (slot, rid) ");
+const TERMS: Table = Table {
+    before: "INSERT INTO term (key, rid) ",
+    after: " ON CONFLICT (key, rid) DO NOTHING",
+};
+const NAMES: Table = table("INSERT INTO name (word, rid) ");
+const WORDS: Table = table("INSERT INTO word (wid, text) ");
+
+impl Batch<'_> {
+    /// Writes everything but the commit. `cursor` is the index of the next event.
+    pub(super) async fn save(&self, to: &mut SqliteConnection, cursor: u64) -> Outcome<()> {
+        let pending = &self.pending;
+        names(pending, to).await?;
+        versions(pending, to).await?;
+        self.heads(to).await?;
+        found_by(pending, to).await?;
+        aliases(pending, to).await?;
+        places(pending, to).await?;
+        stays(pending, to).await?;
+        let next = i64::try_from(cursor).unwrap_or(i64::MAX);
+        run(
+            to,
+            sqlx::query("UPDATE cursor SET next = $1 WHERE id = 1").bind(next),
+        )
+        .await
+    }
+
+    /// The heads of everything that got a new version.
+    async fn heads(&self, to: &mut SqliteConnection) -> Outcome<()> {
+        let words = &self.memory.known.words;
+        let (mut fresh, mut moved) = (Vec::new(), Vec::new());
+        for ((kind, id), seen) in &self.seen {
+            let now = seen.current.as_ref().map_or(0, |current| current.rid);
+            if now == seen.stored {
+                continue;
+            }
+            let slot = hash::slot(words.text(*kind), id);
+            if seen.stored == 0 {
+                fresh.push((slot, now));
+            } else {
+                moved.push((slot, seen.stored, now));
+            }
+        }
+        // In the order of the table: neighbors are written together.
+        fresh.sort_unstable();
+        moved.sort_unstable();
+        store::repoint(to, &moved).await?;
+        store::insert(to, HEADS, &fresh, |values, row| {
+            values.push_bind(row.0).push_bind(row.1);
+        })
+        .await
+    }
+}
+
+async fn names(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    store::insert(to, WORDS, &pending.words, |values, row| {
+        values.push_bind(row.0).push_bind(row.1.clone());
+    })
+    .await?;
+    store::insert(to, PATIENTS, &pending.patients, |values, row| {
+        values.push_bind(row.0).push_bind(row.1.clone());
+    })
+    .await
+}
+
+async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    store::insert(to, PAGES, &pending.pages, |values, page| {
+        values
+            .push_bind(page.seq)
+            .push_bind(page.first)
+            .push_bind(page.items)
+            .push_bind(page.body.clone());
+    })
+    .await?;
+    store::insert(to, ROWS, &pending.rows, |values, row| {
+        values
+            .push_bind(row.rid)
+            .push_bind(row.kind)
+            .push_bind(row.id.clone())
+            .push_bind(row.pid)
+            .push_bind(row.seq)
+            .push_bind(row.item)
+            .push_bind(row.at.millis())
+            .push_bind(row.flags)
+            .push_bind(row.source)
+            .push_bind(row.prev)
+            .push_bind(row.next);
+    })
+    .await?;
+    store::supersede(to, &pending.superseded).await
+}
+
+async fn found_by(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    let mut terms = pending.terms.clone();
+    terms.sort_unstable();
+    store::insert(to, TERMS, &terms, |values, row| {
+        values.push_bind(row.0).push_bind(row.1);
+    })
+    .await?;
+    store::insert(to, NAMES, &pending.names, |values, row| {
+        values.push_bind(row.0.clone()).push_bind(row.1);
+    })
+    .await
+}
+
+async fn aliases(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    for (retired, link) in &pending.aliases {
+        let query = match link {
+            None => sqlx::query("DELETE FROM alias WHERE retired = $1").bind(retired),
+            Some((survivor, seq)) => sqlx::query(
+                "INSERT INTO alias (retired, survivor, seq) VALUES ($1, $2, $3)
+                 ON CONFLICT (retired)
+                 DO UPDATE SET survivor = excluded.survivor, seq = excluded.seq",
+            )
+            .bind(retired)
+            .bind(survivor)
+            .bind(seq),
+        };
+        run(to, query).await?;
+    }
+    Ok(())
+}
+
+async fn places(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    for (id, place) in &pending.places {
+        let query = match place {
+            None => sqlx::query("DELETE FROM place WHERE id = $1").bind(id),
+            Some(place) => sqlx::query(
+                "INSERT INTO place (id, parent, code, name, level) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (id) DO UPDATE SET parent = excluded.parent, code = excluded.code,
+                 name = excluded.name, level = excluded.level",
+            )
+            .bind(id)
+            .bind(&place.parent)
+            .bind(&place.code)
+            .bind(&place.name)
+            .bind(place.level.number()),
+        };
+        run(to, query).await?;
+    }
+    Ok(())
+}
+
+async fn stays(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    for (encounter, stay) in &pending.stays {
+        let query = match stay {
+            None => sqlx::query("DELETE FROM stay WHERE encounter = $1").bind(encounter),
+            Some((patient, stay)) => sqlx::query(
+                "INSERT INTO stay (encounter, patient, expected, place, since, people)
+                 VALUES ($1, $2, $3, $4, $5, $6)
+                 ON CONFLICT (encounter) DO UPDATE SET patient = excluded.patient,
+                 expected = excluded.expected, place = excluded.place, since = excluded.since,
+                 people = excluded.people",
+            )
+            .bind(encounter)
+            .bind(patient)
+            .bind(i64::from(stay.expected))
+            .bind(&stay.place)
+            .bind(&stay.since)
+            .bind(&stay.people),
+        };
+        run(to, query).await?;
+    }
+    Ok(())
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+async fn run(to: &mut SqliteConnection, query: Query<'_>) -> Outcome<()> {
+    query
+        .execute(to)
+        .await
+        .map(drop)
+        .map_err(ChartError::broken("write its tables"))
+}

@@ -1,0 +1,140 @@
+//! One resource, one version, and how a row becomes what a client reads.
+
+use std::collections::HashMap;
+
+
+use crate::chart::Chart;
+use crate::error::Outcome;
+use crate::fold::Known;
+use crate::hash;
+use crate::page::{Source, Stored};
+use crate::scope::Scope;
+use crate::store::{self, Asked, FROM_FHIR, FROM_SALUS, Row};
+
+/// What the chart answers from: the words and merges of one moment, and one connection.
+pub(crate) struct Reading {
+    pub(crate) known: Known,
+    pub(crate) from: sqlx::pool::PoolConnection<sqlx::Sqlite>,
+}
+
+impl Reading {
+    pub(crate) async fn begin(chart: &Chart) -> Outcome<Reading> {
+        Ok(Reading {
+            known: chart.folder.known(),
+            from: chart.reading().await?,
+        })
+    }
+
+    /// The number and slot of a resource's name; `None`: there is nothing of that type.
+    pub(crate) fn asked(&self, kind: &str, id: &str) -> Option<Asked> {
+        Some(Asked {
+            kind: self.known.words.number(kind)?,
+            id: id.to_owned(),
+            slot: hash::slot(kind, id),
+        })
+    }
+
+    /// The current version of a resource.
+    pub(crate) async fn head(&mut self, kind: &str, id: &str) -> Outcome<Option<Row>> {
+        let Some(asked) = self.asked(kind, id) else {
+            return Ok(None);
+        };
+        let rows = store::by_heads(&mut self.from, &[asked]).await?;
+        Ok(rows.into_iter().next())
+    }
+
+    /// One version of a resource.
+    pub(crate) async fn version(
+        &mut self,
+        kind: &str,
+        id: &str,
+        version: u64,
+    ) -> Outcome<Option<Row>> {
+        let (Some(asked), Ok(seq)) = (self.asked(kind, id), i64::try_from(version)) else {
+            return Ok(None);
+        };
+        store::of_event(&mut self.from, &asked, seq).await
+    }
+
+    /// Rows with their contents, as a client reads them.
+    pub(crate) async fn stored(&mut self, rows: Vec<Row>) -> Outcome<Vec<Stored>> {
+        let pages = store::pages(&mut self.from, &rows).await?;
+        let both = rows.into_iter().zip(pages);
+        Ok(both.map(|(row, json)| self.one(row, &json)).collect())
+    }
+
+    /// One row with its content.
+    pub(crate) fn one(&self, row: Row, json: &[u8]) -> Stored {
+        let known = &self.known;
+        let (version, at, deleted, late) = (row.version(), row.at, row.deleted(), row.late());
+        let json = if deleted {
+            Vec::new()
+        } else {
+            wire::fhir::stamp(json, &row.id, version, &at.to_string())
+        };
+        Stored {
+            kind: known.words.text(row.kind).to_owned(),
+            version,
+            at,
+            deleted,
+            patient: row.patient.map(|id| known.aliases.survivor(&id).to_owned()),
+            json,
+            source: source(known, row.source),
+            late,
+            id: row.id,
+        }
+    }
+
+    /// The content of rows, read as JSON; what is not JSON is left out.
+    pub(crate) async fn values(&mut self, rows: &[Row]) -> Outcome<Vec<Option<serde_json::Value>>> {
+        let pages = store::pages(&mut self.from, rows).await?;
+        let values = pages.iter().map(|json| serde_json::from_slice(json).ok());
+        Ok(values.collect())
+    }
+
+    /// The current, undeleted versions of resources by type and id.
+    pub(crate) async fn current(
+        &mut self,
+        names: &[(String, String)],
+    ) -> Outcome<HashMap<(String, String), Row>> {
+        let asked: Vec<Asked> = names
+            .iter()
+            .filter_map(|(kind, id)| self.asked(kind, id))
+            .collect();
+        let rows = store::by_heads(&mut self.from, &asked).await?;
+        let rows = rows.into_iter().filter(|row| !row.deleted());
+        let words = self.known.words.clone();
+        Ok(rows
+            .map(|row| ((words.text(row.kind).to_owned(), row.id.clone()), row))
+            .collect())
+    }
+}
+
+/// Which door a version came in by.
+pub(crate) fn source(known: &Known, number: i64) -> Source {
+    match number {
+        FROM_FHIR => Source::Fhir,
+        FROM_SALUS => Source::Salus,
+        feed => Source::Message(known.words.text(feed).to_owned()),
+    }
+}
+
+/// One resource or one version, if the scope shows it.
+pub(crate) async fn one(
+    chart: &Chart,
+    scope: &Scope,
+    (kind, id, version): (&str, &str, Option<u64>),
+) -> Outcome<Option<Stored>> {
+    scope.asks_for(kind)?;
+    let mut reading = Reading::begin(chart).await?;
+    let row = match version {
+        None => reading.head(kind, id).await?,
+        Some(version) => reading.version(kind, id, version).await?,
+    };
+    let Some(row) = row else { return Ok(None) };
+    if !scope.shows(&row) {
+        return Err(scope.outside("a resource that is not theirs"));
+    }
+    let mut stored = reading.stored(vec![row]).await?;
+    Ok(stored.pop())
+}

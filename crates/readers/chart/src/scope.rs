@@ -1,0 +1,138 @@
+//! What a permit is good for. Every answer with content passes through here.
+
+use std::collections::HashSet;
+
+use event::{Act, Subject};
+use guard::Ask;
+
+use crate::ChartError;
+use crate::alias::Aliases;
+use crate::error::Outcome;
+use crate::store::Row;
+
+/// What one permit allows.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope {
+    reach: Reach,
+    /// The types it is for; empty: all.
+    kinds: HashSet<String>,
+    words: String,
+}
+
+/// Whose resources a permit reaches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// One patient: the survivor first, then everybody merged into them.
+    Patient(Vec<String>),
+    /// All resources of one type.
+    Kind(String),
+    /// The patients on one ward.
+    Ward(String),
+    /// Everything, and of that only its history.
+    Record,
+    /// No content at all.
+    Nothing,
+}
+
+impl Scope {
+    pub(crate) fn of(ask: &Ask, aliases: &Aliases) -> Scope {
+        let looks = matches!(ask.act, Act::Read | Act::Search | Act::History);
+        let reach = match &ask.subject {
+            _ if !looks => Reach::Nothing,
+            Subject::Patient(id) => Reach::Patient(aliases.family(id)),
+            Subject::Kind(kind) => Reach::Kind(kind.clone()),
+            Subject::Ward(ward) => Reach::Ward(ward.clone()),
+            Subject::Record if ask.act == Act::History => Reach::Record,
+            Subject::Record | Subject::Account(_) | Subject::Feed(_) => Reach::Nothing,
+        };
+        let words = match &ask.subject {
+            Subject::Patient(_) => "one patient".to_owned(),
+            Subject::Kind(kind) => format!("resources of type `{kind}`"),
+            Subject::Ward(ward) => format!("ward `{ward}`"),
+            Subject::Record => "the record".to_owned(),
+            Subject::Account(_) => "an account".to_owned(),
+            Subject::Feed(_) => "a feed".to_owned(),
+        };
+        Scope {
+            reach,
+            kinds: ask.kinds.iter().cloned().collect(),
+            words: format!("`{}` of {words}", ask.act.word()),
+        }
+    }
+
+    /// All resources of one type, for what needs no permit because no content leaves.
+    pub(crate) fn without_content(kind: &str) -> Scope {
+        Scope {
+            reach: Reach::Kind(kind.to_owned()),
+            kinds: HashSet::new(),
+            words: String::new(),
+        }
+    }
+
+    pub(crate) const fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// The one patient with everybody merged into them.
+    pub(crate) fn family(&self) -> Option<&[String]> {
+        match &self.reach {
+            Reach::Patient(family) => Some(family),
+            _ => None,
+        }
+    }
+
+    /// The ward, if the permit is for one.
+    pub(crate) fn ward(&self) -> Option<&str> {
+        match &self.reach {
+            Reach::Ward(ward) => Some(ward),
+            _ => None,
+        }
+    }
+
+    /// Refuses unless resources of this type may be asked for.
+    pub(crate) fn asks_for(&self, kind: &str) -> Outcome<()> {
+        let reaches = match &self.reach {
+            Reach::Patient(_) => self.names(kind),
+            Reach::Kind(allowed) => allowed == kind,
+            Reach::Ward(_) | Reach::Record | Reach::Nothing => false,
+        };
+        if reaches {
+            Ok(())
+        } else {
+            Err(self.outside(&format!("resources of type `{kind}`")))
+        }
+    }
+
+    /// Whether a version of that type may be shown as what was asked for.
+    pub(crate) fn shows(&self, row: &Row) -> bool {
+        match &self.reach {
+            Reach::Patient(family) => row.patient.as_ref().is_some_and(|id| family.contains(id)),
+            Reach::Kind(_) | Reach::Record => true,
+            Reach::Ward(_) | Reach::Nothing => false,
+        }
+    }
+
+    /// Whether a version of that type may come along with what was asked for.
+    pub(crate) fn includes(&self, kind: &str, row: &Row) -> bool {
+        match &self.reach {
+            Reach::Patient(family) => {
+                let own = row.patient.as_ref().is_none_or(|id| family.contains(id));
+                own && self.names(kind)
+            }
+            Reach::Kind(allowed) => allowed == kind || self.names(kind),
+            Reach::Ward(_) | Reach::Record | Reach::Nothing => false,
+        }
+    }
+
+    fn names(&self, kind: &str) -> bool {
+        self.kinds.is_empty() || self.kinds.contains(kind)
+    }
+
+    /// The refusal.
+    pub(crate) fn outside(&self, asked: &str) -> ChartError {
+        ChartError::OutsidePermit {
+            permit: self.words.clone(),
+            asked: asked.to_owned(),
+        }
+    }
+}

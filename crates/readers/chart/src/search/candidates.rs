@@ -1,0 +1,258 @@
+//! Which versions may match: never too few, as few as the index can tell.
+
+use sqlx::{QueryBuilder, Sqlite};
+use wire::fhir::search::{Modifier, Order, ParamKind, Prefix, Wanted};
+use wire::fhir::{Filter, Query, fold};
+
+use crate::alias::Aliases;
+use crate::fold::index::{DAY_MS, NAMED, NAMES, OF_PATIENT, last};
+use crate::hash;
+use crate::scope::Scope;
+use crate::store::{SELECT, list};
+
+/// How the candidates are found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Candidates {
+    /// By the numbers of their names.
+    Slots(Vec<i64>),
+    /// By the numbers of values.
+    Keys(Vec<i64>),
+    /// By beginnings of words of a name.
+    Names(Vec<String>),
+    /// Those recorded for some patients, and those under some numbers.
+    Patients(Vec<String>, Vec<i64>),
+    /// All of the type.
+    Kind,
+}
+
+/// The best way to find what `query` asks for within `scope`.
+pub(super) fn of(query: &Query, scope: &Scope) -> Candidates {
+    let kind = query.kind.as_str();
+    let by = |code: &str| {
+        let filters = query.filters.iter().filter(|f| f.param.code == code);
+        filters.filter_map(|f| by_filter(kind, f)).next()
+    };
+    let patient = || match scope.family() {
+        Some(family) => Some(Candidates::Patients(family.to_vec(), Vec::new())),
+        None => OF_PATIENT.into_iter().find_map(by),
+    };
+    by("_id")
+        .or_else(|| by("identifier"))
+        .or_else(patient)
+        .or_else(|| by("encounter"))
+        .or_else(|| NAMES.into_iter().find_map(by))
+        .or_else(|| by("birthdate"))
+        .or_else(|| by("code"))
+        .unwrap_or(Candidates::Kind)
+}
+
+/// What one filter selects; `None`: the index cannot tell.
+fn by_filter(kind: &str, filter: &Filter) -> Option<Candidates> {
+    let param = filter.param;
+    let plain = filter.modifier == Modifier::Plain;
+    if filter.values.is_empty() {
+        return None;
+    }
+    let keys = || -> Option<Vec<i64>> {
+        let values = filter.values.iter();
+        values.map(|value| key(kind, param.code, value)).collect()
+    };
+    match param.code {
+        "_id" if plain => {
+            let ids = filter.values.iter().map(text);
+            let slots = ids.map(|id| Some(hash::slot(kind, id?)));
+            slots.collect::<Option<Vec<i64>>>().map(Candidates::Slots)
+        }
+        code if OF_PATIENT.contains(&code) && plain => {
+            let ids = filter.values.iter().map(|value| match value {
+                Wanted::Reference { id, .. } => Some(last(id).to_owned()),
+                _ => None,
+            });
+            Some(Candidates::Patients(ids.collect::<Option<_>>()?, keys()?))
+        }
+        code if NAMES.contains(&code) && NAMED.contains(&kind) => {
+            let begins = plain || filter.modifier == Modifier::Exact;
+            let words = filter.values.iter().map(first_word);
+            words
+                .collect::<Option<Vec<String>>>()
+                .filter(|_| begins)
+                .map(Candidates::Names)
+        }
+        _ if plain => keys().map(Candidates::Keys),
+        _ => None,
+    }
+}
+
+fn text(value: &Wanted) -> Option<&str> {
+    match value {
+        Wanted::Token { code, .. } => code.as_deref(),
+        Wanted::Text(text) | Wanted::Uri(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The number under which a version that has this value is indexed.
+fn key(kind: &str, param: &str, value: &Wanted) -> Option<i64> {
+    match value {
+        Wanted::Token {
+            code: Some(code), ..
+        } if !code.is_empty() => Some(hash::key(kind, param, code)),
+        Wanted::Reference { id, .. } => Some(hash::key(kind, param, last(id))),
+        Wanted::Date {
+            prefix: Prefix::Eq,
+            span,
+        } if span.hi_ms.checked_sub(span.lo_ms) == Some(DAY_MS) => {
+            Some(hash::key(kind, param, &span.lo_ms.to_string()))
+        }
+        _ => None,
+    }
+}
+
+/// The first word of a name that is looked for: a word of whatever begins like it does.
+fn first_word(value: &Wanted) -> Option<String> {
+    let Wanted::Text(text) = value else {
+        return None;
+    };
+    let folded = fold(text);
+    let word = folded.split(' ').next()?;
+    (!word.is_empty()).then(|| word.to_owned())
+}
+
+/// The same query, in which whoever asks for a patient asks for everybody merged with them.
+pub(super) fn with_aliases(query: &Query, aliases: &Aliases) -> Query {
+    let mut query = query.clone();
+    for filter in &mut query.filters {
+        if filter.param.kind != ParamKind::Reference {
+            continue;
+        }
+        let mut more = Vec::new();
+        for value in &filter.values {
+            let Wanted::Reference { kind, id } = value else {
+                continue;
+            };
+            if kind.as_deref().is_some_and(|kind| kind != "Patient") {
+                continue;
+            }
+            let others = aliases.family(id).into_iter().filter(|other| other != id);
+            more.extend(others.map(|id| Wanted::Reference {
+                kind: kind.clone(),
+                id,
+            }));
+        }
+        filter.values.extend(more);
+    }
+    query
+}
+
+/// The versions of one type that were current at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slice {
+    pub(super) kind: i64,
+    pub(super) snapshot: i64,
+}
+
+impl Slice {
+    /// Up to `max` candidates.
+    pub(super) fn of(self, candidates: &Candidates, max: usize) -> QueryBuilder<Sqlite> {
+        let mut query = QueryBuilder::new(SELECT);
+        self.current(&mut query);
+        match candidates {
+            Candidates::Kind => {}
+            Candidates::Slots(slots) => {
+                // From the heads back: one that was replaced since the snapshot counts as it was.
+                query.push(" AND v.rid IN (WITH RECURSIVE chain (rid, prev) AS (");
+                query.push("SELECT m.rid, m.prev FROM head n JOIN version m ON m.rid = n.rid");
+                query.push(" WHERE n.slot IN (");
+                list(&mut query, slots.iter().copied());
+                query.push(" UNION ALL SELECT b.rid, b.prev FROM version b");
+                query.push(" JOIN chain c ON b.rid = c.prev) SELECT rid FROM chain)");
+            }
+            Candidates::Keys(keys) => {
+                query.push(" AND v.rid IN (SELECT rid FROM term WHERE key IN (");
+                list(&mut query, keys.iter().copied());
+                query.push(")");
+            }
+            Candidates::Names(words) => {
+                query.push(" AND v.rid IN (");
+                names(&mut query, words);
+                query.push(")");
+            }
+            Candidates::Patients(ids, keys) => self.patients(&mut query, ids, keys),
+        }
+        query.push(" LIMIT ").push_bind(bound(max));
+        query
+    }
+
+    fn patients(self, query: &mut QueryBuilder<Sqlite>, ids: &[String], keys: &[i64]) {
+        query
+            .push(" AND v.rid IN (SELECT rid FROM version WHERE patient > 0 AND kind = ")
+            .push_bind(self.kind)
+            .push(" AND patient IN (SELECT pid FROM patient WHERE id IN (");
+        list(query, ids.iter().map(String::as_str));
+        query.push(")");
+        if !keys.is_empty() {
+            query.push(" UNION SELECT rid FROM term WHERE key IN (");
+            list(query, keys.iter().copied());
+        }
+        query.push(")");
+    }
+
+    /// Up to `max` rows after row `after`, in the order of their rows. 0: from the beginning.
+    pub(super) fn page(self, order: Order, after: i64, max: usize) -> QueryBuilder<Sqlite> {
+        let mut query = QueryBuilder::new(SELECT);
+        self.current(&mut query);
+        match order {
+            Order::Ascending => {
+                query.push(" AND v.rid > ").push_bind(after);
+                query.push(" ORDER BY v.rid");
+            }
+            Order::Descending => {
+                let below = if after == 0 { i64::MAX } else { after };
+                query.push(" AND v.rid < ").push_bind(below);
+                query.push(" ORDER BY v.rid DESC");
+            }
+        }
+        query.push(" LIMIT ").push_bind(bound(max));
+        query
+    }
+
+    /// How many there are.
+    pub(super) fn count(self) -> QueryBuilder<Sqlite> {
+        let mut query = QueryBuilder::new("SELECT COUNT(*) FROM version v ");
+        self.current(&mut query);
+        query
+    }
+
+    fn current(self, query: &mut QueryBuilder<Sqlite>) {
+        query
+            .push("WHERE v.kind = ")
+            .push_bind(self.kind)
+            .push(" AND v.rid <= ")
+            .push_bind(self.snapshot)
+            .push(" AND (v.next = 0 OR v.next > ")
+            .push_bind(self.snapshot)
+            .push(") AND v.flags IN (0, 2)");
+    }
+}
+
+fn names(query: &mut QueryBuilder<Sqlite>, words: &[String]) {
+    for (place, word) in words.iter().enumerate() {
+        if place > 0 {
+            query.push(" UNION ");
+        }
+        prefix(query, word);
+    }
+}
+
+/// Pushes a SELECT of the versions with a word that begins so.
+pub(crate) fn prefix(query: &mut QueryBuilder<Sqlite>, word: &str) {
+    query
+        .push("SELECT rid FROM name WHERE word >= ")
+        .push_bind(word.to_owned())
+        .push(" AND word < ")
+        .push_bind(format!("{word}\u{10ffff}"));
+}
+
+fn bound(max: usize) -> i64 {
+    i64::try_from(max).unwrap_or(i64::MAX)
+}

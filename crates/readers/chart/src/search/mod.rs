@@ -1,0 +1,92 @@
+//! Search: the index proposes, [`wire::fhir::matches`] decides.
+//!
+//! All pages of one answer are of one snapshot: a version counts if it was the current one when the
+//! first page was read. What is written later changes nothing about them.
+
+mod candidates;
+mod include;
+mod run;
+mod sort;
+
+use std::collections::BTreeSet;
+
+use sqlx::SqliteConnection;
+use wire::fhir::Query;
+
+use crate::ChartError;
+use crate::chart::Chart;
+use crate::error::Outcome;
+use crate::page::{Page, PageOf, Stored};
+use crate::read::Reading;
+use crate::scope::Scope;
+use crate::token::Token;
+pub(crate) use candidates::prefix;
+use run::Run;
+
+/// One page of matches with what comes along.
+pub(crate) async fn page(
+    chart: &Chart,
+    scope: &Scope,
+    query: &Query,
+    of: &PageOf,
+) -> Outcome<Page> {
+    scope.asks_for(&query.kind)?;
+    sort::check(query)?;
+    let mut reading = Reading::begin(chart).await?;
+    let query = candidates::with_aliases(query, &reading.known.aliases);
+    let token = match &of.token {
+        Some(text) => Token::read(text)?,
+        None => Token {
+            snapshot: snapshot(&mut reading.from).await?,
+            after: 0,
+        },
+    };
+    let run = Run {
+        query: &query,
+        scope,
+        token,
+        scan_max: chart.config.search_scan_max,
+        include_max: chart.config.include_max,
+    };
+    let hits = run.hits(&mut reading, of.count).await?;
+    let included = include::all(&run, &mut reading, &hits.found).await?;
+    let found = hits.found.into_iter();
+    let matches: Vec<Stored> = found.map(|(row, json)| reading.one(row, &json)).collect();
+    Ok(Page {
+        patients: patients(matches.iter().chain(&included)),
+        matches,
+        included,
+        total: hits.total,
+        next: hits.next.map(Token::text),
+    })
+}
+
+/// Ids of at most `max` matches, for conditional writes: no content leaves.
+pub(crate) async fn ids(chart: &Chart, query: &Query, max: usize) -> Outcome<Vec<String>> {
+    let scope = Scope::without_content(&query.kind);
+    let plain = Query {
+        includes: Vec::new(),
+        revincludes: Vec::new(),
+        ..query.clone()
+    };
+    let of = PageOf {
+        count: max,
+        token: None,
+    };
+    let page = page(chart, &scope, &plain, &of).await?;
+    Ok(page.matches.into_iter().map(|stored| stored.id).collect())
+}
+
+/// The newest row.
+pub(crate) async fn snapshot(from: &mut SqliteConnection) -> Outcome<i64> {
+    sqlx::query_scalar("SELECT COALESCE(MAX(rid), 0) FROM version")
+        .fetch_one(from)
+        .await
+        .map_err(ChartError::broken("read its newest row"))
+}
+
+/// Every patient among the resources, once.
+pub(crate) fn patients<'s>(of: impl IntoIterator<Item = &'s Stored>) -> Vec<String> {
+    let ids: BTreeSet<&String> = of.into_iter().filter_map(|s| s.patient.as_ref()).collect();
+    ids.into_iter().cloned().collect()
+}

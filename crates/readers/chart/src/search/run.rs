@@ -1,0 +1,232 @@
+use serde_json::Value;
+use wire::fhir::Query;
+use wire::fhir::search::{Order, Total};
+
+use super::candidates::{self, Candidates, Slice};
+use super::sort::{self, Key};
+use crate::ChartError;
+use crate::error::Outcome;
+use crate::read::Reading;
+use crate::scope::Scope;
+use crate::store::{self, Row};
+use crate::token::Token;
+
+/// Candidates whose contents are read at once.
+const CHUNK: usize = 256;
+/// Contents of matches that are kept until they are sorted, in bytes; more are read again.
+const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// One search under way.
+pub(super) struct Run<'q> {
+    pub(super) query: &'q Query,
+    pub(super) scope: &'q Scope,
+    pub(super) token: Token,
+    pub(super) scan_max: usize,
+    pub(super) include_max: usize,
+}
+
+/// The matches of one page.
+#[derive(Debug, Default)]
+pub(super) struct Hits {
+    pub(super) found: Vec<(Row, Vec<u8>)>,
+    pub(super) total: Option<u64>,
+    pub(super) next: Option<Token>,
+}
+
+/// A match that waits for its place in the order.
+struct Match {
+    keys: Vec<Key>,
+    row: Row,
+    json: Option<Vec<u8>>,
+}
+
+impl Run<'_> {
+    pub(super) async fn hits(&self, reading: &mut Reading, count: usize) -> Outcome<Hits> {
+        let candidates = candidates::of(self.query, self.scope);
+        match self.streams(&candidates) {
+            Some(_) if count == 0 && self.query.filters.is_empty() => self.counted(reading).await,
+            Some(order) if count > 0 => self.stream(reading, order, count).await,
+            _ => self.collect(reading, &candidates, count).await,
+        }
+    }
+
+    /// Whether the answer can be given row by row, without knowing all of it; in which order then.
+    fn streams(&self, candidates: &Candidates) -> Option<Order> {
+        if !matches!(candidates, Candidates::Kind) {
+            return None;
+        }
+        match self.query.sort.as_slice() {
+            [] => Some(Order::Ascending),
+            [one] if one.param.code == "_lastUpdated" => Some(one.order),
+            _ => None,
+        }
+    }
+
+    /// How many resources of the type there are.
+    async fn counted(&self, reading: &mut Reading) -> Outcome<Hits> {
+        let mut total = None;
+        if let Some(slice) = self.slice(reading) {
+            let count = store::count(&mut reading.from, slice.count()).await?;
+            total = u64::try_from(count).ok();
+        }
+        Ok(Hits {
+            total: total.or(Some(0)),
+            ..Hits::default()
+        })
+    }
+
+    /// Reads row by row until the page is full.
+    async fn stream(&self, reading: &mut Reading, order: Order, count: usize) -> Outcome<Hits> {
+        let mut hits = Hits::default();
+        if self.query.filters.is_empty() && self.query.total == Total::Accurate {
+            hits.total = self.counted(reading).await?.total;
+        }
+        let Some(slice) = self.slice(reading) else {
+            return Ok(hits);
+        };
+        let (mut at, mut scanned) = (self.token.after, 0);
+        loop {
+            let wanted = CHUNK.min(count.saturating_add(1).max(16));
+            let rows = store::fetch(&mut reading.from, slice.page(order, at, wanted)).await?;
+            let Some(last) = rows.last() else { break };
+            at = last.rid;
+            scanned += rows.len();
+            for (row, json, _) in self.matching(reading, rows).await? {
+                if hits.found.len() == count {
+                    hits.next = self.after_row(hits.found.last().map(|(row, _)| row.rid));
+                    return Ok(hits);
+                }
+                hits.found.push((row, json));
+            }
+            if scanned > self.scan_max {
+                return Err(self.too_costly());
+            }
+        }
+        if self.token.after == 0 {
+            hits.total = u64::try_from(hits.found.len()).ok();
+        }
+        Ok(hits)
+    }
+
+    /// Finds every match, sorts them and cuts out the page.
+    async fn collect(
+        &self,
+        reading: &mut Reading,
+        candidates: &Candidates,
+        count: usize,
+    ) -> Outcome<Hits> {
+        let mut matches = self.all(reading, candidates).await?;
+        matches.sort_by(|a, b| {
+            sort::compare(&self.query.sort, &a.keys, &b.keys).then(a.row.rid.cmp(&b.row.rid))
+        });
+        let total = matches.len();
+        let skip = usize::try_from(self.token.after).unwrap_or(usize::MAX);
+        let page: Vec<Match> = matches.into_iter().skip(skip).take(count).collect();
+        let reached = skip.saturating_add(page.len());
+        let more = count > 0 && reached < total;
+        Ok(Hits {
+            found: contents(reading, page).await?,
+            total: u64::try_from(total).ok(),
+            next: self.after_row(i64::try_from(reached).ok()).filter(|_| more),
+        })
+    }
+
+    async fn all(&self, reading: &mut Reading, candidates: &Candidates) -> Outcome<Vec<Match>> {
+        let (mut matches, mut kept) = (Vec::new(), 0);
+        let Some(slice) = self.slice(reading) else {
+            return Ok(matches);
+        };
+        let query = slice.of(candidates, self.scan_max.saturating_add(1));
+        let rows = store::fetch(&mut reading.from, query).await?;
+        if rows.len() > self.scan_max {
+            return Err(self.too_costly());
+        }
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let chunk: Vec<Row> = rows.by_ref().take(CHUNK).collect();
+            for (row, json, value) in self.matching(reading, chunk).await? {
+                kept += json.len();
+                matches.push(Match {
+                    keys: sort::keys(&self.query.sort, &row, &value),
+                    row,
+                    json: (kept <= KEPT_BYTES_MAX).then_some(json),
+                });
+            }
+        }
+        Ok(matches)
+    }
+
+    /// Those rows that match every filter and that the scope shows, with their contents.
+    async fn matching(
+        &self,
+        reading: &mut Reading,
+        rows: Vec<Row>,
+    ) -> Outcome<Vec<(Row, Vec<u8>, Value)>> {
+        let shown = rows.into_iter().filter(|row| self.scope.shows(row));
+        let shown: Vec<Row> = shown.collect();
+        let pages = store::pages(&mut reading.from, &shown).await?;
+        let both = shown.into_iter().zip(pages);
+        Ok(both
+            .filter_map(|(row, json)| {
+                let value = as_read(&row, &json)?;
+                let all = &self.query.filters;
+                let fits = all.iter().all(|filter| wire::fhir::matches(&value, filter));
+                fits.then_some((row, json, value))
+            })
+            .collect())
+    }
+
+    /// `None`: there is nothing of the type.
+    fn slice(&self, reading: &Reading) -> Option<Slice> {
+        let kind = reading.known.words.number(&self.query.kind)?;
+        Some(Slice {
+            kind,
+            snapshot: self.token.snapshot,
+        })
+    }
+
+    fn after_row(&self, after: Option<i64>) -> Option<Token> {
+        Some(Token {
+            snapshot: self.token.snapshot,
+            after: after?,
+        })
+    }
+
+    fn too_costly(&self) -> ChartError {
+        ChartError::TooCostly {
+            what: format!("this search of `{}`", self.query.kind),
+            limit: "search_scan_max",
+            max: self.scan_max,
+            hint: "ask for one patient, an identifier or a code",
+        }
+    }
+}
+
+/// The resource as a client reads it: with its `id`, `meta.versionId` and `meta.lastUpdated`.
+pub(super) fn as_read(row: &Row, json: &[u8]) -> Option<Value> {
+    let mut value: Value = serde_json::from_slice(json).ok()?;
+    let map = value.as_object_mut()?;
+    map.insert("id".into(), row.id.as_str().into());
+    let meta = map
+        .entry("meta")
+        .or_insert_with(|| Value::Object(serde_json::Map::new()));
+    if let Some(meta) = meta.as_object_mut() {
+        meta.insert("versionId".into(), row.seq.to_string().into());
+        meta.insert("lastUpdated".into(), row.at.to_string().into());
+    }
+    Some(value)
+}
+
+/// The matches with their contents; what was not kept is read again.
+async fn contents(reading: &mut Reading, page: Vec<Match>) -> Outcome<Vec<(Row, Vec<u8>)>> {
+    let missing = page.iter().filter(|one| one.json.is_none());
+    let missing: Vec<Row> = missing.map(|one| one.row.clone()).collect();
+    let mut read = store::pages(&mut reading.from, &missing).await?.into_iter();
+    Ok(page
+        .into_iter()
+        .map(|one| {
+            let json = one.json.or_else(|| read.next()).unwrap_or_default();
+            (one.row, json)
+        })
+        .collect())
+}

@@ -1,0 +1,147 @@
+//! Reading rows and their contents.
+
+use std::collections::HashMap;
+
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+
+use super::{Row, SELECT, unpack};
+use crate::ChartError;
+use crate::error::Outcome;
+
+/// Values of one IN list.
+const IN_MAX: usize = 64;
+
+/// A resource that is looked for by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Asked {
+    /// The number of its type.
+    pub(crate) kind: i64,
+    /// Its logical id.
+    pub(crate) id: String,
+    /// The number of its name.
+    pub(crate) slot: i64,
+}
+
+/// The current versions (deleted ones too) of resources by name.
+pub(crate) async fn by_heads(from: &mut SqliteConnection, asked: &[Asked]) -> Outcome<Vec<Row>> {
+    let mut found = Vec::new();
+    for chunk in asked.chunks(IN_MAX) {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("JOIN head h ON h.rid = v.rid WHERE h.slot IN (");
+        list(&mut query, chunk.iter().map(|one| one.slot));
+        for row in fetch(from, query).await? {
+            // Two names may share a slot.
+            if chunk
+                .iter()
+                .any(|one| one.kind == row.kind && one.id == row.id)
+            {
+                found.push(row);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The contents of `rows`, in their order; empty for deleted ones.
+pub(crate) async fn pages(from: &mut SqliteConnection, rows: &[Row]) -> Outcome<Vec<Vec<u8>>> {
+    let mut seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    let mut items: HashMap<i64, Vec<Vec<u8>>> = HashMap::with_capacity(seqs.len());
+    for chunk in seqs.chunks(IN_MAX) {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, body FROM page WHERE seq IN (");
+        list(&mut query, chunk.iter().copied());
+        let found = query
+            .build()
+            .fetch_all(&mut *from)
+            .await
+            .map_err(ChartError::broken("read its pages"))?;
+        for page in found {
+            let (seq, body) = seq_and_body(&page).map_err(ChartError::broken("read a page"))?;
+            items.insert(seq, unpack(&body)?);
+        }
+    }
+    Ok(rows.iter().map(|row| take(&mut items, row)).collect())
+}
+
+fn seq_and_body(page: &sqlx::sqlite::SqliteRow) -> Result<(i64, Vec<u8>), sqlx::Error> {
+    Ok((page.try_get(0)?, page.try_get(1)?))
+}
+
+fn take(items: &mut HashMap<i64, Vec<Vec<u8>>>, row: &Row) -> Vec<u8> {
+    let item = usize::try_from(row.item).ok();
+    item.and_then(|item| items.get_mut(&row.seq)?.get_mut(item))
+        .map(std::mem::take)
+        .unwrap_or_default()
+}
+
+/// The version of a resource that one event wrote.
+pub(crate) async fn of_event(
+    from: &mut SqliteConnection,
+    asked: &Asked,
+    seq: i64,
+) -> Outcome<Option<Row>> {
+    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+    query
+        .push("JOIN page g ON v.rid >= g.first AND v.rid < g.first + g.items WHERE g.seq = ")
+        .push_bind(seq);
+    let rows = fetch(from, query).await?;
+    Ok(rows
+        .into_iter()
+        .find(|row| row.kind == asked.kind && row.id == asked.id))
+}
+
+/// The numbers of those patients that have one.
+pub(crate) async fn pids(
+    from: &mut SqliteConnection,
+    ids: &[String],
+) -> Outcome<HashMap<String, i64>> {
+    let mut found = HashMap::with_capacity(ids.len());
+    for chunk in ids.chunks(IN_MAX) {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT id, pid FROM patient WHERE id IN (");
+        list(&mut query, chunk.iter().map(String::as_str));
+        let rows: Vec<(String, i64)> = query
+            .build_query_as()
+            .fetch_all(&mut *from)
+            .await
+            .map_err(ChartError::broken("read its patients"))?;
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
+/// Pushes `a, b, c)`.
+pub(crate) fn list<'v, T>(query: &mut QueryBuilder<Sqlite>, values: impl Iterator<Item = T>)
+where
+    T: sqlx::Encode<'v, Sqlite> + sqlx::Type<Sqlite> + Send + 'v,
+{
+    let mut separated = query.separated(", ");
+    for value in values {
+        separated.push_bind(value);
+    }
+    query.push(")");
+}
+
+/// The rows of a query that begins with [`SELECT`].
+pub(crate) async fn fetch(
+    from: &mut SqliteConnection,
+    mut query: QueryBuilder<Sqlite>,
+) -> Outcome<Vec<Row>> {
+    query
+        .build_query_as()
+        .fetch_all(from)
+        .await
+        .map_err(ChartError::broken("read its rows"))
+}
+
+/// The one number of a query.
+pub(crate) async fn count(
+    from: &mut SqliteConnection,
+    mut query: QueryBuilder<Sqlite>,
+) -> Outcome<i64> {
+    query
+        .build_query_scalar()
+        .fetch_one(from)
+        .await
+        .map_err(ChartError::broken("count its rows"))
+}

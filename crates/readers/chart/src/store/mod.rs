@@ -1,0 +1,96 @@
+//! The view's tables.
+//!
+//! `version` only grows: a row says which version came before (`prev`) and which after (`next`,
+//! 0: it is the current one), so that history, old versions and pages that do not shift while
+//! data arrives come from the same rows. All that one event wrote lies together in one `page`.
+
+mod digest;
+mod insert;
+mod lookup;
+mod pack;
+mod row;
+mod schema;
+
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+pub(crate) use digest::digest;
+pub(crate) use insert::{Table, insert, repoint, supersede};
+pub(crate) use lookup::{Asked, by_heads, count, fetch, list, of_event, pages, pids};
+pub(crate) use pack::{Packer, unpack};
+pub(crate) use row::{DELETED, FROM_FHIR, FROM_SALUS, LATE, Row, SELECT};
+pub(crate) use schema::TABLES;
+
+use crate::error::Outcome;
+use crate::{ChartError, Config};
+
+/// The database: one connection that writes, a few that read.
+#[derive(Clone)]
+pub(crate) struct Store {
+    pub(crate) writer: SqlitePool,
+    pub(crate) readers: SqlitePool,
+}
+
+impl Store {
+    pub(crate) async fn open(config: &Config) -> Outcome<Store> {
+        make_folder(config)?;
+        let options = SqliteConnectOptions::new()
+            .filename(&config.path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Normal)
+            .busy_timeout(Duration::from_secs(30))
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("temp_store", "memory");
+        let writing = options.clone().pragma("cache_size", "-16000");
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .connect_with(writing)
+            .await
+            .map_err(ChartError::broken("open its database"))?;
+        let store = Store {
+            readers: SqlitePoolOptions::new()
+                .max_connections(config.readers_max.max(1))
+                .connect_lazy_with(options.pragma("cache_size", "-4000")),
+            writer,
+        };
+        store.make_tables().await?;
+        Ok(store)
+    }
+
+    async fn make_tables(&self) -> Outcome<()> {
+        let broken = ChartError::broken("make its tables");
+        for statement in schema::DDL {
+            sqlx::query(statement)
+                .execute(&self.writer)
+                .await
+                .map_err(&broken)?;
+        }
+        Ok(())
+    }
+
+    /// Empties every table.
+    pub(crate) async fn clear(&self) -> Outcome<()> {
+        let broken = ChartError::broken("empty its tables");
+        let mut change = self.writer.begin().await.map_err(&broken)?;
+        for statement in schema::CLEAR {
+            sqlx::query(statement)
+                .execute(&mut *change)
+                .await
+                .map_err(&broken)?;
+        }
+        change.commit().await.map_err(&broken)
+    }
+}
+
+fn make_folder(config: &Config) -> Outcome<()> {
+    let Some(folder) = config.path.parent() else {
+        return Ok(());
+    };
+    std::fs::create_dir_all(folder).map_err(|error| ChartError::Broken {
+        doing: "make its folder",
+        why: error.to_string(),
+    })
+}

@@ -1,0 +1,96 @@
+//! What one event wrote, as one compressed page: the number of items and their lengths (u32,
+//! little endian), then their bytes one after the other.
+
+use crate::ChartError;
+use crate::error::Outcome;
+
+/// zstd's level: speed and size are about even here.
+const LEVEL: i32 = 3;
+/// What a page says it needs is believed up to this many bytes.
+const PAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Makes pages. Keeps zstd's workspace between them.
+pub(crate) struct Packer(zstd::bulk::Compressor<'static>);
+
+impl Packer {
+    pub(crate) fn new() -> Outcome<Packer> {
+        let packer = zstd::bulk::Compressor::new(LEVEL).map_err(broken)?;
+        Ok(Packer(packer))
+    }
+
+    pub(crate) fn pack(&mut self, items: &[Vec<u8>]) -> Outcome<Vec<u8>> {
+        let bytes: usize = items.iter().map(Vec::len).sum();
+        let mut plain = Vec::with_capacity(4 + 4 * items.len() + bytes);
+        plain.extend_from_slice(&length(items.len()));
+        for item in items {
+            plain.extend_from_slice(&length(item.len()));
+        }
+        for item in items {
+            plain.extend_from_slice(item);
+        }
+        self.0.compress(&plain).map_err(broken)
+    }
+}
+
+/// The items of a page.
+pub(crate) fn unpack(body: &[u8]) -> Outcome<Vec<Vec<u8>>> {
+    let bound = zstd::bulk::Decompressor::<'static>::upper_bound(body)
+        .unwrap_or(PAGE_BYTES_MAX)
+        .min(PAGE_BYTES_MAX);
+    let plain = zstd::bulk::decompress(body, bound).map_err(broken)?;
+    let mut left = plain.as_slice();
+    let items = take_length(&mut left)?;
+    let mut lengths = Vec::with_capacity(items.min(plain.len() / 4));
+    for _ in 0..items {
+        lengths.push(take_length(&mut left)?);
+    }
+    lengths
+        .into_iter()
+        .map(|length| {
+            let (item, rest) = left.split_at_checked(length).ok_or_else(torn)?;
+            left = rest;
+            Ok(item.to_vec())
+        })
+        .collect()
+}
+
+fn length(length: usize) -> [u8; 4] {
+    u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+fn take_length(left: &mut &[u8]) -> Outcome<usize> {
+    let (first, rest) = left.split_first_chunk::<4>().ok_or_else(torn)?;
+    *left = rest;
+    usize::try_from(u32::from_le_bytes(*first)).map_err(|_| torn())
+}
+
+fn torn() -> ChartError {
+    ChartError::Broken {
+        doing: "read a page",
+        why: "it is torn; run `salus refold chart`".into(),
+    }
+}
+
+fn broken(error: std::io::Error) -> ChartError {
+    ChartError::Broken {
+        doing: "pack or unpack a page",
+        why: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_come_back() {
+        let items = vec![b"one".to_vec(), Vec::new(), b"three".repeat(1000)];
+        let mut packer = Packer::new().unwrap();
+        assert_eq!(unpack(&packer.pack(&items).unwrap()).unwrap(), items);
+        assert_eq!(
+            unpack(&packer.pack(&[]).unwrap()).unwrap(),
+            Vec::<Vec<u8>>::new()
+        );
+        assert!(unpack(b"not a page").is_err());
+    }
+}

@@ -1,0 +1,238 @@
+//! One patient's chart in plain words, every line with the version that proves it.
+
+mod around;
+mod clinical;
+mod identity;
+mod results;
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+use sqlx::{QueryBuilder, Sqlite};
+
+use crate::census::mark;
+use crate::chart::Chart;
+use crate::error::Outcome;
+use crate::read::Reading;
+use crate::scope::Scope;
+use crate::stay::{self, Stay};
+use crate::store::{self, Row, SELECT, list};
+use crate::view::{Mark, PatientView};
+use crate::{Config, words_of};
+
+/// Types that are read whole.
+const KINDS: [&str; 11] = [
+    "AllergyIntolerance",
+    "Condition",
+    "Consent",
+    "Coverage",
+    "DiagnosticReport",
+    "Encounter",
+    "Flag",
+    "MedicationRequest",
+    "MedicationStatement",
+    "Patient",
+    "RelatedPerson",
+];
+
+/// Resources of one type that a chart page reads, at most; the newest.
+const OF_KIND_MAX: usize = 2_000;
+
+/// One resource of the patient.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    pub(crate) mark: Mark,
+    pub(crate) value: Value,
+}
+
+/// Everything a chart page is made of.
+#[derive(Debug, Default)]
+pub(crate) struct Chartful {
+    items: BTreeMap<&'static str, Vec<Item>>,
+    /// Observations, the newest row first.
+    observations: Vec<Item>,
+    /// Names of what others refer to: `Practitioner/1`, `Medication/2` ...
+    names: HashMap<String, String>,
+    left_out: u64,
+}
+
+impl Chartful {
+    /// The resources of one type, the newest row first.
+    pub(crate) fn of(&self, kind: &str) -> &[Item] {
+        self.items.get(kind).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The name of what a Reference at a JSON pointer means.
+    pub(crate) fn named(&self, value: &Value, path: &str) -> Option<String> {
+        let reference = value.pointer(path)?;
+        words_of::text(reference, "/display")
+            .or_else(|| {
+                let to = words_of::text(reference, "/reference")?;
+                self.names.get(&to).cloned()
+            })
+            .or_else(|| words_of::text(reference, "/identifier/value"))
+    }
+}
+
+/// The chart page of the scope's patient.
+pub(crate) async fn of(chart: &Chart, scope: &Scope) -> Outcome<Option<PatientView>> {
+    let family = scope
+        .family()
+        .ok_or_else(|| scope.outside("a chart page"))?;
+    scope.asks_for("Patient")?;
+    let mut reading = Reading::begin(chart).await?;
+    let folded = *chart.folder.folded().borrow();
+    let known = reading.known.clone();
+    let stays = stay::of_patients(&mut reading.from, &known, family).await?;
+    let chartful = gather(&mut reading, &chart.config, scope).await?;
+    let nothing = chartful.items.values().all(Vec::is_empty) && chartful.observations.is_empty();
+    let Some(id) = family.first().filter(|_| !nothing) else {
+        return Ok(None);
+    };
+    let mut identity = identity::of(&chartful, id, &known.aliases);
+    place(&mut identity, &mut reading, stays.first()).await?;
+    Ok(Some(PatientView {
+        id: id.clone(),
+        identity,
+        code_status: clinical::code_status(&chartful),
+        allergies: clinical::allergies(&chartful),
+        medications: clinical::medications(&chartful),
+        problems: clinical::problems(&chartful),
+        vitals: results::vitals(&chartful, chart.config.trend_max),
+        reports: results::reports(&chartful),
+        encounters: around::encounters(&chartful, &known.places),
+        contacts: around::contacts(&chartful),
+        coverage: around::coverage(&chartful),
+        folded,
+        left_out: chartful.left_out,
+    }))
+}
+
+/// Where they lie, by the first of their stays.
+async fn place(
+    identity: &mut crate::view::Identity,
+    reading: &mut Reading,
+    stay: Option<&Stay>,
+) -> Outcome<()> {
+    let Some(stay) = stay else { return Ok(()) };
+    identity.ward = stay.spot.ward.clone();
+    identity.room = stay.spot.room.clone();
+    identity.bed = stay.spot.bed.clone();
+    if let Some(person) = stay.attending() {
+        let names = stay::names_of(reading, std::iter::once(person)).await?;
+        let name = person.name.as_ref();
+        identity.attending = name.or_else(|| names.get(&person.reference)).cloned();
+    }
+    Ok(())
+}
+
+async fn gather(reading: &mut Reading, config: &Config, scope: &Scope) -> Outcome<Chartful> {
+    let mut chartful = Chartful::default();
+    for kind in KINDS {
+        if scope.asks_for(kind).is_ok() {
+            let (items, _) = newest(reading, scope, kind, OF_KIND_MAX).await?;
+            chartful.items.insert(kind, items);
+        }
+    }
+    if scope.asks_for("Observation").is_ok() {
+        let (items, left_out) =
+            newest(reading, scope, "Observation", config.summary_scan_max).await?;
+        chartful.observations = items;
+        chartful.left_out = left_out;
+    }
+    chartful.names = names(reading, &chartful).await?;
+    Ok(chartful)
+}
+
+/// The newest resources of one type, and how many older ones there are.
+async fn newest(
+    reading: &mut Reading,
+    scope: &Scope,
+    kind: &str,
+    max: usize,
+) -> Outcome<(Vec<Item>, u64)> {
+    let (Some(number), Some(family)) = (reading.known.words.number(kind), scope.family()) else {
+        return Ok((Vec::new(), 0));
+    };
+    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+    query
+        .push("WHERE v.patient > 0 AND v.next = 0 AND v.flags IN (0, 2) AND v.kind = ")
+        .push_bind(number)
+        .push(" AND v.patient IN (SELECT pid FROM patient WHERE id IN (");
+    list(&mut query, family.iter().map(String::as_str));
+    query.push(")");
+    let mut rows = store::fetch(&mut reading.from, query).await?;
+    rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.rid));
+    let left_out = rows.len().saturating_sub(max) as u64;
+    rows.truncate(max);
+    let mut items = Vec::with_capacity(rows.len());
+    for rows in rows.chunks(256) {
+        let values = reading.values(rows).await?;
+        items.extend(rows.iter().zip(values).filter_map(|(row, value)| {
+            let mark = mark(reading, row);
+            value.map(|value| Item { mark, value })
+        }));
+    }
+    Ok((items, left_out))
+}
+
+/// Names of what the resources refer to without saying its name.
+async fn names(reading: &mut Reading, chartful: &Chartful) -> Outcome<HashMap<String, String>> {
+    let paths: [(&str, &[&str]); 5] = [
+        ("MedicationRequest", &["/medicationReference"]),
+        ("MedicationStatement", &["/medicationReference"]),
+        ("Coverage", &["/payor/0"]),
+        (
+            "Encounter",
+            &[
+                "/participant/0/individual",
+                "/participant/1/individual",
+                "/participant/2/individual",
+                "/participant/3/individual",
+                "/participant/4/individual",
+            ],
+        ),
+        ("DiagnosticReport", &["/performer/0"]),
+    ];
+    let mut asked = Vec::new();
+    for (kind, paths) in paths {
+        for item in chartful.of(kind) {
+            let references = paths.iter().filter_map(|path| item.value.pointer(path));
+            let unnamed = references.filter(|reference| reference.get("display").is_none());
+            asked.extend(unnamed.filter_map(|reference| {
+                let to = reference.get("reference")?.as_str()?;
+                let (kind, id) = to.split_once('/')?;
+                Some((kind.to_owned(), id.to_owned()))
+            }));
+        }
+    }
+    asked.sort_unstable();
+    asked.dedup();
+    let found = reading.current(&asked).await?;
+    // Names of staff, drugs and houses; nothing that belongs to another patient.
+    let house = found.into_iter().filter(|(_, row)| row.pid == 0);
+    let (keys, rows): (Vec<_>, Vec<Row>) = house.unzip();
+    let values = reading.values(&rows).await?;
+    let both = keys.into_iter().zip(values);
+    Ok(both
+        .filter_map(|((kind, id), value)| {
+            let value = value?;
+            let name = words_of::name(&value).or_else(|| words_of::concept_at(&value, "/code"))?;
+            Some((format!("{kind}/{id}"), name))
+        })
+        .collect())
+}
+
+/// Milliseconds to sort by: when it was so, else when it was sealed.
+pub(crate) fn moment(when: Option<&str>, mark: &Mark) -> i64 {
+    when.and_then(wire::fhir::search::span_of)
+        .map_or(mark.at.millis(), |span| span.lo_ms)
+}
+
+/// Whether a resource says that it should never have been.
+pub(crate) fn is_error(resource: &Value) -> bool {
+    let status = resource.get("status").and_then(Value::as_str);
+    let verified = resource.get("verificationStatus");
+    status == Some("entered-in-error")
+        || verified.is_some_and(|status| words_of::has_code(status, &["entered-in-error"]))
+}
