@@ -1,1 +1,20 @@
+//! **In**: bytes from hospital systems.
+//! **Out**: arrivals that the guard let in, sealed; then the answer the sender waits for.
+//! **Never**: an acknowledgement before the commit; bytes that arrived and are dropped.
+//! **Start here**: [`Inlet`], then [`mllp`].
 
+pub mod mllp;
+
+use async_trait::async_trait;
+use record::Record;
+use tokio_util::sync::CancellationToken;
+
+/// A way in. It is bound already; running it is all that is left to do.
+#[async_trait]
+pub trait Inlet: Send + 'static {
+    /// Its one word: module, section of the configuration, page.
+    fn name(&self) -> &'static str;
+
+    /// Takes what comes until `stop`, then answers what it took and returns.
+    async fn run(self: Box<Self>, door: Record, stop: CancellationToken);
+}

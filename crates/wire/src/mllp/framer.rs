@@ -93,12 +93,18 @@ impl Framer {
         None
     }
 
+    /// Whether a sender that pauses here could be waiting for an answer: see [`Framer::settle`].
+    pub const fn may_settle(&self) -> bool {
+        matches!(self.state, State::InsideEnded | State::Stray)
+    }
+
     /// The sender has paused. If it could be waiting for an answer already (it leaves out the CR
     /// of the end block, or speaks no MLLP at all), this is what to answer.
     pub fn settle(&mut self) -> Option<Frame> {
-        match self.state {
-            State::InsideEnded | State::Stray => self.finish(),
-            _ => None,
+        if self.may_settle() {
+            self.finish()
+        } else {
+            None
         }
     }
 

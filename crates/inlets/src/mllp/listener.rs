@@ -1,0 +1,182 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use event::Clock;
+use record::Record;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::Connection;
+use super::desk::Desk;
+use super::feeds::{Candidates, Feeds};
+use super::tls::{self, Peer};
+use super::{Config, Error};
+use crate::Inlet;
+
+/// The pause after a connection could not be accepted, for instance for want of descriptors.
+const ACCEPT_PAUSE_MS: u64 = 50;
+
+/// The MLLP inlet, listening.
+pub struct Mllp {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    feeds: Feeds,
+    listeners: Vec<Listener>,
+    addresses: Vec<SocketAddr>,
+}
+
+struct Listener {
+    socket: TcpListener,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Mllp {
+    /// Listens on the configured addresses; connections are taken once it runs.
+    ///
+    /// # Errors
+    /// [`Error`] if an address cannot be had or a setting makes no sense.
+    pub async fn bind(config: Config, clock: Arc<dyn Clock>) -> Result<Mllp, Error> {
+        let feeds = Feeds::new(&config)?;
+        let mut listeners = Vec::new();
+        for &address in &config.listen {
+            if !address.ip().is_loopback() {
+                return Err(Error::NotLoopback(address));
+            }
+            listeners.push(Listener {
+                socket: listen(address).await?,
+                tls: None,
+            });
+        }
+        if let Some(config) = &config.tls {
+            let acceptor = TlsAcceptor::from(tls::server(config)?);
+            for &address in &config.listen {
+                let tls = Some(acceptor.clone());
+                listeners.push(Listener {
+                    socket: listen(address).await?,
+                    tls,
+                });
+            }
+        }
+        let addresses = listeners
+            .iter()
+            .filter_map(|one| one.socket.local_addr().ok())
+            .collect();
+        Ok(Mllp {
+            config,
+            clock,
+            feeds,
+            listeners,
+            addresses,
+        })
+    }
+
+    /// Where it listens: the plain addresses first, each with its real port.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+}
+
+#[async_trait]
+impl Inlet for Mllp {
+    fn name(&self) -> &'static str {
+        "mllp"
+    }
+
+    async fn run(self: Box<Self>, door: Record, stop: CancellationToken) {
+        let room = Arc::new(Semaphore::new(self.config.connections_max));
+        let reception = Arc::new(Reception {
+            desk: Arc::new(Desk::new(self.config, door, self.clock)),
+            feeds: self.feeds,
+            stop,
+        });
+        let tasks = TaskTracker::new();
+        for listener in self.listeners {
+            let (reception, room) = (Arc::clone(&reception), Arc::clone(&room));
+            tasks.spawn(accept(listener, reception, room, tasks.clone()));
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+/// What a new connection needs.
+struct Reception {
+    desk: Arc<Desk>,
+    feeds: Feeds,
+    stop: CancellationToken,
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|why| Error::Bind { address, why })
+}
+
+async fn accept(
+    listener: Listener,
+    reception: Arc<Reception>,
+    room: Arc<Semaphore>,
+    tasks: TaskTracker,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.socket.accept() => accepted,
+            () = reception.stop.cancelled() => return,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(why) => {
+                tracing::warn!(%why, "a connection could not be accepted");
+                sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+            tracing::warn!(%address, "closed: there are `connections_max` connections already");
+            continue;
+        };
+        let (reception, tls) = (Arc::clone(&reception), listener.tls.clone());
+        tasks.spawn(async move {
+            if let Err(why) = serve(stream, tls, &reception, place).await {
+                tracing::info!(%address, %why, "a connection ended early");
+            }
+        });
+    }
+}
+
+async fn serve(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    reception: &Reception,
+    _place: OwnedSemaphorePermit,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let Some(tls) = tls else {
+        return talk(stream, reception, reception.feeds.of_plain()).await;
+    };
+    let limit = Duration::from_millis(reception.desk.config.write_ms);
+    let stream = tokio::select! {
+        made = timeout(limit, tls.accept(stream)) => made.map_err(io::Error::from)??,
+        () = reception.stop.cancelled() => return Ok(()),
+    };
+    let (_, connection) = stream.get_ref();
+    let peer = Peer::of(connection).ok_or(io::ErrorKind::PermissionDenied)?;
+    let senders = reception.feeds.of_peer(&peer);
+    talk(stream, reception, senders).await
+}
+
+async fn talk<S>(stream: S, reception: &Reception, senders: Candidates) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let connection = Connection::new(stream, Arc::clone(&reception.desk), senders);
+    connection.run(reception.stop.clone()).await
+}
