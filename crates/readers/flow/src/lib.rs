@@ -1,1 +1,20 @@
+//! **In**: sealed [`Message`](event::Body::Message) and [`Unread`](event::Body::Unread) events.
+//! **Out**: how each feed does, which messages came, which are kept but not mapped, which could
+//! not be read.
+//! **Never**: a name, an identifier or a body of a patient; those stay in the record.
+//! **Start here**: [`Flow`], then `batch.rs`.
 
+mod ask;
+mod batch;
+mod error;
+mod flow;
+mod known;
+mod page;
+mod save;
+mod view;
+
+pub use ask::{
+    Count, Feed, Filter, KeptKind, Listing, MessageRow, Page, Quarantined, Total, Which,
+};
+pub use error::Error;
+pub use flow::{Flow, Limits};

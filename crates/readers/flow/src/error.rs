@@ -1,0 +1,18 @@
+use thiserror::Error as ThisError;
+
+/// Why the view of feeds cannot be used. Our own fault or our machine's.
+#[derive(Debug, ThisError)]
+#[error("the view of feeds cannot {doing}: {why}; it can be made anew with `salus refold flow`")]
+pub struct Error {
+    pub(crate) doing: &'static str,
+    pub(crate) why: String,
+}
+
+impl Error {
+    pub(crate) fn new(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Error {
+        move |why| Error {
+            doing,
+            why: why.to_string(),
+        }
+    }
+}

@@ -1,0 +1,70 @@
+use thiserror::Error as ThisError;
+
+/// Why the view of accounts cannot be used. Our own fault or our machine's.
+#[derive(Debug, ThisError)]
+#[error(
+    "the view of accounts cannot {doing}: {why}; it can be made anew with `salus refold staff`"
+)]
+pub struct Error {
+    pub(crate) doing: &'static str,
+    pub(crate) why: String,
+}
+
+impl Error {
+    pub(crate) fn new(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Error {
+        move |why| Error {
+            doing,
+            why: why.to_string(),
+        }
+    }
+}
+
+/// Why a sign-in was refused. It tells nobody whether the account exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ThisError)]
+pub enum SignInRefused {
+    /// Too many sign-ins are being checked; this one was not counted.
+    #[error("too many people are signing in at this moment; try again in a few seconds")]
+    Busy,
+    /// Too many failures under this name, whether or not there is such an account.
+    #[error("too many failed sign-ins under this name; try again in {} minutes", minutes(*wait_ms))]
+    Locked {
+        /// Time until another attempt is looked at, in milliseconds.
+        wait_ms: i64,
+    },
+    /// Name and password do not belong together.
+    #[error("the name or the password is not right; check both and try again")]
+    Wrong,
+}
+
+fn minutes(wait_ms: i64) -> i64 {
+    (wait_ms.max(1) - 1) / 60_000 + 1
+}
+
+/// Why a password cannot be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ThisError)]
+pub enum BadPassword {
+    /// Shorter than `password_characters_min`.
+    #[error("the password has {has} characters; it needs at least {min}")]
+    Short {
+        /// Characters it has.
+        has: usize,
+        /// Characters it needs.
+        min: usize,
+    },
+    /// Longer than `password_bytes_max`.
+    #[error("the password has {has} bytes; it may have {max} at most")]
+    Long {
+        /// Bytes it has.
+        has: usize,
+        /// Bytes it may have.
+        max: usize,
+    },
+    /// The same few characters over and over.
+    #[error("the password is made of {kinds} different characters; it needs at least {min}")]
+    Monotonous {
+        /// Different characters it has.
+        kinds: usize,
+        /// Different characters it needs.
+        min: usize,
+    },
+}
