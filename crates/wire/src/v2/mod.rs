@@ -1,1 +1,239 @@
-//! HL7 v2 read as FHIR R4.
+//! HL7 v2 read as FHIR R4, after the HL7 v2-to-FHIR guide (STU1).
+//!
+//! [`read`] turns one message into drafts of resources; [`merged`] lays a draft upon what is known.
+//! Both are pure: the same message gives the same drafts with the same ids, so that one that is
+//! sent again changes nothing and a corrected one meets the resource it corrects.
+//!
+//! - An id comes from the assigning authority and the number, through [`Sender::id`]. What has no
+//!   number of its own is told apart by what it is a part of: an observation by order, code and
+//!   sub-id, an allergy by patient and code, a condition by patient, encounter and code.
+//! - An empty field leaves an element as it is; `""` clears it.
+//! - A time without an offset is in the sender's zone; its original stays beside it in the
+//!   extension `urn:salus:hl7-time`.
+//! - A code keeps its original. Where FHIR allows only its own codes, a table translates, and what
+//!   is not in the table is complained about.
+//! - Where the guide is silent or says two things, the choice is beside the code that makes it.
+
+mod attachment;
+mod clinical;
+mod code;
+mod data;
+mod draft;
+mod identity;
+mod json;
+mod observation;
+mod patient;
+mod people;
+mod place;
+mod result;
+mod system;
+mod time;
+mod value;
+mod visit;
+mod work;
+
+pub use draft::{Draft, Mode, merged, unmerged};
+pub use place::{Place, place};
+
+use self::result::Met;
+use self::visit::Visit;
+use self::work::{Work, spot};
+use crate::hl7::{self, Message};
+
+/// Who sent a message, as the configuration of its feed knows them.
+pub struct Sender<'a> {
+    /// IANA name of the zone of times without an offset.
+    pub zone: &'a str,
+    /// The character set when MSH-18 is empty, as table 0211 names it.
+    pub charset: &'a str,
+    /// The assigning authority of identifiers that name none: a name, an OID or a URI.
+    pub authority: &'a str,
+    /// The logical id of a resource, from its kind, the system of its identifier and the value.
+    pub id: &'a dyn Fn(&str, &str, &str) -> String,
+}
+
+/// A message as FHIR has it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// MSH-9 as `TYPE^TRIGGER`.
+    pub kind: String,
+    /// Id of the Patient it is about; of the survivor, if two were merged.
+    pub patient: Option<String>,
+    /// What it says, in the order in which it should be applied.
+    pub drafts: Vec<Draft>,
+    /// Two patients turned out to be one (A40).
+    pub merge: Option<Merge>,
+    /// The further pairs of an A40 that merges more than one; nearly always none.
+    pub further: Vec<Merge>,
+    /// What was odd, the parser's complaints first.
+    pub complaints: Vec<String>,
+}
+
+/// Two patients that are one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Merge {
+    /// Id of the Patient that stays.
+    pub survivor: String,
+    /// Id of the Patient that is only another name of it from now on.
+    pub retired: String,
+}
+
+/// Whether messages of that kind are mapped. The others are kept, and not mapped.
+pub fn maps(kind: &str) -> bool {
+    matches!(
+        kind,
+        "ADT^A01"
+            | "ADT^A02"
+            | "ADT^A03"
+            | "ADT^A04"
+            | "ADT^A05"
+            | "ADT^A08"
+            | "ADT^A11"
+            | "ADT^A12"
+            | "ADT^A13"
+            | "ADT^A28"
+            | "ADT^A31"
+            | "ADT^A40"
+            | "ORU^R01"
+    )
+}
+
+/// The identifier that makes the id of the Patient, as (system, value): of PID-3 the medical
+/// record number, or the repetition that comes nearest to one; without PID-3, PID-2 or PID-4.
+///
+/// The system is `urn:oid:` for an ISO authority, else `urn:salus:authority:NAME`.
+pub fn patient_identifier(message: &Message<'_>, authority: &str) -> Option<(String, String)> {
+    let named = identity::identifier_of(message.segment("PID")?, authority)?;
+    Some((named.system, named.value))
+}
+
+/// Parses and reads a message. It never fails: what cannot be read is complained about.
+pub fn read(raw: &[u8], sender: &Sender<'_>) -> Reading {
+    let parsed = hl7::parse(raw, sender.charset);
+    let mut reading = read_parsed(&parsed.message, sender);
+    if !parsed.complaints.is_empty() {
+        let mut complaints: Vec<String> =
+            parsed.complaints.iter().map(ToString::to_string).collect();
+        complaints.append(&mut reading.complaints);
+        reading.complaints = complaints;
+    }
+    reading
+}
+
+/// Reads a message that is parsed already; the parser's complaints are not repeated.
+pub fn read_parsed(message: &Message<'_>, sender: &Sender<'_>) -> Reading {
+    let kind = message.kind();
+    let mut reading = Reading {
+        patient: None,
+        drafts: Vec::new(),
+        merge: None,
+        further: Vec::new(),
+        complaints: Vec::new(),
+        kind,
+    };
+    if message.fault().is_some() || !maps(&reading.kind) {
+        return reading;
+    }
+    let trigger = reading.kind.get(4..).unwrap_or_default();
+    // Who sends results names a patient and a visit, but others tell who and where they are.
+    let house = if trigger == "R01" {
+        Mode::Fill
+    } else {
+        Mode::Merge
+    };
+    let mut work = Work::new(sender, house);
+    if trigger == "A40" {
+        let mut merges = identity::merges(message, &mut work).into_iter();
+        reading.merge = merges.next();
+        reading.further = merges.collect();
+        reading.patient = reading.merge.as_ref().map(|merge| merge.survivor.clone());
+    }
+    if reading.merge.is_none() {
+        reading.patient = about_one(message, trigger, &mut work);
+    }
+    (reading.drafts, reading.complaints) = work.finish();
+    reading
+}
+
+/// Everything but merges: a message about one patient.
+fn about_one(message: &Message<'_>, trigger: &str, work: &mut Work<'_>) -> Option<String> {
+    let Some(pid) = message.segment("PID") else {
+        work.complain("there is no PID, so nothing can be put in a chart".into());
+        return None;
+    };
+    let Some(named) = identity::identifier_of(pid, work.sender.authority) else {
+        work.complain_at(
+            spot(pid, 3),
+            "names nobody, so nothing can be put in a chart",
+        );
+        return None;
+    };
+    if is_of_two(message, (&named.system, &named.value), work) {
+        return None;
+    }
+    work.patient = work.id("Patient", &named.system, &named.value);
+    let mut patient = patient::patient(pid, message.segment("PD1"), work);
+    patient::z_segments(message, &mut patient, work);
+    work.add(patient);
+    let visit = message.segment("PV1").map(|pv1| Visit {
+        message,
+        trigger,
+        pv1,
+    });
+    let visit = visit.and_then(|visit| {
+        let id = visit::encounter_id(&visit, work)?;
+        work.encounter = Some(id.clone());
+        Some(visit::encounter(&visit, id, work))
+    });
+    let diagnoses = segments(message, work);
+    if let Some(mut encounter) = visit {
+        encounter.list("diagnosis", diagnoses);
+        work.add(encounter);
+    }
+    let mut met = Met::new();
+    for order in &result::orders(message) {
+        result::order(order, &mut met, work);
+    }
+    Some(work.patient.clone())
+}
+
+/// A message that names two patients is two messages run into one: mapping it would put the
+/// results of one into the chart of the other.
+fn is_of_two(message: &Message<'_>, first: (&str, &str), work: &mut Work<'_>) -> bool {
+    let authority = work.sender.authority;
+    let other = message.segments("PID").find(|pid| {
+        identity::identifier_of(*pid, authority)
+            .is_none_or(|named| (named.system.as_str(), named.value.as_str()) != first)
+    });
+    let second_header = message.segments("MSH").nth(1);
+    let Some(segment) = other.or(second_header) else {
+        return false;
+    };
+    work.complain_at(
+        spot(segment, 0),
+        "begins a second patient or message; nothing was mapped",
+    );
+    true
+}
+
+/// Next of kin, allergies, diagnoses and insurance; the entries of `Encounter.diagnosis`.
+fn segments(message: &Message<'_>, work: &mut Work<'_>) -> Vec<serde_json::Value> {
+    let mut diagnoses = Vec::new();
+    let (mut relatives, mut insurances) = (0, 0);
+    for segment in message.all() {
+        match segment.name() {
+            "NK1" => people::related(segment, next(&mut relatives), work),
+            "AL1" => clinical::al1(segment, work),
+            "IAM" => clinical::iam(segment, work),
+            "DG1" => diagnoses.extend(clinical::dg1(segment, work)),
+            "IN1" => people::coverage(segment, next(&mut insurances), work),
+            _ => {}
+        }
+    }
+    diagnoses
+}
+
+fn next(count: &mut usize) -> usize {
+    *count += 1;
+    *count
+}

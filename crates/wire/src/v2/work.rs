@@ -1,0 +1,331 @@
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+
+use super::json::{extension, reference};
+use super::{Draft, Mode, Sender, code, time};
+use crate::fhir::search::span_of;
+use crate::hl7::{Part, Segment, Value as Said};
+
+/// Complaints about one message; further ones are counted only.
+const COMPLAINTS_MAX: usize = 50;
+
+/// Repetitions of one field that are read.
+const REPEATS_MAX: usize = 200;
+
+/// Characters in one FHIR string (R4, section 2.24.0.1: one megabyte).
+const TEXT_CHARS_MAX: usize = 1_048_576;
+
+/// The URL of the extension that keeps a time as the sender wrote it.
+const ORIGINAL_TIME: &str = "urn:salus:hl7-time";
+
+/// The system under which parts of something are told apart that have no id of their own.
+const PART: &str = "urn:salus:part";
+
+/// One message being read: what has come of it so far.
+pub(super) struct Work<'w> {
+    pub(super) sender: &'w Sender<'w>,
+    /// Id of the Patient.
+    pub(super) patient: String,
+    /// Id of the Encounter, if the message is about one.
+    pub(super) encounter: Option<String>,
+    /// How people and places that are named in passing meet what is known of them.
+    pub(super) house: Mode,
+    zone: Option<TimeZone>,
+    drafts: Vec<Draft>,
+    seen: HashSet<String>,
+    complaints: Vec<String>,
+    unlisted: usize,
+    has_control: bool,
+}
+
+/// A field of a segment: a place that can be read, and complained about.
+#[derive(Clone, Copy)]
+pub(super) struct Spot<'m> {
+    pub(super) segment: Segment<'m>,
+    pub(super) number: usize,
+}
+
+impl<'m> Spot<'m> {
+    /// What stands there.
+    pub(super) fn part(self) -> Part<'m> {
+        self.segment.field(self.number)
+    }
+
+    /// Whether `""` stands there.
+    pub(super) fn is_null(self) -> bool {
+        self.part().is_null()
+    }
+}
+
+/// That field of that segment.
+pub(super) const fn spot(segment: Segment<'_>, number: usize) -> Spot<'_> {
+    Spot { segment, number }
+}
+
+/// A time as FHIR writes it, with the original where something was supplied.
+pub(super) struct Stamp {
+    pub(super) moment: time::Moment,
+    original: Option<String>,
+}
+
+impl Stamp {
+    /// Sets `element`, and `_element` with the original if that says more.
+    pub(super) fn put(self, map: &mut Map<String, Value>, element: &str) {
+        map.insert(element.into(), self.moment.text.into());
+        if let Some(original) = self.original {
+            let kept = extension(ORIGINAL_TIME, "valueString", original);
+            let mut twin = Map::with_capacity(1);
+            twin.insert("extension".into(), Value::Array(vec![kept]));
+            map.insert(format!("_{element}"), Value::Object(twin));
+        }
+    }
+}
+
+impl<'w> Work<'w> {
+    pub(super) fn new(sender: &'w Sender<'w>, house: Mode) -> Work<'w> {
+        let mut work = Work {
+            sender,
+            patient: String::new(),
+            encounter: None,
+            house,
+            zone: time::zone(sender.zone),
+            drafts: Vec::with_capacity(24),
+            seen: HashSet::new(),
+            complaints: Vec::new(),
+            unlisted: 0,
+            has_control: false,
+        };
+        if work.zone.is_none() {
+            let words = format!(
+                "`{}` names no time zone; times lose their clock",
+                sender.zone
+            );
+            work.complain(words);
+        }
+        work
+    }
+
+    /// The drafts in order, and the complaints.
+    pub(super) fn finish(mut self) -> (Vec<Draft>, Vec<String>) {
+        if self.has_control {
+            self.complain("control characters in texts were left out".into());
+        }
+        if self.unlisted > 0 {
+            let words = format!("{} more complaints are not listed", self.unlisted);
+            self.complaints.push(words);
+        }
+        (self.drafts, self.complaints)
+    }
+
+    pub(super) fn complain(&mut self, words: String) {
+        if self.complaints.len() < COMPLAINTS_MAX {
+            self.complaints.push(words);
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    pub(super) fn complain_at(&mut self, at: Spot<'_>, words: &str) {
+        if self.complaints.len() < COMPLAINTS_MAX {
+            let place = at.segment.place(at.number);
+            self.complaints.push(format!("{place}: {words}"));
+        } else {
+            self.unlisted += 1;
+        }
+    }
+
+    /// Takes a draft, unless this message made it already.
+    pub(super) fn add(&mut self, draft: Draft) {
+        if self.seen.insert(draft.id.clone()) {
+            self.drafts.push(draft);
+        }
+    }
+
+    /// Whether this message made that resource already. An id comes from the kind, too, so it
+    /// names one resource.
+    pub(super) fn has_made(&self, id: &str) -> bool {
+        self.seen.contains(id)
+    }
+
+    /// A new draft of a resource of the patient.
+    pub(super) fn of_patient(&self, kind: &'static str, id: String, mode: Mode) -> Draft {
+        let mut draft = Draft::new(kind, id, mode);
+        draft.patient = Some(self.patient.clone());
+        draft
+    }
+
+    /// The id of the resource that has an identifier of its own.
+    pub(super) fn id(&self, kind: &str, system: &str, value: &str) -> String {
+        (self.sender.id)(kind, system, value)
+    }
+
+    /// The id of a resource that is told apart by what it is a part of.
+    pub(super) fn part_id(&self, kind: &str, path: &[&str]) -> String {
+        // The unit separator cannot stand in a text that was read, so two paths never look alike.
+        (self.sender.id)(kind, PART, &path.join("\u{1f}"))
+    }
+
+    pub(super) fn patient_reference(&self) -> Value {
+        reference("Patient", &self.patient)
+    }
+
+    pub(super) fn encounter_reference(&self) -> Option<Value> {
+        self.encounter
+            .as_deref()
+            .map(|id| reference("Encounter", id))
+    }
+
+    /// The text of a component, trimmed; `None` if there is none or it does not decode.
+    pub(super) fn text<'m>(&mut self, part: Part<'m>) -> Option<Cow<'m, str>> {
+        self.clean(part.text())
+    }
+
+    /// Like [`Work::text`], with separators in it left as they are.
+    pub(super) fn free<'m>(&mut self, part: Part<'m>) -> Option<Cow<'m, str>> {
+        self.clean(part.whole())
+    }
+
+    fn clean<'m>(&mut self, said: Said<'m>) -> Option<Cow<'m, str>> {
+        // What does not decode has its complaint from the parser.
+        let text = match said.text()? {
+            plain if plain.bytes().all(|byte| (0x20..0x7f).contains(&byte)) => plain,
+            other => self.without_controls(other),
+        };
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            return None;
+        }
+        if trimmed.len() > TEXT_CHARS_MAX && trimmed.chars().count() > TEXT_CHARS_MAX {
+            let words = format!("a text of more than {TEXT_CHARS_MAX} characters was left out");
+            self.complain(words);
+            return None;
+        }
+        Some(match text {
+            text if trimmed.len() == text.len() => text,
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+        })
+    }
+
+    fn without_controls<'m>(&mut self, text: Cow<'m, str>) -> Cow<'m, str> {
+        let odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        if !text.contains(odd) {
+            return text;
+        }
+        self.has_control = true;
+        Cow::Owned(text.replace(odd, ""))
+    }
+
+    /// A text that can be a FHIR code: no blanks at the ends, single ones within.
+    pub(super) fn code<'m>(&mut self, part: Part<'m>) -> Option<Cow<'m, str>> {
+        self.text(part).filter(|text| is_code(text))
+    }
+
+    /// The FHIR code of an HL7 code. One that is not in the table is complained about.
+    pub(super) fn look(
+        &mut self,
+        at: Spot<'_>,
+        part: Part<'_>,
+        table: code::Table,
+    ) -> Option<&'static str> {
+        let said = self.text(part)?;
+        let found = code::look(table, &said);
+        if found.is_none() {
+            self.complain_at(at, &format!("`{said}` has no counterpart in FHIR"));
+        }
+        found
+    }
+
+    /// The repetitions of a field, up to the limit.
+    pub(super) fn reps<'m>(&mut self, at: Spot<'m>) -> impl Iterator<Item = Part<'m>> + use<'m> {
+        let part = at.part();
+        if part.bytes().len() > REPEATS_MAX && part.reps().nth(REPEATS_MAX).is_some() {
+            let words = format!("only the first {REPEATS_MAX} repetitions were read");
+            self.complain_at(at, &words);
+        }
+        part.reps().take(REPEATS_MAX)
+    }
+
+    /// A time. What is none is complained about.
+    pub(super) fn time(&mut self, at: Spot<'_>) -> Option<Stamp> {
+        self.time_in(at, at.part())
+    }
+
+    /// A Period, from two places. An end before its start is complained about and left out.
+    pub(super) fn period(
+        &mut self,
+        start: (Spot<'_>, Part<'_>),
+        end: (Spot<'_>, Part<'_>),
+    ) -> Option<Value> {
+        let mut period = Map::new();
+        for (element, (at, part)) in [("start", start), ("end", end)] {
+            if let Some(stamp) = self.time_in(at, part) {
+                stamp.put(&mut period, element);
+            }
+        }
+        if is_reversed(&period) {
+            self.complain_at(end.0, "the end is before the start; left out");
+            period.shift_remove("end");
+            period.shift_remove("_end");
+        }
+        (!period.is_empty()).then_some(Value::Object(period))
+    }
+
+    /// A time in a part of a field.
+    pub(super) fn time_in(&mut self, at: Spot<'_>, part: Part<'_>) -> Option<Stamp> {
+        let original = self.text(part)?;
+        let Some(moment) = time::moment(&original, self.zone.as_ref()) else {
+            let words = format!("`{}` is not the form of a time; left out", shape(&original));
+            self.complain_at(at, &words);
+            return None;
+        };
+        let note = match moment.source {
+            time::Source::Said | time::Source::Supplied => None,
+            time::Source::Twice => Some("came twice that day; read as its first time"),
+            time::Source::Never => Some("never came that day; read as if clocks had not leapt"),
+        };
+        if let Some(note) = note {
+            let words = format!("an hour that in `{}` {note}", self.sender.zone);
+            self.complain_at(at, &words);
+        }
+        let kept = moment.source != time::Source::Said;
+        Some(Stamp {
+            moment,
+            original: kept.then(|| original.into_owned()),
+        })
+    }
+}
+
+/// Whether a Period ends before it starts, as far as its precision tells.
+pub(super) fn is_reversed(period: &Map<String, Value>) -> bool {
+    let span = |element: &str| {
+        period
+            .get(element)
+            .and_then(Value::as_str)
+            .and_then(span_of)
+    };
+    matches!((span("start"), span("end")), (Some(start), Some(end)) if start.lo_ms >= end.hi_ms)
+}
+
+/// How a text is written, without what it says: complaints are read by people who may not see it.
+fn shape(text: &str) -> String {
+    let shape = |letter: char| match letter {
+        letter if letter.is_numeric() => '9',
+        letter if letter.is_alphabetic() => 'a',
+        letter if letter.is_control() => ' ',
+        letter => letter,
+    };
+    text.chars().take(32).map(shape).collect()
+}
+
+fn is_code(text: &str) -> bool {
+    let mut before = false;
+    text.chars().all(|letter| {
+        let double = before && letter.is_whitespace();
+        before = letter.is_whitespace();
+        !double
+    })
+}

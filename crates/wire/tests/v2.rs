@@ -1,0 +1,496 @@
+//! HL7 v2 read as FHIR: one sample for each trigger against its golden reading, the corpus in the
+//! shared data folder, and arbitrary bytes.
+//!
+//! To write the golden files anew: `SALUS_GOLDEN=write cargo test -p wire --test v2`, and then read
+//! what `git diff` says.
+
+#![expect(clippy::unwrap_used, reason = "what helps a test may fail as the test does")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use wire::v2::{self, Draft, Mode, Reading, Sender};
+use wire::{fhir, hl7};
+
+/// A readable stand-in for the keyed hash that makes ids in the house (FNV-1a).
+fn id(kind: &str, system: &str, value: &str) -> String {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for byte in format!("{kind}\u{1f}{system}\u{1f}{value}").bytes() {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    format!("{}-{hash:016x}", kind.to_lowercase())
+}
+
+fn read(raw: &[u8]) -> Reading {
+    let sender = Sender {
+        zone: "Europe/Berlin",
+        charset: "UNICODE UTF-8",
+        authority: "STELLA",
+        id: &id,
+    };
+    v2::read(raw, &sender)
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn sample(name: &str) -> Vec<u8> {
+    fs::read(root().join("demo/hl7").join(name)).unwrap()
+}
+
+/// The HL7 messages of the shared data folder; none if it is not there.
+fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
+    let data = std::env::var_os("SALUS_SHARED_DATA")
+        .map_or_else(|| root().join("../shared/data"), PathBuf::from);
+    let mut found = Vec::new();
+    let mut folders = vec![data.join("hl7")];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ext| ext == "hl7") {
+                let bytes = fs::read(&path).unwrap();
+                found.push((path, bytes));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn apply(chart: &mut BTreeMap<String, Map<String, Value>>, reading: &Reading) {
+    for draft in &reading.drafts {
+        let key = format!("{}/{}", draft.kind, draft.id);
+        let merged = v2::merged(chart.get(&key), draft);
+        chart.insert(key, merged);
+    }
+}
+
+fn one<'r>(reading: &'r Reading, kind: &str) -> &'r Draft {
+    reading
+        .drafts
+        .iter()
+        .find(|draft| draft.kind == kind)
+        .unwrap()
+}
+
+/// What is wrong with a draft laid upon nothing.
+fn faults(draft: &Draft) -> Vec<String> {
+    let resource = Value::Object(v2::merged(None, draft));
+    let mut faults: Vec<String> = fhir::check(&resource)
+        .into_iter()
+        .filter(|issue| issue.severity == fhir::Severity::Error)
+        .map(|issue| format!("{}: {}", issue.path, issue.words))
+        .collect();
+    if resource.to_string().contains('\u{fffd}') {
+        faults.push("holds U+FFFD".into());
+    }
+    faults
+}
+
+fn golden(reading: &Reading) -> Value {
+    let draft = |draft: &Draft| {
+        json!({
+            "mode": format!("{:?}", draft.mode),
+            "patient": draft.patient,
+            "clears": draft.clears,
+            "otherwise": draft.otherwise,
+            "json": draft.json,
+        })
+    };
+    json!({
+        "kind": reading.kind,
+        "patient": reading.patient,
+        "merge": reading.merge.as_ref().map(|merge| [&merge.survivor, &merge.retired]),
+        "drafts": reading.drafts.iter().map(draft).collect::<Vec<_>>(),
+        "complaints": reading.complaints,
+    })
+}
+
+#[test]
+fn samples_read_as_they_did() {
+    let mut names: Vec<String> = fs::read_dir(root().join("demo/hl7"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("adt-") || name.starts_with("oru-"))
+        .collect();
+    names.sort();
+    let mut kinds: Vec<String> = Vec::new();
+    for name in &names {
+        let reading = read(&sample(name));
+        for draft in &reading.drafts {
+            assert_eq!(
+                faults(draft),
+                Vec::<String>::new(),
+                "{name}: {:#?}",
+                draft.json
+            );
+        }
+        let found = golden(&reading);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/golden")
+            .join(name.replace(".hl7", ".json"));
+        if std::env::var_os("SALUS_GOLDEN").is_some() {
+            fs::write(&path, serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();
+        }
+        let expected: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(found, expected, "{name}");
+        kinds.push(reading.kind);
+    }
+    for trigger in [
+        "01", "02", "03", "04", "05", "08", "11", "12", "13", "28", "31", "40",
+    ] {
+        assert!(
+            kinds.contains(&format!("ADT^A{trigger}")),
+            "a sample for A{trigger}"
+        );
+    }
+    assert!(kinds.contains(&"ORU^R01".to_owned()));
+}
+
+#[test]
+fn the_corpus_maps_to_valid_resources() {
+    let (mut mapped, mut nobody, mut bad) = (0, Vec::new(), Vec::new());
+    for (path, bytes) in corpus() {
+        let reading = read(&bytes);
+        if !v2::maps(&reading.kind) {
+            assert!(reading.drafts.is_empty());
+            continue;
+        }
+        mapped += 1;
+        for draft in &reading.drafts {
+            for fault in faults(draft) {
+                bad.push(format!("{path:?}: {}: {fault}", draft.id));
+            }
+        }
+        if reading.drafts.is_empty() {
+            nobody.push((path, reading.complaints));
+        }
+        assert_eq!(read(&bytes), read(&bytes));
+    }
+    assert!(bad.is_empty(), "{bad:#?}");
+    // Those that name no patient, or two: nothing may be put in a chart, and it is said why.
+    for (path, complaints) in &nobody {
+        let said = complaints.iter().any(|words| {
+            words.contains("nobody") || words.contains("second patient") || words.contains("no PID")
+        });
+        assert!(said, "{path:?}: {complaints:?}");
+    }
+    assert!(mapped == 0 || mapped > 150, "{mapped}");
+    // Those are fragments without a patient; every other message of a kind that is mapped is.
+    assert!(
+        mapped == 0 || mapped - nobody.len() > 130,
+        "{} of {mapped}",
+        nobody.len()
+    );
+}
+
+#[test]
+fn sent_again_nothing_changes() {
+    for (path, bytes) in corpus() {
+        let reading = read(&bytes);
+        let mut chart = BTreeMap::new();
+        apply(&mut chart, &reading);
+        let before = chart.clone();
+        apply(&mut chart, &reading);
+        assert_eq!(chart, before, "{path:?}");
+    }
+}
+
+#[test]
+fn a_stay_from_bed_to_bed_and_home() {
+    let mut chart = BTreeMap::new();
+    let mut status = Vec::new();
+    let mut beds = Vec::new();
+    for name in [
+        "adt-a01-admit",
+        "adt-a02-transfer",
+        "adt-a12-cancel-transfer",
+        "adt-a08-update",
+        "adt-a03-discharge",
+        "adt-a13-cancel-discharge",
+        "adt-a11-cancel-admit",
+    ] {
+        let reading = read(&sample(&format!("{name}.hl7")));
+        apply(&mut chart, &reading);
+        let encounter = chart
+            .values()
+            .find(|map| map["resourceType"] == "Encounter")
+            .unwrap();
+        status.push(encounter["status"].as_str().unwrap().to_owned());
+        let place = v2::place(encounter).unwrap();
+        beds.push(format!("{} {}", place.ward.unwrap(), place.bed.unwrap()));
+        let has_end = encounter["period"].get("end").is_some();
+        assert_eq!(has_end, name == "adt-a03-discharge", "{name}");
+    }
+    let expected = [
+        "in-progress",
+        "in-progress",
+        "in-progress",
+        "in-progress",
+        "finished",
+        "in-progress",
+        "cancelled",
+    ];
+    assert_eq!(status, expected);
+    assert_eq!(
+        beds,
+        ["3W 2", "ICU 1", "3W 2", "3W 2", "3W 2", "3W 2", "3W 2"]
+    );
+    let encounters = chart
+        .keys()
+        .filter(|key| key.starts_with("Encounter/"))
+        .count();
+    assert_eq!(encounters, 1);
+}
+
+#[test]
+fn quotes_clear_and_nothing_leaves_alone() {
+    let mut chart = BTreeMap::new();
+    apply(&mut chart, &read(&sample("adt-a01-admit.hl7")));
+    apply(&mut chart, &read(&sample("adt-a08-update.hl7")));
+    let patient = chart
+        .values()
+        .find(|map| map["resourceType"] == "Patient")
+        .unwrap();
+    assert_eq!(patient["name"][0]["family"], "Quist-Lund");
+    assert_eq!(patient["address"][0]["city"], "Rosenau");
+    assert_eq!(patient["gender"], "female");
+    // PID-13 was cleared, PID-14 was not spoken of.
+    let telecom = patient["telecom"].as_array().unwrap();
+    assert_eq!(telecom.len(), 1);
+    assert_eq!(telecom[0]["use"], "work");
+    assert_eq!(
+        patient["communication"][0]["language"]["coding"][0]["code"],
+        "de"
+    );
+    let encounter = chart
+        .values()
+        .find(|map| map["resourceType"] == "Encounter")
+        .unwrap();
+    let roles: Vec<&str> = encounter["participant"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["type"][0]["coding"][0]["code"].as_str().unwrap())
+        .collect();
+    assert_eq!(roles, ["ATND", "REF", "ADM"]);
+    assert_eq!(encounter["period"]["start"], "2025-03-06T08:15:00+01:00");
+}
+
+#[test]
+fn a_merge_is_idempotent_and_can_be_taken_back() {
+    let before = read(&sample("adt-a01-admit.hl7"));
+    let reading = read(&sample("adt-a40-merge.hl7"));
+    let merge = reading.merge.clone().unwrap();
+    assert_eq!(before.patient.as_deref(), Some(merge.survivor.as_str()));
+    let mut chart = BTreeMap::new();
+    apply(&mut chart, &before);
+    let alone = chart[&format!("Patient/{}", merge.survivor)].clone();
+    apply(&mut chart, &reading);
+    let once = chart.clone();
+    apply(&mut chart, &reading);
+    assert_eq!(chart, once);
+    let retired = &chart[&format!("Patient/{}", merge.retired)];
+    assert_eq!(retired["active"], false);
+    assert_eq!(retired["link"][0]["type"], "replaced-by");
+    let back = v2::unmerged(retired, &merge.survivor);
+    assert_eq!((&back["active"], back.get("link")), (&json!(true), None));
+    let survivor = &chart[&format!("Patient/{}", merge.survivor)];
+    assert_eq!(
+        v2::unmerged(survivor, &merge.retired).keys().count(),
+        alone.keys().count()
+    );
+}
+
+#[test]
+fn the_id_rule_is_the_same_for_everyone() {
+    let bytes = sample("oru-r01-latin1.hl7");
+    let parsed = hl7::parse(&bytes, "");
+    let (system, value) = v2::patient_identifier(&parsed.message, "STELLA").unwrap();
+    assert_eq!(
+        (system.as_str(), value.as_str()),
+        ("urn:oid:1.2.276.0.76.4.999", "400555")
+    );
+    assert_eq!(read(&bytes).patient, Some(id("Patient", &system, &value)));
+    for (pid3, expected) in [
+        ("1^^^USA^SS~2^^^HOSP^MR", ("urn:salus:authority:HOSP", "2")),
+        ("7", ("urn:salus:authority:STELLA", "7")),
+        ("7^^^A B&x.example&DNS", ("urn:salus:authority:A%20B", "7")),
+        ("^^^HOSP^MR~9^^^HOSP^PI", ("urn:salus:authority:HOSP", "9")),
+    ] {
+        let raw = format!("MSH|^~\\&|A|B|||20250101||ADT^A08|1|P|2.5\rPID|||{pid3}\r");
+        let parsed = hl7::parse(raw.as_bytes(), "");
+        let found = v2::patient_identifier(&parsed.message, "STELLA").unwrap();
+        assert_eq!((found.0.as_str(), found.1.as_str()), expected, "{pid3}");
+    }
+}
+
+#[test]
+fn letters_survive_and_what_has_no_meaning_is_left_out() {
+    let reading = read(&sample("oru-r01-latin1.hl7"));
+    assert_eq!(one(&reading, "Patient").json["name"][0]["family"], "MÜLLER");
+    let raw =
+        b"MSH|^~\\&|A|B|||20250101||ADT^A08|1|P|2.5||||||UNICODE UTF-8\rPID|||7||M\xDCLLER^Jan";
+    let reading = read(raw);
+    let name = &one(&reading, "Patient").json["name"][0];
+    assert_eq!(name, &json!({"given": ["Jan"]}));
+    assert!(
+        reading
+            .complaints
+            .iter()
+            .any(|words| words.starts_with("PID-5"))
+    );
+}
+
+#[test]
+fn a_correction_supersedes_and_a_deletion_keeps_the_value() {
+    let message = |status: &str, value: &str| {
+        format!(
+            "MSH|^~\\&|L|B|||20250101||ORU^R01|1|P|2.5\rPID|||7\r\
+             OBR|1||F1^L|GLU^Glucose^99L|||20250101080000||||||||||||||||||F\r\
+             OBX|1|NM|GLU^Glucose^99L||{value}|mmol/L|||||{status}\r"
+        )
+    };
+    let mut chart = BTreeMap::new();
+    let state = |chart: &mut BTreeMap<_, _>, status, value| {
+        apply(chart, &read(message(status, value).as_bytes()));
+        let found: Vec<&Map<String, Value>> = chart
+            .values()
+            .filter(|map: &&Map<_, _>| map["resourceType"] == "Observation")
+            .collect();
+        assert_eq!(found.len(), 1);
+        let value = found[0]
+            .get("valueQuantity")
+            .map(|value| value["value"].to_string());
+        (found[0]["status"].as_str().unwrap().to_owned(), value)
+    };
+    assert_eq!(
+        state(&mut chart, "P", "5.10"),
+        ("preliminary".into(), Some("5.10".into()))
+    );
+    assert_eq!(
+        state(&mut chart, "U", ""),
+        ("final".into(), Some("5.10".into()))
+    );
+    assert_eq!(
+        state(&mut chart, "C", "6.2"),
+        ("corrected".into(), Some("6.2".into()))
+    );
+    assert_eq!(
+        state(&mut chart, "W", ""),
+        ("entered-in-error".into(), Some("6.2".into()))
+    );
+    assert_eq!(state(&mut chart, "X", ""), ("cancelled".into(), None));
+    assert_eq!(
+        state(&mut chart, "Q", "1"),
+        ("unknown".into(), Some("1".into()))
+    );
+}
+
+#[test]
+fn lines_that_nothing_tells_apart_are_not_lost() {
+    let raw = b"MSH|^~\\&|L|B|||20250101||ORU^R01|1|P|2.3\rPID|||7\rOBR|1||F1|RAD^Chest^L\r\
+        OBX|1|TX|RAD^Chest^L||line one\rOBX|2|TX|RAD^Chest^L||line two\rOBX|3|TX|RAD^Chest^L||line one";
+    let reading = read(raw);
+    let count = reading
+        .drafts
+        .iter()
+        .filter(|draft| draft.kind == "Observation")
+        .count();
+    assert_eq!(count, 3);
+    let result = &one(&reading, "DiagnosticReport").json["result"];
+    assert_eq!(result.as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn results_do_not_change_who_somebody_is() {
+    let mut chart = BTreeMap::new();
+    apply(&mut chart, &read(&sample("adt-a08-update.hl7")));
+    apply(&mut chart, &read(&sample("oru-r01-chemistry.hl7")));
+    let patient = chart
+        .values()
+        .find(|map| map["resourceType"] == "Patient")
+        .unwrap();
+    assert_eq!(patient["name"][0]["family"], "Quist-Lund");
+    let reading = read(&sample("oru-r01-chemistry.hl7"));
+    assert_eq!(one(&reading, "Patient").mode, Mode::Fill);
+    // The sodium has no time of its own, so it has the order's.
+    let sodium = reading
+        .drafts
+        .iter()
+        .find(|draft| {
+            draft.json["resourceType"] == "Observation"
+                && draft.json["code"]["coding"][0]["code"] == "2951-2"
+        })
+        .unwrap();
+    assert_eq!(
+        sodium.json["effectiveDateTime"],
+        "2025-03-06T09:05:00+01:00"
+    );
+    assert_eq!(
+        sodium.json["referenceRange"][0]["low"]["value"].to_string(),
+        "135"
+    );
+}
+
+#[test]
+fn two_messages_run_into_one_are_not_mapped() {
+    let mut raw = sample("oru-r01-latin1.hl7");
+    raw.extend(sample("oru-r01-chemistry.hl7"));
+    let reading = read(&raw);
+    assert!(reading.drafts.is_empty() && reading.patient.is_none());
+    assert!(
+        reading
+            .complaints
+            .iter()
+            .any(|words| words.contains("second patient"))
+    );
+}
+
+#[test]
+fn kinds_that_are_not_mapped_are_read_all_the_same() {
+    let reading = read(b"MSH|^~\\&|A|B|||20250101||SIU^S12|1|P|2.5\rSCH|1\r");
+    assert_eq!(reading.kind, "SIU^S12");
+    assert!(reading.drafts.is_empty() && reading.complaints.is_empty());
+    assert!(!v2::maps("SIU^S12") && v2::maps("ADT^A40") && !v2::maps("ADT^A41"));
+    assert!(read(b"").drafts.is_empty());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        read(&bytes);
+    }
+
+    #[test]
+    fn spoiled_samples_give_valid_resources(
+        which in 0usize..14,
+        spoils in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3u8), 1..12),
+    ) {
+        let mut names: Vec<_> = fs::read_dir(root().join("demo/hl7")).unwrap()
+            .map(|entry| entry.unwrap().path()).collect();
+        names.sort();
+        let mut bytes = fs::read(&names[which % names.len()]).unwrap();
+        for (at, byte, how) in spoils {
+            let at = at.index(bytes.len());
+            match how {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, b"|^~\\&\"\r"[usize::from(byte) % 7]),
+                _ => { bytes.remove(at); }
+            }
+        }
+        for draft in &read(&bytes).drafts {
+            prop_assert_eq!(faults(draft), Vec::<String>::new(), "{:#?}", draft.json);
+        }
+    }
+}
