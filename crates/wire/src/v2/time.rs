@@ -85,17 +85,9 @@ pub(super) fn time_of_day(text: &str) -> Option<String> {
     if !matches!(whole.len(), 2 | 4 | 6) || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let time = time(whole)?;
-    let mut out = format!(
-        "{:02}:{:02}:{:02}",
-        time.hour(),
-        time.minute(),
-        time.second()
-    );
-    if let Some(fraction) = fraction {
-        out.push('.');
-        out.push_str(fraction);
-    }
+    time(whole)?;
+    let mut out = String::with_capacity(16);
+    write_clock(&mut out, whole, fraction);
     Some(out)
 }
 
@@ -146,18 +138,8 @@ fn clock(parts: Parts<'_>, zone: Option<&TimeZone>) -> Option<Moment> {
     }
     let mut text = String::with_capacity(32);
     write_date(&mut text, parts.whole.get(..8)?);
-    write!(
-        text,
-        "T{:02}:{:02}:{:02}",
-        time.hour(),
-        time.minute(),
-        time.second()
-    )
-    .ok()?;
-    if let Some(fraction) = parts.fraction {
-        text.push('.');
-        text.push_str(fraction);
-    }
+    text.push('T');
+    write_clock(&mut text, parts.whole.get(8..)?, parts.fraction);
     write_offset(&mut text, offset)?;
     Some(Moment { text, source })
 }
@@ -206,6 +188,19 @@ fn write_date(out: &mut String, digits: &str) {
             out.push_str(if at == 0 { "" } else { "-" });
             out.push_str(part);
         }
+    }
+}
+
+/// `HH:MM:SS` of 2, 4 or 6 digits that were checked; what is missing is zero.
+fn write_clock(out: &mut String, digits: &str, fraction: Option<&str>) {
+    out.push_str(digits.get(..2).unwrap_or("00"));
+    for range in [2..4, 4..6] {
+        out.push(':');
+        out.push_str(digits.get(range).unwrap_or("00"));
+    }
+    if let Some(fraction) = fraction {
+        out.push('.');
+        out.push_str(fraction);
     }
 }
 

@@ -165,7 +165,10 @@ impl<'w> Work<'w> {
     /// The id of a resource that is told apart by what it is a part of.
     pub(super) fn part_id(&self, kind: &str, path: &[&str]) -> String {
         // The unit separator cannot stand in a text that was read, so two paths never look alike.
-        (self.sender.id)(kind, PART, &path.join("\u{1f}"))
+        match path {
+            [only] => (self.sender.id)(kind, PART, only),
+            _ => (self.sender.id)(kind, PART, &path.join("\u{1f}")),
+        }
     }
 
     pub(super) fn patient_reference(&self) -> Value {
