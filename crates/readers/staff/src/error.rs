@@ -26,7 +26,7 @@ pub enum SignInRefused {
     #[error("too many people are signing in at this moment; try again in a few seconds")]
     Busy,
     /// Too many failures under this name, whether or not there is such an account.
-    #[error("too many failed sign-ins under this name; try again in {} minutes", minutes(*wait_ms))]
+    #[error("too many failed sign-ins under this name; try again in {}", minutes(*wait_ms))]
     Locked {
         /// Time until another attempt is looked at, in milliseconds.
         wait_ms: i64,
@@ -36,8 +36,11 @@ pub enum SignInRefused {
     Wrong,
 }
 
-fn minutes(wait_ms: i64) -> i64 {
-    (wait_ms.max(1) - 1) / 60_000 + 1
+fn minutes(wait_ms: i64) -> String {
+    match (wait_ms.max(1) - 1) / 60_000 + 1 {
+        1 => "a minute".to_owned(),
+        more => format!("{more} minutes"),
+    }
 }
 
 /// Why a password cannot be taken.

@@ -307,7 +307,7 @@ mod tests {
             }
             let refused = staff.sign_in(name, PASSWORD, at(1)).await.unwrap_err();
             assert_eq!(refused, SignInRefused::Locked { wait_ms: 59_999 });
-            assert!(refused.to_string().contains("try again in 1 minutes"));
+            assert!(refused.to_string().contains("try again in a minute"));
         }
         assert!(staff.sign_in("nora", PASSWORD, at(60_000)).await.is_ok());
     }
