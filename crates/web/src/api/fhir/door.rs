@@ -233,7 +233,12 @@ impl From<ChartError> for Fault {
             ChartError::TooCostly { .. } => Fault::bad(Code::TooCostly, error.to_string()),
             ChartError::BadPage(_) => Fault::bad(Code::Value, error.to_string()),
             ChartError::BadSort(_) => Fault::bad(Code::NotSupported, error.to_string()),
-            ChartError::OutsidePermit { .. } | ChartError::Broken { .. } => {
+            // Between the question and the look the resource became somebody else's.
+            ChartError::OutsidePermit { .. } => {
+                tracing::warn!(%error, "a permit did not fit");
+                Fault::later("what was asked for changed hands meanwhile; ask again")
+            }
+            ChartError::Broken { .. } => {
                 tracing::error!(%error, "the chart did not answer");
                 Fault::broken(error.to_string())
             }

@@ -152,7 +152,8 @@ fn wrong(kind: &str, element: &str, words: String) -> Fault {
 
 /// 400 for what has not the shape of its type, 422 for what has it but breaks a rule.
 fn invalid(issues: Vec<Issue>) -> Fault {
-    let shapeless = |issue: &Issue| matches!(issue.code, Code::Structure | Code::Invalid);
+    let shapeless =
+        |issue: &Issue| matches!(issue.code, Code::Structure | Code::Invalid | Code::Value);
     let status = match issues.iter().any(shapeless) {
         true => StatusCode::BAD_REQUEST,
         false => StatusCode::UNPROCESSABLE_ENTITY,

@@ -26,7 +26,10 @@ pub(crate) async fn history(
     let wanted = Wanted::read(door, pairs)?;
     let (target, located) = match past {
         Past::Instance(target) => (Some(target), locate(door, target).await?),
-        Past::System => (None, None),
+        Past::System => {
+            door.fresh(&[Concern::Record]).await?;
+            (None, None)
+        }
         Past::Type(kind) => {
             door.fresh(&[Concern::Kind(kind)]).await?;
             (None, None)

@@ -27,6 +27,8 @@ pub(crate) enum Concern {
     Kind(&'static str),
     /// Everything of one patient.
     Patient(String),
+    /// Everything.
+    Record,
     /// One resource.
     Resource(&'static str, String),
 }

@@ -194,6 +194,7 @@ fn concerns(draft: &Draft) -> impl Iterator<Item = Concern> {
     let kind = settled.target.kind;
     let written = settled.fate.writes();
     let fixed = [
+        Concern::Record,
         Concern::Kind(kind),
         Concern::Resource(kind, settled.target.id.clone()),
     ];

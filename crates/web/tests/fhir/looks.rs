@@ -1,0 +1,227 @@
+//! search, paging, history, capabilities, who may see what.
+
+use axum::http::{Method, Request};
+use event::{Body, Subject};
+use serde_json::json;
+
+use crate::house::{House, nurse, observation, patient};
+
+#[tokio::test]
+async fn what_the_server_can_do_is_open_to_all() {
+    let house = House::open().await;
+    let reply = house.get_as("", "/metadata").await;
+    assert_eq!(reply.code(), 200);
+    assert_eq!(reply.json()["resourceType"], "CapabilityStatement");
+    assert_eq!(reply.json()["fhirVersion"], "4.0.1");
+    assert_eq!(
+        reply.header("content-type"),
+        "application/fhir+json; charset=utf-8"
+    );
+}
+
+#[tokio::test]
+async fn a_search_finds_and_says_what_it_looked_for() {
+    let house = House::open().await;
+    for name in ["Müller", "Meier", "Muster"] {
+        house.post("/Patient", &patient(name)).await;
+    }
+    let found = house.get("/Patient?family=muller").await;
+    assert_eq!(
+        found.json()["entry"][0]["resource"]["name"][0]["family"],
+        "Müller"
+    );
+    assert_eq!(found.json()["entry"][0]["search"]["mode"], "match");
+    assert_eq!(found.json()["total"], 1);
+    assert_eq!(found.link("self").unwrap(), "/Patient?family=muller");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let body = b"family=mu&birthdate=1970-01-02".to_vec();
+    let path = (Method::POST, "/Patient/_search?_sort=-_lastUpdated");
+    let token = house.client("searcher", &["system/Patient.s"]).await;
+    let found = house.ask(&token, path, (&form, body)).await;
+    assert_eq!(found.names().len(), 2, "{}", found.json());
+    let Body::Decision(decided) = house.last().await.body else {
+        panic!("not a decision");
+    };
+    assert_eq!(decided.subject, Subject::Kind("Patient".into()));
+    assert!(decided.detail.contains("family=mu"), "{}", decided.detail);
+}
+
+#[tokio::test]
+async fn a_search_that_names_a_patient_is_about_that_patient() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Named")).await.id();
+    let other = house.post("/Patient", &patient("Other")).await.id();
+    for id in [&id, &other] {
+        house
+            .post("/Observation", &observation(&format!("Patient/{id}"), "1"))
+            .await;
+    }
+    for path in [
+        format!("/Observation?patient={id}"),
+        format!("/Observation?subject=Patient/{id}"),
+        format!("/Observation?subject:Patient={id}"),
+    ] {
+        let found = house.get(&path).await;
+        assert_eq!(found.names().len(), 1, "{path}: {}", found.json());
+        let Body::Decision(decided) = house.last().await.body else {
+            panic!("not a decision");
+        };
+        assert_eq!(decided.subject, Subject::Patient(id.clone()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn includes_come_along_and_need_leave_of_their_own() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Incl")).await.id();
+    house
+        .post("/Observation", &observation(&format!("Patient/{id}"), "1"))
+        .await;
+    let path = format!("/Observation?patient={id}&_include=Observation:subject");
+    let found = house.get(&path).await;
+    assert_eq!(found.names().len(), 2, "{}", found.json());
+    assert_eq!(found.json()["entry"][1]["search"]["mode"], "include");
+    let path = format!("/Patient?_id={id}&_revinclude=Observation:subject");
+    assert_eq!(house.get(&path).await.names().len(), 2);
+
+    let token = house.client("narrow", &["system/Observation.rs"]).await;
+    let path = "/Observation?_include=Observation:subject:Patient";
+    assert_eq!(house.get_as(&token, path).await.code(), 403);
+    let path = "/Observation?_include=Observation:subject";
+    let found = house.get_as(&token, path).await;
+    assert_eq!(
+        found.names().len(),
+        1,
+        "only what may be asked for comes along"
+    );
+    let path = "/Patient?_revinclude=Observation:subject";
+    assert_eq!(house.get_as(&token, path).await.code(), 403);
+}
+
+#[tokio::test]
+async fn pages_stay_as_they_are_while_data_arrives() {
+    let house = House::open().await;
+    for n in 0..7 {
+        house.post("/Patient", &patient(&format!("Page{n}"))).await;
+    }
+    let first = house.get("/Patient?_count=3&_sort=_lastUpdated").await;
+    let mut names = first.names();
+    assert_eq!(names.len(), 3);
+    let mut next = first.link("next");
+    house.post("/Patient", &patient("Late")).await;
+    house.delete(&format!("/{}", names[0])).await;
+    while let Some(path) = next {
+        let page = house.get(&path).await;
+        assert_eq!(page.code(), 200, "{}", page.json());
+        names.extend(page.names());
+        next = page.link("next");
+    }
+    assert_eq!(names.len(), 7);
+    let mut once = names.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), 7);
+    assert_eq!(house.get("/Patient?_page=nonsense").await.code(), 400);
+}
+
+#[tokio::test]
+async fn history_tells_what_was_newest_first() {
+    let house = House::open().await;
+    let mut body = patient("H1");
+    body["id"] = "h".into();
+    let one = house.put("/Patient/h", &body).await;
+    body["name"][0]["family"] = "H2".into();
+    let two = house.put("/Patient/h", &body).await;
+    let gone = house.delete("/Patient/h").await;
+    let history = house.get("/Patient/h/_history").await;
+    let bundle = history.json();
+    assert_eq!(bundle["type"], "history", "{bundle}");
+    let methods: Vec<&str> = bundle["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["request"]["method"].as_str().unwrap())
+        .collect();
+    assert_eq!(methods, ["DELETE", "PUT", "PUT"]);
+    let tags: Vec<&str> = bundle["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["response"]["etag"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        tags,
+        [gone.header("etag"), two.header("etag"), one.header("etag")]
+    );
+
+    let since = bundle["entry"][1]["response"]["lastModified"]
+        .as_str()
+        .unwrap();
+    let path = format!("/Patient/h/_history?_since={since}");
+    assert_eq!(house.get(&path).await.names().len(), 2);
+    let page = house.get("/Patient/h/_history?_count=2").await;
+    assert_eq!(page.names().len(), 2);
+    let rest = house.get(&page.link("next").unwrap()).await;
+    assert_eq!(rest.names().len(), 1);
+
+    assert_eq!(house.get("/Patient/_history").await.names().len(), 3);
+    let organization = json!({ "resourceType": "Organization", "name": "O" });
+    house.post("/Organization", &organization).await;
+    assert_eq!(house.get("/_history").await.names().len(), 4);
+    assert_eq!(house.get("/Patient/nobody/_history").await.code(), 404);
+    assert_eq!(house.get("/Patient/h/_history?_at=2020").await.code(), 400);
+}
+
+#[tokio::test]
+async fn a_client_keeps_to_its_scopes() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Scoped")).await.id();
+    let token = house.client("reader", &["system/Observation.rs"]).await;
+    let there = house.get_as(&token, &format!("/Patient/{id}")).await;
+    let absent = house.get_as(&token, "/Patient/nobody").await;
+    assert_eq!((there.code(), absent.code()), (403, 403));
+    assert_eq!(
+        there.words(),
+        absent.words(),
+        "the refusal does not say what is there"
+    );
+    assert_eq!(house.get_as(&token, "/Patient").await.code(), 403);
+    assert_eq!(house.get_as(&token, "/Observation").await.code(), 200);
+    assert_eq!(house.get_as(&token, "/_history").await.code(), 403);
+    let body = observation("Patient/x", "1").to_string().into_bytes();
+    let headers = [("content-type", "application/fhir+json")];
+    let wrote = house
+        .ask(&token, (Method::POST, "/Observation"), (&headers, body))
+        .await;
+    assert_eq!(wrote.code(), 403);
+}
+
+#[tokio::test]
+async fn to_a_nurse_a_stranger_is_not_there() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Stranger")).await.id();
+    let get = |path: String| {
+        let mut request = Request::get(path).body(axum::body::Body::empty()).unwrap();
+        request.extensions_mut().insert(nurse(&["3W"]));
+        house.send(request)
+    };
+    let there = get(format!("/Patient/{id}")).await;
+    let absent = get("/Patient/nobody".into()).await;
+    assert_eq!((there.code(), absent.code()), (404, 404));
+    assert_eq!(there.words().replace(&id, "nobody"), absent.words());
+    let Body::Decision(decided) = house.last().await.body else {
+        panic!("not a decision");
+    };
+    assert!(!decided.allowed, "the refusal is sealed");
+    assert_eq!(get("/Observation".into()).await.code(), 403);
+}
+
+#[tokio::test]
+async fn an_answer_can_be_laid_out_for_eyes() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Pretty")).await.id();
+    let plain = house.get(&format!("/Patient/{id}?_format=json")).await;
+    let pretty = house.get(&format!("/Patient/{id}?_pretty=true")).await;
+    assert_eq!(plain.json(), pretty.json());
+    assert!(pretty.bytes.contains(&b'\n'));
+}
