@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use record::Receipt;
 use wire::hl7::Complaint;
-use wire::hl7::ack::{Stamp, Verdict, answers};
+use wire::hl7::ack::{self, Stamp, Verdict};
 use wire::mllp::wrap_into;
 
 use super::Feed;
@@ -30,7 +30,8 @@ impl Reply {
             control: &control,
             millis: receipt.at.millis(),
         };
-        self.write(out, self.verdict, &stamp, self.complaint.as_ref());
+        let answers = self.answers(self.verdict, &stamp, self.complaint.as_ref());
+        answers.iter().for_each(|answer| wrap_into(out, answer));
     }
 
     /// Writes the answer to what could not be sealed.
@@ -40,20 +41,18 @@ impl Reply {
             control: &control,
             millis,
         };
-        self.write(out, failure.verdict, &stamp, Some(&failure.complaint));
+        let answers = self.answers(failure.verdict, &stamp, Some(&failure.complaint));
+        answers.iter().for_each(|answer| wrap_into(out, answer));
     }
 
-    fn write(
+    fn answers(
         &self,
-        out: &mut Vec<u8>,
         verdict: Verdict,
         stamp: &Stamp<'_>,
         complaint: Option<&Complaint>,
-    ) {
+    ) -> Vec<Vec<u8>> {
         let parsed = parse_for(&self.head, &self.feed);
-        for answer in answers(&parsed.message, verdict, stamp, complaint) {
-            wrap_into(out, &answer);
-        }
+        ack::answers(&parsed.message, verdict, stamp, complaint)
     }
 }
 

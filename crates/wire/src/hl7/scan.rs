@@ -343,14 +343,28 @@ fn is_segment(line: &[u8], separator: u8) -> bool {
         && rest.first().is_none_or(|&byte| byte == separator)
 }
 
+/// In a short segment separators stand so close that looking at each byte is faster than leaping
+/// from one to the next.
+const SPARSE_BYTES_MIN: usize = 4 << 10;
+
 fn index_fields(message: &mut Message<'_>, text: &[u8], fields_max: usize) {
     let separator = message.rules.separators.field;
     for span in &mut message.spans {
         span.first = message.separators.len();
         let bytes = text.get(span.start..span.end).unwrap_or_default();
         let room = fields_max.saturating_sub(span.first);
-        let found = memchr_iter(separator, bytes).map(|at| span.start + at);
-        message.separators.extend(found.take(room));
+        if bytes.len() < SPARSE_BYTES_MIN {
+            let found = bytes
+                .iter()
+                .enumerate()
+                .filter(|(_, byte)| **byte == separator);
+            message
+                .separators
+                .extend(found.map(|(at, _)| span.start + at).take(room));
+        } else {
+            let found = memchr_iter(separator, bytes).map(|at| span.start + at);
+            message.separators.extend(found.take(room));
+        }
         span.count = message.separators.len() - span.first;
         if span.count == room && room > 0 || room == 0 {
             let words = format!("more than `fields_max` = {fields_max} fields");
