@@ -7,6 +7,9 @@ use guard::Policies;
 use record::Record;
 use staff::Staff;
 
+use crate::session::Sessions;
+use crate::setup::Setup;
+
 /// Everything a page or an API may use.
 pub struct App {
     /// The sealed record.
@@ -23,13 +26,52 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Limits and names.
     pub settings: Settings,
+    pub(crate) sessions: Sessions,
+    pub(crate) setup: Setup,
+}
+
+/// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
+pub struct Rooms {
+    /// The sealed record.
+    pub record: Record,
+    /// Current charts.
+    pub chart: Chart,
+    /// Who may sign in.
+    pub staff: Staff,
+    /// Feeds and their messages.
+    pub flow: Flow,
+    /// Who may do what.
+    pub policies: Arc<Policies>,
+    /// The present moment.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl App {
+    /// Joins the rooms; nobody is signed in yet.
+    pub fn new(rooms: Rooms, settings: Settings) -> App {
+        let sessions = Sessions::new(&settings);
+        App {
+            record: rooms.record,
+            chart: rooms.chart,
+            staff: rooms.staff,
+            flow: rooms.flow,
+            policies: rooms.policies,
+            clock: rooms.clock,
+            settings,
+            sessions,
+            setup: Setup::default(),
+        }
+    }
 }
 
 /// Limits and names of the HTTP surfaces; each is an option in `salus.toml`, section `[web]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Absolute base of FHIR URLs, for instance `https://127.0.0.1:8443/fhir`.
     pub fhir_base: String,
+    /// The IANA zone in which pages show times, for instance `Europe/Berlin`.
+    pub zone: String,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
     /// How deep JSON may nest.
@@ -46,8 +88,52 @@ pub struct Settings {
     pub chart_wait_ms: u64,
     /// A session ends after this long without a request.
     pub session_idle_ms: i64,
+    /// A session ends this long after it began, whatever happens.
+    pub session_total_ms: i64,
+    /// The most sessions at a time; the one idle longest makes room.
+    pub sessions_max: usize,
     /// Failed sign-ins of an account before it is locked.
     pub sign_in_failures_max: u32,
     /// How long a locked account stays locked.
     pub lockout_ms: i64,
+    /// How long the link for the first administrator works.
+    pub setup_ms: i64,
+    /// The largest form a page takes, in bytes.
+    pub form_bytes_max: usize,
+    /// The most events a page re-reads from disk to say that they are unaltered.
+    pub checks_per_page_max: usize,
+    /// The most patients a list shows.
+    pub patients_per_page_max: usize,
+    /// A feed silent for longer than this needs somebody to look.
+    pub feed_silent_ms: i64,
+    /// The most bytes of a message that a page shows.
+    pub message_shown_bytes_max: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        const MINUTE: i64 = 60_000;
+        Settings {
+            fhir_base: "https://127.0.0.1:8443/fhir".to_owned(),
+            zone: "UTC".to_owned(),
+            body_bytes_max: 16 << 20,
+            json_depth_max: 64,
+            bundle_entries_max: 10_000,
+            search_parameters_max: 64,
+            page_size: 50,
+            page_size_max: 1_000,
+            chart_wait_ms: 2_000,
+            session_idle_ms: 15 * MINUTE,
+            session_total_ms: 12 * 60 * MINUTE,
+            sessions_max: 10_000,
+            sign_in_failures_max: 5,
+            lockout_ms: 15 * MINUTE,
+            setup_ms: 30 * MINUTE,
+            form_bytes_max: 16 << 10,
+            checks_per_page_max: 64,
+            patients_per_page_max: 200,
+            feed_silent_ms: 60 * MINUTE,
+            message_shown_bytes_max: 256 << 10,
+        }
+    }
 }

@@ -5,5 +5,12 @@
 
 pub mod api;
 mod app;
+mod assets;
+mod error;
+mod pages;
+mod router;
+mod session;
+mod setup;
 
-pub use app::{App, Settings};
+pub use app::{App, Rooms, Settings};
+pub use router::router;

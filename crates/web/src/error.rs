@@ -1,0 +1,153 @@
+//! Everything that can keep a page from being shown, and its one translation into a page.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use guard::Decision;
+use thiserror::Error;
+
+use crate::pages::words;
+
+/// Why a page was not shown.
+#[derive(Debug, Clone, Error)]
+pub(crate) enum Problem {
+    /// Nobody is signed in; after signing in, go to `next`.
+    #[error("nobody is signed in")]
+    SignIn { next: String },
+    /// The guard said no; sealed at `index`.
+    #[error("refused")]
+    Refused {
+        what: &'static str,
+        words: Vec<String>,
+        because: Vec<String>,
+        index: u64,
+    },
+    /// There is nothing at this address.
+    #[error("there is no {0}")]
+    Missing(String),
+    /// A form or an address that makes no sense, in words.
+    #[error("{0}")]
+    Malformed(String),
+    /// A form that did not come from this session's own page.
+    #[error("the form did not come from this session's page")]
+    Forged,
+    /// The set-up link was used, is too old, or never was.
+    #[error("the set-up link does not work")]
+    NoSetup,
+    /// Our own fault or our machine's.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl Problem {
+    /// The refusal that `decision` is, sealed at `index`.
+    pub(crate) fn refused(what: &'static str, index: u64, decision: &Decision) -> Problem {
+        Problem::Refused {
+            what,
+            words: said(decision),
+            because: decision.because().to_vec(),
+            index,
+        }
+    }
+
+    pub(crate) const fn status(&self) -> StatusCode {
+        match self {
+            Problem::SignIn { .. } => StatusCode::SEE_OTHER,
+            Problem::Refused { .. } | Problem::Forged => StatusCode::FORBIDDEN,
+            Problem::Missing(_) | Problem::NoSetup => StatusCode::NOT_FOUND,
+            Problem::Malformed(_) => StatusCode::BAD_REQUEST,
+            Problem::Broken(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What it says on the page: title, what happened, what to do.
+    pub(crate) fn told(&self) -> (String, String, String) {
+        let (title, happened, to_do) = match self {
+            Problem::SignIn { .. } | Problem::Refused { .. } => ("", String::new(), ""),
+            Problem::Missing(what) => (
+                "There is no such page.",
+                format!("There is no {what}."),
+                "Check the address, or look for it from the pages above.",
+            ),
+            Problem::Malformed(why) => (
+                "That makes no sense here.",
+                words::sentence(why),
+                "Go back, correct it and send it again.",
+            ),
+            Problem::Forged => (
+                "This form is not from your session.",
+                "The form was sent by another site, or from a session that has ended. Nothing was changed.".to_owned(),
+                "Open the page again and send the form from there.",
+            ),
+            Problem::NoSetup => (
+                "This set-up link does not work.",
+                "It was used, it is too old, or an administrator exists already.".to_owned(),
+                "Sign in. If nobody can, start Salus again: it prints a new link as long as there is no administrator.",
+            ),
+            Problem::Broken(why) => (
+                "This page cannot be shown now.",
+                words::sentence(why),
+                "Try again in a moment. If it stays, tell whoever runs Salus; nothing that was sealed is lost.",
+            ),
+        };
+        (title.to_owned(), words::quoted(&happened), to_do.to_owned())
+    }
+}
+
+/// A decision's reasons as the page says them.
+pub(crate) fn said(decision: &Decision) -> Vec<String> {
+    let sentence = |reason: &String| words::quoted(&words::sentence(reason));
+    decision.words().iter().map(sentence).collect()
+}
+
+/// The body is filled in by `pages::dress`, which knows whose session it is.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if let Problem::SignIn { next } = &self {
+            return Redirect::to(&crate::pages::account::sign_in_path(next)).into_response();
+        }
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<record::Error> for Problem {
+    fn from(error: record::Error) -> Problem {
+        match error {
+            record::Error::NoSuchIndex(index) => {
+                Problem::Missing(format!("event `{index}` in the record"))
+            }
+            record::Error::Conflict { .. }
+            | record::Error::Erased(_)
+            | record::Error::TooLarge { .. } => Problem::Malformed(error.to_string()),
+            record::Error::Broken { .. } | record::Error::Stopped => broken(&error),
+        }
+    }
+}
+
+impl From<chart::ChartError> for Problem {
+    fn from(error: chart::ChartError) -> Problem {
+        match error {
+            chart::ChartError::TooCostly { .. } => Problem::Malformed(error.to_string()),
+            _ => broken(&error),
+        }
+    }
+}
+
+impl From<askama::Error> for Problem {
+    fn from(error: askama::Error) -> Problem {
+        broken(&error)
+    }
+}
+
+impl From<guard::Refused> for Problem {
+    fn from(refused: guard::Refused) -> Problem {
+        Problem::Malformed(refused.words)
+    }
+}
+
+/// Our own fault: said on the page, and to whoever reads the program's log.
+pub(crate) fn broken(error: &dyn std::fmt::Display) -> Problem {
+    tracing::error!(%error, "a page cannot be shown");
+    Problem::Broken(error.to_string())
+}

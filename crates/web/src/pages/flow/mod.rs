@@ -1,0 +1,243 @@
+//! Flow: the feeds, what they sent that is on no chart, and one message opened for a reason.
+
+mod body;
+pub(crate) mod view;
+
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::Response;
+use event::{Act, Body, Event, Subject};
+use flow::{Feed, KeptKind, Page, Quarantined};
+
+use crate::error::{Problem, broken};
+use crate::pages::picture::Bars;
+use crate::pages::shell::{Here, Tone};
+use crate::pages::visit::{Posted, Visit, page, reason};
+use crate::pages::words::{self, Eye, Stamp};
+use view::{FeedRow, FlowPage, MessagePage, MessageRow, Opened};
+
+/// How often the page fetches itself again, in seconds.
+const LIVE_SECONDS: u32 = 5;
+/// Messages that each list shows.
+const MESSAGES_SHOWN: usize = 50;
+
+/// `GET /flow`
+pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
+    let flow = &visit.app.flow;
+    let feeds = flow
+        .feeds(visit.eye.now)
+        .await
+        .map_err(|why| broken(&why))?;
+    let may_open = visit.oversees().await;
+    let (mut kept, mut quarantined) = (Vec::new(), Vec::new());
+    if may_open {
+        kept = flow.kept().await.map_err(|why| broken(&why))?;
+        let newest = Page {
+            before: None,
+            rows: MESSAGES_SHOWN,
+        };
+        quarantined = flow
+            .quarantined(None, newest)
+            .await
+            .map_err(|why| broken(&why))?
+            .rows;
+    }
+    let (tone, answer) = answer(&visit, &feeds);
+    let mut shell = visit.shell("Flow", Here::Flow);
+    shell.live = Some(LIVE_SECONDS);
+    let view = FlowPage {
+        shell,
+        answer,
+        tone,
+        feeds: feeds.iter().map(|feed| feed_row(&visit, feed)).collect(),
+        kept: kept.into_iter().map(kept_row).collect(),
+        quarantined: quarantined
+            .into_iter()
+            .map(|one| row(&visit, one))
+            .collect(),
+        may_open,
+    };
+    page(StatusCode::OK, &view)
+}
+
+/// Whether a feed was not heard for longer than it should be.
+pub(crate) fn silent(visit: &Visit, feed: &Feed) -> bool {
+    let longest = visit.app.settings.feed_silent_ms;
+    visit.eye.now.since(feed.last) > longest
+}
+
+/// Messages of all feeds by the hour, oldest first, for a picture.
+pub(crate) fn hours(eye: &Eye, feeds: &[Feed]) -> Vec<(String, u64)> {
+    let mut all = std::collections::BTreeMap::new();
+    for hour in feeds.iter().flat_map(|feed| &feed.hours) {
+        *all.entry(hour.start).or_insert(0) += hour.messages;
+    }
+    all.into_iter()
+        .map(|(start, messages)| (Stamp::new(start, eye).clock, messages))
+        .collect()
+}
+
+fn answer(visit: &Visit, feeds: &[Feed]) -> (Tone, String) {
+    let quiet: Vec<String> = feeds
+        .iter()
+        .filter(|feed| silent(visit, feed))
+        .map(|feed| format!("\u{201c}{}\u{201d}", feed.name))
+        .collect();
+    match (feeds.len(), quiet.len()) {
+        (0, _) => (
+            Tone::Unknown,
+            "There is no evidence yet: no feed has sent anything.".to_owned(),
+        ),
+        (1, 0) => (Tone::Good, "The feed is flowing.".to_owned()),
+        (all, 0) => (Tone::Good, format!("All {all} feeds are flowing.")),
+        (all, silent) => {
+            let are = if silent == 1 { "is" } else { "are" };
+            let flowing = all - silent;
+            (
+                Tone::Warn,
+                format!(
+                    "{flowing} of {all} feeds flowing; {} {are} silent.",
+                    words::list(&quiet)
+                ),
+            )
+        }
+    }
+}
+
+fn feed_row(visit: &Visit, feed: &Feed) -> FeedRow {
+    let (tone, state) = match silent(visit, feed) {
+        true => (Tone::Warn, "silent"),
+        false => (Tone::Good, "flowing"),
+    };
+    FeedRow {
+        name: feed.name.clone(),
+        tone,
+        state: state.to_owned(),
+        last: visit.stamp(feed.last),
+        pace: format!("{:.1}", feed.per_minute()),
+        messages: words::thousands(feed.total.messages),
+        kept: words::thousands(feed.total.kept),
+        unread: words::thousands(feed.total.unread),
+        odd: words::thousands(feed.total.odd),
+        reused: words::thousands(feed.total.reused),
+        rate: Bars::of(&hours(&visit.eye, std::slice::from_ref(feed)), "messages"),
+    }
+}
+
+fn row(visit: &Visit, one: Quarantined) -> MessageRow {
+    MessageRow {
+        index: one.index,
+        feed: one.feed,
+        kind: String::new(),
+        why: words::quoted(&one.reason),
+        said: format!("{} ago", visit.stamp(one.at).age),
+    }
+}
+
+fn kept_row(one: KeptKind) -> MessageRow {
+    MessageRow {
+        index: one.last,
+        feed: one.feed,
+        kind: one.kind,
+        why: "Salus does not map this kind to a chart yet; the link opens the last one.".to_owned(),
+        said: words::count(one.messages, "message", "messages"),
+    }
+}
+
+/// `GET /flow/{index}`
+pub(crate) async fn message(visit: Visit, Path(index): Path<String>) -> Result<Response, Problem> {
+    let (sealed, feed) = find(&visit, &index).await?;
+    visit
+        .leave("this message", visit.ask(Act::Read, Subject::Feed(feed)))
+        .await?;
+    page(StatusCode::OK, &masked(&visit, &sealed))
+}
+
+/// `POST /flow/{index}`: the body, for a reason.
+pub(crate) async fn open(Path(index): Path<String>, posted: Posted) -> Result<Response, Problem> {
+    let visit = posted.visit;
+    let (sealed, feed) = find(&visit, &index).await?;
+    visit
+        .leave("this message", visit.ask(Act::Read, Subject::Feed(feed)))
+        .await?;
+    let mut view = masked(&visit, &sealed);
+    let why = match reason(&posted.fields) {
+        Ok(why) => why,
+        Err(wrong) => {
+            view.reason = posted.fields.get("reason").to_owned();
+            view.wrong = Some(wrong);
+            return page(StatusCode::BAD_REQUEST, &view);
+        }
+    };
+    let mut ask = visit.ask(Act::ReadMessage, sealed.event().subject.clone());
+    ask.purpose = "HOPERAT".to_owned();
+    ask.reason = Some(why.clone());
+    ask.detail = format!("event {}", sealed.index());
+    let permit = visit.permit("the body of this message", ask).await?;
+    let (segments, note) = body::shown(sealed.event(), visit.app.settings.message_shown_bytes_max);
+    view.opened = Some(Opened {
+        segments,
+        decision: permit.index(),
+        reason: why,
+        note,
+    });
+    page(StatusCode::OK, &view)
+}
+
+/// The message at an index, with its feed's name.
+async fn find(visit: &Visit, index: &str) -> Result<(::record::Sealed, String), Problem> {
+    let missing = || Problem::Missing("message at this address".to_owned());
+    let index: u64 = index.parse().map_err(|_| missing())?;
+    let sealed = visit.app.record.get(index).await?;
+    let feed = match &sealed.event().body {
+        Body::Message(message) => message.feed.clone(),
+        Body::Unread(unread) => unread.feed.clone(),
+        _ => return Err(missing()),
+    };
+    Ok((sealed, feed))
+}
+
+fn masked(visit: &Visit, sealed: &::record::Sealed) -> MessagePage {
+    let event = sealed.event();
+    let (facts, complaints) = known(event);
+    let index = sealed.index();
+    MessagePage {
+        shell: visit.shell(&format!("Message {index}"), Here::Flow),
+        index,
+        at: visit.stamp(sealed.at()),
+        facts,
+        complaints: complaints.iter().map(|one| words::quoted(one)).collect(),
+        bytes: words::thousands(event.raw.len() as u64),
+        opened: None,
+        reason: String::new(),
+        wrong: None,
+    }
+}
+
+/// What is known of a message without opening it: labels and values, and what was odd.
+fn known(event: &Event) -> (Vec<(&'static str, String)>, Vec<String>) {
+    match &event.body {
+        Body::Message(message) => {
+            let mapped = if message.mapped {
+                "yes"
+            } else {
+                "no: kept, not mapped"
+            };
+            let facts = vec![
+                ("Feed", message.feed.clone()),
+                ("Kind", message.kind.clone()),
+                ("Message id", message.control.clone()),
+                ("On a chart", mapped.to_owned()),
+            ];
+            (facts, message.complaints.clone())
+        }
+        Body::Unread(unread) => {
+            let facts = vec![
+                ("Feed", unread.feed.clone()),
+                ("On a chart", "no: it could not be understood".to_owned()),
+            ];
+            (facts, vec![unread.reason.clone()])
+        }
+        _ => (Vec::new(), Vec::new()),
+    }
+}

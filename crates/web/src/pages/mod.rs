@@ -1,0 +1,74 @@
+//! Pages for people. Each answers one question in its heading, and says how old its answer is.
+
+pub(crate) mod account;
+pub(crate) mod flow;
+pub(crate) mod now;
+pub(crate) mod patients;
+pub(crate) mod picture;
+pub(crate) mod problem;
+pub(crate) mod record;
+#[cfg(test)]
+mod rendering;
+pub(crate) mod settings;
+pub(crate) mod shell;
+pub(crate) mod visit;
+pub(crate) mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+
+use crate::App;
+use crate::error::Problem;
+use crate::session::Touch;
+#[cfg(test)]
+pub(crate) use rendering::Samples;
+
+/// Every page.
+pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(async || Redirect::to("/now")))
+        .route("/now", get(now::show))
+        .route(
+            "/setup/{token}",
+            get(account::setup).post(account::make_first),
+        )
+        .route("/sign-in", get(account::ask).post(account::sign_in))
+        .route("/sign-out", post(account::sign_out))
+        .route("/patients", get(patients::census::show))
+        .route("/patients/{id}", get(patients::show))
+        .route(
+            "/patients/{id}/unmerge",
+            get(patients::unmerge::ask).post(patients::unmerge::take_back),
+        )
+        .route("/record", get(record::show))
+        .route("/record/check", get(record::check))
+        .route("/record/checkpoint", get(record::checkpoint))
+        .route("/record/{index}", get(record::event))
+        .route("/record/{index}/proof", get(record::proof))
+        .route("/flow", get(flow::show))
+        .route("/flow/{index}", get(flow::message).post(flow::open))
+        .route("/settings/people", get(settings::show).post(settings::save))
+        .route("/settings/people/disable", post(settings::disable))
+        .fallback(async || Problem::Missing("page at this address".to_owned()))
+        .method_not_allowed_fallback(async || {
+            Problem::Missing("such form at this address".to_owned())
+        })
+        .layer(DefaultBodyLimit::max(app.settings.form_bytes_max))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), dress))
+}
+
+/// Turns a [`Problem`] into its page, in the bar of whoever is signed in.
+async fn dress(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let headers = request.headers().clone();
+    let response = next.run(request).await;
+    let Some(problem) = response.extensions().get::<Problem>().cloned() else {
+        return response;
+    };
+    let known = visit::of_session(&app, &headers, Touch::Page);
+    problem::page(&app, &problem, known).unwrap_or_else(|_| problem.status().into_response())
+}

@@ -1,0 +1,250 @@
+//! Now: is anything wrong?
+
+pub(crate) mod view;
+
+use axum::extract::Query;
+use axum::http::StatusCode;
+use axum::response::Response;
+use chart::WardCount;
+use event::Time;
+use flow::{Feed, Page, Quarantined};
+use serde::Deserialize;
+
+use crate::error::{Problem, broken};
+use crate::pages::flow::{hours, silent};
+use crate::pages::picture::Bars;
+use crate::pages::shell::{Here, Tone};
+use crate::pages::visit::{Visit, behind, page};
+use crate::pages::{record, words};
+use view::{NowPage, Tile, Waiting, WardBar};
+
+/// How often the page fetches itself again, in seconds.
+const LIVE_SECONDS: u32 = 5;
+/// Quarantined messages that the page lists, the newest.
+const WAITING_SHOWN: usize = 8;
+/// The chart may be this many events behind before somebody should look.
+const BEHIND_MAX: u64 = 5_000;
+
+/// What the page may be asked with.
+#[derive(Deserialize)]
+pub(crate) struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+/// `GET /now`
+pub(crate) async fn show(visit: Visit, Query(done): Query<Done>) -> Result<Response, Problem> {
+    let feeds = visit
+        .app
+        .flow
+        .feeds(visit.eye.now)
+        .await
+        .map_err(|why| broken(&why))?;
+    let newest = Page {
+        before: None,
+        rows: WAITING_SHOWN,
+    };
+    let waiting = visit
+        .app
+        .flow
+        .quarantined(None, newest)
+        .await
+        .map_err(|why| broken(&why))?;
+    let wards = visit.app.chart.wards().await?;
+    let tiles = vec![
+        feeds_tile(&visit, &feeds),
+        record_tile(&visit),
+        chart_tile(&visit),
+        patients_tile(&visit, &wards),
+    ];
+    let unread = feeds
+        .iter()
+        .flat_map(|feed| &feed.hours)
+        .map(|hour| hour.unread)
+        .sum();
+    let (tone, answer) = answer(&tiles, unread);
+    let mut shell = visit.shell("Now", Here::Now);
+    shell.live = Some(LIVE_SECONDS);
+    shell.done = (done.done == "unmerged")
+        .then(|| "The merge was taken back. The two are separate patients again.".to_owned());
+    let view = NowPage {
+        shell,
+        answer,
+        tone,
+        tiles,
+        river: Bars::of(&hours(&visit.eye, &feeds), "messages"),
+        wards: bars(&visit, &wards),
+        waiting: waiting
+            .rows
+            .into_iter()
+            .map(|one| told(&visit, one))
+            .collect(),
+        may_open: visit.oversees().await,
+    };
+    page(StatusCode::OK, &view)
+}
+
+fn answer(tiles: &[Tile], unread: u64) -> (Tone, String) {
+    let amiss = tiles
+        .iter()
+        .filter(|tile| matches!(tile.tone, Tone::Warn | Tone::Bad))
+        .count();
+    let need = amiss as u64 + unread;
+    let bad = tiles.iter().any(|tile| tile.tone == Tone::Bad);
+    match need {
+        0 if tiles.iter().all(|tile| tile.tone == Tone::Good) => {
+            (Tone::Good, "All is flowing. Nothing needs you.".to_owned())
+        }
+        0 => (
+            Tone::Unknown,
+            "Nothing needs you, but some evidence is missing.".to_owned(),
+        ),
+        _ => {
+            let tone = if bad { Tone::Bad } else { Tone::Warn };
+            (
+                tone,
+                words::sentence(&words::count(need, "thing needs you", "things need you")),
+            )
+        }
+    }
+}
+
+fn feeds_tile(visit: &Visit, feeds: &[Feed]) -> Tile {
+    let quiet: Vec<&Feed> = feeds.iter().filter(|feed| silent(visit, feed)).collect();
+    let last: Option<Time> = feeds.iter().map(|feed| feed.last).max();
+    let (tone, state) = match (feeds.len(), quiet.len()) {
+        (0, _) => (Tone::Unknown, "no evidence".to_owned()),
+        (_, 0) => (Tone::Good, "all flowing".to_owned()),
+        (all, quiet) => (Tone::Warn, format!("{quiet} of {all} silent")),
+    };
+    let ago = |time: Time| words::span(visit.eye.now.since(time));
+    let detail = match (quiet.first(), last) {
+        (Some(feed), _) => format!("{} was last heard {} ago", feed.name, ago(feed.last)),
+        (None, Some(last)) => format!("last message {} ago", ago(last)),
+        (None, None) => "no system has sent a message yet".to_owned(),
+    };
+    Tile {
+        label: "Feeds",
+        href: "/flow",
+        tone,
+        state,
+        number: (feeds.len() - quiet.len()).to_string(),
+        unit: if feeds.is_empty() { "feeds" } else { "flowing" }.to_owned(),
+        detail,
+    }
+}
+
+fn record_tile(visit: &Visit) -> Tile {
+    let size = visit.app.record.size();
+    let (tone, _) = record::answer(visit, size);
+    let (_, _, at) = visit.app.record.checkpoint();
+    let age = words::span(visit.eye.now.since(at));
+    let (state, detail) = match tone {
+        Tone::Good => ("sealed and published", format!("last checkpoint {age} ago")),
+        Tone::Unknown => ("no evidence", "no checkpoint is published yet".to_owned()),
+        Tone::Warn | Tone::Bad => (
+            "not published",
+            format!("last checkpoint {age} ago, events wait"),
+        ),
+    };
+    Tile {
+        label: "Record",
+        href: "/record",
+        tone,
+        state: state.to_owned(),
+        number: words::thousands(size),
+        unit: if size == 1 { "event" } else { "events" }.to_owned(),
+        detail,
+    }
+}
+
+fn chart_tile(visit: &Visit) -> Tile {
+    let late = behind(&visit.app);
+    let (tone, state) = match late {
+        _ if visit.app.record.size() == 0 => (Tone::Unknown, "no evidence"),
+        0..=100 => (Tone::Good, "up to date"),
+        101..=BEHIND_MAX => (Tone::Good, "catching up"),
+        _ => (Tone::Warn, "late"),
+    };
+    let detail = match tone {
+        Tone::Warn => "charts do not show the newest messages yet",
+        _ => "what is sealed is on its chart",
+    };
+    Tile {
+        label: "Charts",
+        href: "/patients",
+        tone,
+        state: state.to_owned(),
+        number: words::thousands(late),
+        unit: if late == 1 {
+            "event behind"
+        } else {
+            "events behind"
+        }
+        .to_owned(),
+        detail: detail.to_owned(),
+    }
+}
+
+fn patients_tile(visit: &Visit, wards: &[WardCount]) -> Tile {
+    let here: u64 = wards.iter().map(|ward| ward.patients).sum();
+    let expected: u64 = wards.iter().map(|ward| ward.expected).sum();
+    let own = wards
+        .iter()
+        .filter(|ward| visit.identity.wards.contains(&ward.code));
+    let own: u64 = own.map(|ward| ward.patients).sum();
+    let detail = if visit.identity.wards.is_empty() {
+        words::count(expected, "patient is expected", "patients are expected")
+    } else {
+        format!("{} of them on your wards", words::thousands(own))
+    };
+    let (tone, state) = match wards.len() {
+        0 => (Tone::Unknown, "no evidence".to_owned()),
+        many => (
+            Tone::Good,
+            format!("on {}", words::count(many as u64, "ward", "wards")),
+        ),
+    };
+    Tile {
+        label: "Patients",
+        href: "/patients",
+        tone,
+        state,
+        number: words::thousands(here),
+        unit: if here == 1 {
+            "patient now"
+        } else {
+            "patients now"
+        }
+        .to_owned(),
+        detail: words::capital(&detail),
+    }
+}
+
+fn bars(visit: &Visit, wards: &[WardCount]) -> Vec<WardBar> {
+    let most = wards
+        .iter()
+        .map(|ward| ward.patients)
+        .max()
+        .unwrap_or_default()
+        .max(1);
+    let bar = |ward: &WardCount| WardBar {
+        code: ward.code.clone(),
+        name: ward.name.clone().unwrap_or_default(),
+        patients: ward.patients,
+        width: ward.patients * 100 / most,
+        own: visit.identity.wards.contains(&ward.code),
+    };
+    let mut bars: Vec<WardBar> = wards.iter().map(bar).collect();
+    bars.sort_by_key(|bar| !bar.own);
+    bars
+}
+
+fn told(visit: &Visit, one: Quarantined) -> Waiting {
+    Waiting {
+        index: one.index,
+        feed: one.feed,
+        why: words::quoted(&one.reason),
+        at: visit.stamp(one.at),
+    }
+}

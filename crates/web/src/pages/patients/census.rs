@@ -1,0 +1,247 @@
+//! `GET /patients`: the wards, the lists of the person's own, the search.
+
+use axum::extract::Query;
+use axum::http::StatusCode;
+use axum::response::Response;
+use chart::{CensusRow, FindPatient, WardCount};
+use event::{Act, Subject};
+use guard::Ask;
+use record::Witnessed;
+use serde::Deserialize;
+
+use super::told::place;
+use super::view::{PatientsPage, Row, SearchForm, WardLink, WardList};
+use crate::error::{Problem, said};
+use crate::pages::shell::Here;
+use crate::pages::visit::{Visit, page};
+use crate::pages::words;
+
+/// The longest thing that is looked for, in characters.
+const TYPED_LETTERS_MAX: usize = 100;
+
+/// What was typed into the search.
+#[derive(Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+pub(crate) struct Typed {
+    name: String,
+    identifier: String,
+    born: String,
+    ward: String,
+}
+
+/// `GET /patients`
+pub(crate) async fn show(visit: Visit, Query(typed): Query<Typed>) -> Result<Response, Problem> {
+    let form = form(&typed)?;
+    let wards = visit.app.chart.wards().await?;
+    let searched = !(form.name.is_empty() && form.identifier.is_empty() && form.born.is_empty());
+    let mut lists = Vec::new();
+    if searched {
+        lists.push(found(&visit, &form).await?);
+    } else if form.ward.is_empty() {
+        for ward in &visit.identity.wards {
+            lists.push(census(&visit, ward).await?);
+        }
+    } else {
+        lists.push(census(&visit, &form.ward).await?);
+    }
+    let (question, answer) = answer(&lists, searched, &form.ward);
+    let view = PatientsPage {
+        shell: visit.shell("Patients", Here::Patients),
+        question,
+        answer,
+        wards: links(&visit, &wards, &form.ward),
+        search: form,
+        lists,
+    };
+    page(StatusCode::OK, &view)
+}
+
+fn form(typed: &Typed) -> Result<SearchForm, Problem> {
+    let all = [&typed.name, &typed.identifier, &typed.born, &typed.ward];
+    if all
+        .iter()
+        .any(|one| one.chars().count() > TYPED_LETTERS_MAX)
+    {
+        return Err(Problem::Malformed(format!(
+            "a search takes at most {TYPED_LETTERS_MAX} characters in each field"
+        )));
+    }
+    let form = SearchForm {
+        name: typed.name.trim().to_owned(),
+        identifier: typed.identifier.trim().to_owned(),
+        born: typed.born.trim().to_owned(),
+        ward: typed.ward.trim().to_owned(),
+    };
+    let date = form
+        .born
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if !date || !matches!(form.born.len(), 0 | 4 | 7 | 10) {
+        return Err(Problem::Malformed(format!(
+            "`{}` is no birth date; write it as 1950-04-12, 1950-04 or 1950",
+            form.born
+        )));
+    }
+    Ok(form)
+}
+
+async fn census(visit: &Visit, ward: &str) -> Result<WardList, Problem> {
+    let ask = visit.ask(Act::Read, Subject::Ward(ward.to_owned()));
+    let most = visit.app.settings.patients_per_page_max;
+    listed(
+        visit,
+        ask,
+        format!("Ward {ward}"),
+        async |open: chart::Open| {
+            let mut rows = open.census().await?;
+            let cut = rows.len() > most;
+            rows.truncate(most);
+            Ok((rows, cut))
+        },
+    )
+    .await
+}
+
+async fn found(visit: &Visit, form: &SearchForm) -> Result<WardList, Problem> {
+    let mut ask = visit.ask(Act::Search, Subject::Kind("Patient".to_owned()));
+    ask.kinds = vec!["Patient".to_owned()];
+    ask.detail = detail(form);
+    let most = visit.app.settings.patients_per_page_max;
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let find = FindPatient {
+        name: given(&form.name),
+        identifier: given(&form.identifier),
+        birth_date: given(&form.born),
+        ward: given(&form.ward),
+        limit: most + 1,
+    };
+    listed(visit, ask, "Found".to_owned(), async |open: chart::Open| {
+        let mut rows = open.find(&find).await?;
+        let cut = rows.len() > most;
+        rows.truncate(most);
+        Ok((rows, cut))
+    })
+    .await
+}
+
+/// The sealed decision's list: its rows, or why it may not be seen.
+async fn listed(
+    visit: &Visit,
+    ask: Ask,
+    title: String,
+    read: impl AsyncFnOnce(chart::Open) -> Result<(Vec<CensusRow>, bool), chart::ChartError>,
+) -> Result<WardList, Problem> {
+    let (rows, cut, refused, decision) = match visit.witness(ask).await? {
+        Witnessed::Refused(index, decision) => (Vec::new(), false, said(&decision), index),
+        Witnessed::Allowed(permit) => {
+            let index = permit.index();
+            let (rows, cut) = read(visit.app.chart.open_with(permit)).await?;
+            (rows, cut, Vec::new(), index)
+        }
+    };
+    let rows = rows.into_iter().map(|row| told(visit, row)).collect();
+    Ok(WardList {
+        title,
+        rows,
+        refused,
+        cut,
+        decision,
+    })
+}
+
+fn told(visit: &Visit, row: CensusRow) -> Row {
+    let born = row.birth_date.unwrap_or_default();
+    let number = row
+        .identifiers
+        .iter()
+        .find(|one| one.label.starts_with("MR"));
+    let number = number.or(row.identifiers.first());
+    Row {
+        age: words::years_since(&born, &visit.eye)
+            .map_or_else(String::new, |years| years.to_string()),
+        id: row.patient,
+        name: row.name.unwrap_or_else(|| "Name: no evidence".to_owned()),
+        born,
+        sex: row.sex.unwrap_or_default(),
+        identifier: number.map_or_else(String::new, |number| number.value.clone()),
+        ward: row.ward.unwrap_or_default(),
+        place: place(row.room.as_deref(), row.bed.as_deref()),
+        expected: row.expected,
+        attending: row.attending.unwrap_or_default(),
+    }
+}
+
+/// What was looked for, as the record keeps it.
+fn detail(form: &SearchForm) -> String {
+    let fields = [
+        ("name", &form.name),
+        ("identifier", &form.identifier),
+        ("born", &form.born),
+        ("ward", &form.ward),
+    ];
+    let typed = fields.iter().filter(|(_, value)| !value.is_empty());
+    typed
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join("&")
+}
+
+fn answer(lists: &[WardList], searched: bool, ward: &str) -> (&'static str, String) {
+    let many: u64 = lists.iter().map(|list| list.rows.len() as u64).sum();
+    let refused = lists.iter().any(|list| !list.refused.is_empty());
+    if refused && many == 0 {
+        let question = if searched {
+            "Whom does the search find?"
+        } else {
+            "Who is on this ward?"
+        };
+        return (question, "You may not see this list.".to_owned());
+    }
+    if searched {
+        let answer = match many {
+            0 => "Nobody fits.".to_owned(),
+            1 => "1 patient fits.".to_owned(),
+            _ => format!("{} patients fit.", words::thousands(many)),
+        };
+        return ("Whom does the search find?", answer);
+    }
+    let patients = words::count(many, "patient is", "patients are");
+    if !ward.is_empty() {
+        return (
+            "Who is on this ward?",
+            words::sentence(&format!("{patients} on ward {ward}")),
+        );
+    }
+    match lists.len() {
+        0 => (
+            "Who is on your wards?",
+            "You work on no ward: choose one, or search.".to_owned(),
+        ),
+        1 => (
+            "Who is on your ward?",
+            words::sentence(&format!("{patients} on your ward")),
+        ),
+        _ => (
+            "Who is on your wards?",
+            words::sentence(&format!("{patients} on your wards")),
+        ),
+    }
+}
+
+/// The wards, the person's own first.
+fn links(visit: &Visit, wards: &[WardCount], here: &str) -> Vec<WardLink> {
+    let own = |code: &str| visit.identity.wards.iter().any(|ward| ward == code);
+    let mut links: Vec<WardLink> = wards
+        .iter()
+        .map(|ward| WardLink {
+            href: format!("/patients?ward={}", words::in_query(&ward.code)),
+            patients: words::thousands(ward.patients),
+            own: own(&ward.code),
+            here: ward.code == here,
+            code: ward.code.clone(),
+        })
+        .collect();
+    links.sort_by_key(|link| !link.own);
+    links
+}

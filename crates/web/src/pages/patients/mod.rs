@@ -1,0 +1,116 @@
+//! Patients: the wards' lists, the search, the chart page, a merge taken back.
+
+pub(crate) mod census;
+mod checks;
+mod told;
+pub(crate) mod unmerge;
+pub(crate) mod view;
+pub(crate) mod vitals;
+
+use axum::extract::{Path, Query};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Redirect, Response};
+use event::{Act, Subject};
+use serde::Deserialize;
+
+use crate::error::Problem;
+use crate::pages::shell::Here;
+use crate::pages::visit::{Visit, page};
+use checks::Checks;
+pub(crate) use checks::check;
+
+/// How often an open chart page looks for news, in seconds.
+const LOOK_SECONDS: u32 = 5;
+/// Reports that a chart page shows unless all are asked for.
+const REPORTS_SHOWN: usize = 8;
+/// Events that one look for news reads, at most.
+const NEWS_EVENTS_MAX: usize = 500;
+/// Unseen events beyond which a page is made anew without looking whose they are.
+const NEWS_BEHIND_MAX: u64 = 5_000;
+
+/// What a chart page may be asked with.
+#[derive(Deserialize)]
+pub(crate) struct Shown {
+    /// `yes`: every report, not the newest only.
+    #[serde(default)]
+    all: String,
+}
+
+/// `GET /patients/{id}`
+pub(crate) async fn show(
+    visit: Visit,
+    Path(id): Path<String>,
+    Query(shown): Query<Shown>,
+) -> Result<Response, Problem> {
+    if let Some(survivor) = visit.app.chart.survivor(&id).await? {
+        return Ok(Redirect::to(&format!("/patients/{survivor}")).into_response());
+    }
+    let ask = visit.ask(Act::Read, Subject::Patient(id.clone()));
+    // An open page that looks for news, by somebody who still may see it, seals no read for nothing.
+    if let Some(known) = visit.live.filter(|known| *known > 0)
+        && visit.decide(ask.clone()).await?.allowed()
+        && let (false, seen) = news(&visit, &id, known).await?
+    {
+        return Ok((StatusCode::NO_CONTENT, [version(seen)]).into_response());
+    }
+    let permit = visit.permit("this chart", ask).await?;
+    let open = visit.app.chart.open_with(permit);
+    let Some(patient) = open.summary().await? else {
+        return Err(Problem::Missing("patient at this address".to_owned()));
+    };
+    let checks = Checks::of(&visit.app, &patient).await;
+    let reports = if shown.all == "yes" {
+        usize::MAX
+    } else {
+        REPORTS_SHOWN
+    };
+    let teller = told::Teller {
+        eye: &visit.eye,
+        checks: &checks,
+    };
+    let mut view = teller.chart(&patient, reports);
+    view.decision = open.index();
+    let known = patient.folded.max(1);
+    view.shell = visit.shell(&view.identity.name, Here::Patients);
+    view.shell.live = Some(LOOK_SECONDS);
+    view.shell.version = known;
+    let shown = page(StatusCode::OK, &view)?;
+    Ok(([version(known)], shown).into_response())
+}
+
+fn version(known: u64) -> (HeaderName, HeaderValue) {
+    (
+        HeaderName::from_static("salus-version"),
+        HeaderValue::from(known),
+    )
+}
+
+/// Whether something was sealed about this patient since `known` events, and how many events are
+/// known now. Looks at whom events are about, never at what they say.
+async fn news(visit: &Visit, id: &str, known: u64) -> Result<(bool, u64), Problem> {
+    let folded = visit.folded();
+    if folded <= known {
+        return Ok((false, known));
+    }
+    if folded - known > NEWS_BEHIND_MAX {
+        return Ok((true, folded));
+    }
+    let (events, next) = visit.app.record.read_until(known, NEWS_EVENTS_MAX).await?;
+    for sealed in events.iter().filter(|sealed| changes_charts(sealed)) {
+        let Some(about) = sealed.event().subject.patient() else {
+            return Ok((true, folded));
+        };
+        if about == id || visit.app.chart.survivor(about).await?.as_deref() == Some(id) {
+            return Ok((true, folded));
+        }
+    }
+    Ok((false, next.min(folded)))
+}
+
+fn changes_charts(sealed: &::record::Sealed) -> bool {
+    use event::Body;
+    matches!(
+        sealed.event().body,
+        Body::Message(_) | Body::Resource(_) | Body::Unmerge(_)
+    )
+}

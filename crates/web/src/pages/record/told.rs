@@ -1,0 +1,100 @@
+//! An event in words, without what is in it: no name, number or value of a patient.
+
+use event::{Act, Actor, Body, Event, Role, Subject};
+
+use crate::pages::words;
+
+/// What happened.
+pub(crate) fn what(event: &Event) -> String {
+    match &event.body {
+        Body::Account(change) if change.account.is_none() => "account disabled".to_owned(),
+        Body::Account(_) => "account added or changed".to_owned(),
+        Body::Decision(decided) => {
+            let outcome = if decided.allowed {
+                "allowed"
+            } else {
+                "refused"
+            };
+            format!(
+                "decision: {}, {outcome}",
+                decided.act.word().replace('-', " ")
+            )
+        }
+        Body::Message(message) => format!("message {}", message.kind),
+        Body::Opened(_) => "the record was opened".to_owned(),
+        Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
+        Body::Session(session) => {
+            let act = if event.act == Act::SignOut {
+                "sign-out"
+            } else {
+                "sign-in"
+            };
+            if session.ok {
+                act.to_owned()
+            } else {
+                format!("{act}, failed")
+            }
+        }
+        Body::Unmerge(_) => "merge taken back".to_owned(),
+        Body::Unread(_) => "bytes that were not understood".to_owned(),
+    }
+}
+
+/// Who did it: the role, and for systems, or if `names`, the account too.
+pub(crate) fn who(actor: &Actor, names: bool) -> String {
+    let role = match actor.role {
+        // Nobody knows yet who somebody is that tries to sign in.
+        Role::Salus if actor.id != "salus" => "somebody",
+        role => words::role(role),
+    };
+    let system = matches!(actor.role, Role::Feed | Role::Client);
+    if system || (names && actor.id != "salus") {
+        return format!("{role} {}", actor.id);
+    }
+    role.to_owned()
+}
+
+/// Whom or what it is about.
+pub(crate) fn about(subject: &Subject, names: bool) -> String {
+    match subject {
+        Subject::Account(id) if names => format!("account {id}"),
+        Subject::Account(_) => "an account".to_owned(),
+        Subject::Feed(name) => format!("feed {name}"),
+        Subject::Kind(kind) => format!("{kind} resources"),
+        Subject::Patient(_) => "one patient".to_owned(),
+        Subject::Record => "the record".to_owned(),
+        Subject::Ward(code) => format!("ward {code}"),
+    }
+}
+
+/// The policies or grants that let it in.
+pub(crate) fn because(reasons: &[String]) -> String {
+    if reasons.is_empty() {
+        return "nothing is given".to_owned();
+    }
+    words::list(reasons)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_person_is_named_only_to_those_who_oversee() {
+        let anna = Actor {
+            kind: event::ActorKind::Person,
+            id: "anna".into(),
+            name: "Anna".into(),
+            role: Role::Nurse,
+        };
+        assert_eq!(who(&anna, false), "nurse");
+        assert_eq!(who(&anna, true), "nurse anna");
+        assert_eq!(who(&Actor::feed("lab"), false), "feed lab");
+        assert_eq!(who(&Actor::salus(), true), "Salus itself");
+    }
+
+    #[test]
+    fn a_patient_is_never_named() {
+        assert_eq!(about(&Subject::Patient("p1".into()), true), "one patient");
+    }
+}

@@ -1,0 +1,138 @@
+use askama::Template;
+use event::Role;
+
+use crate::pages::shell::Shell;
+use crate::pages::words;
+
+/// Who may sign in?
+#[derive(Template)]
+#[template(path = "people.html")]
+pub(crate) struct PeoplePage {
+    pub shell: Shell,
+    pub answer: String,
+    pub people: Vec<PersonRow>,
+    pub form: PersonForm,
+    pub roles: Vec<RoleChoice>,
+    pub wards: Vec<String>,
+    pub wrong: Option<String>,
+    pub password_letters_min: usize,
+}
+
+/// A person with an account.
+pub(crate) struct PersonRow {
+    pub account: String,
+    pub name: String,
+    pub role: &'static str,
+    pub wards: String,
+    pub practitioner: String,
+    pub disabled: bool,
+    /// The one who looks at the page: nobody disables themself.
+    pub own: bool,
+}
+
+/// What was typed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct PersonForm {
+    pub account: String,
+    pub name: String,
+    pub wards: String,
+    pub practitioner: String,
+}
+
+/// A role to choose.
+pub(crate) struct RoleChoice {
+    pub word: &'static str,
+    pub name: &'static str,
+    pub chosen: bool,
+    pub what: &'static str,
+}
+
+/// The roles a person can have, the `chosen` one marked.
+pub(crate) fn roles(chosen: &str) -> Vec<RoleChoice> {
+    Role::PEOPLE
+        .into_iter()
+        .map(|role| RoleChoice {
+            word: role.word(),
+            name: words::role(role),
+            chosen: role.word() == chosen,
+            what: does(role),
+        })
+        .collect()
+}
+
+const fn does(role: Role) -> &'static str {
+    match role {
+        Role::Nurse => "Sees the patients of their wards.",
+        Role::Physician => "Sees the patients of their wards, and those who name them.",
+        Role::PrivacyOfficer => "Sees who saw what; no chart.",
+        Role::Administrator => "Manages people and feeds; no chart.",
+        Role::Client | Role::Feed | Role::Operator | Role::Salus => "",
+    }
+}
+
+#[cfg(test)]
+impl crate::pages::Samples for PeoplePage {
+    fn samples() -> Vec<PeoplePage> {
+        vec![samples::some(), samples::alone()]
+    }
+}
+
+#[cfg(test)]
+mod samples {
+    use super::*;
+    use crate::pages::shell::Here;
+    use crate::pages::shell::samples::administrator;
+
+    fn person(account: &str, name: &str, role: &'static str, disabled: bool) -> PersonRow {
+        PersonRow {
+            account: account.into(),
+            name: name.into(),
+            role,
+            wards: if role == "nurse" {
+                "ICU, MED1".into()
+            } else {
+                String::new()
+            },
+            practitioner: if role == "physician" {
+                "1234567".into()
+            } else {
+                String::new()
+            },
+            disabled,
+            own: role == "administrator",
+        }
+    }
+
+    pub(super) fn some() -> PeoplePage {
+        PeoplePage {
+            shell: administrator("People", Here::Settings),
+            answer: "3 people may sign in.".into(),
+            people: vec![
+                person("tomas", "Tomás <Órtiz>", "administrator", false),
+                person("anna", "Anna Keller", "nurse", false),
+                person("li", "Li Wei", "physician", false),
+                person("old", "Olga Dern", "nurse", true),
+            ],
+            form: PersonForm {
+                account: "an na".into(),
+                name: "Anna \"K\"".into(),
+                ..PersonForm::default()
+            },
+            roles: roles("physician"),
+            wards: vec!["ICU".into(), "MED1".into()],
+            wrong: Some("A sign-in name has letters, digits, dots and dashes only.".into()),
+            password_letters_min: 12,
+        }
+    }
+
+    pub(super) fn alone() -> PeoplePage {
+        let mut page = some();
+        page.people.truncate(1);
+        page.answer = "Only you may sign in.".into();
+        page.wrong = None;
+        page.form = PersonForm::default();
+        page.wards = Vec::new();
+        page.shell.done = Some("Anna Keller was added and may sign in.".into());
+        page
+    }
+}

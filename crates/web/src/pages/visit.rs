@@ -1,0 +1,345 @@
+//! A request by somebody who is signed in, and the forms they send.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Form;
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use event::{Act, Role, Subject, Time};
+use guard::{Ask, Decision, Facts, Identity};
+use jiff::tz::TimeZone;
+use record::{Permit, Witnessed};
+
+use crate::App;
+use crate::error::{Problem, broken};
+use crate::pages::shell::{Fresh, Here, Shell, Who};
+use crate::pages::words::{self, Eye, Stamp};
+use crate::session::{Touch, same};
+
+/// The header of a page that fetches itself again.
+pub(crate) const LIVE: &str = "salus-live";
+
+/// Somebody who is signed in, and the moment they ask.
+pub(crate) struct Visit {
+    pub app: Arc<App>,
+    pub identity: Identity,
+    pub csrf: String,
+    pub eye: Eye,
+    /// What a page that fetches itself again knows already.
+    pub live: Option<u64>,
+}
+
+impl FromRequestParts<Arc<App>> for Visit {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Visit, Problem> {
+        let live = parts.headers.get(LIVE);
+        let touch = live.map_or(Touch::Person, |_| Touch::Page);
+        let known = of_session(app, &parts.headers, touch);
+        let (identity, csrf) = known.ok_or_else(|| Problem::SignIn {
+            next: wanted(parts),
+        })?;
+        Ok(Visit {
+            app: Arc::clone(app),
+            identity,
+            csrf,
+            eye: eye(app),
+            live: live.and_then(|version| version.to_str().ok()?.parse().ok()),
+        })
+    }
+}
+
+impl Visit {
+    /// What surrounds a page of this visit.
+    pub(crate) fn shell(&self, title: &str, here: Here) -> Shell {
+        Shell {
+            title: title.to_owned(),
+            here,
+            who: Some(who(&self.identity, self.csrf.clone())),
+            fresh: Some(fresh(&self.app)),
+            done: None,
+            live: None,
+            version: 0,
+        }
+    }
+
+    /// How many events the chart has folded.
+    pub(crate) fn folded(&self) -> u64 {
+        *self.app.chart.folded().borrow()
+    }
+
+    pub(crate) fn stamp(&self, time: Time) -> Stamp {
+        Stamp::new(time, &self.eye)
+    }
+
+    /// A question to the guard, for treatment; the caller changes what is different.
+    pub(crate) fn ask(&self, act: Act, subject: Subject) -> Ask {
+        Ask {
+            identity: self.identity.clone(),
+            act,
+            subject,
+            kinds: Vec::new(),
+            purpose: "TREAT".to_owned(),
+            reason: None,
+            detail: String::new(),
+        }
+    }
+
+    /// What the guard says; nothing is sealed.
+    pub(crate) async fn decide(&self, ask: Ask) -> Result<Decision, Problem> {
+        let facts = match ask.subject.patient() {
+            Some(patient) => self.app.chart.facts(&self.identity, patient).await?,
+            None => Facts::default(),
+        };
+        Ok(self.app.policies.decide(ask, &facts))
+    }
+
+    /// What the guard says, sealed: a permit or the refusal.
+    pub(crate) async fn witness(&self, ask: Ask) -> Result<Witnessed, Problem> {
+        let decision = self.decide(ask).await?;
+        Ok(self.app.record.witness(decision).await?)
+    }
+
+    /// The permit, or the refusal of `what` as the problem to show.
+    pub(crate) async fn permit(&self, what: &'static str, ask: Ask) -> Result<Permit, Problem> {
+        match self.witness(ask).await? {
+            Witnessed::Allowed(permit) => Ok(permit),
+            Witnessed::Refused(index, decision) => Err(Problem::refused(what, index, &decision)),
+        }
+    }
+
+    /// An allowed decision to seal something by; a refusal is sealed and is the problem to show.
+    pub(crate) async fn leave(&self, what: &'static str, ask: Ask) -> Result<Decision, Problem> {
+        let decision = self.decide(ask).await?;
+        if decision.allowed() {
+            return Ok(decision);
+        }
+        match self.app.record.witness(decision).await? {
+            Witnessed::Refused(index, decision) => Err(Problem::refused(what, index, &decision)),
+            Witnessed::Allowed(_) => Err(Problem::Malformed("the decision changed".to_owned())),
+        }
+    }
+
+    /// Whether this person oversees feeds and accounts (no seal: it only shapes the page).
+    pub(crate) async fn oversees(&self) -> bool {
+        let ask = self.ask(Act::Read, Subject::Feed(String::new()));
+        self.decide(ask)
+            .await
+            .is_ok_and(|decision| decision.allowed())
+    }
+}
+
+/// The person behind a request's session, with the session's form token.
+pub(crate) fn of_session(
+    app: &App,
+    headers: &HeaderMap,
+    touch: Touch,
+) -> Option<(Identity, String)> {
+    let session = app.sessions.of(headers, app.clock.now(), touch)?;
+    let identity = app.staff.identity(&session.account)?;
+    Some((identity, session.csrf))
+}
+
+pub(crate) fn who(identity: &Identity, csrf: String) -> Who {
+    Who {
+        name: identity.actor.name.clone(),
+        role: words::role(identity.role()),
+        administers: identity.role() == Role::Administrator,
+        csrf,
+    }
+}
+
+/// How old what a page shows is.
+pub(crate) fn fresh(app: &App) -> Fresh {
+    let eye = eye(app);
+    Fresh {
+        at: Stamp::new(eye.now, &eye),
+        zone: app.settings.zone.clone(),
+        behind: behind(app),
+    }
+}
+
+/// Sealed events that the chart has not folded yet.
+pub(crate) fn behind(app: &App) -> u64 {
+    app.record
+        .size()
+        .saturating_sub(*app.chart.folded().borrow())
+}
+
+/// Now, in the zone that pages show.
+pub(crate) fn eye(app: &App) -> Eye {
+    Eye {
+        now: app.clock.now(),
+        zone: TimeZone::get(&app.settings.zone).unwrap_or(TimeZone::UTC),
+    }
+}
+
+fn wanted(parts: &Parts) -> String {
+    if parts.method != Method::GET {
+        return "/now".to_owned();
+    }
+    parts
+        .uri
+        .path_and_query()
+        .map_or("/now", |path| path.as_str())
+        .to_owned()
+}
+
+/// A form's fields; a missing field is empty, and what is around a value is trimmed.
+#[derive(Debug, Default)]
+pub(crate) struct Fields(HashMap<String, String>);
+
+impl Fields {
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |value| value.trim())
+    }
+
+    /// As it was typed: for passwords.
+    pub(crate) fn exact(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+impl From<HashMap<String, String>> for Fields {
+    fn from(fields: HashMap<String, String>) -> Fields {
+        Fields(fields)
+    }
+}
+
+/// The fewest characters of a reason.
+const REASON_LETTERS_MIN: usize = 8;
+/// The most characters of a reason.
+const REASON_LETTERS_MAX: usize = 500;
+
+/// The reason that was typed, or what is wrong with it.
+pub(crate) fn reason(fields: &Fields) -> Result<String, String> {
+    let typed = fields.get("reason");
+    if !(REASON_LETTERS_MIN..=REASON_LETTERS_MAX).contains(&typed.chars().count()) {
+        return Err(format!(
+            "Type why: {REASON_LETTERS_MIN} to {REASON_LETTERS_MAX} characters."
+        ));
+    }
+    Ok(typed.to_owned())
+}
+
+/// A form sent from a page of the sender's own session.
+pub(crate) struct Posted {
+    pub visit: Visit,
+    pub fields: Fields,
+}
+
+impl FromRequest<Arc<App>> for Posted {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Posted, Problem> {
+        let (mut parts, body) = request.into_parts();
+        let visit = Visit::from_request_parts(&mut parts, app).await?;
+        let request = Request::from_parts(parts, body);
+        let Stranger { fields, .. } = Stranger::from_request(request, app).await?;
+        if !same(fields.exact("csrf"), &visit.csrf) {
+            return Err(Problem::Forged);
+        }
+        Ok(Posted { visit, fields })
+    }
+}
+
+/// A form sent by somebody who is not signed in, from one of our own pages.
+pub(crate) struct Stranger {
+    pub fields: Fields,
+    pub headers: HeaderMap,
+    /// Where the request came from, as far as it is known.
+    pub peer: String,
+}
+
+impl FromRequest<Arc<App>> for Stranger {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Stranger, Problem> {
+        if !from_here(request.headers(), request.uri()) {
+            return Err(Problem::Forged);
+        }
+        let headers = request.headers().clone();
+        let peer = peer(request.extensions().get::<ConnectInfo<SocketAddr>>());
+        let Form(fields) = Form::<HashMap<String, String>>::from_request(request, app)
+            .await
+            .map_err(|why| Problem::Malformed(why.body_text()))?;
+        Ok(Stranger {
+            fields: Fields(fields),
+            headers,
+            peer,
+        })
+    }
+}
+
+fn peer(connection: Option<&ConnectInfo<SocketAddr>>) -> String {
+    connection.map_or_else(
+        || "an unknown address".to_owned(),
+        |ConnectInfo(peer)| peer.ip().to_string(),
+    )
+}
+
+/// Whether a browser says that this form was sent from one of our own pages. A program that says
+/// nothing about it is no browser, so nobody's session can be ridden through it.
+fn from_here(headers: &HeaderMap, uri: &Uri) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site == "same-origin";
+    }
+    let Some(origin) = headers.get(ORIGIN).map(HeaderValue::to_str) else {
+        return true;
+    };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| uri.authority().map(|authority| authority.as_str()));
+    let from = origin.ok().and_then(|origin| origin.split_once("://"));
+    from.is_some_and(|(_, from)| Some(from) == host)
+}
+
+/// A page, rendered.
+pub(crate) fn page(status: StatusCode, template: &impl Template) -> Result<Response, Problem> {
+    let html = template.render().map_err(|why| broken(&why))?;
+    let kind = (
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    Ok((status, [kind], html).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn here(pairs: &[(&str, &str)]) -> bool {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            let name: axum::http::HeaderName = name.parse().unwrap();
+            headers.insert(name, value.parse().unwrap());
+        }
+        from_here(&headers, &Uri::from_static("/sign-in"))
+    }
+
+    #[test]
+    fn a_form_of_another_site_is_not_from_here() {
+        assert!(here(&[("sec-fetch-site", "same-origin")]));
+        assert!(!here(&[("sec-fetch-site", "cross-site")]));
+        assert!(!here(&[
+            ("sec-fetch-site", "same-site"),
+            ("origin", "https://a:1"),
+            ("host", "a:1")
+        ]));
+        assert!(here(&[
+            ("origin", "https://salus.test:8443"),
+            ("host", "salus.test:8443")
+        ]));
+        assert!(!here(&[
+            ("origin", "https://evil.test"),
+            ("host", "salus.test:8443")
+        ]));
+        assert!(!here(&[("origin", "null"), ("host", "salus.test:8443")]));
+        assert!(here(&[("host", "salus.test:8443")]));
+    }
+}

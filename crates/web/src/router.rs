@@ -1,0 +1,131 @@
+//! The whole HTTP surface: pages, static files, health, FHIR, and the headers around them.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderName, HeaderValue,
+    IF_NONE_MATCH, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
+};
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+
+use crate::{App, api, assets, pages, session};
+
+/// What a page may do: show itself, its own stylesheet and script, and send forms back here.
+const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; \
+    connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \
+    frame-ancestors 'none'";
+
+/// Events that charts may be behind before a balancer should send people elsewhere.
+const READY_BEHIND_MAX: u64 = 50_000;
+
+/// Every HTTP surface of Salus.
+pub fn router(app: Arc<App>) -> Router {
+    let systems = Router::new().nest("/fhir", api::fhir::router());
+    let people = pages::router(&app).layer(middleware::from_fn(page_headers));
+    Router::new()
+        .route("/healthz", get(async || "alive\n"))
+        .route("/readyz", get(ready))
+        .route("/static/salus.css", get(css))
+        .route("/static/salus.js", get(script))
+        .route("/static/mark.svg", get(mark))
+        .route("/favicon.ico", get(mark))
+        .merge(systems)
+        .merge(people)
+        .layer(middleware::from_fn(headers))
+        .with_state(app)
+}
+
+/// Whether people and systems are served: accounts and charts are open, charts are not far behind.
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    let behind = pages::visit::behind(&app);
+    let status = match behind {
+        0..=READY_BEHIND_MAX => StatusCode::OK,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let word = if status.is_success() {
+        "ready"
+    } else {
+        "not ready"
+    };
+    let size = app.record.size();
+    let body = format!("{word}\nrecord_events {size}\nchart_events_behind {behind}\n");
+    (status, body).into_response()
+}
+
+async fn css(headers: HeaderMap) -> Response {
+    file(&headers, "text/css; charset=utf-8", assets::CSS)
+}
+
+async fn script(headers: HeaderMap) -> Response {
+    file(&headers, "text/javascript; charset=utf-8", assets::SCRIPT)
+}
+
+async fn mark(headers: HeaderMap) -> Response {
+    file(&headers, "image/svg+xml", assets::MARK)
+}
+
+/// A file that browsers keep, and ask about before they use it again.
+fn file(headers: &HeaderMap, kind: &'static str, text: &'static str) -> Response {
+    let hash = session::hash(text);
+    let tag: String = hash
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let tag = format!("\"{tag}\"");
+    let known = headers
+        .get(IF_NONE_MATCH)
+        .is_some_and(|known| known == tag.as_str());
+    let told = [
+        (CONTENT_TYPE, kind.to_owned()),
+        (CACHE_CONTROL, "no-cache".to_owned()),
+        (ETAG, tag),
+    ];
+    match known {
+        true => (StatusCode::NOT_MODIFIED, told).into_response(),
+        false => (told, text).into_response(),
+    }
+}
+
+/// On every answer.
+async fn headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    put(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    put(headers, STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    if !headers.contains_key(CACHE_CONTROL) {
+        put(headers, CACHE_CONTROL, "no-store");
+    }
+    response
+}
+
+/// On every page.
+async fn page_headers(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    put(headers, CACHE_CONTROL, "no-store");
+    put(headers, CONTENT_SECURITY_POLICY, POLICY);
+    put(headers, REFERRER_POLICY, "no-referrer");
+    put(headers, X_FRAME_OPTIONS, "DENY");
+    put(
+        headers,
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
+    put(
+        headers,
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    );
+    response
+}
+
+fn put(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    headers.insert(name, HeaderValue::from_static(value));
+}

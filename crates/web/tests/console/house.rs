@@ -1,0 +1,290 @@
+//! A real house in a temporary folder: record, readers, pages; and a browser without eyes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body as HttpBody;
+use axum::http::{Request, StatusCode};
+use event::{
+    Account, AccountChange, Act, Actor, Body, Clock, Event, Message, Resource, Role, Subject, Time,
+};
+use guard::{Policies, Standing, admit};
+use http_body_util::BodyExt;
+use record::{Reader, Record, Sealed};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use web::{App, Rooms, Settings};
+
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A clock that the test moves.
+pub(crate) struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Time {
+        Time::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+pub(crate) struct House {
+    pub(crate) app: Arc<App>,
+    pub(crate) clock: Arc<Hands>,
+    pub(crate) router: Router,
+    stop: CancellationToken,
+    _folder: TempDir,
+}
+
+impl House {
+    pub(crate) async fn open() -> House {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(Hands(AtomicI64::new(1_795_269_802_000)));
+        let config = record::Config::new(folder.path().to_owned());
+        let record = Record::open(config, clock.clone()).await.unwrap();
+        let views = folder.path().join("views");
+        std::fs::create_dir_all(&views).unwrap();
+        let chart = chart::Config::at(views.join("chart.db"));
+        let rooms = Rooms {
+            chart: chart::Chart::open(chart, record.blind()).await.unwrap(),
+            staff: staff::Staff::open(&views.join("staff.db")).await.unwrap(),
+            flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
+            policies: Arc::new(Policies::built_in().unwrap()),
+            clock: clock.clone(),
+            record,
+        };
+        let stop = CancellationToken::new();
+        for reader in [
+            rooms.chart.reader(),
+            rooms.staff.reader(),
+            rooms.flow.reader(),
+        ] {
+            follow(&rooms.record, reader, &stop);
+        }
+        let app = Arc::new(App::new(rooms, Settings::default()));
+        let router = web::router(app.clone());
+        House {
+            app,
+            clock,
+            router,
+            stop,
+            _folder: folder,
+        }
+    }
+
+    /// The clock goes on.
+    pub(crate) fn wait(&self, millis: i64) {
+        self.clock.0.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    /// Seals an event and waits until every reader has it.
+    pub(crate) async fn seal(&self, event: Event) -> u64 {
+        let admitted = admit(event.into(), Standing::Salus, "").unwrap();
+        let receipt = self.app.record.admit(vec![admitted]).await.unwrap()[0];
+        self.settle().await;
+        receipt.index
+    }
+
+    /// Waits until every reader has folded what is sealed.
+    pub(crate) async fn settle(&self) {
+        let (size, wait) = (self.app.record.size(), Duration::from_secs(30));
+        assert!(self.app.staff.caught_up(size, wait).await, "staff is late");
+        assert!(self.app.chart.caught_up(size, wait).await, "chart is late");
+        assert!(self.app.flow.caught_up(size, wait).await, "flow is late");
+    }
+
+    pub(crate) async fn person(&self, id: &str, role: Role, wards: &[&str]) {
+        let account = Account {
+            name: format!("{id} of {}", role.word()),
+            role,
+            wards: wards.iter().map(|&ward| ward.to_owned()).collect(),
+            practitioner: None,
+            secret: staff::hash_password(PASSWORD, [7; 16]).unwrap(),
+            scopes: Vec::new(),
+        };
+        let body = Body::Account(AccountChange {
+            id: id.into(),
+            account: Some(account),
+        });
+        let subject = Subject::Account(id.into());
+        self.seal(Event::new(Actor::salus(), Act::Manage, subject, body))
+            .await;
+    }
+
+    /// Seals a FHIR resource as the FHIR door would.
+    pub(crate) async fn resource(&self, patient: Option<&str>, json: serde_json::Value) -> u64 {
+        let text = |name: &str| json[name].as_str().unwrap().to_owned();
+        let kind = text("resourceType");
+        let body = Body::Resource(Resource {
+            kind: kind.clone(),
+            id: text("id"),
+            replaces: 0,
+            as_of: 0,
+            resolved: Vec::new(),
+        });
+        let subject = match patient {
+            Some(patient) => Subject::Patient(patient.into()),
+            None => Subject::Kind(kind),
+        };
+        let event = Event::new(Actor::salus(), Act::Create, subject, body);
+        self.seal(event.with_raw(json.to_string().into_bytes()))
+            .await
+    }
+
+    /// Seals an HL7 message as the MLLP door would.
+    pub(crate) async fn message(&self, kind: &str, number: &str, raw: &str) -> u64 {
+        let body = Body::Message(Message {
+            feed: "adt".into(),
+            kind: kind.into(),
+            control: "M1".into(),
+            zone: "UTC".into(),
+            charset: String::new(),
+            authority: "HOSP".into(),
+            mapped: wire::v2::maps(kind),
+            complaints: Vec::new(),
+        });
+        let (system, value) = {
+            let parsed = wire::hl7::parse(raw.as_bytes(), "");
+            wire::v2::patient_identifier(&parsed.message, "HOSP").unwrap()
+        };
+        assert_eq!(value, number);
+        let id = self.app.record.blind().id("Patient", &system, &value);
+        let event = Event::new(Actor::feed("adt"), Act::Send, Subject::Patient(id), body);
+        self.seal(event.with_raw(raw.as_bytes().to_vec())).await
+    }
+
+    /// Everything that was sealed.
+    pub(crate) async fn sealed(&self) -> Vec<Sealed> {
+        self.app.record.read(0, 10_000).await.unwrap()
+    }
+
+    /// A browser in which somebody has signed in.
+    pub(crate) async fn browser(&self, account: &str) -> Browser {
+        let mut browser = Browser::new(self);
+        let page = browser.sign_in(account, PASSWORD).await;
+        assert_eq!(page.status, StatusCode::SEE_OTHER, "{}", page.html);
+        browser
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn follow(record: &Record, reader: Arc<dyn Reader>, stop: &CancellationToken) {
+    tokio::spawn(record::follow(record.clone(), reader, stop.clone()));
+}
+
+/// A browser without eyes: it keeps its cookie and sends what a browser sends.
+pub(crate) struct Browser {
+    router: Router,
+    pub(crate) cookie: Option<String>,
+    pub(crate) site: &'static str,
+    pub(crate) live: Option<String>,
+}
+
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) html: String,
+}
+
+impl Page {
+    pub(crate) fn location(&self) -> &str {
+        self.headers
+            .get("location")
+            .map_or("", |place| place.to_str().unwrap())
+    }
+
+    pub(crate) fn csrf(&self) -> String {
+        let after = self
+            .html
+            .split("name=\"csrf\" value=\"")
+            .nth(1)
+            .expect("a form token");
+        after.split('"').next().unwrap_or_default().to_owned()
+    }
+}
+
+impl Browser {
+    pub(crate) fn new(house: &House) -> Browser {
+        Browser {
+            router: house.router.clone(),
+            cookie: None,
+            site: "same-origin",
+            live: None,
+        }
+    }
+
+    pub(crate) async fn get(&mut self, path: &str) -> Page {
+        self.send(self.request("GET", path).body(HttpBody::empty()).unwrap())
+            .await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let form: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", escaped(value)))
+            .collect();
+        let request = self
+            .request("POST", path)
+            .header("sec-fetch-site", self.site)
+            .header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(HttpBody::from(form.join("&"))).unwrap())
+            .await
+    }
+
+    /// Opens the page, then sends its form with the page's own token.
+    pub(crate) async fn submit(&mut self, page: &str, to: &str, fields: &[(&str, &str)]) -> Page {
+        let csrf = self.get(page).await.csrf();
+        let mut all = vec![("csrf", csrf.as_str())];
+        all.extend_from_slice(fields);
+        self.post(to, &all).await
+    }
+
+    pub(crate) async fn sign_in(&mut self, account: &str, password: &str) -> Page {
+        self.post("/sign-in", &[("account", account), ("password", password)])
+            .await
+    }
+
+    fn request(&self, method: &str, path: &str) -> axum::http::request::Builder {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "salus.test");
+        if let Some(cookie) = &self.cookie {
+            request = request.header("cookie", cookie);
+        }
+        if let Some(live) = &self.live {
+            request = request.header("salus-live", live);
+        }
+        request
+    }
+
+    async fn send(&mut self, request: Request<HttpBody>) -> Page {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        if let Some(cookie) = parts.headers.get("set-cookie") {
+            self.cookie = cookie
+                .to_str()
+                .unwrap()
+                .split(';')
+                .next()
+                .map(str::to_owned);
+        }
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let html = String::from_utf8(bytes.to_vec()).unwrap();
+        Page {
+            status: parts.status,
+            headers: parts.headers,
+            html,
+        }
+    }
+}
+
+fn escaped(value: &str) -> String {
+    value.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
