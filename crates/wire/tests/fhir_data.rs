@@ -1,6 +1,7 @@
 //! The published and synthetic resources in the shared data folder, one by one.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "helpers of tests; the table of refusals is printed on purpose"
@@ -303,4 +304,58 @@ fn what_the_index_holds_the_filter_finds() {
             );
         }
     });
+}
+
+/// A plain generator (xorshift), so that a failure comes again.
+fn next(state: &mut u64) -> usize {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    usize::try_from(*state >> 16).unwrap_or(0)
+}
+
+/// Leaves out a stretch, doubles one, or changes a byte to one that means something in JSON.
+fn mangle(bytes: &mut Vec<u8>, state: &mut u64) {
+    let from = next(state) % bytes.len();
+    let to = (from + 1 + next(state) % 40).min(bytes.len());
+    match next(state) % 4 {
+        0 => drop(bytes.drain(from..to)),
+        1 => {
+            let piece = bytes[from..to].to_vec();
+            let at = next(state) % bytes.len();
+            bytes.splice(at..at, piece);
+        }
+        _ => bytes[from] = b"\"{}[]:,0-#/\\e \xff"[next(state) % 15],
+    }
+}
+
+#[test]
+fn mangled_examples_never_panic() {
+    let mut state = 0x5a1_u64;
+    let mut still_json = 0usize;
+    for (_, bytes) in published()
+        .iter()
+        .filter(|(_, b)| (10..20_000).contains(&b.len()))
+    {
+        for _ in 0..3 {
+            let mut bytes = bytes.clone();
+            mangle(&mut bytes, &mut state);
+            let stamped = fhir::stamp(&bytes, "a", 1, "t");
+            let _ = fhir::bundle::split(&bytes);
+            let Ok(resource) = fhir::parse(&bytes, &Limits::default()) else {
+                continue;
+            };
+            still_json += 1;
+            let _ = (
+                fhir::check(&resource),
+                fhir::terms(&resource),
+                fhir::references(&resource),
+            );
+            let _ = fhir::patient_of(&resource);
+            if resource.is_object() {
+                assert!(fhir::parse(&stamped, &Limits::default()).is_ok());
+            }
+        }
+    }
+    assert!(data().is_none() || still_json > 100, "{still_json}");
 }
