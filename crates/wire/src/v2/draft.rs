@@ -369,6 +369,19 @@ mod tests {
     }
 
     #[test]
+    fn a_late_message_puts_nobody_into_a_bed_again() {
+        let before = map(json!({"status": "finished", "location": [{"status": "completed"}],
+            "period": {"start": "2025-03-06", "end": "2025-03-12"}}));
+        let mut draft = draft(json!({"location": [{"status": "active"}],
+            "period": {"start": "2025-03-20"}}));
+        draft.kind = "Encounter";
+        let after = merged(Some(&before), &draft);
+        assert_eq!(after["location"], json!([{"status": "completed"}]));
+        // The end that contradicts the new start is the older word.
+        assert_eq!(after["period"], json!({"start": "2025-03-20"}));
+    }
+
+    #[test]
     fn a_merge_taken_back_leaves_no_trace() {
         let before = map(json!({"active": false,
             "link": [{"other": {"reference": "Patient/b"}, "type": "replaced-by"}]}));
