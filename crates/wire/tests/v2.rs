@@ -4,7 +4,10 @@
 //! To write the golden files anew: `SALUS_GOLDEN=write cargo test -p wire --test v2`, and then read
 //! what `git diff` says.
 
-#![expect(clippy::unwrap_used, reason = "what helps a test may fail as the test does")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what helps a test may fail as the test does"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -370,8 +370,10 @@ mod tests {
 
     #[test]
     fn a_late_message_puts_nobody_into_a_bed_again() {
-        let before = map(json!({"status": "finished", "location": [{"status": "completed"}],
-            "period": {"start": "2025-03-06", "end": "2025-03-12"}}));
+        let before = map(
+            json!({"status": "finished", "location": [{"status": "completed"}],
+            "period": {"start": "2025-03-06", "end": "2025-03-12"}}),
+        );
         let mut draft = draft(json!({"location": [{"status": "active"}],
             "period": {"start": "2025-03-20"}}));
         draft.kind = "Encounter";
