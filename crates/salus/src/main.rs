@@ -1,1 +1,32 @@
-fn main() {}
+//! **In**: a command line, a configuration file, signals.
+//! **Out**: a running hospital record, or the answer of one command, and an exit code.
+//! **Never**: a default password; an unknown option that is ignored; a panic that is silent.
+//! **Start here**: [`cli`], then [`assemble`].
+
+mod assemble;
+mod certificate;
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod files;
+mod local;
+mod operations;
+mod output;
+mod supervise;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(why) => return output::fail(&anyhow::anyhow!("cannot start: {why}")),
+    };
+    match runtime.block_on(commands::run(cli)) {
+        Ok(code) => code,
+        Err(why) => output::fail(&why),
+    }
+}

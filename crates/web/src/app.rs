@@ -69,6 +69,7 @@ impl App {
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Absolute base of FHIR URLs, for instance `https://127.0.0.1:8443/fhir`.
+    #[serde(skip)]
     pub fhir_base: String,
     /// The IANA zone in which pages show times, for instance `Europe/Berlin`.
     pub zone: String,
@@ -92,10 +93,6 @@ pub struct Settings {
     pub session_total_ms: i64,
     /// The most sessions at a time; the one idle longest makes room.
     pub sessions_max: usize,
-    /// Failed sign-ins of an account before it is locked.
-    pub sign_in_failures_max: u32,
-    /// How long a locked account stays locked.
-    pub lockout_ms: i64,
     /// How long the link for the first administrator works.
     pub setup_ms: i64,
     /// The largest form a page takes, in bytes.
@@ -126,8 +123,6 @@ impl Default for Settings {
             session_idle_ms: 15 * MINUTE,
             session_total_ms: 12 * 60 * MINUTE,
             sessions_max: 10_000,
-            sign_in_failures_max: 5,
-            lockout_ms: 15 * MINUTE,
             setup_ms: 30 * MINUTE,
             form_bytes_max: 16 << 10,
             checks_per_page_max: 64,

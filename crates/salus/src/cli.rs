@@ -1,0 +1,236 @@
+//! The command line. Every command has examples; exit codes are the same everywhere.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 all is well; 1 something was found or refused (the output says what); \
+2 the command could not run (the message says what to do).";
+
+/// The safety layer of a hospital's patient records.
+#[derive(Debug, Parser)]
+#[command(name = "salus", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    /// The configuration file [default: salus.toml, if there is one].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The data folder; overrides the configuration file.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) data: Option<PathBuf>,
+    /// How results are written.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Human,
+    /// One JSON document on standard output.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run Salus: console and FHIR over HTTPS, HL7 v2 over MLLP.
+    #[command(after_help = "\
+Examples:
+  salus serve                        in an empty folder: makes ./salus-data and prints a set-up link
+  salus serve --config salus.toml    with every option from a file (see salus.example.toml)
+SIGTERM and Ctrl-C finish what was accepted, publish a checkpoint and exit with 0.")]
+    Serve(Serve),
+    /// Run a synthetic hospital through a real server, live.
+    #[command(after_help = "\
+Examples:
+  salus demo                         200 patients in 6 wards, ten minutes of theirs in one of yours
+  salus demo --speed 600 --seed 7    faster, another hospital
+  salus demo --speed 0               the opening census only, then quiet
+Everything goes through the real doors: HL7 v2 over MLLP, FHIR over HTTPS.")]
+    Demo(Demo),
+    /// Bring in files: FHIR JSON, NDJSON, HL7 v2; also .gz.
+    #[command(after_help = "\
+Examples:
+  salus import patients/             every file in a folder
+  salus import a.json b.ndjson.gz adt.hl7
+An import that was interrupted goes on where it stopped when the same command is given again.
+Works beside a running server and without one.")]
+    Import(Import),
+    /// Re-read the whole record from disk and name what is wrong.
+    #[command(after_help = "\
+Examples:
+  salus verify                       beside a running server or without one
+  salus verify --format json | jq .alterations")]
+    Verify,
+    /// Write a proof of one event that anyone can check offline (C2SP tlog-proof).
+    #[command(after_help = "\
+Examples:
+  salus proof 4711                   writes 4711.tlog-proof and 4711.entry
+  salus proof 4711 --out court/      into a folder
+The entry holds no patient data. Check with any C2SP verifier and the key in keys/log.pub.")]
+    Proof(Proof),
+    /// Systems that speak FHIR with a bearer token.
+    #[command(subcommand)]
+    Client(Client),
+    /// Drop a view and fold it again from the record.
+    #[command(after_help = "\
+Example:
+  salus refold chart                 the charts go away for as long as the folding takes")]
+    Refold(Refold),
+    /// Check this installation and say what to do.
+    #[command(after_help = "\
+Example:
+  salus doctor                       keys, disk, clock, certificate, database, permissions")]
+    Doctor,
+    /// Measure this machine: messages, resources, reads, verification, memory.
+    #[command(after_help = "\
+Examples:
+  salus bench                        a few seconds a figure
+  salus bench --seconds 60 --out bench.json
+  salus bench --only hl7,verify
+  salus bench --bundles patients.ndjson      FHIR transactions from a file, one bundle a line")]
+    Bench(Bench),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script for a shell.
+    #[command(after_help = "\
+Example:
+  salus completions bash > /etc/bash_completion.d/salus")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// Where console and FHIR listen; overrides the configuration file. Port 0: any free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Where plain MLLP listens (loopback only); overrides the configuration file.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) mllp: Option<std::net::SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    /// The same seed gives the same hospital.
+    #[arg(long, default_value_t = 2026)]
+    pub(crate) seed: u64,
+    /// Hospital minutes in one of yours; 0: only the opening census.
+    #[arg(long, default_value_t = 10.0)]
+    pub(crate) speed: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Files or folders.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The feed under whose name and rights HL7 v2 files come in.
+    #[arg(long, default_value = "import")]
+    pub(crate) feed: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Proof {
+    /// The event's index in the record; the version id of a resource is one.
+    pub(crate) index: u64,
+    /// The folder to write to.
+    #[arg(long, default_value = ".", value_name = "FOLDER")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Client {
+    /// Make a bearer token for a system.
+    #[command(after_help = "\
+Examples:
+  salus client add ris --scope 'system/ImagingStudy.cruds' --scope 'system/Patient.rs'
+  salus client add research --name 'Registry export' --scope 'system/*.rs'
+The token is printed once. Works beside a running server and without one.")]
+    Add {
+        /// Its short name.
+        id: String,
+        /// How a person would say it.
+        #[arg(long)]
+        name: Option<String>,
+        /// SMART v2 scopes.
+        #[arg(long = "scope", required = true, value_name = "SCOPE")]
+        scopes: Vec<String>,
+    },
+    /// End a system's access.
+    Remove {
+        /// Its short name.
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Refold {
+    /// Which view.
+    #[arg(value_enum)]
+    pub(crate) view: View,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum View {
+    /// Current charts.
+    Chart,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// Seconds each figure is measured for.
+    #[arg(long, default_value_t = 5)]
+    pub(crate) seconds: u64,
+    /// Also write the figures as JSON to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Which figures, separated by commas: hl7, fhir, seal, verify.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// FHIR transaction bundles, one a line; without it the synthetic hospital's are sent.
+    #[arg(long, value_name = "NDJSON")]
+    pub(crate) bundles: Option<PathBuf>,
+    /// Messages a second to offer instead of as many as possible (HL7 only).
+    #[arg(long, value_name = "PER SECOND")]
+    pub(crate) rate: Option<u64>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Check the configuration file and name the line that is wrong.
+    Check,
+    /// Print every option with the value it has.
+    Show,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_that_does_something_has_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let nested = command.get_subcommands().next().is_some();
+            assert!(nested || help.contains("Example") || command.get_name() == "help", "{help}");
+        }
+    }
+}

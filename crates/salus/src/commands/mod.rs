@@ -1,0 +1,55 @@
+//! One file a command.
+
+mod bench;
+mod client;
+mod config;
+mod demo;
+mod doctor;
+mod import;
+mod proof;
+mod refold;
+mod serve;
+mod verify;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::CommandFactory as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command};
+use crate::config::Config;
+
+/// Carries out what the command line asks for.
+pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
+    if let Command::Completions { shell } = cli.command {
+        let mut out = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "salus", &mut out);
+        crate::output::line(&String::from_utf8_lossy(&out));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let config = Config::load(&cli)?;
+    let served = matches!(cli.command, Command::Serve(_));
+    log(if served { &config.log } else { "warn" });
+    let format = cli.format;
+    let code = match cli.command {
+        Command::Bench(args) => bench::run(&args, format).await?,
+        Command::Client(command) => client::run(config, command, format).await?,
+        Command::Config(command) => config::run(&config, &command, format)?,
+        Command::Demo(args) => demo::run(config, &args).await?,
+        Command::Doctor => doctor::run(&config, format).await?,
+        Command::Import(args) => import::run(config, &args, format).await?,
+        Command::Proof(args) => proof::run(&config, &args, format).await?,
+        Command::Refold(args) => refold::run(config, &args, format).await?,
+        Command::Serve(args) => serve::run(config, &args, format).await?,
+        Command::Verify => verify::run(&config, format).await?,
+        Command::Completions { .. } => crate::output::WELL,
+    };
+    Ok(ExitCode::from(code))
+}
+
+/// Logs go to standard error; they never carry patient data.
+fn log(filter: &str) {
+    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

@@ -1,0 +1,81 @@
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+use crate::cli::Format;
+use crate::config::Config;
+use crate::output;
+
+#[derive(Serialize)]
+struct Verified {
+    events: u64,
+    published: u64,
+    bytes: u64,
+    alterations: Vec<Altered>,
+}
+
+#[derive(Serialize)]
+struct Altered {
+    index: Option<u64>,
+    owner: Option<String>,
+    field: String,
+    expected: String,
+    found: String,
+}
+
+pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
+    let bar = ProgressBar::new(0);
+    bar.set_style(ProgressStyle::with_template(
+        "{bar:40} {human_pos}/{human_len} events, {per_sec}, {eta} left",
+    )?);
+    let report = record::verify(&config.record(), |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    })
+    .await?;
+    bar.finish_and_clear();
+    let alterations = report.alterations.into_iter().map(|one| Altered {
+        index: one.index,
+        owner: one.owner,
+        field: one.field,
+        expected: one.expected,
+        found: one.found,
+    });
+    let verified = Verified {
+        events: report.size,
+        published: report.published,
+        bytes: report.bytes,
+        alterations: alterations.collect(),
+    };
+    output::result(format, &verified, words);
+    Ok(if verified.alterations.is_empty() { output::WELL } else { output::FOUND })
+}
+
+fn words(verified: &Verified) -> String {
+    let mut out = String::new();
+    for one in &verified.alterations {
+        let place = one.index.map_or(String::new(), |index| format!("event {index}, "));
+        let owner = one.owner.as_ref().map_or(String::new(), |owner| format!("{owner}, "));
+        out.push_str(&format!(
+            "ALTERED  {place}{owner}{}\n  sealed: {}\n  found:  {}\n",
+            one.field, one.expected, one.found
+        ));
+    }
+    let (events, published) = (verified.events, verified.published);
+    if verified.events == 0 {
+        out.push_str("no evidence: the record is empty");
+    } else if verified.alterations.is_empty() {
+        out.push_str(&format!(
+            "unaltered: {events} events, {published} of them under the signed checkpoint, \
+             {} MB re-read",
+            verified.bytes / 1_000_000
+        ));
+    } else {
+        out.push_str(&format!(
+            "{} alterations in {events} events. Keep a copy of the data folder as evidence; \
+             a restart writes missing files of the vault again.",
+            verified.alterations.len()
+        ));
+    }
+    out
+}

@@ -1,0 +1,242 @@
+//! `salus.toml`: every option, gathered from the rooms. `salus.example.toml` shows each of them.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::cli::Cli;
+
+/// The file that is read if none is named.
+const FILE: &str = "salus.toml";
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The data folder.
+    pub(crate) data: PathBuf,
+    /// A folder with `*.cedar` policies and their schema; empty: the built-in ones.
+    pub(crate) policies: PathBuf,
+    /// What is logged: a `tracing` filter.
+    pub(crate) log: String,
+    pub(crate) https: Https,
+    pub(crate) web: web::Settings,
+    pub(crate) mllp: inlets::mllp::Config,
+    pub(crate) record: RecordConfig,
+    pub(crate) chart: ChartConfig,
+    pub(crate) staff: staff::Limits,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            data: "salus-data".into(),
+            policies: PathBuf::new(),
+            log: "info".into(),
+            https: Https::default(),
+            web: web::Settings::default(),
+            mllp: inlets::mllp::Config::default(),
+            record: RecordConfig::default(),
+            chart: ChartConfig::default(),
+            staff: staff::Limits::default(),
+        }
+    }
+}
+
+/// Where console and FHIR are served.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Https {
+    pub(crate) listen: SocketAddr,
+    pub(crate) url: String,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) header_ms: u64,
+    pub(crate) drain_ms: u64,
+}
+
+impl Default for Https {
+    fn default() -> Https {
+        Https {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8443)),
+            url: String::new(),
+            certificate: PathBuf::new(),
+            key: PathBuf::new(),
+            header_ms: 10_000,
+            drain_ms: 20_000,
+        }
+    }
+}
+
+/// Limits of the record.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RecordConfig {
+    pub(crate) origin: String,
+    pub(crate) batch_events_max: usize,
+    pub(crate) queue_events_max: usize,
+    pub(crate) event_bytes_max: usize,
+    pub(crate) recent_writes_max: usize,
+    pub(crate) keys_cached_max: NonZeroUsize,
+    pub(crate) checkpoint_interval_ms: u64,
+}
+
+impl Default for RecordConfig {
+    fn default() -> RecordConfig {
+        let own = record::Config::new(PathBuf::new());
+        RecordConfig {
+            origin: own.origin,
+            batch_events_max: own.batch_events_max,
+            queue_events_max: own.queue_events_max,
+            event_bytes_max: own.event_bytes_max,
+            recent_writes_max: own.recent_writes_max,
+            keys_cached_max: own.keys_cached_max,
+            checkpoint_interval_ms: own.checkpoint_interval_ms,
+        }
+    }
+}
+
+/// Limits of the chart.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct ChartConfig {
+    pub(crate) search_scan_max: usize,
+    pub(crate) include_max: usize,
+    pub(crate) summary_scan_max: usize,
+    pub(crate) trend_max: usize,
+    pub(crate) hot_resources_max: usize,
+    pub(crate) readers_max: u32,
+}
+
+impl Default for ChartConfig {
+    fn default() -> ChartConfig {
+        let own = chart::Config::at(PathBuf::new());
+        ChartConfig {
+            search_scan_max: own.search_scan_max,
+            include_max: own.include_max,
+            summary_scan_max: own.summary_scan_max,
+            trend_max: own.trend_max,
+            hot_resources_max: own.hot_resources_max,
+            readers_max: own.readers_max,
+        }
+    }
+}
+
+impl Config {
+    /// From the file that the command line names, or `salus.toml` if there is one.
+    pub(crate) fn load(cli: &Cli) -> Result<Config> {
+        let mut config = match &cli.config {
+            Some(path) => Config::read(path)?,
+            None if Path::new(FILE).exists() => Config::read(Path::new(FILE))?,
+            None => Config::default(),
+        };
+        if let Some(data) = &cli.data {
+            config.data.clone_from(data);
+        }
+        Ok(config)
+    }
+
+    fn read(path: &Path) -> Result<Config> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the configuration file `{}`", path.display()))?;
+        match toml::from_str(&text) {
+            Ok(config) => Ok(config),
+            Err(why) => bail!("the configuration file `{}` is wrong:\n{why}", path.display()),
+        }
+    }
+
+    /// What the record wants.
+    pub(crate) fn record(&self) -> record::Config {
+        let own = &self.record;
+        record::Config {
+            data: self.data.clone(),
+            origin: own.origin.clone(),
+            batch_events_max: own.batch_events_max,
+            queue_events_max: own.queue_events_max,
+            event_bytes_max: own.event_bytes_max,
+            recent_writes_max: own.recent_writes_max,
+            keys_cached_max: own.keys_cached_max,
+            checkpoint_interval_ms: own.checkpoint_interval_ms,
+        }
+    }
+
+    /// What the chart wants.
+    pub(crate) fn chart(&self) -> chart::Config {
+        let own = &self.chart;
+        chart::Config {
+            path: self.view("chart"),
+            search_scan_max: own.search_scan_max,
+            include_max: own.include_max,
+            summary_scan_max: own.summary_scan_max,
+            trend_max: own.trend_max,
+            hot_resources_max: own.hot_resources_max,
+            readers_max: own.readers_max,
+        }
+    }
+
+    /// The database file of a view.
+    pub(crate) fn view(&self, name: &str) -> PathBuf {
+        self.data.join("views").join(format!("{name}.db"))
+    }
+
+    /// Where a running server listens for the operator of this machine.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.data.join("operate.sock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use toml::{Table, Value};
+
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../salus.example.toml");
+
+    fn leaves(prefix: &str, table: &Table, out: &mut Vec<(String, Value)>) {
+        for (key, value) in table {
+            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            match value {
+                Value::Table(inner) => leaves(&path, inner, out),
+                other => out.push((path, other.clone())),
+            }
+        }
+    }
+
+    /// The example with the options that are commented out because they have no default.
+    fn example() -> Table {
+        EXAMPLE.parse().unwrap()
+    }
+
+    #[test]
+    fn the_example_shows_every_option_with_its_default() {
+        let defaults = Table::try_from(Config::default()).unwrap();
+        let (mut wanted, mut shown) = (Vec::new(), Vec::new());
+        leaves("", &defaults, &mut wanted);
+        leaves("", &example(), &mut shown);
+        wanted.sort_by(|a, b| a.0.cmp(&b.0));
+        shown.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(shown, wanted);
+        toml::from_str::<Config>(EXAMPLE).unwrap();
+    }
+
+    #[test]
+    fn every_option_of_the_example_says_why() {
+        let lines: Vec<&str> = EXAMPLE.lines().collect();
+        for (number, line) in lines.iter().enumerate() {
+            let option = line.contains(" = ") && !line.starts_with('#');
+            let before = number.checked_sub(1).map_or("", |before| lines[before]);
+            assert!(!option || before.starts_with('#') || line.contains(" # "), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused_with_its_line() {
+        let why = toml::from_str::<Config>("log = \"info\"\n\n[https]\nlisten_on = 1\n");
+        let why = why.unwrap_err().to_string();
+        assert!(why.contains("line 4") && why.contains("listen_on"), "{why}");
+    }
+}

@@ -1,0 +1,185 @@
+//! The operator's way to a running server: HTTP over a Unix socket in the data folder, mode 0600.
+//! Whoever may open the folder may operate; nobody else can reach it.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::net::{UnixListener, UnixStream};
+
+use crate::assemble::House;
+use crate::cli::View;
+use crate::config::Config;
+use crate::operations::{Kind, Taken};
+
+/// The largest part of a file that is sent at once, in bytes.
+pub(crate) const PART_BYTES_MAX: usize = 512 << 20;
+
+/// A client to be added, or ended if there are no scopes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct NewClient {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) scopes: Option<Vec<String>>,
+}
+
+/// What a part of a file is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Part {
+    pub(crate) kind: Kind,
+    pub(crate) feed: String,
+}
+
+/// Which view.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Which {
+    pub(crate) view: View,
+}
+
+/// The house, opened here or behind the socket of a running server.
+pub(crate) enum Operator {
+    Here(Arc<House>),
+    There(std::path::PathBuf),
+}
+
+impl Operator {
+    /// The running server's, if there is one; else the house is opened here.
+    pub(crate) async fn reach(config: Config) -> Result<Operator> {
+        let socket = config.socket();
+        if UnixStream::connect(&socket).await.is_ok() {
+            return Ok(Operator::There(socket));
+        }
+        Ok(Operator::Here(Arc::new(House::open(config).await?)))
+    }
+
+    /// Adds a client and returns its token.
+    pub(crate) async fn add_client(&self, new: &NewClient) -> Result<String> {
+        match self {
+            Operator::Here(house) => client(house, new).await,
+            Operator::There(socket) => {
+                call(socket, "/client", &serde_json::to_vec(new)?).await
+            }
+        }
+    }
+
+    /// Takes a part of a file.
+    pub(crate) async fn take(&self, part: &Part, bytes: Vec<u8>) -> Result<Taken> {
+        match self {
+            Operator::Here(house) => house.take(part.kind, &part.feed, bytes).await,
+            Operator::There(socket) => {
+                let kind = serde_json::to_value(part.kind)?;
+                let kind = kind.as_str().unwrap_or_default();
+                call(socket, &format!("/take?kind={kind}&feed={}", part.feed), &bytes).await
+            }
+        }
+    }
+
+    /// Starts to fold a view again.
+    pub(crate) async fn refold(&self, view: View) -> Result<u64> {
+        match self {
+            Operator::Here(house) => house.refold(view).await,
+            Operator::There(socket) => call(socket, "/refold?view=chart", &[]).await,
+        }
+    }
+
+    /// How far a view is: (events folded, events in the record).
+    pub(crate) async fn progress(&self, view: View) -> Result<(u64, u64)> {
+        match self {
+            Operator::Here(house) => Ok(house.progress(view)),
+            Operator::There(socket) => call(socket, "/progress?view=chart", &[]).await,
+        }
+    }
+
+    /// Closes the house, if it was opened here.
+    pub(crate) async fn done(self) {
+        if let Operator::Here(house) = self
+            && let Some(house) = Arc::into_inner(house)
+        {
+            house.close().await;
+        }
+    }
+}
+
+async fn client(house: &House, new: &NewClient) -> Result<String> {
+    match &new.scopes {
+        Some(scopes) => house.add_client(&new.id, &new.name, scopes).await,
+        None => house.change_account(&new.id, None).await.map(|()| String::new()),
+    }
+}
+
+/// Listens on the socket. A socket that a dead server left behind is replaced.
+pub(crate) fn listen(path: &Path) -> Result<UnixListener> {
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path)
+        .with_context(|| format!("cannot listen on `{}`", path.display()))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// What a running server answers on the socket.
+pub(crate) fn router(house: Arc<House>) -> axum::Router {
+    axum::Router::new()
+        .route("/client", post(add_client))
+        .route("/take", post(take))
+        .route("/refold", post(refold))
+        .route("/progress", get(progress).post(progress))
+        .layer(DefaultBodyLimit::max(PART_BYTES_MAX))
+        .with_state(house)
+}
+
+async fn add_client(State(house): State<Arc<House>>, Json(new): Json<NewClient>) -> Response {
+    answer(client(&house, &new).await)
+}
+
+async fn take(
+    State(house): State<Arc<House>>,
+    Query(part): Query<Part>,
+    bytes: Bytes,
+) -> Response {
+    answer(house.take(part.kind, &part.feed, bytes.to_vec()).await)
+}
+
+async fn refold(State(house): State<Arc<House>>, Query(which): Query<Which>) -> Response {
+    answer(house.refold(which.view).await)
+}
+
+async fn progress(State(house): State<Arc<House>>, Query(which): Query<Which>) -> Response {
+    answer(Ok(house.progress(which.view)))
+}
+
+fn answer<T: Serialize>(done: Result<T>) -> Response {
+    match done {
+        Ok(value) => Json(value).into_response(),
+        Err(why) => (StatusCode::CONFLICT, format!("{why:#}")).into_response(),
+    }
+}
+
+async fn call<T: DeserializeOwned>(socket: &Path, path: &str, body: &[u8]) -> Result<T> {
+    let stream = UnixStream::connect(socket).await.context("the server has gone away")?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let driving = tokio::spawn(connection);
+    let request = hyper::Request::post(path)
+        .header("host", "salus")
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::copy_from_slice(body)))?;
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let bytes = response.into_body().collect().await?.to_bytes();
+    driving.abort();
+    if !status.is_success() {
+        bail!("{}", String::from_utf8_lossy(&bytes));
+    }
+    Ok(serde_json::from_slice(&bytes)?)
+}

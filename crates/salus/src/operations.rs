@@ -1,0 +1,199 @@
+//! What the operator of the machine may do, whether a server runs or not.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use event::{
+    Account, AccountChange, Act, Actor, ActorKind, Body, Event, Role, Subject,
+};
+use guard::{Ask, Facts, Identity, Standing, admit};
+use inlets::mllp::{Feed, FeedConfig, receive};
+use serde::{Deserialize, Serialize};
+use web::api::fhir::Importer;
+
+use crate::assemble::House;
+use crate::cli::View;
+
+/// How long an operation waits for the views to know of it.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// The feed of imported files, if none is named.
+const IMPORT_FEED: &str = "import";
+
+/// What became of one file or one part of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Taken {
+    /// Resources or messages that are kept now.
+    pub(crate) accepted: u64,
+    /// Those that were there already.
+    pub(crate) repeated: u64,
+    /// Those that are not kept: (which, why).
+    pub(crate) refused: Vec<(String, String)>,
+}
+
+impl Taken {
+    fn total(&self) -> u64 {
+        self.accepted + self.repeated + self.refused.len() as u64
+    }
+
+    /// Adds another part.
+    pub(crate) fn join(&mut self, other: Taken) {
+        self.accepted += other.accepted;
+        self.repeated += other.repeated;
+        self.refused.extend(other.refused);
+    }
+}
+
+/// What a part of a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    /// A FHIR Bundle or resource.
+    Document,
+    /// Lines of NDJSON.
+    Lines,
+    /// A file of HL7 v2 messages.
+    Messages,
+}
+
+/// The operator of this machine.
+pub(crate) fn operator() -> Identity {
+    let mut identity = Identity::of(Actor {
+        kind: ActorKind::Person,
+        id: "operator".into(),
+        name: "the operator of this machine".into(),
+        role: Role::Operator,
+    });
+    identity.scopes = vec!["system/*.cruds".into()];
+    identity
+}
+
+impl House {
+    /// Adds a client and returns its token, which is shown once.
+    pub(crate) async fn add_client(
+        &self,
+        id: &str,
+        name: &str,
+        scopes: &[String],
+    ) -> Result<String> {
+        for scope in scopes {
+            guard::Scope::parse(scope).with_context(|| format!("scope `{scope}`"))?;
+        }
+        let mut random = [0; 32];
+        SystemRandom::new().fill(&mut random).ok().context("the system has no randomness")?;
+        let made = staff::new_client(random);
+        let account = Account {
+            name: name.to_owned(),
+            role: Role::Client,
+            wards: Vec::new(),
+            practitioner: None,
+            secret: made.secret,
+            scopes: scopes.to_vec(),
+        };
+        self.change_account(id, Some(account)).await?;
+        Ok(made.token)
+    }
+
+    /// Adds, changes or (`None`) disables an account.
+    pub(crate) async fn change_account(&self, id: &str, account: Option<Account>) -> Result<()> {
+        let ask = Ask {
+            identity: operator(),
+            act: Act::Manage,
+            subject: Subject::Account(id.to_owned()),
+            kinds: Vec::new(),
+            purpose: "HOPERAT".into(),
+            reason: None,
+            detail: String::new(),
+        };
+        let decision = self.app.policies.decide(ask, &Facts::default());
+        let body = Body::Account(AccountChange { id: id.to_owned(), account });
+        let subject = Subject::Account(id.to_owned());
+        let event = Event::new(operator().actor, Act::Manage, subject, body);
+        let admitted = admit(event.into(), Standing::Decided(&decision), "")
+            .map_err(|refused| anyhow::anyhow!(refused.words))?;
+        self.app.record.admit(vec![admitted]).await?;
+        if !self.app.staff.caught_up(self.app.record.size(), SETTLE).await {
+            bail!("the account is sealed, but the view of accounts has not caught up yet");
+        }
+        Ok(())
+    }
+
+    /// Takes one part of a file.
+    pub(crate) async fn take(&self, kind: Kind, feed: &str, bytes: Vec<u8>) -> Result<Taken> {
+        let importer = || Importer::new(Arc::clone(&self.app), operator());
+        let imported = match kind {
+            Kind::Messages => return self.take_messages(feed, &bytes).await,
+            Kind::Document => importer().document(bytes.into()).await,
+            Kind::Lines => {
+                let lines = bytes.split(|&byte| byte == b'\n');
+                let lines = lines.filter(|line| !line.trim_ascii().is_empty());
+                importer().resources(lines.map(|line| line.to_vec().into()).collect()).await
+            }
+        };
+        let refused = imported.refused.into_iter().map(|one| (one.what, one.why)).collect();
+        Ok(Taken { accepted: imported.accepted, repeated: 0, refused })
+    }
+
+    /// An HL7 v2 file: one message, several, or a batch; each is admitted by itself.
+    async fn take_messages(&self, feed: &str, bytes: &[u8]) -> Result<Taken> {
+        let feed = self.import_feed(feed)?;
+        let blind = self.app.record.blind();
+        let mut taken = Taken::default();
+        for piece in wire::hl7::batch::pieces(bytes) {
+            let parsed = wire::hl7::parse(piece.bytes, &feed.charset);
+            let received = receive(&parsed, &piece.complaints, &feed, &blind);
+            if let Some(fault) = received.fault {
+                let which = format!("message {}", taken.total() + 1);
+                taken.refused.push((which, fault.to_string()));
+                continue;
+            }
+            let mut arrival = received.arrival;
+            arrival.claim.raw = piece.bytes.to_vec();
+            let standing = Standing::Feed(&feed.grant);
+            match admit(arrival, standing, &received.facility) {
+                Ok(admitted) => {
+                    let receipts = self.app.record.admit(vec![admitted]).await?;
+                    let repeated = receipts.first().is_some_and(|receipt| receipt.repeated);
+                    taken.repeated += u64::from(repeated);
+                    taken.accepted += u64::from(!repeated);
+                }
+                Err(refused) => {
+                    let which = format!("message {}", taken.total() + 1);
+                    taken.refused.push((which, refused.words));
+                }
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The configured feed of that name; `import` is there without being configured.
+    fn import_feed(&self, name: &str) -> Result<Feed> {
+        let defaults = &self.config.mllp;
+        let configured = defaults.feeds.iter().find(|feed| feed.name == name).cloned();
+        let settings = match configured {
+            Some(settings) => settings,
+            None if name == IMPORT_FEED => {
+                FeedConfig { name: name.to_owned(), ..FeedConfig::default() }
+            }
+            None => bail!("there is no feed `{name}`; add `[[mllp.feed]]` with this `name`"),
+        };
+        Ok(Feed::new(&settings, defaults)?)
+    }
+
+    /// Drops a view; the following reader folds it again.
+    pub(crate) async fn refold(&self, view: View) -> Result<u64> {
+        match view {
+            View::Chart => self.app.chart.refold().await?,
+        }
+        Ok(self.app.record.size())
+    }
+
+    /// How far a view is: (events folded, events in the record).
+    pub(crate) fn progress(&self, view: View) -> (u64, u64) {
+        match view {
+            View::Chart => (*self.app.chart.folded().borrow(), self.app.record.size()),
+        }
+    }
+}

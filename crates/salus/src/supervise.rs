@@ -1,0 +1,115 @@
+//! Serves until a signal, then drains: no new work, what was accepted is sealed and answered.
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::TokioTimer;
+use inlets::Inlet as _;
+use inlets::mllp::Mllp;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::assemble::House;
+use crate::config::Config;
+use crate::{certificate, local};
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) house: Arc<House>,
+    /// Where console and FHIR are, for instance `https://127.0.0.1:8443`.
+    pub(crate) url: String,
+    /// Where MLLP listens.
+    pub(crate) mllp: Vec<SocketAddr>,
+    /// SHA-256 fingerprint of the certificate.
+    pub(crate) fingerprint: String,
+    stop: CancellationToken,
+    https: Handle<SocketAddr>,
+    tasks: TaskTracker,
+}
+
+impl Server {
+    /// Binds every way in, opens the house and starts serving.
+    pub(crate) async fn start(mut config: Config) -> Result<Server> {
+        let listener = TcpListener::bind(config.https.listen).with_context(|| {
+            format!("cannot listen on {}; set `listen` in `[https]`", config.https.listen)
+        })?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let url = match config.https.url.trim_end_matches('/') {
+            "" => format!("https://{address}"),
+            url => url.to_owned(),
+        };
+        config.web.fhir_base = format!("{url}/fhir");
+        let house = Arc::new(House::open(config).await?);
+        let config = &house.config;
+        let inlet = Mllp::bind(config.mllp.clone(), Arc::clone(&house.clock)).await?;
+        let mllp = inlet.addresses().to_vec();
+        let files = certificate::ensure(config, house.clock.now())?;
+        let tls = RustlsConfig::from_pem_file(&files.certificate, &files.key)
+            .await
+            .context("the server's certificate or its key cannot be used")?;
+        let fingerprint = certificate::fingerprint(&files.certificate)?;
+        let (stop, tasks, https) = (CancellationToken::new(), TaskTracker::new(), Handle::new());
+        let record = house.app.record.clone();
+        tasks.spawn(Box::new(inlet).run(record, stop.clone()));
+        serve_https(&house, (listener, tls), &https, &tasks)?;
+        let socket = local::listen(&config.socket())?;
+        let operating = axum::serve(socket, local::router(Arc::clone(&house)));
+        tasks.spawn(operating.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
+        Ok(Server { house, url, mllp, fingerprint, stop, https, tasks })
+    }
+
+    /// Waits for SIGTERM, SIGINT or `done`.
+    pub(crate) async fn until_told(&self, done: CancellationToken) -> Result<()> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = done.cancelled() => {}
+        }
+        Ok(())
+    }
+
+    /// Takes nothing new, answers what was taken, publishes a checkpoint.
+    pub(crate) async fn drain(self) {
+        let socket = self.house.config.socket();
+        let wait = Duration::from_millis(self.house.config.https.drain_ms);
+        self.stop.cancel();
+        self.https.graceful_shutdown(Some(wait));
+        self.tasks.close();
+        if tokio::time::timeout(wait, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some connections did not end in time (`drain_ms`)");
+        }
+        let _ = std::fs::remove_file(socket);
+        match Arc::into_inner(self.house) {
+            Some(house) => house.close().await,
+            None => tracing::warn!("something still holds the record"),
+        }
+    }
+}
+
+fn serve_https(
+    house: &Arc<House>,
+    (listener, tls): (TcpListener, RustlsConfig),
+    handle: &Handle<SocketAddr>,
+    tasks: &TaskTracker,
+) -> Result<()> {
+    let mut server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle.clone());
+    // A client that does not finish its request's head must not hold a connection.
+    let header = Duration::from_millis(house.config.https.header_ms);
+    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(header);
+    let router = web::router(Arc::clone(&house.app));
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tasks.spawn(async move {
+        if let Err(why) = server.serve(service).await {
+            tracing::error!(%why, "the HTTPS server stopped");
+        }
+    });
+    Ok(())
+}
