@@ -4,5 +4,7 @@
 //! **Start here**: [`hospital::Hospital`], then [`load::Figures`].
 
 pub mod dice;
+pub mod faults;
 pub mod hospital;
 pub mod load;
+pub mod traffic;

@@ -200,7 +200,7 @@ async fn read_answer(
 }
 
 /// Whether MSA-1 is `AA` or `CA` and MSA-2 is the message's own id.
-fn acknowledged(answer: &[u8], control: &[u8]) -> bool {
+pub(crate) fn acknowledged(answer: &[u8], control: &[u8]) -> bool {
     let Some(start) = memchr::memmem::find(answer, b"\rMSA|") else {
         return false;
     };

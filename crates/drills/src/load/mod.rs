@@ -14,8 +14,10 @@ use thiserror::Error;
 
 pub use histogram::Histogram;
 pub use http::{Call, HttpLoad, http};
+pub(crate) use mllp::acknowledged;
 pub use mllp::{MllpLoad, MllpTls, mllp};
 pub use oru::Template;
+pub(crate) use oru::id as patched_id;
 pub use pin::pinned;
 
 /// When a driver stops.

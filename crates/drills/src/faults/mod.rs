@@ -1,0 +1,12 @@
+//! Faults from outside: a real server that is killed at a random moment, again and again, while
+//! it is sent to; and the books that say afterwards whether it kept its word.
+
+mod audit;
+mod ledger;
+mod siege;
+mod victim;
+
+pub use audit::{Findings, audit};
+pub use ledger::{Breach, Ledger};
+pub use siege::{Outcome, Siege, SiegeError, siege};
+pub use victim::{Recipe, Victim};
