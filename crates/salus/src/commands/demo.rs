@@ -11,9 +11,10 @@ use drills::load::pinned;
 use drills::traffic::{Doors, Traffic};
 use event::{Account, Clock as _, Role};
 use inlets::mllp::FeedConfig;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::Demo;
+use crate::cli::{Demo, Format};
 use crate::clock::SystemClock;
 use crate::commands::serve::overrides;
 use crate::config::Config;
@@ -28,6 +29,7 @@ const OPENING: Duration = Duration::from_secs(120);
 const PAUSE_MAX: Duration = Duration::from_secs(20);
 
 /// Somebody to sign in as.
+#[derive(Serialize)]
 struct SignIn {
     login: String,
     name: String,
@@ -36,7 +38,15 @@ struct SignIn {
     password: String,
 }
 
-pub(crate) async fn run(mut config: Config, args: &Demo) -> Result<u8> {
+/// What is said once the doors are open, for programs.
+#[derive(Serialize)]
+struct Ready<'a> {
+    url: &'a str,
+    mllp: Vec<String>,
+    sign_ins: &'a [SignIn],
+}
+
+pub(crate) async fn run(mut config: Config, args: &Demo, format: Format) -> Result<u8> {
     if config.data == Config::default().data {
         config.data = FOLDER.into();
     }
@@ -48,7 +58,14 @@ pub(crate) async fn run(mut config: Config, args: &Demo) -> Result<u8> {
     let hospital = Hospital::new(args.seed, SystemClock.now());
     let sign_ins = people(&server, &hospital).await?;
     let doors = doors(&server).await?;
-    output::line(&words(&server, &sign_ins, args));
+    match format {
+        Format::Human => output::line(&words(&server, &sign_ins, args)),
+        Format::Json => output::line(&serde_json::to_string(&Ready {
+            url: &server.url,
+            mllp: server.mllp.iter().map(ToString::to_string).collect(),
+            sign_ins: &sign_ins,
+        })?),
+    }
     let done = CancellationToken::new();
     let working = tokio::spawn(traffic(
         (hospital, Traffic::new(doors)),
@@ -152,7 +169,7 @@ async fn traffic(
         if let Some(why) = &traffic.first_error {
             output::note(&format!("a transaction was refused: {why}"));
         }
-        output::line(&format!(
+        output::note(&format!(
             "the hospital is open: {} messages and transactions accepted, {} refused",
             traffic.sent.accepted, traffic.sent.refused
         ));

@@ -36,7 +36,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Bench(args) => bench::run(&args, format).await?,
         Command::Client(command) => client::run(config, command, format).await?,
         Command::Config(command) => config::run(&config, &command, format)?,
-        Command::Demo(args) => demo::run(config, &args).await?,
+        Command::Demo(args) => demo::run(config, &args, format).await?,
         Command::Doctor => doctor::run(&config, format).await?,
         Command::Import(args) => import::run(config, &args, format).await?,
         Command::Proof(args) => proof::run(&config, &args, format).await?,

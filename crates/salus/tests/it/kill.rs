@@ -1,0 +1,58 @@
+//! SIGKILL at a random moment, again and again, with the real binary.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use drills::faults::{Recipe, Siege, siege};
+use drills::load::Template;
+use event::{Clock, Time};
+
+const AT: Time = Time::from_millis(1_795_300_000_000);
+
+struct Later;
+
+/// Later than anything the server's own clock has said.
+impl Clock for Later {
+    fn now(&self) -> Time {
+        Time::from_millis(4_000_000_000_000)
+    }
+}
+
+fn address(said: &str) -> Option<std::net::SocketAddr> {
+    let ready: serde_json::Value = serde_json::from_str(said.lines().last()?).ok()?;
+    ready["mllp"][0].as_str()?.parse().ok()
+}
+
+/// 8 rounds; `SALUS_KILL_ROUNDS` asks for more (nightly: 200).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_server_acknowledged_survives_being_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let rounds = std::env::var("SALUS_KILL_ROUNDS").ok().and_then(|text| text.parse().ok());
+    let server = Recipe {
+        program: env!("CARGO_BIN_EXE_salus").into(),
+        args: ["--format", "json", "--data"]
+            .into_iter()
+            .map(Into::into)
+            .chain([data.clone().into_os_string()])
+            .chain(["serve", "--listen", "127.0.0.1:0", "--mllp", "127.0.0.1:0"].map(Into::into))
+            .collect(),
+        env: Vec::new(),
+        ready: "\"mllp\"".into(),
+        ready_wait: Duration::from_secs(60),
+    };
+    let outcome = siege(&Siege {
+        server,
+        data,
+        address,
+        seed: 7,
+        rounds: rounds.unwrap_or(8),
+        connections: 6,
+        messages_max: 200,
+        templates: Template::panels(1, 10, AT),
+        clock: Arc::new(Later),
+    })
+    .await
+    .unwrap();
+    assert_eq!(outcome.breaches, []);
+}

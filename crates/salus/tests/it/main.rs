@@ -1,0 +1,13 @@
+//! The binary as its users run it: real processes, real sockets, port 0.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what cannot be set up is a failed test"
+)]
+
+mod commands;
+mod kill;
+mod people;
+mod process;
+mod serving;

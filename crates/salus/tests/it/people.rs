@@ -1,0 +1,57 @@
+//! Other people's programs against the real server. They are installed by `./test`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::process::{Server, json};
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/real").canonicalize().unwrap()
+}
+
+fn installed() -> PathBuf {
+    let home = std::env::var_os("SALUS_REAL_HOME").map(PathBuf::from);
+    let home = home
+        .unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/salus/real"));
+    assert!(home.join(".ready-1").exists(), "run `./test`, which installs what this test needs");
+    home
+}
+
+#[test]
+fn senders_clients_and_verifiers_of_others_work_against_salus() {
+    installed();
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(&folder.path().join("data"));
+    let made = json(&server.data, &["client", "add", "real", "--scope", "system/*.cruds"]);
+    let output = Command::new("bash")
+        .arg(scripts().join("run.sh"))
+        .env("SALUS_FHIR", server.text("fhir"))
+        .env("SALUS_TOKEN", made["token"].as_str().unwrap())
+        .env("SALUS_CA", server.certificate())
+        .env("SALUS_MLLP", server.mllp())
+        .env("SALUS_DATA", &server.data)
+        .output()
+        .unwrap();
+    let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{why}");
+    assert!(!said.contains("failed"), "{said}");
+    assert!(server.stop().success());
+}
+
+#[test]
+fn every_page_works_in_a_browser() {
+    let home = installed();
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(&folder.path().join("data"), &["demo", "--speed", "0"]);
+    let opened = server.until("the hospital is open");
+    assert!(opened.contains("the hospital is open"), "{opened}");
+    let output = Command::new(home.join("venv/bin/python"))
+        .arg(scripts().join("pages.py"))
+        .env("SALUS_READY", server.ready.to_string())
+        .env("SALUS_SHOTS", folder.path())
+        .output()
+        .unwrap();
+    let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{said}\n{why}");
+    assert!(server.stop().success());
+}

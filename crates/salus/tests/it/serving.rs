@@ -1,0 +1,83 @@
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::process::{Server, json, run};
+
+fn send(address: &str, message: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(&[b"\x0B", message.as_bytes(), b"\x1C\r"].concat()).unwrap();
+    let (mut answer, mut byte) = (Vec::new(), [0]);
+    while !answer.ends_with(b"\x1C\r") {
+        stream.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    String::from_utf8(answer).unwrap()
+}
+
+fn admission(control: &str) -> String {
+    format!(
+        "MSH|^~\\&|ADT|STSALUS|SALUS|STSALUS|20261121120000||ADT^A01^ADT_A01|{control}|P|2.5\r\
+         EVN|A01|20261121120000\r\
+         PID|1||4711^^^STSALUS^MR||M\u{fc}ller^J\u{f6}rg||19500101|M\r\
+         PV1|1|I|MED1^101^A^STSALUS||||P1^Krueger^Lena|||||||||||V4711|||||||||||||||||||||||||20261121115900\r"
+    )
+}
+
+#[test]
+fn an_empty_folder_becomes_a_running_record_that_only_its_owner_can_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::serve(&data);
+    assert!(server.text("url").starts_with("https://127.0.0.1:"));
+    assert!(server.text("setup").contains("/setup/"));
+    for path in ["", "keys", "vault", "keys/root.key", "keys/log.key", "tls/key.pem"] {
+        let mode = std::fs::metadata(data.join(path)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{path}");
+    }
+    assert!(server.stop().success());
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::serve(&data);
+    let first = send(&server.mllp(), &admission("A1"));
+    assert!(first.contains("MSA|AA|A1"), "{first}");
+    assert!(server.stop().success());
+    let events = json(&data, &["verify"])["events"].as_u64().unwrap();
+
+    let server = Server::serve(&data);
+    assert_eq!(send(&server.mllp(), &admission("A1")), first, "a resend gets the same answer");
+    assert!(send(&server.mllp(), &admission("A2")).contains("MSA|AA|A2"));
+    assert!(server.stop().success());
+    let verified = json(&data, &["verify"]);
+    assert_eq!(verified["events"].as_u64(), Some(events + 1));
+    assert_eq!(verified["alterations"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn an_unknown_option_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("salus.toml");
+    std::fs::write(&file, "log = \"info\"\n[web]\nno_such_option = 1\n").unwrap();
+    let data = folder.path().join("data");
+    let output = run(&data, &["--config", file.to_str().unwrap(), "serve"]);
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(why.contains("line 3") && why.contains("no_such_option"), "{why}");
+    assert!(!data.exists());
+}
+
+#[test]
+fn plain_mllp_is_refused_off_loopback() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(
+        &folder.path().join("data"),
+        &["serve", "--listen", "127.0.0.1:0", "--mllp", "0.0.0.0:0"],
+    );
+    let why = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(why.contains("mllp.tls") || why.contains("TLS"), "{why}");
+}
