@@ -54,7 +54,8 @@ pub struct Ask {
 pub enum Relation {
     /// The patient lies on, or is expected on, a ward the person works on (the ward's code).
     Ward(String),
-    /// The person is named on a current encounter of the patient (as attending, referring ...).
+    /// The person is named on a current encounter of the patient, as what: a code of HL7 v3
+    /// ParticipationType (`ATND`, `REF` ...) or a word.
     CareTeam(String),
 }
 

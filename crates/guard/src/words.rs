@@ -141,31 +141,38 @@ fn wards(ask: &Ask, facts: &Facts) -> String {
 }
 
 fn shared_wards(ask: &Ask, facts: &Facts) -> Vec<String> {
-    let mut shared: Vec<String> = facts
-        .relations
-        .iter()
-        .filter_map(|relation| match relation {
-            Relation::Ward(code) => Some(code.clone()),
-            Relation::CareTeam(_) => None,
-        })
-        .filter(|code| ask.identity.wards.contains(code))
-        .collect();
-    shared.dedup();
-    shared
+    let has = |ward: &String| facts.relations.contains(&Relation::Ward(ward.clone()));
+    let own = ask.identity.wards.iter();
+    own.filter(|ward| has(ward)).cloned().collect()
 }
 
 fn parts(facts: &Facts) -> String {
-    let mut parts: Vec<String> = facts
-        .relations
-        .iter()
-        .filter_map(|relation| match relation {
-            Relation::CareTeam(part) if part.is_empty() => Some("one who cares".to_owned()),
-            Relation::CareTeam(part) => Some(part.clone()),
-            Relation::Ward(_) => None,
-        })
-        .collect();
-    parts.dedup();
+    let mut parts: Vec<String> = Vec::new();
+    for relation in &facts.relations {
+        let Relation::CareTeam(code) = relation else {
+            continue;
+        };
+        let part = part(code).to_owned();
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
     join(&parts)
+}
+
+/// A code of HL7 v3 ParticipationType in words; what is no such code stands for itself.
+fn part(code: &str) -> &str {
+    match code {
+        "ADM" => "admitting",
+        "ATND" => "attending",
+        "CON" => "consulting",
+        "DIS" => "discharging",
+        "PPRF" => "chiefly responsible",
+        "REF" => "referring",
+        "SPRF" => "assisting",
+        "" | "PART" => "taking part",
+        other => other,
+    }
 }
 
 fn types(kinds: &[String]) -> String {
