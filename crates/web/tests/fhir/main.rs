@@ -11,4 +11,6 @@ mod importing;
 #[cfg(test)]
 mod looks;
 #[cfg(test)]
+mod real_data;
+#[cfg(test)]
 mod writes;
