@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use event::Time;
-use seal::{Entry, Hash, Key, LogVerifier, Proof, TILE_WIDTH};
+use seal::{Decompressor, Entry, Hash, Key, LogVerifier, Proof, TILE_WIDTH};
 use tlog_tiles::{Error as TlogError, Hash as TlogHash, HashReader, prove_record};
 
 use crate::config::Config;
@@ -61,7 +61,8 @@ impl Record {
     /// missing.
     pub async fn proof(&self, index: u64) -> Outcome<String> {
         let (size, note, _) = self.checkpoint();
-        inclusion(self.inner.vault.as_ref(), index, (size, note)).await
+        inclusion(self.inner.vault.as_ref(), index, (size, note))
+            .await
             .map(|proof| proof.to_text())
     }
 
@@ -129,7 +130,7 @@ impl Inner {
             .key(&row.stream)
             .await?
             .ok_or(Error::Erased(row.seq))?;
-        open_row(row, &key)
+        open_row(&mut decompressor()?, row, &key)
     }
 
     async fn keys_of(&self, rows: &[Row]) -> Outcome<HashMap<[u8; 16], Key>> {
@@ -162,17 +163,30 @@ pub struct Proved {
 /// [`Error::NoSuchIndex`] if it is not there or not published, [`Error::Broken`] if files are
 /// missing.
 pub async fn prove(config: &Config, index: u64) -> Outcome<Proved> {
-    let journal = SqliteJournal::open_read_only(&config.journal()).await.map_err(broken)?;
+    let journal = SqliteJournal::open_read_only(&config.journal())
+        .await
+        .map_err(broken)?;
     let vault = LocalVault::open(&config.vault()).map_err(broken)?;
     let public_key = keyfile::public(config)?;
-    let note = vault.get(CHECKPOINT).await.map_err(broken)?.ok_or(Error::NoSuchIndex(index))?;
+    let note = vault
+        .get(CHECKPOINT)
+        .await
+        .map_err(broken)?
+        .ok_or(Error::NoSuchIndex(index))?;
     let note = String::from_utf8(note.to_vec()).map_err(broken)?;
     let log = LogVerifier::new(&public_key).map_err(broken)?;
     let (size, _) = log.verify(&note).map_err(broken)?;
     let proof = inclusion(&vault, index, (size, note)).await?.to_text();
     let rows = journal.rows(index, 1).await.map_err(broken)?;
-    let row = rows.into_iter().find(|row| row.seq == index).ok_or(Error::NoSuchIndex(index))?;
-    Ok(Proved { proof, entry: row.entry, public_key })
+    let row = rows
+        .into_iter()
+        .find(|row| row.seq == index)
+        .ok_or(Error::NoSuchIndex(index))?;
+    Ok(Proved {
+        proof,
+        entry: row.entry,
+        public_key,
+    })
 }
 
 /// How a record in a data folder stands.
@@ -191,12 +205,27 @@ pub struct Head {
 /// # Errors
 /// [`Error::Broken`] if the journal cannot be read.
 pub async fn head(config: &Config) -> Outcome<Head> {
-    let journal = SqliteJournal::open_read_only(&config.journal()).await.map_err(broken)?;
+    let journal = SqliteJournal::open_read_only(&config.journal())
+        .await
+        .map_err(broken)?;
     let size = journal.frontier().await.map_err(broken)?.size();
-    let published = journal.published().await.map_err(broken)?.map_or(0, |last| last.size);
-    let last = journal.rows(size.saturating_sub(1), 1).await.map_err(broken)?;
-    let last_at = last.first().map_or(Time::default(), |row| Time::from_millis(row.at));
-    Ok(Head { size, published, last_at })
+    let published = journal
+        .published()
+        .await
+        .map_err(broken)?
+        .map_or(0, |last| last.size);
+    let last = journal
+        .rows(size.saturating_sub(1), 1)
+        .await
+        .map_err(broken)?;
+    let last_at = last
+        .first()
+        .map_or(Time::default(), |row| Time::from_millis(row.at));
+    Ok(Head {
+        size,
+        published,
+        last_at,
+    })
 }
 
 /// The inclusion proof of `index` under a checkpoint, from the vault's tiles.
@@ -214,37 +243,59 @@ async fn inclusion(vault: &dyn Vault, index: u64, head: (u64, String)) -> Outcom
     }
     let proof = prove_record(size, index, &Known(known)).map_err(broken)?;
     let hashes = proof.iter().map(|hash| hash.0).collect();
-    Ok(Proof { extra: Vec::new(), index, hashes, checkpoint })
+    Ok(Proof {
+        extra: Vec::new(),
+        index,
+        hashes,
+        checkpoint,
+    })
 }
 
 async fn stored_hash(vault: &dyn Vault, stored: u64, size: u64) -> Outcome<Hash> {
     let (level, number) = tlog_tiles::split_stored_hash_index(stored);
     let (tile_level, inside) = (level / 8, level % 8);
     let first = number << inside;
-    let (tile, offset) = (first / TILE_WIDTH as u64, (first % TILE_WIDTH as u64) as usize);
+    let (tile, offset) = (
+        first / TILE_WIDTH as u64,
+        (first % TILE_WIDTH as u64) as usize,
+    );
     let there = size >> (8 * u32::from(tile_level));
     let width = (there - tile * TILE_WIDTH as u64).min(TILE_WIDTH as u64) as usize;
     let path = seal::tile_path(tile_level, tile, width);
     let missing = || broken(format!("`vault/{path}` is missing or damaged"));
-    let bytes = vault.get(&path).await.map_err(broken)?.ok_or_else(missing)?;
+    let bytes = vault
+        .get(&path)
+        .await
+        .map_err(broken)?
+        .ok_or_else(missing)?;
     let hashes = seal::read_tile(&bytes).ok_or_else(missing)?;
-    hashes.get(offset..offset + (1 << inside)).map(seal::subtree).ok_or_else(missing)
+    hashes
+        .get(offset..offset + (1 << inside))
+        .map(seal::subtree)
+        .ok_or_else(missing)
 }
 
 fn open_all(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Vec<Sealed>> {
     let with_key = rows
         .iter()
         .filter_map(|row| Some((row, keys.get(&row.stream)?)));
-    with_key.map(|(row, key)| open_row(row, key)).collect()
+    let mut decompressor = decompressor()?;
+    with_key
+        .map(|(row, key)| open_row(&mut decompressor, row, key))
+        .collect()
 }
 
-fn open_row(row: &Row, key: &Key) -> Outcome<Sealed> {
+fn decompressor() -> Outcome<Decompressor> {
+    Decompressor::new().ok_or_else(|| broken("there is no memory to decompress"))
+}
+
+fn open_row(decompressor: &mut Decompressor, row: &Row, key: &Key) -> Outcome<Sealed> {
     let altered = |why: &str| broken(format!("event {} was altered: {why}", row.seq));
     let entry = Entry::from_bytes(&row.entry).ok_or_else(|| altered("its entry"))?;
     if entry.stream != row.stream || entry.at != row.at {
         return Err(altered("its stream or its time"));
     }
-    let (_, plaintext) = seal::open(key, row.seq, &entry, &row.ciphertext)
+    let (_, plaintext) = seal::open(decompressor, key, (row.seq, &entry), &row.ciphertext)
         .map_err(|why| altered(&why.to_string()))?;
     let event = event::decode(&plaintext).map_err(broken)?;
     let at = Time::from_millis(row.at);

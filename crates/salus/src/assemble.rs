@@ -44,9 +44,22 @@ impl House {
         for reader in readers {
             tasks.spawn(follow(record.clone(), reader, stop.clone()));
         }
-        let rooms = Rooms { record, chart, staff, flow, policies, clock: Arc::clone(&clock) };
+        let rooms = Rooms {
+            record,
+            chart,
+            staff,
+            flow,
+            policies,
+            clock: Arc::clone(&clock),
+        };
         let app = Arc::new(App::new(rooms, config.web.clone()));
-        Ok(House { config, app, clock, stop, tasks })
+        Ok(House {
+            config,
+            app,
+            clock,
+            stop,
+            tasks,
+        })
     }
 
     /// Stops the readers, seals what was accepted and publishes.
@@ -67,7 +80,11 @@ pub(crate) fn policies(folder: &Path) -> Result<Policies> {
     let entries = fs::read_dir(folder)
         .with_context(|| format!("cannot read the policies in `{}`", folder.display()))?;
     for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         match path.extension().and_then(|ending| ending.to_str()) {
             Some("cedar") => sources.push((name, fs::read_to_string(&path)?)),
             Some("cedarschema") => schema = Some(fs::read_to_string(&path)?),
@@ -76,12 +93,18 @@ pub(crate) fn policies(folder: &Path) -> Result<Policies> {
     }
     sources.sort();
     let Some(schema) = schema else {
-        bail!("there is no `*.cedarschema` in `{}`; copy the one of Salus", folder.display());
+        bail!(
+            "there is no `*.cedarschema` in `{}`; copy the one of Salus",
+            folder.display()
+        );
     };
     Policies::load(&sources, &schema).context("the policies are wrong, so nobody is let in")
 }
 
 fn make_folder(path: &Path) -> Result<()> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
     made.with_context(|| format!("cannot make the folder `{}`", path.display()))
 }

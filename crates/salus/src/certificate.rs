@@ -26,9 +26,15 @@ pub(crate) struct Files {
 pub(crate) fn files(config: &Config) -> Files {
     if config.https.certificate.as_os_str().is_empty() {
         let folder = config.data.join("tls");
-        Files { certificate: folder.join("certificate.pem"), key: folder.join("key.pem") }
+        Files {
+            certificate: folder.join("certificate.pem"),
+            key: folder.join("key.pem"),
+        }
     } else {
-        Files { certificate: config.https.certificate.clone(), key: config.https.key.clone() }
+        Files {
+            certificate: config.https.certificate.clone(),
+            key: config.https.key.clone(),
+        }
     }
 }
 
@@ -43,9 +49,13 @@ pub(crate) fn ensure(config: &Config, now: Time) -> Result<Files> {
 
 fn make(files: &Files, now: Time) -> Result<()> {
     let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
-    params.distinguished_name.push(DnType::CommonName, "Salus, self-signed");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Salus, self-signed");
     for address in ["127.0.0.1", "::1"] {
-        params.subject_alt_names.push(SanType::IpAddress(address.parse()?));
+        params
+            .subject_alt_names
+            .push(SanType::IpAddress(address.parse()?));
     }
     params.not_before = moment(now.plus_millis(-BEFORE_MS));
     params.not_after = moment(now.plus_millis(LIFE_MS));
@@ -62,9 +72,16 @@ fn moment(at: Time) -> time::OffsetDateTime {
 
 fn write(path: &Path, text: &str) -> Result<()> {
     if let Some(folder) = path.parent() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
     }
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     Ok(())
@@ -77,7 +94,11 @@ pub(crate) fn fingerprint(path: &Path) -> Result<String> {
     let certificate = CertificateDer::from_pem_file(path)
         .with_context(|| format!("cannot read the certificate `{}`", path.display()))?;
     let hash = seal::sha256(&[certificate.as_ref()]);
-    Ok(hash.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":"))
+    Ok(hash
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect::<Vec<_>>()
+        .join(":"))
 }
 
 /// When the first certificate in a PEM file stops being valid.
@@ -86,5 +107,11 @@ pub(crate) fn expiry(path: &Path) -> Result<Time> {
     use rustls::pki_types::pem::PemObject as _;
     let der = CertificateDer::from_pem_file(path)?;
     let (_, parsed) = x509_parser::parse_x509_certificate(&der)?;
-    Ok(Time::from_millis(parsed.validity().not_after.timestamp().saturating_mul(1_000)))
+    Ok(Time::from_millis(
+        parsed
+            .validity()
+            .not_after
+            .timestamp()
+            .saturating_mul(1_000),
+    ))
 }

@@ -228,9 +228,15 @@ mod tests {
     #[test]
     fn every_command_that_does_something_has_an_example() {
         for command in Cli::command().get_subcommands() {
-            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
             let nested = command.get_subcommands().next().is_some();
-            assert!(nested || help.contains("Example") || command.get_name() == "help", "{help}");
+            assert!(
+                nested || help.contains("Example") || command.get_name() == "help",
+                "{help}"
+            );
         }
     }
 }

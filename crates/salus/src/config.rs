@@ -144,7 +144,10 @@ impl Config {
             .with_context(|| format!("cannot read the configuration file `{}`", path.display()))?;
         match toml::from_str(&text) {
             Ok(config) => Ok(config),
-            Err(why) => bail!("the configuration file `{}` is wrong:\n{why}", path.display()),
+            Err(why) => bail!(
+                "the configuration file `{}` is wrong:\n{why}",
+                path.display()
+            ),
         }
     }
 
@@ -198,7 +201,11 @@ mod tests {
 
     fn leaves(prefix: &str, table: &Table, out: &mut Vec<(String, Value)>) {
         for (key, value) in table {
-            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            let path = if prefix.is_empty() {
+                key.clone()
+            } else {
+                format!("{prefix}.{key}")
+            };
             match value {
                 Value::Table(inner) => leaves(&path, inner, out),
                 other => out.push((path, other.clone())),
@@ -229,7 +236,10 @@ mod tests {
         for (number, line) in lines.iter().enumerate() {
             let option = line.contains(" = ") && !line.starts_with('#');
             let before = number.checked_sub(1).map_or("", |before| lines[before]);
-            assert!(!option || before.starts_with('#') || line.contains(" # "), "{line}");
+            assert!(
+                !option || before.starts_with('#') || line.contains(" # "),
+                "{line}"
+            );
         }
     }
 

@@ -53,7 +53,11 @@ impl Parts {
     /// The parts of a file.
     pub(crate) fn of(path: &Path) -> Result<Parts> {
         let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()))?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_lowercase();
         let packed = name.ends_with(".gz");
         let inner = name.strip_suffix(".gz").unwrap_or(&name);
         let reader: Box<dyn BufRead + Send> = if packed {
@@ -66,7 +70,12 @@ impl Parts {
             Some("ndjson") => Kind::Lines,
             Some(_) | None => Kind::Messages,
         };
-        Ok(Parts { reader, kind, waiting: None, done: false })
+        Ok(Parts {
+            reader,
+            kind,
+            waiting: None,
+            done: false,
+        })
     }
 
     /// The next part; `None` at the end.
@@ -83,7 +92,10 @@ impl Parts {
         }
         let mut bytes = Vec::new();
         let limit = crate::local::PART_BYTES_MAX as u64;
-        self.reader.by_ref().take(limit + 1).read_to_end(&mut bytes)?;
+        self.reader
+            .by_ref()
+            .take(limit + 1)
+            .read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             bail!("it is larger than {limit} bytes; cut it into NDJSON");
         }
@@ -98,7 +110,13 @@ impl Parts {
         for _ in 0..LINES_PER_PART {
             let mut line = Vec::new();
             let limit = crate::local::PART_BYTES_MAX as u64;
-            if self.reader.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
+            if self
+                .reader
+                .by_ref()
+                .take(limit)
+                .read_until(b'\n', &mut line)?
+                == 0
+            {
                 break;
             }
             if line.len() > LONG_LINE_BYTES || is_bundle(&line) {
@@ -157,6 +175,9 @@ mod tests {
         use std::io::Write as _;
         let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packer.write_all(b"{}").unwrap();
-        assert_eq!(parts("a.json.gz", &packer.finish().unwrap()), [(Kind::Document, 2)]);
+        assert_eq!(
+            parts("a.json.gz", &packer.finish().unwrap()),
+            [(Kind::Document, 2)]
+        );
     }
 }

@@ -67,9 +67,7 @@ impl Operator {
     pub(crate) async fn add_client(&self, new: &NewClient) -> Result<String> {
         match self {
             Operator::Here(house) => client(house, new).await,
-            Operator::There(socket) => {
-                call(socket, "/client", &serde_json::to_vec(new)?).await
-            }
+            Operator::There(socket) => call(socket, "/client", &serde_json::to_vec(new)?).await,
         }
     }
 
@@ -80,7 +78,12 @@ impl Operator {
             Operator::There(socket) => {
                 let kind = serde_json::to_value(part.kind)?;
                 let kind = kind.as_str().unwrap_or_default();
-                call(socket, &format!("/take?kind={kind}&feed={}", part.feed), &bytes).await
+                call(
+                    socket,
+                    &format!("/take?kind={kind}&feed={}", part.feed),
+                    &bytes,
+                )
+                .await
             }
         }
     }
@@ -114,7 +117,10 @@ impl Operator {
 async fn client(house: &House, new: &NewClient) -> Result<String> {
     match &new.scopes {
         Some(scopes) => house.add_client(&new.id, &new.name, scopes).await,
-        None => house.change_account(&new.id, None).await.map(|()| String::new()),
+        None => house
+            .change_account(&new.id, None)
+            .await
+            .map(|()| String::new()),
     }
 }
 
@@ -142,11 +148,7 @@ async fn add_client(State(house): State<Arc<House>>, Json(new): Json<NewClient>)
     answer(client(&house, &new).await)
 }
 
-async fn take(
-    State(house): State<Arc<House>>,
-    Query(part): Query<Part>,
-    bytes: Bytes,
-) -> Response {
+async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: Bytes) -> Response {
     answer(house.take(part.kind, &part.feed, bytes.to_vec()).await)
 }
 
@@ -166,7 +168,9 @@ fn answer<T: Serialize>(done: Result<T>) -> Response {
 }
 
 async fn call<T: DeserializeOwned>(socket: &Path, path: &str, body: &[u8]) -> Result<T> {
-    let stream = UnixStream::connect(socket).await.context("the server has gone away")?;
+    let stream = UnixStream::connect(socket)
+        .await
+        .context("the server has gone away")?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driving = tokio::spawn(connection);

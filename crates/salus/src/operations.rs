@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use event::{
-    Account, AccountChange, Act, Actor, ActorKind, Body, Event, Role, Subject,
-};
+use event::{Account, AccountChange, Act, Actor, ActorKind, Body, Event, Role, Subject};
 use guard::{Ask, Facts, Identity, Standing, admit};
 use inlets::mllp::{Feed, FeedConfig, receive};
 use serde::{Deserialize, Serialize};
@@ -82,7 +80,10 @@ impl House {
             guard::Scope::parse(scope).with_context(|| format!("scope `{scope}`"))?;
         }
         let mut random = [0; 32];
-        SystemRandom::new().fill(&mut random).ok().context("the system has no randomness")?;
+        SystemRandom::new()
+            .fill(&mut random)
+            .ok()
+            .context("the system has no randomness")?;
         let made = staff::new_client(random);
         let account = Account {
             name: name.to_owned(),
@@ -108,13 +109,21 @@ impl House {
             detail: String::new(),
         };
         let decision = self.app.policies.decide(ask, &Facts::default());
-        let body = Body::Account(AccountChange { id: id.to_owned(), account });
+        let body = Body::Account(AccountChange {
+            id: id.to_owned(),
+            account,
+        });
         let subject = Subject::Account(id.to_owned());
         let event = Event::new(operator().actor, Act::Manage, subject, body);
         let admitted = admit(event.into(), Standing::Decided(&decision), "")
             .map_err(|refused| anyhow::anyhow!(refused.words))?;
         self.app.record.admit(vec![admitted]).await?;
-        if !self.app.staff.caught_up(self.app.record.size(), SETTLE).await {
+        if !self
+            .app
+            .staff
+            .caught_up(self.app.record.size(), SETTLE)
+            .await
+        {
             bail!("the account is sealed, but the view of accounts has not caught up yet");
         }
         Ok(())
@@ -129,11 +138,21 @@ impl House {
             Kind::Lines => {
                 let lines = bytes.split(|&byte| byte == b'\n');
                 let lines = lines.filter(|line| !line.trim_ascii().is_empty());
-                importer().resources(lines.map(|line| line.to_vec().into()).collect()).await
+                importer()
+                    .resources(lines.map(|line| line.to_vec().into()).collect())
+                    .await
             }
         };
-        let refused = imported.refused.into_iter().map(|one| (one.what, one.why)).collect();
-        Ok(Taken { accepted: imported.accepted, repeated: 0, refused })
+        let refused = imported
+            .refused
+            .into_iter()
+            .map(|one| (one.what, one.why))
+            .collect();
+        Ok(Taken {
+            accepted: imported.accepted,
+            repeated: 0,
+            refused,
+        })
     }
 
     /// An HL7 v2 file: one message, several, or a batch; each is admitted by itself.
@@ -171,12 +190,17 @@ impl House {
     /// The configured feed of that name; `import` is there without being configured.
     fn import_feed(&self, name: &str) -> Result<Feed> {
         let defaults = &self.config.mllp;
-        let configured = defaults.feeds.iter().find(|feed| feed.name == name).cloned();
+        let configured = defaults
+            .feeds
+            .iter()
+            .find(|feed| feed.name == name)
+            .cloned();
         let settings = match configured {
             Some(settings) => settings,
-            None if name == IMPORT_FEED => {
-                FeedConfig { name: name.to_owned(), ..FeedConfig::default() }
-            }
+            None if name == IMPORT_FEED => FeedConfig {
+                name: name.to_owned(),
+                ..FeedConfig::default()
+            },
             None => bail!("there is no feed `{name}`; add `[[mllp.feed]]` with this `name`"),
         };
         Ok(Feed::new(&settings, defaults)?)

@@ -36,7 +36,10 @@ impl Server {
     /// Binds every way in, opens the house and starts serving.
     pub(crate) async fn start(mut config: Config) -> Result<Server> {
         let listener = TcpListener::bind(config.https.listen).with_context(|| {
-            format!("cannot listen on {}; set `listen` in `[https]`", config.https.listen)
+            format!(
+                "cannot listen on {}; set `listen` in `[https]`",
+                config.https.listen
+            )
         })?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -60,8 +63,20 @@ impl Server {
         serve_https(&house, (listener, tls), &https, &tasks)?;
         let socket = local::listen(&config.socket())?;
         let operating = axum::serve(socket, local::router(Arc::clone(&house)));
-        tasks.spawn(operating.with_graceful_shutdown(stop.clone().cancelled_owned()).into_future());
-        Ok(Server { house, url, mllp, fingerprint, stop, https, tasks })
+        tasks.spawn(
+            operating
+                .with_graceful_shutdown(stop.clone().cancelled_owned())
+                .into_future(),
+        );
+        Ok(Server {
+            house,
+            url,
+            mllp,
+            fingerprint,
+            stop,
+            https,
+            tasks,
+        })
     }
 
     /// Waits for SIGTERM, SIGINT or `done`.
@@ -103,7 +118,11 @@ fn serve_https(
     let mut server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle.clone());
     // A client that does not finish its request's head must not hold a connection.
     let header = Duration::from_millis(house.config.https.header_ms);
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(header);
+    server
+        .http_builder()
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header);
     let router = web::router(Arc::clone(&house.app));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn(async move {

@@ -16,7 +16,10 @@ use toml::Table;
 const LINES_MAX: usize = 600;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 fn read(path: &str) -> String {
@@ -33,13 +36,19 @@ fn members() -> BTreeMap<String, PathBuf> {
     let members = workspace["workspace"]["members"].as_array().unwrap();
     let named = members.iter().map(|member| {
         let path = PathBuf::from(member.as_str().unwrap());
-        (path.file_name().unwrap().to_string_lossy().into_owned(), path)
+        (
+            path.file_name().unwrap().to_string_lossy().into_owned(),
+            path,
+        )
     });
     named.collect()
 }
 
 fn files_under(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
-    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+    for path in fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
         if path.is_dir() {
             files_under(&path, ending, found);
         } else if path.extension().is_some_and(|other| other == ending) {
@@ -52,22 +61,41 @@ fn files_under(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
 fn the_manifests_have_the_arrows_of_the_architecture() {
     let members = members();
     let text = read("ARCHITECTURE.md");
-    let table = text.lines().skip_while(|line| !line.starts_with("| crate |")).skip(2);
+    let table = text
+        .lines()
+        .skip_while(|line| !line.starts_with("| crate |"))
+        .skip(2);
     let allowed: BTreeMap<String, BTreeSet<String>> = table
         .take_while(|line| line.starts_with('|'))
         .map(|line| {
             let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-            (cells[1].to_owned(), cells[2].split_whitespace().map(str::to_owned).collect())
+            (
+                cells[1].to_owned(),
+                cells[2].split_whitespace().map(str::to_owned).collect(),
+            )
         })
         .collect();
-    assert_eq!(allowed.keys().collect::<Vec<_>>(), members.keys().collect::<Vec<_>>());
+    assert_eq!(
+        allowed.keys().collect::<Vec<_>>(),
+        members.keys().collect::<Vec<_>>()
+    );
     for (name, path) in &members {
-        let manifest: Table = read(path.join("Cargo.toml").to_str().unwrap()).parse().unwrap();
+        let manifest: Table = read(path.join("Cargo.toml").to_str().unwrap())
+            .parse()
+            .unwrap();
         let empty = Table::new();
-        let table = manifest.get("dependencies").and_then(|table| table.as_table());
-        let imports = table.unwrap_or(&empty).keys().filter(|key| members.contains_key(*key));
+        let table = manifest
+            .get("dependencies")
+            .and_then(|table| table.as_table());
+        let imports = table
+            .unwrap_or(&empty)
+            .keys()
+            .filter(|key| members.contains_key(*key));
         for import in imports {
-            assert!(allowed[name].contains(import), "`{name}` must not import `{import}`");
+            assert!(
+                allowed[name].contains(import),
+                "`{name}` must not import `{import}`"
+            );
         }
     }
 }
@@ -79,9 +107,20 @@ fn every_room_says_what_goes_in_and_out() {
         let file = ["lib.rs", "main.rs"].map(|name| folder.join(name));
         let file = file.iter().find(|file| file.exists()).unwrap();
         let text = fs::read_to_string(file).unwrap();
-        let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("//! **")).collect();
-        let heads: Vec<&str> = lines.iter().map(|line| line.split("**").nth(1).unwrap()).collect();
-        assert_eq!(heads, ["In", "Out", "Never", "Start here"], "{}", file.display());
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("//! **"))
+            .collect();
+        let heads: Vec<&str> = lines
+            .iter()
+            .map(|line| line.split("**").nth(1).unwrap())
+            .collect();
+        assert_eq!(
+            heads,
+            ["In", "Out", "Never", "Start here"],
+            "{}",
+            file.display()
+        );
         assert!(text.starts_with("//! **In**"), "{}", file.display());
     }
 }
@@ -100,18 +139,32 @@ fn files_are_rooms_and_not_halls() {
 fn links_in_the_documents_lead_somewhere() {
     let mut files = Vec::new();
     files_under(&root().join("docs"), "md", &mut files);
-    for name in ["README", "ARCHITECTURE", "CONTRIBUTING", "SECURITY", "CHANGELOG"] {
+    for name in [
+        "README",
+        "ARCHITECTURE",
+        "CONTRIBUTING",
+        "SECURITY",
+        "CHANGELOG",
+    ] {
         files.push(root().join(format!("{name}.md")));
     }
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             let path = link.split('#').next().unwrap_or_default();
             if path.is_empty() || path.contains("://") {
                 continue;
             }
             let target = file.parent().unwrap().join(path);
-            assert!(target.exists(), "{}: `{link}` leads nowhere", file.display());
+            assert!(
+                target.exists(),
+                "{}: `{link}` leads nowhere",
+                file.display()
+            );
         }
     }
 }
@@ -126,9 +179,16 @@ fn every_dependency_is_weighed_in_a_decision() {
         decisions.push_str(&fs::read_to_string(file).unwrap());
     }
     let members = members();
-    for name in workspace["workspace"]["dependencies"].as_table().unwrap().keys() {
+    for name in workspace["workspace"]["dependencies"]
+        .as_table()
+        .unwrap()
+        .keys()
+    {
         let said = decisions.contains(&format!("`{name}`"));
-        assert!(members.contains_key(name) || said, "`{name}` stands in no decision");
+        assert!(
+            members.contains_key(name) || said,
+            "`{name}` stands in no decision"
+        );
     }
 }
 
@@ -138,13 +198,26 @@ fn pure_rooms_stay_pure() {
         let manifest: Table = read(&format!("crates/{room}/Cargo.toml")).parse().unwrap();
         let table = manifest["dependencies"].as_table().unwrap();
         for name in ["tokio", "async-trait", "sqlx", "object_store", "axum"] {
-            assert!(!table.contains_key(name), "`{room}` must not import `{name}`");
+            assert!(
+                !table.contains_key(name),
+                "`{room}` must not import `{name}`"
+            );
         }
         let mut files = Vec::new();
-        files_under(&root().join("crates").join(room).join("src"), "rs", &mut files);
+        files_under(
+            &root().join("crates").join(room).join("src"),
+            "rs",
+            &mut files,
+        );
         for file in files {
             let text = fs::read_to_string(&file).unwrap();
-            for word in ["async fn", "SystemTime", "Instant::now", "std::fs", "std::net"] {
+            for word in [
+                "async fn",
+                "SystemTime",
+                "Instant::now",
+                "std::fs",
+                "std::net",
+            ] {
                 assert!(!text.contains(word), "{} has `{word}`", file.display());
             }
         }

@@ -23,6 +23,16 @@ impl Compressor {
     }
 }
 
+/// Reusable decompression state.
+pub struct Decompressor(bulk::Decompressor<'static>);
+
+impl Decompressor {
+    /// A fresh state; `None` if the library cannot make one (out of memory).
+    pub fn new() -> Option<Decompressor> {
+        bulk::Decompressor::new().ok().map(Decompressor)
+    }
+}
+
 /// A plaintext made ready to be sealed at an index that is not known yet.
 #[derive(Debug, Clone)]
 pub struct Prepared {
@@ -104,9 +114,9 @@ pub fn seal(
 /// # Errors
 /// [`KeyFault::Sealed`] if key, index, stream or bytes do not belong together.
 pub fn open(
+    decompressor: &mut Decompressor,
     key: &Key,
-    index: u64,
-    entry: &Entry,
+    (index, entry): (u64, &Entry),
     ciphertext: &[u8],
 ) -> Result<([u8; SALT_BYTES], Vec<u8>), KeyFault> {
     let (nonce, body) = ciphertext
@@ -125,8 +135,10 @@ pub fn open(
     let (salt, packed) = opened
         .split_first_chunk::<SALT_BYTES>()
         .ok_or(KeyFault::Short)?;
-    let plaintext =
-        bulk::decompress(packed, entry.length as usize).map_err(|_| KeyFault::Sealed)?;
+    let plaintext = decompressor
+        .0
+        .decompress(packed, entry.length as usize)
+        .map_err(|_| KeyFault::Sealed)?;
     if commitment(salt, &plaintext) != entry.commitment {
         return Err(KeyFault::Sealed);
     }
@@ -156,11 +168,19 @@ mod tests {
         (key, entry, ciphertext)
     }
 
+    fn opened(
+        key: &Key,
+        place: (u64, &Entry),
+        ciphertext: &[u8],
+    ) -> Result<([u8; SALT_BYTES], Vec<u8>), KeyFault> {
+        open(&mut Decompressor::new().unwrap(), key, place, ciphertext)
+    }
+
     proptest! {
         #[test]
         fn opens_to_what_was_sealed(plaintext in proptest::collection::vec(any::<u8>(), 0..5_000)) {
             let (key, entry, ciphertext) = sealed(&plaintext);
-            let (salt, opened) = open(&key, 42, &entry, &ciphertext).unwrap();
+            let (salt, opened) = opened(&key, (42, &entry), &ciphertext).unwrap();
             prop_assert_eq!(opened, plaintext);
             prop_assert_eq!(salt, [5; 32]);
         }
@@ -168,21 +188,27 @@ mod tests {
         #[test]
         fn any_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             let (key, entry, _) = sealed(b"code status: full");
-            prop_assert!(open(&key, 42, &entry, &bytes).is_err());
+            prop_assert!(opened(&key, (42, &entry), &bytes).is_err());
         }
     }
 
     #[test]
     fn belongs_to_one_index_one_stream_one_key() {
         let (key, entry, ciphertext) = sealed(b"DNR");
-        assert_eq!(open(&key, 43, &entry, &ciphertext), Err(KeyFault::Sealed));
+        assert_eq!(
+            opened(&key, (43, &entry), &ciphertext),
+            Err(KeyFault::Sealed)
+        );
         let other = Entry {
             stream: [4; 16],
             ..entry
         };
-        assert_eq!(open(&key, 42, &other, &ciphertext), Err(KeyFault::Sealed));
         assert_eq!(
-            open(&Key::new([8; 32]), 42, &entry, &ciphertext),
+            opened(&key, (42, &other), &ciphertext),
+            Err(KeyFault::Sealed)
+        );
+        assert_eq!(
+            opened(&Key::new([8; 32]), (42, &entry), &ciphertext),
             Err(KeyFault::Sealed)
         );
     }

@@ -13,7 +13,9 @@ mod tree;
 
 pub use checkpoint::{LogKey, LogVerifier, NoteFault};
 pub use entry::{ENTRY_BYTES, Entry};
-pub use envelope::{Compressor, Prepared, SALT_BYTES, commitment, open, prepare, seal};
+pub use envelope::{
+    Compressor, Decompressor, Prepared, SALT_BYTES, commitment, open, prepare, seal,
+};
 pub use keys::{KEY_BYTES, Key, KeyFault, derive, unwrap, wrap};
 pub use proof::{Proof, ProofFault, climb, consistent};
 pub use tile::{

@@ -52,8 +52,15 @@ struct Row {
 
 pub(crate) async fn run(args: &Bench, format: Format) -> Result<u8> {
     let known = ["hl7", "fhir", "seal", "verify"];
-    if let Some(other) = args.only.iter().find(|only| !known.contains(&only.as_str())) {
-        bail!("there is no figure `{other}`; there are {}", known.join(", "));
+    if let Some(other) = args
+        .only
+        .iter()
+        .find(|only| !known.contains(&only.as_str()))
+    {
+        bail!(
+            "there is no figure `{other}`; there are {}",
+            known.join(", ")
+        );
     }
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
     let folder = tempfile::tempdir().context("cannot make a folder to measure in")?;
@@ -74,7 +81,10 @@ pub(crate) async fn run(args: &Bench, format: Format) -> Result<u8> {
             .with_context(|| format!("cannot write `{}`", out.display()))?;
     }
     output::result(format, &report, words);
-    let failed = report.rows.iter().any(|row| row.figures.as_ref().is_some_and(|f| f.errors > 0));
+    let failed = report
+        .rows
+        .iter()
+        .any(|row| row.figures.as_ref().is_some_and(|f| f.errors > 0));
     Ok(if failed { output::FOUND } else { output::WELL })
 }
 
@@ -89,9 +99,16 @@ struct Measuring<'a> {
 
 impl<'a> Measuring<'a> {
     async fn start(folder: &Path, args: &'a Bench, cores: usize) -> Result<Measuring<'a>> {
-        let mut config = Config { data: folder.join("data"), ..Config::default() };
+        let mut config = Config {
+            data: folder.join("data"),
+            ..Config::default()
+        };
         config.https.listen.set_port(0);
-        config.mllp.listen.iter_mut().for_each(|address| address.set_port(0));
+        config
+            .mllp
+            .listen
+            .iter_mut()
+            .for_each(|address| address.set_port(0));
         config.mllp.feeds = Hospital::feeds().iter().map(feed).collect();
         config.web.body_bytes_max = 256 << 20;
         config.web.bundle_entries_max = 100_000;
@@ -99,8 +116,18 @@ impl<'a> Measuring<'a> {
         let scopes = ["system/*.cruds".to_owned()];
         let token = server.house.add_client("bench", "bench", &scopes).await?;
         let pem = std::fs::read(certificate::files(&server.house.config).certificate)?;
-        let report = Report { cores, rows: Vec::new() };
-        Ok(Measuring { server, args, tls: pinned(&pem)?, token, report, runs: 0 })
+        let report = Report {
+            cores,
+            rows: Vec::new(),
+        };
+        Ok(Measuring {
+            server,
+            args,
+            tls: pinned(&pem)?,
+            token,
+            report,
+            runs: 0,
+        })
     }
 
     fn seconds(&self) -> Duration {
@@ -111,13 +138,25 @@ impl<'a> Measuring<'a> {
         let (per_second, what) = (figures.per_second, what.to_owned());
         output::note(&format!("{what}: {per_second:.0} {unit}/s"));
         let figures = Some(figures);
-        self.report.rows.push(Row { what, per_second, unit, figures, note: String::new() });
+        self.report.rows.push(Row {
+            what,
+            per_second,
+            unit,
+            figures,
+            note: String::new(),
+        });
     }
 
     fn plain(&mut self, what: &str, per_second: f64, unit: &'static str, note: String) {
         output::note(&format!("{what}: {per_second:.2} {unit}/s {note}"));
         let what = what.to_owned();
-        self.report.rows.push(Row { what, per_second, unit, figures: None, note });
+        self.report.rows.push(Row {
+            what,
+            per_second,
+            unit,
+            figures: None,
+            note,
+        });
     }
 
     fn seal(&mut self) {
@@ -128,7 +167,12 @@ impl<'a> Measuring<'a> {
         }
         let seconds = start.elapsed().as_secs_f64();
         let note = format!("root {:02x?}", frontier.root().first());
-        self.plain("leaves hashed and added, one core", 2e6 / seconds, "leaves", note);
+        self.plain(
+            "leaves hashed and added, one core",
+            2e6 / seconds,
+            "leaves",
+            note,
+        );
     }
 
     async fn hl7(&mut self) -> Result<()> {
@@ -158,7 +202,8 @@ impl<'a> Measuring<'a> {
             self.charts().await?;
             let took = start.elapsed().as_secs_f64();
             if let Some(row) = self.report.rows.last_mut() {
-                row.note = format!("chart behind by {behind:.1} s at most, caught up {took:.1} s later");
+                row.note =
+                    format!("chart behind by {behind:.1} s at most, caught up {took:.1} s later");
             }
         }
         Ok(())
@@ -168,13 +213,21 @@ impl<'a> Measuring<'a> {
         let bundles = self.bundles()?;
         let calls: Vec<Call> = bundles;
         let start = now();
-        let figures = http(&self.http(4, Until::Count(calls.len() as u64)), Box::new(calls.into_iter()))
-            .await?;
+        let figures = http(
+            &self.http(4, Until::Count(calls.len() as u64)),
+            Box::new(calls.into_iter()),
+        )
+        .await?;
         let units = figures.units as f64;
         self.row("FHIR transactions acknowledged", "resources", figures);
         self.charts().await?;
         let searchable = units / start.elapsed().as_secs_f64();
-        self.plain("FHIR transactions searchable", searchable, "resources", String::new());
+        self.plain(
+            "FHIR transactions searchable",
+            searchable,
+            "resources",
+            String::new(),
+        );
         self.seed().await?;
         let observation = |n: usize| observation(n % PATIENTS, None);
         let creates = (0..).map(move |n| Call::post("/Observation", observation(n), 1));
@@ -187,7 +240,9 @@ impl<'a> Measuring<'a> {
         self.row("reads, each sealed", "requests", figures);
         let searches = (0..).map(|n: usize| {
             let patient = n % PATIENTS;
-            Call::get(format!("/Observation?patient=bench-{patient}&code=8867-4&_count=10"))
+            Call::get(format!(
+                "/Observation?patient=bench-{patient}&code=8867-4&_count=10"
+            ))
         });
         let figures = http(&load, Box::new(searches)).await?;
         self.row("searches, each sealed", "requests", figures);
@@ -217,7 +272,9 @@ impl<'a> Measuring<'a> {
     }
 
     fn bundles(&self) -> Result<Vec<Call>> {
-        let Some(path) = &self.args.bundles else { return Ok(own_bundles()) };
+        let Some(path) = &self.args.bundles else {
+            return Ok(own_bundles());
+        };
         let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()))?;
         let mut calls = Vec::new();
         for line in BufReader::new(file).lines() {
@@ -249,9 +306,16 @@ impl<'a> Measuring<'a> {
 
     async fn finish(mut self, verifying: bool) -> Result<Report> {
         let (now_mb, most_mb) = memory();
-        self.plain("resident memory", now_mb, "MB, now", format!("{most_mb:.0} MB at most"));
+        self.plain(
+            "resident memory",
+            now_mb,
+            "MB, now",
+            format!("{most_mb:.0} MB at most"),
+        );
         let config = self.server.house.config.record();
-        let Measuring { server, mut report, .. } = self;
+        let Measuring {
+            server, mut report, ..
+        } = self;
         server.drain().await;
         if verifying {
             let start = now();
@@ -300,7 +364,12 @@ fn own_bundles() -> Vec<Call> {
 }
 
 fn put(path: String, body: String) -> Call {
-    Call { method: hyper::Method::PUT, path, body: body.into(), units: 1 }
+    Call {
+        method: hyper::Method::PUT,
+        path,
+        body: body.into(),
+        units: 1,
+    }
 }
 
 fn observation(patient: usize, id: Option<&str>) -> String {
@@ -336,7 +405,10 @@ fn memory() -> (f64, f64) {
     (kilobytes("VmRSS:"), kilobytes("VmHWM:"))
 }
 
-#[expect(clippy::disallowed_methods, reason = "measuring is what a benchmark does")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "measuring is what a benchmark does"
+)]
 fn now() -> Instant {
     Instant::now()
 }
@@ -352,17 +424,25 @@ fn words(report: &Report) -> String {
         "errors"
     );
     for row in &report.rows {
-        let (p50, p99, errors) = row.figures.as_ref().map_or(
-            (String::new(), String::new(), String::new()),
-            |f| (format!("{:.2}", f.p50_ms), format!("{:.2}", f.p99_ms), f.errors.to_string()),
-        );
+        let (p50, p99, errors) =
+            row.figures
+                .as_ref()
+                .map_or((String::new(), String::new(), String::new()), |f| {
+                    (
+                        format!("{:.2}", f.p50_ms),
+                        format!("{:.2}", f.p99_ms),
+                        f.errors.to_string(),
+                    )
+                });
         let number = if row.per_second < 100.0 {
             format!("{:.2}", row.per_second)
         } else {
             format!("{:.0}", row.per_second)
         };
         let (what, unit) = (&row.what, row.unit);
-        out.push_str(&format!("{what:<44} {number:>12}  {unit:<11} {p50:>8} {p99:>8} {errors:>7}\n"));
+        out.push_str(&format!(
+            "{what:<44} {number:>12}  {unit:<11} {p50:>8} {p99:>8} {errors:>7}\n"
+        ));
         if !row.note.is_empty() {
             out.push_str(&format!("    {}\n", row.note));
         }

@@ -14,16 +14,25 @@ struct Made {
 
 pub(crate) async fn run(config: Config, command: Client, format: Format) -> Result<u8> {
     let new = match command {
-        Client::Add { id, name, scopes } => {
-            NewClient { name: name.unwrap_or_else(|| id.clone()), id, scopes: Some(scopes) }
-        }
-        Client::Remove { id } => NewClient { name: String::new(), id, scopes: None },
+        Client::Add { id, name, scopes } => NewClient {
+            name: name.unwrap_or_else(|| id.clone()),
+            id,
+            scopes: Some(scopes),
+        },
+        Client::Remove { id } => NewClient {
+            name: String::new(),
+            id,
+            scopes: None,
+        },
     };
     let operator = Operator::reach(config).await?;
     let made = operator.add_client(&new).await;
     operator.done().await;
     let token = made?;
-    let made = Made { id: new.id, token: new.scopes.is_some().then_some(token) };
+    let made = Made {
+        id: new.id,
+        token: new.scopes.is_some().then_some(token),
+    };
     output::result(format, &made, |made| match &made.token {
         Some(token) => format!(
             "client `{}` may sign in with this token, which is shown only now:\n  {token}",

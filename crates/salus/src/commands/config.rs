@@ -22,7 +22,9 @@ pub(crate) fn run(config: &Config, command: &ConfigCommand, format: Format) -> R
             });
         }
         ConfigCommand::Show => {
-            output::result(format, config, |config| toml::to_string(config).unwrap_or_default());
+            output::result(format, config, |config| {
+                toml::to_string(config).unwrap_or_default()
+            });
         }
     }
     Ok(output::WELL)

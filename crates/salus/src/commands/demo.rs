@@ -69,7 +69,10 @@ pub(crate) async fn run(mut config: Config, args: &Demo, format: Format) -> Resu
     let done = CancellationToken::new();
     let working = tokio::spawn(traffic(
         (hospital, Traffic::new(doors)),
-        Pace { speed: args.speed, fresh },
+        Pace {
+            speed: args.speed,
+            fresh,
+        },
         (server.house.app.clone(), done.clone()),
     ));
     server.until_told(CancellationToken::new()).await?;
@@ -113,7 +116,10 @@ async fn people(server: &Server, hospital: &Hospital) -> Result<Vec<SignIn>> {
             secret,
             scopes: Vec::new(),
         };
-        server.house.change_account(&person.login, Some(account)).await?;
+        server
+            .house
+            .change_account(&person.login, Some(account))
+            .await?;
         shown.push(SignIn {
             login: person.login.clone(),
             name: person.name.clone(),
@@ -129,14 +135,20 @@ async fn doors(server: &Server) -> Result<Doors> {
     let mut tokens = HashMap::new();
     for client in Hospital::clients() {
         let scopes: Vec<String> = client.scopes.iter().map(|&scope| scope.into()).collect();
-        let token = server.house.add_client(client.id, client.name, &scopes).await?;
+        let token = server
+            .house
+            .add_client(client.id, client.name, &scopes)
+            .await?;
         tokens.insert(client.id.to_owned(), token);
     }
     let certificate = certificate::files(&server.house.config).certificate;
     let pem = std::fs::read(&certificate)
         .with_context(|| format!("cannot read `{}`", certificate.display()))?;
     Ok(Doors {
-        mllp: *server.mllp.first().context("the demo needs MLLP; set `listen` in `[mllp]`")?,
+        mllp: *server
+            .mllp
+            .first()
+            .context("the demo needs MLLP; set `listen` in `[mllp]`")?,
         fhir: format!("{}/fhir", server.url),
         tls: pinned(&pem)?,
         tokens,
@@ -156,8 +168,9 @@ async fn traffic(
 ) -> Result<()> {
     let opening = hospital.opening();
     if pace.fresh {
-        let (messages, bundles): (Vec<Item>, Vec<Item>) =
-            opening.into_iter().partition(|item| matches!(item.via, Via::Hl7 { .. }));
+        let (messages, bundles): (Vec<Item>, Vec<Item>) = opening
+            .into_iter()
+            .partition(|item| matches!(item.via, Via::Hl7 { .. }));
         for item in messages {
             traffic.send(item).await?;
         }
@@ -182,7 +195,9 @@ async fn traffic(
         let gap = item.at.since(before.unwrap_or(item.at));
         before = Some(item.at);
         let gap = u64::try_from(gap).unwrap_or(0);
-        let pause = Duration::from_millis(gap).div_f64(pace.speed).min(PAUSE_MAX);
+        let pause = Duration::from_millis(gap)
+            .div_f64(pace.speed)
+            .min(PAUSE_MAX);
         tokio::select! {
             () = done.cancelled() => return Ok(()),
             () = tokio::time::sleep(pause) => {}
@@ -197,13 +212,24 @@ fn password() -> Result<String> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut bytes = [0; 16];
     random(&mut bytes)?;
-    let letters = bytes.iter().map(|byte| LETTERS.get(usize::from(byte % 32)).copied());
-    let letters: Vec<char> = letters.map(|letter| char::from(letter.unwrap_or(b'x'))).collect();
-    Ok(letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join("-"))
+    let letters = bytes
+        .iter()
+        .map(|byte| LETTERS.get(usize::from(byte % 32)).copied());
+    let letters: Vec<char> = letters
+        .map(|letter| char::from(letter.unwrap_or(b'x')))
+        .collect();
+    Ok(letters
+        .chunks(4)
+        .map(String::from_iter)
+        .collect::<Vec<_>>()
+        .join("-"))
 }
 
 fn random(bytes: &mut [u8]) -> Result<()> {
-    SystemRandom::new().fill(bytes).ok().context("the system has no randomness")
+    SystemRandom::new()
+        .fill(bytes)
+        .ok()
+        .context("the system has no randomness")
 }
 
 fn words(server: &Server, sign_ins: &[SignIn], args: &Demo) -> String {
@@ -217,8 +243,11 @@ fn words(server: &Server, sign_ins: &[SignIn], args: &Demo) -> String {
         server.fingerprint,
     );
     for one in sign_ins {
-        let wards =
-            if one.wards.is_empty() { String::new() } else { format!(", ward {}", one.wards) };
+        let wards = if one.wards.is_empty() {
+            String::new()
+        } else {
+            format!(", ward {}", one.wards)
+        };
         out.push_str(&format!(
             "  {:16} {:24} {} ({}{wards})\n",
             one.login,
@@ -256,6 +285,5 @@ mod tests {
         assert_eq!(one.len(), 19);
         assert_ne!(one, two);
         assert!(staff::hash_password(&one, [0; 16]).is_ok());
-        
     }
 }

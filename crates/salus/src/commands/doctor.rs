@@ -40,22 +40,42 @@ struct Finding {
 }
 
 fn ok(what: &'static str, found: impl ToString) -> Finding {
-    Finding { what, state: State::Ok, found: found.to_string(), to_do: String::new() }
+    Finding {
+        what,
+        state: State::Ok,
+        found: found.to_string(),
+        to_do: String::new(),
+    }
 }
 
 fn warning(what: &'static str, found: impl ToString, to_do: &str) -> Finding {
-    Finding { what, state: State::Warning, found: found.to_string(), to_do: to_do.to_owned() }
+    Finding {
+        what,
+        state: State::Warning,
+        found: found.to_string(),
+        to_do: to_do.to_owned(),
+    }
 }
 
 fn wrong(what: &'static str, found: impl ToString, to_do: &str) -> Finding {
-    Finding { what, state: State::Wrong, found: found.to_string(), to_do: to_do.to_owned() }
+    Finding {
+        what,
+        state: State::Wrong,
+        found: found.to_string(),
+        to_do: to_do.to_owned(),
+    }
 }
 
 pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
     let now = SystemClock.now();
     let mut findings = vec![folder(config), policies(config)];
     if config.data.is_dir() {
-        findings.extend([permissions(config), keys(config), disk(config), sync(config)]);
+        findings.extend([
+            permissions(config),
+            keys(config),
+            disk(config),
+            sync(config),
+        ]);
         findings.extend([tls(config, now), server(config).await]);
         findings.extend(record(config, now).await);
     }
@@ -79,22 +99,37 @@ fn folder(config: &Config) -> Finding {
 
 fn policies(config: &Config) -> Finding {
     match assemble::policies(&config.policies) {
-        Ok(policies) => ok("policies", format!("{} policies, valid", policies.list().len())),
-        Err(why) => wrong("policies", format!("{why:#}"), "mend the line that is named"),
+        Ok(policies) => ok(
+            "policies",
+            format!("{} policies, valid", policies.list().len()),
+        ),
+        Err(why) => wrong(
+            "policies",
+            format!("{why:#}"),
+            "mend the line that is named",
+        ),
     }
 }
 
 fn permissions(config: &Config) -> Finding {
-    let open = [&config.data, &config.data.join("keys"), &config.data.join("keys/root.key")]
-        .into_iter()
-        .filter(|path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0))
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>();
+    let open = [
+        &config.data,
+        &config.data.join("keys"),
+        &config.data.join("keys/root.key"),
+    ]
+    .into_iter()
+    .filter(|path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0))
+    .map(|path| path.display().to_string())
+    .collect::<Vec<_>>();
     if open.is_empty() {
         ok("permissions", "only the owner can read the data folder")
     } else {
         let paths = open.join(" ");
-        wrong("permissions", format!("others can read {paths}"), &format!("chmod go-rwx {paths}"))
+        wrong(
+            "permissions",
+            format!("others can read {paths}"),
+            &format!("chmod go-rwx {paths}"),
+        )
     }
 }
 
@@ -110,7 +145,11 @@ fn keys(config: &Config) -> Finding {
             "keep a copy of the folder `keys` away from this machine: without root.key no record can be read",
         )
     } else {
-        wrong("keys", format!("missing: {}", missing.join(", ")), "put them back from your copy")
+        wrong(
+            "keys",
+            format!("missing: {}", missing.join(", ")),
+            "put them back from your copy",
+        )
     }
 }
 
@@ -130,7 +169,10 @@ fn disk(config: &Config) -> Finding {
 }
 
 /// Every acknowledgement waits for one of these.
-#[expect(clippy::disallowed_methods, reason = "it is a duration on this machine that is wanted")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is a duration on this machine that is wanted"
+)]
 fn sync(config: &Config) -> Finding {
     let path = config.data.join("doctor.tmp");
     let measure = || -> std::io::Result<Duration> {
@@ -162,13 +204,20 @@ fn tls(config: &Config, now: Time) -> Finding {
     let files = certificate::files(config);
     match certificate::expiry(&files.certificate) {
         Ok(end) if end.since(now) > EXPIRES_SOON_MS => ok("certificate", format!("until {end}")),
-        Ok(end) => {
-            warning("certificate", format!("until {end}"), "replace it; see `[https]`")
-        }
-        Err(_) if config.https.certificate.as_os_str().is_empty() => {
-            ok("certificate", "a self-signed one is made at the first start")
-        }
-        Err(why) => wrong("certificate", format!("{why:#}"), "mend `certificate` in `[https]`"),
+        Ok(end) => warning(
+            "certificate",
+            format!("until {end}"),
+            "replace it; see `[https]`",
+        ),
+        Err(_) if config.https.certificate.as_os_str().is_empty() => ok(
+            "certificate",
+            "a self-signed one is made at the first start",
+        ),
+        Err(why) => wrong(
+            "certificate",
+            format!("{why:#}"),
+            "mend `certificate` in `[https]`",
+        ),
     }
 }
 
@@ -193,11 +242,22 @@ async fn record(config: &Config, now: Time) -> Vec<Finding> {
         ok("checkpoint", format!("over {} events", head.published))
     } else {
         let found = format!("{behind} events are not under a checkpoint");
-        warning("checkpoint", found, "start the server; look at its log if it runs")
+        warning(
+            "checkpoint",
+            found,
+            "start the server; look at its log if it runs",
+        )
     });
     findings.push(if head.last_at > now.plus_millis(CHECKPOINT_OLD_MS) {
-        let found = format!("the last event is of {}, later than now ({now})", head.last_at);
-        wrong("clock", found, "set the clock: new events carry that time until it has passed")
+        let found = format!(
+            "the last event is of {}, later than now ({now})",
+            head.last_at
+        );
+        wrong(
+            "clock",
+            found,
+            "set the clock: new events carry that time until it has passed",
+        )
     } else {
         ok("clock", now)
     });
@@ -227,7 +287,10 @@ mod tests {
     #[test]
     fn what_is_wrong_says_what_to_do() {
         let folder = tempfile::tempdir().unwrap();
-        let config = Config { data: folder.path().join("none"), ..Config::default() };
+        let config = Config {
+            data: folder.path().join("none"),
+            ..Config::default()
+        };
         let finding = super::folder(&config);
         assert_eq!(finding.state, State::Wrong);
         assert!(finding.to_do.contains("salus serve"));
@@ -239,7 +302,10 @@ mod tests {
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();
         fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
-        let config = Config { data: data.clone(), ..Config::default() };
+        let config = Config {
+            data: data.clone(),
+            ..Config::default()
+        };
         assert_eq!(permissions(&config).state, State::Wrong);
         fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
         assert_eq!(permissions(&config).state, State::Ok);

@@ -56,10 +56,17 @@ pub(crate) async fn run(config: Config, args: &Import, format: Format) -> Result
     bar.set_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} files, {eta} left  {wide_msg}",
     )?);
-    let mut importing =
-        Importing { operator, feed: args.feed.clone(), marks, imported: Imported::default() };
+    let mut importing = Importing {
+        operator,
+        feed: args.feed.clone(),
+        marks,
+        imported: Imported::default(),
+    };
     for file in &files {
-        let told = importing.file(file).await.with_context(|| format!("`{}`", file.display()));
+        let told = importing
+            .file(file)
+            .await
+            .with_context(|| format!("`{}`", file.display()));
         if let Err(why) = told {
             importing.operator.done().await;
             return Err(why);
@@ -71,7 +78,11 @@ pub(crate) async fn run(config: Config, args: &Import, format: Format) -> Result
     importing.operator.done().await;
     let imported = importing.imported;
     output::result(format, &imported, words);
-    Ok(if imported.refused == 0 { output::WELL } else { output::FOUND })
+    Ok(if imported.refused == 0 {
+        output::WELL
+    } else {
+        output::FOUND
+    })
 }
 
 struct Importing {
@@ -97,12 +108,27 @@ impl Importing {
             if number <= mark.parts {
                 continue;
             }
-            let part = Part { kind, feed: self.feed.clone() };
+            let part = Part {
+                kind,
+                feed: self.feed.clone(),
+            };
             let taken = self.operator.take(&part, bytes).await?;
             self.count(path, taken);
-            self.marks.set(&key, Mark { parts: number, whole: false })?;
+            self.marks.set(
+                &key,
+                Mark {
+                    parts: number,
+                    whole: false,
+                },
+            )?;
         }
-        self.marks.set(&key, Mark { parts: number, whole: true })
+        self.marks.set(
+            &key,
+            Mark {
+                parts: number,
+                whole: true,
+            },
+        )
     }
 
     fn count(&mut self, path: &Path, taken: Taken) {
@@ -153,13 +179,21 @@ fn key(path: &Path) -> Result<String> {
     use std::os::unix::fs::MetadataExt as _;
     let whole = path.canonicalize()?;
     let meta = fs::metadata(&whole)?;
-    Ok(format!("{}|{}|{}", whole.display(), meta.len(), meta.mtime()))
+    Ok(format!(
+        "{}|{}|{}",
+        whole.display(),
+        meta.len(),
+        meta.mtime()
+    ))
 }
 
 fn words(imported: &Imported) -> String {
     let mut out = String::new();
     for one in &imported.refusals {
-        out.push_str(&format!("refused  {}: {}: {}\n", one.file, one.what, one.why));
+        out.push_str(&format!(
+            "refused  {}: {}: {}\n",
+            one.file, one.what, one.why
+        ));
     }
     if imported.refused > imported.refusals.len() as u64 {
         out.push_str("refused  ... and more, by reason:\n");

@@ -51,5 +51,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
 /// Logs go to standard error; they never carry patient data.
 fn log(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }

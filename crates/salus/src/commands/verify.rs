@@ -48,14 +48,23 @@ pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
         alterations: alterations.collect(),
     };
     output::result(format, &verified, words);
-    Ok(if verified.alterations.is_empty() { output::WELL } else { output::FOUND })
+    Ok(if verified.alterations.is_empty() {
+        output::WELL
+    } else {
+        output::FOUND
+    })
 }
 
 fn words(verified: &Verified) -> String {
     let mut out = String::new();
     for one in &verified.alterations {
-        let place = one.index.map_or(String::new(), |index| format!("event {index}, "));
-        let owner = one.owner.as_ref().map_or(String::new(), |owner| format!("{owner}, "));
+        let place = one
+            .index
+            .map_or(String::new(), |index| format!("event {index}, "));
+        let owner = one
+            .owner
+            .as_ref()
+            .map_or(String::new(), |owner| format!("{owner}, "));
         out.push_str(&format!(
             "ALTERED  {place}{owner}{}\n  sealed: {}\n  found:  {}\n",
             one.field, one.expected, one.found

@@ -28,7 +28,9 @@ fn address(said: &str) -> Option<std::net::SocketAddr> {
 async fn what_the_server_acknowledged_survives_being_killed() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let rounds = std::env::var("SALUS_KILL_ROUNDS").ok().and_then(|text| text.parse().ok());
+    let rounds = std::env::var("SALUS_KILL_ROUNDS")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let server = Recipe {
         program: env!("CARGO_BIN_EXE_salus").into(),
         args: ["--format", "json", "--data"]

@@ -6,14 +6,21 @@ use std::process::Command;
 use crate::process::{Server, json};
 
 fn scripts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/real").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/real")
+        .canonicalize()
+        .unwrap()
 }
 
 fn installed() -> PathBuf {
     let home = std::env::var_os("SALUS_REAL_HOME").map(PathBuf::from);
-    let home = home
-        .unwrap_or_else(|| PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/salus/real"));
-    assert!(home.join(".ready-1").exists(), "run `./test`, which installs what this test needs");
+    let home = home.unwrap_or_else(|| {
+        PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/salus/real")
+    });
+    assert!(
+        home.join(".ready-1").exists(),
+        "run `./test`, which installs what this test needs"
+    );
     home
 }
 
@@ -22,7 +29,10 @@ fn senders_clients_and_verifiers_of_others_work_against_salus() {
     installed();
     let folder = tempfile::tempdir().unwrap();
     let server = Server::serve(&folder.path().join("data"));
-    let made = json(&server.data, &["client", "add", "real", "--scope", "system/*.cruds"]);
+    let made = json(
+        &server.data,
+        &["client", "add", "real", "--scope", "system/*.cruds"],
+    );
     let output = Command::new("bash")
         .arg(scripts().join("run.sh"))
         .env("SALUS_FHIR", server.text("fhir"))
@@ -32,7 +42,10 @@ fn senders_clients_and_verifiers_of_others_work_against_salus() {
         .env("SALUS_DATA", &server.data)
         .output()
         .unwrap();
-    let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (said, why) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{said}\n{why}");
     assert!(!said.contains("failed"), "{said}");
     assert!(server.stop().success());
@@ -51,7 +64,10 @@ fn every_page_works_in_a_browser() {
         .env("SALUS_SHOTS", folder.path())
         .output()
         .unwrap();
-    let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (said, why) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{said}\n{why}");
     assert!(server.stop().success());
 }

@@ -46,14 +46,25 @@ impl Server {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
         if line.is_empty() {
             let mut why = String::new();
-            child.stderr.take().unwrap().read_to_string(&mut why).unwrap();
+            child
+                .stderr
+                .take()
+                .unwrap()
+                .read_to_string(&mut why)
+                .unwrap();
             assert_eq!(why, "", "it did not start");
         }
         let ready = serde_json::from_str(&line).unwrap();
-        Server { child, ready, data: data.to_owned() }
+        Server {
+            child,
+            ready,
+            data: data.to_owned(),
+        }
     }
 
     pub(crate) fn text(&self, key: &str) -> String {

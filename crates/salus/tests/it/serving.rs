@@ -6,7 +6,9 @@ use crate::process::{Server, json, run};
 
 fn send(address: &str, message: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(&[b"\x0B", message.as_bytes(), b"\x1C\r"].concat()).unwrap();
+    stream
+        .write_all(&[b"\x0B", message.as_bytes(), b"\x1C\r"].concat())
+        .unwrap();
     let (mut answer, mut byte) = (Vec::new(), [0]);
     while !answer.ends_with(b"\x1C\r") {
         stream.read_exact(&mut byte).unwrap();
@@ -31,8 +33,18 @@ fn an_empty_folder_becomes_a_running_record_that_only_its_owner_can_read() {
     let server = Server::serve(&data);
     assert!(server.text("url").starts_with("https://127.0.0.1:"));
     assert!(server.text("setup").contains("/setup/"));
-    for path in ["", "keys", "vault", "keys/root.key", "keys/log.key", "tls/key.pem"] {
-        let mode = std::fs::metadata(data.join(path)).unwrap().permissions().mode();
+    for path in [
+        "",
+        "keys",
+        "vault",
+        "keys/root.key",
+        "keys/log.key",
+        "tls/key.pem",
+    ] {
+        let mode = std::fs::metadata(data.join(path))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o077, 0, "{path}");
     }
     assert!(server.stop().success());
@@ -49,7 +61,11 @@ fn what_was_acknowledged_is_there_after_a_restart() {
     let events = json(&data, &["verify"])["events"].as_u64().unwrap();
 
     let server = Server::serve(&data);
-    assert_eq!(send(&server.mllp(), &admission("A1")), first, "a resend gets the same answer");
+    assert_eq!(
+        send(&server.mllp(), &admission("A1")),
+        first,
+        "a resend gets the same answer"
+    );
     assert!(send(&server.mllp(), &admission("A2")).contains("MSA|AA|A2"));
     assert!(server.stop().success());
     let verified = json(&data, &["verify"]);
@@ -66,7 +82,10 @@ fn an_unknown_option_is_refused_with_its_line() {
     let output = run(&data, &["--config", file.to_str().unwrap(), "serve"]);
     let why = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
-    assert!(why.contains("line 3") && why.contains("no_such_option"), "{why}");
+    assert!(
+        why.contains("line 3") && why.contains("no_such_option"),
+        "{why}"
+    );
     assert!(!data.exists());
 }
 
