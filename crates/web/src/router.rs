@@ -26,7 +26,7 @@ const READY_BEHIND_MAX: u64 = 50_000;
 
 /// Every HTTP surface of Salus.
 pub fn router(app: Arc<App>) -> Router {
-    let systems = Router::new().nest("/fhir", api::fhir::router());
+    let systems = api::fhir::mounted("/fhir");
     let people = pages::router(&app).layer(middleware::from_fn(page_headers));
     Router::new()
         .route("/healthz", get(async || "alive\n"))

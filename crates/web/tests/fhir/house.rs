@@ -190,7 +190,11 @@ impl House {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        House::send_to(self.router.clone(), request).await
+    }
+
+    pub(crate) async fn send_to(router: Router, request: Request<Body>) -> Reply {
+        let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         Reply {
             status: parts.status,

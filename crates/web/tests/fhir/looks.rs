@@ -225,3 +225,25 @@ async fn an_answer_can_be_laid_out_for_eyes() {
     assert_eq!(plain.json(), pretty.json());
     assert!(pretty.bytes.contains(&b'\n'));
 }
+
+#[tokio::test]
+async fn the_door_stands_beside_the_pages() {
+    let house = House::open().await;
+    let whole = web::router(house.app.clone());
+    for (method, path, code) in [
+        (Method::GET, "/fhir/metadata", 200),
+        (Method::GET, "/fhir/Patient", 401),
+        (Method::POST, "/fhir", 401),
+        (Method::POST, "/fhir/", 401),
+        (Method::GET, "/fhir/a/b/c/d/e/f", 401),
+    ] {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let reply = House::send_to(whole.clone(), request).await;
+        assert_eq!(reply.code(), code, "{path}");
+        assert!(
+            reply.json()["resourceType"].is_string(),
+            "{path}: FHIR, not a page"
+        );
+    }
+}

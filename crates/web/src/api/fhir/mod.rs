@@ -57,11 +57,37 @@ use route::{Call, Write};
 /// A `guard::Identity` among the request's extensions is who asks; without one a bearer token
 /// has to say it.
 pub fn router() -> Router<Arc<App>> {
+    router_with(Arc::new(Kept::default()))
+}
+
+fn router_with(kept: Arc<Kept>) -> Router<Arc<App>> {
     Router::new()
         .route("/", any(handle))
         .route("/{*path}", any(handle))
         .fallback(handle)
-        .layer(Extension(Arc::new(Kept::default())))
+        .layer(Extension(kept))
+}
+
+/// The FHIR door under `path`, with and without a slash at its end.
+pub fn mounted(path: &str) -> Router<Arc<App>> {
+    let kept = Arc::new(Kept::default());
+    Router::new()
+        .route(&format!("{path}/"), any(at_base))
+        .layer(Extension(Arc::clone(&kept)))
+        .nest(path, router_with(kept))
+}
+
+/// A request to the base, however much of the path stands before it.
+async fn at_base(
+    state: State<Arc<App>>,
+    kept: Extension<Arc<Kept>>,
+    mut request: Request<axum::body::Body>,
+) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    if let Ok(uri) = format!("/?{query}").parse() {
+        *request.uri_mut() = uri;
+    }
+    handle(state, kept, request).await
 }
 
 async fn handle(
