@@ -11,6 +11,7 @@ from requests import HTTPError
 need("SALUS_FHIR", "SALUS_TOKEN", "SALUS_CA")
 smart = client.FHIRClient(settings={"app_id": "salus-real", "api_base": FHIR})
 server = smart.server
+server.session.trust_env = False  # otherwise REQUESTS_CA_BUNDLE counts before `verify`
 server.session.verify = CA
 server.session.headers["Authorization"] = f"Bearer {TOKEN}"
 family = f"Smart{RUN}"
