@@ -40,35 +40,43 @@
     voice.textContent = words;
   };
 
-  // A region that somebody is using is left alone until they are done.
-  const inUse = (region) => {
-    const active = document.activeElement;
-    if (active && active !== pause && region.contains(active)) return true;
-    return region.querySelector("details[open]") !== null;
+  const places = "a, button, summary, [tabindex]";
+
+  // What somebody has opened, or has the keyboard on, stays so. No region is ever left old: the
+  // line that says how old the page is speaks for all of them.
+  const swap = (region, fresh) => {
+    const open = [...region.querySelectorAll("details")].map((one) => one.open);
+    const focused = [...region.querySelectorAll(places)].indexOf(document.activeElement);
+    region.replaceChildren(...fresh.childNodes);
+    region.querySelectorAll("details").forEach((one, place) => { one.open = open[place] || false; });
+    const again = focused < 0 ? null : region.querySelectorAll(places)[focused];
+    if (again) again.focus({ preventScroll: true });
   };
 
-  const swap = (region, fresh) => {
-    if (region.innerHTML === fresh.innerHTML) return;
-    region.replaceChildren(...fresh.childNodes);
-    const quiet = region.dataset.region === "age" || region.dataset.region === "decision";
-    if (quiet) return;
-    region.classList.remove("changed");
-    void region.offsetWidth;
-    region.classList.add("changed");
+  // What the page answers, without the ages that change all the time.
+  const answered = () => {
+    const answer = main.querySelector("[data-announce]");
+    return answer ? answer.dataset.announce : "";
   };
 
   const take = (html) => {
     const page = new DOMParser().parseFromString(html, "text/html");
     if (!page.querySelector("main[data-live]")) return location.reload();
+    const before = answered();
+    const held = document.activeElement === pause;
+    pause.remove();
     for (const region of main.querySelectorAll("[data-region]")) {
       const fresh = page.querySelector(`[data-region="${region.dataset.region}"]`);
-      if (!fresh || inUse(region)) continue;
-      pause.remove();
-      swap(region, fresh);
+      if (fresh && fresh.innerHTML !== region.innerHTML) swap(region, fresh);
     }
+    showPause();
+    if (held) pause.focus({ preventScroll: true });
     if (page.title) document.title = page.title;
+    if (answered() === before) return;
     const answer = main.querySelector("[data-announce]");
-    announce(answer && answer.textContent.trim());
+    if (!answer) return;
+    answer.classList.add("changed");
+    announce(answer.textContent.trim());
   };
 
   // What the line under the heading said before the server fell silent.
@@ -109,7 +117,9 @@
     try {
       const headers = { "Salus-Live": main.dataset.version || "0" };
       const answer = await fetch(location.href, { headers, redirect: "manual", cache: "no-store" });
-      if (answer.type === "opaqueredirect" || answer.status === 401) return location.reload();
+      // Signed out, or no longer allowed: what is shown has to go.
+      const refused = answer.status >= 400 && answer.status < 500;
+      if (answer.type === "opaqueredirect" || refused) return location.reload();
       if (!answer.ok) return failed();
       const version = answer.headers.get("Salus-Version");
       if (version) main.dataset.version = version;

@@ -1,5 +1,6 @@
 //! The console over a real record and real readers.
 
+#[cfg(test)]
 mod house;
 
 use axum::http::StatusCode;
@@ -48,7 +49,7 @@ async fn decisions(house: &House) -> Vec<event::Decided> {
 }
 
 #[tokio::test]
-async fn the_first_administrator_is_made_once_and_adds_people() {
+async fn the_first_administrator_is_made_once() {
     let house = House::open().await;
     let token = house.app.offer_setup().await.unwrap();
     let path = format!("/setup/{token}");
@@ -95,7 +96,13 @@ async fn the_first_administrator_is_made_once_and_adds_people() {
         StatusCode::NOT_FOUND
     );
     assert!(house.app.offer_setup().await.is_none());
+}
 
+#[tokio::test]
+async fn an_administrator_adds_people_and_disables_them() {
+    let house = House::open().await;
+    house.person("tomas", Role::Administrator, &[]).await;
+    let mut browser = house.browser("tomas").await;
     let nurse = [
         ("name", "Anna"),
         ("account", "anna"),
@@ -411,7 +418,7 @@ async fn a_merge_redirects_to_the_survivor_and_an_administrator_takes_it_back() 
     house.message("ADT^A01", "4711", ADMIT).await;
     let other = ADMIT
         .replace("4711", "4712")
-        .replace("V1", "V2")
+        .replace("|V1|", "|V2|")
         .replace("Rosa", "Rosalie");
     house.message("ADT^A01", "4712", &other).await;
     let merge = "MSH|^~\\&|ADT|HOSP|SALUS|HOSP|20261121130500||ADT^A40^ADT_A39|M3|P|2.5\rEVN|A40|20261121130500\r\

@@ -110,8 +110,7 @@ mod tests {
 
     #[test]
     fn a_message_is_read_in_its_own_character_set() {
-        let raw =
-            b"MSH|^~\\&|A|B|C|D|20260101||ORU^R01|1|P|2.5|||||||8859/1\rPID|1||7||M\xdcLLER\r";
+        let raw = b"MSH|^~\\&|A|B|C|D|20260101||ORU^R01|1|P|2.5||||||8859/1\rPID|1||7||M\xdcLLER\r";
         let (lines, note) = shown(&sent(raw, ""), 1_000);
         assert_eq!(
             (lines[1].name.as_str(), lines[1].rest.as_str()),

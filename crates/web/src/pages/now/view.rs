@@ -77,6 +77,39 @@ mod samples {
         }
     }
 
+    fn tiles() -> Vec<Tile> {
+        vec![
+            tile(
+                "Feeds",
+                Tone::Warn,
+                "1 of 3 is silent",
+                ("2", "flowing", "radiology was last heard 3 h 5 min ago"),
+            ),
+            tile(
+                "Record",
+                Tone::Good,
+                "sealed and published",
+                ("48,211", "events", "last checkpoint 2 s ago"),
+            ),
+            tile(
+                "Charts",
+                Tone::Good,
+                "up to date",
+                (
+                    "0",
+                    "events behind",
+                    "a message is on its chart as soon as it is sealed",
+                ),
+            ),
+            tile(
+                "Patients",
+                Tone::Good,
+                "on 6 wards",
+                ("184", "patients now", "12 of them on your wards"),
+            ),
+        ]
+    }
+
     pub(super) fn busy() -> NowPage {
         let hours: Vec<(String, u64)> = (0..24)
             .map(|hour: u64| (format!("{hour:02}:00"), 120 + (hour * 97) % 400 + hour * 9))
@@ -87,36 +120,7 @@ mod samples {
             shell,
             answer: "2 things need you.".into(),
             tone: Tone::Warn,
-            tiles: vec![
-                tile(
-                    "Feeds",
-                    Tone::Warn,
-                    "1 of 3 is silent",
-                    ("2", "flowing", "radiology was last heard 3 h 5 min ago"),
-                ),
-                tile(
-                    "Record",
-                    Tone::Good,
-                    "sealed and published",
-                    ("48,211", "events", "last checkpoint 2 s ago"),
-                ),
-                tile(
-                    "Charts",
-                    Tone::Good,
-                    "up to date",
-                    (
-                        "0",
-                        "events behind",
-                        "a message is on its chart as soon as it is sealed",
-                    ),
-                ),
-                tile(
-                    "Patients",
-                    Tone::Good,
-                    "on 6 wards",
-                    ("184", "patients now", "12 of them on your wards"),
-                ),
-            ],
+            tiles: tiles(),
             river: Bars::of(&hours, "messages"),
             wards: [
                 ("ICU", 12, true),

@@ -23,6 +23,8 @@ pub(crate) use checks::check;
 const LOOK_SECONDS: u32 = 5;
 /// Reports that a chart page shows unless all are asked for.
 const REPORTS_SHOWN: usize = 8;
+/// Results of one report that it shows unless all are asked for.
+const RESULTS_SHOWN: usize = 40;
 /// Events that one look for news reads, at most.
 const NEWS_EVENTS_MAX: usize = 500;
 /// Unseen events beyond which a page is made anew without looking whose they are.
@@ -59,14 +61,14 @@ pub(crate) async fn show(
         return Err(Problem::Missing("patient at this address".to_owned()));
     };
     let checks = Checks::of(&visit.app, &patient).await;
-    let reports = if shown.all == "yes" {
-        usize::MAX
-    } else {
-        REPORTS_SHOWN
+    let (reports, rows) = match shown.all.as_str() {
+        "yes" => (usize::MAX, usize::MAX),
+        _ => (REPORTS_SHOWN, RESULTS_SHOWN),
     };
     let teller = told::Teller {
         eye: &visit.eye,
         checks: &checks,
+        rows,
     };
     let mut view = teller.chart(&patient, reports);
     view.decision = open.index();

@@ -146,6 +146,15 @@ fn item(what: &str, detail: &str, status: &str, index: u64) -> Item {
     }
 }
 
+fn vitals() -> Vec<Vital> {
+    vec![
+        vital("Blood pressure", "148/92", "mmHg", None),
+        vital("Heart rate", "104", "/min", Some((60.0, 100.0))),
+        vital("Body temperature", "38.4", "°C", Some((36.0, 37.5))),
+        vital("Oxygen saturation", "93", "%", None),
+    ]
+}
+
 fn full() -> ChartPage {
     let mut dnr = item(
         "Do not attempt resuscitation",
@@ -198,12 +207,7 @@ fn full() -> ChartPage {
             item("Heart failure, NYHA III", "onset 2021-05", "active", 910),
             gone,
         ],
-        vitals: vec![
-            vital("Blood pressure", "148/92", "mmHg", None),
-            vital("Heart rate", "104", "/min", Some((60.0, 100.0))),
-            vital("Body temperature", "38.4", "°C", Some((36.0, 37.5))),
-            vital("Oxygen saturation", "93", "%", None),
-        ],
+        vitals: vitals(),
         reports: vec![
             report("Basic metabolic panel", "final"),
             report("Blood count", "preliminary"),
@@ -361,6 +365,7 @@ fn report(name: &str, status: &str) -> Report {
             "Differential follows.".into()
         },
         rows,
+        more: if status == "final" { 0 } else { 31 },
         late: status == "preliminary",
         one_event: status == "final",
         mark: Some(mark(48_150)),

@@ -18,6 +18,8 @@ use crate::pages::words::{self, Eye, Stamp};
 pub(crate) struct Teller<'a> {
     pub eye: &'a Eye,
     pub checks: &'a Checks,
+    /// Results of one report that are shown.
+    pub rows: usize,
 }
 
 impl Teller<'_> {
@@ -312,7 +314,13 @@ impl Teller<'_> {
             when: self.when("", said, sealed_at),
             abnormal: item.results.iter().filter(|row| row.abnormal).count(),
             conclusion: item.conclusion.clone().unwrap_or_default(),
-            rows: item.results.iter().map(|row| self.result(row)).collect(),
+            rows: item
+                .results
+                .iter()
+                .take(self.rows)
+                .map(|row| self.result(row))
+                .collect(),
+            more: item.results.len().saturating_sub(self.rows),
             late: sealed.is_some_and(|mark| mark.late),
             one_event: versions.len() == 1,
             mark: sealed.map(|mark| self.checks.mark(mark.version)),

@@ -25,6 +25,8 @@ pub(crate) struct Report {
     pub abnormal: usize,
     pub conclusion: String,
     pub rows: Vec<ResultRow>,
+    /// Results that are not shown.
+    pub more: usize,
     pub late: bool,
     /// Every result came with the same event: one mark stands for all.
     pub one_event: bool,
