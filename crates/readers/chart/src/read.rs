@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-
 use crate::chart::Chart;
 use crate::error::Outcome;
 use crate::fold::Known;

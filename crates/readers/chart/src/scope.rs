@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use event::{Act, Subject};
+use event::{Act, Role, Subject};
 use guard::Ask;
 
 use crate::ChartError;
@@ -37,12 +37,14 @@ pub(crate) enum Reach {
 impl Scope {
     pub(crate) fn of(ask: &Ask, aliases: &Aliases) -> Scope {
         let looks = matches!(ask.act, Act::Read | Act::Search | Act::History);
+        let client = ask.identity.role() == Role::Client;
         let reach = match &ask.subject {
             _ if !looks => Reach::Nothing,
             Subject::Patient(id) => Reach::Patient(aliases.family(id)),
             Subject::Kind(kind) => Reach::Kind(kind.clone()),
             Subject::Ward(ward) => Reach::Ward(ward.clone()),
-            Subject::Record if ask.act == Act::History => Reach::Record,
+            // Overseers may look at the record too, but see no charts; policies say the same.
+            Subject::Record if ask.act == Act::History && client => Reach::Record,
             Subject::Record | Subject::Account(_) | Subject::Feed(_) => Reach::Nothing,
         };
         let words = match &ask.subject {

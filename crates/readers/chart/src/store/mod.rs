@@ -46,12 +46,14 @@ impl Store {
             .pragma("temp_store", "memory");
         let writing = options.clone().pragma("cache_size", "-16000");
         let writer = SqlitePoolOptions::new()
+            .test_before_acquire(false)
             .max_connections(1)
             .connect_with(writing)
             .await
             .map_err(ChartError::broken("open its database"))?;
         let store = Store {
             readers: SqlitePoolOptions::new()
+                .test_before_acquire(false)
                 .max_connections(config.readers_max.max(1))
                 .connect_lazy_with(options.pragma("cache_size", "-4000")),
             writer,

@@ -1,0 +1,462 @@
+//! The index answers what reading everything would answer.
+
+mod house;
+
+use chart::{ChartError, FindPatient, HistoryOf, PageOf};
+use event::{Act, Role, Subject};
+use house::{House, admission, client, ids, merge, person, query};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+/// Small worlds, so that queries meet something.
+fn resource() -> impl Strategy<Value = Value> {
+    let name = prop::sample::select(vec![
+        "Müller",
+        "Muller",
+        "van der Berg",
+        "O'Neil",
+        "Doe-Roe",
+    ]);
+    let given = prop::sample::select(vec!["Anna", "Anna Maria", "ÉMILE", "Bo"]);
+    let born = prop::sample::select(vec!["1950-01-02", "1950-01", "1950", "1961-12-31"]);
+    let number = prop::sample::select(vec!["1", "2", "a1", "A1"]);
+    let system = prop::sample::select(vec!["urn:a", "urn:b"]);
+    let patient = (name, given, born, number.clone(), system.clone(), 0..4_u8).prop_map(
+        |(name, given, born, number, system, id)| {
+            json!({"resourceType": "Patient", "id": format!("p{id}"), "birthDate": born,
+                "identifier": [{"system": system, "value": number}],
+                "name": [{"family": name, "given": [given]}]})
+        },
+    );
+    let code = prop::sample::select(vec!["c1", "c2", "C1"]);
+    let when = prop::sample::select(vec![
+        "2024",
+        "2024-05-01",
+        "2024-05-01T10:00:00Z",
+        "2023-01-01",
+    ]);
+    let to = prop::sample::select(vec!["Patient/p0", "Patient/p1", "Group/p1", "Patient/p9"]);
+    let observation = (code, when, to, number, system, (0..12_u8, 0..3_u8)).prop_map(
+        |(code, when, to, number, system, (id, encounter))| {
+            json!({"resourceType": "Observation", "id": format!("o{id}"), "status": "final",
+                "identifier": [{"system": system, "value": number}],
+                "code": {"coding": [{"system": system, "code": code}]},
+                "subject": {"reference": to}, "effectiveDateTime": when,
+                "encounter": {"reference": format!("Encounter/e{encounter}")},
+                "valueQuantity": {"value": 5.4, "unit": "mmol/L"}})
+        },
+    );
+    prop_oneof![patient, observation.clone(), observation]
+}
+
+const QUERIES: [&str; 34] = [
+    "Patient",
+    "Patient?_id=p1,p2",
+    "Patient?identifier=1",
+    "Patient?identifier=urn:a|1,urn:b|a1",
+    "Patient?identifier=urn:a|",
+    "Patient?name=mul",
+    "Patient?name=van der",
+    "Patient?family=berg",
+    "Patient?family:exact=Müller",
+    "Patient?family:contains=roe",
+    "Patient?given=anna,emile",
+    "Patient?given=anna&family=o'neil",
+    "Patient?birthdate=1950-01-02",
+    "Patient?birthdate=1950",
+    "Patient?birthdate=gt1955",
+    "Patient?identifier:not=urn:a|1",
+    "Patient?birthdate:missing=true",
+    "Patient?_sort=family,-birthdate",
+    "Patient?_sort=-_lastUpdated",
+    "Observation",
+    "Observation?patient=p0",
+    "Observation?subject=Patient/p1",
+    "Observation?subject=Group/p1",
+    "Observation?patient=p0,p9&code=c1",
+    "Observation?code=c1",
+    "Observation?code=urn:a|c1,c2",
+    "Observation?encounter=Encounter/e1",
+    "Observation?encounter=e1,e2&_sort=date",
+    "Observation?date=2024",
+    "Observation?date=ge2024-05-01&_sort=-date",
+    "Observation?identifier=a1",
+    "Observation?_id=o1,o2,o3&code=c1",
+    "Observation?code:not=c1",
+    "Observation?value-quantity=5.4",
+];
+
+/// What reading every current resource of the type would find, in no order.
+async fn naive(house: &House, search: &str) -> Vec<String> {
+    let query = query(search);
+    let everything = house.search(&query.kind, 1000).await;
+    let open = house.kind(&query.kind).await;
+    let mut found = Vec::new();
+    for id in everything {
+        let stored = open.read(&query.kind, &id).await.unwrap().unwrap();
+        let value: Value = serde_json::from_slice(&stored.json).unwrap();
+        if query
+            .filters
+            .iter()
+            .all(|filter| wire::fhir::matches(&value, filter))
+        {
+            found.push(id);
+        }
+    }
+    found.sort();
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(6))]
+    #[test]
+    fn the_index_and_a_scan_agree(resources in prop::collection::vec(resource(), 1..50)) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let house = House::new().await;
+            for resource in &resources {
+                house.put(resource).await;
+            }
+            for search in QUERIES {
+                let mut found = house.search(search, 3).await;
+                let mut unique = found.clone();
+                unique.sort();
+                unique.dedup();
+                found.sort();
+                assert_eq!(found, unique, "{search} finds something twice");
+                assert_eq!(found, naive(&house, search).await, "{search}");
+            }
+        });
+    }
+}
+
+fn observation(id: u32, day: u32) -> Value {
+    json!({"resourceType": "Observation", "id": format!("o{id}"), "status": "final",
+        "code": {"text": "x"}, "subject": {"reference": "Patient/p"},
+        "effectiveDateTime": format!("2024-05-{day:02}")})
+}
+
+#[tokio::test]
+async fn pages_do_not_shift_while_data_arrives() {
+    let house = House::new().await;
+    for id in 0..9 {
+        house.put(&observation(id, id + 1)).await;
+    }
+    for search in [
+        "Observation",
+        "Observation?patient=p&_sort=-date",
+        "Observation?_sort=-_lastUpdated",
+    ] {
+        let expected = house.search(search, 100).await;
+        let query = query(search);
+        let mut of = PageOf {
+            count: 2,
+            token: None,
+        };
+        let (mut found, mut round) = (Vec::new(), 0);
+        loop {
+            let open = house.kind("Observation").await;
+            let page = open.search(&query, &of).await.unwrap();
+            found.extend(ids(&page));
+            // Between the pages: one new, one changed, one deleted.
+            house.put(&observation(100 + round, 20)).await;
+            house.put(&observation(round % 9, 21)).await;
+            if round < 3 {
+                let gone = format!("o{}", 8 - round);
+                house.delete("Observation", &gone).await;
+            }
+            round += 1;
+            let Some(next) = page.next else { break };
+            of.token = Some(next);
+        }
+        assert_eq!(found, expected, "{search}");
+        for id in 0..9 {
+            house.put(&observation(id, id + 1)).await;
+        }
+        for id in 0..round {
+            house.delete("Observation", &format!("o{}", 100 + id)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn totals_sorts_and_bad_pages() {
+    let house = House::new().await;
+    for id in 0..5 {
+        house.put(&observation(id, 9 - id)).await;
+    }
+    assert_eq!(
+        house.search("Observation?patient=p&_sort=date", 2).await,
+        ["o4", "o3", "o2", "o1", "o0"]
+    );
+    assert_eq!(
+        house.search("Observation?_sort=-_id", 2).await,
+        ["o4", "o3", "o2", "o1", "o0"]
+    );
+    let open = house.kind("Observation").await;
+    let none = PageOf {
+        count: 0,
+        token: None,
+    };
+    let page = open
+        .search(&query("Observation?patient=p"), &none)
+        .await
+        .unwrap();
+    assert_eq!(
+        (page.total, page.matches.len(), page.next),
+        (Some(5), 0, None)
+    );
+    let page = open.search(&query("Observation"), &none).await.unwrap();
+    assert_eq!(page.total, Some(5));
+    let bad = PageOf {
+        count: 2,
+        token: Some("nonsense".into()),
+    };
+    let refused = open.search(&query("Observation"), &bad).await;
+    assert!(matches!(refused, Err(ChartError::BadPage(_))));
+}
+
+#[tokio::test]
+async fn a_search_that_reads_too_much_is_refused() {
+    let house = House::new().await;
+    for id in 0..6 {
+        house.put(&observation(id, 1)).await;
+    }
+    let small = house.other_chart(|config| config.search_scan_max = 3).await;
+    house.fold(&small).await;
+    let costly = small
+        .matching(&query("Observation?patient=p&code=nothing"))
+        .await;
+    let Err(ChartError::TooCostly { limit, max, .. }) = costly else {
+        panic!("{costly:?}")
+    };
+    assert_eq!((limit, max), ("search_scan_max", 3));
+    assert_eq!(
+        house
+            .chart
+            .matching(&query("Observation?patient=p"))
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(
+        house
+            .chart
+            .matching(&query("Observation?_id=o3"))
+            .await
+            .unwrap(),
+        ["o3"]
+    );
+}
+
+async fn two_patients(house: &House) {
+    for id in ["a", "b"] {
+        house
+            .put(
+                &json!({"resourceType": "Patient", "id": id, "name": [{"family": id}],
+            "generalPractitioner": [{"reference": "Practitioner/dr"}],
+            "link": [{"type": "seealso", "other": {"reference": "Patient/b"}}]}),
+            )
+            .await;
+        house
+            .put(
+                &json!({"resourceType": "Observation", "id": format!("o{id}"), "status": "final",
+            "code": {"text": "x"}, "subject": {"reference": format!("Patient/{id}")},
+            "performer": [{"reference": "Practitioner/dr"}, {"reference": "Patient/b"}]}),
+            )
+            .await;
+    }
+    house
+        .put(&json!({"resourceType": "Practitioner", "id": "dr", "name": [{"family": "House"}]}))
+        .await;
+}
+
+#[tokio::test]
+async fn includes_never_leave_the_patient() {
+    let house = House::new().await;
+    two_patients(&house).await;
+    let of = PageOf {
+        count: 10,
+        token: None,
+    };
+    let names = |page: &chart::Page| {
+        let mut all: Vec<String> = page
+            .included
+            .iter()
+            .map(|one| format!("{}/{}", one.kind, one.id))
+            .collect();
+        all.sort();
+        all
+    };
+    let search = query("Observation?_include=Observation:performer&_include=Observation:subject");
+    let open = house.open(Act::Search, Subject::Patient("a".into())).await;
+    let page = open.search(&search, &of).await.unwrap();
+    assert_eq!(ids(&page), ["oa"]);
+    assert_eq!(names(&page), ["Patient/a", "Practitioner/dr"]);
+    assert_eq!(page.patients, ["a"]);
+    let page = open
+        .search(&query("Patient?_revinclude=Observation:performer"), &of)
+        .await
+        .unwrap();
+    assert_eq!(names(&page), Vec::<String>::new());
+    let page = open
+        .search(&query("Patient?_revinclude=Observation:subject"), &of)
+        .await
+        .unwrap();
+    assert_eq!(names(&page), ["Observation/oa"]);
+
+    let open = house.kind("Observation").await;
+    let page = open.search(&search, &of).await.unwrap();
+    assert_eq!(names(&page), ["Patient/a", "Patient/b", "Practitioner/dr"]);
+    assert_eq!(page.patients, ["a", "b"]);
+    let who = client();
+    let open = house
+        .open_for(
+            who,
+            Act::Search,
+            (
+                Subject::Kind("Observation".into()),
+                &["Observation", "Patient"],
+            ),
+        )
+        .await;
+    let page = open.search(&search, &of).await.unwrap();
+    assert_eq!(names(&page), ["Patient/a", "Patient/b"]);
+}
+
+#[tokio::test]
+async fn a_permit_is_for_what_it_says() {
+    let house = House::new().await;
+    two_patients(&house).await;
+    let outside =
+        |answer: Result<_, ChartError>| matches!(answer, Err(ChartError::OutsidePermit { .. }));
+    let open = house.chart_of("a").await;
+    assert!(open.read("Observation", "oa").await.unwrap().is_some());
+    assert!(outside(open.read("Observation", "ob").await.map(drop)));
+    assert!(
+        outside(open.version("Patient", "b", 1).await.map(drop))
+            || open.version("Patient", "b", 1).await.unwrap().is_none()
+    );
+    assert!(outside(open.read("Practitioner", "dr").await.map(drop)));
+    assert!(outside(open.census().await.map(drop)));
+    assert!(outside(open.find(&FindPatient::default()).await.map(drop)));
+    let of = PageOf {
+        count: 10,
+        token: None,
+    };
+    assert!(outside(
+        open.history(&HistoryOf::System, &of).await.map(drop)
+    ));
+    let whole = HistoryOf::Type {
+        kind: "Observation".into(),
+    };
+    assert!(outside(open.history(&whole, &of).await.map(drop)));
+    let open = house.kind("Observation").await;
+    assert!(outside(open.read("Patient", "a").await.map(drop)));
+    assert!(outside(open.summary().await.map(drop)));
+    assert!(outside(open.search(&query("Patient"), &of).await.map(drop)));
+    assert!(open.history(&whole, &of).await.is_ok());
+    // A permit to write is none to read.
+    let open = house.open(Act::Update, Subject::Patient("a".into())).await;
+    assert!(outside(open.read("Patient", "a").await.map(drop)));
+    // Overseers may look at the record, and see no charts.
+    let officer = person(Role::PrivacyOfficer, None, None);
+    let open = house
+        .open_for(officer, Act::History, (Subject::Record, &[]))
+        .await;
+    assert!(outside(
+        open.history(&HistoryOf::System, &of).await.map(drop)
+    ));
+    let open = house.open(Act::History, Subject::Record).await;
+    let page = open
+        .history(
+            &HistoryOf::System,
+            &PageOf {
+                count: 2,
+                token: None,
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(page.matches[0].kind, "Practitioner");
+    let of = PageOf {
+        count: 100,
+        token: page.next,
+    };
+    let rest = open.history(&HistoryOf::System, &of).await.unwrap();
+    assert_eq!((rest.matches.len(), rest.next), (3, None));
+}
+
+#[tokio::test]
+async fn patients_are_found() {
+    let house = House::new().await;
+    house.message(&merge("1", "100", "300")).await;
+    house
+        .message(&admission(
+            "2",
+            "100",
+            "Müller-Lüdenscheidt^Anna^Maria",
+            "3W^301^A",
+        ))
+        .await;
+    house
+        .message(&admission("3", "200", "Roe^Jack", "4W^401^B"))
+        .await;
+    let id = house.patient("100");
+    let open = house
+        .open_for(
+            person(Role::Nurse, Some("3W"), None),
+            Act::Search,
+            (Subject::Kind("Patient".into()), &["Patient"]),
+        )
+        .await;
+    let find = async |find: FindPatient| {
+        let find = FindPatient { limit: 50, ..find };
+        let rows = open.find(&find).await.unwrap();
+        rows.into_iter().map(|row| row.patient).collect::<Vec<_>>()
+    };
+    let named = |name: &str| FindPatient {
+        name: Some(name.into()),
+        ..FindPatient::default()
+    };
+    for name in [
+        "mull",
+        "MÜLLER",
+        "lud anna",
+        "Anna, müller",
+        "maria lüdensch",
+        "muller-lud",
+    ] {
+        assert_eq!(find(named(name)).await, [id.clone()], "{name}");
+    }
+    for name in ["uller", "mull jack", "annab"] {
+        assert!(find(named(name)).await.is_empty(), "{name}");
+    }
+    let number = |number: &str| FindPatient {
+        identifier: Some(number.into()),
+        ..FindPatient::default()
+    };
+    assert_eq!(find(number("100")).await, [id.clone()]);
+    // The retired number finds the survivor.
+    assert_eq!(find(number("300")).await, [id.clone()]);
+    assert!(find(number("10")).await.is_empty());
+    let born = |born: &str| FindPatient {
+        birth_date: Some(born.into()),
+        ..FindPatient::default()
+    };
+    assert_eq!(find(born("1950-01-02")).await.len(), 2);
+    assert_eq!(find(born("1950")).await.len(), 2);
+    assert!(find(born("1951")).await.is_empty());
+    let ward = FindPatient {
+        ward: Some("4W".into()),
+        ..FindPatient::default()
+    };
+    assert_eq!(find(ward).await, [house.patient("200")]);
+    let both = FindPatient {
+        ward: Some("3W".into()),
+        ..born("1950")
+    };
+    assert_eq!(find(both).await, [id.clone()]);
+    assert!(find(FindPatient::default()).await.is_empty());
+}
