@@ -162,9 +162,12 @@ impl Target {
     }
 
     fn request(&self, call: &Call) -> Result<Request<Full<Bytes>>, String> {
+        // A server without a path of its own is called by `/`, never by nothing.
+        let path = format!("{}{}", self.prefix, call.path);
+        let path = if path.is_empty() { "/" } else { &path };
         let mut request = Request::builder()
             .method(call.method.clone())
-            .uri(format!("{}{}", self.prefix, call.path))
+            .uri(path)
             .header(HOST, format!("{}:{}", self.host, self.port))
             .header(ACCEPT, "application/fhir+json");
         if let Some(bearer) = &self.bearer {
