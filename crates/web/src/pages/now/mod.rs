@@ -230,7 +230,11 @@ fn bars(visit: &Visit, wards: &[WardCount]) -> Vec<WardBar> {
         .max(1);
     let bar = |ward: &WardCount| WardBar {
         code: ward.code.clone(),
-        name: ward.name.clone().unwrap_or_default(),
+        name: ward
+            .name
+            .clone()
+            .filter(|name| *name != ward.code)
+            .unwrap_or_default(),
         patients: ward.patients,
         width: ward.patients * 100 / most,
         own: visit.identity.wards.contains(&ward.code),

@@ -2,6 +2,7 @@
 
 pub(crate) mod census;
 mod checks;
+mod measured;
 mod told;
 pub(crate) mod unmerge;
 pub(crate) mod view;

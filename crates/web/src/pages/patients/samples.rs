@@ -155,6 +155,15 @@ fn vitals() -> Vec<Vital> {
     ]
 }
 
+fn encounters() -> Vec<Item> {
+    vec![item(
+        "Inpatient, ICU",
+        "since 2026-11-19 08:12 · Dr. Li Wei",
+        "in progress",
+        880,
+    )]
+}
+
 fn full() -> ChartPage {
     let mut dnr = item(
         "Do not attempt resuscitation",
@@ -214,12 +223,7 @@ fn full() -> ChartPage {
         ],
         older_reports: 12,
         left_out: 0,
-        encounters: vec![item(
-            "Inpatient, ICU",
-            "since 2026-11-19 08:12 · Dr. Li Wei",
-            "in progress",
-            880,
-        )],
+        encounters: encounters(),
         contacts: vec![item("Müller, Ilse", "wife · +49 30 1234567", "", 880)],
         coverage: vec![item("AOK Nordost", "A123456789", "active", 880)],
         decision: 48_201,

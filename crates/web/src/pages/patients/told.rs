@@ -1,18 +1,12 @@
 //! From the chart's words to the page's. Pure; nothing is invented: what is missing stays missing.
 
-use std::collections::BTreeSet;
-
+use super::checks::Checks;
+use super::view::{ChartPage, Identity, Item, Merged};
+use crate::pages::shell::Shell;
+use crate::pages::words::{self, Eye, Stamp};
 use chart::{
     Allergy, CodeStatus, Contact, Coverage, Encounter, Medication, PatientView, Problem, Retired,
 };
-use event::Time;
-
-use super::checks::Checks;
-use super::view::{ChartPage, Identity, Item, Merged};
-use super::vitals::{Flag, Report, ResultRow, Vital};
-use crate::pages::picture::{Gauge, Point, Trend};
-use crate::pages::shell::Shell;
-use crate::pages::words::{self, Eye, Stamp};
 
 /// Tells a chart, as seen at one moment.
 pub(crate) struct Teller<'a> {
@@ -146,7 +140,7 @@ impl Teller<'_> {
             .since("since", item.since.as_deref())
             .unwrap_or_default();
         line.status = if item.current { "current" } else { "before" }.to_owned();
-        line.strong = item.current;
+        line.strong = item.current && !is_full_code(&item.text);
         line.past = !item.current;
         line
     }
@@ -254,105 +248,16 @@ impl Teller<'_> {
         );
         line
     }
+}
 
-    fn vital(&self, item: &chart::Vital) -> Vital {
-        let latest = &item.latest;
-        let readings = std::iter::once(latest).chain(&item.before);
-        let points = readings.filter_map(|reading| self.point(reading)).collect();
-        Vital {
-            name: item.name.clone(),
-            value: latest.value.clone(),
-            unit: latest.unit.clone().unwrap_or_default(),
-            flag: Flag::of(&latest.flag),
-            when: self.when("measured", latest.when.as_deref(), latest.mark.at),
-            trend: Trend::of(points, None),
-            late: latest.mark.late,
-            mark: self.checks.mark(latest.mark.version),
-        }
-    }
-
-    /// When something happened as its sender said, with its age; else when it was received.
-    fn when(&self, word: &str, said: Option<&str>, sealed: Time) -> String {
-        let (word, time) = match said.map(|said| (said, words::moment(said))) {
-            Some((_, Some(time))) => (word, time),
-            Some((day, None)) => return format!("{word} {day}").trim().to_owned(),
-            None => ("received", sealed),
-        };
-        let stamp = Stamp::new(time, self.eye);
-        format!("{word} {}, {} ago", stamp.short(), stamp.age)
-            .trim()
-            .to_owned()
-    }
-
-    /// A reading as a point of a line; of `120/80` the first number.
-    fn point(&self, reading: &chart::VitalReading) -> Option<Point> {
-        let first = reading.value.split('/').next()?.trim();
-        let at = match reading.when.as_deref() {
-            Some(said) => words::moment(said)?,
-            None => reading.mark.at,
-        };
-        Some(Point {
-            at: at.millis(),
-            stamp: Stamp::new(at, self.eye),
-            value: first.parse().ok()?,
-            shown: reading.value.clone(),
-            flag: Flag::of(&reading.flag).map_or("", |flag| flag.word),
-        })
-    }
-
-    fn report(&self, item: &chart::Report) -> Report {
-        let sealed = item
-            .mark
-            .as_ref()
-            .or(item.results.first().map(|row| &row.mark));
-        let said = item.when.as_deref().or(item.issued.as_deref());
-        let sealed_at = sealed.map_or(self.eye.now, |mark| mark.at);
-        let versions: BTreeSet<u64> = item.results.iter().map(|row| row.mark.version).collect();
-        Report {
-            name: item.name.clone(),
-            status: item.status.clone().unwrap_or_default().replace('-', " "),
-            when: self.when("", said, sealed_at),
-            abnormal: item.results.iter().filter(|row| row.abnormal).count(),
-            conclusion: item.conclusion.clone().unwrap_or_default(),
-            rows: item
-                .results
-                .iter()
-                .take(self.rows)
-                .map(|row| self.result(row))
-                .collect(),
-            more: item.results.len().saturating_sub(self.rows),
-            late: sealed.is_some_and(|mark| mark.late),
-            one_event: versions.len() == 1,
-            mark: sealed.map(|mark| self.checks.mark(mark.version)),
-        }
-    }
-
-    fn result(&self, row: &chart::ResultRow) -> ResultRow {
-        let value = row.value.clone().unwrap_or_default();
-        let range = row.range.clone().unwrap_or_default();
-        let unit = row.unit.clone().unwrap_or_default();
-        let missing = row.absent.as_ref().map(|why| format!("no value: {why}"));
-        ResultRow {
-            name: row.name.clone(),
-            gauge: Gauge::of(&value, &range),
-            wordy: unit.is_empty() && value.chars().count() > 8,
-            value: if value.is_empty() {
-                missing.unwrap_or_else(|| "no evidence".to_owned())
-            } else {
-                value
-            },
-            unit,
-            range,
-            flag: Flag::of(&row.flag),
-            status: if row.status == "final" {
-                String::new()
-            } else {
-                row.status.replace('-', " ")
-            },
-            notes: row.notes.clone(),
-            mark: self.checks.mark(row.mark.version),
-        }
-    }
+/// Whether a code status says that everything is to be done. Whatever else it says, and whatever
+/// is not known here, draws attention.
+fn is_full_code(text: &str) -> bool {
+    let text = text.trim().to_lowercase();
+    matches!(
+        text.as_str(),
+        "for resuscitation" | "full code" | "attempt resuscitation"
+    )
 }
 
 fn labelled(label: Option<&str>, text: &str) -> String {
@@ -400,5 +305,23 @@ fn merged(retired: &Retired) -> Merged {
         id: retired.id.clone(),
         identifiers: words::list(&said),
         index: retired.version,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_full_code_draws_no_attention() {
+        assert!(is_full_code("For resuscitation"));
+        for other in [
+            "Not for resuscitation",
+            "DNR",
+            "Full code, no intubation",
+            "",
+        ] {
+            assert!(!is_full_code(other), "{other}");
+        }
     }
 }
