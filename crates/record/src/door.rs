@@ -19,7 +19,7 @@ use crate::keyring::Keyring;
 use crate::publisher::{Publisher, moment};
 use crate::sealed::Outcome;
 use crate::sequencer::{Group, Item, Recent, Sequencer, Write};
-use crate::vault::{LocalVault, Vault};
+use crate::vault::{CHECKPOINT, LocalVault, Vault};
 use crate::{Blind, Error, Permit, Receipt, Witnessed, keyfile, recover};
 
 /// The one sealed record. Cheap to clone: every clone is the same record.
@@ -87,9 +87,15 @@ impl Record {
         clock: Arc<dyn Clock>,
     ) -> Outcome<Record> {
         let lock = lock(&config)?;
-        let keyring = Keyring::open(&config.keyring(), &keys.root, config.keys_cached_max).await?;
         let Parts { journal, vault } = parts;
         let frontier = journal.frontier().await.map_err(broken)?;
+        let sealed = frontier.size() > 0 || vault.get(CHECKPOINT).await.map_err(broken)?.is_some();
+        if sealed && !config.keyring().exists() {
+            return Err(broken(
+                "`keyring.db` is missing: without it no event can be read; put your copy back",
+            ));
+        }
+        let keyring = Keyring::open(&config.keyring(), &keys.root, config.keys_cached_max).await?;
         let (grown_to, grown) = watch::channel(frontier.size());
         let (groups, queue) = mpsc::channel(config.queue_events_max);
         let publisher = Publisher {

@@ -39,6 +39,8 @@ pub(crate) struct Keyring {
 
 impl Keyring {
     /// Opens (or makes) the keyring in `path` under the root key.
+    ///
+    /// INVARIANT: an empty keyring is never made beside a record that has events.
     pub(crate) async fn open(path: &Path, root: &Key, cached: NonZeroUsize) -> Outcome<Keyring> {
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -47,6 +49,7 @@ impl Keyring {
             .synchronous(SqliteSynchronous::Full)
             .pragma("secure_delete", "ON");
         let pool = SqlitePoolOptions::new()
+            .test_before_acquire(false)
             .max_connections(1)
             .connect_with(options)
             .await;

@@ -73,16 +73,15 @@ impl Publisher {
         while from < size {
             let until = (from + CHUNK).min(size);
             let rows = self.rows(from, until).await?;
+            // All leaves before the first file: an altered row must not replace a good one.
+            let leaves = rows.iter().map(leaf).collect::<Outcome<Vec<_>>>()?;
             for bundle in rows.chunks(TILE_WIDTH) {
                 self.put_bundle(bundle).await?;
             }
+            let known = usize::try_from(edge.size() - from).unwrap_or_default();
             let mut full = Vec::new();
-            for row in rows
-                .iter()
-                .filter(|row| row.seq >= edge.size())
-                .collect::<Vec<_>>()
-            {
-                edge.push(leaf(row)?, &mut full);
+            for leaf in leaves.into_iter().skip(known) {
+                edge.push(leaf, &mut full);
             }
             for (level, number, hashes) in full {
                 self.put_tile(level, number, &hashes).await?;
@@ -172,11 +171,19 @@ pub(crate) fn partial_tiles(edge: &Edge) -> Vec<(u8, u64, &[Hash])> {
     tiles
 }
 
-/// The leaf of a row, from its columns: what was changed in SQL does not hash to the tree.
+/// The leaf of a row whose columns agree with its entry: a row that was altered in SQL is neither
+/// signed nor copied over the good one in the vault.
 pub(crate) fn leaf(row: &Row) -> Outcome<Hash> {
-    let entry = Entry::from_bytes(&row.entry)
-        .ok_or_else(|| broken(format!("row {} has no readable entry", row.seq)))?;
-    Ok(entry.leaf())
+    let altered = || broken(format!("row {} was altered; see `salus verify`", row.seq));
+    let entry = Entry::from_bytes(&row.entry).ok_or_else(altered)?;
+    let whole = entry.stream == row.stream
+        && entry.at == row.at
+        && seal::sha256(&[&row.ciphertext]) == entry.ciphertext;
+    if whole {
+        Ok(entry.leaf())
+    } else {
+        Err(altered())
+    }
 }
 
 /// When a checkpoint was made, as a moment.

@@ -18,12 +18,13 @@ use crate::{Error, Sealed, keyfile};
 const SPAWN_ROWS: usize = 16;
 
 impl Record {
-    /// Up to `limit` events from `from` on, in order; those that were erased are left out.
+    /// Up to `limit` events from `from` on, in order; those that were erased or altered are left
+    /// out.
     /// May return fewer than there are; returns none only at the end (or if all were erased:
     /// then use [`Record::read_until`]).
     ///
     /// # Errors
-    /// [`Error::Broken`] if a row cannot be read or was altered.
+    /// [`Error::Broken`] if the journal cannot be read.
     pub async fn read(&self, from: u64, limit: usize) -> Outcome<Vec<Sealed>> {
         Ok(self.read_until(from, limit).await?.0)
     }
@@ -54,16 +55,17 @@ impl Record {
         self.inner.open_row(&row).await
     }
 
-    /// A C2SP tlog-proof of one event against the last published checkpoint.
+    /// A C2SP tlog-proof of one event against the last published checkpoint. Its `extra` line
+    /// carries the entry that it is about (93 bytes, no patient data).
     ///
     /// # Errors
     /// [`Error::NoSuchIndex`] if the event is not published yet, [`Error::Broken`] if tiles are
     /// missing.
     pub async fn proof(&self, index: u64) -> Outcome<String> {
         let (size, note, _) = self.checkpoint();
-        inclusion(self.inner.vault.as_ref(), index, (size, note))
-            .await
-            .map(|proof| proof.to_text())
+        let mut proof = inclusion(self.inner.vault.as_ref(), index, (size, note)).await?;
+        proof.extra = self.inner.row(index).await?.entry;
+        Ok(proof.to_text())
     }
 
     /// The entry (93 bytes, no patient data) whose leaf a proof is about.
@@ -280,9 +282,15 @@ fn open_all(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Vec<Sealed>>
         .iter()
         .filter_map(|row| Some((row, keys.get(&row.stream)?)));
     let mut decompressor = decompressor()?;
-    with_key
-        .map(|(row, key)| open_row(&mut decompressor, row, key))
-        .collect()
+    // One altered event must not keep every view from all that came after it: it is left out, and
+    // `verify` names it.
+    let opened = with_key.filter_map(|(row, key)| {
+        let opened = open_row(&mut decompressor, row, key);
+        opened
+            .inspect_err(|why| tracing::error!(%why, "an event is left out of the views"))
+            .ok()
+    });
+    Ok(opened.collect())
 }
 
 fn decompressor() -> Outcome<Decompressor> {

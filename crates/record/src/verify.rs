@@ -3,6 +3,7 @@
 
 use std::num::NonZeroUsize;
 
+use bytes::Bytes;
 use event::Time;
 use seal::{Edge, Entry, Frontier, LogVerifier, TILE_WIDTH};
 
@@ -14,6 +15,8 @@ use crate::vault::{CHECKPOINT, LocalVault, Vault};
 use crate::{Error, keyfile};
 
 const WIDTH: u64 = TILE_WIDTH as u64;
+/// How often a partial file may be replaced while it is looked for.
+const REPLACED_MAX: usize = 20;
 
 /// One thing that is not as it was sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +58,12 @@ pub async fn verify(config: &Config, progress: impl Fn(u64, u64)) -> Outcome<Rep
     let vault = LocalVault::open(&config.vault()).map_err(broken)?;
     let log = LogVerifier::new(&keyfile::public(config)?).map_err(broken)?;
     let keyring = match keyfile::root(config) {
-        Ok(root) => Keyring::open(&config.keyring(), &root, NonZeroUsize::MIN)
-            .await
-            .ok(),
-        Err(_) => None,
+        Ok(root) if config.keyring().exists() => {
+            Keyring::open(&config.keyring(), &root, NonZeroUsize::MIN)
+                .await
+                .ok()
+        }
+        Ok(_) | Err(_) => None,
     };
     let mut check = Check {
         journal,
@@ -83,13 +88,15 @@ struct Check {
 
 impl Check {
     async fn run(&mut self, log: &LogVerifier, progress: impl Fn(u64, u64)) -> Outcome<()> {
+        // A server may be running: the checkpoint is read first, then the tree, then the rows, so
+        // that what each of them says of the ones before it still holds.
         let head = self.checkpoint(log).await?;
         let frontier = self.journal.frontier().await.map_err(broken)?;
         let size = head.map_or(0, |(size, _)| size);
         (self.report.size, self.report.published) = (frontier.size(), size);
         let until = size.max(frontier.size());
         for number in 0..until.div_ceil(WIDTH) {
-            self.bundle(number, size).await?;
+            self.bundle(number, size, until).await?;
             progress((number * WIDTH + WIDTH).min(until), until);
         }
         if let Some((size, root)) = head {
@@ -120,18 +127,19 @@ impl Check {
     }
 
     /// One bundle: what the vault holds against the tiles, and SQL against what the vault holds.
-    async fn bundle(&mut self, number: u64, size: u64) -> Outcome<()> {
+    async fn bundle(&mut self, number: u64, size: u64, until: u64) -> Outcome<()> {
         let first = number * WIDTH;
         let rows = self.journal.rows(first, TILE_WIDTH).await.map_err(broken)?;
         let rows: Vec<Row> = rows
             .into_iter()
-            .filter(|row| row.seq < first + WIDTH)
+            .filter(|row| row.seq < (first + WIDTH).min(until))
             .collect();
         let published = usize::try_from(size.saturating_sub(first).min(WIDTH)).unwrap_or_default();
         let sealed = self.entries(number, published).await?;
         self.pack(number, &sealed).await?;
         for (seq, entry) in (first..).zip(&sealed) {
-            match (entry, rows.iter().find(|row| row.seq == seq)) {
+            let row = rows.binary_search_by_key(&seq, |row| row.seq).ok();
+            match (entry, row.and_then(|at| rows.get(at))) {
                 (Some(entry), Some(row)) => self.row(row, entry),
                 (Some(_), None) => self.wrong((Some(seq), "row"), "an event", "nothing: deleted"),
                 (None, _) => {}
@@ -153,8 +161,10 @@ impl Check {
         }
         let path = seal::bundle_path(number, width);
         let bytes = self.object(&path).await?.unwrap_or_default();
-        let tile_path = seal::tile_path(0, number, width);
-        let tile = self.object(&tile_path).await?.unwrap_or_default();
+        let tile = self
+            .object(&seal::tile_path(0, number, width))
+            .await?
+            .unwrap_or_default();
         let entries = seal::read_bundle(&bytes).unwrap_or_default();
         let hashes = seal::read_tile(&tile).unwrap_or_default();
         let mut sealed = Vec::with_capacity(width);
@@ -235,13 +245,9 @@ impl Check {
         let (mut edge, mut full) = (Edge::default(), Vec::new());
         for number in 0..size.div_ceil(WIDTH) {
             let width = usize::try_from((size - number * WIDTH).min(WIDTH)).unwrap_or_default();
-            let tile = self
-                .vault
-                .get(&seal::tile_path(0, number, width))
-                .await
-                .map_err(broken)?;
-            let tile = tile.unwrap_or_default();
+            let tile = self.reread(&seal::tile_path(0, number, width)).await?;
             let hashes = seal::read_tile(&tile).unwrap_or_default();
+            let hashes = hashes.get(..width).unwrap_or(hashes);
             hashes.iter().for_each(|hash| edge.push(*hash, &mut full));
         }
         if edge.root() != *root {
@@ -254,7 +260,8 @@ impl Check {
             .map(|(level, n, hashes)| (level, n, hashes.to_vec()));
         for (level, number, hashes) in full.into_iter().chain(partial).filter(|tile| tile.0 > 0) {
             let path = seal::tile_path(level, number, hashes.len());
-            let found = self.object(&path).await?.unwrap_or_default();
+            let mut found = self.object(&path).await?.unwrap_or_default();
+            found.truncate(hashes.len() * 32);
             if found != hashes.concat() {
                 let (expected, found) =
                     (seal::sha256(&[&hashes.concat()]), seal::sha256(&[&found]));
@@ -275,7 +282,9 @@ impl Check {
             .rows(frontier.size(), 1)
             .await
             .map_err(broken)?;
-        if let Some(row) = beyond.first() {
+        // Rows that were committed since are no forgeries: the tree has grown with them.
+        let beyond = self.beyond(beyond).await?;
+        if let Some(row) = beyond {
             let words = format!("at most {} events", frontier.size());
             self.wrong(
                 (Some(row.seq), "row"),
@@ -300,12 +309,64 @@ impl Check {
         Ok(())
     }
 
+    /// A row that no commit accounts for.
+    async fn beyond(&self, seen: Vec<Row>) -> Outcome<Option<Row>> {
+        let Some(first) = seen.into_iter().next() else {
+            return Ok(None);
+        };
+        let head = self.journal.frontier().await.map_err(broken)?.size();
+        if first.seq >= head {
+            return Ok(Some(first));
+        }
+        let after = self.journal.rows(head, 1).await.map_err(broken)?;
+        let head = self.journal.frontier().await.map_err(broken)?.size();
+        Ok(after.into_iter().find(|row| row.seq >= head))
+    }
+
+    /// A file of the vault. A partial one that a running server has replaced meanwhile is found
+    /// in what replaced it (C2SP tlog-tiles, partial tiles): the same, and more behind it.
     async fn object(&mut self, path: &str) -> Outcome<Option<Vec<u8>>> {
-        let bytes = self.vault.get(path).await.map_err(broken)?;
+        let mut bytes = self.vault.get(path).await.map_err(broken)?;
+        if bytes.is_none()
+            && let Some((whole, width)) = path.rsplit_once(".p/")
+        {
+            bytes = self.grown(whole, width.parse().unwrap_or_default()).await?;
+        }
         if bytes.is_none() {
             self.wrong((None, &format!("vault/{path}")), "a file", "nothing");
         }
         Ok(bytes.map(|bytes| bytes.to_vec()))
+    }
+
+    /// A file that was missed already, if it is missing.
+    async fn reread(&mut self, path: &str) -> Outcome<Vec<u8>> {
+        let known = self.report.alterations.len();
+        let bytes = self.object(path).await?;
+        self.report.alterations.truncate(known);
+        Ok(bytes.unwrap_or_default())
+    }
+
+    async fn grown(&self, whole: &str, width: usize) -> Outcome<Option<Bytes>> {
+        // What was listed may be replaced before it is read; then what replaced it is listed.
+        for _ in 0..REPLACED_MAX {
+            if let Some(bytes) = self.vault.get(whole).await.map_err(broken)? {
+                return Ok(Some(bytes));
+            }
+            for path in self
+                .vault
+                .list(&format!("{whole}.p"))
+                .await
+                .map_err(broken)?
+            {
+                let wider = path.rsplit('/').next().and_then(|wider| wider.parse().ok());
+                if wider.is_some_and(|wider: usize| wider >= width)
+                    && let Some(bytes) = self.vault.get(&path).await.map_err(broken)?
+                {
+                    return Ok(Some(bytes));
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn wrong(

@@ -117,10 +117,7 @@ impl Operator {
 async fn client(house: &House, new: &NewClient) -> Result<String> {
     match &new.scopes {
         Some(scopes) => house.add_client(&new.id, &new.name, scopes).await,
-        None => house
-            .change_account(&new.id, None)
-            .await
-            .map(|()| String::new()),
+        None => house.remove_client(&new.id).await.map(|()| String::new()),
     }
 }
 

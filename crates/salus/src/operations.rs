@@ -76,6 +76,13 @@ impl House {
         name: &str,
         scopes: &[String],
     ) -> Result<String> {
+        self.app
+            .staff
+            .caught_up(self.app.record.size(), SETTLE)
+            .await;
+        if self.app.staff.people().iter().any(|person| person.id == id) {
+            bail!("`{id}` is a person's sign-in name; choose another");
+        }
         for scope in scopes {
             guard::Scope::parse(scope).with_context(|| format!("scope `{scope}`"))?;
         }
@@ -95,6 +102,24 @@ impl House {
         };
         self.change_account(id, Some(account)).await?;
         Ok(made.token)
+    }
+
+    /// Ends a client's access.
+    pub(crate) async fn remove_client(&self, id: &str) -> Result<()> {
+        self.app
+            .staff
+            .caught_up(self.app.record.size(), SETTLE)
+            .await;
+        if !self
+            .app
+            .staff
+            .clients()
+            .iter()
+            .any(|client| client.id == id)
+        {
+            bail!("there is no client `{id}`");
+        }
+        self.change_account(id, None).await
     }
 
     /// Adds, changes or (`None`) disables an account.

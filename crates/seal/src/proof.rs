@@ -16,7 +16,7 @@ const HASHES_MAX: usize = 63;
 /// That an entry stands at an index of the tree under a signed checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// Opaque data for the application; ours is empty.
+    /// Opaque data for the application; ours is the entry itself.
     pub extra: Vec<u8>,
     /// The entry's index.
     pub index: u64,

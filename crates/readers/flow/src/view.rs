@@ -115,6 +115,7 @@ async fn connect(path: &Path) -> Result<SqlitePool, Error> {
         .pragma("wal_autocheckpoint", "8000")
         .busy_timeout(Duration::from_secs(5));
     SqlitePoolOptions::new()
+        .test_before_acquire(false)
         .max_connections(4)
         .connect_with(options)
         .await

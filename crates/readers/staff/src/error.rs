@@ -3,7 +3,7 @@ use thiserror::Error as ThisError;
 /// Why the view of accounts cannot be used. Our own fault or our machine's.
 #[derive(Debug, ThisError)]
 #[error(
-    "the view of accounts cannot {doing}: {why}; it can be made anew with `salus refold staff`"
+    "the view of accounts cannot {doing}: {why}; stop Salus, remove `views/staff.db` and start it: it is folded again"
 )]
 pub struct Error {
     pub(crate) doing: &'static str,

@@ -165,6 +165,7 @@ async fn connect(path: &Path) -> Result<SqlitePool, Error> {
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(Duration::from_secs(5));
     SqlitePoolOptions::new()
+        .test_before_acquire(false)
         .max_connections(2)
         .connect_with(options)
         .await

@@ -40,6 +40,7 @@ impl SqliteJournal {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
         let writer = SqlitePoolOptions::new()
+            .test_before_acquire(false)
             .max_connections(1)
             .connect_with(options.clone());
         let writer = writer.await.map_err(fault("open the database"))?;
@@ -48,6 +49,7 @@ impl SqliteJournal {
             .await
             .map_err(fault("make its tables"))?;
         let readers = SqlitePoolOptions::new()
+            .test_before_acquire(false)
             .max_connections(READERS)
             .connect_with(options);
         let readers = readers.await.map_err(fault("open the database"))?;
@@ -62,6 +64,7 @@ impl SqliteJournal {
         let options = SqliteConnectOptions::new().filename(path).read_only(true);
         let options = options.busy_timeout(BUSY_TIMEOUT);
         let pool = SqlitePoolOptions::new()
+            .test_before_acquire(false)
             .max_connections(READERS)
             .connect_with(options);
         let pool = pool.await.map_err(fault("open the database for reading"))?;

@@ -140,3 +140,23 @@ async fn a_vault_of_another_history_is_refused() {
     let refused = record::Record::open(config, clock).await.err().unwrap();
     assert!(refused.to_string().contains("disagree"), "{refused}");
 }
+
+#[tokio::test]
+async fn a_lost_keyring_is_said_and_not_replaced_by_an_empty_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = open(folder.path()).await;
+    fill(&record, 0, 10).await;
+    record.stop().await;
+    drop(record);
+    for name in ["keyring.db", "keyring.db-wal", "keyring.db-shm"] {
+        let _ = fs::remove_file(data(folder.path()).join(name));
+    }
+    let config = crate::house::config(folder.path());
+    let clock = crate::house::StillClock::at(crate::house::NOON);
+    let refused = record::Record::open(config, clock).await.err().unwrap();
+    assert!(
+        refused.to_string().contains("`keyring.db` is missing"),
+        "{refused}"
+    );
+    assert!(!data(folder.path()).join("keyring.db").exists());
+}

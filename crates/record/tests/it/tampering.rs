@@ -126,3 +126,59 @@ async fn an_altered_event_is_not_served() {
     );
     assert!(record.get(11).await.is_ok());
 }
+
+#[tokio::test]
+async fn an_altered_event_is_left_out_and_holds_up_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    sealed_record(folder.path()).await;
+    sql(
+        folder.path(),
+        "UPDATE row SET ciphertext = x'00' WHERE seq = 10",
+    )
+    .await;
+    let record = open(folder.path()).await;
+    let (read, next) = record.read_until(0, 1_000).await.unwrap();
+    assert_eq!((read.len(), next), (300, 301));
+    assert!(read.iter().all(|one| one.index() != 10));
+}
+
+#[tokio::test]
+async fn an_altered_row_is_neither_signed_nor_copied_over_the_good_one() {
+    let folder = tempfile::tempdir().unwrap();
+    sealed_record(folder.path()).await;
+    sql(
+        folder.path(),
+        "UPDATE row SET ciphertext = x'00' WHERE seq = 299",
+    )
+    .await;
+    let pack = data(folder.path()).join("vault/pack/001.p/45");
+    let good = fs::read(&pack).unwrap();
+    let record = open(folder.path()).await;
+    fill(&record, 300, 10).await;
+    let refused = record.publish().await.unwrap_err();
+    assert!(
+        refused.to_string().contains("row 299 was altered"),
+        "{refused}"
+    );
+    assert_eq!(fs::read(&pack).unwrap(), good);
+}
+
+/// What `verify` reads from a record that grows and publishes meanwhile is unaltered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn verification_beside_a_busy_record_raises_no_alarm() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = open(folder.path()).await;
+    fill(&record, 0, 300).await;
+    record.publish().await.unwrap();
+    let busy = tokio::spawn(async move {
+        for part in 0..60 {
+            fill(&record, 300 + part * 20, 20).await;
+            record.publish().await.unwrap();
+        }
+        record
+    });
+    while !busy.is_finished() {
+        assert_eq!(verified(folder.path()).await.alterations, []);
+    }
+    drop(busy.await.unwrap());
+}

@@ -134,15 +134,21 @@ fn permissions(config: &Config) -> Finding {
 }
 
 fn keys(config: &Config) -> Finding {
-    let missing: Vec<_> = ["root.key", "log.key", "log.pub"]
-        .into_iter()
-        .filter(|name| !config.data.join("keys").join(name).is_file())
-        .collect();
+    let missing: Vec<_> = [
+        "keys/root.key",
+        "keys/log.key",
+        "keys/log.pub",
+        "keyring.db",
+    ]
+    .into_iter()
+    .filter(|name| !config.data.join(name).is_file())
+    .collect();
     if missing.is_empty() {
         warning(
             "keys",
-            "root key, log key and public key are there",
-            "keep a copy of the folder `keys` away from this machine: without root.key no record can be read",
+            "root key, log key, public key and keyring are there",
+            "keep copies of `keys/` and `keyring.db` away from this machine and apart from each \
+             other: without both no record can be read",
         )
     } else {
         wrong(
