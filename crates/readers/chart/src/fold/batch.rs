@@ -89,14 +89,14 @@ impl<'m> Batch<'m> {
             pending: Pending::default(),
         };
         let changes = || steps.iter().flat_map(|step| &step.changes);
-        let (asked, contents) = batch.from_memory(changes());
-        batch.from_tables(&asked, &contents, from).await?;
+        let (asked, contents) = batch.remembered(changes());
+        batch.read_rest(&asked, &contents, from).await?;
         batch.patients(changes(), from).await?;
         Ok(batch)
     }
 
     /// Takes what is in memory; returns what is not, and whose content is wanted.
-    fn from_memory<'s>(
+    fn remembered<'s>(
         &mut self,
         changes: impl Iterator<Item = &'s Change>,
     ) -> (Vec<Asked>, HashSet<Name>) {
@@ -137,7 +137,7 @@ impl<'m> Batch<'m> {
         (asked, contents)
     }
 
-    async fn from_tables(
+    async fn read_rest(
         &mut self,
         asked: &[Asked],
         contents: &HashSet<Name>,

@@ -207,7 +207,7 @@ fn problem(item: &Item) -> Problem {
         mark: item.mark.clone(),
         text: concept_at(value, "/code").unwrap_or_else(|| "problem not named".to_owned()),
         code: code_at(value, "/code"),
-        active: !gone && !(status.is_none() && ended),
+        active: !gone && (status.is_some() || !ended),
         status,
         onset: when(value, &["onset", "recordedDate"]),
     }

@@ -1,10 +1,8 @@
 //! What folding makes of messages, FHIR writes, merges and deletions.
 
-mod house;
-
+use crate::house::{House, admission, json, merge, person, result};
 use event::{Act, Role, Subject};
 use guard::Relation;
-use house::{House, admission, json, merge, person, result};
 use serde_json::json;
 
 const SODIUM: [&str; 6] = ["2951-2", "Sodium", "141", "mmol/L", "136-145", "N"];

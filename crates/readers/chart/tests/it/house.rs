@@ -1,5 +1,4 @@
 //! A record and a chart in a temporary folder, and short words for what tests do with them.
-#![allow(dead_code, reason = "each test file uses its part")]
 #![allow(
     clippy::allow_attributes,
     reason = "what is unused differs from file to file"
@@ -109,6 +108,46 @@ impl House {
         });
         let event = Event::new(client().actor, act, Subject::Kind(kind.into()), body);
         self.admit(event.with_raw(raw)).await
+    }
+
+    /// Writes a transaction bundle's resources under their own ids, all at once; returns the
+    /// patient's id and how many observations there are.
+    pub(crate) async fn transaction(&self, bundle: &Value) -> (Option<String>, usize) {
+        let entries = bundle["entry"].as_array().unwrap();
+        let name = |resource: &Value| (text(resource, "resourceType"), text(resource, "id"));
+        let pairs = entries.iter().map(|entry| {
+            let (kind, id) = name(&entry["resource"]);
+            (text(entry, "fullUrl"), format!("{kind}/{id}"))
+        });
+        let pairs: Vec<(String, String)> = pairs.collect();
+        self.fold(&self.chart).await;
+        let mut events = Vec::new();
+        for entry in entries {
+            let (kind, id) = name(&entry["resource"]);
+            if self.chart.locate(&kind, &id).await.unwrap().is_some() {
+                continue;
+            }
+            let raw = serde_json::to_string(&entry["resource"]).unwrap();
+            let named = pairs.iter().filter(|(url, _)| raw.contains(url.as_str()));
+            let body = Body::Resource(Resource {
+                kind: kind.clone(),
+                id,
+                replaces: 0,
+                as_of: 0,
+                resolved: named.cloned().collect(),
+            });
+            let event = Event::new(client().actor, Act::Create, Subject::Kind(kind), body);
+            let event = event.with_raw(raw.into_bytes());
+            events.push(admit(event.into(), Standing::Salus, "").unwrap());
+        }
+        self.record.admit(events).await.unwrap();
+        let names: Vec<_> = entries
+            .iter()
+            .map(|entry| name(&entry["resource"]))
+            .collect();
+        let patient = names.iter().find(|(kind, _)| kind == "Patient");
+        let observations = names.iter().filter(|(kind, _)| kind == "Observation");
+        (patient.map(|(_, id)| id.clone()), observations.count())
     }
 
     pub(crate) async fn unmerge(&self, retired: &str, survivor: &str) -> u64 {

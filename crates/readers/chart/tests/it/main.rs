@@ -1,0 +1,10 @@
+//! The chart over a real record: folding, searching, permits.
+
+#[cfg(test)]
+mod fold;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod search;
+#[cfg(test)]
+mod summary;
