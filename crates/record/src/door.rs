@@ -168,16 +168,16 @@ impl Record {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let mut items = Vec::with_capacity(events.len());
-        for event in events {
-            items.push(self.inner.prepare(event).await?);
-        }
-        let (reply, answer) = oneshot::channel();
         let groups = match self.inner.groups.lock() {
             Ok(groups) => groups.clone(),
             Err(_) => None,
         };
         let groups = groups.ok_or(Error::Stopped)?;
+        let mut items = Vec::with_capacity(events.len());
+        for event in events {
+            items.push(self.inner.prepare(event).await?);
+        }
+        let (reply, answer) = oneshot::channel();
         groups
             .send(Group { items, reply })
             .await
@@ -252,6 +252,8 @@ impl Record {
         if let Err(why) = self.inner.publish().await {
             tracing::error!(%why, "the last checkpoint was not published");
         }
+        self.inner.keyring.close().await;
+        self.inner.journal.close().await;
     }
 }
 

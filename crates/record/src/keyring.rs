@@ -70,6 +70,11 @@ impl Keyring {
         })
     }
 
+    /// Closes the file.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
     /// The stream of a subject on a day, made durably if it is new. Everything that is not of
     /// one patient goes under the house's key of that day.
     pub(crate) async fn stream(&self, subject: &Subject, day: &str) -> Outcome<Stream> {

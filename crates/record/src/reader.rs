@@ -10,7 +10,7 @@ use crate::{Record, Sealed};
 
 /// Events a reader folds in one transaction, at most.
 const FOLD_EVENTS_MAX: usize = 300;
-/// A reader that failed tries again after this long.
+/// A reader that failed tries again, and one that has nothing to do looks again, after this long.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Folds sealed events into a view. Its tables can be dropped and folded again.
@@ -47,6 +47,8 @@ pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationT
                 tokio::select! {
                     () = stop.cancelled() => return,
                     grown = growth.changed() => if grown.is_err() { return },
+                    // A view that was dropped has to catch up though nothing was sealed.
+                    () = tokio::time::sleep(RETRY) => {}
                 }
             }
             Err(why) => {

@@ -10,7 +10,7 @@ use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
 use inlets::Inlet as _;
 use inlets::mllp::Mllp;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -27,9 +27,16 @@ pub(crate) struct Server {
     pub(crate) mllp: Vec<SocketAddr>,
     /// SHA-256 fingerprint of the certificate.
     pub(crate) fingerprint: String,
+    signals: Signals,
     stop: CancellationToken,
     https: Handle<SocketAddr>,
     tasks: TaskTracker,
+}
+
+/// What ends a server. Taken before it says that it is ready, so that no signal is missed.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 impl Server {
@@ -68,7 +75,12 @@ impl Server {
                 .with_graceful_shutdown(stop.clone().cancelled_owned())
                 .into_future(),
         );
+        let signals = Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        };
         Ok(Server {
+            signals,
             house,
             url,
             mllp,
@@ -79,16 +91,12 @@ impl Server {
         })
     }
 
-    /// Waits for SIGTERM, SIGINT or `done`.
-    pub(crate) async fn until_told(&self, done: CancellationToken) -> Result<()> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    /// Waits for SIGTERM or SIGINT.
+    pub(crate) async fn until_told(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            () = done.cancelled() => {}
+            _ = self.signals.terminate.recv() => {}
+            _ = self.signals.interrupt.recv() => {}
         }
-        Ok(())
     }
 
     /// Takes nothing new, answers what was taken, publishes a checkpoint.

@@ -129,7 +129,8 @@ fn every_room_says_what_goes_in_and_out() {
 fn files_are_rooms_and_not_halls() {
     let mut files = Vec::new();
     files_under(&root().join("crates"), "rs", &mut files);
-    for file in files {
+    let tests = |file: &PathBuf| file.components().any(|part| part.as_os_str() == "tests");
+    for file in files.into_iter().filter(|file| !tests(file)) {
         let lines = fs::read_to_string(&file).unwrap().lines().count();
         assert!(lines <= LINES_MAX, "{} has {lines} lines", file.display());
     }
@@ -209,8 +210,9 @@ fn pure_rooms_stay_pure() {
             "rs",
             &mut files,
         );
-        for file in files {
+        for file in files.into_iter().filter(|file| !file.ends_with("tests.rs")) {
             let text = fs::read_to_string(&file).unwrap();
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
             for word in [
                 "async fn",
                 "SystemTime",

@@ -2,7 +2,9 @@ use thiserror::Error as ThisError;
 
 /// Why the view of feeds cannot be used. Our own fault or our machine's.
 #[derive(Debug, ThisError)]
-#[error("the view of feeds cannot {doing}: {why}; stop Salus, remove `views/flow.db` and start it: it is folded again")]
+#[error(
+    "the view of feeds cannot {doing}: {why}; stop Salus, remove `views/flow.db` and start it: it is folded again"
+)]
 pub struct Error {
     pub(crate) doing: &'static str,
     pub(crate) why: String,

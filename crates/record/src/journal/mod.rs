@@ -86,6 +86,8 @@ pub struct JournalFault {
 /// Where rows are durable. Implementations: SQLite; PostgreSQL takes the same SQL text.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
+    /// Closes what is open; nothing else is asked of it afterwards.
+    async fn close(&self) {}
     /// The frontier after the last commit.
     async fn frontier(&self) -> Result<Frontier, JournalFault>;
     /// Adds a batch in one transaction; durable on return. Refuses rows that do not follow.

@@ -77,6 +77,11 @@ impl SqliteJournal {
 
 #[async_trait]
 impl Journal for SqliteJournal {
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
     async fn frontier(&self) -> Result<Frontier, JournalFault> {
         const DOING: &str = "read the tree";
         let row = sqlx::query("SELECT frontier FROM tree WHERE one = 1");

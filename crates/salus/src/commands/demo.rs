@@ -54,7 +54,7 @@ pub(crate) async fn run(mut config: Config, args: &Demo, format: Format) -> Resu
     config.mllp.feeds = Hospital::feeds().iter().map(feed).collect();
     config.record.origin = "demo.salus.invalid/record".into();
     let fresh = !config.data.join("journal.db").exists();
-    let server = Server::start(config).await?;
+    let mut server = Server::start(config).await?;
     let hospital = Hospital::new(args.seed, SystemClock.now());
     let sign_ins = people(&server, &hospital).await?;
     let doors = doors(&server).await?;
@@ -75,7 +75,7 @@ pub(crate) async fn run(mut config: Config, args: &Demo, format: Format) -> Resu
         },
         (server.house.app.clone(), done.clone()),
     ));
-    server.until_told(CancellationToken::new()).await?;
+    server.until_told().await;
     output::note("stopping: finishing what was accepted");
     done.cancel();
     let told = working.await?;

@@ -1,6 +1,5 @@
 use anyhow::Result;
 use serde::Serialize;
-use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Format, Serve};
 use crate::config::Config;
@@ -20,7 +19,7 @@ struct Ready {
 pub(crate) async fn run(mut config: Config, args: &Serve, format: Format) -> Result<u8> {
     overrides(&mut config, args);
     let minutes = config.web.setup_ms / 60_000;
-    let server = Server::start(config).await?;
+    let mut server = Server::start(config).await?;
     let token = server.house.app.offer_setup().await;
     let ready = Ready {
         fhir: format!("{}/fhir", server.url),
@@ -33,7 +32,7 @@ pub(crate) async fn run(mut config: Config, args: &Serve, format: Format) -> Res
         Format::Human => output::line(&words(&ready, minutes)),
         Format::Json => output::line(&serde_json::to_string(&ready)?),
     }
-    server.until_told(CancellationToken::new()).await?;
+    server.until_told().await;
     output::note("stopping: finishing what was accepted");
     server.drain().await;
     Ok(output::WELL)
