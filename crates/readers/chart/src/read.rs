@@ -42,17 +42,29 @@ impl Reading {
         Ok(rows.into_iter().next())
     }
 
-    /// One version of a resource.
-    pub(crate) async fn version(
+    /// The current version of a resource, with its content.
+    async fn newest(&mut self, kind: &str, id: &str) -> Outcome<Option<(Row, Vec<u8>)>> {
+        match self.asked(kind, id) {
+            Some(asked) => store::by_head(&mut self.from, &asked).await,
+            None => Ok(None),
+        }
+    }
+
+    /// One version of a resource, with its content.
+    async fn version(
         &mut self,
         kind: &str,
         id: &str,
         version: u64,
-    ) -> Outcome<Option<Row>> {
+    ) -> Outcome<Option<(Row, Vec<u8>)>> {
         let (Some(asked), Ok(seq)) = (self.asked(kind, id), i64::try_from(version)) else {
             return Ok(None);
         };
-        store::of_event(&mut self.from, &asked, seq).await
+        let Some(row) = store::of_event(&mut self.from, &asked, seq).await? else {
+            return Ok(None);
+        };
+        let mut pages = store::pages(&mut self.from, std::slice::from_ref(&row)).await?;
+        Ok(Some((row, pages.pop().unwrap_or_default())))
     }
 
     /// Rows with their contents, as a client reads them.
@@ -126,14 +138,15 @@ pub(crate) async fn one(
 ) -> Outcome<Option<Stored>> {
     scope.asks_for(kind)?;
     let mut reading = Reading::begin(chart).await?;
-    let row = match version {
-        None => reading.head(kind, id).await?,
+    let found = match version {
+        None => reading.newest(kind, id).await?,
         Some(version) => reading.version(kind, id, version).await?,
     };
-    let Some(row) = row else { return Ok(None) };
+    let Some((row, json)) = found else {
+        return Ok(None);
+    };
     if !scope.shows(&row) {
         return Err(scope.outside("a resource that is not theirs"));
     }
-    let mut stored = reading.stored(vec![row]).await?;
-    Ok(stored.pop())
+    Ok(Some(reading.one(row, &json)))
 }

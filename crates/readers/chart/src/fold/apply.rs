@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use wire::v2::{Draft, Mode};
 
 use super::batch::{Batch, NewPage, NewRow, Seen};
-use super::index;
+use super::index::{self, Names};
 use super::memory::{Current, Name};
 use super::stay::Stay;
 use super::step::{Change, Origin, Step, Written, patient_of_draft};
@@ -15,6 +15,9 @@ use crate::alias::Relinked;
 use crate::error::Outcome;
 use crate::place::Place;
 use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LATE};
+
+/// Room for a resource of the usual size.
+const JSON_BYTES: usize = 1_536;
 
 /// The event whose changes are being applied, and what it has written so far.
 struct Now {
@@ -34,6 +37,7 @@ struct Version<'v> {
     /// Content; `None`: deleted.
     content: Option<(Vec<u8>, &'v Value)>,
     hot: bool,
+    names: Names,
 }
 
 impl Batch<'_> {
@@ -120,13 +124,18 @@ impl Batch<'_> {
         json: Map<String, Value>,
     ) {
         let value = Value::Object(json);
-        let bytes = serde_json::to_vec(&value).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(JSON_BYTES);
+        if serde_json::to_writer(&mut bytes, &value).is_err() {
+            bytes.clear();
+        }
         let version = Version {
             kind,
             id,
             patient: patient.map(|id| (self.pid(&id), id)),
             content: Some((bytes, &value)),
             hot,
+            // What is not hot comes of one message alone.
+            names: if hot { Names::Anybody } else { Names::Own },
         };
         self.write(now, from, version);
     }
@@ -138,6 +147,7 @@ impl Batch<'_> {
             patient: written.patient.map(|id| (self.pid(&id), id)),
             content: Some((written.json, &written.value)),
             hot: false,
+            names: Names::Anybody,
         };
         self.write(now, from, version);
     }
@@ -157,6 +167,7 @@ impl Batch<'_> {
             patient,
             content: None,
             hot: false,
+            names: Names::Own,
         };
         self.write(now, from, version);
     }
@@ -188,7 +199,8 @@ impl Batch<'_> {
             None => (0, None),
         };
         let value = version.content.as_ref().map(|(_, value)| *value);
-        self.index(rid, version.kind, value, patient.as_deref());
+        let whose = (patient.as_deref(), version.names);
+        self.index(rid, version.kind, value, whose);
         self.follow(version.kind, &version.id, value, pid);
         let mut flags = if value.is_none() { DELETED } else { 0 };
         if patient
@@ -248,9 +260,9 @@ impl Batch<'_> {
         prev
     }
 
-    fn index(&mut self, rid: i64, kind: &str, value: Option<&Value>, patient: Option<&str>) {
+    fn index(&mut self, rid: i64, kind: &str, value: Option<&Value>, whose: (Option<&str>, Names)) {
         let Some(value) = value else { return };
-        let found = index::of(kind, value, patient);
+        let found = index::of(kind, value, whose);
         let terms = found.keys.into_iter().map(|key| (key, rid));
         self.pending.terms.extend(terms);
         let names = found.words.into_iter().map(|word| (word, rid));

@@ -1,4 +1,4 @@
-//! One batch of events being folded: what is there, and what is to be written.
+//! Some events being folded: what is there, and what is to be written.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -38,7 +38,7 @@ pub(super) struct NewPage {
     pub(super) body: Vec<u8>,
 }
 
-/// Everything that goes into the tables with one commit.
+/// Everything that goes into the tables.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     pub(super) words: Vec<(i64, String)>,
@@ -62,7 +62,7 @@ pub(super) struct Seen {
     pub(super) current: Option<Current>,
     /// Its current version in the table; 0: none.
     pub(super) stored: i64,
-    /// Keep it in memory after the commit.
+    /// Keep it in memory.
     pub(super) hot: bool,
 }
 
@@ -189,7 +189,7 @@ impl<'m> Batch<'m> {
         Ok(())
     }
 
-    /// After the commit: keeps what messages will ask for again, forgets what changed otherwise.
+    /// After the writing: keeps what messages will ask for again, forgets what changed otherwise.
     pub(super) fn remember(self) {
         for (name, seen) in self.seen {
             match seen.current {

@@ -24,11 +24,22 @@ pub(super) struct Found {
     pub(super) words: Vec<String>,
 }
 
+/// Whether a resource names the patient it was recorded for, and no other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Names {
+    /// It does: a message made it of one piece.
+    Own,
+    /// It may name somebody else.
+    Anybody,
+}
+
 /// What to index of a resource that was recorded for `patient`.
-pub(super) fn of(kind: &str, resource: &Value, patient: Option<&str>) -> Found {
+pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, Names)) -> Found {
     let mut wanted: Vec<&str> = Vec::with_capacity(10);
     wanted.extend(INDEXED);
-    wanted.extend(OF_PATIENT);
+    if names == Names::Anybody {
+        wanted.extend(OF_PATIENT);
+    }
     if NAMED.contains(&kind) {
         wanted.extend(NAMES);
     }

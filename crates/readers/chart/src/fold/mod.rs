@@ -22,13 +22,15 @@ use batch::Batch;
 pub(crate) use memory::Known;
 use memory::Memory;
 pub(crate) use step::Entry;
+use step::Step;
 
 use crate::error::Outcome;
 use crate::store::Store;
 use crate::{ChartError, Config};
 
-/// Events that are read before other tasks get their turn.
-const EVENTS_AT_ONCE: usize = 16;
+/// Events that are read, applied and written before the next ones are looked at: enough for full
+/// statements, few enough that their resources stay in the processor's cache.
+const EVENTS_AT_ONCE: usize = 32;
 
 /// What folds.
 pub(crate) struct Folder {
@@ -99,26 +101,22 @@ impl Folder {
         next: u64,
     ) -> Outcome<()> {
         let broken = ChartError::broken("write a batch");
-        let mut steps = Vec::with_capacity(entries.len());
-        for some in entries.chunks(EVENTS_AT_ONCE) {
-            steps.extend(
-                some.iter()
-                    .filter_map(|entry| step::step(*entry, &self.blind)),
-            );
-            tokio::task::yield_now().await;
-        }
         let mut change = self.store.writer.begin().await.map_err(&broken)?;
-        let mut batch = Batch::prepare(memory, &steps, &mut change).await?;
-        for (count, step) in steps.into_iter().enumerate() {
-            batch.apply(step)?;
-            if count % EVENTS_AT_ONCE == 0 {
-                tokio::task::yield_now().await;
+        for some in entries.chunks(EVENTS_AT_ONCE) {
+            let steps = some
+                .iter()
+                .filter_map(|entry| step::step(*entry, &self.blind));
+            let steps: Vec<Step> = steps.collect();
+            tokio::task::yield_now().await;
+            let mut batch = Batch::prepare(memory, &steps, &mut change).await?;
+            for step in steps {
+                batch.apply(step)?;
             }
+            batch.save(&mut change).await?;
+            batch.remember();
         }
-        batch.save(&mut change, next).await?;
-        change.commit().await.map_err(&broken)?;
-        batch.remember();
-        Ok(())
+        save::cursor(&mut change, next).await?;
+        change.commit().await.map_err(&broken)
     }
 
     async fn load(&self) -> Outcome<Memory> {

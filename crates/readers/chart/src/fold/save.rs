@@ -1,4 +1,4 @@
-//! Writing a batch: everything in one transaction, the cursor with it.
+//! Writing what some events changed.
 
 use sqlx::SqliteConnection;
 
@@ -26,8 +26,8 @@ const NAMES: Table = table("INSERT INTO name (word, rid) ");
 const WORDS: Table = table("INSERT INTO word (wid, text) ");
 
 impl Batch<'_> {
-    /// Writes everything but the commit. `cursor` is the index of the next event.
-    pub(super) async fn save(&self, to: &mut SqliteConnection, cursor: u64) -> Outcome<()> {
+    /// Writes everything but the cursor and the commit.
+    pub(super) async fn save(&self, to: &mut SqliteConnection) -> Outcome<()> {
         let pending = &self.pending;
         names(pending, to).await?;
         versions(pending, to).await?;
@@ -35,13 +35,7 @@ impl Batch<'_> {
         found_by(pending, to).await?;
         aliases(pending, to).await?;
         places(pending, to).await?;
-        stays(pending, to).await?;
-        let next = i64::try_from(cursor).unwrap_or(i64::MAX);
-        run(
-            to,
-            sqlx::query("UPDATE cursor SET next = $1 WHERE id = 1").bind(next),
-        )
-        .await
+        stays(pending, to).await
     }
 
     /// The heads of everything that got a new version.
@@ -69,6 +63,13 @@ impl Batch<'_> {
         })
         .await
     }
+}
+
+/// Writes the index of the next event.
+pub(super) async fn cursor(to: &mut SqliteConnection, next: u64) -> Outcome<()> {
+    let next = i64::try_from(next).unwrap_or(i64::MAX);
+    let query = sqlx::query("UPDATE cursor SET next = $1 WHERE id = 1");
+    run(to, query.bind(next)).await
 }
 
 async fn names(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {

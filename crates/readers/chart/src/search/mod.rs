@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
 use wire::fhir::Query;
+use wire::fhir::search::Total;
 
 use crate::ChartError;
 use crate::chart::Chart;
@@ -67,6 +68,8 @@ pub(crate) async fn ids(chart: &Chart, query: &Query, max: usize) -> Outcome<Vec
     let plain = Query {
         includes: Vec::new(),
         revincludes: Vec::new(),
+        sort: Vec::new(),
+        total: Total::Not,
         ..query.clone()
     };
     let of = PageOf {

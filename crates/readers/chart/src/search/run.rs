@@ -16,6 +16,9 @@ const CHUNK: usize = 256;
 /// Contents of matches that are kept until they are sorted, in bytes; more are read again.
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// Candidates that are read for a total nobody asked for, at most.
+const TOTAL_CANDIDATES_MAX: usize = 1_000;
+
 /// One search under way.
 pub(super) struct Run<'q> {
     pub(super) query: &'q Query,
@@ -108,39 +111,91 @@ impl Run<'_> {
         Ok(hits)
     }
 
-    /// Finds every match, sorts them and cuts out the page.
+    /// Looks at all candidates: sorts what matches and cuts out the page, or, if nobody wants an
+    /// order or a total, stops when the page is full.
     async fn collect(
         &self,
         reading: &mut Reading,
         candidates: &Candidates,
         count: usize,
     ) -> Outcome<Hits> {
-        let mut matches = self.all(reading, candidates).await?;
-        matches.sort_by(|a, b| {
-            sort::compare(&self.query.sort, &a.keys, &b.keys).then(a.row.rid.cmp(&b.row.rid))
-        });
-        let total = matches.len();
-        let skip = usize::try_from(self.token.after).unwrap_or(usize::MAX);
-        let page: Vec<Match> = matches.into_iter().skip(skip).take(count).collect();
-        let reached = skip.saturating_add(page.len());
-        let more = count > 0 && reached < total;
-        Ok(Hits {
-            found: contents(reading, page).await?,
-            total: u64::try_from(total).ok(),
-            next: self.after_row(i64::try_from(reached).ok()).filter(|_| more),
-        })
-    }
-
-    async fn all(&self, reading: &mut Reading, candidates: &Candidates) -> Outcome<Vec<Match>> {
-        let (mut matches, mut kept) = (Vec::new(), 0);
         let Some(slice) = self.slice(reading) else {
-            return Ok(matches);
+            return Ok(Hits::default());
         };
         let query = slice.of(candidates, self.scan_max.saturating_add(1));
-        let rows = store::fetch(&mut reading.from, query).await?;
+        let mut rows = store::fetch(&mut reading.from, query).await?;
         if rows.len() > self.scan_max {
             return Err(self.too_costly());
         }
+        rows.sort_unstable_by_key(|row| row.rid);
+        if self.query.sort.is_empty() && self.may_stop(rows.len(), count) {
+            rows.retain(|row| row.rid > self.token.after);
+            return self.first(reading, rows, count).await;
+        }
+        let matches = self.all(reading, rows).await?;
+        let (page, total, next) = self.cut(matches, count);
+        Ok(Hits {
+            found: contents(reading, page).await?,
+            total: u64::try_from(total).ok(),
+            next,
+        })
+    }
+
+    /// Whether the total is not worth reading so many candidates.
+    fn may_stop(&self, candidates: usize, count: usize) -> bool {
+        let unwanted = match self.query.total {
+            Total::Not => true,
+            Total::Unsaid | Total::Estimate => candidates > TOTAL_CANDIDATES_MAX,
+            Total::Accurate => false,
+        };
+        count > 0 && unwanted
+    }
+
+    /// The first matches among rows in the order of the answer.
+    async fn first(&self, reading: &mut Reading, rows: Vec<Row>, count: usize) -> Outcome<Hits> {
+        let mut hits = Hits::default();
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let wanted = CHUNK.min(count.saturating_add(1));
+            let chunk: Vec<Row> = rows.by_ref().take(wanted).collect();
+            for (row, json, _) in self.matching(reading, chunk).await? {
+                if hits.found.len() == count {
+                    hits.next = self.after_row(hits.found.last().map(|(row, _)| row.rid));
+                    return Ok(hits);
+                }
+                hits.found.push((row, json));
+            }
+        }
+        Ok(hits)
+    }
+
+    /// Every match, in order: the page, how many there are, where the next page begins. Without
+    /// an order of its own a page begins after a row, else after a number of matches.
+    fn cut(&self, mut matches: Vec<Match>, count: usize) -> (Vec<Match>, usize, Option<Token>) {
+        let sort = &self.query.sort;
+        matches
+            .sort_by(|a, b| sort::compare(sort, &a.keys, &b.keys).then(a.row.rid.cmp(&b.row.rid)));
+        let total = matches.len();
+        let skip = if sort.is_empty() {
+            matches.partition_point(|one| one.row.rid <= self.token.after)
+        } else {
+            usize::try_from(self.token.after).unwrap_or(usize::MAX)
+        };
+        let page: Vec<Match> = matches.into_iter().skip(skip).take(count).collect();
+        let reached = skip.saturating_add(page.len());
+        let more = count > 0 && reached < total;
+        let last = page.last().map(|one| one.row.rid);
+        let after = if sort.is_empty() {
+            last
+        } else {
+            i64::try_from(reached).ok()
+        };
+        let next = self.after_row(after).filter(|_| more);
+        (page, total, next)
+    }
+
+    async fn all(&self, reading: &mut Reading, rows: Vec<Row>) -> Outcome<Vec<Match>> {
+        let (mut matches, mut kept) = (Vec::new(), 0);
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
             let chunk: Vec<Row> = rows.by_ref().take(CHUNK).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use sqlx::{FromRow as _, QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use super::{Row, SELECT, unpack};
 use crate::ChartError;
@@ -10,6 +10,12 @@ use crate::error::Outcome;
 
 /// Values of one IN list.
 const IN_MAX: usize = 64;
+
+/// A [`Row`] and, as its last column, the page its content is on.
+const HEAD_AND_PAGE: &str = "SELECT v.rid, v.kind, v.id, v.patient, p.id AS patient_id, v.seq,
+ v.item, v.at, v.flags, v.source, v.prev, v.next, g.body
+ FROM head h JOIN version v ON v.rid = h.rid JOIN page g ON g.seq = v.seq
+ LEFT JOIN patient p ON p.pid = v.patient WHERE h.slot = $1";
 
 /// A resource that is looked for by its name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,6 +46,33 @@ pub(crate) async fn by_heads(from: &mut SqliteConnection, asked: &[Asked]) -> Ou
         }
     }
     Ok(found)
+}
+
+/// The current version of a resource by name, with its content: what most reads ask for, in one
+/// statement.
+pub(crate) async fn by_head(
+    from: &mut SqliteConnection,
+    asked: &Asked,
+) -> Outcome<Option<(Row, Vec<u8>)>> {
+    let broken = ChartError::broken("read a resource");
+    let found = sqlx::query(HEAD_AND_PAGE)
+        .bind(asked.slot)
+        .fetch_all(from)
+        .await
+        .map_err(&broken)?;
+    for found in found {
+        let row = Row::from_row(&found).map_err(&broken)?;
+        if row.kind == asked.kind && row.id == asked.id {
+            let body: Vec<u8> = found.try_get(12).map_err(&broken)?;
+            let mut items = unpack(&body)?;
+            let item = usize::try_from(row.item).ok();
+            let content = item
+                .and_then(|item| items.get_mut(item))
+                .map(std::mem::take);
+            return Ok(Some((row, content.unwrap_or_default())));
+        }
+    }
+    Ok(None)
 }
 
 /// The contents of `rows`, in their order; empty for deleted ones.

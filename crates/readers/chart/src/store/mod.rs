@@ -18,7 +18,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 
 pub(crate) use digest::digest;
 pub(crate) use insert::{Table, insert, repoint, supersede};
-pub(crate) use lookup::{Asked, by_heads, count, fetch, list, of_event, pages, pids};
+pub(crate) use lookup::{Asked, by_head, by_heads, count, fetch, list, of_event, pages, pids};
 pub(crate) use pack::{Packer, unpack};
 pub(crate) use row::{DELETED, FROM_FHIR, FROM_SALUS, LATE, Row, SELECT};
 pub(crate) use schema::TABLES;
