@@ -155,7 +155,10 @@ impl Slice {
     /// Up to `max` candidates.
     pub(super) fn of(self, candidates: &Candidates, max: usize) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new(SELECT);
-        self.current(&mut query);
+        match candidates {
+            Candidates::Kind => self.current(&mut query, Lead::Kind),
+            _ => self.current(&mut query, Lead::Rows),
+        }
         match candidates {
             Candidates::Kind => {}
             Candidates::Slots(slots) => {
@@ -200,7 +203,7 @@ impl Slice {
     /// Up to `max` rows after row `after`, in the order of their rows. 0: from the beginning.
     pub(super) fn page(self, order: Order, after: i64, max: usize) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new(SELECT);
-        self.current(&mut query);
+        self.current(&mut query, Lead::Kind);
         match order {
             Order::Ascending => {
                 query.push(" AND v.rid > ").push_bind(after);
@@ -219,20 +222,38 @@ impl Slice {
     /// How many there are.
     pub(super) fn count(self) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new("SELECT COUNT(*) FROM version v ");
-        self.current(&mut query);
+        self.current(&mut query, Lead::Kind);
         query
     }
 
-    fn current(self, query: &mut QueryBuilder<Sqlite>) {
+    fn current(self, query: &mut QueryBuilder<Sqlite>, lead: Lead) {
+        let kept_from_index = match lead {
+            Lead::Kind => "",
+            Lead::Rows => "+",
+        };
         query
-            .push("WHERE v.kind = ")
+            .push("WHERE ")
+            .push(kept_from_index)
+            .push("v.kind = ")
             .push_bind(self.kind)
-            .push(" AND v.rid <= ")
+            .push(" AND ")
+            .push(kept_from_index)
+            .push("v.rid <= ")
             .push_bind(self.snapshot)
             .push(" AND (v.next = 0 OR v.next > ")
             .push_bind(self.snapshot)
             .push(") AND v.flags IN (0, 2)");
     }
+}
+
+/// What the database should begin with. Left to itself SQLite reads the whole type, and then looks
+/// whether a row is among the candidates; a `+` before a column keeps it from that index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    /// The rows of the type.
+    Kind,
+    /// The rows that are listed.
+    Rows,
 }
 
 fn names(query: &mut QueryBuilder<Sqlite>, words: &[String]) {
@@ -255,4 +276,41 @@ pub(crate) fn prefix(query: &mut QueryBuilder<Sqlite>, word: &str) {
 
 fn bound(max: usize) -> i64 {
     i64::try_from(max).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The index must be asked first; on a large chart everything else reads a whole type.
+    #[tokio::test]
+    async fn candidates_lead() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = crate::Config::at(folder.path().join("chart.db"));
+        let store = crate::store::Store::open(&config).await.unwrap();
+        let slice = Slice {
+            kind: 1,
+            snapshot: 9,
+        };
+        for candidates in [
+            Candidates::Slots(vec![1, 2]),
+            Candidates::Keys(vec![1]),
+            Candidates::Names(vec!["a".into(), "b".into()]),
+            Candidates::Patients(vec!["a".into()], vec![1]),
+            Candidates::Patients(vec!["a".into()], Vec::new()),
+        ] {
+            let query = slice.of(&candidates, 10);
+            let sql = format!("EXPLAIN QUERY PLAN {}", query.sql().as_str());
+            let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+                .fetch_all(&store.readers)
+                .await
+                .unwrap();
+            let plan: Vec<String> = plan.into_iter().map(|step| step.3).collect();
+            let direct = "SEARCH v USING INTEGER PRIMARY KEY (rowid=?)";
+            assert!(
+                plan.iter().any(|step| step == direct),
+                "{candidates:?}: {plan:#?}"
+            );
+        }
+    }
 }
