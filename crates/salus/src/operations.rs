@@ -35,13 +35,6 @@ impl Taken {
     fn total(&self) -> u64 {
         self.accepted + self.repeated + self.refused.len() as u64
     }
-
-    /// Adds another part.
-    pub(crate) fn join(&mut self, other: Taken) {
-        self.accepted += other.accepted;
-        self.repeated += other.repeated;
-        self.refused.extend(other.refused);
-    }
 }
 
 /// What a part of a file is.

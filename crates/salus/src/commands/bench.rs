@@ -405,10 +405,6 @@ fn memory() -> (f64, f64) {
     (kilobytes("VmRSS:"), kilobytes("VmHWM:"))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "measuring is what a benchmark does"
-)]
 fn now() -> Instant {
     Instant::now()
 }

@@ -175,10 +175,6 @@ fn disk(config: &Config) -> Finding {
 }
 
 /// Every acknowledgement waits for one of these.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "it is a duration on this machine that is wanted"
-)]
 fn sync(config: &Config) -> Finding {
     let path = config.data.join("doctor.tmp");
     let measure = || -> std::io::Result<Duration> {

@@ -5,6 +5,8 @@ mod fold;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod permit;
+#[cfg(test)]
 mod search;
 #[cfg(test)]
 mod summary;
