@@ -23,7 +23,7 @@ fn address(said: &str) -> Option<std::net::SocketAddr> {
     ready["mllp"][0].as_str()?.parse().ok()
 }
 
-/// 8 rounds; `SALUS_KILL_ROUNDS` asks for more (nightly: 200).
+/// 20 rounds; `SALUS_KILL_ROUNDS` asks for more (nightly: 200).
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_server_acknowledged_survives_being_killed() {
     let folder = tempfile::tempdir().unwrap();
@@ -48,7 +48,7 @@ async fn what_the_server_acknowledged_survives_being_killed() {
         data,
         address,
         seed: 7,
-        rounds: rounds.unwrap_or(8),
+        rounds: rounds.unwrap_or(20),
         connections: 6,
         messages_max: 200,
         templates: Template::panels(1, 10, AT),
