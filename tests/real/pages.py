@@ -176,7 +176,7 @@ def nurse(javascript):
 
 
 def strangers(path):
-    """A physician of another ward is refused the nurse's patient, with the reason."""
+    """A privacy officer is refused the nurse's patient, with the reason, and opens a message."""
     browser = Browser()
     browser.sign_in("privacy-officer")
     browser.page(path, "refused")
