@@ -13,8 +13,10 @@ use super::stay::Stay;
 use super::step::{Change, Origin, Step, Written, patient_of_draft};
 use crate::alias::Relinked;
 use crate::error::Outcome;
+use crate::hash;
 use crate::place::Place;
-use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LATE};
+use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE};
+use crate::tie;
 
 /// Room for a resource of the usual size.
 const JSON_BYTES: usize = 1_536;
@@ -201,7 +203,9 @@ impl Batch<'_> {
         let value = version.content.as_ref().map(|(_, value)| *value);
         let whose = (patient.as_deref(), version.names);
         self.index(rid, version.kind, value, whose);
-        self.follow(version.kind, &version.id, value, pid);
+        self.follow((version.kind, &version.id), value, pid);
+        self.tie((version.kind, &version.id), value, (pid, now.at));
+        let labels = self.labels(value);
         let mut flags = if value.is_none() { DELETED } else { 0 };
         if patient
             .as_deref()
@@ -231,6 +235,7 @@ impl Batch<'_> {
             source: now.source,
             prev,
             next: 0,
+            labels,
         });
         now.items.push(json);
     }
@@ -270,7 +275,7 @@ impl Batch<'_> {
     }
 
     /// Stays follow encounters, places follow locations.
-    fn follow(&mut self, kind: &str, id: &str, value: Option<&Value>, pid: i64) {
+    fn follow(&mut self, (kind, id): (&str, &str), value: Option<&Value>, pid: i64) {
         match kind {
             "Encounter" => {
                 let stay = value.and_then(Stay::of).map(|stay| (pid, stay));
@@ -282,6 +287,30 @@ impl Batch<'_> {
                 self.pending.places.insert(id.to_owned(), place);
             }
             _ => {}
+        }
+    }
+
+    /// The number of the security labels of a version.
+    fn labels(&mut self, value: Option<&Value>) -> i64 {
+        let labels = value.map_or_else(String::new, |value| self.memory.labels.of(value));
+        match labels.is_empty() {
+            true => 0,
+            false => self.word(&format!("{LABELS}{labels}")),
+        }
+    }
+
+    /// Ties follow appointments, orders and reports; consents follow themselves.
+    fn tie(&mut self, (kind, id): (&str, &str), value: Option<&Value>, (pid, at): (i64, Time)) {
+        if kind == "Consent" {
+            let provisions = value.map_or_else(Vec::new, tie::provisions);
+            let kept = (!provisions.is_empty() && pid > 0)
+                .then(|| (pid, serde_json::to_string(&provisions).unwrap_or_default()));
+            self.pending.consents.insert(hash::slot(kind, id), kept);
+        }
+        if tie::ties(kind) {
+            let ties = value.filter(|_| pid > 0);
+            let ties = ties.map_or_else(Vec::new, |value| tie::of(kind, value, at));
+            self.pending.ties.insert(hash::slot(kind, id), (pid, ties));
         }
     }
 

@@ -118,7 +118,9 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
         | Body::Decision(_)
+        | Body::Glass(_)
         | Body::Opened(_)
+        | Body::PolicyChange(_)
         | Body::Session(_)
         | Body::Unread(_) => return None,
     };

@@ -17,10 +17,10 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 pub(crate) use digest::digest;
-pub(crate) use insert::{Table, insert, repoint, supersede};
+pub(crate) use insert::{Table, forget, insert, repoint, supersede};
 pub(crate) use lookup::{Asked, by_head, by_heads, count, fetch, list, of_event, pages, pids};
 pub(crate) use pack::{Packer, unpack};
-pub(crate) use row::{DELETED, FROM_FHIR, FROM_SALUS, LATE, Row, SELECT};
+pub(crate) use row::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE, Row, SELECT};
 pub(crate) use schema::TABLES;
 
 use crate::error::Outcome;
@@ -64,8 +64,38 @@ impl Store {
 
     async fn make_tables(&self) -> Outcome<()> {
         let broken = ChartError::broken("make its tables");
+        self.drop_others().await?;
         for statement in schema::DDL {
             sqlx::query(statement)
+                .execute(&self.writer)
+                .await
+                .map_err(&broken)?;
+        }
+        Ok(())
+    }
+
+    /// Tables of another layout go: they are folded again from the record.
+    async fn drop_others(&self) -> Outcome<()> {
+        let broken = ChartError::broken("look at its tables");
+        let named = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'layout'";
+        let there: i64 = sqlx::query_scalar(named)
+            .fetch_one(&self.writer)
+            .await
+            .map_err(&broken)?;
+        if there == 0 {
+            return Ok(());
+        }
+        let layout: i64 = sqlx::query_scalar("SELECT version FROM layout WHERE id = 1")
+            .fetch_one(&self.writer)
+            .await
+            .map_err(&broken)?;
+        if layout == schema::LAYOUT {
+            return Ok(());
+        }
+        tracing::warn!(layout, "the charts are of another layout and are folded again");
+        for (table, _) in TABLES {
+            let sql = format!("DROP TABLE IF EXISTS {table}");
+            sqlx::query(sqlx::AssertSqlSafe(sql))
                 .execute(&self.writer)
                 .await
                 .map_err(&broken)?;

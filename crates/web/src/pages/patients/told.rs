@@ -52,6 +52,7 @@ impl Teller<'_> {
                 .collect(),
             older_reports: patient.reports.len().saturating_sub(reports),
             left_out: patient.left_out,
+            masked: patient.masked,
             encounters: patient
                 .encounters
                 .iter()
