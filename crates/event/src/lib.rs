@@ -15,7 +15,7 @@ pub use actor::{Actor, ActorKind, Role};
 pub use body::{
     Account, AccountChange, Body, Decided, Message, Opened, Resource, Session, Unmerge, Unread,
 };
-pub use known::{Considered, Consent, Facts, Relation, Taking};
+pub use known::{Consent, Considered, Facts, Relation, Taking};
 pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use plaintext::{Unreadable, decode, encode};
 pub use subject::{Act, Subject};

@@ -22,7 +22,9 @@ struct Entry {
 
 /// Why a rota cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the rota is wrong: {why}; write for instance `shifts = [\"mon 06:00-14:30\"]` under `[[person]]`")]
+#[error(
+    "the rota is wrong: {why}; write for instance `shifts = [\"mon 06:00-14:30\"]` under `[[person]]`"
+)]
 pub struct BadRota {
     why: String,
 }
@@ -56,7 +58,12 @@ impl Rota {
         for person in file.person {
             let shifts = match &person.shifts {
                 None => None,
-                Some(shifts) => Some(shifts.iter().map(|text| shift(text)).collect::<Result<_, _>>()?),
+                Some(shifts) => Some(
+                    shifts
+                        .iter()
+                        .map(|text| shift(text))
+                        .collect::<Result<_, _>>()?,
+                ),
             };
             let entry = Entry {
                 shifts,
@@ -145,9 +152,8 @@ mod tests {
     fn a_shift_holds_from_its_first_minute_to_its_last_and_past_midnight() {
         let rota = Rota::parse(TEXT).unwrap();
         // 2026-11-23 is a Monday.
-        let on = |day, hour, minute| {
-            rota.on_shift("nora", date(2026, 11, day).at(hour, minute, 0, 0))
-        };
+        let on =
+            |day, hour, minute| rota.on_shift("nora", date(2026, 11, day).at(hour, minute, 0, 0));
         assert_eq!(on(23, 6, 0), Some(true));
         assert_eq!(on(23, 14, 29), Some(true));
         assert_eq!(on(23, 14, 30), Some(false));
@@ -168,9 +174,18 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (text, part) in [
-            ("[[person]]\naccount = \"a\"\nshifts = [\"mo 6-7\"]", "`mo 6-7`"),
-            ("[[person]]\naccount = \"a\"\nshifts = [\"mon 06:00-25:00\"]", "25:00"),
-            ("[[person]]\naccount = \"a\"\n[[person]]\naccount = \"a\"", "twice"),
+            (
+                "[[person]]\naccount = \"a\"\nshifts = [\"mo 6-7\"]",
+                "`mo 6-7`",
+            ),
+            (
+                "[[person]]\naccount = \"a\"\nshifts = [\"mon 06:00-25:00\"]",
+                "25:00",
+            ),
+            (
+                "[[person]]\naccount = \"a\"\n[[person]]\naccount = \"a\"",
+                "twice",
+            ),
             ("[[people]]", "people"),
         ] {
             let why = Rota::parse(text).unwrap_err().to_string();

@@ -6,13 +6,24 @@ use cedar_policy::{
     ActionConstraint, Authorizer, Decision as Verdict, Effect, Entities, EntityTypeName, Policy,
     PolicyId, PolicySet, Request, ResourceConstraint, Response,
 };
-use event::{Facts, Role, Subject};
+use event::{Act, Actor, Consent, Facts, Role, Subject};
 
 use crate::load::{self, Loaded, PolicyError};
 use crate::obligation::join;
 use crate::slice::{Slicer, Unfit};
 use crate::words::{fill, needed};
-use crate::{Ask, Decision, Obligation};
+use crate::{Ask, Decision, Identity, Obligation};
+
+/// Roles of those who are nobody in particular, and what they do to charts.
+const SYSTEMS: [Role; 2] = [Role::Client, Role::Operator];
+const ACTS: [Act; 6] = [
+    Act::Create,
+    Act::Delete,
+    Act::History,
+    Act::Read,
+    Act::Search,
+    Act::Update,
+];
 
 /// One set of policies.
 pub(crate) struct Rules {
@@ -199,38 +210,46 @@ impl Rules {
             .is_ok_and(|alone| !reasons(&self.ask(&alone, slice)).is_empty())
     }
 
-    /// Whether what charts say can change an answer to a client that may read everything.
+    /// Whether what charts say can change an answer to a system: found by asking with every label
+    /// and consent, and with none.
     pub(crate) fn heeds_charts_of_systems(&self) -> bool {
-        let ask = |facts: &Facts| {
-            let mut identity = crate::Identity::of(event::Actor {
-                role: Role::Client,
-                ..event::Actor::salus()
-            });
-            identity.scopes = vec!["system/*.cruds".to_owned()];
-            let decision = self.decide(
-                Ask {
-                    identity,
-                    act: event::Act::Read,
-                    subject: Subject::Patient("probe".to_owned()),
-                    kinds: vec!["Patient".to_owned()],
-                    purpose: "HOPERAT".to_owned(),
-                    reason: None,
-                    detail: String::new(),
-                },
-                facts,
-            );
-            (decision.because, decision.obligations)
-        };
         let full = |permits| Facts {
             labels: self.literals(),
-            consents: vec![event::Consent {
+            consents: vec![Consent {
                 permits,
-                ..event::Consent::default()
+                ..Consent::default()
             }],
             ..Facts::default()
         };
-        let plain = ask(&Facts::default());
-        [true, false].map(full).iter().any(|full| ask(full) != plain)
+        let full = [full(true), full(false)];
+        let plain = Facts::default();
+        SYSTEMS.iter().any(|&role| {
+            ACTS.iter().any(|&act| {
+                let bare = self.probe((role, act), &plain);
+                full.iter()
+                    .any(|facts| self.probe((role, act), facts) != bare)
+            })
+        })
+    }
+
+    /// What is said to a system that asks for somebody's chart.
+    fn probe(&self, (role, act): (Role, Act), facts: &Facts) -> (Vec<String>, Vec<Obligation>) {
+        let mut identity = Identity::of(Actor {
+            role,
+            ..Actor::salus()
+        });
+        identity.scopes = vec!["system/*.cruds".to_owned()];
+        let ask = Ask {
+            identity,
+            act,
+            subject: Subject::Patient("probe".to_owned()),
+            kinds: vec!["Patient".to_owned()],
+            purpose: "HOPERAT".to_owned(),
+            reason: None,
+            detail: String::new(),
+        };
+        let decision = self.decide(ask, facts);
+        (decision.because, decision.obligations)
     }
 
     /// Every string that stands in a policy: whichever label one asks for is among them.

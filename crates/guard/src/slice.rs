@@ -8,8 +8,8 @@ use cedar_policy::{
 };
 use event::{Act, Facts, Relation, Role, Subject};
 
-use crate::scopes::uncovered;
 use crate::Ask;
+use crate::scopes::uncovered;
 
 /// Makes requests in the words of `policies/salus.cedarschema`.
 #[derive(Debug)]
@@ -40,12 +40,18 @@ impl Slicer {
         let subject = self.names.subject(&ask.subject);
         let entities = self.entities(ask, facts, (&asker, &subject))?;
         let action = self.names.action(ask.act);
-        let request = Request::new(asker, action, subject, context(ask, facts)?, Some(&self.schema))
-            .map_err(|error| match error {
-                RequestValidationError::UndeclaredAction(_)
-                | RequestValidationError::InvalidResourceType(_) => Unfit::Meaningless,
-                other => broken(other),
-            })?;
+        let request = Request::new(
+            asker,
+            action,
+            subject,
+            context(ask, facts)?,
+            Some(&self.schema),
+        )
+        .map_err(|error| match error {
+            RequestValidationError::UndeclaredAction(_)
+            | RequestValidationError::InvalidResourceType(_) => Unfit::Meaningless,
+            other => broken(other),
+        })?;
         Ok((request, entities))
     }
 
@@ -90,19 +96,31 @@ impl Slicer {
         uid: EntityUid,
     ) -> Result<Entity, Unfit> {
         let is = |wanted: fn(&Relation) -> bool| facts.relations.iter().any(wanted);
-        let wards = facts.relations.iter().filter_map(|relation| match relation {
-            Relation::Ward(code) => Some(code),
-            _ => None,
-        });
+        let wards = facts
+            .relations
+            .iter()
+            .filter_map(|relation| match relation {
+                Relation::Ward(code) => Some(code),
+                _ => None,
+            });
         let team = is(|one| matches!(one, Relation::CareTeam(_)))
             .then(|| RestrictedExpression::new_entity_uid(asker));
         let flags = [
-            ("appointment", is(|one| matches!(one, Relation::Appointment(_)))),
+            (
+                "appointment",
+                is(|one| matches!(one, Relation::Appointment(_))),
+            ),
             ("ordered", is(|one| matches!(one, Relation::Order(_)))),
             ("referred", is(|one| matches!(one, Relation::Referral(_)))),
             ("agreed", says(ask, facts, Answer::Yes)),
             ("refused", says(ask, facts, Answer::No)),
-            ("vip", facts.labels.iter().any(|label| VIP.contains(&label.as_str()))),
+            (
+                "vip",
+                facts
+                    .labels
+                    .iter()
+                    .any(|label| VIP.contains(&label.as_str())),
+            ),
             ("own", facts.own),
             ("glass", facts.glass.is_some()),
         ];
@@ -142,8 +160,8 @@ enum Answer {
 fn says(ask: &Ask, facts: &Facts, answer: Answer) -> bool {
     let wanted = answer == Answer::Yes;
     let about = facts.consents.iter().filter(|one| one.permits == wanted);
-    let mut about = about
-        .filter(|one| one.purposes.is_empty() || one.purposes.contains(&ask.purpose));
+    let mut about =
+        about.filter(|one| one.purposes.is_empty() || one.purposes.contains(&ask.purpose));
     about.any(|one| {
         let named = |kind: &String| one.kinds.contains(kind);
         match (one.kinds.is_empty(), answer) {

@@ -2,8 +2,8 @@
 
 use event::{Act, Facts, Relation, Role, Subject};
 
-use crate::scopes::{letter, uncovered};
 use crate::Ask;
+use crate::scopes::{letter, uncovered};
 
 const BLANKS: [&str; 3] = ["{ward}", "{part}", "{types}"];
 

@@ -142,8 +142,24 @@ fn every_policy_decides_at_least_one_case() {
 #[test]
 fn every_word_of_a_case_is_read() {
     const WORDS: [&str; 18] = [
-        "act", "because", "consents", "decision", "detail", "glass", "kinds", "labels", "name",
-        "obligations", "of", "own", "own_act", "purpose", "reason", "relations", "who", "words",
+        "act",
+        "because",
+        "consents",
+        "decision",
+        "detail",
+        "glass",
+        "kinds",
+        "labels",
+        "name",
+        "obligations",
+        "of",
+        "own",
+        "own_act",
+        "purpose",
+        "reason",
+        "relations",
+        "who",
+        "words",
     ];
     for entry in fs::read_dir(folder().join("cases")).unwrap() {
         let path = entry.unwrap().path();
@@ -151,7 +167,11 @@ fn every_word_of_a_case_is_read() {
             serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         for case in file["cases"].as_array().unwrap() {
             for word in case.as_object().unwrap().keys() {
-                assert!(WORDS.contains(&word.as_str()), "{}: `{word}`", path.display());
+                assert!(
+                    WORDS.contains(&word.as_str()),
+                    "{}: `{word}`",
+                    path.display()
+                );
             }
         }
     }
@@ -160,7 +180,9 @@ fn every_word_of_a_case_is_read() {
 /// Which obligation policies apply stands in a case by what they oblige to.
 fn obliged(id: &str) -> &'static str {
     match id {
-        "distant-relations-see-no-sensitive-parts" => "mask ETH GDIS HIV PSY PSYTHPN SDV SEX STD SUD V",
+        "distant-relations-see-no-sensitive-parts" => {
+            "mask ETH GDIS HIV PSY PSYTHPN SDV SEX STD SUD V"
+        }
         "very-restricted-parts-need-the-team" => "mask PSYTHPN V",
         "vip-charts-need-a-second-factor" => "step-up",
         "vip-charts-are-noticed" => "notify vip",

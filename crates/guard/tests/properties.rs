@@ -120,22 +120,25 @@ fn facts() -> impl Strategy<Value = Facts> {
         (any::<bool>(), any::<bool>()),
         prop::option::of(0_u64..9),
     )
-        .prop_map(|(relations, consents, labels, (own, own_act), glass)| Facts {
-            relations,
-            consents,
-            labels,
-            own,
-            own_act,
-            glass,
-            ..Facts::default()
-        })
+        .prop_map(
+            |(relations, consents, labels, (own, own_act), glass)| Facts {
+                relations,
+                consents,
+                labels,
+                own,
+                own_act,
+                glass,
+                ..Facts::default()
+            },
+        )
 }
 
 /// Whether a consent of the patient can have opened what was asked.
 fn consented(ask: &Ask, facts: &Facts) -> bool {
-    facts.consents.iter().any(|one| {
-        one.permits && (one.purposes.is_empty() || one.purposes.contains(&ask.purpose))
-    })
+    facts
+        .consents
+        .iter()
+        .any(|one| one.permits && (one.purposes.is_empty() || one.purposes.contains(&ask.purpose)))
 }
 
 fn with_forbid(forbid: &str) -> Policies {

@@ -115,7 +115,7 @@ async fn in_force(policies: &Policies, oversight: &Oversight, size: u64) -> Resu
 }
 
 /// The rota, if there is one.
-fn rota(path: &Path) -> Result<Rota> {
+pub(crate) fn rota(path: &Path) -> Result<Rota> {
     if path.as_os_str().is_empty() {
         return Ok(Rota::default());
     }

@@ -223,7 +223,10 @@ fn hash(new: &NewPolicies) -> String {
         part(text);
     }
     let hash = context.finish();
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The first event that was sealed at or after a moment.
@@ -392,7 +395,10 @@ mod tests {
         assert_eq!(replayed.policies["no-policy-allows"].lost, 3);
         assert_eq!(replayed.examples[0].then, ["appointment-reads-its-patient"]);
 
-        let wider = changed("    principal.wards.containsAny(resource.wards)\n};", "true };");
+        let wider = changed(
+            "    principal.wards.containsAny(resource.wards)\n};",
+            "true };",
+        );
         let replayed = house.replay(&wider).await.unwrap();
         assert_eq!((replayed.all.gained, replayed.people["max"].gained), (1, 1));
         let bound = changed("mask PSYTHPN V", "mask PSYTHPN R V");
@@ -429,10 +435,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let house = house(folder.path()).await;
         let size = house.app.record.size();
-        let mut new = changed("principal in Role::\"operator\",", "principal in Role::\"feed\",");
+        let mut new = changed(
+            "principal in Role::\"operator\",",
+            "principal in Role::\"feed\",",
+        );
         let why = house.apply_policies(&new).await.unwrap_err().to_string();
         assert!(why.contains("operators-manage"), "{why}");
-        new.files[0].1.push_str("permit (principal, action, resource);");
+        new.files[0]
+            .1
+            .push_str("permit (principal, action, resource);");
         let why = house.apply_policies(&new).await.unwrap_err().to_string();
         assert!(why.contains("no `@id"), "{why}");
         assert_eq!(house.app.record.size(), size);

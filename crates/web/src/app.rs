@@ -111,7 +111,8 @@ impl App {
         let now = self.clock.now();
         let mut facts = self.chart.facts(&ask.identity, patient, now).await?;
         if !system {
-            self.add_own(&mut facts, (&ask.identity.actor.id, patient), now).await?;
+            self.add_own(&mut facts, (&ask.identity.actor.id, patient), now)
+                .await?;
         }
         Ok(facts)
     }

@@ -23,9 +23,8 @@ pub(crate) struct Around {
 
 /// What stands around the patients that are one.
 pub(crate) async fn of(from: &mut SqliteConnection, family: &[String]) -> Outcome<Around> {
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "WITH own (pid) AS (SELECT pid FROM patient WHERE id IN (",
-    );
+    let mut query =
+        QueryBuilder::<Sqlite>::new("WITH own (pid) AS (SELECT pid FROM patient WHERE id IN (");
     list(&mut query, family.iter().map(String::as_str));
     query.push(
         ") SELECT DISTINCT 'label', w.text, '', 0, 0 FROM version v JOIN word w ON w.wid = v.labels
@@ -50,10 +49,12 @@ pub(crate) async fn of(from: &mut SqliteConnection, family: &[String]) -> Outcom
             "consent" => {
                 let kept = serde_json::from_str::<Vec<Provision>>(&text);
                 // What cannot be read again must not turn a no into silence.
-                around.provisions.extend(kept.map_err(|why| ChartError::Broken {
-                    doing: "read a consent",
-                    why: why.to_string(),
-                })?);
+                around
+                    .provisions
+                    .extend(kept.map_err(|why| ChartError::Broken {
+                        doing: "read a consent",
+                        why: why.to_string(),
+                    })?);
             }
             _ => around.ties.push((what, who, since, until)),
         }
@@ -72,9 +73,10 @@ impl Around {
     /// What connects somebody with these names at a moment.
     pub(crate) fn relations(&self, names: &[String], now: Time) -> Vec<Relation> {
         let now = now.millis();
-        let own = self.ties.iter().filter(|(_, who, since, until)| {
-            names.contains(who) && *since <= now && now < *until
-        });
+        let own = self
+            .ties
+            .iter()
+            .filter(|(_, who, since, until)| names.contains(who) && *since <= now && now < *until);
         own.filter_map(|(what, who, ..)| tie::relation(what, who.clone()))
             .collect()
     }

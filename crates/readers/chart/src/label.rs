@@ -12,6 +12,14 @@ use crate::error::Outcome;
 /// The rules that come with Salus.
 pub const SENSITIVITY: &str = include_str!("../../../../rules/sensitivity.toml");
 
+/// Whether a text can be used as the rules of sensitivity.
+///
+/// # Errors
+/// [`ChartError::Broken`] with the line that is wrong.
+pub fn check_sensitivity(text: &str) -> Result<(), ChartError> {
+    Labels::parse(text).map(drop)
+}
+
 /// Where a resource says what it is about.
 const CONCEPTS: [&str; 7] = [
     "code",
@@ -28,9 +36,9 @@ const ORDINARY: [&str; 5] = ["N", "L", "M", "U", "REDACTED"];
 /// Which codes carry which labels.
 #[derive(Debug, Default)]
 pub(crate) struct Labels {
-    whole: HashMap<(System, String), BTreeSet<String>>,
-    /// (system, beginning, label).
-    beginnings: Vec<(System, String, String)>,
+    whole: HashMap<System, HashMap<String, BTreeSet<String>>>,
+    /// (beginning, label) of each system.
+    beginnings: HashMap<System, Vec<(String, String)>>,
 }
 
 /// A terminology that rules speak of.
@@ -110,12 +118,12 @@ impl Labels {
 
     fn add(&mut self, system: System, code: String, label: &str) {
         if let Some(beginning) = code.strip_suffix('*') {
-            let beginning = (system, beginning.to_owned(), label.to_owned());
-            self.beginnings.push(beginning);
+            let all = self.beginnings.entry(system).or_default();
+            all.push((beginning.to_owned(), label.to_owned()));
             return;
         }
-        let labels = self.whole.entry((system, code)).or_default();
-        labels.insert(label.to_owned());
+        let codes = self.whole.entry(system).or_default();
+        codes.entry(code).or_default().insert(label.to_owned());
     }
 
     /// The labels of a resource, sorted and divided by blanks; empty: it is ordinary.
@@ -124,7 +132,9 @@ impl Labels {
         for place in CONCEPTS {
             match resource.get(place) {
                 Some(Value::Array(concepts)) => {
-                    concepts.iter().for_each(|one| self.concept(one, &mut found));
+                    concepts
+                        .iter()
+                        .for_each(|one| self.concept(one, &mut found));
                 }
                 Some(concept) => self.concept(concept, &mut found),
                 None => {}
@@ -143,11 +153,11 @@ impl Labels {
             let Some(system) = text("system").and_then(System::of) else {
                 continue;
             };
-            let whole = self.whole.get(&(system, code.to_owned()));
+            let whole = self.whole.get(&system).and_then(|codes| codes.get(code));
             found.extend(whole.into_iter().flatten().cloned());
-            let begins = |one: &&(System, String, String)| one.0 == system && code.starts_with(&one.1);
-            let beginnings = self.beginnings.iter().filter(begins);
-            found.extend(beginnings.map(|one| one.2.clone()));
+            let beginnings = self.beginnings.get(&system).into_iter().flatten();
+            let begins = beginnings.filter(|(beginning, _)| code.starts_with(beginning.as_str()));
+            found.extend(begins.map(|(_, label)| label.clone()));
         }
     }
 }
@@ -162,12 +172,19 @@ fn said(resource: &Value) -> impl Iterator<Item = String> {
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .flat_map(|one| one.get("coding").and_then(Value::as_array).into_iter().flatten())
+        .flat_map(|one| {
+            one.get("coding")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+        })
         .filter_map(|coding| coding.get("code")?.as_str())
         .filter(|code| matches!(*code, "VIP" | "Y" | "V"))
         .map(|_| "VIP");
     let usable = |code: &&str| {
-        let plain = code.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let plain = code
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         plain && !code.is_empty() && code.len() <= 32 && !ORDINARY.contains(code)
     };
     codes.filter(usable).chain(courtesy).map(str::to_owned)
@@ -185,7 +202,8 @@ mod tests {
 
     #[test]
     fn a_code_says_that_a_resource_is_sensitive() {
-        let viral_load = json!({"code": {"coding": [{"system": "http://loinc.org", "code": "20447-9"}]}});
+        let viral_load =
+            json!({"code": {"coding": [{"system": "http://loinc.org", "code": "20447-9"}]}});
         assert_eq!(labels(&viral_load), "HIV");
         let relapse = json!({"code": {"coding": [
             {"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "F10.239"},
@@ -204,7 +222,8 @@ mod tests {
     fn what_the_sender_says_counts_but_normal_is_no_label() {
         let note = json!({"meta": {"security": [{"code": "N"}, {"code": "V"}, {"code": "a b"}]}});
         assert_eq!(labels(&note), "V");
-        let visit = json!({"hospitalization": {"specialCourtesy": [{"coding": [{"code": "VIP"}]}]}});
+        let visit =
+            json!({"hospitalization": {"specialCourtesy": [{"coding": [{"code": "VIP"}]}]}});
         assert_eq!(labels(&visit), "VIP");
     }
 

@@ -29,7 +29,7 @@ mod words_of;
 
 pub use chart::{Chart, Config, Located, WardCount};
 pub use error::ChartError;
-pub use label::SENSITIVITY;
+pub use label::{SENSITIVITY, check_sensitivity};
 pub use open::Open;
 pub use page::{HistoryOf, Page, PageOf, Source, Stored};
 pub use view::{

@@ -41,7 +41,11 @@ impl Masks {
             ..Masks::default()
         };
         if masks.any {
-            masks.numbers = words.all().filter(|(_, text)| masked(text)).map(|one| one.0).collect();
+            masks.numbers = words
+                .all()
+                .filter(|(_, text)| masked(text))
+                .map(|one| one.0)
+                .collect();
             masks.last = words.count();
         }
         masks

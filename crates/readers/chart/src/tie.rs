@@ -181,7 +181,9 @@ fn gather(provision: &Value, (since, until): (i64, i64), all: &mut Vec<Provision
         people: actors()
             .filter_map(|actor| person(actor.get("reference")?))
             .collect(),
-        roles: actors().flat_map(|actor| codes(actor.get("role"))).collect(),
+        roles: actors()
+            .flat_map(|actor| codes(actor.get("role")))
+            .collect(),
         purposes: coded(list("purpose")),
         kinds: coded(list("class")),
         since,
@@ -260,7 +262,10 @@ mod tests {
             "performer": [{"identifier": {"value": "D7"}}],
         });
         let open = of("ServiceRequest", &request, Time::from_millis(5));
-        let said: Vec<(&str, &str)> = open.iter().map(|tie| (tie.what, tie.who.as_str())).collect();
+        let said: Vec<(&str, &str)> = open
+            .iter()
+            .map(|tie| (tie.what, tie.who.as_str()))
+            .collect();
         assert_eq!(said, [("order", "Practitioner/a"), ("referral", "D7")]);
         assert!(open.iter().all(|tie| tie.until == i64::MAX));
         request["status"] = "completed".into();
@@ -291,7 +296,8 @@ mod tests {
         let says = |name: &str, now: i64| -> Vec<Consent> {
             let names = [name.to_owned()];
             let all = provisions(&consent()).into_iter();
-            all.filter_map(|one| one.says(&names, "nurse", now)).collect()
+            all.filter_map(|one| one.says(&names, "nurse", now))
+                .collect()
         };
         let research = Consent {
             permits: true,

@@ -183,7 +183,9 @@ mod tests {
             .zip(events)
             .map(|(index, event)| (index, at(i64::try_from(index).unwrap() * 10), event))
             .collect();
-        view.take(&sealed, first + events.len() as u64).await.unwrap();
+        view.take(&sealed, first + events.len() as u64)
+            .await
+            .unwrap();
     }
 
     #[tokio::test]
@@ -205,7 +207,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let view = Oversight::open(&folder.path().join("o.db")).await.unwrap();
         take(&view, &[started()]).await;
-        let later: Vec<Event> = (0..200).map(|_| glass(Glass::Ended { glass: 99 })).collect();
+        let later: Vec<Event> = (0..200)
+            .map(|_| glass(Glass::Ended { glass: 99 }))
+            .collect();
         take(&view, &later).await;
         assert!(view.lasting("salus", at(1)).is_empty());
     }
@@ -222,7 +226,10 @@ mod tests {
         take(&view, &[started(), glass(review)]).await;
         assert!(view.waiting().is_empty());
         let kept = view.glass(0).await.unwrap().unwrap();
-        assert_eq!(kept.review.as_ref().unwrap().verdict, GlassVerdict::FollowUp);
+        assert_eq!(
+            kept.review.as_ref().unwrap().verdict,
+            GlassVerdict::FollowUp
+        );
         assert_eq!(view.reviewed(5).await.unwrap(), [kept]);
         assert!(view.glass(1).await.unwrap().is_none());
     }

@@ -82,12 +82,15 @@ pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {
 
 /// What is known by heart, and the number of events folded.
 pub(crate) async fn book(pool: &SqlitePool) -> Result<(u64, Book), Error> {
-    let (next, latest): (i64, i64) =
-        sqlx::query_as("SELECT next, latest FROM cursor WHERE id = 1")
-            .fetch_one(pool)
-            .await
-            .map_err(Error::new("read its cursor"))?;
-    let waiting = list(pool, "SELECT * FROM glass WHERE review IS NULL ORDER BY idx LIMIT $1", i64::MAX);
+    let (next, latest): (i64, i64) = sqlx::query_as("SELECT next, latest FROM cursor WHERE id = 1")
+        .fetch_one(pool)
+        .await
+        .map_err(Error::new("read its cursor"))?;
+    let waiting = list(
+        pool,
+        "SELECT * FROM glass WHERE review IS NULL ORDER BY idx LIMIT $1",
+        i64::MAX,
+    );
     let waiting = waiting.await?;
     let last = sqlx::query("SELECT * FROM policies ORDER BY idx DESC LIMIT 1")
         .fetch_optional(pool)
@@ -188,11 +191,7 @@ async fn put(to: &mut SqliteConnection, broken: &Broken) -> Result<(), sqlx::Err
     Ok(())
 }
 
-async fn note(
-    to: &mut SqliteConnection,
-    glass: u64,
-    opened: &Opened,
-) -> Result<(), sqlx::Error> {
+async fn note(to: &mut SqliteConnection, glass: u64, opened: &Opened) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO opened (glass, idx, at, act, detail) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (glass, idx) DO NOTHING",

@@ -109,7 +109,14 @@ fn question(path: &Path) -> Result<String> {
 }
 
 fn told(explained: &Explained) -> String {
-    let mut out = format!("{}\n", if explained.allowed { "ALLOWED" } else { "REFUSED" });
+    let mut out = format!(
+        "{}\n",
+        if explained.allowed {
+            "ALLOWED"
+        } else {
+            "REFUSED"
+        }
+    );
     for (id, words) in explained.because.iter().zip(&explained.words) {
         out.push_str(&format!("  because of {id}: {words}\n"));
     }
@@ -118,7 +125,11 @@ fn told(explained: &Explained) -> String {
     }
     out.push_str("policies about such an act on such a thing:");
     for one in &explained.near {
-        let applied = if one.applied { "applied" } else { "did not apply" };
+        let applied = if one.applied {
+            "applied"
+        } else {
+            "did not apply"
+        };
         out.push_str(&format!("\n  {} ({}): {applied}", one.id, one.effect));
     }
     out
@@ -139,7 +150,7 @@ fn table(replayed: &Replayed) -> String {
         out.push_str("\nnothing would change");
         return out;
     }
-    
+
     let (lost, gained, bound) = ("would lose", "would gain", "other obligations");
     out.push_str(&format!("\n\n{:32}{lost:>12}{gained:>12}{bound:>20}", ""));
     row(&mut out, "all", replayed.all);

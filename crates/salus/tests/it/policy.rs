@@ -11,7 +11,10 @@ fn stricter(folder: &Path) -> PathBuf {
     let to = folder.join("new");
     fs::create_dir(&to).unwrap();
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
-    for path in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+    for path in fs::read_dir(from)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+    {
         if path.is_file() {
             let text = fs::read_to_string(&path).unwrap();
             let text = text.replace(
@@ -31,12 +34,22 @@ fn policies_are_checked_and_the_wrong_line_is_named() {
     assert_eq!(run(&data, &["policy", "check"]).status.code(), Some(0));
     let new = stricter(folder.path());
     let path = new.to_str().unwrap();
-    assert_eq!(run(&data, &["policy", "check", path]).status.code(), Some(0));
-    fs::write(new.join("house.cedar"), "\n\npermit (principal, action, resource);").unwrap();
+    assert_eq!(
+        run(&data, &["policy", "check", path]).status.code(),
+        Some(0)
+    );
+    fs::write(
+        new.join("house.cedar"),
+        "\n\npermit (principal, action, resource);",
+    )
+    .unwrap();
     let wrong = run(&data, &["policy", "check", path]);
     let why = String::from_utf8(wrong.stderr).unwrap();
     assert_eq!(wrong.status.code(), Some(2));
-    assert!(why.contains("house.cedar") && why.contains("line 3"), "{why}");
+    assert!(
+        why.contains("house.cedar") && why.contains("line 3"),
+        "{why}"
+    );
     assert!(!data.exists());
 }
 
@@ -54,7 +67,16 @@ fn new_policies_are_in_force_at_once_and_after_a_restart() {
     assert_eq!(before["because"][0], "ward-reads-its-patients", "{before}");
     assert_eq!(before["near"][0]["applied"], true);
     let path = new.to_str().unwrap();
-    let tried = json(&data, &["policy", "explain", ask.to_str().unwrap(), "--policies", path]);
+    let tried = json(
+        &data,
+        &[
+            "policy",
+            "explain",
+            ask.to_str().unwrap(),
+            "--policies",
+            path,
+        ],
+    );
     assert_eq!(tried["allowed"], false, "{tried}");
     let empty = json(&data, &["policy", "replay", path, "--days", "1"]);
     assert_eq!(empty["all"]["lost"], 0, "{empty}");
@@ -64,7 +86,11 @@ fn new_policies_are_in_force_at_once_and_after_a_restart() {
     assert_eq!(json(&data, &explain)["allowed"], true);
     let reason = "wards give a reason from now on";
     let applied = json(&data, &["policy", "apply", path, "--reason", reason]);
-    assert_eq!(applied["hash"].as_str().map(str::len), Some(64), "{applied}");
+    assert_eq!(
+        applied["hash"].as_str().map(str::len),
+        Some(64),
+        "{applied}"
+    );
     assert_eq!(json(&data, &explain)["allowed"], false);
     assert!(server.stop().success());
 

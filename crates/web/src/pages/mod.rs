@@ -8,9 +8,9 @@ pub(crate) mod patients;
 pub(crate) mod picture;
 pub(crate) mod problem;
 pub(crate) mod record;
-pub(crate) mod reviews;
 #[cfg(test)]
 mod rendering;
+pub(crate) mod reviews;
 pub(crate) mod settings;
 pub(crate) mod shell;
 pub(crate) mod visit;

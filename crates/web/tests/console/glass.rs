@@ -22,7 +22,9 @@ async fn hospital() -> House {
 
 async fn breaks(browser: &mut Browser) -> Page {
     let fields = [("purpose", "ETREAT"), ("reason", REASON)];
-    browser.submit(CHART, "/patients/p-med/glass", &fields).await
+    browser
+        .submit(CHART, "/patients/p-med/glass", &fields)
+        .await
 }
 
 async fn closes(browser: &mut Browser, page: &str, verdict: &str) -> Page {
@@ -33,10 +35,12 @@ async fn closes(browser: &mut Browser, page: &str, verdict: &str) -> Page {
 /// What was sealed of glass: (event, step).
 async fn glass(house: &House) -> Vec<(u64, Glass)> {
     let sealed = house.sealed().await;
-    let glass = sealed.iter().filter_map(|sealed| match &sealed.event().body {
-        Body::Glass(glass) => Some((sealed.index(), glass.clone())),
-        _ => None,
-    });
+    let glass = sealed
+        .iter()
+        .filter_map(|sealed| match &sealed.event().body {
+            Body::Glass(glass) => Some((sealed.index(), glass.clone())),
+            _ => None,
+        });
     glass.collect()
 }
 
@@ -50,7 +54,11 @@ async fn a_refused_nurse_breaks_the_glass_and_sees_the_chart_under_a_banner() {
     let mut nora = house.browser("nora").await;
     let refused = nora.get(CHART).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    assert!(refused.html.contains("Is it an emergency?"), "{}", refused.html);
+    assert!(
+        refused.html.contains("Is it an emergency?"),
+        "{}",
+        refused.html
+    );
 
     let broken = breaks(&mut nora).await;
     assert_eq!(broken.location(), CHART, "{}", broken.html);
@@ -91,7 +99,9 @@ async fn it_ends_after_its_time_and_when_it_is_ended() {
 
     breaks(&mut nora).await;
     let (second, _) = glass(&house).await.pop().unwrap();
-    let ended = nora.submit("/now", &format!("/glass/{second}/end"), &[]).await;
+    let ended = nora
+        .submit("/now", &format!("/glass/{second}/end"), &[])
+        .await;
     assert_eq!(ended.location(), "/patients");
     assert_eq!(nora.get(CHART).await.status, StatusCode::FORBIDDEN);
     let (_, last) = glass(&house).await.pop().unwrap();
@@ -113,7 +123,11 @@ async fn without_a_reason_or_a_form_of_the_session_nothing_breaks() {
     let forged = nora.post("/patients/p-med/glass", &forged).await;
     assert_eq!(forged.status, StatusCode::FORBIDDEN);
     let unknown = nora
-        .submit(CHART, "/patients/nobody/glass", &[("purpose", "ETREAT"), ("reason", REASON)])
+        .submit(
+            CHART,
+            "/patients/nobody/glass",
+            &[("purpose", "ETREAT"), ("reason", REASON)],
+        )
         .await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
     assert!(glass(&house).await.is_empty());
@@ -145,19 +159,33 @@ async fn a_privacy_officer_sees_what_was_opened_and_closes_it() {
 
     let mut pia = house.browser("pia").await;
     let now = pia.get("/now").await;
-    assert!(now.html.contains("Broken glass") && now.html.contains("3 h"), "{}", now.html);
+    assert!(
+        now.html.contains("Broken glass") && now.html.contains("3 h"),
+        "{}",
+        now.html
+    );
     let path = review_path(&house).await;
     let queue = pia.get("/access/reviews").await;
     assert!(queue.html.contains(REASON) && queue.html.contains(&path));
     let one = pia.get(&path).await;
-    assert!(one.html.contains("nora of nurse") && one.html.contains(">read "), "{}", one.html);
+    assert!(
+        one.html.contains("nora of nurse") && one.html.contains(">read "),
+        "{}",
+        one.html
+    );
 
     let closed = closes(&mut pia, &path, "justified").await;
     assert_eq!(closed.location(), "/access/reviews", "{}", closed.html);
     let queue = pia.get("/access/reviews").await;
     assert!(queue.html.contains("No broken glass waits") && queue.html.contains("Justified"));
     let (_, last) = glass(&house).await.pop().unwrap();
-    assert!(matches!(last, Glass::Reviewed { verdict: GlassVerdict::Justified, .. }));
+    assert!(matches!(
+        last,
+        Glass::Reviewed {
+            verdict: GlassVerdict::Justified,
+            ..
+        }
+    ));
 }
 
 #[tokio::test]
@@ -171,7 +199,12 @@ async fn only_overseers_see_the_reviews_and_only_privacy_officers_close_them() {
         assert_eq!(nora.get(page).await.status, StatusCode::FORBIDDEN);
     }
     let mut adam = house.browser("adam").await;
-    assert!(adam.get(&path).await.html.contains("A privacy officer closes it"));
+    assert!(
+        adam.get(&path)
+            .await
+            .html
+            .contains("A privacy officer closes it")
+    );
     let tried = [("verdict", "justified"), ("reason", "the ward confirms it")];
     let tried = adam.submit("/now", &path, &tried).await;
     assert_eq!(tried.status, StatusCode::FORBIDDEN);
@@ -209,7 +242,11 @@ async fn of_two_reviewers_the_first_counts_and_the_second_is_told() {
     let mut states = [one.status, other.status];
     states.sort();
     assert_eq!(states, [StatusCode::SEE_OTHER, StatusCode::CONFLICT]);
-    let late = if one.status == StatusCode::CONFLICT { one } else { other };
+    let late = if one.status == StatusCode::CONFLICT {
+        one
+    } else {
+        other
+    };
     assert!(late.html.contains("closed this first"), "{}", late.html);
     let reviews = glass(&house).await.into_iter();
     let reviews = reviews.filter(|(_, step)| matches!(step, Glass::Reviewed { .. }));
@@ -231,28 +268,40 @@ async fn a_review_ends_what_still_lasts() {
 async fn with_appointment(house: &House) {
     let coded = |code: &str| json!({"coding": [{"system": "http://loinc.org", "code": code}]});
     house
-        .resource(None, json!({
-            "resourceType": "Practitioner", "id": "dr", "identifier": [{"value": "D1"}]
-        }))
+        .resource(
+            None,
+            json!({
+                "resourceType": "Practitioner", "id": "dr", "identifier": [{"value": "D1"}]
+            }),
+        )
         .await;
     house
-        .resource(Some("p-med"), json!({
-            "resourceType": "Appointment", "id": "a1", "status": "booked",
-            "start": "2026-11-21T15:00:00Z",
-            "participant": [
-                {"actor": {"reference": "Patient/p-med"}, "status": "accepted"},
-                {"actor": {"reference": "Practitioner/dr"}, "status": "accepted"}
-            ]
-        }))
+        .resource(
+            Some("p-med"),
+            json!({
+                "resourceType": "Appointment", "id": "a1", "status": "booked",
+                "start": "2026-11-21T15:00:00Z",
+                "participant": [
+                    {"actor": {"reference": "Patient/p-med"}, "status": "accepted"},
+                    {"actor": {"reference": "Practitioner/dr"}, "status": "accepted"}
+                ]
+            }),
+        )
         .await;
-    for (id, code, text) in [("o-hiv", "20447-9", "Viral load"), ("o-na", "2951-2", "Sodium")] {
+    for (id, code, text) in [
+        ("o-hiv", "20447-9", "Viral load"),
+        ("o-na", "2951-2", "Sodium"),
+    ] {
         let mut code = coded(code);
         code["text"] = text.into();
         house
-            .resource(Some("p-med"), json!({
-                "resourceType": "Observation", "id": id, "status": "final", "code": code,
-                "subject": {"reference": "Patient/p-med"}, "valueString": format!("value-{id}")
-            }))
+            .resource(
+                Some("p-med"),
+                json!({
+                    "resourceType": "Observation", "id": id, "status": "final", "code": code,
+                    "subject": {"reference": "Patient/p-med"}, "valueString": format!("value-{id}")
+                }),
+            )
             .await;
     }
 }
@@ -281,17 +330,22 @@ async fn a_guarded_chart_asks_those_who_are_not_near_for_a_second_factor() {
     let house = hospital().await;
     with_appointment(&house).await;
     house
-        .resource(Some("p-med"), json!({
-            "resourceType": "Flag", "id": "f1", "status": "active", "code": {"text": "known"},
-            "subject": {"reference": "Patient/p-med"}, "meta": {"security": [{"code": "CEL"}]}
-        }))
+        .resource(
+            Some("p-med"),
+            json!({
+                "resourceType": "Flag", "id": "f1", "status": "active", "code": {"text": "known"},
+                "subject": {"reference": "Patient/p-med"}, "meta": {"security": [{"code": "CEL"}]}
+            }),
+        )
         .await;
     house.physician("phil", "D1").await;
     let mut phil = house.browser("phil").await;
     let refused = phil.get(CHART).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(
-        refused.html.contains("/account/step-up?next=/patients/p-med"),
+        refused
+            .html
+            .contains("/account/step-up?next=/patients/p-med"),
         "{}",
         refused.html
     );
@@ -301,27 +355,37 @@ async fn a_guarded_chart_asks_those_who_are_not_near_for_a_second_factor() {
 async fn a_patient_who_said_no_is_refused_to_the_ward_and_not_to_an_emergency() {
     let house = hospital().await;
     house
-        .resource(None, json!({
-            "resourceType": "Practitioner", "id": "dr", "identifier": [{"value": "D1"}]
-        }))
+        .resource(
+            None,
+            json!({
+                "resourceType": "Practitioner", "id": "dr", "identifier": [{"value": "D1"}]
+            }),
+        )
         .await;
     house
-        .resource(Some("p-med"), json!({
-            "resourceType": "Consent", "id": "c1", "status": "active",
-            "scope": {"coding": [{"code": "patient-privacy"}]},
-            "category": [{"text": "privacy"}], "patient": {"reference": "Patient/p-med"},
-            "provision": {"type": "permit", "provision": [
-                {"type": "deny", "actor": [{"role": {"text": "any"},
-                 "reference": {"reference": "Practitioner/dr"}}]}
-            ]}
-        }))
+        .resource(
+            Some("p-med"),
+            json!({
+                "resourceType": "Consent", "id": "c1", "status": "active",
+                "scope": {"coding": [{"code": "patient-privacy"}]},
+                "category": [{"text": "privacy"}], "patient": {"reference": "Patient/p-med"},
+                "provision": {"type": "permit", "provision": [
+                    {"type": "deny", "actor": [{"role": {"text": "any"},
+                     "reference": {"reference": "Practitioner/dr"}}]}
+                ]}
+            }),
+        )
         .await;
     house.physician("phil", "D1").await;
     house.on_wards("phil", &["MED1"]).await;
     let mut phil = house.browser("phil").await;
     let refused = phil.get(CHART).await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    assert!(refused.html.contains("does not consent"), "{}", refused.html);
+    assert!(
+        refused.html.contains("does not consent"),
+        "{}",
+        refused.html
+    );
     breaks(&mut phil).await;
     assert_eq!(phil.get(CHART).await.status, StatusCode::OK);
 }

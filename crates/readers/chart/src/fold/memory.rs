@@ -7,8 +7,8 @@ use lru::LruCache;
 use sqlx::SqliteConnection;
 
 use crate::alias::Aliases;
-use crate::label::Labels;
 use crate::error::Outcome;
+use crate::label::Labels;
 use crate::place::{PlaceRow, Places};
 use crate::store::Packer;
 use crate::words::Words;

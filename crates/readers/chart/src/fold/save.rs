@@ -199,7 +199,10 @@ async fn consents(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
         .filter_map(|(slot, kept)| kept.clone().map(|(pid, body)| (*slot, pid, body)))
         .collect();
     store::insert(to, CONSENTS, &rows, |values, (slot, pid, body)| {
-        values.push_bind(*slot).push_bind(*pid).push_bind(body.clone());
+        values
+            .push_bind(*slot)
+            .push_bind(*pid)
+            .push_bind(body.clone());
     })
     .await
 }

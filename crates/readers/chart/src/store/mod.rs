@@ -92,7 +92,10 @@ impl Store {
         if layout == schema::LAYOUT {
             return Ok(());
         }
-        tracing::warn!(layout, "the charts are of another layout and are folded again");
+        tracing::warn!(
+            layout,
+            "the charts are of another layout and are folded again"
+        );
         for (table, _) in TABLES {
             let sql = format!("DROP TABLE IF EXISTS {table}");
             sqlx::query(sqlx::AssertSqlSafe(sql))

@@ -158,12 +158,7 @@ struct Newest {
 }
 
 /// The newest resources of one type.
-async fn newest(
-    reading: &mut Reading,
-    scope: &Scope,
-    kind: &str,
-    max: usize,
-) -> Outcome<Newest> {
+async fn newest(reading: &mut Reading, scope: &Scope, kind: &str, max: usize) -> Outcome<Newest> {
     let (Some(number), Some(family)) = (reading.known.words.number(kind), scope.family()) else {
         return Ok(Newest::default());
     };

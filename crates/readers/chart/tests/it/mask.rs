@@ -22,24 +22,32 @@ async fn house() -> House {
     for (id, code) in [("na", "2951-2"), ("hiv", "20447-9")] {
         let coding = json!({"coding": [{"system": "http://loinc.org", "code": code}]});
         house
-            .put(&json!({"resourceType": "Observation", "id": id, "status": "final",
-                "code": coding, "subject": of, "valueString": id}))
+            .put(
+                &json!({"resourceType": "Observation", "id": id, "status": "final",
+                "code": coding, "subject": of, "valueString": id}),
+            )
             .await;
     }
     house
-        .put(&json!({"resourceType": "Observation", "id": "note", "status": "final",
-            "meta": {"security": [{"code": "V"}]}, "code": {"text": "note"}, "subject": of}))
+        .put(
+            &json!({"resourceType": "Observation", "id": "note", "status": "final",
+            "meta": {"security": [{"code": "V"}]}, "code": {"text": "note"}, "subject": of}),
+        )
         .await;
     house
-        .put(&json!({"resourceType": "Appointment", "id": "a", "status": "booked",
+        .put(
+            &json!({"resourceType": "Appointment", "id": "a", "status": "booked",
             "start": "2026-11-26T11:00:00Z", "participant": [
                 {"actor": of, "status": "accepted"},
-                {"actor": {"reference": "Practitioner/dr"}, "status": "accepted"}]}))
+                {"actor": {"reference": "Practitioner/dr"}, "status": "accepted"}]}),
+        )
         .await;
     house
-        .put(&json!({"resourceType": "ServiceRequest", "id": "s", "status": "active",
+        .put(
+            &json!({"resourceType": "ServiceRequest", "id": "s", "status": "active",
             "intent": "order", "subject": of, "code": {"text": "x"},
-            "requester": {"identifier": {"value": "D2"}}}))
+            "requester": {"identifier": {"value": "D2"}}}),
+        )
         .await;
     house
 }
@@ -112,9 +120,11 @@ async fn what_is_labelled_after_the_permit_is_masked_too() {
     let house = house().await;
     let open = opened(&house, "D1", Act::Search).await;
     house
-        .put(&json!({"resourceType": "Observation", "id": "new", "status": "final",
+        .put(
+            &json!({"resourceType": "Observation", "id": "new", "status": "final",
             "meta": {"security": [{"code": "HIV"}, {"code": "X"}]}, "code": {"text": "new"},
-            "subject": {"reference": "Patient/p"}}))
+            "subject": {"reference": "Patient/p"}}),
+        )
         .await;
     house.fold(&house.chart).await;
     let page = open.search(&query("Observation"), &all()).await.unwrap();
@@ -133,8 +143,10 @@ async fn labels_and_relations_are_facts_and_end_with_what_made_them() {
     let later = house.chart.facts(&doctor, "p", week).await.unwrap();
     assert_eq!(later.relations, []);
     house
-        .put(&json!({"resourceType": "Appointment", "id": "a", "status": "cancelled",
-            "participant": [{"actor": {"reference": "Patient/p"}, "status": "accepted"}]}))
+        .put(
+            &json!({"resourceType": "Appointment", "id": "a", "status": "cancelled",
+            "participant": [{"actor": {"reference": "Patient/p"}, "status": "accepted"}]}),
+        )
         .await;
     house.fold(&house.chart).await;
     let cancelled = house.chart.facts(&doctor, "p", NOW).await.unwrap();

@@ -105,8 +105,8 @@ pub(crate) struct ChartPage {
     pub older_reports: usize,
     /// Observations that are too many to show.
     pub left_out: u64,
-    /// Entries left out for their security labels.
-    pub masked: u64,
+    /// How many entries are left out for their security labels, in words; empty: none.
+    pub masked: String,
     pub encounters: Vec<Item>,
     pub contacts: Vec<Item>,
     pub coverage: Vec<Item>,

@@ -165,8 +165,17 @@ async fn may_close(
 async fn late(visit: &Visit, index: u64) -> Result<Response, Problem> {
     known(visit, visit.app.record.size().saturating_sub(1)).await;
     let glass = glass(visit, index).await?;
-    let by = glass.review.as_ref().map_or("somebody else", |one| one.name.as_str());
+    let by = glass
+        .review
+        .as_ref()
+        .map_or("somebody else", |one| one.name.as_str());
     let wrong = format!("{by} closed this first. What they found stands; yours was not sealed.");
-    let shown = review_page(visit, &glass, &Fields::default(), Some(words::capital(&wrong))).await?;
+    let shown = review_page(
+        visit,
+        &glass,
+        &Fields::default(),
+        Some(words::capital(&wrong)),
+    )
+    .await?;
     page(StatusCode::CONFLICT, &shown)
 }
