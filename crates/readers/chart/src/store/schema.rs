@@ -38,8 +38,12 @@ pub(crate) const TABLES: [(&str, &str); 14] = [
     ("layout", "SELECT id, version FROM layout ORDER BY id"),
 ];
 
-/// Raised when the tables change.
-pub(super) const LAYOUT: i64 = 2;
+/// The layout of these tables, also of what their numbers mean. Another one is folded again.
+pub(super) const LAYOUT: i64 = 3;
+
+/// The tables that are there.
+pub(super) const NAMES: &str =
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
 
 /// What makes the tables, if they are not there.
 pub(super) const DDL: [&str; 23] = [
@@ -95,7 +99,7 @@ pub(super) const DDL: [&str; 23] = [
        body TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS consent_patient ON consent (patient)",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO layout (id, version) VALUES (1, 2) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO layout (id, version) VALUES (1, 3) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.
