@@ -5,6 +5,8 @@
 
 mod actor;
 mod body;
+mod known;
+mod oversight;
 mod plaintext;
 mod subject;
 mod time;
@@ -13,6 +15,8 @@ pub use actor::{Actor, ActorKind, Role};
 pub use body::{
     Account, AccountChange, Body, Decided, Message, Opened, Resource, Session, Unmerge, Unread,
 };
+pub use known::{Consent, Considered, Facts, Relation, Taking};
+pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use plaintext::{Unreadable, decode, encode};
 pub use subject::{Act, Subject};
 pub use time::{Clock, Time};

@@ -95,6 +95,7 @@ pub(super) enum Change {
 pub(super) struct Ready {
     pub(super) json: Vec<u8>,
     pub(super) found: Found,
+    pub(super) value: Value,
 }
 
 impl Ready {
@@ -108,6 +109,7 @@ impl Ready {
         Some(Ready {
             found: index::of(draft.kind, &value, whose),
             json: bytes(&value),
+            value,
         })
     }
 }
@@ -182,7 +184,9 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
         | Body::Decision(_)
+        | Body::Glass(_)
         | Body::Opened(_)
+        | Body::PolicyChange(_)
         | Body::Session(_)
         | Body::Unread(_) => return None,
     };

@@ -17,10 +17,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, SqlitePool};
 
 pub(crate) use digest::digest;
-pub(crate) use insert::{Table, insert, repoint, supersede};
+pub(crate) use insert::{Table, forget, insert, repoint, supersede};
 pub(crate) use lookup::{Asked, by_head, by_heads, count, fetch, list, of_event, pages, pids};
 pub(crate) use pack::{Packer, unpack};
-pub(crate) use row::{DELETED, FROM_FHIR, FROM_SALUS, LATE, Row, SELECT};
+pub(crate) use row::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE, Row, SELECT};
 pub(crate) use schema::TABLES;
 
 use crate::error::Outcome;
