@@ -4,10 +4,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
+    /// Look at who looked: at a patient's chart, or what an account did.
+    Audit,
     /// Make a resource that was not there.
     Create,
     /// Mark a resource as no longer current.
     Delete,
+    /// Ask for, or agree to, data of many patients leaving.
+    Export,
     /// Read what a resource, a patient or a type has been.
     History,
     /// Add, change or disable an account, a client or a setting.
@@ -34,8 +38,10 @@ impl Act {
     /// The act's one word, as policies and the record spell it.
     pub const fn word(self) -> &'static str {
         match self {
+            Act::Audit => "audit",
             Act::Create => "create",
             Act::Delete => "delete",
+            Act::Export => "export",
             Act::History => "history",
             Act::Manage => "manage",
             Act::Read => "read",
