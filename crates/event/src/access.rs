@@ -9,6 +9,10 @@ pub struct Shown {
     pub decision: u64,
     /// What was asked, as in that decision.
     pub asked: String,
+    /// What for, as in that decision.
+    pub purpose: String,
+    /// The policies that allowed it.
+    pub because: Vec<String>,
     /// The patients, by id of the Patient resource.
     pub patients: Vec<String>,
     /// Only who they are was shown (names, numbers, places), nothing clinical.

@@ -8,10 +8,14 @@ use crate::words::{fill, needed};
 use crate::{Ask, Decision, Facts};
 
 /// The policies that come with Salus, by file name.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     (
         "bedside.cedar",
         include_str!("../../../policies/bedside.cedar"),
+    ),
+    (
+        "ceilings.cedar",
+        include_str!("../../../policies/ceilings.cedar"),
     ),
     (
         "limits.cedar",

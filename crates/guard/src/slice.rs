@@ -40,7 +40,7 @@ impl Slicer {
         let subject = self.names.subject(&ask.subject);
         let entities = self.entities(ask, facts, (&asker, &subject))?;
         let action = self.names.action(ask.act);
-        let request = Request::new(asker, action, subject, context(ask)?, Some(&self.schema))
+        let request = Request::new(asker, action, subject, context(ask, facts)?, Some(&self.schema))
             .map_err(|error| match error {
                 RequestValidationError::UndeclaredAction(_)
                 | RequestValidationError::InvalidResourceType(_) => Unfit::Meaningless,
@@ -107,13 +107,40 @@ impl Slicer {
     }
 }
 
-fn context(ask: &Ask) -> Result<Context, Unfit> {
+fn context(ask: &Ask, facts: &Facts) -> Result<Context, Unfit> {
     let reason = ask.reason.as_deref().unwrap_or_default().trim().to_owned();
     Context::from_pairs([
         ("purpose".to_owned(), text(ask.purpose.clone())),
         ("reason".to_owned(), text(reason)),
         ("kinds".to_owned(), texts(ask.kinds.clone())),
         ("uncovered".to_owned(), texts(missing(ask))),
+        (
+            "stepped_up".to_owned(),
+            RestrictedExpression::new_bool(ask.identity.stepped_up),
+        ),
+        ("taking".to_owned(), taking(facts)?),
+    ])
+    .map_err(broken)
+}
+
+/// How much was taken; where nobody counted, nothing new can be.
+fn taking(facts: &Facts) -> Result<RestrictedExpression, Unfit> {
+    let taking = facts.taking.unwrap_or_default();
+    let number = |name: &str, value: u32| {
+        (
+            name.to_owned(),
+            RestrictedExpression::new_long(i64::from(value)),
+        )
+    };
+    RestrictedExpression::new_record([
+        number("hour", taking.patients_hour),
+        number("day", taking.patients_day),
+        number("ceiling_hour", taking.ceiling_hour),
+        number("ceiling_day", taking.ceiling_day),
+        (
+            "new".to_owned(),
+            RestrictedExpression::new_bool(taking.new_patient),
+        ),
     ])
     .map_err(broken)
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use event::{Act, Actor, ActorKind, Role, Subject};
-use guard::{Ask, Facts, Identity, Policies, Relation};
+use guard::{Ask, Facts, Identity, Policies, Relation, Taking};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -35,6 +35,8 @@ struct Case {
     reason: Option<String>,
     #[serde(default)]
     relations: Vec<Known>,
+    /// What was taken already: in the hour, in the day.
+    taken: Option<(u32, u32)>,
     decision: Verdict,
     because: Vec<String>,
     words: Option<Vec<String>>,
@@ -50,6 +52,8 @@ struct Who {
     practitioner: Option<String>,
     #[serde(default)]
     scopes: Vec<String>,
+    #[serde(default)]
+    stepped_up: bool,
 }
 
 #[derive(Deserialize)]
@@ -83,6 +87,7 @@ impl Case {
                 wards: self.who.wards.clone(),
                 practitioner: self.who.practitioner.clone(),
                 scopes: self.who.scopes.clone(),
+                stepped_up: self.who.stepped_up,
                 ..Identity::of(actor)
             },
             act: self.act,
@@ -98,6 +103,13 @@ impl Case {
         });
         let facts = Facts {
             relations: relations.collect(),
+            taking: self.taken.map(|(hour, day)| Taking {
+                patients_hour: hour,
+                patients_day: day,
+                ceiling_hour: 40,
+                ceiling_day: 150,
+                new_patient: true,
+            }),
             ..Facts::default()
         };
         (ask, facts)

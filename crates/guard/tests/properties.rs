@@ -7,9 +7,11 @@ use guard::{Ask, Facts, Identity, Policies, Relation};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-const ACTS: [Act; 12] = [
+const ACTS: [Act; 14] = [
+    Act::Audit,
     Act::Create,
     Act::Delete,
+    Act::Export,
     Act::History,
     Act::Manage,
     Act::Read,
@@ -122,6 +124,11 @@ fn with_forbid(forbid: &str) -> Policies {
 fn means_something(act: Act, subject: &Subject) -> bool {
     match act {
         Act::Read | Act::History | Act::Search => true,
+        Act::Audit => matches!(
+            subject,
+            Subject::Patient(_) | Subject::Account(_) | Subject::Record
+        ),
+        Act::Export => matches!(subject, Subject::Record),
         Act::Create | Act::Update | Act::Delete => matches!(
             subject,
             Subject::Patient(_) | Subject::Kind(_) | Subject::Record
@@ -196,9 +203,10 @@ proptest! {
         if decision.allowed() && chart && !bedside {
             let role = decision.ask().identity.role();
             let overseer = matches!(role, Role::Administrator | Role::PrivacyOfficer);
-            let harmless = matches!(decision.ask().act, Act::ReadMessage | Act::Unmerge);
+            let reasoned = matches!(decision.ask().act, Act::ReadMessage | Act::Unmerge);
+            let harmless = reasoned || decision.ask().act == Act::Audit;
             prop_assert!(!overseer || harmless);
-            prop_assert!(!harmless || decision.ask().reason.as_deref() == Some("complaint"));
+            prop_assert!(!reasoned || decision.ask().reason.as_deref() == Some("complaint"));
         }
     }
 }

@@ -197,6 +197,7 @@ impl Record {
             Ok(Witnessed::Allowed(Permit {
                 index,
                 ask: decision.ask().clone(),
+                because: decision.because().to_vec(),
             }))
         } else {
             Ok(Witnessed::Refused(index, decision))

@@ -55,6 +55,7 @@ pub struct Receipt {
 pub struct Permit {
     pub(crate) index: u64,
     pub(crate) ask: Ask,
+    pub(crate) because: Vec<String>,
 }
 
 impl Permit {
@@ -66,6 +67,11 @@ impl Permit {
     /// What was asked and allowed: act, subject and types.
     pub const fn ask(&self) -> &Ask {
         &self.ask
+    }
+
+    /// The policies that allowed it, by id.
+    pub fn because(&self) -> &[String] {
+        &self.because
     }
 }
 

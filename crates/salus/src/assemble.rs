@@ -5,16 +5,18 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use access::{Access, Outlet};
+use anyhow::{Context as _, Result, anyhow, bail};
 use chart::Chart;
-use event::Clock;
+use event::{Act, Actor, Body, Clock, Event, Service, ServiceState, Subject};
 use flow::Flow;
-use guard::Policies;
+use guard::{Policies, Standing, admit};
 use record::{Reader, Record, follow};
 use staff::Staff;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use web::{App, Rooms};
+use wire::audit::Site;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -38,7 +40,13 @@ impl House {
         let chart = Chart::open(config.chart(), record.blind()).await?;
         let staff = Staff::open_with(&config.view("staff"), config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
-        let readers: [Arc<dyn Reader>; 3] = [staff.reader(), flow.reader(), chart.reader()];
+        let access = Access::open_with(&config.view("access"), config.access.clone()).await?;
+        let readers: [Arc<dyn Reader>; 4] = [
+            staff.reader(),
+            flow.reader(),
+            access.reader(),
+            chart.reader(),
+        ];
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         for reader in readers {
@@ -49,6 +57,7 @@ impl House {
             chart,
             staff,
             flow,
+            access,
             policies,
             clock: Arc::clone(&clock),
         };
@@ -60,6 +69,39 @@ impl House {
             stop,
             tasks,
         })
+    }
+
+    /// Starts sending the audit trail on, if it has somewhere to go.
+    ///
+    /// # Errors
+    /// What is wrong with `[audit.export]` or the files it names.
+    pub(crate) fn send_audit(&self) -> Result<()> {
+        let key = self.app.record.public_key();
+        let site = Site {
+            id: key.split('+').next().unwrap_or_default().to_owned(),
+            url: self.config.web.fhir_base.clone(),
+        };
+        let cursor = self.config.data.join("audit-export.json");
+        let with = (&self.app.access, site, Arc::clone(&self.clock));
+        let outlet = Outlet::open(self.config.audit.export.clone(), cursor, with);
+        if let Some(outlet) = outlet.map_err(|why| anyhow!(why))? {
+            let record = self.app.record.clone();
+            self.tasks.spawn(outlet.run(record, self.stop.clone()));
+        }
+        Ok(())
+    }
+
+    /// Seals that the server began or ended.
+    ///
+    /// # Errors
+    /// What keeps the record from sealing.
+    pub(crate) async fn note(&self, state: ServiceState) -> Result<()> {
+        let body = Body::Service(Service { state });
+        let event = Event::new(Actor::salus(), Act::Manage, Subject::Record, body);
+        let admitted = admit(event.into(), Standing::Salus, "");
+        let admitted = admitted.map_err(|refused| anyhow!(refused.words))?;
+        self.app.record.admit(vec![admitted]).await?;
+        Ok(())
     }
 
     /// Stops the readers, seals what was accepted and publishes.

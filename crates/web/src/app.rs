@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use access::Access;
 use chart::Chart;
 use event::Clock;
 use flow::Flow;
@@ -20,6 +21,8 @@ pub struct App {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// Who looked at whom.
+    pub access: Access,
     /// Who may do what.
     pub policies: Arc<Policies>,
     /// The present moment.
@@ -40,6 +43,8 @@ pub struct Rooms {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// Who looked at whom.
+    pub access: Access,
     /// Who may do what.
     pub policies: Arc<Policies>,
     /// The present moment.
@@ -55,6 +60,7 @@ impl App {
             chart: rooms.chart,
             staff: rooms.staff,
             flow: rooms.flow,
+            access: rooms.access,
             policies: rooms.policies,
             clock: rooms.clock,
             settings,

@@ -21,6 +21,8 @@ pub struct Filter {
     pub what: Vec<What>,
     /// Allowed, or refused.
     pub allowed: Option<bool>,
+    /// This one alone.
+    pub only: Option<TraceId>,
     /// Of exactly this.
     pub detail: Option<String>,
     /// For a purpose that is none of these.

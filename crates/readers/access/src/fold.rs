@@ -112,6 +112,8 @@ fn shown_traces(base: &Trace, shown: &Shown) -> Vec<Trace> {
             part,
         },
         patient: Some(patient.clone()),
+        because: shown.because.clone(),
+        purpose: shown.purpose.clone(),
         detail: short(&shown.asked),
         ..base.clone()
     };

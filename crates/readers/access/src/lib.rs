@@ -21,6 +21,6 @@ pub use access::{Access, Error, Limits};
 pub use ask::{Filter, Listing, Looked, Looker, Order, Page, Sum};
 pub use audited::audited;
 pub use ceiling::{Ceiling, Ceilings, Need};
-pub use exports::{Export, ExportLimits, Leave, NoLeave};
+pub use exports::{Answer, Export, ExportLimits, Leave, NoLeave};
 pub use outlet::{Outlet, OutletConfig, OutletStatus};
 pub use trace::{Trace, TraceId, What};

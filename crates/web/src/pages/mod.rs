@@ -1,5 +1,6 @@
 //! Pages for people. Each answers one question in its heading, and says how old its answer is.
 
+pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod flow;
 pub(crate) mod now;
@@ -45,6 +46,14 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
             "/patients/{id}/unmerge",
             get(patients::unmerge::ask).post(patients::unmerge::take_back),
         )
+        .route("/access", get(access::show))
+        .route("/access/letter", get(access::letter::show))
+        .route("/access/print", get(access::print::show))
+        .route(
+            "/access/exports",
+            get(access::exports::show).post(access::exports::ask),
+        )
+        .route("/access/exports/{index}", post(access::exports::answer))
         .route("/record", get(record::show))
         .route("/record/check", get(record::check))
         .route("/record/checkpoint", get(record::checkpoint))

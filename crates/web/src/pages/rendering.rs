@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 20] = [
+const ROUTES: [&str; 26] = [
     "/",
     "/now",
     "/sign-in",
@@ -25,6 +25,12 @@ const ROUTES: [&str; 20] = [
     "/patients",
     "/patients/*",
     "/patients/*/unmerge",
+    "/access",
+    "/access/letter",
+    "/access/print",
+    "/access/reviews",
+    "/access/exports",
+    "/access/exports/*",
     "/record",
     "/record/check",
     "/record/checkpoint",
@@ -208,7 +214,7 @@ fn page<P: Samples>(name: &str) {
 
 #[test]
 fn every_page_renders_lawfully_with_every_sample() {
-    use crate::pages::{account, flow, now, patients, problem, record, settings};
+    use crate::pages::{access, account, flow, now, patients, problem, record, settings};
     page::<account::view::SetupPage>("setup");
     page::<account::view::SignInPage>("sign-in");
     page::<now::view::NowPage>("now");
@@ -220,6 +226,10 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<record::view::EventPage>("event");
     page::<flow::view::FlowPage>("flow");
     page::<flow::view::MessagePage>("message");
+    page::<access::view::AccessPage>("access");
+    page::<access::letter::LetterPage>("access-letter");
+    page::<access::print::PrintPage>("access-print");
+    page::<access::exports::ExportsPage>("access-exports");
     page::<settings::view::PeoplePage>("people");
     page::<problem::ProblemPage>("problem");
 }

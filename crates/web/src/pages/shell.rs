@@ -44,6 +44,16 @@ impl Shell {
     pub(crate) fn administers(&self) -> bool {
         self.who.as_ref().is_some_and(|who| who.administers)
     }
+
+    /// Whether an item of the bar is for this person.
+    pub(crate) fn offers(&self, here: Here) -> bool {
+        let who = self.who.as_ref();
+        match here {
+            Here::Access => who.is_some_and(|who| who.oversees),
+            Here::Settings => who.is_some_and(|who| who.administers),
+            _ => true,
+        }
+    }
 }
 
 /// The items of the bar.
@@ -51,6 +61,7 @@ impl Shell {
 pub(crate) enum Here {
     Now,
     Patients,
+    Access,
     Record,
     Flow,
     Settings,
@@ -59,9 +70,10 @@ pub(crate) enum Here {
 
 impl Here {
     /// The items in order, with where they lead.
-    pub(crate) const BAR: [(Here, &'static str, &'static str); 5] = [
+    pub(crate) const BAR: [(Here, &'static str, &'static str); 6] = [
         (Here::Now, "Now", "/now"),
         (Here::Patients, "Patients", "/patients"),
+        (Here::Access, "Access", "/access"),
         (Here::Record, "Record", "/record"),
         (Here::Flow, "Flow", "/flow"),
         (Here::Settings, "Settings", "/settings/people"),
@@ -74,6 +86,7 @@ pub(crate) struct Who {
     pub name: String,
     pub role: &'static str,
     pub administers: bool,
+    pub oversees: bool,
     pub csrf: String,
 }
 
@@ -214,6 +227,7 @@ pub(crate) mod samples {
                 name: "Anna Keller".into(),
                 role: "nurse",
                 administers: false,
+                oversees: false,
                 csrf: "q0aZ7sampletoken".into(),
             }),
             fresh: Some(Fresh {
@@ -233,6 +247,7 @@ pub(crate) mod samples {
             name: "Tomás <Órtiz>".into(),
             role: "administrator",
             administers: true,
+            oversees: true,
             csrf: "q0aZ7sampletoken".into(),
         });
         shell

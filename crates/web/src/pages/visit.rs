@@ -16,11 +16,11 @@ use guard::{Ask, Decision, Facts, Identity};
 use jiff::tz::TimeZone;
 use record::{Permit, Witnessed};
 
-use crate::App;
 use crate::error::{Problem, broken};
 use crate::pages::shell::{Fresh, Here, Shell, Who};
 use crate::pages::words::{self, Eye, Stamp};
 use crate::session::{Touch, same};
+use crate::{App, taking};
 
 /// The header of a page that fetches itself again.
 pub(crate) const LIVE: &str = "salus-live";
@@ -97,13 +97,18 @@ impl Visit {
             Some(patient) => self.app.chart.facts(&self.identity, patient).await?,
             None => Facts::default(),
         };
+        let facts = taking::counted(&self.app, facts, (&self.identity, ask.act, &ask.subject));
         Ok(self.app.policies.decide(ask, &facts))
     }
 
     /// What the guard says, sealed: a permit or the refusal.
     pub(crate) async fn witness(&self, ask: Ask) -> Result<Witnessed, Problem> {
         let decision = self.decide(ask).await?;
-        Ok(self.app.record.witness(decision).await?)
+        let witnessed = self.app.record.witness(decision).await?;
+        if let Witnessed::Allowed(permit) = &witnessed {
+            taking::opened(&self.app, permit.ask());
+        }
+        Ok(witnessed)
     }
 
     /// The permit, or the refusal of `what` as the problem to show.
@@ -151,6 +156,7 @@ pub(crate) fn who(identity: &Identity, csrf: String) -> Who {
         name: identity.actor.name.clone(),
         role: words::role(identity.role()),
         administers: identity.role() == Role::Administrator,
+        oversees: matches!(identity.role(), Role::Administrator | Role::PrivacyOfficer),
         csrf,
     }
 }

@@ -50,6 +50,9 @@ impl House {
             chart: chart::Chart::open(chart, record.blind()).await.unwrap(),
             staff: staff::Staff::open(&views.join("staff.db")).await.unwrap(),
             flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
+            access: access::Access::open(&views.join("access.db"))
+                .await
+                .unwrap(),
             policies: Arc::new(Policies::built_in().unwrap()),
             clock: clock.clone(),
             record,
@@ -59,6 +62,7 @@ impl House {
             rooms.chart.reader(),
             rooms.staff.reader(),
             rooms.flow.reader(),
+            rooms.access.reader(),
         ] {
             follow(&rooms.record, reader, &stop);
         }
@@ -92,6 +96,10 @@ impl House {
         assert!(self.app.staff.caught_up(size, wait).await, "staff is late");
         assert!(self.app.chart.caught_up(size, wait).await, "chart is late");
         assert!(self.app.flow.caught_up(size, wait).await, "flow is late");
+        assert!(
+            self.app.access.caught_up(size, wait).await,
+            "access is late"
+        );
     }
 
     pub(crate) async fn person(&self, id: &str, role: Role, wards: &[&str]) {
