@@ -315,7 +315,7 @@ impl Access {
         if next <= folded {
             return Ok(Vec::new());
         }
-        let new = || events.iter().filter(|(index, ..)| *index >= folded);
+        let new = move || events.iter().filter(move |(index, ..)| *index >= folded);
         let rows: Vec<Trace> = new()
             .flat_map(|&(index, at, event)| traces(index, at, event))
             .collect();

@@ -164,9 +164,6 @@ impl Meter {
     }
 
     fn account(&mut self, account: &str) -> &mut Account {
-        if !self.accounts.contains_key(account) {
-            self.accounts.insert(account.to_owned(), Account::default());
-        }
         self.accounts.entry(account.to_owned()).or_default()
     }
 }

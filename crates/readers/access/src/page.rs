@@ -96,6 +96,7 @@ async fn sums(
          MAX(t.at) AS last, MAX(t.key) AS key FROM trace t JOIN actor a ON a.id = t.actor WHERE ",
     );
     push(&mut query, filter, span);
+    query.push(" AND ").push(by).push(" IS NOT NULL");
     query.push(" GROUP BY one ORDER BY key DESC LIMIT ");
     query.push_bind(i64::try_from(rows).unwrap_or(i64::MAX));
     let mut out = Vec::new();

@@ -45,14 +45,16 @@ impl Shell {
         self.who.as_ref().is_some_and(|who| who.administers)
     }
 
-    /// Whether an item of the bar is for this person.
-    pub(crate) fn offers(&self, here: Here) -> bool {
+    /// The items of the bar that are for this person.
+    pub(crate) fn bar(&self) -> Vec<(Here, &'static str, &'static str)> {
         let who = self.who.as_ref();
-        match here {
+        let offered = |here: Here| match here {
             Here::Access => who.is_some_and(|who| who.oversees),
             Here::Settings => who.is_some_and(|who| who.administers),
             _ => true,
-        }
+        };
+        let items = Here::BAR.into_iter();
+        items.filter(|(here, ..)| offered(*here)).collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The console over a real record and real readers.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod house;
 
 use axum::http::StatusCode;

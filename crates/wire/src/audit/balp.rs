@@ -51,7 +51,7 @@ pub fn audit_event(audited: &Audited) -> Value {
     put("recorded", audited.at.as_str().into());
     put("outcome", outcome(audited).into());
     if let Outcome::Refused(words) = &audited.outcome {
-        put("outcomeDesc", words.as_str().into());
+        put("outcomeDesc", shown(words, "").into());
     }
     if !audited.purpose.is_empty() {
         put("purposeOfEvent", json!([purpose(audited)]));
@@ -116,7 +116,7 @@ fn agents(audited: &Audited) -> Vec<Value> {
     let mut all = vec![
         json!({
             "type": client,
-            "who": { "identifier": { "system": ACCOUNTS, "value": audited.client.id },
+            "who": { "identifier": { "system": ACCOUNTS, "value": shown(&audited.client.id, "") },
                      "display": shown(&audited.client.name, &audited.client.id) },
             "requestor": audited.user.is_none(),
             "network": network(&audited.client.address),
@@ -148,7 +148,7 @@ fn user(audited: &Audited) -> Option<Value> {
     let mut agent = json!({
         "type": { "coding": [{ "system": PARTICIPATION, "code": part, "display": display }] },
         "role": [{ "text": user.role }],
-        "who": { "identifier": { "system": ACCOUNTS, "value": user.id },
+        "who": { "identifier": { "system": ACCOUNTS, "value": shown(&user.id, "") },
                  "display": shown(&user.name, &user.id) },
         "name": shown(&user.name, &user.id),
         "requestor": true,
@@ -218,7 +218,10 @@ fn object(audited: &Audited) -> Value {
         Object::Query(query) => json!({
             "type": kind,
             "role": role("24", "Query"),
-            "query": STANDARD.encode(shown(query, "?")),
+            "query": STANDARD.encode(match query.as_str() {
+                "" => "?",
+                query => query,
+            }),
         }),
         Object::Resource(place) => json!({
             "what": { "reference": place },
@@ -233,11 +236,17 @@ fn object(audited: &Audited) -> Value {
     }
 }
 
-/// FHIR has no empty strings.
-fn shown<'a>(text: &'a str, otherwise: &'a str) -> &'a str {
-    match (text.trim().is_empty(), otherwise.trim().is_empty()) {
+/// FHIR has no empty strings, and no control characters in them.
+fn shown(text: &str, otherwise: &str) -> String {
+    let text = match (text.trim().is_empty(), otherwise.trim().is_empty()) {
         (false, _) => text,
         (true, false) => otherwise,
         (true, true) => "unknown",
-    }
+    };
+    let plain = |letter: char| match letter {
+        '\t' | '\n' | '\r' => letter,
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
+    };
+    text.chars().map(plain).collect()
 }

@@ -77,7 +77,7 @@ fn is_loopback(host: &str) -> bool {
 fn client(config: &OutletConfig) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&config.authorities)? {
-        let unfit = |why| cannot(&config.authorities, &why);
+        let unfit = |why: rustls::Error| cannot(&config.authorities, &why);
         roots.add(certificate).map_err(unfit)?;
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

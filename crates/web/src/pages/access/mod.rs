@@ -294,7 +294,8 @@ async fn listing(
     listing.map_err(|why| broken(&why))
 }
 
-fn outlet(visit: &Visit) -> Option<Outlet> {
+/// How the audit trail's way out does; `None`: it leads nowhere.
+pub(crate) fn outlet(visit: &Visit) -> Option<Outlet> {
     let status = visit.app.access.outlet()?;
     let behind = visit.app.record.size().saturating_sub(status.next);
     Some(Outlet {
