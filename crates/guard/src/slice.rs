@@ -40,12 +40,18 @@ impl Slicer {
         let subject = self.names.subject(&ask.subject);
         let entities = self.entities(ask, facts, (&asker, &subject))?;
         let action = self.names.action(ask.act);
-        let request = Request::new(asker, action, subject, context(ask, facts)?, Some(&self.schema))
-            .map_err(|error| match error {
-                RequestValidationError::UndeclaredAction(_)
-                | RequestValidationError::InvalidResourceType(_) => Unfit::Meaningless,
-                other => broken(other),
-            })?;
+        let request = Request::new(
+            asker,
+            action,
+            subject,
+            context(ask, facts)?,
+            Some(&self.schema),
+        )
+        .map_err(|error| match error {
+            RequestValidationError::UndeclaredAction(_)
+            | RequestValidationError::InvalidResourceType(_) => Unfit::Meaningless,
+            other => broken(other),
+        })?;
         Ok((request, entities))
     }
 

@@ -57,10 +57,11 @@ impl Answering {
         let actor = self.ask.identity.actor;
         let body = Body::Shown(self.shown);
         let event = Event::new(actor, self.ask.act, self.ask.subject, body);
-        let admitted = admit(event.into(), Standing::Salus, "").map_err(|refused| Error::Broken {
-            doing: "seal whom an answer shows",
-            why: refused.words,
-        })?;
+        let admitted =
+            admit(event.into(), Standing::Salus, "").map_err(|refused| Error::Broken {
+                doing: "seal whom an answer shows",
+                why: refused.words,
+            })?;
         app.record.admit(vec![admitted]).await.map(|_| ())
     }
 }

@@ -30,7 +30,8 @@ const EVERY: [Did; 19] = [
     Did::Vread,
 ];
 
-const HOSTILE: &str = "\"><script>alert('x')</script>&amp;]]>\u{0}\u{b}\u{1f}\u{fffe}\r\n\t=1+1 \u{202e}ü";
+const HOSTILE: &str =
+    "\"><script>alert('x')</script>&amp;]]>\u{0}\u{b}\u{1f}\u{fffe}\r\n\t=1+1 \u{202e}ü";
 
 fn audited(did: Did, text: &str) -> Audited {
     Audited {
@@ -128,7 +129,10 @@ const TABLE: [Profile; 5] = [
 ];
 
 fn code<'a>(value: &'a Value, path: &str) -> &'a str {
-    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+    value
+        .pointer(path)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn agents<'a>(event: &'a Value, kind: &str) -> Vec<&'a Value> {
@@ -172,12 +176,26 @@ fn holds(event: &Value, profile: &Profile, (whose, user): (&str, bool)) {
         assert!(found[0]["who"].is_object() && found[0]["network"].is_object());
         assert!(found[0]["media"].is_null());
         if profile.did == Did::Delete {
-            for not in ["role", "altId", "name", "location", "policy", "purposeOfUse"] {
-                assert!(found[0][not].is_null(), "{name}: agent[{kind}].{not} is 0..0");
+            for not in [
+                "role",
+                "altId",
+                "name",
+                "location",
+                "policy",
+                "purposeOfUse",
+            ] {
+                assert!(
+                    found[0][not].is_null(),
+                    "{name}: agent[{kind}].{not} is 0..0"
+                );
             }
         }
     }
-    let people: Vec<&Value> = profile.user.iter().flat_map(|kind| agents(event, kind)).collect();
+    let people: Vec<&Value> = profile
+        .user
+        .iter()
+        .flat_map(|kind| agents(event, kind))
+        .collect();
     assert_eq!(people.len(), usize::from(user), "{name}");
     for person in people {
         assert!(person["who"].is_object() && person["requestor"] == true);
@@ -195,7 +213,10 @@ fn holds(event: &Value, profile: &Profile, (whose, user): (&str, bool)) {
         Did::Search => {
             assert!(objects[0]["query"].is_string());
             for not in ["what", "lifecycle", "detail", "name"] {
-                assert!(objects[0][not].is_null(), "{name}: entity[query].{not} is 0..0");
+                assert!(
+                    objects[0][not].is_null(),
+                    "{name}: entity[query].{not} is 0..0"
+                );
             }
         }
         _ => assert!(objects[0]["what"].is_object()),
@@ -310,11 +331,16 @@ fn the_dicom_message_reads_back_whatever_the_names() {
             told.purpose = text.into();
             told.object = Object::Named(text.into(), text.into());
             let xml = audit_message(&told);
-            assert!(!xml.contains(['\n', '\r', '\u{0}']), "one line, no control characters");
+            assert!(
+                !xml.contains(['\n', '\r', '\u{0}']),
+                "one line, no control characters"
+            );
             let elements = read(&xml);
             let names: Vec<&str> = elements.iter().map(|(name, _)| name.as_str()).collect();
             assert!(!names.contains(&"script"), "{xml}");
-            let user = elements.iter().find(|(name, _)| name == "ActiveParticipant");
+            let user = elements
+                .iter()
+                .find(|(name, _)| name == "ActiveParticipant");
             let shown = value(user.unwrap(), "UserID").unwrap();
             let wanted: String = text
                 .chars()

@@ -73,7 +73,12 @@ fn decision(number: u64) -> Admitted {
 
 fn sorted(mut times: Vec<Duration>) -> (f64, f64) {
     times.sort_unstable();
-    let at = |part: usize| times.get(times.len() * part / 100).copied().unwrap_or_default();
+    let at = |part: usize| {
+        times
+            .get(times.len() * part / 100)
+            .copied()
+            .unwrap_or_default()
+    };
     (at(50).as_secs_f64() * 1e3, at(99).as_secs_f64() * 1e3)
 }
 
@@ -97,13 +102,22 @@ async fn main() {
     }
     let sealed = start.elapsed().as_secs_f64();
     println!("sealed {accesses} accesses in {sealed:.1} s");
-    let access = Access::open(&folder.path().join("views/access.db")).await.unwrap();
+    let access = Access::open(&folder.path().join("views/access.db"))
+        .await
+        .unwrap();
     let stop = CancellationToken::new();
     let start = Instant::now();
     tokio::spawn(follow(record.clone(), access.reader(), stop.clone()));
-    assert!(access.caught_up(record.size(), Duration::from_secs(3_600)).await);
+    assert!(
+        access
+            .caught_up(record.size(), Duration::from_secs(3_600))
+            .await
+    );
     let folded = start.elapsed().as_secs_f64();
-    println!("folded in {folded:.1} s: {:.0} a second", accesses as f64 / folded);
+    println!(
+        "folded in {folded:.1} s: {:.0} a second",
+        accesses as f64 / folded
+    );
     questions(&access).await;
     stop.cancel();
     record.stop().await;

@@ -395,10 +395,9 @@ fn ceiling(trace: &Trace) -> Option<Arrival> {
 /// What was taken in the last day and on the days before, from the tables.
 async fn recalled(pool: &SqlitePool) -> Result<Meter, sqlx::Error> {
     let mut meter = Meter::default();
-    let newest: Option<i64> =
-        sqlx::query_scalar("SELECT at FROM trace ORDER BY key DESC LIMIT 1")
-            .fetch_optional(pool)
-            .await?;
+    let newest: Option<i64> = sqlx::query_scalar("SELECT at FROM trace ORDER BY key DESC LIMIT 1")
+        .fetch_optional(pool)
+        .await?;
     let Some(newest) = newest else {
         return Ok(meter);
     };

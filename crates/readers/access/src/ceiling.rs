@@ -144,7 +144,9 @@ mod tests {
     }
 
     fn day(past: &[Day]) -> (u32, usize) {
-        let need = Ceilings::default().need(("anna", Role::Nurse), past).unwrap();
+        let need = Ceilings::default()
+            .need(("anna", Role::Nurse), past)
+            .unwrap();
         (need.ceiling.patients_day, need.learned_days)
     }
 

@@ -73,10 +73,14 @@ pub struct Leave {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum NoLeave {
     /// There is no such request.
-    #[error("there is no request for an export at this index; ask for one on the page Access, Exports")]
+    #[error(
+        "there is no request for an export at this index; ask for one on the page Access, Exports"
+    )]
     Unknown,
     /// Nobody answered yet.
-    #[error("nobody has agreed to this export yet; another person has to, on the page Access, Exports")]
+    #[error(
+        "nobody has agreed to this export yet; another person has to, on the page Access, Exports"
+    )]
     Unanswered,
     /// Another person said no.
     #[error("this export was refused; the reason stands on the page Access, Exports")]
@@ -99,7 +103,11 @@ impl Export {
     pub fn leave(self, limits: &ExportLimits, now: Time) -> Result<Leave, NoLeave> {
         let Some(answer) = &self.answer else {
             let open = self.open(limits, now);
-            return Err(if open { NoLeave::Unanswered } else { NoLeave::Lapsed });
+            return Err(if open {
+                NoLeave::Unanswered
+            } else {
+                NoLeave::Lapsed
+            });
         };
         // INVARIANT: asker and answerer are two people, whatever a page or a command let through.
         if answer.answerer.0 == self.asker.0 {
@@ -201,6 +209,9 @@ mod tests {
         let until = Time::from_millis(26 * HOUR);
         assert_eq!(leave(Some(("tomas", true, 2)), 3), Ok(until));
         assert_eq!(leave(Some(("tomas", true, 2)), 26), Err(NoLeave::Lapsed));
-        assert_eq!(leave(Some(("tomas", true, 24 * 8)), 24 * 8), Err(NoLeave::Lapsed));
+        assert_eq!(
+            leave(Some(("tomas", true, 24 * 8)), 24 * 8),
+            Err(NoLeave::Lapsed)
+        );
     }
 }

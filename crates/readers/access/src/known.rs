@@ -43,7 +43,8 @@ impl Known {
             return Ok(*id);
         }
         let (kind, role) = (word(&actor.kind), word(&actor.role));
-        let sql = "INSERT INTO actor (account, kind, role, name) VALUES ($1, $2, $3, $4) RETURNING id";
+        let sql =
+            "INSERT INTO actor (account, kind, role, name) VALUES ($1, $2, $3, $4) RETURNING id";
         let id: i64 = sqlx::query_scalar(sql)
             .bind(&actor.id)
             .bind(kind)

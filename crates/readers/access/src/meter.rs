@@ -96,7 +96,10 @@ impl Window {
     }
 
     fn within(&self, now: i64, minutes: i64) -> u32 {
-        self.minutes.range(now - minutes + 1..).map(|(_, count)| count).sum()
+        self.minutes
+            .range(now - minutes + 1..)
+            .map(|(_, count)| count)
+            .sum()
     }
 }
 
@@ -175,7 +178,8 @@ impl Account {
             return;
         }
         let (day, hour) = (minute.div_euclid(DAY), minute.div_euclid(HOUR));
-        let is = |width: i64, here: i64| before.is_some_and(|before| before.div_euclid(width) == here);
+        let is =
+            |width: i64, here: i64| before.is_some_and(|before| before.div_euclid(width) == here);
         if self.past.back().is_none_or(|last| last.day < day) {
             self.past.push_back(Day {
                 day,
@@ -216,7 +220,11 @@ mod tests {
     fn a_patient_counts_once_in_each_window() {
         let mut meter = Meter::default();
         for minute in 0..90 {
-            meter.note(("anna", &format!("p{}", minute % 30)), at(minute), Seen::Opened);
+            meter.note(
+                ("anna", &format!("p{}", minute % 30)),
+                at(minute),
+                Seen::Opened,
+            );
         }
         let count = meter.count("anna", Some("p3"), at(89));
         assert_eq!((count.hour, count.day, count.known), (30, 30, true));
@@ -259,7 +267,10 @@ mod tests {
         }
         let past = meter.past("anna", at(40 * DAY));
         assert_eq!(past.len(), 28);
-        assert!(past.iter().all(|day| (day.patients, day.hour_peak) == (20, 6)));
+        assert!(
+            past.iter()
+                .all(|day| (day.patients, day.hour_peak) == (20, 6))
+        );
         assert!(meter.accounts["anna"].past.len() <= 29);
     }
 
@@ -274,6 +285,10 @@ mod tests {
             }
         }
         let account = &meter.accounts["research"];
-        assert!(account.opened.last.len() < 10_000, "{}", account.opened.last.len());
+        assert!(
+            account.opened.last.len() < 10_000,
+            "{}",
+            account.opened.last.len()
+        );
     }
 }

@@ -51,8 +51,7 @@ pub(crate) async fn one(pool: &SqlitePool, id: TraceId) -> Result<Option<Trace>,
 
 pub(crate) async fn count(pool: &SqlitePool, filter: &Filter) -> Result<u64, sqlx::Error> {
     let span = span(pool, filter).await?;
-    let mut query: QueryBuilder<Sqlite> =
-        QueryBuilder::new("SELECT COUNT(*) FROM trace t WHERE ");
+    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new("SELECT COUNT(*) FROM trace t WHERE ");
     push(&mut query, filter, span);
     let count: i64 = query.build_query_scalar().fetch_one(pool).await?;
     Ok(count.unsigned_abs())
@@ -203,7 +202,9 @@ fn push(query: &mut QueryBuilder<Sqlite>, filter: &Filter, span: Span) {
         query.push(")");
     }
     if let Some(allowed) = filter.allowed {
-        query.push(" AND t.allowed = ").push_bind(i64::from(allowed));
+        query
+            .push(" AND t.allowed = ")
+            .push_bind(i64::from(allowed));
     }
     if let Some(detail) = &filter.detail {
         query.push(" AND t.detail = ").push_bind(detail.clone());

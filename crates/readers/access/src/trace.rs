@@ -172,7 +172,18 @@ mod tests {
             assert_eq!(TraceId::parse(&id.to_string()), Some(id));
             assert_eq!(TraceId::of_key(id.key()), id);
         }
-        for bad in ["", "-1", "+1", "01", "1-", "1-0", "1-01", "1-1048576", "99999999999999", "1.0"] {
+        for bad in [
+            "",
+            "-1",
+            "+1",
+            "01",
+            "1-",
+            "1-0",
+            "1-01",
+            "1-1048576",
+            "99999999999999",
+            "1.0",
+        ] {
             assert_eq!(TraceId::parse(bad), None, "{bad}");
         }
     }

@@ -131,7 +131,10 @@ async fn read_all(mut stream: impl AsyncRead + Unpin) -> Vec<String> {
 
 /// The account in a message; it tells the events apart here.
 fn account(message: &str) -> Option<String> {
-    assert!(message.starts_with("<85>1 20") && message.contains("DICOM+RFC3881"), "{message}");
+    assert!(
+        message.starts_with("<85>1 20") && message.contains("DICOM+RFC3881"),
+        "{message}"
+    );
     let after = message.split("UserID=\"a").nth(1)?;
     Some(format!("a{}", after.split('"').next()?))
 }
@@ -191,7 +194,11 @@ async fn it_goes_on_where_it_stopped_and_waits_for_a_receiver_that_is_not_there(
     let second = tokio::spawn(receive(listener, 4));
     let sending = Sending::start(folder.path(), &record, config(format!("tcp://{address}"))).await;
     let wanted: BTreeSet<String> = (5..9).map(|number| format!("a{number}")).collect();
-    assert_eq!(second.await.unwrap(), wanted, "what was delivered is not sent again");
+    assert_eq!(
+        second.await.unwrap(),
+        wanted,
+        "what was delivered is not sent again"
+    );
     sending.end().await;
     record.stop().await;
 }
@@ -272,8 +279,15 @@ async fn over_tls_both_sides_show_who_they_are() {
     nobody.authorities = file("authority.pem");
     let sending = Sending::start(folder.path(), &record, nobody.clone()).await;
     let why = sending.troubled().await;
-    assert!(why.contains("the receiver failed"), "without a certificate of ours: {why}");
-    assert_eq!(sending.access.outlet().unwrap().next, 0, "nothing counts as delivered");
+    assert!(
+        why.contains("the receiver failed"),
+        "without a certificate of ours: {why}"
+    );
+    assert_eq!(
+        sending.access.outlet().unwrap().next,
+        0,
+        "nothing counts as delivered"
+    );
     sending.end().await;
     let known = OutletConfig {
         certificate: file("client.pem"),

@@ -40,7 +40,10 @@ pub fn audit_event(audited: &Audited) -> Value {
     put("resourceType", "AuditEvent".into());
     put("id", audited.id.as_str().into());
     if let Some(profile) = profile(audited) {
-        put("meta", json!({ "profile": [format!("{PROFILE}{profile}")] }));
+        put(
+            "meta",
+            json!({ "profile": [format!("{PROFILE}{profile}")] }),
+        );
     }
     let (kind, subtype) = codes(audited.did);
     put("type", kind);
@@ -85,7 +88,8 @@ fn profile(audited: &Audited) -> Option<String> {
 fn codes(did: Did) -> (Value, Option<Code>) {
     match did.rest() {
         Some(interaction) => {
-            let kind = json!({ "system": EVENT_TYPE, "code": "rest", "display": "RESTful Operation" });
+            let kind =
+                json!({ "system": EVENT_TYPE, "code": "rest", "display": "RESTful Operation" });
             (kind, Some(interaction))
         }
         None => (coding(did.dicom()), did.dicom_type()),
@@ -156,7 +160,10 @@ fn user(audited: &Audited) -> Option<Value> {
     if audited.did != Did::Delete {
         with_policies(&mut agent, audited);
     }
-    if let Some(map) = agent.as_object_mut().filter(|_| !audited.purpose.is_empty()) {
+    if let Some(map) = agent
+        .as_object_mut()
+        .filter(|_| !audited.purpose.is_empty())
+    {
         map.insert("purposeOfUse".to_owned(), json!([purpose(audited)]));
     }
     Some(agent)

@@ -90,7 +90,10 @@ mod tests {
             for part in stream.chunks(width) {
                 whole.extend(frames.take(part, 100).unwrap());
             }
-            let texts: Vec<_> = whole.iter().map(|one| String::from_utf8_lossy(one)).collect();
+            let texts: Vec<_> = whole
+                .iter()
+                .map(|one| String::from_utf8_lossy(one))
+                .collect();
             assert_eq!(texts, ["", "one", "two 2 words\n", "3 \u{fc}"], "{width}");
         }
     }

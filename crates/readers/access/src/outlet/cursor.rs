@@ -75,9 +75,16 @@ mod tests {
         let mut cursor = Cursor::open(path.clone(), "tls://a:1").unwrap();
         assert_eq!(cursor.next(), 0);
         cursor.save(4711).unwrap();
-        assert_eq!(Cursor::open(path.clone(), "tls://a:1").unwrap().next(), 4711);
+        assert_eq!(
+            Cursor::open(path.clone(), "tls://a:1").unwrap().next(),
+            4711
+        );
         assert_eq!(Cursor::open(path.clone(), "tls://b:1").unwrap().next(), 0);
         fs::write(&path, "{").unwrap();
-        assert!(Cursor::open(path, "tls://a:1").unwrap_err().contains("sent again"));
+        assert!(
+            Cursor::open(path, "tls://a:1")
+                .unwrap_err()
+                .contains("sent again")
+        );
     }
 }

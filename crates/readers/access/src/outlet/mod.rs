@@ -181,7 +181,11 @@ impl Outlet {
     }
 
     fn failed(&self, why: String) {
-        tracing::warn!(to = self.config.to, why, "the audit trail was not delivered; trying again");
+        tracing::warn!(
+            to = self.config.to,
+            why,
+            "the audit trail was not delivered; trying again"
+        );
         self.status.send_modify(|status| {
             if let Some(status) = status {
                 status.trouble = Some(why);

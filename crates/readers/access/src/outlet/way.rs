@@ -124,12 +124,21 @@ mod tests {
 
     #[test]
     fn nothing_leaves_in_the_clear_but_to_this_machine() {
-        for to in ["tcp://127.0.0.1:514", "tcp://[::1]:514", "tcp://localhost:514"] {
+        for to in [
+            "tcp://127.0.0.1:514",
+            "tcp://[::1]:514",
+            "tcp://localhost:514",
+        ] {
             assert_eq!(refused(to), "", "{to}");
         }
         assert!(refused("tcp://10.0.0.7:514").contains("in the clear"));
         assert!(refused("tcp://127.0.0.1.evil.test:514").contains("in the clear"));
-        for to in ["arr.example:6514", "udp://127.0.0.1:514", "tls://arr.example", "tls://a b:1"] {
+        for to in [
+            "arr.example:6514",
+            "udp://127.0.0.1:514",
+            "tls://arr.example",
+            "tls://a b:1",
+        ] {
             assert!(refused(to).contains("is no receiver"), "{to}");
         }
         assert!(refused("tls://arr.example:6514").contains("[audit.export]"));

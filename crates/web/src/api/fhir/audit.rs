@@ -144,7 +144,12 @@ impl Reading {
         reading.sort(query)?;
         if let Some(token) = &query.page {
             let after = TraceId::parse(token);
-            let bad = || Fault::bad(Code::Value, format!("`_page={token}` is no page of a search here"));
+            let bad = || {
+                Fault::bad(
+                    Code::Value,
+                    format!("`_page={token}` is no page of a search here"),
+                )
+            };
             reading.after = Some(after.ok_or_else(bad)?);
         }
         Ok(reading)
@@ -193,7 +198,9 @@ impl Reading {
             "type" if plain => self.codes(asked, is_type),
             "subtype" if plain => self.codes(asked, is_subtype),
             "outcome" if plain => self.outcome(asked),
-            code => Err(not_offered(&format!("`{code}` with this modifier, or at all,"))),
+            code => Err(not_offered(&format!(
+                "`{code}` with this modifier, or at all,"
+            ))),
         }
     }
 

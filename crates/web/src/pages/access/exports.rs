@@ -47,7 +47,10 @@ pub(crate) struct Row {
 
 /// `GET /access/exports`
 pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
-    page(StatusCode::OK, &view(&visit, &Fields::default(), None).await?)
+    page(
+        StatusCode::OK,
+        &view(&visit, &Fields::default(), None).await?,
+    )
 }
 
 async fn view(
@@ -61,12 +64,18 @@ async fn view(
     let exports = exports.map_err(|why| broken(&why))?;
     let limits = visit.app.access.export_limits();
     let now = visit.eye.now;
-    let open = exports.iter().filter(|export| export.open(&limits, now)).count() as u64;
+    let open = exports
+        .iter()
+        .filter(|export| export.open(&limits, now))
+        .count() as u64;
     let waits = words::count(open, "request waits", "requests wait");
     Ok(ExportsPage {
         shell: visit.shell("Exports", Here::Access),
         answer: words::sentence(&format!("{waits} for another person")),
-        exports: exports.into_iter().map(|export| row(visit, export)).collect(),
+        exports: exports
+            .into_iter()
+            .map(|export| row(visit, export))
+            .collect(),
         what: typed.get("what").to_owned(),
         recipient: typed.get("recipient").to_owned(),
         reason: typed.get("reason").to_owned(),
@@ -85,7 +94,10 @@ fn row(visit: &Visit, export: Export) -> Row {
     let (tone, state) = match export.clone().leave(&limits, visit.eye.now) {
         Ok(leave) => (
             Tone::Good,
-            format!("{answerer} agreed; it may leave until {}", visit.stamp(leave.until).short()),
+            format!(
+                "{answerer} agreed; it may leave until {}",
+                visit.stamp(leave.until).short()
+            ),
         ),
         Err(NoLeave::Unanswered | NoLeave::Unknown) => {
             (Tone::Warn, "waits for another person".to_owned())
@@ -112,7 +124,10 @@ pub(crate) async fn ask(posted: Posted) -> Result<Response, Problem> {
     let asked = match wanted(&fields) {
         Ok(asked) => asked,
         Err(wrong) => {
-            return page(StatusCode::BAD_REQUEST, &view(&visit, &fields, Some(wrong)).await?);
+            return page(
+                StatusCode::BAD_REQUEST,
+                &view(&visit, &fields, Some(wrong)).await?,
+            );
         }
     };
     let why = asked.reason.clone();
@@ -136,10 +151,7 @@ fn wanted(fields: &Fields) -> Result<ExportAsked, String> {
 }
 
 /// `POST /access/exports/{index}`: agree or refuse.
-pub(crate) async fn answer(
-    Path(index): Path<String>,
-    posted: Posted,
-) -> Result<Response, Problem> {
+pub(crate) async fn answer(Path(index): Path<String>, posted: Posted) -> Result<Response, Problem> {
     let Posted { visit, fields } = posted;
     let missing = || Problem::Missing("request at this address".to_owned());
     let index: u64 = index.parse().map_err(|_| missing())?;
@@ -147,13 +159,20 @@ pub(crate) async fn answer(
         Ok(why) => why,
         Err(wrong) => {
             let fields = Fields::default();
-            return page(StatusCode::BAD_REQUEST, &view(&visit, &fields, Some(wrong)).await?);
+            return page(
+                StatusCode::BAD_REQUEST,
+                &view(&visit, &fields, Some(wrong)).await?,
+            );
         }
     };
     let approved = match fields.get("verdict") {
         "agree" => true,
         "refuse" => false,
-        _ => return Err(Problem::Malformed("the form says neither yes nor no".to_owned())),
+        _ => {
+            return Err(Problem::Malformed(
+                "the form says neither yes nor no".to_owned(),
+            ));
+        }
     };
     let export = visit.app.access.export(index).await;
     let export = export.map_err(|why| broken(&why))?.ok_or_else(missing)?;

@@ -137,7 +137,10 @@ fn said(all: usize, (one, many): (&str, &str)) -> String {
 
 fn short(name: &str) -> String {
     match name.chars().count() > LETTERS_MAX {
-        true => format!("{}\u{2026}", name.chars().take(LETTERS_MAX).collect::<String>()),
+        true => format!(
+            "{}\u{2026}",
+            name.chars().take(LETTERS_MAX).collect::<String>()
+        ),
         false => name.to_owned(),
     }
 }

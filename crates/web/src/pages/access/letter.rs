@@ -89,7 +89,10 @@ pub(crate) async fn show(visit: Visit, Query(typed): Query<Typed>) -> Result<Res
         ..looks.clone()
     };
     let access = &visit.app.access;
-    let users = access.lookers(&looks, USERS_MAX).await.map_err(|why| broken(&why))?;
+    let users = access
+        .lookers(&looks, USERS_MAX)
+        .await
+        .map_err(|why| broken(&why))?;
     let listed = access.traces(&outside, Page::newest(DISCLOSURES_MAX)).await;
     let listed = listed.map_err(|why| broken(&why))?;
     let all: u64 = users.iter().map(|user| user.sum.allowed).sum();
@@ -100,7 +103,11 @@ pub(crate) async fn show(visit: Visit, Query(typed): Query<Typed>) -> Result<Res
         patient,
         from: visit.stamp(from),
         to: visit.stamp(to),
-        disclosures: listed.rows.iter().map(|trace: &Trace| teller.row(trace)).collect(),
+        disclosures: listed
+            .rows
+            .iter()
+            .map(|trace: &Trace| teller.row(trace))
+            .collect(),
         cut: listed.next.is_some(),
         users: users.iter().map(|one| user(&visit, &teller, one)).collect(),
         looks: words::count(all, "look", "looks"),

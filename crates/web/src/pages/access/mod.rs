@@ -86,7 +86,9 @@ pub(crate) fn day(visit: &Visit, typed: &str) -> Result<Option<Time>, Problem> {
     };
     let date: jiff::civil::Date = typed.parse().map_err(|_| wrong())?;
     let midnight = date.to_zoned(visit.eye.zone.clone()).map_err(|_| wrong())?;
-    Ok(Some(Time::from_millis(midnight.timestamp().as_millisecond())))
+    Ok(Some(Time::from_millis(
+        midnight.timestamp().as_millisecond(),
+    )))
 }
 
 /// The patient with this id or this number. Nothing but the id is looked at.
@@ -106,7 +108,10 @@ pub(crate) async fn find(visit: &Visit, typed: &str) -> Result<String, Problem> 
     if chart.locate("Patient", typed).await?.is_some() {
         return Ok(typed.to_owned());
     }
-    let escaped = typed.replace('\\', "\\\\").replace(',', "\\,").replace('|', "\\|");
+    let escaped = typed
+        .replace('\\', "\\\\")
+        .replace(',', "\\,")
+        .replace('|', "\\|");
     let pairs = [("identifier".to_owned(), escaped)];
     let limits = wire::fhir::search::QueryLimits::default();
     let query = wire::fhir::query("Patient", &pairs, &limits).map_err(|_| nobody())?;
@@ -124,7 +129,6 @@ fn asked(visit: &Visit, (typed, span): (&Typed, Span)) -> Asked {
     let listed = visit.app.staff.people().into_iter();
     let listed = listed.chain(visit.app.staff.clients());
     let choice = |one: Listed| Choice {
-        chosen: one.id == typed.account.trim(),
         name: format!("{} ({})", one.name, words::role(one.role)),
         account: one.id,
     };
@@ -148,7 +152,12 @@ async fn start(visit: &Visit, (typed, span): (&Typed, Span)) -> Result<AccessPag
         ..Filter::default()
     };
     let listing = listing(visit, &filter, typed).await?;
-    let refused = visit.app.access.count(&filter).await.map_err(|why| broken(&why))?;
+    let refused = visit
+        .app
+        .access
+        .count(&filter)
+        .await
+        .map_err(|why| broken(&why))?;
     let teller = Teller::new(visit);
     let mut view = AccessPage {
         answer: format!(
@@ -210,7 +219,11 @@ async fn of_patient(
     let open = people.iter().filter(|one| one.unexplained()).count() as u64;
     let mut view = empty(visit, (typed, span), permit.index());
     view.question = "Who looked at this chart?";
-    view.answer = told::answer(people.len() as u64, open, ("person or system", "people and systems"));
+    view.answer = told::answer(
+        people.len() as u64,
+        open,
+        ("person or system", "people and systems"),
+    );
     view.graph = Graph::of_people(&people, patient);
     view.people = people;
     view.rows = listing.rows.iter().map(|trace| teller.row(trace)).collect();
@@ -252,9 +265,14 @@ async fn of_account(
     let mut view = empty(visit, (typed, span), permit.index());
     view.question = "Whose charts did this account look at?";
     view.answer = told::answer(patients.len() as u64, open, ("patient", "patients"));
-    let name = listing.rows.first().map_or(account, |row| row.actor.name.as_str());
+    let name = listing
+        .rows
+        .first()
+        .map_or(account, |row| row.actor.name.as_str());
     view.graph = Graph::of_patients(name, &patients);
-    view.taken = identity.as_ref().and_then(|identity| taken(visit, identity));
+    view.taken = identity
+        .as_ref()
+        .and_then(|identity| taken(visit, identity));
     view.patients = patients;
     view.rows = listing.rows.iter().map(|trace| teller.row(trace)).collect();
     view.next = listing.next.map(|id| id.to_string());
@@ -275,11 +293,7 @@ fn taken(visit: &Visit, identity: &guard::Identity) -> Option<Taken> {
     })
 }
 
-async fn listing(
-    visit: &Visit,
-    filter: &Filter,
-    typed: &Typed,
-) -> Result<Listing<Trace>, Problem> {
+async fn listing(visit: &Visit, filter: &Filter, typed: &Typed) -> Result<Listing<Trace>, Problem> {
     let after = match typed.after.as_str() {
         "" => None,
         typed => Some(TraceId::parse(typed).ok_or_else(|| {
@@ -304,6 +318,8 @@ pub(crate) fn outlet(visit: &Visit) -> Option<Outlet> {
         waits: behind > 0,
         delivered: words::thousands(status.delivered),
         last: status.last.map(|last| visit.stamp(last)),
-        trouble: status.trouble.map(|why| words::quoted(&words::sentence(&why))),
+        trouble: status
+            .trouble
+            .map(|why| words::quoted(&words::sentence(&why))),
     })
 }

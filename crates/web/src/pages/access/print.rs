@@ -22,7 +22,10 @@ pub(crate) fn mark(index: u64) -> String {
 
 /// The index in a mark; `None`: it is mistyped.
 fn index_of(mark: &str) -> Option<u64> {
-    let plain: String = mark.chars().filter(|letter| !letter.is_whitespace()).collect();
+    let plain: String = mark
+        .chars()
+        .filter(|letter| !letter.is_whitespace())
+        .collect();
     let (index, digits) = plain.split_once('-')?;
     let bare = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
     let index: u64 = index.parse().ok().filter(|_| bare(index))?;
@@ -83,7 +86,10 @@ pub(crate) async fn show(visit: Visit, Query(typed): Query<Typed>) -> Result<Res
     match trace.map_err(|why| broken(&why))? {
         Some(trace) => {
             let row = Teller::new(&visit).row(&trace);
-            view.answer = format!("{} made this sheet at {} {}.", row.name, row.at.day, row.at.exact);
+            view.answer = format!(
+                "{} made this sheet at {} {}.",
+                row.name, row.at.day, row.at.exact
+            );
             view.found = Some(row);
         }
         None => {
@@ -131,8 +137,19 @@ mod tests {
                 }
             }
         }
-        assert_eq!(index_of("4711-38"), (mark(4711) == "4711-38").then_some(4711));
-        for bad in ["", "-", "4711", "4711-", "+4711-38", "4711-3", "99999999999999999999-00"] {
+        assert_eq!(
+            index_of("4711-38"),
+            (mark(4711) == "4711-38").then_some(4711)
+        );
+        for bad in [
+            "",
+            "-",
+            "4711",
+            "4711-",
+            "+4711-38",
+            "4711-3",
+            "99999999999999999999-00",
+        ] {
             assert_eq!(index_of(bad), None, "{bad}");
         }
     }

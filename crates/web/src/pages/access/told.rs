@@ -109,7 +109,10 @@ impl<'a> Teller<'a> {
         let (tone, mark) = match allowed {
             false => (Tone::Bad, "refused"),
             true if because.iter().any(|id| is_glass(id)) => (Tone::Warn, "broken glass"),
-            true if because.iter().any(|id| id == "clients-keep-to-their-scopes") => {
+            true if because
+                .iter()
+                .any(|id| id == "clients-keep-to-their-scopes") =>
+            {
                 (Tone::Warn, "by its scopes alone")
             }
             true if because.iter().any(|id| id.starts_with("operators-")) => {

@@ -60,7 +60,6 @@ pub(crate) struct Asked {
 pub(crate) struct Choice {
     pub account: String,
     pub name: String,
-    pub chosen: bool,
 }
 
 /// Why looks were allowed.
@@ -162,7 +161,11 @@ pub(crate) mod samples {
 
     fn why(mark: &'static str) -> Why {
         Why {
-            tone: if mark.is_empty() { Tone::Good } else { Tone::Warn },
+            tone: if mark.is_empty() {
+                Tone::Good
+            } else {
+                Tone::Warn
+            },
             words: format!("worked on the patient\u{2019}s ward {HOSTILE}"),
             mark,
         }
@@ -186,7 +189,11 @@ pub(crate) mod samples {
             count: counted(),
             why: why(mark),
         };
-        vec![one("anna", ""), one("bert", "relationship ended"), one(HOSTILE, "broken glass")]
+        vec![
+            one("anna", ""),
+            one("bert", "relationship ended"),
+            one(HOSTILE, "broken glass"),
+        ]
     }
 
     pub(crate) fn looked() -> Vec<Looked> {
@@ -195,7 +202,10 @@ pub(crate) mod samples {
             count: counted(),
             why: why(mark),
         };
-        vec![one("p-1", ""), one("abcdefghijklmnopqrstuvwxyz", "by its scopes alone")]
+        vec![
+            one("p-1", ""),
+            one("abcdefghijklmnopqrstuvwxyz", "by its scopes alone"),
+        ]
     }
 
     fn sample() -> AccessPage {
@@ -209,7 +219,6 @@ pub(crate) mod samples {
                 accounts: vec![Choice {
                     account: HOSTILE.into(),
                     name: HOSTILE.into(),
-                    chosen: true,
                 }],
                 from: "2026-08-28".into(),
                 to: String::new(),
