@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 26] = [
+const ROUTES: [&str; 25] = [
     "/",
     "/now",
     "/sign-in",
@@ -28,7 +28,6 @@ const ROUTES: [&str; 26] = [
     "/access",
     "/access/letter",
     "/access/print",
-    "/access/reviews",
     "/access/exports",
     "/access/exports/*",
     "/record",
