@@ -135,8 +135,9 @@ impl House {
             ceilings,
             ..access::Limits::default()
         };
-        let access = access::Access::open_with(&views.join("access.db"), limits);
-        let access = access.await.unwrap();
+        let access = access::Access::open_with(&views.join("access.db"), limits)
+            .await
+            .unwrap();
         let stop = CancellationToken::new();
         for reader in [chart.reader(), staff.reader(), access.reader()] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));

@@ -226,8 +226,7 @@ impl Reading {
                 Prefix::Lt | Prefix::Eb => (None, Some(span.lo_ms)),
                 Prefix::Ne | Prefix::Ap => return Err(not_offered("`date` with `ne` or `ap`")),
             };
-            let later = |a: Option<Time>, b: Option<i64>| a.max(b.map(Time::from_millis));
-            self.filter.from = later(self.filter.from, from);
+            self.filter.from = self.filter.from.max(from.map(Time::from_millis));
             let to = to.map(Time::from_millis);
             self.filter.to = match (self.filter.to, to) {
                 (Some(one), Some(other)) => Some(one.min(other)),
