@@ -101,17 +101,17 @@ impl Case {
             Known::Ward(code) => Relation::Ward(code.clone()),
             Known::CareTeam(part) => Relation::CareTeam(part.clone()),
         });
-        let facts = Facts {
+        let mut facts = Facts {
             relations: relations.collect(),
-            taking: self.taken.map(|(hour, day)| Taking {
-                patients_hour: hour,
-                patients_day: day,
-                ceiling_hour: 40,
-                ceiling_day: 150,
-                new_patient: true,
-            }),
             ..Facts::default()
         };
+        facts.taking = self.taken.map(|(hour, day)| Taking {
+            patients_hour: hour,
+            patients_day: day,
+            ceiling_hour: 40,
+            ceiling_day: 150,
+            new_patient: true,
+        });
         (ask, facts)
     }
 

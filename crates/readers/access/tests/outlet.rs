@@ -123,7 +123,10 @@ async fn read_all(mut stream: impl AsyncRead + Unpin) -> Vec<String> {
         if read == 0 {
             return all;
         }
-        for message in frames.take(&bytes[..read], FRAME_BYTES_MAX).unwrap() {
+        for message in frames
+            .take(bytes.get(..read).unwrap_or_default(), FRAME_BYTES_MAX)
+            .unwrap()
+        {
             all.extend(account(&String::from_utf8(message).unwrap()));
         }
     }

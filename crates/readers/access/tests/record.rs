@@ -263,7 +263,6 @@ async fn a_refusal_by_the_ceiling_is_sealed_once_an_hour() {
             detail: String::new(),
         };
         let facts = guard::Facts {
-            relations: vec![guard::Relation::Ward("W3".into())],
             taking: Some(guard::Taking {
                 patients_hour: 80,
                 patients_day: 80,
