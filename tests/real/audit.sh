@@ -9,8 +9,8 @@ here="$(cd "$(dirname "$0")" && pwd)"
 work="$(mktemp -d)"
 server="" receiver=""
 finish() {
-    [ -z "$server" ] || kill -9 "$server" 2>/dev/null || true
-    [ -z "$receiver" ] || kill -9 "$receiver" 2>/dev/null || true
+    [ -z "$server" ] || { kill -9 "$server"; wait "$server"; } 2>/dev/null || true
+    [ -z "$receiver" ] || { kill -9 "$receiver"; wait "$receiver"; } 2>/dev/null || true
     rm -rf "$work"
 }
 trap finish EXIT
