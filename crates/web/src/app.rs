@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use access::Access;
 use chart::{Chart, ChartError};
 use event::{Clock, Role, Time};
 use flow::Flow;
@@ -11,6 +12,7 @@ use staff::Staff;
 
 use crate::session::Sessions;
 use crate::setup::Setup;
+use crate::taking;
 
 /// Everything a page or an API may use.
 pub struct App {
@@ -24,6 +26,8 @@ pub struct App {
     pub flow: Flow,
     /// Broken glass and its reviews, the policies that were sealed.
     pub oversight: Oversight,
+    /// Who looked at whom.
+    pub access: Access,
     /// Who may do what.
     pub policies: Arc<Policies>,
     /// Who is on duty when.
@@ -48,6 +52,8 @@ pub struct Rooms {
     pub flow: Flow,
     /// Broken glass and its reviews, the policies that were sealed.
     pub oversight: Oversight,
+    /// Who looked at whom.
+    pub access: Access,
     /// Who may do what.
     pub policies: Arc<Policies>,
     /// Who is on duty when.
@@ -66,6 +72,7 @@ impl App {
             staff: rooms.staff,
             flow: rooms.flow,
             oversight: rooms.oversight,
+            access: rooms.access,
             policies: rooms.policies,
             rota: rooms.rota,
             clock: rooms.clock,
@@ -84,6 +91,7 @@ impl App {
     pub async fn decide(&self, mut ask: Ask) -> Result<Decision, ChartError> {
         self.complete(&mut ask.identity);
         let facts = self.facts(&ask).await?;
+        let facts = taking::counted(self, facts, (&ask.identity, ask.act, &ask.subject));
         Ok(self.policies.decide(ask, &facts))
     }
 

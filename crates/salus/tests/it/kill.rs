@@ -63,7 +63,10 @@ async fn what_the_server_acknowledged_survives_being_killed() {
         ready: "\"mllp\"".into(),
         ready_wait: Duration::from_secs(60),
     };
-    let token = json(&data, &["client", "add", "ris", "--scope", "system/*.cruds"]);
+    let token = json(
+        &data,
+        &["client", "add", "ris", "--scope", "system/*.cruds"],
+    );
     let fhir = FhirDoor {
         base: |said| {
             let ready: serde_json::Value = serde_json::from_str(said.lines().last()?).ok()?;

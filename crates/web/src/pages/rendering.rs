@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 25] = [
+const ROUTES: [&str; 30] = [
     "/",
     "/now",
     "/sign-in",
@@ -30,6 +30,11 @@ const ROUTES: [&str; 25] = [
     "/access/reviews",
     "/access/reviews/*",
     "/account/step-up",
+    "/access",
+    "/access/letter",
+    "/access/print",
+    "/access/exports",
+    "/access/exports/*",
     "/record",
     "/record/check",
     "/record/checkpoint",
@@ -213,7 +218,9 @@ fn page<P: Samples>(name: &str) {
 
 #[test]
 fn every_page_renders_lawfully_with_every_sample() {
-    use crate::pages::{account, flow, glass, now, patients, problem, record, reviews, settings};
+    use crate::pages::{
+        access, account, flow, glass, now, patients, problem, record, reviews, settings,
+    };
     page::<account::view::SetupPage>("setup");
     page::<account::view::SignInPage>("sign-in");
     page::<now::view::NowPage>("now");
@@ -228,6 +235,10 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<record::view::EventPage>("event");
     page::<flow::view::FlowPage>("flow");
     page::<flow::view::MessagePage>("message");
+    page::<access::view::AccessPage>("access");
+    page::<access::letter::LetterPage>("access-letter");
+    page::<access::print::PrintPage>("access-print");
+    page::<access::exports::ExportsPage>("access-exports");
     page::<settings::view::PeoplePage>("people");
     page::<problem::ProblemPage>("problem");
 }
