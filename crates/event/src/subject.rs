@@ -8,6 +8,8 @@ pub enum Act {
     Create,
     /// Mark a resource as no longer current.
     Delete,
+    /// Take charts out of the house as a file.
+    Export,
     /// Read what a resource, a patient or a type has been.
     History,
     /// Add, change or disable an account, a client or a setting.
@@ -36,6 +38,7 @@ impl Act {
         match self {
             Act::Create => "create",
             Act::Delete => "delete",
+            Act::Export => "export",
             Act::History => "history",
             Act::Manage => "manage",
             Act::Read => "read",

@@ -43,6 +43,9 @@ pub(crate) fn needed(ask: &Ask, facts: &Facts) -> String {
             "people do not write to charts through Salus yet: clinical systems do".to_owned()
         }
         (Role::Client, _) => client(ask),
+        _ if ask.act == Act::Export => {
+            "exporting is for the operator of the machine, with a typed reason".to_owned()
+        }
         (_, Subject::Patient(_)) if ask.act == Act::Unmerge => {
             "taking a merge back needs an administrator and a typed reason".to_owned()
         }
