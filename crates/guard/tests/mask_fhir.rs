@@ -1,6 +1,10 @@
 //! FHIR resources on their way out.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 use guard::mask::{Dates, Facts, Finder, Masking, Secret, Withheld};
 use jiff::civil::date;
@@ -43,12 +47,20 @@ fn with<T>(resources: &[Value], dates: Dates, run: impl FnOnce(&Masking<'_>) -> 
     let finder = Finder::new(&Facts::default()).unwrap();
     let known = finder.know(&facts).unwrap();
     let secret = Secret::new(&[3; 32]).unwrap();
-    run(&Masking { finder: &finder, known: &known, secret: &secret, dates, today: date(2026, 1, 1) })
+    run(&Masking {
+        finder: &finder,
+        known: &known,
+        secret: &secret,
+        dates,
+        today: date(2026, 1, 1),
+    })
 }
 
 fn masked(resource: &Value, dates: Dates) -> Value {
     let all = [patient(), observation(), resource.clone()];
-    with(&all, dates, |masking| serde_json::from_str(&masking.resource(resource).unwrap().json).unwrap())
+    with(&all, dates, |masking| {
+        serde_json::from_str(&masking.resource(resource).unwrap().json).unwrap()
+    })
 }
 
 #[test]
@@ -58,29 +70,50 @@ fn of_a_patient_stays_what_a_study_needs() {
     assert!(id.len() == 16 && id != "anna-7");
     assert_eq!(out["gender"], "female");
     assert_eq!(out["birthDate"], "1985-08-29");
-    assert_eq!(out["address"], json!([{"state": "KS", "postalCode": "661"}]));
+    assert_eq!(
+        out["address"],
+        json!([{"state": "KS", "postalCode": "661"}])
+    );
     assert_eq!(out["extension"].as_array().unwrap().len(), 1);
     assert_eq!(out["meta"]["security"][0]["code"], "PSEUDED");
     for gone in ["text", "name", "telecom", "contact", "photo"] {
         assert!(out.get(gone).is_none(), "{gone}");
     }
     let whole = out.to_string();
-    for known in ["Korpal", "Anna", "4186027", "3762", "Eatonborough", "Mireles", "anna-7", "Loyal"] {
+    for known in [
+        "Korpal",
+        "Anna",
+        "4186027",
+        "3762",
+        "Eatonborough",
+        "Mireles",
+        "anna-7",
+        "Loyal",
+    ] {
         assert!(!whole.contains(known), "{known} in {whole}");
     }
 }
 
 #[test]
 fn references_lead_to_the_same_pseudonyms_and_text_is_masked() {
-    let (person, out) = (masked(&patient(), Dates::Year), masked(&observation(), Dates::Year));
+    let (person, out) = (
+        masked(&patient(), Dates::Year),
+        masked(&observation(), Dates::Year),
+    );
     let subject = out["subject"]["reference"].as_str().unwrap();
-    assert_eq!(subject, format!("Patient/{}", person["id"].as_str().unwrap()));
+    assert_eq!(
+        subject,
+        format!("Patient/{}", person["id"].as_str().unwrap())
+    );
     assert!(out["subject"].get("display").is_none());
     assert_eq!(out["code"], observation()["code"]);
     assert_eq!(out["valueQuantity"], observation()["valueQuantity"]);
     assert_eq!(out["effectiveDateTime"], "2013");
     let note = out["note"][0]["text"].as_str().unwrap();
-    assert!(note.contains("Foley catheter") && !note.contains("Yen") && !note.contains("3762"), "{note}");
+    assert!(
+        note.contains("Foley catheter") && !note.contains("Yen") && !note.contains("3762"),
+        "{note}"
+    );
 }
 
 #[test]
@@ -99,7 +132,11 @@ fn nobody_is_older_than_eighty_nine() {
 
 #[test]
 fn what_cannot_be_masked_does_not_leave() {
-    let refused = |resource: Value| with(&[patient()], Dates::Year, |masking| masking.resource(&resource).unwrap_err());
+    let refused = |resource: Value| {
+        with(&[patient()], Dates::Year, |masking| {
+            masking.resource(&resource).unwrap_err()
+        })
+    };
     let binary = json!({"resourceType": "Binary", "contentType": "text/plain", "data": "QW5uYQ=="});
     assert_eq!(refused(binary), Withheld::Kind("Binary".into()));
     assert_eq!(refused(json!({"x": 1})), Withheld::Kind(String::new()));
@@ -114,9 +151,24 @@ fn what_cannot_be_masked_does_not_leave() {
 
 #[test]
 fn a_known_identifier_leaves_in_no_element() {
-    let places = ["/status", "/code/coding/0/code", "/code/text", "/note/0/text", "/valueQuantity/unit", "/effectiveDateTime", "/subject/reference", "/code/coding/0/display"];
+    let places = [
+        "/status",
+        "/code/coding/0/code",
+        "/code/text",
+        "/note/0/text",
+        "/valueQuantity/unit",
+        "/effectiveDateTime",
+        "/subject/reference",
+        "/code/coding/0/display",
+    ];
     for place in places {
-        for known in ["4186027", "41-860-27", "Anna Korpal", "523 976 3762", "KORPAL, ANNA"] {
+        for known in [
+            "4186027",
+            "41-860-27",
+            "Anna Korpal",
+            "523 976 3762",
+            "KORPAL, ANNA",
+        ] {
             let mut resource = observation();
             *resource.pointer_mut(place).unwrap() = json!(known);
             let all = [patient(), observation()];

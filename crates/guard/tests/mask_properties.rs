@@ -19,7 +19,10 @@ fn masked(text: &str, facts: &Facts, unknown: Unknown) -> String {
 
 /// Letters and digits in small letters, nothing else.
 fn packed(text: &str) -> String {
-    text.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    text.chars()
+        .filter(|letter| letter.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 /// The same letters with something between them, in another case.
@@ -43,7 +46,10 @@ fn somebody() -> Facts {
             given: vec!["Ngozi".into(), "Chidinma".into()],
             family: "Oyelaran-Whitcombe".into(),
         }],
-        identifiers: vec![(Kind::Mrn, "QX-4186027".into()), (Kind::Account, "1EG2-TE8-MK93".into())],
+        identifiers: vec![
+            (Kind::Mrn, "QX-4186027".into()),
+            (Kind::Account, "1EG2-TE8-MK93".into()),
+        ],
         telecom: vec!["tel:+44 1632 960983".into(), "ngozi.ow@example.org".into()],
         address_parts: vec!["17 Ferrybridge Crescent".into(), "Dunchurchley".into()],
         ..Facts::default()

@@ -81,9 +81,17 @@ impl House {
             house: self,
             part,
             secret: secret.context("the secret must have 16 bytes or more")?,
-            today: self.clock.now().timestamp().to_zoned(jiff::tz::TimeZone::UTC).date(),
+            today: self
+                .clock
+                .now()
+                .timestamp()
+                .to_zoned(jiff::tz::TimeZone::UTC)
+                .date(),
         };
-        self.app.chart.caught_up(self.app.record.size(), SETTLE).await;
+        self.app
+            .chart
+            .caught_up(self.app.record.size(), SETTLE)
+            .await;
         export.run().await
     }
 }
@@ -105,7 +113,9 @@ impl Export<'_> {
         if self.part.page.is_none() {
             let known = finder.know(&Facts::default())?;
             let masking = self.masking(&finder, &known, self.dates("directory"));
-            directory.iter().for_each(|one| take(&masking, one, &mut out));
+            directory
+                .iter()
+                .for_each(|one| take(&masking, one, &mut out));
         }
         let (patients, next) = self.patients().await?;
         for patient in patients {
@@ -115,7 +125,12 @@ impl Export<'_> {
         Ok(out)
     }
 
-    fn masking<'a>(&'a self, finder: &'a Finder, known: &'a guard::mask::Known, dates: Dates) -> Masking<'a> {
+    fn masking<'a>(
+        &'a self,
+        finder: &'a Finder,
+        known: &'a guard::mask::Known,
+        dates: Dates,
+    ) -> Masking<'a> {
         Masking {
             finder,
             known,
@@ -136,7 +151,9 @@ impl Export<'_> {
     async fn directory(&self) -> Result<Vec<Value>> {
         let mut all = Vec::new();
         for kind in DIRECTORY {
-            let open = self.open(Subject::Kind(kind.to_owned()), vec![kind.to_owned()]).await?;
+            let open = self
+                .open(Subject::Kind(kind.to_owned()), vec![kind.to_owned()])
+                .await?;
             all.extend(everything(&open, kind).await?);
         }
         Ok(all)
@@ -151,14 +168,21 @@ impl Export<'_> {
             token: self.part.page.clone(),
         };
         let page = open.search(&all_of("Patient"), &page).await?;
-        let own = |stored: &Stored| stored.patient.as_ref().is_none_or(|patient| *patient == stored.id);
+        let own = |stored: &Stored| {
+            stored
+                .patient
+                .as_ref()
+                .is_none_or(|patient| *patient == stored.id)
+        };
         let ids = page.matches.iter().filter(|stored| own(stored));
         Ok((ids.map(|stored| stored.id.clone()).collect(), page.next))
     }
 
     /// One chart, by a decision of its own, sealed under the patient's key.
     async fn chart(&self, finder: &Finder, patient: &str, out: &mut Exported) -> Result<()> {
-        let open = self.open(Subject::Patient(patient.to_owned()), Vec::new()).await?;
+        let open = self
+            .open(Subject::Patient(patient.to_owned()), Vec::new())
+            .await?;
         let mut resources = Vec::new();
         for kind in wire::fhir::kinds() {
             if !DIRECTORY.contains(kind) {
@@ -169,7 +193,9 @@ impl Export<'_> {
         resources.iter().for_each(|resource| facts.learn(resource));
         let known = finder.know(&facts)?;
         let masking = self.masking(finder, &known, self.dates(patient));
-        resources.iter().for_each(|resource| take(&masking, resource, out));
+        resources
+            .iter()
+            .for_each(|resource| take(&masking, resource, out));
         out.patients += 1;
         Ok(())
     }
@@ -230,11 +256,17 @@ fn all_of(kind: &str) -> Query {
 
 /// Masks one resource; what cannot be masked is counted with the reason and stays here.
 fn take(masking: &Masking<'_>, resource: &Value, out: &mut Exported) {
-    let kind = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
+    let kind = resource
+        .get("resourceType")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     match masking.resource(resource) {
         Ok(masked) => {
             out.searched_bytes += masked.json.len() as u64;
-            out.lines.entry(kind.to_owned()).or_default().push(masked.json);
+            out.lines
+                .entry(kind.to_owned())
+                .or_default()
+                .push(masked.json);
             for (kind, count) in masked.counts {
                 *out.masked.entry(kind).or_default() += count;
             }
@@ -245,5 +277,7 @@ fn take(masking: &Masking<'_>, resource: &Value, out: &mut Exported) {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let pairs = (0..text.len()).step_by(2);
-    pairs.map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+    pairs
+        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect()
 }

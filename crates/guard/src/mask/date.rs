@@ -19,7 +19,11 @@ pub(crate) struct Dated {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
     /// Numbers in some order with a separator: `2013-06-22`, `6/22/13`.
-    Numbers { order: Order, between: char, wide: Wide },
+    Numbers {
+        order: Order,
+        between: char,
+        wide: Wide,
+    },
     /// Anything with the month in words.
     Words,
 }
@@ -45,7 +49,11 @@ pub(crate) fn read(written: &str) -> Option<Dated> {
         .filter(|part| !part.is_empty())
         .collect();
     match parts.as_slice() {
-        [a, b, c] if [a, b, c].iter().all(|part| part.bytes().all(|b| b.is_ascii_digit())) => {
+        [a, b, c]
+            if [a, b, c]
+                .iter()
+                .all(|part| part.bytes().all(|b| b.is_ascii_digit())) =>
+        {
             numbers(written, (a, b, c))
         }
         _ => words(written),
@@ -72,7 +80,11 @@ fn numbers(written: &str, (a, b, c): (&str, &str, &str)) -> Option<Dated> {
     };
     Some(Dated {
         day: Date::new(year, small(month)?, small(day)?).ok(),
-        form: Form::Numbers { order, between, wide },
+        form: Form::Numbers {
+            order,
+            between,
+            wide,
+        },
     })
 }
 
@@ -97,7 +109,8 @@ fn words(written: &str) -> Option<Dated> {
     while let Some(start) = rest.find(|letter: char| letter.is_alphanumeric()) {
         rest = rest.get(start..)?;
         let digits = rest.starts_with(|letter: char| letter.is_ascii_digit());
-        let end = rest.find(|letter: char| letter.is_ascii_digit() != digits || !letter.is_alphanumeric());
+        let end = rest
+            .find(|letter: char| letter.is_ascii_digit() != digits || !letter.is_alphanumeric());
         let (part, next) = rest.split_at(end.unwrap_or(rest.len()));
         rest = next;
         match part.parse::<i16>() {
@@ -112,7 +125,10 @@ fn words(written: &str) -> Option<Dated> {
         (Some(year), Some(day)) => Date::new(year, month, small(day)?).ok(),
         _ => None,
     };
-    Some(Dated { day, form: Form::Words })
+    Some(Dated {
+        day,
+        form: Form::Words,
+    })
 }
 
 impl Dated {
@@ -121,7 +137,11 @@ impl Dated {
         let day = moved(self.day?, days)?;
         Some(match &self.form {
             Form::Words => day.strftime("%B %-d, %Y").to_string(),
-            Form::Numbers { order, between, wide } => {
+            Form::Numbers {
+                order,
+                between,
+                wide,
+            } => {
                 let year = match wide.short_year {
                     true => format!("{:02}", day.year().rem_euclid(100)),
                     false => format!("{:04}", day.year()),

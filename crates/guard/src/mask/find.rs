@@ -5,12 +5,14 @@ use std::collections::HashSet;
 use regex::Regex;
 
 use super::MaskError;
+use super::addresses::Addresses;
+use super::cues::Cues;
 use super::facts::Facts;
 use super::known::Known;
 use super::labels::Labels;
-use super::lexicon::{Lexicon, is_eponym_head, month};
-use super::names::{Cues, Names};
-use super::places::{Addresses, Places};
+use super::lexicon::{Lexicon, List, is_particle, month};
+use super::names::Names;
+use super::places::Places;
 use super::shapes::Shapes;
 use super::span::{Kind, Span, settle};
 use super::words::{Shape, Text};
@@ -73,16 +75,36 @@ impl Finder {
         self.shapes.find(text.source(), &mut spans);
         self.labels.find(text.source(), &mut spans);
         let (lexicon, spans_of) = (&self.lexicon, &mut spans);
-        Places { text: &text, lexicon, spans: spans_of }.find(&self.addresses);
-        Names { text: &text, lexicon, spans: spans_of }.find(&self.cues);
+        Places {
+            text: &text,
+            lexicon,
+            spans: spans_of,
+        }
+        .find(&self.addresses);
+        Names {
+            text: &text,
+            lexicon,
+            spans: spans_of,
+        }
+        .find(&self.cues);
         self.again(&text, &mut spans);
         if unknown == Unknown::Mask {
             self.unknown(&text, &mut spans);
         }
-        let tags: Vec<_> = self.masked.find_iter(text.source()).map(|tag| tag.range()).collect();
-        spans.retain(|span| !tags.iter().any(|tag| tag.start < span.range.end && span.range.start < tag.end));
+        let tags: Vec<_> = self
+            .masked
+            .find_iter(text.source())
+            .map(|tag| tag.range())
+            .collect();
+        spans.retain(|span| {
+            !tags
+                .iter()
+                .any(|tag| tag.start < span.range.end && span.range.start < tag.end)
+        });
         let spans = settle(spans, text.source());
-        let back = spans.into_iter().map(|span| Span::new(text.folded.original(&span.range), span.kind));
+        let back = spans
+            .into_iter()
+            .map(|span| Span::new(text.folded.original(&span.range), span.kind));
         settle(back.collect(), original)
     }
 
@@ -91,9 +113,19 @@ impl Finder {
         let text = Text::of(outgoing);
         let mut spans = known.leaks(&text, &self.lexicon);
         spans.extend(self.house.leaks(&text, &self.lexicon));
-        let tags: Vec<_> = self.masked.find_iter(text.source()).map(|tag| tag.range()).collect();
-        spans.retain(|span| !tags.iter().any(|tag| tag.start <= span.range.start && span.range.end <= tag.end));
-        let back = spans.into_iter().map(|span| Span::new(text.folded.original(&span.range), span.kind));
+        let tags: Vec<_> = self
+            .masked
+            .find_iter(text.source())
+            .map(|tag| tag.range())
+            .collect();
+        spans.retain(|span| {
+            !tags
+                .iter()
+                .any(|tag| tag.start <= span.range.start && span.range.end <= tag.end)
+        });
+        let back = spans
+            .into_iter()
+            .map(|span| Span::new(text.folded.original(&span.range), span.kind));
         settle(back.collect(), outgoing)
     }
 
@@ -104,15 +136,21 @@ impl Finder {
             let first = text.after(span.range.start);
             for index in first..text.after(span.range.end.saturating_sub(1)) + 1 {
                 let small = text.small(index);
-                let plain = small.len() > 2 && !self.lexicon.is_word(small) && !self.lexicon.is_eponym(small) && month(small).is_none();
-                if plain && !super::lexicon::is_particle(small) {
+                let plain = small.len() > 2
+                    && !self.lexicon.is_word(small)
+                    && !self.lexicon.on(List::Eponyms, small)
+                    && month(small).is_none();
+                if plain && !is_particle(small) {
                     names.insert(small.to_owned());
                 }
             }
         }
         for index in 0..text.words.len() {
             let capital = matches!(text.shape(index), Some(Shape::Capital | Shape::Upper));
-            if capital && names.contains(text.small(index)) && !is_eponym_head(text.small(index + 1)) {
+            if capital
+                && names.contains(text.small(index))
+                && !self.lexicon.is_head(text.small(index + 1))
+            {
                 spans.push(Span::new(text.span(index, index), Kind::Name));
             }
         }
@@ -133,7 +171,10 @@ impl Finder {
                 Some(Shape::Upper) => length > 5,
                 _ => false,
             };
-            let safe = self.lexicon.is_word(small) || self.lexicon.is_eponym(small) || lower.contains(small) || month(small).is_some();
+            let safe = self.lexicon.is_word(small)
+                || self.lexicon.on(List::Eponyms, small)
+                || lower.contains(small)
+                || month(small).is_some();
             if written && !safe {
                 spans.push(Span::new(text.span(index, index), Kind::Other));
             }

@@ -170,9 +170,11 @@ fn lookalike(letter: char) -> Option<&'static str> {
 fn digit(letter: char) -> Option<&'static str> {
     let digits = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     let zeros = ['\u{660}', '\u{6f0}', '\u{966}', '\u{9e6}', '\u{e50}'];
-    let value = zeros
-        .iter()
-        .find_map(|&zero| u32::from(letter).checked_sub(u32::from(zero)).filter(|&v| v < 10))?;
+    let value = zeros.iter().find_map(|&zero| {
+        u32::from(letter)
+            .checked_sub(u32::from(zero))
+            .filter(|&v| v < 10)
+    })?;
     digits.get(value as usize).copied()
 }
 
@@ -190,13 +192,19 @@ mod tests {
 
     #[test]
     fn what_reads_alike_folds_alike() {
-        assert_eq!(Folded::of("jаne\u{301} ４１ 4\u{200d}1 Bùi Đặng").text(), "jane 41 41 Bui Dang");
+        assert_eq!(
+            Folded::of("jаne\u{301} ４１ 4\u{200d}1 Bùi Đặng").text(),
+            "jane 41 41 Bui Dang"
+        );
         assert_eq!(Folded::of("O’Brien – ﬁ").text(), "O'Brien - fi");
     }
 
     #[test]
     fn offsets_lead_back_over_everything_that_was_folded_away() {
-        assert_eq!(back("card 4\u{200d}1\u{200d}1.", "411"), "4\u{200d}1\u{200d}1");
+        assert_eq!(
+            back("card 4\u{200d}1\u{200d}1.", "411"),
+            "4\u{200d}1\u{200d}1"
+        );
         assert_eq!(back("x jane\u{301}.", "jane"), "jane\u{301}");
         assert_eq!(back("Đặng Mai", "Dang"), "Đặng");
     }
@@ -205,6 +213,8 @@ mod tests {
         #[test]
         fn every_range_leads_back_to_whole_characters(text in "\\PC{0,40}", a in 0usize..60, b in 0usize..60) {
             let folded = Folded::of(&text);
+            let places: Vec<usize> = folded.text().char_indices().map(|(at, _)| at).chain([folded.text().len()]).collect();
+            let (a, b) = (places[a % places.len()], places[b % places.len()]);
             let range = folded.original(&(a.min(b)..a.max(b)));
             prop_assert!(text.get(range).is_some());
         }

@@ -38,15 +38,27 @@ impl Secret {
     /// By how many days every date of a patient moves: 1 to 365, forth or back, never 0.
     pub fn days(&self, patient: &str) -> i32 {
         let mac = self.mac("days", "", patient);
-        let number = mac.as_ref().iter().take(4).fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
+        let number = mac
+            .as_ref()
+            .iter()
+            .take(4)
+            .fold(0_u32, |sum, byte| sum << 8 | u32::from(*byte));
         let days = i32::try_from(number / 2 % DAYS_MAX).unwrap_or_default() + 1;
-        if number.is_multiple_of(2) { days } else { -days }
+        if number.is_multiple_of(2) {
+            days
+        } else {
+            -days
+        }
     }
 
     /// A DICOM or HL7 object identifier in place of another (under 2.25, ITU-T X.667).
     pub fn oid(&self, value: &str) -> String {
         let mac = self.mac("oid", "", value);
-        let number = mac.as_ref().iter().take(16).fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
+        let number = mac
+            .as_ref()
+            .iter()
+            .take(16)
+            .fold(0_u128, |sum, byte| sum << 8 | u128::from(*byte));
         format!("2.25.{number}")
     }
 
@@ -79,7 +91,10 @@ mod tests {
 
     #[test]
     fn pseudonyms_depend_on_secret_kind_and_value() {
-        let (one, other) = (Secret::new(&[1; 32]).unwrap(), Secret::new(&[2; 32]).unwrap());
+        let (one, other) = (
+            Secret::new(&[1; 32]).unwrap(),
+            Secret::new(&[2; 32]).unwrap(),
+        );
         let murphy = one.pseudonym("NAME", "murphy");
         assert_eq!(murphy, one.pseudonym("NAME", "murphy"));
         assert_ne!(murphy, one.pseudonym("MRN", "murphy"));

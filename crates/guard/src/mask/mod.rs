@@ -5,12 +5,17 @@
 //! numbers, addresses and days. Rules for the identifiers of HIPAA's Safe Harbor method find what
 //! nobody told us of. Before anything leaves, it is searched again with what the record knows.
 
+mod addresses;
 mod check;
+mod cues;
 mod date;
+mod draft;
+mod facilities;
 mod facts;
 mod fhir;
 mod find;
 mod fold;
+mod judge;
 mod keyed;
 mod known;
 mod labels;

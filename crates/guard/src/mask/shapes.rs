@@ -27,9 +27,7 @@ impl Shapes {
     pub(crate) fn new() -> Result<Shapes, MaskError> {
         let forms = [numbers(), net(), dates()].into_iter().flatten();
         let forms = forms.map(|(pattern, kind, holds)| {
-            let pattern = pattern
-                .replace("MONTH", MONTH)
-                .replace("{B}", r"(?-u:\b)");
+            let pattern = pattern.replace("MONTH", MONTH).replace("{B}", r"(?-u:\b)");
             Ok(Form {
                 pattern: Regex::new(&pattern).map_err(MaskError::pattern)?,
                 kind,
@@ -65,22 +63,58 @@ type Holds = fn(&str, Range<usize>) -> Option<Range<usize>>;
 fn numbers() -> Vec<(&'static str, Kind, Holds)> {
     vec![
         (r"{B}[0-9](?:[ -]?[0-9]){12,18}{B}", Kind::Account, card),
-        (r"{B}[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{2,4}){3,8}(?: ?[A-Z0-9]{1,3})?{B}", Kind::Account, iban),
+        (
+            r"{B}[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{2,4}){3,8}(?: ?[A-Z0-9]{1,3})?{B}",
+            Kind::Account,
+            iban,
+        ),
         (r"{B}[0-9]{3}[- .][0-9]{2}[- .][0-9]{4}{B}", Kind::Ssn, any),
         (
             r"(?:\+?1[-. ]?)?(?:\([0-9]{3}\)[ -]?|{B}[0-9]{3}[-. /])[0-9]{3}[-. ][0-9]{4}{B}(?: ?(?:x|ext\.?) ?[0-9]{1,6}{B})?",
             Kind::Phone,
             any,
         ),
-        (r"\+[0-9]{1,3}(?:[ .()/-]{0,2}[0-9]){6,14}{B}", Kind::Phone, any),
-        (r"\(?{B}0[0-9]{1,4}\)?[ /-][0-9]{2,4}(?:[ -]?[0-9]{2,4}){1,4}{B}", Kind::Phone, phone_digits),
-        (r"(?i){B}(?:phone|telephone|tel|fax|cell|mobile|pager|beeper|call|callback|telefono|tfno|tlf|movil)(?:[ .]*(?:numbers?|no|nr|#))*[ .:#(]*\n?(?:is |at |us at )?(\+?\(?[0-9](?:[ .()/-]{0,2}[0-9]){5,14})", Kind::Phone, any),
+        (
+            r"\+[0-9]{1,3}(?:[ .()/-]{0,2}[0-9]){6,14}(?: ?(?:x|ext\.?) ?[0-9]{1,6})?{B}",
+            Kind::Phone,
+            any,
+        ),
+        (
+            r"\(?{B}0[0-9]{1,4}\)?[ /-][0-9]{2,4}(?:[ -]?[0-9]{2,4}){1,4}{B}",
+            Kind::Phone,
+            phone_digits,
+        ),
+        (
+            r"(?i){B}(?:phone|telephone|tel|fax|cell|mobile|pager|beeper|call|callback|telefono|tfno|tlf|movil)(?:[ .]*(?:numbers?|no|nr|#))*[ .:#(]*\n?(?:is |at |us at )?(\+?\(?[0-9](?:[ .()/-]{0,2}[0-9]){5,14})",
+            Kind::Phone,
+            any,
+        ),
         (r"{B}[A-HJ-NPR-Z0-9]{17}{B}", Kind::Device, vin),
-        (r"\(01\)[0-9]{14}(?:\([0-9]{2}\)[A-Za-z0-9-]{1,20})*", Kind::Device, any),
-        (r"{B}[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}{B}", Kind::Device, any),
-        (r"#?{B}[A-Z]{1,6}-?[0-9]{5,}(?:-[A-Z0-9]+)*{B}", Kind::Other, any),
-        (r"#?{B}[A-Z0-9]{2,10}(?:-[A-Z0-9]{2,12}){1,4}{B}", Kind::Other, code),
-        (r"#[A-Za-z]{0,6}-?[0-9][A-Za-z0-9-]{3,}{B}", Kind::Other, numbered),
+        (
+            r"\(01\)[0-9]{14}(?:\([0-9]{2}\)[A-Za-z0-9-]{1,20})*",
+            Kind::Device,
+            any,
+        ),
+        (
+            r"{B}[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}{B}",
+            Kind::Device,
+            any,
+        ),
+        (
+            r"#?{B}[A-Z]{1,6}-?[0-9]{5,}(?:-[A-Z0-9]+)*{B}",
+            Kind::Other,
+            any,
+        ),
+        (
+            r"#?{B}[A-Z0-9]{2,10}(?:-[A-Z0-9]{2,12}){1,4}{B}",
+            Kind::Other,
+            code,
+        ),
+        (
+            r"#[A-Za-z]{0,6}-?[0-9][A-Za-z0-9-]{3,}{B}",
+            Kind::Other,
+            numbered,
+        ),
         (r"{B}[0-9]{7,}{B}", Kind::Other, whole_number),
         (r"{B}[0-9]{2,}(?:-[0-9]{2,})+{B}", Kind::Other, dashed),
     ]
@@ -89,11 +123,23 @@ fn numbers() -> Vec<(&'static str, Kind, Holds)> {
 fn net() -> Vec<(&'static str, Kind, Holds)> {
     vec![
         (r"[\w.%+'-]+ ?@ ?[\w-]+(?:\.[\w-]+)+", Kind::Email, any),
-        (r"(?i){B}[\w.+-]+ ?[\[(] ?at ?[\])] ?[\w-]+(?: ?[\[(]? ?(?:\.|dot) ?[\])]? ?[\w-]+)+", Kind::Email, any),
-        (r#"(?i){B}(?:https?|s?ftp|ldaps?|file)://[^\s<>"]+"#, Kind::Url, ending),
+        (
+            r"(?i){B}[\w.+-]+ ?[\[(] ?at ?[\])] ?[\w-]+(?: ?[\[(]? ?(?:\.|dot) ?[\])]? ?[\w-]+)+",
+            Kind::Email,
+            any,
+        ),
+        (
+            r#"(?i){B}(?:https?|s?ftp|ldaps?|file)://[^\s<>"]+"#,
+            Kind::Url,
+            ending,
+        ),
         (r#"(?i){B}www\.[a-z0-9-]+\.[^\s<>"]+"#, Kind::Url, ending),
         (r"{B}[0-9]{1,3}(?:\.[0-9]{1,3}){3}{B}", Kind::Ip, address),
-        (r"{B}[0-9A-Fa-f]{1,4}(?:::?[0-9A-Fa-f]{1,4}){2,7}{B}", Kind::Ip, address),
+        (
+            r"{B}[0-9A-Fa-f]{1,4}(?:::?[0-9A-Fa-f]{1,4}){2,7}{B}",
+            Kind::Ip,
+            address,
+        ),
     ]
 }
 
@@ -101,18 +147,66 @@ const MONTH: &str = "(?:january|february|march|april|may|june|july|august|septem
 
 fn dates() -> Vec<(&'static str, Kind, Holds)> {
     vec![
-        (r"{B}(?:1[6-9]|20)[0-9]{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:3[01]|[12][0-9]|0?[1-9])(?:{B}|T)", Kind::Date, day),
-        (r"{B}[0-9]{1,2}[-/.] ?[0-9]{1,2}[-/.] ?(?:[0-9]{4}|[0-9]{2}){B}", Kind::Date, day),
-        (r"(?i){B}MONTH\.?,? ?(?:the )?[0-9]{1,2}(?:st|nd|rd|th)?(?:,? ?(?:of )?(?:[0-9]{4}|'[0-9]{2})|, ?[0-9]{2})?{B}", Kind::Date, spoken),
-        (r"(?i){B}[0-9]{1,2}(?:st|nd|rd|th|\.)?[ -]?(?:of |de |del )?MONTH\.?(?:[ ,-]{0,2}(?:of |de |del )?(?:[0-9]{4}|'?[0-9]{2}))?{B}", Kind::Date, spoken),
-        (r"(?i){B}MONTH[.,]? ?(?:of |de |del |-)?(?:19|20)[0-9]{2}{B}", Kind::Date, any),
-        (r"{B}(?:[Ii]n|[Ss]ince|[Ll]ast|[Uu]ntil|[Bb]y|[Dd]uring|[Tt]his|[Nn]ext|[Ee]arly|[Ll]ate|[Mm]id|of) (January|February|March|April|May|June|July|August|September|October|November|December){B}", Kind::Date, any),
-        (r"{B}(?:[Ll]ast|[Tt]his past) ((?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day){B}", Kind::Date, any),
-        (r"(?:{B}[Oo]n|{B}[DTR]:|{B}[Dd]ated|{B}(?i:date)[^:\n]{0,20}:|{B}(?:DOS|DOB|DOA|DOD):?|{B}[Ss]ince|{B}[Uu]ntil) {0,3}([0-9]{1,2}/[0-9]{1,2}){B}", Kind::Date, month_day),
-        (r"{B}(?:0?[1-9]|1[0-2])/(?:19|20)[0-9]{2}{B}", Kind::Date, alone),
-        (r"(?i){B}(9[0-9]|1[01][0-9])[ -]?(?:years?|yrs?|y\.?/?o\.?|anos|jahre|ans){B}", Kind::Age, any),
-        (r"(?i){B}(?:aged?|age of|age is)[ :]{1,2}(9[0-9]|1[01][0-9]){B}", Kind::Age, any),
-        (r"(?i){B}((?:ninety|one hundred|a hundred)(?:[ -](?:one|two|three|four|five|six|seven|eight|nine|and [a-z]+))?)[ -](?:years?|yrs?)", Kind::Age, any),
+        (
+            r"{B}(?:1[6-9]|20)[0-9]{2}[-/.](?:0?[1-9]|1[0-2])[-/.](?:3[01]|[12][0-9]|0?[1-9])(?:{B}|T)",
+            Kind::Date,
+            day,
+        ),
+        (
+            r"{B}[0-9]{1,2}[-/.] ?[0-9]{1,2}[-/.] ?(?:[0-9]{4}|[0-9]{2}){B}",
+            Kind::Date,
+            day,
+        ),
+        (
+            r"(?i){B}MONTH\.?,? ?(?:the )?[0-9]{1,2}(?:st|nd|rd|th)?(?:,? ?(?:of )?(?:[0-9]{4}|'[0-9]{2})|, ?[0-9]{2})?{B}",
+            Kind::Date,
+            spoken,
+        ),
+        (
+            r"(?i){B}[0-9]{1,2}(?:st|nd|rd|th|\.)?[ -]?(?:of |de |del )?MONTH\.?(?:[ ,-]{0,2}(?:of |de |del )?(?:[0-9]{4}|'?[0-9]{2}))?{B}",
+            Kind::Date,
+            spoken,
+        ),
+        (
+            r"(?i){B}MONTH[.,]? ?(?:of |de |del |-)?(?:(?:19|20)[0-9]{2}|'[0-9]{2}){B}",
+            Kind::Date,
+            any,
+        ),
+        (
+            r"{B}(?:[Ii]n|[Ss]ince|[Ll]ast|[Uu]ntil|[Bb]y|[Dd]uring|[Tt]his|[Nn]ext|[Ee]arly|[Ll]ate|[Mm]id|of) (January|February|March|April|May|June|July|August|September|October|November|December){B}",
+            Kind::Date,
+            any,
+        ),
+        (
+            r"{B}(?:[Ll]ast|[Tt]his past) ((?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day){B}",
+            Kind::Date,
+            any,
+        ),
+        (
+            r"(?:{B}[Oo]n|{B}[DTR]:|{B}[Dd]ated|{B}(?i:date)[^:\n]{0,20}:|{B}(?:DOS|DOB|DOA|DOD):?|{B}[Ss]ince|{B}[Uu]ntil) {0,3}([0-9]{1,2}/[0-9]{1,2}){B}",
+            Kind::Date,
+            month_day,
+        ),
+        (
+            r"{B}(?:0?[1-9]|1[0-2])/(?:19|20)[0-9]{2}{B}",
+            Kind::Date,
+            alone,
+        ),
+        (
+            r"(?i){B}(9[0-9]|1[01][0-9])[ -]?(?:years?|yrs?|y\.?/?o\.?|anos|jahre|ans){B}",
+            Kind::Age,
+            any,
+        ),
+        (
+            r"(?i){B}(?:aged?|age of|age is)[ :]{1,2}(9[0-9]|1[01][0-9]){B}",
+            Kind::Age,
+            any,
+        ),
+        (
+            r"(?i){B}((?:ninety|one hundred|a hundred)(?:[ -](?:one|two|three|four|five|six|seven|eight|nine|and [a-z]+))?)[ -](?:years?|yrs?)",
+            Kind::Age,
+            any,
+        ),
     ]
 }
 
@@ -159,7 +253,9 @@ fn ending(text: &str, range: Range<usize>) -> Option<Range<usize>> {
 
 /// A telephone number has eight to fifteen digits.
 fn phone_digits(text: &str, range: Range<usize>) -> Option<Range<usize>> {
-    (8..=15).contains(&digits(text, &range).len()).then_some(range)
+    (8..=15)
+        .contains(&digits(text, &range).len())
+        .then_some(range)
 }
 
 /// A code of groups has letters and digits, and more than three digits.
@@ -203,24 +299,37 @@ fn day(text: &str, range: Range<usize>) -> Option<Range<usize>> {
     let long_year = date.split(['.', '/', '-', ' ']).any(|part| part.len() == 4);
     let tidy = date.split('.').all(|part| part.len() == 2);
     let fits = long_year || !dotted || tidy;
-    (fits && stands_alone(text, &range) && date::plausible(date)).then_some(range)
+    let next = text.get(range.end..).unwrap_or_default().trim_start();
+    let measured = ["mm", "cm", "mg", "ml", "mL", "cc", "%", "Fr"]
+        .iter()
+        .any(|unit| next.starts_with(unit));
+    (fits && !measured && stands_alone(text, &range) && date::plausible(date)).then_some(range)
 }
 
 /// A month that begins with a small letter counts only beside a year: `it may 5 times`.
 fn spoken(text: &str, range: Range<usize>) -> Option<Range<usize>> {
     let range = date::trimmed(text, range);
     let date = written(text, &range);
-    let name = date.split(|letter: char| !letter.is_alphabetic()).find(|word| month(&word.to_lowercase()).is_some());
+    let name = date
+        .split(|letter: char| !letter.is_alphabetic())
+        .find(|word| month(&word.to_lowercase()).is_some());
     let capital = name.is_some_and(|word| word.starts_with(char::is_uppercase));
-    let year = date.split(|letter: char| !letter.is_ascii_digit()).any(|part| part.len() == 4);
+    let year = date
+        .split(|letter: char| !letter.is_ascii_digit())
+        .any(|part| part.len() == 4);
     (capital || year).then_some(range)
 }
 
 fn month_day(text: &str, range: Range<usize>) -> Option<Range<usize>> {
     let next = text.get(range.end..).unwrap_or_default().trim_start();
-    let measured = ["strength", "inch", "in ", "of ", "murmur", "motor", "systolic", "pain", "power"];
+    let measured = [
+        "strength", "inch", "in ", "of ", "murmur", "motor", "systolic", "pain", "power",
+    ];
     let unit = measured.iter().any(|unit| next.starts_with(unit));
-    let parts: Vec<u8> = written(text, &range).split('/').filter_map(|part| part.parse().ok()).collect();
+    let parts: Vec<u8> = written(text, &range)
+        .split('/')
+        .filter_map(|part| part.parse().ok())
+        .collect();
     let fits = match parts.as_slice() {
         &[a, b] => (1..=31).contains(&a) && (1..=31).contains(&b) && a.min(b) <= 12,
         _ => false,

@@ -81,7 +81,13 @@ impl Span {
 /// the kind, and names that touch are one.
 pub(crate) fn settle(mut spans: Vec<Span>, text: &str) -> Vec<Span> {
     spans.retain(|span| !span.range.is_empty());
-    spans.sort_by_key(|span| (span.range.start, std::cmp::Reverse(span.range.end)));
+    spans.sort_by_key(|span| {
+        (
+            span.range.start,
+            std::cmp::Reverse(span.range.end),
+            span.kind,
+        )
+    });
     let mut settled: Vec<Span> = Vec::with_capacity(spans.len());
     for span in spans {
         match settled.last_mut() {

@@ -186,7 +186,11 @@ impl Text {
 
     /// Whether a word begins at a place in the packed stream, or the stream ends there.
     pub(crate) fn starts_word(&self, at: usize) -> bool {
-        at >= self.packed.len() || self.words.binary_search_by_key(&at, |word| word.packed_at).is_ok()
+        at >= self.packed.len()
+            || self
+                .words
+                .binary_search_by_key(&at, |word| word.packed_at)
+                .is_ok()
     }
 
     /// The first word that ends behind a place in the folded text.
@@ -242,7 +246,7 @@ mod tests {
         let text = Text::of("MRN: 41-86/027, O'Brien");
         assert_eq!(text.line(), " mrn 41 86 027 o brien ");
         assert_eq!(text.packed(), "mrn4186027obrien");
-        assert_eq!(text.of_line(14..23), Some((4, 5)));
+        assert_eq!(text.of_line(15..22), Some((4, 5)));
         assert_eq!(text.packed_range(&(3..10)), Some(5..14));
         assert_eq!(text.small(5), "brien");
         assert_eq!(text.gap(4), "'");

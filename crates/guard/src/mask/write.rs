@@ -39,7 +39,10 @@ pub fn write(text: &str, spans: &[Span], style: Style<'_>, dates: Dates) -> (Str
     let mut counts = Counts::new();
     let mut from = 0;
     for span in spans {
-        let (Some(before), Some(written)) = (text.get(from..span.range.start), text.get(span.range.clone())) else {
+        let (Some(before), Some(written)) = (
+            text.get(from..span.range.start),
+            text.get(span.range.clone()),
+        ) else {
             continue;
         };
         out.push_str(before);
@@ -71,7 +74,11 @@ fn instead(written: &str, kind: Kind, style: Style<'_>, dates: Dates) -> String 
 /// The same for `Murphy, Anna` and `MURPHY ANNA`: case, marks and punctuation do not count.
 pub(crate) fn pseudonym(secret: &Secret, kind: Kind, written: &str) -> String {
     let text = Text::of(written);
-    format!("[{}:{}]", kind.word(), secret.pseudonym(kind.word(), text.line()))
+    format!(
+        "[{}:{}]",
+        kind.word(),
+        secret.pseudonym(kind.word(), text.line())
+    )
 }
 
 #[cfg(test)]
@@ -89,13 +96,32 @@ mod tests {
     #[test]
     fn each_style_keeps_the_rest_of_the_text() {
         let text = "Anna Bui, 93 years, seen 6/22/13.";
-        let found = spans(text, &[("Anna Bui", Kind::Name), ("93", Kind::Age), ("6/22/13", Kind::Date)]);
+        let found = spans(
+            text,
+            &[
+                ("Anna Bui", Kind::Name),
+                ("93", Kind::Age),
+                ("6/22/13", Kind::Date),
+            ],
+        );
         let secret = Secret::new(&[1; 32]).unwrap();
         let written = |style, dates| write(text, &found, style, dates).0;
-        assert_eq!(written(Style::Tag, Dates::Year), "[NAME], [90+] years, seen [DATE].");
-        assert_eq!(written(Style::Drop, Dates::Shift(-10)), "___, [90+] years, seen 6/12/13.");
+        assert_eq!(
+            written(Style::Tag, Dates::Year),
+            "[NAME], [90+] years, seen [DATE]."
+        );
+        assert_eq!(
+            written(Style::Drop, Dates::Shift(-10)),
+            "___, [90+] years, seen 6/12/13."
+        );
         let named = written(Style::Pseudonym(&secret), Dates::Year);
-        assert!(named.starts_with("[NAME:") && named.ends_with("seen [DATE:".to_owned().as_str()) || named.contains("seen [DATE:"));
-        assert_eq!(pseudonym(&secret, Kind::Name, "ANNA BUI"), pseudonym(&secret, Kind::Name, "Anna Bùi"));
+        assert!(
+            named.starts_with("[NAME:") && named.ends_with("seen [DATE:".to_owned().as_str())
+                || named.contains("seen [DATE:")
+        );
+        assert_eq!(
+            pseudonym(&secret, Kind::Name, "ANNA BUI"),
+            pseudonym(&secret, Kind::Name, "Anna Bùi")
+        );
     }
 }

@@ -91,7 +91,8 @@ async fn all(operator: &Operator, mut part: ExportPart, mut files: Files) -> Res
 /// A new secret for each export, unless one from a file links this one with others.
 fn secret(file: Option<&Path>) -> Result<String> {
     let bytes = match file {
-        Some(path) => fs::read(path).with_context(|| format!("cannot read the secret `{}`", path.display()))?,
+        Some(path) => fs::read(path)
+            .with_context(|| format!("cannot read the secret `{}`", path.display()))?,
         None => {
             let mut random = vec![0; 32];
             let filled = SystemRandom::new().fill(&mut random).ok();
@@ -100,7 +101,10 @@ fn secret(file: Option<&Path>) -> Result<String> {
         }
     };
     if bytes.len() < SECRET_BYTES_MIN {
-        bail!("the secret has {} bytes; it needs {SECRET_BYTES_MIN} or more", bytes.len());
+        bail!(
+            "the secret has {} bytes; it needs {SECRET_BYTES_MIN} or more",
+            bytes.len()
+        );
     }
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -116,7 +120,12 @@ impl Report {
             *self.masked.entry(kind).or_default() += count;
         }
         for (kind, why) in exported.refused {
-            *self.refused.entry(kind).or_default().entry(why).or_default() += 1;
+            *self
+                .refused
+                .entry(kind)
+                .or_default()
+                .entry(why)
+                .or_default() += 1;
         }
     }
 }
@@ -169,13 +178,21 @@ impl Files {
 }
 
 fn new_file(path: &Path) -> Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
     file.with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 fn words(report: &Report) -> String {
     let resources: u64 = report.resources.values().sum();
-    let mut out = format!("{} patients, {resources} resources in {} files\n", report.patients, report.resources.len());
+    let mut out = format!(
+        "{} patients, {resources} resources in {} files\n",
+        report.patients,
+        report.resources.len()
+    );
     out.push_str("masked:\n");
     for (kind, count) in &report.masked {
         out.push_str(&format!("  {count:>8}  {}\n", kind.word().to_lowercase()));
@@ -188,6 +205,9 @@ fn words(report: &Report) -> String {
             out.push_str(&format!("  {count:>8}  {kind}: {why}\n"));
         }
     }
-    out.push_str(&format!("{} known identifiers in {} bytes", report.known_identifiers, report.searched_bytes));
+    out.push_str(&format!(
+        "{} known identifiers in {} bytes",
+        report.known_identifiers, report.searched_bytes
+    ));
     out
 }

@@ -9,7 +9,10 @@ impl Facts {
     /// Takes over everything in a resource that would identify: names, identifiers, addresses,
     /// telecoms, the names behind references, birth dates.
     pub fn learn(&mut self, resource: &Value) {
-        let kind = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
+        let kind = resource
+            .get("resourceType")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         self.walk(kind, resource);
         if kind == "Patient"
             && let Some(day) = day(resource.get("birthDate"))
@@ -43,7 +46,9 @@ impl Facts {
                     self.organizations.push(name.to_owned());
                 }
             }
-            "alias" => each(value).filter_map(Value::as_str).for_each(|name| self.organizations.push(name.to_owned())),
+            "alias" => each(value)
+                .filter_map(Value::as_str)
+                .for_each(|name| self.organizations.push(name.to_owned())),
             "identifier" | "accessionIdentifier" | "masterIdentifier" | "groupIdentifier" => {
                 objects().for_each(|identifier| self.identifier(identifier));
             }
@@ -52,7 +57,8 @@ impl Facts {
                 self.telecom.extend(values.map(str::to_owned));
             }
             "address" => objects().for_each(|address| self.address(address)),
-            "serialNumber" | "distinctIdentifier" | "deviceIdentifier" | "carrierHRF" | "subscriberId" => {
+            "serialNumber" | "distinctIdentifier" | "deviceIdentifier" | "carrierHRF"
+            | "subscriberId" => {
                 let value = value.as_str().map(|value| (Kind::Device, value.to_owned()));
                 self.identifiers.extend(value);
             }
@@ -62,7 +68,11 @@ impl Facts {
     }
 
     fn human(&mut self, name: &Map<String, Value>) {
-        let given = name.get("given").into_iter().flat_map(each).filter_map(Value::as_str);
+        let given = name
+            .get("given")
+            .into_iter()
+            .flat_map(each)
+            .filter_map(Value::as_str);
         let given: Vec<String> = given.map(str::to_owned).collect();
         let family = text(name, "family").unwrap_or_default().to_owned();
         if !given.is_empty() || !family.is_empty() {
@@ -76,7 +86,9 @@ impl Facts {
         let Some(value) = text(identifier, "value") else {
             return;
         };
-        let code = identifier.get("type").and_then(|kind| kind.pointer("/coding/0/code"));
+        let code = identifier
+            .get("type")
+            .and_then(|kind| kind.pointer("/coding/0/code"));
         let kind = match code.and_then(Value::as_str) {
             Some("MR") => Kind::Mrn,
             Some("SS") => Kind::Ssn,
@@ -88,11 +100,18 @@ impl Facts {
     }
 
     fn address(&mut self, address: &Map<String, Value>) {
-        let lines = address.get("line").into_iter().flat_map(each).filter_map(Value::as_str);
+        let lines = address
+            .get("line")
+            .into_iter()
+            .flat_map(each)
+            .filter_map(Value::as_str);
         self.address_parts.extend(lines.map(str::to_owned));
-        let parts = ["city", "district"].iter().filter_map(|part| text(address, part));
+        let parts = ["city", "district"]
+            .iter()
+            .filter_map(|part| text(address, part));
         self.address_parts.extend(parts.map(str::to_owned));
-        self.postal_codes.extend(text(address, "postalCode").map(str::to_owned));
+        self.postal_codes
+            .extend(text(address, "postalCode").map(str::to_owned));
     }
 
     /// `{"reference": "Practitioner/7", "display": "Dr. Jane Early"}`
@@ -101,7 +120,10 @@ impl Facts {
             return;
         };
         let is = |kind: &str| to.split('/').any(|part| part == kind);
-        if ["Patient", "Practitioner", "RelatedPerson", "Person"].into_iter().any(is) {
+        if ["Patient", "Practitioner", "RelatedPerson", "Person"]
+            .into_iter()
+            .any(is)
+        {
             self.written_names.push(display.to_owned());
         } else if ["Organization", "Location"].into_iter().any(is) {
             self.organizations.push(display.to_owned());

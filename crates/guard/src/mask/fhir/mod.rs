@@ -62,7 +62,10 @@ impl Masking<'_> {
         let masked = walk.resource(resource)?;
         let json = masked.to_string();
         match self.leaks(&masked, &json).len() {
-            0 => Ok(Masked { json, counts: walk.counts }),
+            0 => Ok(Masked {
+                json,
+                counts: walk.counts,
+            }),
             count => Err(Withheld::Leak(count)),
         }
     }

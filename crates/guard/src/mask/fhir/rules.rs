@@ -37,22 +37,69 @@ pub(crate) enum Rule {
 /// The types that may leave. Others hold what cannot be looked into (`Binary`), tell of people by
 /// their nature (`AuditEvent`, `Person`), or are not covered yet.
 pub(crate) const TYPES: [&str; 52] = [
-    "AllergyIntolerance", "Appointment", "CarePlan", "CareTeam", "ChargeItem", "Claim",
-    "ClaimResponse", "ClinicalImpression", "Communication", "CommunicationRequest", "Composition",
-    "Condition", "Consent", "Coverage", "DetectedIssue", "Device", "DeviceRequest",
-    "DeviceUseStatement", "DiagnosticReport", "DocumentReference", "Encounter", "EpisodeOfCare",
-    "ExplanationOfBenefit", "FamilyMemberHistory", "Flag", "Goal", "HealthcareService",
-    "ImagingStudy", "Immunization", "List", "Location", "Media", "Medication",
-    "MedicationAdministration", "MedicationDispense", "MedicationRequest", "MedicationStatement",
-    "NutritionOrder", "Observation", "Organization", "Patient", "Practitioner",
-    "PractitionerRole", "Procedure", "QuestionnaireResponse", "RelatedPerson", "RiskAssessment",
-    "Schedule", "ServiceRequest", "Specimen", "SupplyDelivery", "Task",
+    "AllergyIntolerance",
+    "Appointment",
+    "CarePlan",
+    "CareTeam",
+    "ChargeItem",
+    "Claim",
+    "ClaimResponse",
+    "ClinicalImpression",
+    "Communication",
+    "CommunicationRequest",
+    "Composition",
+    "Condition",
+    "Consent",
+    "Coverage",
+    "DetectedIssue",
+    "Device",
+    "DeviceRequest",
+    "DeviceUseStatement",
+    "DiagnosticReport",
+    "DocumentReference",
+    "Encounter",
+    "EpisodeOfCare",
+    "ExplanationOfBenefit",
+    "FamilyMemberHistory",
+    "Flag",
+    "Goal",
+    "HealthcareService",
+    "ImagingStudy",
+    "Immunization",
+    "List",
+    "Location",
+    "Media",
+    "Medication",
+    "MedicationAdministration",
+    "MedicationDispense",
+    "MedicationRequest",
+    "MedicationStatement",
+    "NutritionOrder",
+    "Observation",
+    "Organization",
+    "Patient",
+    "Practitioner",
+    "PractitionerRole",
+    "Procedure",
+    "QuestionnaireResponse",
+    "RelatedPerson",
+    "RiskAssessment",
+    "Schedule",
+    "ServiceRequest",
+    "Specimen",
+    "SupplyDelivery",
+    "Task",
 ];
 
 /// The rule for an element of a type.
 pub(crate) fn rule(kind: &str, element: &str) -> Rule {
-    let own = OWN.iter().find(|&&(of, names, _)| of == kind && has(names, element));
-    let rule = own.or_else(|| OWN.iter().find(|&&(of, names, _)| of == "*" && has(names, element)));
+    let own = OWN
+        .iter()
+        .find(|&&(of, names, _)| of == kind && has(names, element));
+    let rule = own.or_else(|| {
+        OWN.iter()
+            .find(|&&(of, names, _)| of == "*" && has(names, element))
+    });
     rule.map_or(Rule::Look, |&(_, _, rule)| rule)
 }
 
@@ -66,22 +113,50 @@ const OWN: [(&str, &str, Rule); 22] = [
     ("Patient", "birthDate", Rule::Birth),
     ("RelatedPerson", "birthDate photo", Rule::Drop),
     ("Practitioner", "birthDate photo qualification", Rule::Drop),
-    ("PractitionerRole", "availableTime notAvailable availabilityExceptions", Rule::Drop),
+    (
+        "PractitionerRole",
+        "availableTime notAvailable availabilityExceptions",
+        Rule::Drop,
+    ),
     ("Location", "name", Rule::Name),
-    ("Location", "position description alias hoursOfOperation availabilityExceptions", Rule::Drop),
+    (
+        "Location",
+        "position description alias hoursOfOperation availabilityExceptions",
+        Rule::Drop,
+    ),
     ("Organization", "name", Rule::Name),
     ("Organization", "alias contact", Rule::Drop),
     ("HealthcareService", "name", Rule::Name),
-    ("HealthcareService", "comment extraDetails photo availableTime notAvailable location", Rule::Drop),
-    ("Device", "serialNumber lotNumber distinctIdentifier udiCarrier deviceName url note contact", Rule::Drop),
+    (
+        "HealthcareService",
+        "comment extraDetails photo availableTime notAvailable location",
+        Rule::Drop,
+    ),
+    (
+        "Device",
+        "serialNumber lotNumber distinctIdentifier udiCarrier deviceName url note contact",
+        Rule::Drop,
+    ),
     ("DeviceUseStatement", "udi", Rule::Drop),
-    ("FamilyMemberHistory", "name bornDate bornString", Rule::Drop),
+    (
+        "FamilyMemberHistory",
+        "name bornDate bornString",
+        Rule::Drop,
+    ),
     ("Coverage", "subscriberId dependent network", Rule::Drop),
     ("Media", "content deviceName", Rule::Attachment),
     ("ImagingStudy", "endpoint location", Rule::Drop),
-    ("*", "meta implicitRules text signature telecom photo udiCarrier serialNumber lotNumber", Rule::Drop),
+    (
+        "*",
+        "meta implicitRules text signature telecom photo udiCarrier serialNumber lotNumber",
+        Rule::Drop,
+    ),
     ("*", "id", Rule::Id),
-    ("*", "identifier accessionIdentifier masterIdentifier groupIdentifier requisition preAuthRef", Rule::Identifier),
+    (
+        "*",
+        "identifier accessionIdentifier masterIdentifier groupIdentifier requisition preAuthRef",
+        Rule::Identifier,
+    ),
     ("*", "name", Rule::Name),
     (
         "*",
@@ -97,10 +172,13 @@ pub(crate) fn by_form(element: &str) -> Option<Rule> {
         "extension" => Rule::Extension,
         "modifierExtension" => Rule::ModifierExtension,
         "uid" => Rule::Oid,
-        "attachment" | "valueAttachment" | "contentAttachment" | "presentedForm" => Rule::Attachment,
-        "note" | "comment" | "comments" | "description" | "conclusion" | "valueString" | "summary"
-        | "patientInstruction" | "instruction" | "answer" | "payload" | "contentString" | "title"
-        | "reason" | "details" | "onsetString" | "abatementString" | "performedString" => Rule::Prose,
+        "attachment" | "valueAttachment" | "contentAttachment" | "presentedForm" => {
+            Rule::Attachment
+        }
+        "note" | "comment" | "comments" | "description" | "conclusion" | "valueString"
+        | "summary" | "patientInstruction" | "instruction" | "answer" | "payload"
+        | "contentString" | "title" | "reason" | "details" | "onsetString" | "abatementString"
+        | "performedString" => Rule::Prose,
         _ => return None,
     })
 }
@@ -141,9 +219,14 @@ const SMALL_ZIPS: [&str; 17] = [
 pub(crate) fn zip3(code: &str) -> Option<&str> {
     let digits = code.get(..5)?;
     let rest = code.get(5..).unwrap_or_default();
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && (rest.is_empty() || rest.starts_with('-'));
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (rest.is_empty() || rest.starts_with('-'));
     let three = digits.get(..3).filter(|_| plain)?;
-    Some(if SMALL_ZIPS.contains(&three) { "000" } else { three })
+    Some(if SMALL_ZIPS.contains(&three) {
+        "000"
+    } else {
+        three
+    })
 }
 
 #[cfg(test)]

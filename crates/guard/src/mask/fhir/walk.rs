@@ -1,10 +1,10 @@
 use serde_json::{Map, Value, json};
 
-use super::rules::{EXTENSIONS, Rule, TYPES, by_form, is_published, rule, zip3};
-use super::{Masking, Withheld, collect, time};
 use super::super::find::Unknown;
 use super::super::span::Kind;
 use super::super::write::{Counts, Dates, Style, pseudonym, write};
+use super::rules::{EXTENSIONS, Rule, TYPES, by_form, is_published, rule, zip3};
+use super::{Masking, Withheld, collect, time};
 
 /// Ages from here on are one category.
 const OLD_YEARS: i16 = 90;
@@ -26,15 +26,28 @@ struct At<'a> {
 
 impl<'a> Walk<'a> {
     pub(crate) fn new(with: &'a Masking<'a>) -> Walk<'a> {
-        Walk { with, counts: Counts::new() }
+        Walk {
+            with,
+            counts: Counts::new(),
+        }
     }
 
     pub(crate) fn resource(&mut self, resource: &Value) -> Result<Value, Withheld> {
-        let kind = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
+        let kind = resource
+            .get("resourceType")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let Some(object) = resource.as_object().filter(|_| TYPES.contains(&kind)) else {
             return Err(Withheld::Kind(kind.to_owned()));
         };
-        let mut out = self.object(object, At { kind, element: "", prose: Unknown::Keep })?;
+        let mut out = self.object(
+            object,
+            At {
+                kind,
+                element: "",
+                prose: Unknown::Keep,
+            },
+        )?;
         let label = json!({"security": [{
             "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
             "code": "PSEUDED",
@@ -50,7 +63,11 @@ impl<'a> Walk<'a> {
         *self.counts.entry(kind).or_default() += 1;
     }
 
-    fn object(&mut self, object: &Map<String, Value>, at: At<'_>) -> Result<Map<String, Value>, Withheld> {
+    fn object(
+        &mut self,
+        object: &Map<String, Value>,
+        at: At<'_>,
+    ) -> Result<Map<String, Value>, Withheld> {
         let mut out = Map::new();
         for (element, value) in object {
             if element == "contained" {
@@ -59,7 +76,10 @@ impl<'a> Walk<'a> {
             }
             // What stands beside a primitive is extensions and an id.
             let name = element.strip_prefix('_').unwrap_or(element);
-            let inner = At { element: name, ..at };
+            let inner = At {
+                element: name,
+                ..at
+            };
             if element.starts_with('_') {
                 if let Some(kept) = absent(value) {
                     out.insert(element.clone(), kept);
@@ -78,7 +98,12 @@ impl<'a> Walk<'a> {
     }
 
     /// What stands for an element; `None`: it is left out.
-    fn element(&mut self, value: &Value, at: At<'_>, beside: &Map<String, Value>) -> Result<Option<Value>, Withheld> {
+    fn element(
+        &mut self,
+        value: &Value,
+        at: At<'_>,
+        beside: &Map<String, Value>,
+    ) -> Result<Option<Value>, Withheld> {
         let rule = match rule(at.kind, at.element) {
             Rule::Look => by_form(at.element).unwrap_or(Rule::Look),
             rule => rule,
@@ -114,7 +139,14 @@ impl<'a> Walk<'a> {
                 Value::String(self.with.secret.oid(oid))
             }),
             Rule::Attachment => self.attachments(value),
-            Rule::Prose => self.look(value, At { prose: Unknown::Mask, ..at }, beside)?,
+            Rule::Prose => self.look(
+                value,
+                At {
+                    prose: Unknown::Mask,
+                    ..at
+                },
+                beside,
+            )?,
             Rule::Look => self.look(value, at, beside)?,
         })
     }
@@ -137,14 +169,20 @@ impl<'a> Walk<'a> {
         let Some(text) = value.as_str() else {
             return Some(value.clone());
         };
-        let known = at.element != "system" && !self.with.finder.leaks(text, self.with.known).is_empty();
+        let known =
+            at.element != "system" && !self.with.finder.leaks(text, self.with.known).is_empty();
         if known {
             self.count(Kind::Other);
         }
         (!known).then(|| value.clone())
     }
 
-    fn look(&mut self, value: &Value, at: At<'_>, beside: &Map<String, Value>) -> Result<Option<Value>, Withheld> {
+    fn look(
+        &mut self,
+        value: &Value,
+        at: At<'_>,
+        beside: &Map<String, Value>,
+    ) -> Result<Option<Value>, Withheld> {
         Ok(match value {
             Value::String(text) => self.string(text, at, beside),
             Value::Array(list) => {
@@ -164,7 +202,11 @@ impl<'a> Walk<'a> {
     }
 
     /// An object is known by what it has: a reference, an attachment, a narrative, a resource.
-    fn structure(&mut self, object: &Map<String, Value>, at: At<'_>) -> Result<Option<Value>, Withheld> {
+    fn structure(
+        &mut self,
+        object: &Map<String, Value>,
+        at: At<'_>,
+    ) -> Result<Option<Value>, Withheld> {
         if object.contains_key("div") {
             self.count(Kind::Other);
             return Ok(None);
@@ -173,7 +215,8 @@ impl<'a> Walk<'a> {
             return self.resource(&Value::Object(object.clone())).map(Some);
         }
         let mut out = self.object(object, At { element: "", ..at })?;
-        let refers = object.contains_key("reference") || (object.contains_key("identifier") && object.contains_key("display"));
+        let refers = object.contains_key("reference")
+            || (object.contains_key("identifier") && object.contains_key("display"));
         if refers && out.remove("display").is_some() {
             self.count(Kind::Name);
         }
@@ -187,10 +230,16 @@ impl<'a> Walk<'a> {
         if time::is_date(text) {
             return self.date(text, at);
         }
-        if matches!(at.element, "url" | "instantiatesUri" | "instantiatesCanonical" | "profile" | "definition") {
+        if matches!(
+            at.element,
+            "url" | "instantiatesUri" | "instantiatesCanonical" | "profile" | "definition"
+        ) {
             return self.kept(&Value::String(text.to_owned()), at);
         }
-        let system = beside.get("system").and_then(Value::as_str).unwrap_or_default();
+        let system = beside
+            .get("system")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         if at.element == "display" && is_published(system) {
             return self.kept(&Value::String(text.to_owned()), at);
         }
@@ -199,7 +248,12 @@ impl<'a> Walk<'a> {
 
     fn text(&mut self, text: &str, unknown: Unknown) -> String {
         let spans = self.with.finder.find(text, self.with.known, unknown);
-        let (written, counts) = write(text, &spans, Style::Pseudonym(self.with.secret), self.with.dates);
+        let (written, counts) = write(
+            text,
+            &spans,
+            Style::Pseudonym(self.with.secret),
+            self.with.dates,
+        );
         for (kind, count) in counts {
             *self.counts.entry(kind).or_default() += count;
         }
@@ -210,7 +264,10 @@ impl<'a> Walk<'a> {
     fn reference(&mut self, text: &str) -> Option<Value> {
         self.count(Kind::Other);
         if let Some(local) = text.strip_prefix('#') {
-            return Some(Value::String(format!("#{}", self.with.secret.pseudonym("#", local))));
+            return Some(Value::String(format!(
+                "#{}",
+                self.with.secret.pseudonym("#", local)
+            )));
         }
         let plain = text.split("/_history/").next().unwrap_or_default();
         let mut parts = plain.rsplit('/');
@@ -221,7 +278,9 @@ impl<'a> Walk<'a> {
 
     fn date(&mut self, text: &str, at: At<'_>) -> Option<Value> {
         self.count(Kind::Date);
-        let instant = at.element == "issued" || (matches!(at.kind, "Appointment" | "Schedule") && matches!(at.element, "start" | "end"));
+        let instant = at.element == "issued"
+            || (matches!(at.kind, "Appointment" | "Schedule")
+                && matches!(at.element, "start" | "end"));
         // An instant has no shorter form.
         if instant && self.with.dates == Dates::Year {
             return None;
@@ -232,7 +291,10 @@ impl<'a> Walk<'a> {
     fn identifiers(&mut self, value: &Value) -> Option<Value> {
         let one = |identifier: &Value| {
             let value = identifier.get("value").and_then(Value::as_str)?;
-            let system = identifier.get("system").and_then(Value::as_str).unwrap_or_default();
+            let system = identifier
+                .get("system")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             let mut out = Map::new();
             let kind = identifier.pointer("/type/coding/0").and_then(|coding| {
                 let system = coding.get("system").and_then(Value::as_str)?;
@@ -241,7 +303,10 @@ impl<'a> Walk<'a> {
             });
             out.extend(kind.map(|kind| ("type".to_owned(), kind)));
             out.insert("system".to_owned(), json!("urn:salus:pseudonym"));
-            out.insert("value".to_owned(), json!(self.with.secret.pseudonym(system, value)));
+            out.insert(
+                "value".to_owned(),
+                json!(self.with.secret.pseudonym(system, value)),
+            );
             Some(Value::Object(out))
         };
         let out = match value {
@@ -257,10 +322,15 @@ impl<'a> Walk<'a> {
         let one = |address: &Value| {
             let mut out = Map::new();
             for element in ["state", "country"] {
-                let short = address.get(element).filter(|text| text.as_str().is_some_and(|text| text.len() <= 30));
+                let short = address
+                    .get(element)
+                    .filter(|text| text.as_str().is_some_and(|text| text.len() <= 30));
                 out.extend(short.map(|text| (element.to_owned(), text.clone())));
             }
-            let zip = address.get("postalCode").and_then(Value::as_str).and_then(zip3);
+            let zip = address
+                .get("postalCode")
+                .and_then(Value::as_str)
+                .and_then(zip3);
             out.extend(zip.map(|zip| ("postalCode".to_owned(), json!(zip))));
             (!out.is_empty()).then_some(Value::Object(out))
         };
@@ -273,7 +343,10 @@ impl<'a> Walk<'a> {
     fn extensions(&mut self, value: &Value, at: At<'_>) -> Result<Option<Value>, Withheld> {
         let mut kept = Vec::new();
         for extension in value.as_array().into_iter().flatten() {
-            let url = extension.get("url").and_then(Value::as_str).unwrap_or_default();
+            let url = extension
+                .get("url")
+                .and_then(Value::as_str)
+                .unwrap_or_default();
             let inside = !url.contains(':') && at.element == "extension";
             if EXTENSIONS.contains(&url) || inside {
                 kept.extend(self.look(extension, At { element: "", ..at }, &Map::new())?);
@@ -289,7 +362,9 @@ impl<'a> Walk<'a> {
         self.count(Kind::Picture);
         let one = |attachment: &Value| {
             let kept = ["contentType", "language", "size"].iter();
-            let kept = kept.filter_map(|&element| Some((element.to_owned(), attachment.get(element)?.clone())));
+            let kept = kept.filter_map(|&element| {
+                Some((element.to_owned(), attachment.get(element)?.clone()))
+            });
             Value::Object(kept.collect())
         };
         Some(match value {
@@ -300,10 +375,15 @@ impl<'a> Walk<'a> {
 
     /// An age over 89 told as a number of years.
     fn old(&self, number: &serde_json::Number, at: At<'_>, beside: &Map<String, Value>) -> bool {
-        let years = beside.get("unit").or_else(|| beside.get("code")).and_then(Value::as_str);
+        let years = beside
+            .get("unit")
+            .or_else(|| beside.get("code"))
+            .and_then(Value::as_str);
         let years = years.is_some_and(|unit| matches!(unit, "a" | "year" | "years" | "yr" | "yrs"));
         let age = at.element == "value" && years;
-        age && number.as_f64().is_some_and(|value| value >= f64::from(OLD_YEARS))
+        age && number
+            .as_f64()
+            .is_some_and(|value| value >= f64::from(OLD_YEARS))
     }
 
     /// Nobody is older than 89: a birth date that says otherwise is left out.
@@ -343,7 +423,10 @@ fn is_plain(value: &Value) -> bool {
 }
 
 fn is_structured(value: &Value) -> bool {
-    value.is_object() || value.as_array().is_some_and(|list| list.iter().any(Value::is_object))
+    value.is_object()
+        || value
+            .as_array()
+            .is_some_and(|list| list.iter().any(Value::is_object))
 }
 
 /// Why a primitive is not there may stay; anything else beside it may not.
