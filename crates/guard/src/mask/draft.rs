@@ -235,19 +235,16 @@ impl Draft {
         self.put(&words, pattern);
     }
 
+    /// A short number is a count on every other page; it is not looked for.
     fn identifier(&mut self, kind: Kind, value: &str) {
         let packed: String = parts(value).concat();
-        let digits = packed.bytes().any(|byte| byte.is_ascii_digit());
-        if packed.len() >= PACKED_LETTERS_MIN && digits {
+        let digits = packed.bytes().filter(u8::is_ascii_digit).count();
+        let mixed = digits < packed.len();
+        if packed.len() >= PACKED_LETTERS_MIN && digits > 0 {
             self.packed.insert(packed, kind);
-        } else if packed.len() > 2 && digits {
-            self.phrase(
-                value,
-                Pattern {
-                    kind,
-                    trust: Trust::Sure,
-                },
-            );
+        } else if digits > 4 || (mixed && digits > 0 && packed.len() > 3) {
+            let trust = Trust::Sure;
+            self.phrase(value, Pattern { kind, trust });
         }
     }
 

@@ -19,9 +19,9 @@ const TYPO_LETTERS_MIN: usize = 6;
 /// Everything that is known, ready to be found in any text.
 #[derive(Debug)]
 pub struct Known {
-    words: AhoCorasick,
+    words: Option<AhoCorasick>,
     word_patterns: Vec<Pattern>,
-    packed: AhoCorasick,
+    packed: Option<AhoCorasick>,
     packed_kinds: Vec<Kind>,
     /// Single names, for mistyped ones and for neighbours.
     singles: HashSet<String>,
@@ -44,10 +44,14 @@ impl Known {
 
     fn build(draft: Draft, days: HashSet<(i8, i8)>) -> Result<Known, MaskError> {
         let automaton = |keys: &[String]| {
+            if keys.is_empty() {
+                return Ok(None);
+            }
             AhoCorasick::builder()
                 .match_kind(MatchKind::Standard)
                 .kind(Some(aho_corasick::AhoCorasickKind::ContiguousNFA))
                 .build(keys)
+                .map(Some)
                 .map_err(|_| MaskError::TooMuch)
         };
         let (words, word_patterns): (Vec<String>, Vec<Pattern>) = draft.words.into_iter().unzip();
@@ -71,7 +75,8 @@ impl Known {
     }
 
     fn find_words(&self, text: &Text, lexicon: &Lexicon, spans: &mut Vec<Span>) {
-        for found in self.words.find_overlapping_iter(text.line()) {
+        let Some(words) = &self.words else { return };
+        for found in words.find_overlapping_iter(text.line()) {
             let Some(&pattern) = self.word_patterns.get(found.pattern().as_usize()) else {
                 continue;
             };
@@ -91,7 +96,8 @@ impl Known {
     }
 
     fn find_packed(&self, text: &Text, spans: &mut Vec<Span>) {
-        for found in self.packed.find_overlapping_iter(text.packed()) {
+        let Some(packed) = &self.packed else { return };
+        for found in packed.find_overlapping_iter(text.packed()) {
             let Some(&kind) = self.packed_kinds.get(found.pattern().as_usize()) else {
                 continue;
             };

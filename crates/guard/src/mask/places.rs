@@ -64,10 +64,13 @@ impl Places<'_> {
             && text.gap(index) == " ";
         let last = index + usize::from(pair);
         let stated = self.with_state(last) > last && text.gap(last).contains(',');
+        let known = self.lexicon.on(List::Cities, one) || pair;
+        if !known && !stated {
+            return;
+        }
         let cued = index
             .checked_sub(1)
             .is_some_and(|before| is_place_cue(text.small(before)) && text.gap(before) == " ");
-        let known = self.lexicon.on(List::Cities, one) || pair;
         let people = self.lexicon.on(List::Eponyms, one)
             || self.lexicon.on(List::Surnames, one)
             || self.lexicon.on(List::Firsts, one);

@@ -29,6 +29,10 @@ impl Facts {
                     self.element(kind, element, inner);
                 }
                 self.reference(object);
+                let system = text(object, "system").is_some_and(|system| system.contains(':'));
+                if system && object.get("value").is_some_and(Value::is_string) {
+                    self.identifier(object);
+                }
             }
             Value::Array(list) => list.iter().for_each(|inner| self.walk(kind, inner)),
             _ => {}
@@ -49,9 +53,7 @@ impl Facts {
             "alias" => each(value)
                 .filter_map(Value::as_str)
                 .for_each(|name| self.organizations.push(name.to_owned())),
-            "identifier" | "accessionIdentifier" | "masterIdentifier" | "groupIdentifier" => {
-                objects().for_each(|identifier| self.identifier(identifier));
-            }
+            "identifier" => objects().for_each(|identifier| self.identifier(identifier)),
             "telecom" => {
                 let values = objects().filter_map(|telecom| text(telecom, "value"));
                 self.telecom.extend(values.map(str::to_owned));

@@ -8,6 +8,8 @@ use super::{Masking, Withheld, collect, time};
 
 /// Ages from here on are one category.
 const OLD_YEARS: i16 = 90;
+/// The type of whatever stands inside an extension.
+const EXTENSION: &str = "Extension";
 
 /// One resource on its way out.
 pub(crate) struct Walk<'a> {
@@ -91,10 +93,19 @@ impl<'a> Walk<'a> {
         Ok(out)
     }
 
+    /// Contained resources are named within this one only, and carry no labels (rule dom-5).
     fn contained(&mut self, value: &Value) -> Result<Value, Withheld> {
-        let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
-        let masked = list.iter().map(|inner| self.resource(inner));
-        Ok(Value::Array(masked.collect::<Result<_, _>>()?))
+        let mut out = Vec::new();
+        for inner in value.as_array().into_iter().flatten() {
+            let mut masked = self.resource(inner)?;
+            if let Some(object) = masked.as_object_mut() {
+                object.remove("meta");
+                let id = inner.get("id").and_then(Value::as_str).unwrap_or_default();
+                object.insert("id".to_owned(), json!(self.with.secret.pseudonym("#", id)));
+            }
+            out.push(masked);
+        }
+        Ok(Value::Array(out))
     }
 
     /// What stands for an element; `None`: it is left out.
@@ -213,6 +224,10 @@ impl<'a> Walk<'a> {
         }
         if object.contains_key("resourceType") {
             return self.resource(&Value::Object(object.clone())).map(Some);
+        }
+        // An identifier by another name; the value of a quantity is a number.
+        if object.get("value").is_some_and(Value::is_string) {
+            return Ok(self.identifiers(&Value::Object(object.clone())));
         }
         let mut out = self.object(object, At { element: "", ..at })?;
         let refers = object.contains_key("reference")
@@ -347,9 +362,15 @@ impl<'a> Walk<'a> {
                 .get("url")
                 .and_then(Value::as_str)
                 .unwrap_or_default();
-            let inside = !url.contains(':') && at.element == "extension";
+            // The parts of an extension that stays have names of their own, which are no URLs.
+            let inside = at.kind == EXTENSION && !url.contains(':');
             if EXTENSIONS.contains(&url) || inside {
-                kept.extend(self.look(extension, At { element: "", ..at }, &Map::new())?);
+                let part = At {
+                    kind: EXTENSION,
+                    element: "",
+                    ..at
+                };
+                kept.extend(self.look(extension, part, &Map::new())?);
             } else {
                 self.count(Kind::Other);
             }
