@@ -148,13 +148,32 @@ impl Names<'_> {
             };
             let small = self.text.small(first);
             let plain = self.text.shape(first) == Some(Shape::Capital);
-            if plain
-                && self.is_given(first)
-                && !self.lexicon.on(List::Cities, small)
-                && !self.is_thing(first)
-            {
+            let given = self.is_given(first) && !self.lexicon.on(List::Cities, small);
+            let introduced = introduces(found.as_str()) && self.is_full_name(first);
+            if plain && (given || introduced) && !self.is_thing(first) {
                 self.keep(first, self.sequence(first));
             }
         }
     }
+
+    /// Two words with capitals that nobody knows, or one with an initial: `Hiroshi Tanaka`.
+    fn is_full_name(&self, first: usize) -> bool {
+        let free = |at: usize| {
+            let small = self.text.small(at);
+            !self.lexicon.is_word(small) && !self.lexicon.on(List::Eponyms, small)
+        };
+        let next = first + 1;
+        let follows = self.capital(next) && matches!(self.text.gap(first), " " | "-");
+        let whole = self.text.written(first).len() > 1;
+        whole && free(first) && follows && free(next)
+    }
+}
+
+/// Words that introduce a person, not only something that one may have.
+fn introduces(cue: &str) -> bool {
+    let cue = cue.trim().trim_end_matches(',').to_lowercase();
+    [
+        "patient", "pt", "case of", "client", "resident", "notes of", "note of",
+    ]
+    .contains(&cue.as_str())
 }

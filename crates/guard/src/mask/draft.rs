@@ -173,7 +173,7 @@ impl Draft {
         );
         self.put(&[&[initial], family].concat(), capital);
         self.put(&[family, &[initial]].concat(), capital);
-        if let Some(letter) = last.get(..1) {
+        if apart && let Some(letter) = last.get(..1) {
             self.put(&[first, letter], capital);
         }
         if apart && last.len() > 2 {

@@ -22,6 +22,11 @@ impl Places<'_> {
         if first == index {
             return;
         }
+        // A society of a discipline is no place.
+        let discipline = !certain && self.lexicon.is_medical(small);
+        if discipline && index.checked_sub(1).is_some_and(|at| !self.capital(at)) {
+            return;
+        }
         let certain = certain || self.is_medical_center(index, first);
         let telling = (first..index).any(|at| self.tells(at, certain && written));
         if telling {

@@ -18,6 +18,7 @@ impl Judge<'_> {
         match trust {
             Trust::Sure => true,
             Trust::Capital if first == last && self.part_of_a_thing(first) => false,
+            Trust::Capital if self.article(first, last) => false,
             Trust::Capital => (first..=last).all(|at| {
                 let shape = self.text.shape(at);
                 shape != Some(Shape::Lower)
@@ -78,15 +79,20 @@ impl Judge<'_> {
     /// `Ray-Tec`, and `ED` for the emergency department.
     fn part_of_a_thing(&self, index: usize) -> bool {
         let text = self.text;
-        let named = |at: usize| {
-            self.singles.contains(text.small(at))
-                || self.lexicon.on(List::Firsts, text.small(at))
-                || self.lexicon.on(List::Surnames, text.small(at))
-        };
+        let ours = |at: usize| self.singles.contains(text.small(at));
+        let named = |at: usize| ours(at) || self.lexicon.is_name(text.small(at));
         let hyphened = text.gap(index) == "-" && !named(index + 1);
-        let short = text.shape(index) == Some(Shape::Upper) && text.written(index).len() < 4;
-        let beside = index.checked_sub(1).is_some_and(&named) || named(index + 1);
+        let shape = text.shape(index);
+        let short = shape == Some(Shape::Upper) && text.written(index).len() < 4;
+        let alike = |at: usize| text.shape(at) == shape && ours(at);
+        let beside = index.checked_sub(1).is_some_and(alike) || alike(index + 1);
         hyphened || (short && !beside)
+    }
+
+    /// `A Foley`: an article, not an initial.
+    fn article(&self, first: usize, last: usize) -> bool {
+        let letter = matches!(self.text.written(first), "A" | "I");
+        first < last && letter && !self.text.gap(first).starts_with('.')
     }
 
     /// In the middle of a sentence, where words of the language begin with small letters.

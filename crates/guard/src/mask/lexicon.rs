@@ -25,6 +25,8 @@ pub(crate) enum List {
     Medical,
     /// Words that stand before a name without being part of it.
     Openers,
+    /// Words that begin with a capital and name no person: peoples, languages, weekdays, makers.
+    Proper,
     /// What somebody is to the patient: `her daughter Amanda`.
     Relations,
     /// States; they may stay (45 CFR 164.514(b)(2)(i)(B)).
@@ -39,7 +41,7 @@ pub(crate) enum List {
     Visits,
 }
 
-const LISTS: [(List, &str); 16] = [
+const LISTS: [(List, &str); 17] = [
     (List::Acts, include_str!("words/acts.txt")),
     (List::Cities, include_str!("words/cities.txt")),
     (List::Common, include_str!("words/common.txt")),
@@ -50,6 +52,7 @@ const LISTS: [(List, &str); 16] = [
     (List::Houses, include_str!("words/houses.txt")),
     (List::Medical, include_str!("words/medical.txt")),
     (List::Openers, include_str!("words/openers.txt")),
+    (List::Proper, include_str!("words/proper.txt")),
     (List::Relations, include_str!("words/relations.txt")),
     (List::States, include_str!("words/states.txt")),
     (List::Surnames, include_str!("words/surnames.txt")),
@@ -95,7 +98,7 @@ impl Lexicon {
     /// A word of the language or of medicine, in small letters. What is also a name must be on a
     /// list itself: `James` is no form of `jam`.
     pub(crate) fn is_word(&self, small: &str) -> bool {
-        self.is_common(small) || self.is_medical(small)
+        self.is_common(small) || self.is_medical(small) || self.on(List::Proper, small)
     }
 
     pub(crate) fn is_common(&self, small: &str) -> bool {

@@ -335,9 +335,10 @@ impl Names<'_> {
                             && !text.begins(index)
                     }
                     (false, false) => {
+                        let apart = text.gap_before(index).ends_with(", ") && !text.begins(index);
                         listed
                             && !common
-                            && self.lexicon.on(List::Surnames, small)
+                            && (self.lexicon.on(List::Surnames, small) || apart)
                             && text.shape(index) == Some(Shape::Capital)
                             && !self.lexicon.on(List::Eponyms, small)
                     }
