@@ -7,9 +7,10 @@ use guard::{Ask, Facts, Identity, Policies, Relation};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-const ACTS: [Act; 12] = [
+const ACTS: [Act; 13] = [
     Act::Create,
     Act::Delete,
+    Act::Export,
     Act::History,
     Act::Manage,
     Act::Read,
@@ -119,7 +120,7 @@ fn with_forbid(forbid: &str) -> Policies {
 fn means_something(act: Act, subject: &Subject) -> bool {
     match act {
         Act::Read | Act::History | Act::Search => true,
-        Act::Create | Act::Update | Act::Delete => matches!(
+        Act::Create | Act::Update | Act::Delete | Act::Export => matches!(
             subject,
             Subject::Patient(_) | Subject::Kind(_) | Subject::Record
         ),
@@ -187,6 +188,10 @@ proptest! {
         let decision = POLICIES.with(|policies| policies.decide(ask, &facts));
         prop_assert!(!decision.because().is_empty() && !decision.words().is_empty());
         prop_assert_ne!(decision.because(), ["policy-error"]);
+        if decision.ask().act == Act::Export {
+            let operator = decision.ask().identity.role() == Role::Operator;
+            prop_assert!(!decision.allowed() || operator);
+        }
         if bedside && chart {
             prop_assert_eq!(decision.allowed() && !related, false);
         }

@@ -91,6 +91,7 @@ impl Finder {
         if unknown == Unknown::Mask {
             self.unknown(&text, &mut spans);
         }
+        spans.iter_mut().for_each(|span| whole_words(&text, span));
         let tags: Vec<_> = self
             .masked
             .find_iter(text.source())
@@ -179,6 +180,35 @@ impl Finder {
                 spans.push(Span::new(text.span(index, index), Kind::Other));
             }
         }
+    }
+}
+
+/// What is glued to something that is masked goes with it: alone it could be a name.
+fn whole_words(text: &Text, span: &mut Span) {
+    let (start, end) = (span.range.start, span.range.end);
+    if let Some(word) = text.word(text.after(start))
+        && word.range.start < start
+    {
+        span.range.start = word.range.start;
+    }
+    if let Some(word) = text.word(text.after(end.saturating_sub(1)))
+        && (word.range.start..word.range.end).contains(&end)
+    {
+        let rest = text.source().get(end..word.range.end).unwrap_or_default();
+        if !goes_on(rest, span.kind) {
+            span.range.end = word.range.end;
+        }
+    }
+}
+
+/// `2013-06-22T10:30`, `92yo`: what follows belongs to the date or the age.
+fn goes_on(rest: &str, kind: Kind) -> bool {
+    let time = rest.strip_prefix(['T', 't']);
+    let time = time.is_some_and(|hour| hour.len() < 3 && hour.bytes().all(|b| b.is_ascii_digit()));
+    match kind {
+        Kind::Date => time,
+        Kind::Age => matches!(rest, "yo" | "y" | "yr" | "yrs" | "years" | "F" | "M"),
+        _ => false,
     }
 }
 

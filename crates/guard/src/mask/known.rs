@@ -169,9 +169,18 @@ fn bounded(packed: &str, found: &Range<usize>, text: &Text) -> bool {
     let after = packed.get(found.end..).and_then(|tail| tail.chars().next());
     let inside = packed.get(found.clone()).unwrap_or_default();
     let (first, last) = (inside.chars().next(), inside.chars().next_back());
+    if across_a_blank(found, text) {
+        return false;
+    }
     let starts = text.starts_word(found.start) || class(before) != class(first);
     let ends = text.starts_word(found.end) || class(after) != class(last);
     starts && ends
+}
+
+/// Two pieces with something masked between them are not one number.
+fn across_a_blank(found: &Range<usize>, text: &Text) -> bool {
+    let touched = text.of_packed(found.clone());
+    touched.is_some_and(|(first, last)| (first..last).any(|at| text.gap(at).contains("___")))
 }
 
 fn one_edit(a: &str, b: &str) -> bool {
