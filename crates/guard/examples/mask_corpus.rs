@@ -3,6 +3,12 @@
 //!
 //! Usage: `mask_corpus [rules|record|fail-closed] CORPUS PREDICTIONS`
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a tool for measuring: what a corpus does not have is null"
+)]
+
 use std::collections::HashMap;
 use std::io::Write as _;
 use std::time::Instant;
@@ -10,7 +16,7 @@ use std::time::Instant;
 use guard::mask::{Facts, Finder, Kind, PersonName, Unknown};
 use serde_json::{Value, json};
 
-pub(crate) fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, mode, corpus, predictions] = arguments.as_slice() else {
         return Err("usage: mask_corpus [rules|record|fail-closed] CORPUS PREDICTIONS".into());

@@ -1,10 +1,6 @@
 //! FHIR resources on their way out.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests"
-)]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use guard::mask::{Dates, Facts, Finder, Masking, Secret, Withheld};
 use jiff::civil::date;

@@ -1,6 +1,10 @@
 //! What masking must hold for any patient and any text.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "helpers of tests"
+)]
 
 use std::sync::LazyLock;
 

@@ -5,8 +5,9 @@ use std::ops::Range;
 use regex::Regex;
 
 use super::MaskError;
-use super::lexicon::{List, is_credential};
+use super::lexicon::List;
 use super::names::Names;
+use super::terms::is_credential;
 use super::words::Shape;
 
 /// What needs to be compiled once.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
-use super::lexicon::month;
+use super::terms::month;
 
 /// A date in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]

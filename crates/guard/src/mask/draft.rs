@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use super::date;
 use super::facts::{Facts, PersonName};
-use super::lexicon::{Lexicon, List, is_credential, is_particle, month};
+use super::lexicon::{Lexicon, List};
 use super::span::Kind;
+use super::terms::{is_credential, is_particle, month};
 use super::words::Text;
 
 /// The shortest number or code that is found whatever stands between its digits.

@@ -1,7 +1,8 @@
 //! Names of hospitals, clinics, practices and universities.
 
-use super::lexicon::{List, is_particle, is_state, month};
+use super::lexicon::List;
 use super::places::Places;
+use super::terms::{is_particle, is_state, month};
 use super::words::Shape;
 
 /// The most words of a facility's name.

@@ -10,11 +10,12 @@ use super::cues::Cues;
 use super::facts::Facts;
 use super::known::Known;
 use super::labels::Labels;
-use super::lexicon::{Lexicon, List, is_particle, month};
+use super::lexicon::{Lexicon, List};
 use super::names::Names;
 use super::places::Places;
 use super::shapes::Shapes;
 use super::span::{Kind, Span, settle};
+use super::terms::{is_particle, month};
 use super::words::{Shape, Text};
 
 /// What becomes of a capitalized word that nobody knows.

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::draft::Trust;
-use super::lexicon::{Lexicon, List, is_credential, is_particle, month};
+use super::lexicon::{Lexicon, List};
+use super::terms::{is_credential, is_particle, month};
 use super::words::{Shape, Text};
 
 /// Decides whether a match of a known name is that name here.

@@ -24,6 +24,7 @@ mod names;
 mod places;
 mod shapes;
 mod span;
+mod terms;
 mod words;
 mod write;
 

@@ -2,8 +2,9 @@
 //! relations and given names.
 
 use super::cues::Cues;
-use super::lexicon::{Lexicon, List, is_credential, is_particle, month};
+use super::lexicon::{Lexicon, List};
 use super::span::{Kind, Span};
+use super::terms::{is_credential, is_particle, month};
 use super::words::{Shape, Text};
 
 /// The most words of one name.

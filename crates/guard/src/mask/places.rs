@@ -1,8 +1,9 @@
 //! Places smaller than a state: cities, and what is visited.
 
 use super::addresses::Addresses;
-use super::lexicon::{Lexicon, List, month};
+use super::lexicon::{Lexicon, List};
 use super::span::{Kind, Span};
+use super::terms::month;
 use super::words::{Shape, Text};
 
 /// Looks for places in one text.

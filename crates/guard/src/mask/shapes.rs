@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use regex::{Captures, Regex};
 
-use super::lexicon::month;
 use super::span::{Kind, Span};
+use super::terms::month;
 use super::{MaskError, check, date};
 
 /// A form and what it is.

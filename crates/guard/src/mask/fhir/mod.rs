@@ -1,6 +1,7 @@
 //! FHIR R4 resources, element by element.
 
 mod collect;
+mod instead;
 mod rules;
 mod time;
 mod walk;

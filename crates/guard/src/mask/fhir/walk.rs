@@ -2,26 +2,25 @@ use serde_json::{Map, Value, json};
 
 use super::super::find::Unknown;
 use super::super::span::Kind;
-use super::super::write::{Counts, Dates, Style, pseudonym, write};
-use super::rules::{EXTENSIONS, Rule, TYPES, by_form, is_published, rule, zip3};
-use super::{Masking, Withheld, collect, time};
+use super::super::write::{Counts, Style, pseudonym, write};
+use super::instead::OLD_YEARS;
+use super::rules::{EXTENSIONS, Rule, TYPES, by_form, is_published, rule};
+use super::{Masking, Withheld, time};
 
-/// Ages from here on are one category.
-const OLD_YEARS: i16 = 90;
 /// The type of whatever stands inside an extension.
 const EXTENSION: &str = "Extension";
 
 /// One resource on its way out.
 pub(crate) struct Walk<'a> {
-    with: &'a Masking<'a>,
+    pub(crate) with: &'a Masking<'a>,
     pub(crate) counts: Counts,
 }
 
 /// An element where it stands.
 #[derive(Clone, Copy)]
-struct At<'a> {
-    kind: &'a str,
-    element: &'a str,
+pub(crate) struct At<'a> {
+    pub(crate) kind: &'a str,
+    pub(crate) element: &'a str,
     /// Words that nobody knows are masked too.
     prose: Unknown,
 }
@@ -61,7 +60,7 @@ impl<'a> Walk<'a> {
         Ok(Value::Object(out))
     }
 
-    fn count(&mut self, kind: Kind) {
+    pub(crate) fn count(&mut self, kind: Kind) {
         *self.counts.entry(kind).or_default() += 1;
     }
 
@@ -275,86 +274,6 @@ impl<'a> Walk<'a> {
         written
     }
 
-    /// `Patient/7`, `#local`, `http://server/fhir/Patient/7/_history/3`.
-    fn reference(&mut self, text: &str) -> Option<Value> {
-        self.count(Kind::Other);
-        if let Some(local) = text.strip_prefix('#') {
-            return Some(Value::String(format!(
-                "#{}",
-                self.with.secret.pseudonym("#", local)
-            )));
-        }
-        let plain = text.split("/_history/").next().unwrap_or_default();
-        let mut parts = plain.rsplit('/');
-        let (id, kind) = (parts.next()?, parts.next().unwrap_or_default());
-        let named = kind.starts_with(|letter: char| letter.is_ascii_uppercase());
-        named.then(|| Value::String(format!("{kind}/{}", self.with.id(kind, id))))
-    }
-
-    fn date(&mut self, text: &str, at: At<'_>) -> Option<Value> {
-        self.count(Kind::Date);
-        let instant = at.element == "issued"
-            || (matches!(at.kind, "Appointment" | "Schedule")
-                && matches!(at.element, "start" | "end"));
-        // An instant has no shorter form.
-        if instant && self.with.dates == Dates::Year {
-            return None;
-        }
-        time::instead(text, self.with.dates).map(Value::String)
-    }
-
-    fn identifiers(&mut self, value: &Value) -> Option<Value> {
-        let one = |identifier: &Value| {
-            let value = identifier.get("value").and_then(Value::as_str)?;
-            let system = identifier
-                .get("system")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let mut out = Map::new();
-            let kind = identifier.pointer("/type/coding/0").and_then(|coding| {
-                let system = coding.get("system").and_then(Value::as_str)?;
-                let code = coding.get("code").and_then(Value::as_str)?;
-                is_published(system).then(|| json!({"coding": [{"system": system, "code": code}]}))
-            });
-            out.extend(kind.map(|kind| ("type".to_owned(), kind)));
-            out.insert("system".to_owned(), json!("urn:salus:pseudonym"));
-            out.insert(
-                "value".to_owned(),
-                json!(self.with.secret.pseudonym(system, value)),
-            );
-            Some(Value::Object(out))
-        };
-        let out = match value {
-            Value::Array(list) => Value::Array(list.iter().filter_map(one).collect()),
-            single => one(single)?,
-        };
-        self.count(Kind::Mrn);
-        Some(out)
-    }
-
-    fn addresses(&mut self, value: &Value) -> Option<Value> {
-        self.count(Kind::Place);
-        let one = |address: &Value| {
-            let mut out = Map::new();
-            for element in ["state", "country"] {
-                let short = address
-                    .get(element)
-                    .filter(|text| text.as_str().is_some_and(|text| text.len() <= 30));
-                out.extend(short.map(|text| (element.to_owned(), text.clone())));
-            }
-            let zip = address
-                .get("postalCode")
-                .and_then(Value::as_str)
-                .and_then(zip3);
-            out.extend(zip.map(|zip| ("postalCode".to_owned(), json!(zip))));
-            (!out.is_empty()).then_some(Value::Object(out))
-        };
-        match value {
-            Value::Array(list) => Some(Value::Array(list.iter().filter_map(one).collect())),
-            single => one(single),
-        }
-    }
-
     fn extensions(&mut self, value: &Value, at: At<'_>) -> Result<Option<Value>, Withheld> {
         let mut kept = Vec::new();
         for extension in value.as_array().into_iter().flatten() {
@@ -376,57 +295,6 @@ impl<'a> Walk<'a> {
             }
         }
         Ok((!kept.is_empty()).then_some(Value::Array(kept)))
-    }
-
-    /// What it is stays; what is in it, where it lies and what it is called does not.
-    fn attachments(&mut self, value: &Value) -> Option<Value> {
-        self.count(Kind::Picture);
-        let one = |attachment: &Value| {
-            let kept = ["contentType", "language", "size"].iter();
-            let kept = kept.filter_map(|&element| {
-                Some((element.to_owned(), attachment.get(element)?.clone()))
-            });
-            Value::Object(kept.collect())
-        };
-        Some(match value {
-            Value::Array(list) => Value::Array(list.iter().map(one).collect()),
-            single => one(single),
-        })
-    }
-
-    /// An age over 89 told as a number of years.
-    fn old(&self, number: &serde_json::Number, at: At<'_>, beside: &Map<String, Value>) -> bool {
-        let years = beside
-            .get("unit")
-            .or_else(|| beside.get("code"))
-            .and_then(Value::as_str);
-        let years = years.is_some_and(|unit| matches!(unit, "a" | "year" | "years" | "yr" | "yrs"));
-        let age = at.element == "value" && years;
-        age && number
-            .as_f64()
-            .is_some_and(|value| value >= f64::from(OLD_YEARS))
-    }
-
-    /// Nobody is older than 89: a birth date that says otherwise is left out.
-    fn age(&mut self, patient: &Map<String, Value>, out: &mut Map<String, Value>) {
-        let Some(born) = patient.get("birthDate").and_then(Value::as_str) else {
-            return;
-        };
-        let year = |text: &str| text.get(..4).and_then(|year| year.parse::<i16>().ok());
-        let death = collect::day(patient.get("deceasedDateTime"));
-        let last = death.unwrap_or(self.with.today);
-        let birthday = |day: &str| day.get(4..).map(|rest| format!("{:04}{rest}", last.year()));
-        let come = birthday(born).is_none_or(|day| day <= last.to_string());
-        let years = year(born).map(|year| last.year() - year - i16::from(!come));
-        if years.is_none_or(|years| years >= OLD_YEARS) {
-            out.remove("birthDate");
-            self.count(Kind::Age);
-            let masked = json!({"extension": [{
-                "url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason",
-                "valueCode": "masked",
-            }]});
-            out.insert("_birthDate".to_owned(), masked);
-        }
     }
 }
 
