@@ -189,6 +189,19 @@ impl Export<'_> {
                 resources.extend(everything(&open, kind).await?);
             }
         }
+        // Masking is work for a processor: other tasks of this thread go on elsewhere.
+        tokio::task::block_in_place(|| self.mask(finder, (patient, &resources), out))?;
+        out.patients += 1;
+        Ok(())
+    }
+
+    /// Masks a chart with everything that it tells of the patient.
+    fn mask(
+        &self,
+        finder: &Finder,
+        (patient, resources): (&str, &[Value]),
+        out: &mut Exported,
+    ) -> Result<()> {
         let mut facts = Facts::default();
         resources.iter().for_each(|resource| facts.learn(resource));
         let known = finder.know(&facts)?;
@@ -196,7 +209,6 @@ impl Export<'_> {
         resources
             .iter()
             .for_each(|resource| take(&masking, resource, out));
-        out.patients += 1;
         Ok(())
     }
 

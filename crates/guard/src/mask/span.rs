@@ -1,10 +1,10 @@
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a masked piece of text was: the identifiers of the HIPAA Safe Harbor method
 /// (45 CFR 164.514(b)(2)(i), A to R), joined where they are written alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// (A) Names: of patients, relatives, employers, staff.
