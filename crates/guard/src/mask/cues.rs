@@ -7,7 +7,7 @@ use regex::Regex;
 use super::MaskError;
 use super::lexicon::List;
 use super::names::Names;
-use super::terms::is_credential;
+use super::terms::{Cue, is_credential};
 use super::words::Shape;
 
 /// What needs to be compiled once.
@@ -59,12 +59,13 @@ impl Names<'_> {
                 || ["nombre", "apellidos", "nom", "vorname", "nachname"]
                     .iter()
                     .any(|label| found.as_str().to_lowercase().starts_with(label));
-            self.field(first, name);
+            self.field(first, if name { Cue::Strong } else { Cue::Weak });
         }
     }
 
-    /// The value of a field that holds a name; `sure`: nothing else can stand there.
-    fn field(&mut self, first: usize, sure: bool) {
+    /// The value of a field that holds a name; a strong cue: nothing else can stand there.
+    fn field(&mut self, first: usize, cue: Cue) {
+        let sure = cue == Cue::Strong;
         let mut first = first;
         while self.is_a_title(first) {
             first += 1;
@@ -113,7 +114,7 @@ impl Names<'_> {
             let plain = self.text.shape(first) == Some(Shape::Capital)
                 && self.text.written(first).len() > 1;
             if found.as_str().trim_end().to_lowercase().ends_with(" by") {
-                self.field(first, false);
+                self.field(first, Cue::Weak);
                 continue;
             }
             if plain && known && !self.lexicon.on(List::Titles, small) && !self.is_thing(first) {

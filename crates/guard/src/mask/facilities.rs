@@ -2,7 +2,7 @@
 
 use super::lexicon::List;
 use super::places::Places;
-use super::terms::{is_particle, is_state, month};
+use super::terms::{Cue, is_particle, is_state, month};
 use super::words::Shape;
 
 /// The most words of a facility's name.
@@ -12,9 +12,10 @@ impl Places<'_> {
     /// `Waters Clinic`, `University of Chicago Hospital`, `our Boston clinic`.
     pub(crate) fn facility(&mut self, index: usize) {
         let small = self.text.small(index);
-        let Some(certain) = facility_word(small) else {
+        let Some(cue) = facility_word(small) else {
             return;
         };
+        let certain = cue == Cue::Strong;
         let written = self.capital(index);
         if !written && !certain {
             return;
@@ -28,8 +29,9 @@ impl Places<'_> {
         if discipline && index.checked_sub(1).is_some_and(|at| !self.capital(at)) {
             return;
         }
-        let certain = certain || self.is_medical_center(index, first);
-        let telling = (first..index).any(|at| self.tells(at, certain && written));
+        let certain = written && (certain || self.is_medical_center(index, first));
+        let cue = if certain { Cue::Strong } else { Cue::Weak };
+        let telling = (first..index).any(|at| self.tells(at, cue));
         if telling {
             let last = self.facility_end(index);
             self.keep(first, if written { last } else { index - 1 });
@@ -56,14 +58,16 @@ impl Places<'_> {
     }
 
     /// Whether a word before `Clinic` names one: not `Pain Clinic` in a heading's capitals.
-    fn tells(&self, index: usize, certain: bool) -> bool {
+    fn tells(&self, index: usize, cue: Cue) -> bool {
         let small = self.text.small(index);
         let joint =
             is_particle(small) || matches!(small, "of" | "and" | "the" | "at" | "for" | "s");
         let word = self.lexicon.is_word(small);
-        match certain {
-            true => !joint && self.capital(index) && !self.lexicon.on(List::Departments, small),
-            false => {
+        match cue {
+            Cue::Strong => {
+                !joint && self.capital(index) && !self.lexicon.on(List::Departments, small)
+            }
+            Cue::Weak => {
                 !word
                     || self.lexicon.on(List::Cities, small)
                     || self.lexicon.on(List::States, small)
@@ -233,17 +237,17 @@ impl Places<'_> {
     }
 }
 
-/// Whether a word ends the name of a facility; `Some(false)`: only if the words before it say so.
-fn facility_word(small: &str) -> Option<bool> {
+/// Whether a word ends the name of a facility; a weak one: only if the words before it say so.
+fn facility_word(small: &str) -> Option<Cue> {
     match small {
         "hospital" | "hospitals" | "clinic" | "clinics" | "infirmary" | "hosp" | "hospice"
-        | "sanatorium" | "polyclinic" => Some(true),
+        | "sanatorium" | "polyclinic" => Some(Cue::Strong),
         "center" | "centre" | "ctr" | "health" | "healthcare" | "institute" | "university"
         | "practice" | "college" | "medical" | "med" | "school" | "associates" | "pharmacy"
         | "laboratory" | "laboratories" | "physicians" | "partners" | "foundation" | "campus"
         | "office" | "branch" | "manor" | "lodge" | "rehab" | "rehabilitation" | "urology"
         | "oncology" | "neurology" | "cardiology" | "orthopedics" | "pediatrics" | "surgery"
-        | "dermatology" | "radiology" => Some(false),
+        | "dermatology" | "radiology" => Some(Cue::Weak),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@
 use super::cues::Cues;
 use super::lexicon::{Lexicon, List};
 use super::span::{Kind, Span};
-use super::terms::{is_credential, is_particle, month};
+use super::terms::{Cue, is_credential, is_particle, month};
 use super::words::{Shape, Text};
 
 /// The most words of one name.
@@ -41,7 +41,7 @@ impl Names<'_> {
         if !self.is_a_title(index) {
             return;
         }
-        let strong = !matches!(
+        let weak = matches!(
             text.small(index),
             "nurse" | "doctor" | "professor" | "pastor" | "miss" | "sr"
         );
@@ -50,7 +50,8 @@ impl Names<'_> {
         while self.is_a_title(first) || matches!(text.small(first), "med") {
             first += 1;
         }
-        let Some(last) = self.named(first, strong) else {
+        let cue = if weak { Cue::Weak } else { Cue::Strong };
+        let Some(last) = self.named(first, cue) else {
             return;
         };
         self.keep(first, last);
@@ -62,7 +63,7 @@ impl Names<'_> {
         };
         if joined
             && !self.is_a_title(next)
-            && let Some(end) = self.named(next, false)
+            && let Some(end) = self.named(next, Cue::Weak)
         {
             self.keep(next, end);
         }
@@ -84,7 +85,8 @@ impl Names<'_> {
     }
 
     /// The last word of a name that begins here behind a title or cue.
-    fn named(&self, first: usize, strong: bool) -> Option<usize> {
+    fn named(&self, first: usize, cue: Cue) -> Option<usize> {
+        let strong = cue == Cue::Strong;
         let (small, lexicon) = (self.text.small(first), self.lexicon);
         let listed = lexicon.on(List::Surnames, small) || lexicon.on(List::Firsts, small);
         let capital = matches!(self.text.shape(first), Some(Shape::Capital | Shape::Upper));

@@ -1,5 +1,14 @@
 //! Short closed lists: particles, letters behind a name, states, months.
 
+/// How much a word says about what stands beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cue {
+    /// It can hardly be anything else.
+    Strong,
+    /// It is one if it also looks like one.
+    Weak,
+}
+
 /// Small words inside names.
 pub(crate) fn is_particle(small: &str) -> bool {
     matches!(
