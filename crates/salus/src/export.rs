@@ -24,10 +24,11 @@ const PATIENTS_A_PART: usize = 100;
 const PAGE: usize = 500;
 /// How long an export waits for the chart to know everything.
 const SETTLE: Duration = Duration::from_secs(60);
-/// What the house knows of itself. It belongs to no patient and leaves with the first part.
-const DIRECTORY: [&str; 5] = [
+/// What the house knows of itself and what it gives. It belongs to no patient and leaves with the first part.
+const DIRECTORY: [&str; 6] = [
     "HealthcareService",
     "Location",
+    "Medication",
     "Organization",
     "Practitioner",
     "PractitionerRole",

@@ -65,7 +65,7 @@ fn vin_value(letter: char) -> Option<u32> {
 
 /// Internet addresses, version 4 and 6.
 pub(crate) fn ip(text: &str) -> bool {
-    text.parse::<std::net::IpAddr>().is_ok()
+    text.parse::<core::net::IpAddr>().is_ok()
 }
 
 #[cfg(test)]

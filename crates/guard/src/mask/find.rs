@@ -15,7 +15,7 @@ use super::names::Names;
 use super::places::Places;
 use super::shapes::Shapes;
 use super::span::{Kind, Span, settle};
-use super::terms::{is_particle, month};
+use super::terms::{is_credential, is_particle, month};
 use super::words::{Shape, Text};
 
 /// What becomes of a capitalized word that nobody knows.
@@ -174,6 +174,8 @@ impl Finder {
                 _ => false,
             };
             let safe = self.lexicon.is_word(small)
+                || self.lexicon.on(List::Titles, small)
+                || is_credential(text.written(index))
                 || self.lexicon.on(List::Eponyms, small)
                 || lower.contains(small)
                 || month(small).is_some();
