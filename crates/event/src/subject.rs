@@ -12,7 +12,7 @@ pub enum Act {
     Create,
     /// Mark a resource as no longer current.
     Delete,
-    /// Ask for, or agree to, data of many patients leaving.
+    /// Take charts out of the house as a file; ask for that, or agree to it.
     Export,
     /// Read what a resource, a patient or a type has been.
     History,

@@ -78,6 +78,9 @@ pub(crate) fn needed(ask: &Ask, facts: &Facts) -> String {
             "closing what was opened in an emergency needs a privacy officer and a few words"
                 .to_owned()
         }
+        _ if ask.act == Act::Export => {
+            "exporting is for the operator of the machine, with a typed reason".to_owned()
+        }
         (_, Subject::Patient(_)) if ask.act == Act::Unmerge => {
             "taking a merge back needs an administrator and a typed reason".to_owned()
         }

@@ -165,8 +165,7 @@ fn means_something(act: Act, subject: &Subject) -> bool {
             subject,
             Subject::Patient(_) | Subject::Account(_) | Subject::Record
         ),
-        Act::Export => matches!(subject, Subject::Record),
-        Act::Create | Act::Update | Act::Delete => matches!(
+        Act::Create | Act::Update | Act::Delete | Act::Export => matches!(
             subject,
             Subject::Patient(_) | Subject::Kind(_) | Subject::Record
         ),
@@ -258,6 +257,11 @@ proptest! {
         let decision = POLICIES.with(|policies| policies.decide(ask, &facts));
         prop_assert!(!decision.because().is_empty() && !decision.words().is_empty());
         prop_assert_ne!(decision.because(), ["policy-error"]);
+        if decision.ask().act == Act::Export {
+            let operator = decision.ask().identity.role() == Role::Operator;
+            let asks = matches!(decision.ask().subject, Subject::Record);
+            prop_assert!(!decision.allowed() || operator || asks);
+        }
         if bedside && chart {
             prop_assert_eq!(decision.allowed() && !opened && !glass, false);
             prop_assert_eq!(decision.allowed() && own, false);

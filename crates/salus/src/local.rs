@@ -21,6 +21,7 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::assemble::House;
 use crate::cli::View;
 use crate::config::Config;
+use crate::export::{ExportPart, Exported};
 use crate::operations::{Kind, Taken};
 use crate::policies::{Applied, Explained, Replayed, explain};
 
@@ -102,6 +103,14 @@ impl Operator {
         }
     }
 
+    /// One part of a de-identified export.
+    pub(crate) async fn export(&self, part: &ExportPart) -> Result<Exported> {
+        match self {
+            Operator::Here(house) => house.export(part).await,
+            Operator::There(socket) => call(socket, "/export", &serde_json::to_vec(part)?).await,
+        }
+    }
+
     /// Starts to fold a view again.
     pub(crate) async fn refold(&self, view: View) -> Result<u64> {
         match self {
@@ -177,6 +186,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
     axum::Router::new()
         .route("/client", post(add_client))
         .route("/take", post(take))
+        .route("/export", post(export))
         .route("/refold", post(refold))
         .route("/progress", get(progress).post(progress))
         .route("/policy/explain", post(explain_one))
@@ -192,6 +202,10 @@ async fn add_client(State(house): State<Arc<House>>, Json(new): Json<NewClient>)
 
 async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: Bytes) -> Response {
     answer(house.take(part.kind, &part.feed, bytes.to_vec()).await)
+}
+
+async fn export(State(house): State<Arc<House>>, Json(part): Json<ExportPart>) -> Response {
+    answer(house.export(&part).await)
 }
 
 async fn refold(State(house): State<Arc<House>>, Query(which): Query<Which>) -> Response {

@@ -401,7 +401,7 @@ async fn broken_glass_leaves_its_beginning_its_end_and_its_review() {
     }
     let listing = house
         .access
-        .traces(&Filter::of_patient("otto"), Page::newest(5))
+        .traces(&Filter::of_patient(vec!["otto".into()]), Page::newest(5))
         .await;
     let rows = listing.unwrap().rows;
     let seen: Vec<(What, &str, &str)> = rows
