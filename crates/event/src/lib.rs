@@ -11,7 +11,8 @@ mod time;
 
 pub use actor::{Actor, ActorKind, Role};
 pub use body::{
-    Account, AccountChange, Body, Decided, Message, Opened, Resource, Session, Unmerge, Unread,
+    Account, AccountChange, Body, Decided, Erased, KeysChanged, Message, Opened, Resource, Session,
+    Unmerge, Unread,
 };
 pub use plaintext::{Unreadable, decode, encode};
 pub use subject::{Act, Subject};

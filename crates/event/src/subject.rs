@@ -8,6 +8,8 @@ pub enum Act {
     Create,
     /// Mark a resource as no longer current.
     Delete,
+    /// Erase a patient: shred the key that reads what was sealed of them.
+    Erase,
     /// Read what a resource, a patient or a type has been.
     History,
     /// Add, change or disable an account, a client or a setting.
@@ -36,6 +38,7 @@ impl Act {
         match self {
             Act::Create => "create",
             Act::Delete => "delete",
+            Act::Erase => "erase",
             Act::History => "history",
             Act::Manage => "manage",
             Act::Read => "read",

@@ -7,9 +7,10 @@ use guard::{Ask, Facts, Identity, Policies, Relation};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-const ACTS: [Act; 12] = [
+const ACTS: [Act; 13] = [
     Act::Create,
     Act::Delete,
+    Act::Erase,
     Act::History,
     Act::Manage,
     Act::Read,
@@ -130,7 +131,7 @@ fn means_something(act: Act, subject: &Subject) -> bool {
             subject,
             Subject::Account(_) | Subject::Feed(_) | Subject::Record
         ),
-        Act::Unmerge => matches!(subject, Subject::Patient(_)),
+        Act::Erase | Act::Unmerge => matches!(subject, Subject::Patient(_)),
         Act::SignIn | Act::SignOut => matches!(subject, Subject::Account(_)),
     }
 }
@@ -193,7 +194,8 @@ proptest! {
         if decision.allowed() && chart && !bedside {
             let role = decision.ask().identity.role();
             let overseer = matches!(role, Role::Administrator | Role::PrivacyOfficer);
-            let harmless = matches!(decision.ask().act, Act::ReadMessage | Act::Unmerge);
+            let act = decision.ask().act;
+            let harmless = matches!(act, Act::Erase | Act::ReadMessage | Act::Unmerge);
             prop_assert!(!overseer || harmless);
             prop_assert!(!harmless || decision.ask().reason.as_deref() == Some("complaint"));
         }

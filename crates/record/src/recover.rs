@@ -157,6 +157,8 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
         }),
         Body::Account(_)
         | Body::Decision(_)
+        | Body::Erased(_)
+        | Body::Keys(_)
         | Body::Message(_)
         | Body::Opened(_)
         | Body::Session(_)

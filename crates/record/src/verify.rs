@@ -1,13 +1,12 @@
 //! Re-reads everything from disk and names what is wrong. Needs no running record and, but for
 //! naming patients, no keys.
 
-use std::num::NonZeroUsize;
-
 use bytes::Bytes;
 use event::Time;
 use seal::{Edge, Entry, Frontier, LogVerifier, TILE_WIDTH};
 
 use crate::config::Config;
+use crate::erased::Keyless;
 use crate::journal::{Journal, Row, SqliteJournal};
 use crate::keyring::Keyring;
 use crate::sealed::Outcome;
@@ -42,6 +41,8 @@ pub struct Report {
     pub published: u64,
     /// Bytes that were re-read and hashed.
     pub bytes: u64,
+    /// Events that cannot be read any more because a sealed order erased them.
+    pub erased: u64,
     /// What is wrong; empty: nothing.
     pub alterations: Vec<Alteration>,
 }
@@ -57,24 +58,18 @@ pub async fn verify(config: &Config, progress: impl Fn(u64, u64)) -> Outcome<Rep
         .map_err(broken)?;
     let vault = LocalVault::open(&config.vault()).map_err(broken)?;
     let log = LogVerifier::new(&keyfile::public(config)?).map_err(broken)?;
-    let keyring = match keyfile::root(config) {
-        Ok(root) if config.keyring().exists() => {
-            Keyring::open(&config.keyring(), &root, NonZeroUsize::MIN)
-                .await
-                .ok()
-        }
-        Ok(_) | Err(_) => None,
-    };
     let mut check = Check {
         journal,
         vault,
         report: Report::default(),
         edge: Edge::default(),
+        keyless: Keyless::open(config).await,
     };
     check.run(&log, progress).await?;
     let mut report = check.report;
-    if let Some(keyring) = keyring {
-        name_owners(&check.journal, &keyring, &mut report).await;
+    check.keyless.account(&check.journal, &mut report).await?;
+    if let Some(keyring) = &check.keyless.keyring {
+        name_owners(&check.journal, keyring, &mut report).await;
     }
     Ok(report)
 }
@@ -84,6 +79,7 @@ struct Check {
     vault: LocalVault,
     report: Report,
     edge: Edge,
+    keyless: Keyless,
 }
 
 impl Check {
@@ -209,6 +205,7 @@ impl Check {
 
     /// A row that was published, column by column.
     fn row(&mut self, row: &Row, sealed: &Entry) {
+        self.keyless.look(row);
         self.report.bytes += row.ciphertext.len() as u64;
         let seq = Some(row.seq);
         if row.stream != sealed.stream {

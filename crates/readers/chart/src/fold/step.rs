@@ -118,6 +118,8 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
         | Body::Decision(_)
+        | Body::Erased(_)
+        | Body::Keys(_)
         | Body::Opened(_)
         | Body::Session(_)
         | Body::Unread(_) => return None,

@@ -20,6 +20,15 @@ pub(crate) fn what(event: &Event) -> String {
                 decided.act.word().replace('-', " ")
             )
         }
+        Body::Erased(order) => {
+            let events: u64 = order
+                .events
+                .iter()
+                .map(|(first, last)| last.saturating_sub(*first).saturating_add(1))
+                .sum();
+            format!("patient erased: {events} events cannot be read any more")
+        }
+        Body::Keys(changed) => changed.what.clone(),
         Body::Message(message) => format!("message {}", message.kind),
         Body::Opened(_) => "the record was opened".to_owned(),
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
