@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Starts a fresh Salus on free ports, runs every script against it, and stops it.
+# Starts a fresh Salus on free ports, runs every script against it, and stops it; then the scripts
+# that start one of their own.
 set -euo pipefail
 
 [ $# = 1 ] || { echo "usage: $0 SALUS" >&2; exit 2; }
@@ -39,3 +40,6 @@ wait "$server" || code=$?
 server=""
 [ "$code" = 0 ] || { echo "failed: the server exited with $code after SIGTERM"; exit 1; }
 echo "ok the server exited with 0 after SIGTERM"
+
+"$here/tls.sh" "$salus"
+"$here/softhsm.sh" "$salus"

@@ -24,6 +24,8 @@ pub(crate) struct House {
     pub(crate) config: Config,
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What is folded from the record.
+    pub(crate) readers: Vec<Arc<dyn Reader>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -38,11 +40,11 @@ impl House {
         let chart = Chart::open(config.chart(), record.blind()).await?;
         let staff = Staff::open_with(&config.view("staff"), config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
-        let readers: [Arc<dyn Reader>; 3] = [staff.reader(), flow.reader(), chart.reader()];
+        let readers: Vec<Arc<dyn Reader>> = vec![staff.reader(), flow.reader(), chart.reader()];
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        for reader in readers {
-            tasks.spawn(follow(record.clone(), reader, stop.clone()));
+        for reader in &readers {
+            tasks.spawn(follow(record.clone(), Arc::clone(reader), stop.clone()));
         }
         let rooms = Rooms {
             record,
@@ -57,6 +59,7 @@ impl House {
             config,
             app,
             clock,
+            readers,
             stop,
             tasks,
         })

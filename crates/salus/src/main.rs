@@ -10,10 +10,12 @@ mod clock;
 mod commands;
 mod config;
 mod files;
+mod keeping;
 mod local;
 mod operations;
 mod output;
 mod supervise;
+mod tls;
 
 use std::process::ExitCode;
 

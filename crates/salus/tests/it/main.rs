@@ -7,7 +7,10 @@
 )]
 
 mod commands;
+mod erase;
+mod keys;
 mod kill;
 mod people;
 mod process;
 mod serving;
+mod tls;
