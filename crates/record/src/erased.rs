@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use event::{Body, Erased, Time};
 
 use crate::config::Config;
-use crate::journal::{Journal, Row, SqliteJournal};
+use crate::journal::{Journal, SqliteJournal};
 use crate::keyring::Keyring;
 use crate::sealed::Outcome;
 use crate::verify::{Alteration, Report};
@@ -39,9 +39,9 @@ impl Keyless {
     }
 
     /// Looks at one row of the journal.
-    pub(crate) fn look(&mut self, row: &Row) {
-        if self.keyring.is_some() && !self.known.contains(&row.stream) {
-            self.seen.push((row.seq, row.stream));
+    pub(crate) fn look(&mut self, seq: u64, stream: [u8; 16]) {
+        if self.keyring.is_some() && !self.known.contains(&stream) {
+            self.seen.push((seq, stream));
         }
     }
 

@@ -13,8 +13,8 @@ mod schema;
 
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, SqlitePool};
 
 pub(crate) use digest::digest;
 pub(crate) use insert::{Table, insert, repoint, supersede};
@@ -67,6 +67,7 @@ impl Store {
 
     async fn make_tables(&self) -> Outcome<()> {
         let broken = ChartError::broken("make its tables");
+        self.drop_other_layout().await.map_err(&broken)?;
         for statement in schema::DDL {
             sqlx::query(statement)
                 .execute(&self.writer)
@@ -118,6 +119,31 @@ impl Store {
         // The note goes last: a rewriting that was broken off is done again.
         let done = sqlx::query("DELETE FROM cursor WHERE id = 2");
         done.execute(&mut *writer).await.map(drop).map_err(&broken)
+    }
+
+    /// Tables of another layout go: they are folded again from the record.
+    async fn drop_other_layout(&self) -> Result<(), sqlx::Error> {
+        let tables: Vec<String> = sqlx::query_scalar(schema::NAMES)
+            .fetch_all(&self.writer)
+            .await?;
+        if !tables.iter().any(|table| table == "layout") {
+            return Ok(());
+        }
+        let layout: Option<i64> = sqlx::query_scalar("SELECT version FROM layout WHERE id = 1")
+            .fetch_optional(&self.writer)
+            .await?;
+        if layout == Some(schema::LAYOUT) {
+            return Ok(());
+        }
+        tracing::info!("the chart's tables have another layout; folding them again");
+        let mut change = self.writer.begin().await?;
+        for table in tables {
+            let statement = format!("DROP TABLE \"{table}\"");
+            sqlx::query(AssertSqlSafe(statement))
+                .execute(&mut *change)
+                .await?;
+        }
+        change.commit().await
     }
 
     /// Empties every table.

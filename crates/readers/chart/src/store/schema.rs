@@ -30,6 +30,13 @@ pub(crate) const TABLES: [(&str, &str); 12] = [
     ("layout", "SELECT id, version FROM layout ORDER BY id"),
 ];
 
+/// The layout of these tables, also of what their numbers mean. Another one is folded again.
+pub(super) const LAYOUT: i64 = 2;
+
+/// The tables that are there.
+pub(super) const NAMES: &str =
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
+
 /// What makes the tables, if they are not there.
 pub(super) const DDL: [&str; 18] = [
     // How many events are folded.
@@ -72,7 +79,7 @@ pub(super) const DDL: [&str; 18] = [
        expected INTEGER NOT NULL, place TEXT, since TEXT, people TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS stay_patient ON stay (patient)",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO layout (id, version) VALUES (1, 1) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO layout (id, version) VALUES (1, 2) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.

@@ -293,6 +293,26 @@ async fn a_refold_gives_the_same_tables() {
 }
 
 #[tokio::test]
+async fn tables_of_another_layout_are_folded_again() {
+    let house = House::new().await;
+    house.message(&result("0", "1", "0", &[SODIUM])).await;
+    house.fold_by(&house.chart, 9).await;
+    let digest = house.chart.state_digest().await.unwrap();
+    let old = house.other_chart(|_| {}).await;
+    house.fold_by(&old, 9).await;
+    let path = house.other_path();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let earlier = sqlx::query("UPDATE layout SET version = 1");
+    earlier.execute(&pool).await.unwrap();
+    pool.close().await;
+    let again = house.other_chart(|_| {}).await;
+    assert_eq!(*again.folded().borrow(), 0);
+    house.fold_by(&again, 9).await;
+    assert_eq!(again.state_digest().await.unwrap(), digest);
+}
+
+#[tokio::test]
 async fn a_batch_read_before_a_refold_is_not_folded_after_it() {
     let house = House::new().await;
     for n in 0..4 {

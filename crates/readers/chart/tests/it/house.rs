@@ -48,9 +48,14 @@ impl House {
         }
     }
 
+    /// Where the second chart is kept.
+    pub(crate) fn other_path(&self) -> std::path::PathBuf {
+        self.folder.path().join("data/views/other.db")
+    }
+
     /// A second chart of the same record.
     pub(crate) async fn other_chart(&self, change: impl Fn(&mut Config)) -> Chart {
-        let mut config = Config::at(self.folder.path().join("data/views/other.db"));
+        let mut config = Config::at(self.other_path());
         change(&mut config);
         Chart::open(config, self.record.blind()).await.unwrap()
     }
