@@ -78,6 +78,8 @@ impl Default for Config {
     }
 }
 
+static TLS13_ALONE: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
+
 /// The oldest version of TLS that is spoken. The newest that both sides know is taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TlsMin {
@@ -94,8 +96,8 @@ impl TlsMin {
     /// The versions that are spoken.
     pub fn versions(self) -> &'static [&'static rustls::SupportedProtocolVersion] {
         match self {
-            TlsMin::Tls12 => &[&rustls::version::TLS13, &rustls::version::TLS12],
-            TlsMin::Tls13 => &[&rustls::version::TLS13],
+            TlsMin::Tls12 => rustls::ALL_VERSIONS,
+            TlsMin::Tls13 => TLS13_ALONE,
         }
     }
 }

@@ -46,7 +46,7 @@ fn only(which: Which) -> Filter {
 
 fn mixed() -> Vec<Event> {
     let mut odd = message("lab", "ORU^R01", "3");
-    if let event::Body::Message(message) = &mut odd.body {
+    if let Body::Message(message) = &mut odd.body {
         message.complaints.push("OBX-3 is empty".into());
     }
     vec![

@@ -63,7 +63,7 @@ async fn a_rotation_that_is_broken_off_loses_nothing_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     filled(folder.path()).await.stop().await;
     let mut halves = 0;
-    for polls in (0..80).step_by(2) {
+    for polls in (0..80).step_by(4) {
         let record = open(folder.path()).await;
         CutShort(Box::pin(record.rotate_keys()), polls).await;
         drop(record);
@@ -89,7 +89,7 @@ async fn a_new_root_that_is_broken_off_leaves_one_that_opens() {
     drop(record);
     let key = data(folder.path()).join("keys/root.key");
     let mut changes = 0;
-    for polls in 0..50 {
+    for polls in (0..50).step_by(2) {
         let before = std::fs::read(&key).unwrap();
         let record = open(folder.path()).await;
         CutShort(Box::pin(record.rotate_root()), polls).await;
@@ -105,7 +105,7 @@ async fn a_new_root_that_is_broken_off_leaves_one_that_opens() {
         assert!(!data(folder.path()).join("keys/root.key.next").exists());
         changes += usize::from(std::fs::read(&key).unwrap() != before);
     }
-    assert!((1..50).contains(&changes), "{changes}");
+    assert!((1..25).contains(&changes), "{changes}");
     assert_eq!(verified(folder.path()).await.alterations, []);
 }
 
