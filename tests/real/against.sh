@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Starts a fresh Salus on free ports, runs every script against it, and stops it.
+# Starts a fresh Salus on free ports, runs every script against it, and stops it; then the scripts
+# that start one of their own.
 set -euo pipefail
 
 [ $# = 1 ] || { echo "usage: $0 SALUS" >&2; exit 2; }
@@ -41,3 +42,5 @@ server=""
 echo "ok the server exited with 0 after SIGTERM"
 
 "$here/audit.sh" "$salus"
+"$here/tls.sh" "$salus"
+"$here/softhsm.sh" "$salus"

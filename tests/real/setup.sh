@@ -9,7 +9,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 mkdir -p "$home"
 
 need_apt=()
-for pair in go:golang-go chromium:chromium chromedriver:chromium-driver python3:python3 node:nodejs npm:npm curl:curl openssl:openssl; do
+for pair in go:golang-go chromium:chromium chromedriver:chromium-driver python3:python3 node:nodejs npm:npm curl:curl openssl:openssl softhsm2-util:softhsm2; do
     command -v "${pair%%:*}" >/dev/null || need_apt+=("${pair#*:}")
 done
 [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] || need_apt+=(golang-golang-x-mod-dev)

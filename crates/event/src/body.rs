@@ -21,6 +21,10 @@ pub enum Body {
     ExportAnswered(ExportAnswered),
     /// Somebody asks to take out data of many patients.
     ExportAsked(ExportAsked),
+    /// Patients were erased: their keys are gone, and their events stay as bytes that nothing opens.
+    Erased(Erased),
+    /// Something was done with the keys of the whole record.
+    Keys(KeysChanged),
     /// An HL7 v2 message; the raw bytes are the message as it stood between the frame's marks.
     Message(Message),
     /// The record was opened: always its first event, so that index 0 is never a version.
@@ -72,6 +76,36 @@ pub struct Message {
 pub struct Opened {
     /// The log's origin line (C2SP tlog-checkpoint).
     pub origin: String,
+}
+
+/// An order to erase, carried out. It holds no patient data: the actor and the reason of the event
+/// say who ordered it and why, the rest says what cannot be read any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erased {
+    /// Why, as it was typed.
+    pub reason: String,
+    /// The random names of the streams whose keys were shredded, in hex.
+    pub streams: Vec<String>,
+    /// Blind marks of the patients, by which views find what they hold of them.
+    pub patients: Vec<String>,
+    /// The events that cannot be read any more: first and last index of each run.
+    pub events: Vec<(u64, u64)>,
+}
+
+impl Erased {
+    /// Whether this event cannot be read any more because of this order.
+    pub fn covers(&self, index: u64) -> bool {
+        let runs = self.events.partition_point(|(first, _)| *first <= index);
+        let run = runs.checked_sub(1).and_then(|place| self.events.get(place));
+        run.is_some_and(|(_, last)| index <= *last)
+    }
+}
+
+/// Something was done with the keys of the whole record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeysChanged {
+    /// What, in words.
+    pub what: String,
 }
 
 /// A FHIR R4 resource that was created, replaced or deleted through the FHIR door.
@@ -174,4 +208,21 @@ pub struct Unmerge {
     pub survivor: String,
     /// The reason that was typed.
     pub reason: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_to_erase_covers_its_runs_and_nothing_else() {
+        let order = Erased {
+            reason: "expired".into(),
+            streams: Vec::new(),
+            patients: Vec::new(),
+            events: vec![(3, 5), (9, 9)],
+        };
+        let covered: Vec<u64> = (0..12).filter(|index| order.covers(*index)).collect();
+        assert_eq!(covered, [3, 4, 5, 9]);
+    }
 }

@@ -15,7 +15,8 @@ mod time;
 pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Shown};
 pub use actor::{Actor, ActorKind, Role};
 pub use body::{
-    Account, AccountChange, Body, Decided, Message, Opened, Resource, Session, Unmerge, Unread,
+    Account, AccountChange, Body, Decided, Erased, KeysChanged, Message, Opened, Resource, Session,
+    Unmerge, Unread,
 };
 pub use known::{Consent, Considered, Facts, Relation, Taking};
 pub use oversight::{Glass, GlassVerdict, PolicyChange};

@@ -14,6 +14,8 @@ pub enum Act {
     Delete,
     /// Take charts out of the house as a file; ask for that, or agree to it.
     Export,
+    /// Erase a patient: shred the key that reads what was sealed of them.
+    Erase,
     /// Read what a resource, a patient or a type has been.
     History,
     /// Add, change or disable an account, a client or a setting.
@@ -47,6 +49,7 @@ impl Act {
             Act::Create => "create",
             Act::Delete => "delete",
             Act::Export => "export",
+            Act::Erase => "erase",
             Act::History => "history",
             Act::Manage => "manage",
             Act::Read => "read",

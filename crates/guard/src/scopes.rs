@@ -94,6 +94,7 @@ pub(crate) fn letter(act: Act, subject: &Subject) -> Option<char> {
         | Act::Manage
         | Act::ReadMessage
         | Act::Review
+        | Act::Erase
         | Act::Send
         | Act::SignIn
         | Act::SignOut

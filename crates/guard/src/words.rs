@@ -84,6 +84,11 @@ pub(crate) fn needed(ask: &Ask, facts: &Facts) -> String {
         (_, Subject::Patient(_)) if ask.act == Act::Unmerge => {
             "taking a merge back needs an administrator and a typed reason".to_owned()
         }
+        (_, Subject::Patient(_)) if ask.act == Act::Erase => {
+            "erasing a patient needs an administrator, or the operator of this machine, and a typed \
+             reason"
+                .to_owned()
+        }
         _ => general(ask),
     }
 }

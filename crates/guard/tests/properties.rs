@@ -7,11 +7,12 @@ use guard::{Ask, Consent, Facts, Identity, Policies, Relation};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-const ACTS: [Act; 16] = [
+const ACTS: [Act; 17] = [
     Act::BreakGlass,
     Act::Audit,
     Act::Create,
     Act::Delete,
+    Act::Erase,
     Act::Export,
     Act::History,
     Act::Manage,
@@ -176,7 +177,9 @@ fn means_something(act: Act, subject: &Subject) -> bool {
             subject,
             Subject::Account(_) | Subject::Feed(_) | Subject::Record
         ),
-        Act::BreakGlass | Act::Review | Act::Unmerge => matches!(subject, Subject::Patient(_)),
+        Act::BreakGlass | Act::Erase | Act::Review | Act::Unmerge => {
+            matches!(subject, Subject::Patient(_))
+        }
         Act::SignIn | Act::SignOut => matches!(subject, Subject::Account(_)),
     }
 }
@@ -271,8 +274,12 @@ proptest! {
         if decision.allowed() && chart && !bedside {
             let role = decision.ask().identity.role();
             let overseer = matches!(role, Role::Administrator | Role::PrivacyOfficer);
-            let reasoned = matches!(decision.ask().act, Act::ReadMessage | Act::Review | Act::Unmerge);
-            let harmless = reasoned || decision.ask().act == Act::Audit;
+            let act = decision.ask().act;
+            let reasoned = matches!(
+                act,
+                Act::Erase | Act::ReadMessage | Act::Review | Act::Unmerge
+            );
+            let harmless = reasoned || act == Act::Audit;
             prop_assert!(!overseer || harmless);
             prop_assert!(!reasoned || decision.ask().reason.as_deref() == Some("complaint"));
         }

@@ -1,6 +1,8 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::root::RootConfig;
+
 /// Where the record lives and what it may use.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -20,6 +22,8 @@ pub struct Config {
     pub keys_cached_max: NonZeroUsize,
     /// Time between checkpoints, in milliseconds.
     pub checkpoint_interval_ms: u64,
+    /// Where the root of all keys is kept.
+    pub root: RootConfig,
 }
 
 impl Config {
@@ -34,6 +38,7 @@ impl Config {
             recent_writes_max: 200_000,
             keys_cached_max: NonZeroUsize::new(20_000).unwrap_or(NonZeroUsize::MIN),
             checkpoint_interval_ms: 1_000,
+            root: RootConfig::File,
         }
     }
 
@@ -51,5 +56,13 @@ impl Config {
 
     pub(crate) fn keys(&self) -> PathBuf {
         self.data.join("keys")
+    }
+
+    pub(crate) fn root_key(&self) -> PathBuf {
+        self.keys().join("root.key")
+    }
+
+    pub(crate) fn next_root_key(&self) -> PathBuf {
+        self.keys().join("root.key.next")
     }
 }

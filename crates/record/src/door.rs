@@ -9,8 +9,8 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use event::{Actor, Body, Clock, Event, Glass, Opened, Subject, Time};
 use guard::{Admitted, Decision, Standing, admit};
-use seal::{Compressor, Frontier, Key, derive};
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use seal::{Compressor, Frontier, Key, LogKey};
+use tokio::sync::{Mutex, RwLock, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -47,6 +47,10 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) publisher: Publisher,
     pub(crate) blind: Blind,
+    /// Held for reading while something is sealed, for writing while a key is shredded.
+    pub(crate) quiet: RwLock<()>,
+    /// Held while keys are rotated or shredded.
+    pub(crate) maintenance: Mutex<()>,
     groups: StdMutex<Option<mpsc::Sender<Group>>>,
     grown: watch::Receiver<u64>,
     head: watch::Sender<Option<Published>>,
@@ -62,7 +66,7 @@ impl Record {
     /// # Errors
     /// [`Error::Broken`] if it cannot be read, is in use, or is not what was published.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Outcome<Record> {
-        let keys = keyfile::open(&config)?;
+        let key = keyfile::open(&config)?;
         let journal = SqliteJournal::open(&config.journal())
             .await
             .map_err(broken)?;
@@ -71,7 +75,7 @@ impl Record {
             journal: Arc::new(journal),
             vault: Arc::new(vault),
         };
-        Record::start(config, parts, keys, clock).await
+        Record::start(config, parts, key, clock).await
     }
 
     /// Like [`Record::open`], with a journal and a vault of the caller's.
@@ -79,14 +83,14 @@ impl Record {
     /// # Errors
     /// As [`Record::open`].
     pub async fn open_with(config: Config, parts: Parts, clock: Arc<dyn Clock>) -> Outcome<Record> {
-        let keys = keyfile::open(&config)?;
-        Record::start(config, parts, keys, clock).await
+        let key = keyfile::open(&config)?;
+        Record::start(config, parts, key, clock).await
     }
 
     async fn start(
         config: Config,
         parts: Parts,
-        keys: keyfile::KeyFiles,
+        key: LogKey,
         clock: Arc<dyn Clock>,
     ) -> Outcome<Record> {
         let lock = lock(&config)?;
@@ -98,31 +102,35 @@ impl Record {
                 "`keyring.db` is missing: without it no event can be read; put your copy back",
             ));
         }
-        let keyring = Keyring::open(&config.keyring(), &keys.root, config.keys_cached_max).await?;
+        let keyring = Keyring::open(&config, config.keys_cached_max, clock.now()).await?;
         let (grown_to, grown) = watch::channel(frontier.size());
         let (groups, queue) = mpsc::channel(config.queue_events_max);
         let publisher = Publisher {
             journal: Arc::clone(&journal),
             vault: Arc::clone(&vault),
             clock: Arc::clone(&clock),
-            key: keys.log,
+            key,
             last: Mutex::new(None),
         };
         let inner = Arc::new(Inner {
             config,
             journal,
             vault,
+            blind: blind(keyring.blind()),
             keyring,
             clock,
             publisher,
-            blind: blind(&keys.root),
+            quiet: RwLock::new(()),
+            maintenance: Mutex::new(()),
             groups: StdMutex::new(Some(groups)),
             grown,
             head: watch::Sender::new(None),
             tasks: Mutex::new(Vec::new()),
             _lock: lock,
         });
+        inner.settle_keys().await?;
         recover::recover(&inner).await?;
+        inner.settle_erasures().await?;
         inner
             .head
             .send_replace(inner.publisher.last.lock().await.clone());
@@ -168,6 +176,12 @@ impl Record {
     /// [`Error::Stopped`], [`Error::Broken`]. On an error nothing of the group is sealed, except
     /// that a commit whose outcome the database could not tell may have happened.
     pub async fn admit(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
+        let _loud = self.inner.quiet.read().await;
+        self.admit_now(events).await
+    }
+
+    /// Seals events while nobody else may.
+    pub(crate) async fn admit_now(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
@@ -389,8 +403,7 @@ async fn publish_now_and_then(inner: std::sync::Weak<Inner>) {
     }
 }
 
-pub(crate) fn blind(root: &Key) -> Blind {
-    let key = derive(root, "salus/blind/v1");
+fn blind(key: &Key) -> Blind {
     Blind(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key.bytes())))
 }
 

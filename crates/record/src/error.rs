@@ -19,6 +19,9 @@ pub enum Error {
         /// Logical id.
         id: String,
     },
+    /// Nothing was ever sealed for this patient, or they were erased already.
+    #[error("nothing is sealed for this patient: the id is wrong, or they were erased already")]
+    NoSuchPatient,
     /// There is no event with this index.
     #[error("there is no event {0} in the record")]
     NoSuchIndex(u64),

@@ -10,38 +10,31 @@ use seal::{Key, LogKey};
 
 use crate::Error;
 use crate::config::Config;
+use crate::root::RootConfig;
 use crate::sealed::Outcome;
 
-const ROOT: &str = "root.key";
 const LOG: &str = "log.key";
 const PUBLIC: &str = "log.pub";
 
-pub(crate) struct KeyFiles {
-    pub(crate) root: Key,
-    pub(crate) log: LogKey,
-}
-
-/// Reads the keys; makes them if the record is new.
+/// Reads the log's key; makes it and the root key's file if the record is new.
 ///
 /// INVARIANT: keys are never made beside a record that exists, or its data would seem lost.
-pub(crate) fn open(config: &Config) -> Outcome<KeyFiles> {
+pub(crate) fn open(config: &Config) -> Outcome<LogKey> {
     make_folder(&config.data)?;
     make_folder(&config.keys())?;
     make_folder(&config.vault())?;
-    let (root, log) = (config.keys().join(ROOT), config.keys().join(LOG));
+    let (root, log) = (config.root_key(), config.keys().join(LOG));
     if !root.exists() && !log.exists() && !config.journal().exists() {
+        if config.root == RootConfig::File {
+            write_root(&root, &new_key()?)?;
+        }
         let mut bytes = [0; 32];
-        fill(&mut bytes)?;
-        write_new(&root, &hex(&bytes))?;
         fill(&mut bytes)?;
         let key = LogKey::new(&config.origin, &bytes).map_err(broken)?;
         write_new(&log, key.secret())?;
         write_new(&config.keys().join(PUBLIC), key.public())?;
     }
-    Ok(KeyFiles {
-        root: read_root(&root)?,
-        log: LogKey::from_secret(read(&log)?.trim()).map_err(broken)?,
-    })
+    LogKey::from_secret(read(&log)?.trim()).map_err(broken)
 }
 
 /// The log's public key, from the data folder.
@@ -49,15 +42,31 @@ pub(crate) fn public(config: &Config) -> Outcome<String> {
     read(&config.keys().join(PUBLIC)).map(|text| text.trim().to_owned())
 }
 
-/// The root key, from the data folder.
-pub(crate) fn root(config: &Config) -> Outcome<Key> {
-    read_root(&config.keys().join(ROOT))
+/// A new random key.
+pub(crate) fn new_key() -> Outcome<Key> {
+    let mut bytes = [0; 32];
+    fill(&mut bytes)?;
+    Ok(Key::new(bytes))
 }
 
-fn read_root(path: &Path) -> Outcome<Key> {
+/// A root key from a file.
+pub(crate) fn read_root(path: &Path) -> Outcome<Key> {
     let text = read(path)?;
-    let bytes = unhex(text.trim()).ok_or_else(|| broken("`root.key` is not 64 hex digits"))?;
+    let bytes = unhex(text.trim())
+        .ok_or_else(|| broken(format!("`{}` is not 64 hex digits", path.display())))?;
     Ok(Key::new(bytes))
+}
+
+/// A root key into a file that is not there yet; durable on return.
+pub(crate) fn write_root(path: &Path, key: &Key) -> Outcome<()> {
+    write_new(path, &hex(key.bytes()))?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Makes what was made, renamed or removed in a folder durable.
+pub(crate) fn sync_folder(path: &Path) -> Outcome<()> {
+    let synced = fs::File::open(path).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| broken(format!("`{}`: {error}", path.display())))
 }
 
 fn read(path: &Path) -> Outcome<String> {
@@ -69,7 +78,7 @@ fn read(path: &Path) -> Outcome<String> {
     })
 }
 
-fn make_folder(path: &Path) -> Outcome<()> {
+pub(crate) fn make_folder(path: &Path) -> Outcome<()> {
     let made = fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)

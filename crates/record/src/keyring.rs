@@ -1,24 +1,29 @@
-//! Keys: root key -> wrapping key -> one key a patient, kept apart from the record's backups.
+//! Keys: root key -> key-encryption key -> one key a patient, kept apart from the record's backups.
 
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use event::Subject;
+use event::{Subject, Time};
 use lru::LruCache;
 use seal::{Key, derive, unwrap, wrap};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
-use crate::Error;
+use crate::root::{self, RootKey, Sample};
 use crate::sealed::Outcome;
+use crate::{Config, Error};
 
 const MIGRATION: &str = include_str!("../migrations/keyring-sqlite.sql");
-const GENERATION: i64 = 1;
+/// The name under which tags of patients, resources and messages are made.
+const TAGGING: &str = "salus/tag/v1";
+/// The name under which stable ids are made from identifiers.
+const BLIND: &str = "salus/blind/v1";
 
 /// The name and the key of one stream.
 #[derive(Clone)]
@@ -29,45 +34,84 @@ pub(crate) struct Stream {
 
 /// The ring of keys.
 pub(crate) struct Keyring {
-    pool: SqlitePool,
-    wrapping: Key,
+    pub(crate) pool: SqlitePool,
+    pub(crate) wrapping: RwLock<Wrapping>,
     tagging: hmac::Key,
+    blind: Key,
     by_tag: Mutex<LruCache<[u8; 16], Stream>>,
     by_name: Mutex<LruCache<[u8; 16], Key>>,
+    /// What was shredded since it was opened: a key that a reader held at that moment must not
+    /// come back into the caches.
+    gone: RwLock<HashSet<[u8; 16]>>,
     random: SystemRandom,
 }
 
+/// The key-encryption keys by generation; the last one wraps.
+#[derive(Clone, Default)]
+pub(crate) struct Wrapping(pub(crate) BTreeMap<i64, Key>);
+
+impl Wrapping {
+    /// The generation that wraps, and its key.
+    pub(crate) fn current(&self) -> Outcome<(i64, &Key)> {
+        let last = self.0.last_key_value();
+        let (generation, key) = last.ok_or_else(|| broken("there is no key-encryption key"))?;
+        Ok((*generation, key))
+    }
+
+    pub(crate) fn unwrap(&self, generation: i64, wrapped: &[u8], name: &[u8]) -> Outcome<Key> {
+        let outer = self.0.get(&generation).ok_or_else(|| {
+            broken(format!(
+                "key-encryption key {generation} is missing; put your copy back"
+            ))
+        })?;
+        unwrap(outer, wrapped, name).map_err(broken)
+    }
+}
+
 impl Keyring {
-    /// Opens (or makes) the keyring in `path` under the root key.
+    /// Opens (or makes) the keyring of a record under its root key. `now` dates what is made.
     ///
     /// INVARIANT: an empty keyring is never made beside a record that has events.
-    pub(crate) async fn open(path: &Path, root: &Key, cached: NonZeroUsize) -> Outcome<Keyring> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .pragma("secure_delete", "ON");
-        let pool = SqlitePoolOptions::new()
-            .test_before_acquire(false)
-            .max_connections(1)
-            .connect_with(options)
-            .await;
-        let pool = pool.map_err(broken)?;
-        sqlx::raw_sql(MIGRATION)
-            .execute(&pool)
-            .await
-            .map_err(broken)?;
+    pub(crate) async fn open(config: &Config, cached: NonZeroUsize, now: Time) -> Outcome<Keyring> {
+        let pool = pool(&config.keyring()).await?;
+        let root = root::open(config, sample(&pool).await?.as_ref())?;
         let random = SystemRandom::new();
-        let wrapping = wrapping_key(&pool, root, &random).await?;
+        let wrapping = wrapping_keys(&pool, root.as_ref(), now).await?;
+        let tagging = fixed(&pool, root.as_ref(), TAGGING).await?;
         Ok(Keyring {
-            pool,
-            wrapping,
-            tagging: hmac::Key::new(hmac::HMAC_SHA256, derive(root, "salus/tag/v1").bytes()),
+            wrapping: RwLock::new(wrapping),
+            tagging: hmac::Key::new(hmac::HMAC_SHA256, tagging.bytes()),
+            blind: fixed(&pool, root.as_ref(), BLIND).await?,
             by_tag: Mutex::new(LruCache::new(cached)),
             by_name: Mutex::new(LruCache::new(cached)),
+            gone: RwLock::new(HashSet::new()),
             random,
+            pool,
         })
+    }
+
+    /// The key under which stable ids are made from identifiers.
+    pub(crate) fn blind(&self) -> &Key {
+        &self.blind
+    }
+
+    pub(crate) fn wrapping(&self) -> Wrapping {
+        self.wrapping
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Forgets what is cached of streams that were shredded, for good.
+    pub(crate) fn forget(&self, names: &[[u8; 16]]) {
+        let mut gone = self.gone.write().unwrap_or_else(PoisonError::into_inner);
+        gone.extend(names);
+        if let Ok(mut by_name) = self.by_name.lock() {
+            names.iter().for_each(|name| drop(by_name.pop(name)));
+        }
+        if let Ok(mut by_tag) = self.by_tag.lock() {
+            by_tag.clear();
+        }
     }
 
     /// Closes the file.
@@ -97,12 +141,19 @@ impl Keyring {
         if let Some(key) = cached(&self.by_name, name) {
             return Ok(Some(key));
         }
-        let row = sqlx::query("SELECT wrapped FROM stream WHERE stream = $1").bind(name.to_vec());
-        let Some(row) = row.fetch_optional(&self.pool).await.map_err(broken)? else {
+        let row = sqlx::query("SELECT generation, wrapped FROM stream WHERE stream = $1");
+        let row = row.bind(name.to_vec()).fetch_optional(&self.pool).await;
+        let Some(row) = row.map_err(broken)? else {
             return Ok(None);
         };
-        let wrapped: Vec<u8> = row.try_get(0).map_err(broken)?;
-        let key = unwrap(&self.wrapping, &wrapped, name).map_err(broken)?;
+        let generation: i64 = row.try_get(0).map_err(broken)?;
+        let wrapped: Vec<u8> = row.try_get(1).map_err(broken)?;
+        let key = self.wrapping().unwrap(generation, &wrapped, name)?;
+        // Held until the key is kept, so that it cannot be shredded in between.
+        let gone = self.gone.read().unwrap_or_else(PoisonError::into_inner);
+        if gone.contains(name) {
+            return Ok(None);
+        }
         keep(&self.by_name, *name, key.clone());
         Ok(Some(key))
     }
@@ -156,14 +207,16 @@ impl Keyring {
         self.random(&mut key)?;
         self.random(&mut nonce)?;
         let key = Key::new(key);
-        let wrapped = wrap(&self.wrapping, &key, &name, nonce).map_err(broken)?;
+        let wrapping = self.wrapping();
+        let (generation, outer) = wrapping.current()?;
+        let wrapped = wrap(outer, &key, &name, nonce).map_err(broken)?;
         sqlx::query(
             "INSERT INTO stream (stream, tag, generation, wrapped, subject) \
              VALUES ($1, $2, $3, $4, $5)",
         )
         .bind(name.to_vec())
         .bind(tag.to_vec())
-        .bind(GENERATION)
+        .bind(generation)
         .bind(wrapped)
         .bind(mask(&key, label.as_bytes()))
         .execute(&mut *tx)
@@ -178,7 +231,7 @@ impl Keyring {
         tx: &mut Transaction<'_, Sqlite>,
         tag: &[u8; 16],
     ) -> Outcome<Option<Stream>> {
-        let row = sqlx::query("SELECT stream, wrapped FROM stream WHERE tag = $1");
+        let row = sqlx::query("SELECT stream, generation, wrapped FROM stream WHERE tag = $1");
         let row = row
             .bind(tag.to_vec())
             .fetch_optional(&mut **tx)
@@ -189,8 +242,9 @@ impl Keyring {
         let name: [u8; 16] = name
             .try_into()
             .map_err(|_| broken("a stream name is too short"))?;
-        let wrapped: Vec<u8> = row.try_get(1).map_err(broken)?;
-        let key = unwrap(&self.wrapping, &wrapped, &name).map_err(broken)?;
+        let generation: i64 = row.try_get(1).map_err(broken)?;
+        let wrapped: Vec<u8> = row.try_get(2).map_err(broken)?;
+        let key = self.wrapping().unwrap(generation, &wrapped, &name)?;
         Ok(Some(Stream { name, key }))
     }
 }
@@ -205,30 +259,121 @@ fn mask(key: &Key, label: &[u8]) -> Vec<u8> {
     out
 }
 
-async fn wrapping_key(pool: &SqlitePool, root: &Key, random: &SystemRandom) -> Outcome<Key> {
-    const CONTEXT: &[u8] = b"salus/wrapping/1";
-    let row = sqlx::query("SELECT wrapped FROM wrapping WHERE generation = $1").bind(GENERATION);
-    if let Some(row) = row.fetch_optional(pool).await.map_err(broken)? {
-        let wrapped: Vec<u8> = row.try_get(0).map_err(broken)?;
-        return unwrap(root, &wrapped, CONTEXT)
-            .map_err(|_| broken("the root key is not the one this keyring was made with"));
+/// The file, opened with everything that is deleted from it overwritten.
+pub(crate) async fn pool(path: &Path) -> Outcome<SqlitePool> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("secure_delete", "ON")
+        .pragma("temp_store", "memory");
+    let pool = SqlitePoolOptions::new()
+        .test_before_acquire(false)
+        .max_connections(1)
+        .connect_with(options)
+        .await;
+    let pool = pool.map_err(broken)?;
+    let made = sqlx::raw_sql(MIGRATION).execute(&pool).await;
+    made.map_err(broken)?;
+    Ok(pool)
+}
+
+/// The oldest wrapped key-encryption key, if there is one: it tells which root made it.
+pub(crate) async fn sample(pool: &SqlitePool) -> Outcome<Option<Sample>> {
+    let row =
+        sqlx::query_as("SELECT generation, wrapped FROM wrapping ORDER BY generation LIMIT 1");
+    let row: Option<(i64, Vec<u8>)> = row.fetch_optional(pool).await.map_err(broken)?;
+    Ok(row.map(|(generation, wrapped)| Sample {
+        context: kek_context(generation),
+        wrapped,
+    }))
+}
+
+/// What a generation of the key-encryption key is bound to.
+pub(crate) fn kek_context(generation: i64) -> String {
+    format!("salus/wrapping/{generation}")
+}
+
+async fn wrapping_keys(pool: &SqlitePool, root: &dyn RootKey, now: Time) -> Outcome<Wrapping> {
+    let mut keys = BTreeMap::new();
+    let rows: Vec<(i64, Vec<u8>)> =
+        sqlx::query_as("SELECT generation, wrapped FROM wrapping ORDER BY generation")
+            .fetch_all(pool)
+            .await
+            .map_err(broken)?;
+    for (generation, wrapped) in rows {
+        let key = root.unwrap(&wrapped, kek_context(generation).as_bytes())?;
+        keys.insert(generation, key);
     }
-    let (mut key, mut nonce) = ([0; 32], [0; 12]);
-    random
-        .fill(&mut key)
-        .map_err(|_| broken("the system has no randomness"))?;
-    random
-        .fill(&mut nonce)
-        .map_err(|_| broken("the system has no randomness"))?;
-    let key = Key::new(key);
-    let wrapped = wrap(root, &key, CONTEXT, nonce).map_err(broken)?;
+    if keys.is_empty() {
+        let mut tx = pool.begin().await.map_err(broken)?;
+        let key = add_kek(&mut tx, root, 1).await?;
+        note(&mut tx, "kek/1", now.millis()).await?;
+        note(&mut tx, "root", now.millis()).await?;
+        tx.commit().await.map_err(broken)?;
+        keys.insert(1, key);
+    }
+    Ok(Wrapping(keys))
+}
+
+/// Adds a new key-encryption key.
+pub(crate) async fn add_kek(
+    tx: &mut SqliteConnection,
+    root: &dyn RootKey,
+    generation: i64,
+) -> Outcome<Key> {
+    let key = crate::keyfile::new_key()?;
+    let wrapped = root.wrap(&key, kek_context(generation).as_bytes())?;
     sqlx::query("INSERT INTO wrapping (generation, wrapped) VALUES ($1, $2)")
-        .bind(GENERATION)
+        .bind(generation)
         .bind(wrapped)
-        .execute(pool)
+        .execute(tx)
         .await
         .map_err(broken)?;
     Ok(key)
+}
+
+/// Notes a number under a name: times in milliseconds, counts.
+pub(crate) async fn note(tx: &mut SqliteConnection, name: &str, value: i64) -> Outcome<()> {
+    let query = sqlx::query(
+        "INSERT INTO note (name, value) VALUES ($1, $2) \
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    );
+    let done = query.bind(name).bind(value).execute(tx).await;
+    done.map(drop).map_err(broken)
+}
+
+/// A key that never changes, whatever is rotated: what is made with it must be found again. Older
+/// keyrings derived it from the root; from now on it is wrapped like the others.
+async fn fixed(pool: &SqlitePool, root: &dyn RootKey, name: &str) -> Outcome<Key> {
+    let row = sqlx::query_scalar("SELECT wrapped FROM fixed WHERE name = $1").bind(name);
+    let wrapped: Option<Vec<u8>> = row.fetch_optional(pool).await.map_err(broken)?;
+    if let Some(wrapped) = wrapped {
+        return root.unwrap(&wrapped, name.as_bytes());
+    }
+    let key = match root.derived(name) {
+        Some(key) => key,
+        None => crate::keyfile::new_key()?,
+    };
+    let wrapped = root.wrap(&key, name.as_bytes())?;
+    let insert = sqlx::query("INSERT INTO fixed (name, wrapped) VALUES ($1, $2)");
+    let done = insert.bind(name).bind(wrapped).execute(pool).await;
+    done.map_err(broken)?;
+    Ok(key)
+}
+
+/// Rewrites the file, so that nothing of what was deleted is left in it or beside it.
+pub(crate) async fn scrub(pool: &SqlitePool) -> Outcome<()> {
+    sqlx::query("VACUUM").execute(pool).await.map_err(broken)?;
+    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
+    let row = row.fetch_one(pool).await.map_err(broken)?;
+    let busy: i64 = row.try_get(0).map_err(broken)?;
+    if busy == 0 {
+        Ok(())
+    } else {
+        Err(broken("something else reads the keyring; try again"))
+    }
 }
 
 fn cached<V: Clone>(cache: &Mutex<LruCache<[u8; 16], V>>, at: &[u8; 16]) -> Option<V> {
@@ -241,7 +386,7 @@ fn keep<V>(cache: &Mutex<LruCache<[u8; 16], V>>, at: [u8; 16], value: V) {
     }
 }
 
-fn broken(why: impl ToString) -> Error {
+pub(crate) fn broken(why: impl ToString) -> Error {
     Error::Broken {
         doing: "use the keyring",
         why: why.to_string(),

@@ -5,7 +5,10 @@
 
 mod config;
 mod door;
+mod erase;
+mod erased;
 mod error;
+mod escrow;
 pub mod journal;
 mod keyfile;
 mod keyring;
@@ -13,15 +16,22 @@ mod publisher;
 mod read;
 mod reader;
 mod recover;
+mod root;
+mod rotate;
 mod sealed;
 mod sequencer;
+mod shred;
 pub mod vault;
 mod verify;
 
 pub use config::Config;
 pub use door::{Parts, Record};
+pub use erase::Erasure;
 pub use error::Error;
+pub use escrow::recover_root;
 pub use read::{Head, Proved, head, prove};
 pub use reader::{Reader, ReaderError, follow};
+pub use root::{Pkcs11Config, RootConfig, RootKey};
+pub use rotate::{Generation, KeysReport, Rotated, keys};
 pub use sealed::{Blind, Permit, Receipt, Sealed, Witnessed};
 pub use verify::{Alteration, Report, verify};

@@ -277,6 +277,11 @@ async fn stored_hash(vault: &dyn Vault, stored: u64, size: u64) -> Outcome<Hash>
         .ok_or_else(missing)
 }
 
+/// One event, by a key that the caller has.
+pub(crate) fn open_with(row: &Row, key: &Key) -> Outcome<Sealed> {
+    open_row(&mut decompressor()?, row, key)
+}
+
 fn open_all(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Vec<Sealed>> {
     let with_key = rows
         .iter()

@@ -26,6 +26,12 @@ pub trait Reader: Send + Sync + 'static {
     /// order and begins at the cursor or, where events were erased, behind it. What is returned
     /// goes back through the door.
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError>;
+
+    /// Cleans up after what was folded, when there is nothing more to fold: a view that held
+    /// something of a patient who was erased ([`event::Erased`]) leaves no trace of it in its file.
+    async fn tidy(&self) -> Result<(), ReaderError> {
+        Ok(())
+    }
 }
 
 /// Why a reader could not go on; [`follow`] tries again.
@@ -72,7 +78,10 @@ async fn catch_up(
     let mut ahead: Option<Ahead> = None;
     loop {
         let from = reader.cursor().await.map_err(|why| why.to_string())?;
-        if from >= record.size() || stop.is_cancelled() {
+        if from >= record.size() {
+            return reader.tidy().await.map_err(|why| why.to_string());
+        }
+        if stop.is_cancelled() {
             return Ok(());
         }
         // A view that was dropped meanwhile wants other events than those that were read ahead.

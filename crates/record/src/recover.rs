@@ -166,6 +166,8 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
         | Body::Glass(_)
+        | Body::Erased(_)
+        | Body::Keys(_)
         | Body::Message(_)
         | Body::Opened(_)
         | Body::PolicyChange(_)

@@ -112,8 +112,17 @@ impl Blind {
     /// A FHIR id (26 characters of `a-z2-7`) for an identifier: 128 bits of
     /// HMAC-SHA-256 over type, system and value. The same identifier gives the same id for ever.
     pub fn id(&self, kind: &str, system: &str, value: &str) -> String {
+        self.tagged(&[kind, system, value])
+    }
+
+    /// By what views find a patient who was erased: as opaque as an id.
+    pub fn mark(&self, patient: &str) -> String {
+        self.tagged(&["erased", patient])
+    }
+
+    fn tagged(&self, parts: &[&str]) -> String {
         let mut context = hmac::Context::with_key(&self.0);
-        for part in [kind, system, value] {
+        for part in parts {
             context.update(&(part.len() as u64).to_le_bytes());
             context.update(part.as_bytes());
         }

@@ -34,6 +34,8 @@ pub(crate) struct House {
     pub(crate) clock: Arc<dyn Clock>,
     /// Held while policies are put in force, so that they follow each other as they are sealed.
     pub(crate) changing: Mutex<()>,
+    /// What is folded from the record.
+    pub(crate) readers: Vec<Arc<dyn Reader>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -51,7 +53,7 @@ impl House {
         let flow = Flow::open(&config.view("flow")).await?;
         let oversight = Oversight::open(&config.view("oversight")).await?;
         let access = Access::open_with(&config.view("access"), config.access.clone()).await?;
-        let readers: [Arc<dyn Reader>; 5] = [
+        let readers: Vec<Arc<dyn Reader>> = vec![
             oversight.reader(),
             staff.reader(),
             flow.reader(),
@@ -60,8 +62,8 @@ impl House {
         ];
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        for reader in readers {
-            tasks.spawn(follow(record.clone(), reader, stop.clone()));
+        for reader in &readers {
+            tasks.spawn(follow(record.clone(), Arc::clone(reader), stop.clone()));
         }
         in_force(&policies, &oversight, record.size()).await?;
         let rooms = Rooms {
@@ -81,6 +83,7 @@ impl House {
             app,
             clock,
             changing: Mutex::default(),
+            readers,
             stop,
             tasks,
         })

@@ -87,6 +87,17 @@ The entry holds no patient data. Check with any C2SP verifier and the key in key
     /// Systems that speak FHIR with a bearer token.
     #[command(subcommand)]
     Client(Client),
+    /// Erase a patient: shred the key that reads what was sealed of them, purge every view.
+    #[command(after_help = "\
+Examples:
+  salus erase a1b2c3 --reason 'retention period is over'
+  salus erase 4711 --reason 'test patient'     a record number, if only one patient has it
+It cannot be taken back. The record keeps who ordered it and why, so the reason must not name the
+patient. Works beside a running server and without one.")]
+    Erase(Erase),
+    /// The keys of the record: look, rotate, keep the root key with several people, put it back.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Drop a view and fold it again from the record.
     #[command(after_help = "\
 Example:
@@ -205,6 +216,59 @@ The token is printed once. Works beside a running server and without one.")]
     Remove {
         /// Its short name.
         id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Erase {
+    /// The patient's id, or a record number that only this patient has.
+    pub(crate) patient: String,
+    /// Why. It is kept for ever.
+    #[arg(long)]
+    pub(crate) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    /// Say which keys there are and how old they are; no secret is shown.
+    #[command(after_help = "\
+Example:
+  salus keys show                    beside a running server or without one")]
+    Show,
+    /// Make a new key-encryption key and wrap every key again under it.
+    #[command(after_help = "\
+Examples:
+  salus keys rotate                  goes on where a rotation was broken off
+  salus keys rotate --root           a new root key; old shares are worth nothing then
+Works beside a running server and without one. Nothing is unreadable at any moment.")]
+    Rotate {
+        /// The root key instead. Moves it to the token if `[keys]` says `root = \"pkcs11\"`.
+        #[arg(long)]
+        root: bool,
+    },
+    /// Write the root key as shares to print, so that several people together can put it back.
+    #[command(after_help = "\
+Example:
+  salus keys escrow --shares 5 --needed 3 --to /run/user/1000/shares")]
+    Escrow {
+        /// Shares to make.
+        #[arg(long)]
+        shares: u8,
+        /// How many of them give the key back.
+        #[arg(long)]
+        needed: u8,
+        /// The folder to write to, best one that is in memory only.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+    },
+    /// Put the root key back from shares; it is tried on the keyring before it is written.
+    #[command(after_help = "\
+Example:
+  salus keys recover ada.txt ben.txt eve.txt     files with the four lines of a share each")]
+    Recover {
+        /// Files with one share each.
+        #[arg(required = true, value_name = "SHARE")]
+        shares: Vec<PathBuf>,
     },
 }
 

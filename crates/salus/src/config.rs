@@ -5,6 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use inlets::mllp::TlsMin;
+use record::{Pkcs11Config, RootConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Cli;
@@ -28,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) web: web::Settings,
     pub(crate) mllp: inlets::mllp::Config,
     pub(crate) record: RecordConfig,
+    pub(crate) keys: Keys,
     pub(crate) chart: ChartConfig,
     pub(crate) staff: staff::Limits,
     pub(crate) access: access::Limits,
@@ -45,6 +48,7 @@ impl Default for Config {
             web: web::Settings::default(),
             mllp: inlets::mllp::Config::default(),
             record: RecordConfig::default(),
+            keys: Keys::default(),
             chart: ChartConfig::default(),
             staff: staff::Limits::default(),
             access: access::Limits::default(),
@@ -68,6 +72,8 @@ pub(crate) struct Https {
     pub(crate) url: String,
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+    pub(crate) tls_min: TlsMin,
+    pub(crate) certificate_look_ms: u64,
     pub(crate) header_ms: u64,
     pub(crate) drain_ms: u64,
 }
@@ -79,10 +85,50 @@ impl Default for Https {
             url: String::new(),
             certificate: PathBuf::new(),
             key: PathBuf::new(),
+            tls_min: TlsMin::default(),
+            certificate_look_ms: 10_000,
             header_ms: 10_000,
             drain_ms: 20_000,
         }
     }
+}
+
+/// Where the root of all keys is, and when keys are old.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Keys {
+    pub(crate) root: Root,
+    pub(crate) rotate_after_days: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pkcs11: Option<Pkcs11>,
+}
+
+impl Default for Keys {
+    fn default() -> Keys {
+        Keys {
+            root: Root::File,
+            rotate_after_days: 365,
+            pkcs11: None,
+        }
+    }
+}
+
+/// What keeps the root key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Root {
+    File,
+    Pkcs11,
+}
+
+/// The section `[keys.pkcs11]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pkcs11 {
+    pub(crate) module: PathBuf,
+    pub(crate) token: String,
+    pub(crate) key: String,
+    pub(crate) pin_file: PathBuf,
 }
 
 /// Limits of the record.
@@ -158,7 +204,14 @@ impl Config {
     fn read(path: &Path) -> Result<Config> {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration file `{}`", path.display()))?;
-        match toml::from_str(&text) {
+        match toml::from_str::<Config>(&text) {
+            Ok(config) if config.keys.root == Root::Pkcs11 && config.keys.pkcs11.is_none() => {
+                bail!(
+                    "the configuration file `{}` is wrong: `root = \"pkcs11\"` needs a section \
+                 `[keys.pkcs11]` with `module`, `token`, `key` and `pin_file`",
+                    path.display()
+                )
+            }
             Ok(config) => Ok(config),
             Err(why) => bail!(
                 "the configuration file `{}` is wrong:\n{why}",
@@ -179,6 +232,19 @@ impl Config {
             recent_writes_max: own.recent_writes_max,
             keys_cached_max: own.keys_cached_max,
             checkpoint_interval_ms: own.checkpoint_interval_ms,
+            root: self.root(),
+        }
+    }
+
+    fn root(&self) -> RootConfig {
+        match (self.keys.root, &self.keys.pkcs11) {
+            (Root::Pkcs11, Some(own)) => RootConfig::Pkcs11(Pkcs11Config {
+                module: own.module.clone(),
+                token: own.token.clone(),
+                key: own.key.clone(),
+                pin_file: own.pin_file.clone(),
+            }),
+            (Root::File, _) | (Root::Pkcs11, None) => RootConfig::File,
         }
     }
 

@@ -22,6 +22,7 @@ use crate::assemble::House;
 use crate::cli::View;
 use crate::config::Config;
 use crate::export::{ExportPart, Exported};
+use crate::keeping::{Erase, Erased, Pages, Rotated, Shares, Which as WhichKeys};
 use crate::operations::{Kind, Taken};
 use crate::policies::{Applied, Explained, Replayed, explain};
 
@@ -111,6 +112,34 @@ impl Operator {
         }
     }
 
+    /// Rotates keys.
+    pub(crate) async fn rotate(&self, which: WhichKeys) -> Result<Rotated> {
+        match self {
+            Operator::Here(house) => house.rotate(which).await,
+            Operator::There(socket) => {
+                call(socket, "/keys/rotate", &serde_json::to_vec(&which)?).await
+            }
+        }
+    }
+
+    /// Cuts the root key into shares.
+    pub(crate) async fn escrow(&self, of: Shares) -> Result<Pages> {
+        match self {
+            Operator::Here(house) => house.escrow(of).await,
+            Operator::There(socket) => {
+                call(socket, "/keys/escrow", &serde_json::to_vec(&of)?).await
+            }
+        }
+    }
+
+    /// Erases a patient.
+    pub(crate) async fn erase(&self, order: &Erase) -> Result<Erased> {
+        match self {
+            Operator::Here(house) => house.erase(order).await,
+            Operator::There(socket) => call(socket, "/erase", &serde_json::to_vec(order)?).await,
+        }
+    }
+
     /// Starts to fold a view again.
     pub(crate) async fn refold(&self, view: View) -> Result<u64> {
         match self {
@@ -185,6 +214,9 @@ pub(crate) fn listen(path: &Path) -> Result<UnixListener> {
 pub(crate) fn router(house: Arc<House>) -> axum::Router {
     axum::Router::new()
         .route("/client", post(add_client))
+        .route("/erase", post(erase))
+        .route("/keys/rotate", post(rotate))
+        .route("/keys/escrow", post(escrow))
         .route("/take", post(take))
         .route("/export", post(export))
         .route("/refold", post(refold))
@@ -198,6 +230,18 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
 
 async fn add_client(State(house): State<Arc<House>>, Json(new): Json<NewClient>) -> Response {
     answer(client(&house, &new).await)
+}
+
+async fn erase(State(house): State<Arc<House>>, Json(order): Json<Erase>) -> Response {
+    answer(house.erase(&order).await)
+}
+
+async fn rotate(State(house): State<Arc<House>>, Json(which): Json<WhichKeys>) -> Response {
+    answer(house.rotate(which).await)
+}
+
+async fn escrow(State(house): State<Arc<House>>, Json(of): Json<Shares>) -> Response {
+    answer(house.escrow(of).await)
 }
 
 async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: Bytes) -> Response {

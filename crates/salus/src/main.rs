@@ -11,11 +11,13 @@ mod commands;
 mod config;
 mod export;
 mod files;
+mod keeping;
 mod local;
 mod operations;
 mod output;
 mod policies;
 mod supervise;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -15,7 +15,7 @@ use crate::assemble::House;
 use crate::cli::View;
 
 /// How long an operation waits for the views to know of it.
-const SETTLE: Duration = Duration::from_secs(10);
+pub(crate) const SETTLE: Duration = Duration::from_secs(10);
 
 /// The feed of imported files, if none is named.
 const IMPORT_FEED: &str = "import";

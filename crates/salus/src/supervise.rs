@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::assemble::House;
 use crate::config::Config;
+use crate::tls::{self, Renewal};
 use crate::{certificate, local};
 
 /// A running server.
@@ -61,12 +62,15 @@ impl Server {
         let inlet = Mllp::bind(config.mllp.clone(), Arc::clone(&house.clock)).await?;
         let mllp = inlet.addresses().to_vec();
         let files = certificate::ensure(config, house.clock.now())?;
-        let tls = RustlsConfig::from_pem_file(&files.certificate, &files.key)
-            .await
+        let served = tls::https(&files, config.https.tls_min)
             .context("the server's certificate or its key cannot be used")?;
+        let tls = RustlsConfig::from_config(served);
         let fingerprint = certificate::fingerprint(&files.certificate)?;
         let (stop, tasks, https) = (CancellationToken::new(), TaskTracker::new(), Handle::new());
         let record = house.app.record.clone();
+        let taken = (inlet.reload(), signal(SignalKind::hangup())?);
+        let renewal = Renewal::new(config, (tls.clone(), files), taken);
+        tasks.spawn(renewal.run(stop.clone()));
         tasks.spawn(Box::new(inlet).run(record, stop.clone()));
         serve_https(&house, (listener, tls), &https, &tasks)?;
         let socket = local::listen(&config.socket())?;

@@ -8,6 +8,7 @@ mod entry;
 mod envelope;
 mod keys;
 mod proof;
+mod shares;
 mod tile;
 mod tree;
 
@@ -18,6 +19,7 @@ pub use envelope::{
 };
 pub use keys::{KEY_BYTES, Key, KeyFault, derive, unwrap, wrap};
 pub use proof::{Proof, ProofFault, climb, consistent};
+pub use shares::{Scheme, Share, ShareFault, combine, split};
 pub use tile::{
     TILE_WIDTH, bundle, bundle_path, pack, pack_path, read_bundle, read_pack, read_tile, tile_path,
 };

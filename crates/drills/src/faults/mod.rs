@@ -2,12 +2,14 @@
 //! it is sent to; and the books that say afterwards whether it kept its word.
 
 mod audit;
+mod cut;
 mod ledger;
 mod siege;
 mod victim;
 mod writer;
 
 pub use audit::{Findings, audit};
+pub use cut::cut;
 pub use ledger::{Breach, Ledger};
 pub use siege::{Outcome, Siege, SiegeError, siege};
 pub use victim::{Recipe, Victim};

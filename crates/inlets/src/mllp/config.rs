@@ -78,6 +78,30 @@ impl Default for Config {
     }
 }
 
+static TLS13_ALONE: &[&rustls::SupportedProtocolVersion] = &[&rustls::version::TLS13];
+
+/// The oldest version of TLS that is spoken. The newest that both sides know is taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TlsMin {
+    /// TLS 1.2 (RFC 5246), for senders that know nothing newer.
+    #[default]
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+impl TlsMin {
+    /// The versions that are spoken.
+    pub fn versions(self) -> &'static [&'static rustls::SupportedProtocolVersion] {
+        match self {
+            TlsMin::Tls12 => rustls::ALL_VERSIONS,
+            TlsMin::Tls13 => TLS13_ALONE,
+        }
+    }
+}
+
 /// The section `[mllp.tls]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +115,9 @@ pub struct TlsConfig {
     /// PEM file with the authorities (or the certificates themselves) that senders' certificates
     /// are checked against.
     pub client_authorities: PathBuf,
+    /// The oldest version of TLS that is spoken.
+    #[serde(default)]
+    pub tls_min: TlsMin,
 }
 
 /// One `[[mllp.feed]]`: a sender and what it may send.

@@ -8,7 +8,7 @@ use event::Clock;
 use record::Record;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use super::connection::Connection;
 use super::desk::Desk;
 use super::feeds::{Candidates, Feeds};
 use super::tls::{self, Peer};
-use super::{Config, Error};
+use super::{Config, Error, TlsConfig};
 use crate::Inlet;
 
 /// The pause after a connection could not be accepted, for instance for want of descriptors.
@@ -31,11 +31,33 @@ pub struct Mllp {
     feeds: Feeds,
     listeners: Vec<Listener>,
     addresses: Vec<SocketAddr>,
+    reload: Option<Reload>,
 }
 
 struct Listener {
     socket: TcpListener,
-    tls: Option<TlsAcceptor>,
+    /// What connections that come now are met with.
+    tls: Option<watch::Receiver<TlsAcceptor>>,
+}
+
+/// Reads certificate, key and authorities again while the inlet runs. Connections that are there
+/// go on as they are.
+#[derive(Clone)]
+pub struct Reload {
+    config: TlsConfig,
+    served: watch::Sender<TlsAcceptor>,
+}
+
+impl Reload {
+    /// Takes up what the files hold now.
+    ///
+    /// # Errors
+    /// [`Error`] if they cannot be used; what was served before goes on.
+    pub fn now(&self) -> Result<(), Error> {
+        let acceptor = TlsAcceptor::from(tls::server(&self.config)?);
+        self.served.send_replace(acceptor);
+        Ok(())
+    }
 }
 
 impl Mllp {
@@ -55,10 +77,15 @@ impl Mllp {
                 tls: None,
             });
         }
+        let mut reload = None;
         if let Some(config) = &config.tls {
-            let acceptor = TlsAcceptor::from(tls::server(config)?);
+            let (served, taken) = watch::channel(TlsAcceptor::from(tls::server(config)?));
+            reload = Some(Reload {
+                config: config.clone(),
+                served,
+            });
             for &address in &config.listen {
-                let tls = Some(acceptor.clone());
+                let tls = Some(taken.clone());
                 listeners.push(Listener {
                     socket: listen(address).await?,
                     tls,
@@ -75,7 +102,13 @@ impl Mllp {
             feeds,
             listeners,
             addresses,
+            reload,
         })
+    }
+
+    /// What reads its certificate again; `None`: there is no TLS.
+    pub fn reload(&self) -> Option<Reload> {
+        self.reload.clone()
     }
 
     /// Where it listens: the plain addresses first, each with its real port.
@@ -143,7 +176,8 @@ async fn accept(
             tracing::warn!(%address, "closed: there are `connections_max` connections already");
             continue;
         };
-        let (reception, tls) = (Arc::clone(&reception), listener.tls.clone());
+        let tls = listener.tls.as_ref().map(|tls| tls.borrow().clone());
+        let reception = Arc::clone(&reception);
         tasks.spawn(async move {
             if let Err(why) = serve(stream, tls, &reception, place).await {
                 tracing::info!(%address, %why, "a connection ended early");

@@ -15,7 +15,7 @@ mod reply;
 mod tls;
 
 pub use arrival::{Received, receive};
-pub use config::{Config, FeedConfig, TlsConfig};
+pub use config::{Config, FeedConfig, TlsConfig, TlsMin};
 pub use error::Error;
 pub use feeds::{Feed, UNKNOWN_FEED};
-pub use listener::Mllp;
+pub use listener::{Mllp, Reload};

@@ -75,7 +75,7 @@ pub(crate) fn server(config: &TlsConfig) -> Result<Arc<ServerConfig>, Error> {
     let key =
         PrivateKeyDer::from_pem_file(&config.key).map_err(|why| unusable(&config.key, &why))?;
     let server = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(config.tls_min.versions())
         .map_err(|why| Error::Tls(why.to_string()))?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)

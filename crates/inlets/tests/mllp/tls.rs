@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use inlets::mllp::{Config, FeedConfig, TlsConfig};
+use inlets::mllp::{Config, FeedConfig, TlsConfig, TlsMin};
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
 };
@@ -62,6 +62,7 @@ fn tls_config(folder: &Path, authority: &Authority, feeds: Vec<FeedConfig>) -> C
         certificate: write("server.pem", server.certificate.pem()),
         key: write("server.key", server.key.serialize_pem()),
         client_authorities: write("ca.pem", authority.0.pem()),
+        tls_min: TlsMin::default(),
     };
     Config {
         listen: Vec::new(),

@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::known::Known;
 use crate::meter::{Day, Meter, PAST_DAYS, Seen};
 use crate::outlet::OutletStatus;
 use crate::trace::{Trace, TraceId, What};
-use crate::{page, save, view};
+use crate::{page, purge, save, view};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
@@ -78,6 +79,8 @@ struct Inner {
     folded: watch::Sender<u64>,
     outlet: watch::Sender<Option<OutletStatus>>,
     limits: Limits,
+    /// What was deleted may still stand in the write-ahead log.
+    untidy: AtomicBool,
 }
 
 impl Access {
@@ -110,6 +113,7 @@ impl Access {
             folded: watch::Sender::new(next.unsigned_abs()),
             outlet: watch::Sender::new(None),
             limits,
+            untidy: AtomicBool::new(true),
         };
         let inner = Arc::new(inner);
         Ok(Access { inner })
@@ -325,8 +329,13 @@ impl Access {
         let mut transaction = self.inner.pool.begin().await?;
         save::traces(&mut transaction, &mut known, &rows).await?;
         save::days(&mut transaction, &days).await?;
+        let mut erased = false;
         for &one in new() {
             save::export(&mut transaction, one).await?;
+            if let Body::Erased(order) = &one.2.body {
+                purge::purge(&mut transaction, order).await?;
+                erased = true;
+            }
         }
         sqlx::query("UPDATE cursor SET next = $1 WHERE id = 1")
             .bind(next.cast_signed())
@@ -334,6 +343,9 @@ impl Access {
             .await?;
         transaction.commit().await?;
         *kept = known;
+        if erased {
+            self.inner.untidy.store(true, Ordering::SeqCst);
+        }
         self.inner.folded.send_replace(next);
         Ok(rows.iter().filter_map(ceiling).collect())
     }
@@ -447,6 +459,22 @@ impl Reader for Access {
 
     async fn cursor(&self) -> Result<u64, ReaderError> {
         Ok(self.folded())
+    }
+
+    async fn tidy(&self) -> Result<(), ReaderError> {
+        if !self.inner.untidy.swap(false, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let why = match purge::empty_log(&self.inner.pool).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => "somebody still reads what was erased".to_owned(),
+            Err(why) => why.to_string(),
+        };
+        self.inner.untidy.store(true, Ordering::SeqCst);
+        Err(ReaderError {
+            reader: "access",
+            why,
+        })
     }
 
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {

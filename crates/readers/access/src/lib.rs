@@ -13,6 +13,7 @@ mod known;
 mod meter;
 mod outlet;
 mod page;
+mod purge;
 mod save;
 mod trace;
 mod view;

@@ -7,7 +7,7 @@ use sqlx::pool::PoolConnection;
 use tokio::sync::watch;
 
 use crate::error::Outcome;
-use crate::fold::Folder;
+use crate::fold::{Folder, index};
 use crate::hash;
 use crate::search;
 use crate::store::{self, DELETED, Store};
@@ -162,9 +162,41 @@ impl Chart {
         Ok((survivor != patient).then(|| survivor.to_owned()))
     }
 
-    /// The patient and everybody merged into them, by id; the survivor first.
+    /// Everybody who is one person with this patient: the survivor first, then who was merged.
     pub fn family(&self, patient: &str) -> Vec<String> {
         self.folder.known().aliases.family(patient)
+    }
+
+    /// Whether a text names one of these patients: by a word of a name or by a record number. For
+    /// what must not name them, such as the reason of an erasure, which outlives it.
+    ///
+    /// # Errors
+    /// [`ChartError::Broken`].
+    pub async fn names(&self, patients: &[String], text: &str) -> Outcome<bool> {
+        let broken = ChartError::broken("look for names in a text");
+        let mut from = self.reading().await?;
+        let pids = store::pids(&mut from, patients).await?;
+        let folded = wire::fhir::fold(text);
+        for word in index::words(&folded) {
+            let key = hash::key("Patient", "identifier", &word);
+            for pid in pids.values() {
+                let found: Option<i64> = sqlx::query_scalar(
+                    "SELECT 1 FROM version WHERE patient = $1 AND (\
+                     rid IN (SELECT rid FROM name WHERE word = $2) OR \
+                     rid IN (SELECT rid FROM term WHERE key = $3)) LIMIT 1",
+                )
+                .bind(pid)
+                .bind(&word)
+                .bind(key)
+                .fetch_optional(&mut *from)
+                .await
+                .map_err(&broken)?;
+                if found.is_some() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// SHA-256 over all tables in a fixed order; equal states have equal digests.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event::{Arrival, Event, Time};
+use event::{Arrival, Body, Event, Time};
 use record::{Reader, ReaderError, Sealed};
 use serde::Deserialize;
 use sqlx::SqlitePool;
@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, watch};
 use crate::ask::{Feed, Filter, KeptKind, Listing, MessageRow, Page, Quarantined};
 use crate::batch::{Came, Sums, WIDTHS_MS, bucket};
 use crate::known::Known;
-use crate::{Error, page, save, view};
+use crate::{Error, page, purge, save, view};
 
 /// How much of the past the view shows. The record keeps everything, and a refold with larger
 /// limits shows more of it.
@@ -203,6 +203,12 @@ impl Flow {
         if !came.is_empty() {
             self.write(&mut transaction, &mut known, &mut came).await?;
         }
+        for (_, _, event) in events {
+            if let Body::Erased(order) = &event.body {
+                let gone = purge::purge(&mut transaction, order).await?;
+                known.message_rows = known.message_rows.saturating_sub(gone);
+            }
+        }
         sqlx::query("UPDATE cursor SET next = $1 WHERE id = 1")
             .bind(next.cast_signed())
             .execute(&mut *transaction)
@@ -256,6 +262,18 @@ impl Reader for Flow {
                 why: error.to_string(),
             })?;
         Ok(Vec::new())
+    }
+
+    async fn tidy(&self) -> Result<(), ReaderError> {
+        let failed = |why: String| ReaderError {
+            reader: "flow",
+            why,
+        };
+        match purge::rewrite_if_due(&self.inner.pool).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(failed("somebody still reads the file as it was".into())),
+            Err(why) => Err(failed(why.to_string())),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod flow;
 mod known;
 mod page;
+mod purge;
 mod save;
 mod view;
 

@@ -46,7 +46,7 @@ fn only(which: Which) -> Filter {
 
 fn mixed() -> Vec<Event> {
     let mut odd = message("lab", "ORU^R01", "3");
-    if let event::Body::Message(message) = &mut odd.body {
+    if let Body::Message(message) = &mut odd.body {
         message.complaints.push("OBX-3 is empty".into());
     }
     vec![
@@ -267,4 +267,41 @@ async fn nothing_of_a_patient_is_in_the_file() {
     assert!(bytes.windows(7).any(|part| part == b"ADT^A01"));
     assert!(!bytes.windows(11).any(|part| part == b"Nightingale"));
     assert!(!bytes.windows(4).any(|part| part == b"4711"));
+}
+
+fn erased(events: Vec<(u64, u64)>) -> Event {
+    let body = Body::Erased(event::Erased {
+        reason: "retention period is over".into(),
+        streams: Vec::new(),
+        patients: Vec::new(),
+        events,
+    });
+    let subject = event::Subject::Record;
+    Event::new(event::Actor::salus(), event::Act::Erase, subject, body)
+}
+
+#[tokio::test]
+async fn messages_of_an_erased_patient_leave_the_list_and_their_ids_are_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let flow = Flow::open(&path(&folder)).await.unwrap();
+    let control = "zyxwolff-4711";
+    take(&flow, 0, (&[message("lab", "ORU^R01", control)], 1)).await;
+    take(&flow, 1, (&mixed(), 100)).await;
+    let messages = flow.feeds(at(0)).await.unwrap()[1].total.messages;
+    take(&flow, 9, (&[erased(vec![(0, 1)])], 1)).await;
+    flow.reader().tidy().await.unwrap();
+    let left = indices(&flow, Filter::default()).await;
+    assert_eq!(left, [8, 7, 6, 4, 3, 2]);
+    assert_eq!(flow.feeds(at(0)).await.unwrap()[1].total.messages, messages);
+    for end in ["", "-wal"] {
+        let bytes = std::fs::read(format!("{}{end}", path(&folder).display())).unwrap_or_default();
+        let found = bytes
+            .windows(control.len())
+            .any(|part| part == control.as_bytes());
+        assert!(!found, "flow.db{end}");
+    }
+    // The id is as good as new.
+    take(&flow, 10, (&[message("lab", "ORU^R01", control)], 1)).await;
+    let only = only(Which::Reused);
+    assert!(!indices(&flow, only).await.contains(&10));
 }

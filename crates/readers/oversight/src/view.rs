@@ -150,6 +150,7 @@ pub(crate) async fn save(
     for change in changes {
         match change {
             Change::Broken(broken) => put(&mut transaction, broken).await?,
+            Change::Erased(runs) => forget(&mut transaction, runs).await?,
             Change::Opened(glass, opened) => note(&mut transaction, *glass, opened).await?,
             Change::Policies(in_force) => keep(&mut transaction, in_force).await?,
         }
@@ -204,6 +205,28 @@ async fn note(to: &mut SqliteConnection, glass: u64, opened: &Opened) -> Result<
     .execute(to)
     .await?;
     Ok(())
+}
+
+/// Takes out the glass of erased patients, with what was opened by it.
+async fn forget(from: &mut SqliteConnection, runs: &[(u64, u64)]) -> Result<(), sqlx::Error> {
+    for (first, last) in runs {
+        for sql in [
+            "DELETE FROM glass WHERE idx BETWEEN $1 AND $2",
+            "DELETE FROM opened WHERE glass BETWEEN $1 AND $2",
+        ] {
+            let query = sqlx::query(sql).bind(first.cast_signed());
+            query.bind(last.cast_signed()).execute(&mut *from).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Empties the write-ahead log, where what was deleted would still stand; false if somebody reads.
+pub(crate) async fn empty_log(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
+    let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+        .fetch_one(pool)
+        .await?;
+    Ok(busy == 0)
 }
 
 async fn keep(to: &mut SqliteConnection, in_force: &InForce) -> Result<(), sqlx::Error> {
@@ -272,6 +295,7 @@ async fn connect(path: &Path) -> Result<SqlitePool, Error> {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
+        .pragma("secure_delete", "ON")
         .busy_timeout(Duration::from_secs(5));
     SqlitePoolOptions::new()
         .test_before_acquire(false)

@@ -1,5 +1,6 @@
 //! The SQL half of the record: rows, deliveries, versions, the tree's frontier, the checkpoint.
 
+mod erase;
 mod sqlite;
 
 use async_trait::async_trait;
@@ -98,6 +99,10 @@ pub trait Journal: Send + Sync + 'static {
     async fn deliveries(&self, messages: &[[u8; 16]]) -> Result<Vec<Delivery>, JournalFault>;
     /// What is known of these resource tags.
     async fn versions(&self, resources: &[[u8; 16]]) -> Result<Vec<Version>, JournalFault>;
+    /// The indexes, from `from` on, of the events of these streams, in order.
+    async fn of_streams(&self, streams: &[[u8; 16]], from: u64) -> Result<Vec<u64>, JournalFault>;
+    /// Forgets which versions of resources these events wrote.
+    async fn forget(&self, seqs: &[u64]) -> Result<(), JournalFault>;
     /// The last published checkpoint.
     async fn published(&self) -> Result<Option<Published>, JournalFault>;
     /// Replaces the checkpoint if it still has the size `expected` (`None`: there is none yet).

@@ -13,7 +13,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqliteConnection};
 
-use super::{Batch, Delivery, Journal, JournalFault, Published, Row, Version};
+use super::{Batch, Delivery, Journal, JournalFault, Published, Row, Version, erase};
 
 /// Rows a statement inserts: SQLite gains nothing beyond, and long lists of `$n` are quadratic.
 const ROWS_PER_STATEMENT: usize = 50;
@@ -175,6 +175,16 @@ impl Journal for SqliteJournal {
         });
         read.collect::<Option<_>>()
             .ok_or_else(|| malformed("read versions"))
+    }
+
+    async fn of_streams(&self, streams: &[[u8; 16]], from: u64) -> Result<Vec<u64>, JournalFault> {
+        let found = erase::of_streams(&self.readers, streams, whole(from)).await;
+        found.map_err(fault("look for what is to be erased"))
+    }
+
+    async fn forget(&self, seqs: &[u64]) -> Result<(), JournalFault> {
+        let done = erase::forget((&self.readers, &self.writer), seqs).await;
+        done.map_err(fault("forget what was erased"))
     }
 
     async fn published(&self) -> Result<Option<Published>, JournalFault> {

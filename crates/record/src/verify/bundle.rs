@@ -19,6 +19,8 @@ pub(super) struct Found {
     /// Bytes that were re-read and hashed.
     pub(super) bytes: u64,
     pub(super) alterations: Vec<Alteration>,
+    /// Whose the rows are, by index.
+    pub(super) streams: Vec<(u64, [u8; 16])>,
 }
 
 /// Which bundle, and how far events go.
@@ -122,6 +124,7 @@ impl Found {
     /// A row that was published, column by column.
     fn row(&mut self, row: &Row, sealed: &Entry) {
         self.bytes += row.ciphertext.len() as u64;
+        self.streams.push((row.seq, row.stream));
         let seq = Some(row.seq);
         if row.stream != sealed.stream {
             self.wrong((seq, "row.stream"), hex(&sealed.stream), hex(&row.stream));

@@ -4,7 +4,6 @@
 mod bundle;
 mod files;
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
@@ -14,6 +13,7 @@ use bundle::{Found, Which};
 use files::Files;
 
 use crate::config::Config;
+use crate::erased::Keyless;
 use crate::journal::{Journal, Row, SqliteJournal};
 use crate::keyring::Keyring;
 use crate::sealed::Outcome;
@@ -46,6 +46,8 @@ pub struct Report {
     pub published: u64,
     /// Bytes that were re-read and hashed.
     pub bytes: u64,
+    /// Events that cannot be read any more because a sealed order erased them.
+    pub erased: u64,
     /// What is wrong; empty: nothing.
     pub alterations: Vec<Alteration>,
 }
@@ -61,14 +63,6 @@ pub async fn verify(config: &Config, progress: impl Fn(u64, u64)) -> Outcome<Rep
         .map_err(broken)?;
     let vault = LocalVault::open(&config.vault()).map_err(broken)?;
     let log = LogVerifier::new(&keyfile::public(config)?).map_err(broken)?;
-    let keyring = match keyfile::root(config) {
-        Ok(root) if config.keyring().exists() => {
-            Keyring::open(&config.keyring(), &root, NonZeroUsize::MIN)
-                .await
-                .ok()
-        }
-        Ok(_) | Err(_) => None,
-    };
     let mut check = Check {
         journal: Arc::new(journal),
         files: Arc::new(Files(vault)),
@@ -76,11 +70,13 @@ pub async fn verify(config: &Config, progress: impl Fn(u64, u64)) -> Outcome<Rep
         edge: Edge::default(),
         head: None,
         upper: Vec::new(),
+        keyless: Keyless::open(config).await,
     };
     check.run(&log, progress).await?;
     let mut report = check.report;
-    if let Some(keyring) = keyring {
-        name_owners(&check.journal, &keyring, &mut report).await;
+    check.keyless.account(&check.journal, &mut report).await?;
+    if let Some(keyring) = &check.keyless.keyring {
+        name_owners(&check.journal, keyring, &mut report).await;
     }
     Ok(report)
 }
@@ -94,6 +90,7 @@ struct Check {
     head: Option<(u64, seal::Hash)>,
     /// Upper tiles that are not what the lower ones say.
     upper: Vec<Alteration>,
+    keyless: Keyless,
 }
 
 impl Check {
@@ -161,6 +158,9 @@ impl Check {
     async fn join(&mut self, found: Found) -> Outcome<()> {
         self.report.bytes += found.bytes;
         self.report.alterations.extend(found.alterations);
+        for (seq, stream) in found.streams {
+            self.keyless.look(seq, stream);
+        }
         let mut full = Vec::new();
         for hash in found.hashes {
             self.edge.push(hash, &mut full);

@@ -78,6 +78,17 @@ impl Journal for FaultyJournal {
         self.0.versions(resources).await
     }
 
+    async fn of_streams(&self, streams: &[[u8; 16]], from: u64) -> Result<Vec<u64>, JournalFault> {
+        self.0.of_streams(streams, from).await
+    }
+
+    async fn forget(&self, seqs: &[u64]) -> Result<(), JournalFault> {
+        if self.1.strikes(4) {
+            return Err(disk_full("forget"));
+        }
+        self.0.forget(seqs).await
+    }
+
     async fn published(&self) -> Result<Option<Published>, JournalFault> {
         self.0.published().await
     }

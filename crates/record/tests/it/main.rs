@@ -6,8 +6,10 @@
     reason = "what cannot be set up is a failed test"
 )]
 
+mod erasing;
 mod faults;
 mod house;
 mod recovery;
+mod rotating;
 mod sealing;
 mod tampering;

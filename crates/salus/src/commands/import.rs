@@ -19,7 +19,8 @@ const SHOWN: usize = 50;
 /// How far each file is: kept in the data folder, so that an interrupted import goes on.
 #[derive(Default, Serialize, Deserialize)]
 struct Done {
-    /// By path, size and time of change: parts that were taken, and whether that was all.
+    /// By a hash of path, size and time of change (a file's name may be a patient's): parts that
+    /// were taken, and whether that was all.
     files: BTreeMap<String, Mark>,
 }
 
@@ -160,6 +161,14 @@ impl Marks {
                 .with_context(|| format!("`{}` is damaged; remove it", path.display()))?,
             Err(_) => Done::default(),
         };
+        // Earlier versions kept the names themselves.
+        let hash = |(key, mark): (String, Mark)| match key.contains('|') {
+            true => (hashed(&key), mark),
+            false => (key, mark),
+        };
+        let done = Done {
+            files: done.files.into_iter().map(hash).collect(),
+        };
         Ok(Marks { path, done })
     }
 
@@ -179,12 +188,13 @@ fn key(path: &Path) -> Result<String> {
     use std::os::unix::fs::MetadataExt as _;
     let whole = path.canonicalize()?;
     let meta = fs::metadata(&whole)?;
-    Ok(format!(
-        "{}|{}|{}",
-        whole.display(),
-        meta.len(),
-        meta.mtime()
-    ))
+    let name = whole.display();
+    Ok(hashed(&format!("{name}|{}|{}", meta.len(), meta.mtime())))
+}
+
+fn hashed(key: &str) -> String {
+    let hash = seal::sha256(&[key.as_bytes()]);
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn words(imported: &Imported) -> String {

@@ -11,6 +11,7 @@ struct Verified {
     events: u64,
     published: u64,
     bytes: u64,
+    erased: u64,
     alterations: Vec<Altered>,
 }
 
@@ -45,6 +46,7 @@ pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
         events: report.size,
         published: report.published,
         bytes: report.bytes,
+        erased: report.erased,
         alterations: alterations.collect(),
     };
     output::result(format, &verified, words);
@@ -79,6 +81,12 @@ fn words(verified: &Verified) -> String {
              {} MB re-read",
             verified.bytes / 1_000_000
         ));
+        if verified.erased > 0 {
+            out.push_str(&format!(
+                "\nerased: {} of them cannot be read any more, as sealed orders say",
+                verified.erased
+            ));
+        }
     } else {
         out.push_str(&format!(
             "{} alterations in {events} events. Keep a copy of the data folder as evidence; \

@@ -8,8 +8,11 @@
 
 mod commands;
 mod export;
+mod erase;
+mod keys;
 mod kill;
 mod people;
 mod policy;
 mod process;
 mod serving;
+mod tls;

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use crate::process::{Server, json, run};
 
-fn send(address: &str, message: &str) -> String {
+pub(crate) fn send(address: &str, message: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream
         .write_all(&[b"\x0B", message.as_bytes(), b"\x1C\r"].concat())

@@ -85,6 +85,24 @@ impl Memory {
     }
 }
 
+impl Memory {
+    /// Reads itself again after something was taken out of the tables. Numbers are not given twice.
+    pub(super) async fn forget(
+        &mut self,
+        from: &mut SqliteConnection,
+        config: &Config,
+    ) -> Outcome<()> {
+        let fresh = Memory::load(from, config).await?;
+        *self = Memory {
+            next_rid: fresh.next_rid.max(self.next_rid),
+            next_pid: fresh.next_pid.max(self.next_pid),
+            cursor: self.cursor,
+            ..fresh
+        };
+        Ok(())
+    }
+}
+
 impl Known {
     async fn load(from: &mut SqliteConnection) -> Outcome<Known> {
         let broken = ChartError::broken("read what it knows by heart");

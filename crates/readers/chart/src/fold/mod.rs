@@ -7,6 +7,7 @@ mod apply;
 mod batch;
 pub(crate) mod index;
 mod memory;
+mod purge;
 mod save;
 mod stay;
 mod step;
@@ -14,9 +15,10 @@ mod step;
 use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
-use event::Arrival;
+use event::{Arrival, Body};
 use futures_util::{StreamExt as _, stream};
 use record::{Blind, Reader, ReaderError, Sealed};
+use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
@@ -107,6 +109,27 @@ impl Folder {
     ) -> Outcome<()> {
         let broken = ChartError::broken("write a batch");
         let mut change = self.store.writer.begin().await.map_err(&broken)?;
+        let erases = |entry: &Entry<'_>| matches!(entry.event.body, Body::Erased(_));
+        for some in entries.split_inclusive(erases) {
+            self.fold_run(memory, some, &mut change).await?;
+            if let Some(Body::Erased(order)) = some.last().map(|entry| &entry.event.body) {
+                let with = (&self.blind, &mut memory.packer);
+                if purge::purge(&mut change, order, with).await? {
+                    memory.forget(&mut change, &self.config).await?;
+                }
+            }
+        }
+        save::cursor(&mut change, next).await?;
+        change.commit().await.map_err(&broken)
+    }
+
+    /// Folds events among which no order to erase stands before the last.
+    async fn fold_run(
+        &self,
+        memory: &mut Memory,
+        entries: &[Entry<'_>],
+        change: &mut SqliteConnection,
+    ) -> Outcome<()> {
         let chunks: Vec<Vec<Whole>> = entries
             .chunks(EVENTS_AT_ONCE)
             .map(|some| some.iter().map(Whole::from).collect())
@@ -117,15 +140,14 @@ impl Folder {
             .buffered(CHUNKS_AHEAD);
         while let Some(steps) = understood.next().await {
             let steps = steps.map_err(|error| broken_off(&error))?;
-            let mut batch = Batch::prepare(memory, &steps, &mut change).await?;
+            let mut batch = Batch::prepare(memory, &steps, change).await?;
             for step in steps {
                 batch.apply(step)?;
             }
-            batch.save(&mut change).await?;
+            batch.save(change).await?;
             batch.remember();
         }
-        save::cursor(&mut change, next).await?;
-        change.commit().await.map_err(&broken)
+        Ok(())
     }
 
     async fn load(&self) -> Outcome<Memory> {
@@ -187,6 +209,12 @@ impl Reader for Folder {
         let entries: Vec<Entry<'_>> = batch.iter().map(Entry::from).collect();
         self.fold_entries(&entries, next).await.map_err(failed)?;
         Ok(Vec::new())
+    }
+
+    async fn tidy(&self) -> Result<(), ReaderError> {
+        // Nothing is folded meanwhile; what is sealed waits in the record.
+        let _folding = self.memory.lock().await;
+        self.store.rewrite_if_due().await.map_err(failed)
     }
 }
 

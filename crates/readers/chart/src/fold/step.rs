@@ -188,6 +188,8 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
         | Body::Glass(_)
+        | Body::Erased(_)
+        | Body::Keys(_)
         | Body::Opened(_)
         | Body::PolicyChange(_)
         | Body::Service(_)

@@ -116,7 +116,8 @@ pub(crate) async fn of_event(
 ) -> Outcome<Option<Row>> {
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
     query
-        .push("JOIN page g ON v.rid >= g.first AND v.rid < g.first + g.items WHERE g.seq = ")
+        .push("JOIN page g ON v.rid >= g.first AND v.rid < g.first + g.items AND v.seq = g.seq ")
+        .push("WHERE g.seq = ")
         .push_bind(seq);
     let rows = fetch(from, query).await?;
     Ok(rows

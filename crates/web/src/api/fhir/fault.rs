@@ -159,7 +159,7 @@ impl From<record::Error> for Fault {
             }
             record::Error::TooLarge { .. } => Fault::too_large(error.to_string()),
             record::Error::Stopped => Fault::later(error.to_string()),
-            record::Error::NoSuchIndex(_) => {
+            record::Error::NoSuchIndex(_) | record::Error::NoSuchPatient => {
                 Fault::new(StatusCode::NOT_FOUND, Code::NotFound, error.to_string())
             }
             record::Error::Erased(_) => {

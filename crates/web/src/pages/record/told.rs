@@ -27,6 +27,15 @@ pub(crate) fn what(event: &Event) -> String {
         Body::ExportAnswered(answered) if answered.approved => "export agreed to".to_owned(),
         Body::ExportAnswered(_) => "export refused".to_owned(),
         Body::ExportAsked(_) => "export asked for".to_owned(),
+        Body::Erased(order) => {
+            let events: u64 = order
+                .events
+                .iter()
+                .map(|(first, last)| last.saturating_sub(*first).saturating_add(1))
+                .sum();
+            format!("patient erased: {events} events cannot be read any more")
+        }
+        Body::Keys(changed) => changed.what.clone(),
         Body::Message(message) => format!("message {}", message.kind),
         Body::Opened(_) => "the record was opened".to_owned(),
         Body::PolicyChange(_) => "policies changed".to_owned(),

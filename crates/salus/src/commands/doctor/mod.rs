@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use event::{Clock as _, Time};
-use serde::Serialize;
 use tokio::net::UnixStream;
 
 use crate::cli::Format;
@@ -15,56 +14,15 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::{assemble, certificate, output};
 
+mod finding;
+mod keys;
+
+use finding::{Finding, State, ok, warning, wrong};
+
 const DISK_FREE_MIN: u64 = 5 << 30;
 const SYNC_SLOW: Duration = Duration::from_millis(20);
 const EXPIRES_SOON_MS: i64 = 30 * 24 * 3_600_000;
 const CHECKPOINT_OLD_MS: i64 = 60_000;
-
-/// How it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum State {
-    Ok,
-    Warning,
-    Wrong,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Serialize)]
-struct Finding {
-    what: &'static str,
-    state: State,
-    found: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    to_do: String,
-}
-
-fn ok(what: &'static str, found: impl ToString) -> Finding {
-    Finding {
-        what,
-        state: State::Ok,
-        found: found.to_string(),
-        to_do: String::new(),
-    }
-}
-
-fn warning(what: &'static str, found: impl ToString, to_do: &str) -> Finding {
-    Finding {
-        what,
-        state: State::Warning,
-        found: found.to_string(),
-        to_do: to_do.to_owned(),
-    }
-}
-
-fn wrong(what: &'static str, found: impl ToString, to_do: &str) -> Finding {
-    Finding {
-        what,
-        state: State::Wrong,
-        found: found.to_string(),
-        to_do: to_do.to_owned(),
-    }
-}
 
 pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
     let now = SystemClock.now();
@@ -72,10 +30,12 @@ pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
     if config.data.is_dir() {
         findings.extend([
             permissions(config),
-            keys(config),
+            keys::files(config),
             disk(config),
             sync(config),
         ]);
+        findings.extend(keys::ages(config, now).await);
+        findings.extend(mllp_tls(config, now));
         findings.extend([tls(config, now), server(config).await]);
         findings.extend(record(config, now).await);
     }
@@ -133,32 +93,6 @@ fn permissions(config: &Config) -> Finding {
     }
 }
 
-fn keys(config: &Config) -> Finding {
-    let missing: Vec<_> = [
-        "keys/root.key",
-        "keys/log.key",
-        "keys/log.pub",
-        "keyring.db",
-    ]
-    .into_iter()
-    .filter(|name| !config.data.join(name).is_file())
-    .collect();
-    if missing.is_empty() {
-        warning(
-            "keys",
-            "root key, log key, public key and keyring are there",
-            "keep copies of `keys/` and `keyring.db` away from this machine and apart from each \
-             other: without both no record can be read",
-        )
-    } else {
-        wrong(
-            "keys",
-            format!("missing: {}", missing.join(", ")),
-            "put them back from your copy",
-        )
-    }
-}
-
 fn disk(config: &Config) -> Finding {
     match rustix::fs::statvfs(&config.data) {
         Ok(stat) => {
@@ -209,7 +143,7 @@ fn tls(config: &Config, now: Time) -> Finding {
         Ok(end) => warning(
             "certificate",
             format!("until {end}"),
-            "replace it; see `[https]`",
+            "replace the files that `[https]` names; no restart is needed",
         ),
         Err(_) if config.https.certificate.as_os_str().is_empty() => ok(
             "certificate",
@@ -221,6 +155,24 @@ fn tls(config: &Config, now: Time) -> Finding {
             "mend `certificate` in `[https]`",
         ),
     }
+}
+
+fn mllp_tls(config: &Config, now: Time) -> Option<Finding> {
+    const WHAT: &str = "MLLP cert";
+    let path = &config.mllp.tls.as_ref()?.certificate;
+    Some(match certificate::expiry(path) {
+        Ok(end) if end.since(now) > EXPIRES_SOON_MS => ok(WHAT, format!("until {end}")),
+        Ok(end) => warning(
+            WHAT,
+            format!("until {end}"),
+            "replace the files that `[mllp.tls]` names; no restart is needed",
+        ),
+        Err(why) => wrong(
+            WHAT,
+            format!("{why:#}"),
+            "mend `certificate` in `[mllp.tls]`",
+        ),
+    })
 }
 
 async fn server(config: &Config) -> Finding {

@@ -1,0 +1,64 @@
+//! What an erasure asks of the SQL: rare, and slow on purpose rather than an index that every
+//! event would pay for.
+
+use std::collections::HashSet;
+
+use futures_util::TryStreamExt as _;
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqlitePool};
+
+/// Streams that one statement looks for.
+const STREAMS_AT_ONCE: usize = 100;
+
+/// The indexes, from `from` on, of the events of these streams: one look at every row.
+pub(super) async fn of_streams(
+    readers: &SqlitePool,
+    streams: &[[u8; 16]],
+    from: i64,
+) -> sqlx::Result<Vec<u64>> {
+    let mut found = Vec::new();
+    for some in streams.chunks(STREAMS_AT_ONCE) {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT seq FROM row WHERE seq >= ");
+        query.push_bind(from).push(" AND stream IN (");
+        let mut list = query.separated(", ");
+        for stream in some {
+            list.push_bind(stream.to_vec());
+        }
+        query.push(")");
+        let seqs: Vec<i64> = query.build_query_scalar().fetch_all(readers).await?;
+        found.extend(seqs.into_iter().map(i64::unsigned_abs));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Forgets which versions these events wrote. They are found by a reader, so that the writer is
+/// kept from sealing only for as long as it takes to delete them.
+pub(super) async fn forget(
+    (readers, writer): (&SqlitePool, &SqlitePool),
+    seqs: &[u64],
+) -> sqlx::Result<()> {
+    let (Some(first), Some(last)) = (seqs.iter().min(), seqs.iter().max()) else {
+        return Ok(());
+    };
+    let wanted: HashSet<u64> = seqs.iter().copied().collect();
+    let mut gone: Vec<(Vec<u8>, i64)> = Vec::new();
+    let query =
+        sqlx::query("SELECT resource, replaces, seq FROM version WHERE seq BETWEEN $1 AND $2");
+    let mut rows = query
+        .bind(first.cast_signed())
+        .bind(last.cast_signed())
+        .fetch(readers);
+    while let Some(row) = rows.try_next().await? {
+        if wanted.contains(&row.try_get::<i64, _>(2)?.unsigned_abs()) {
+            gone.push((row.try_get(0)?, row.try_get(1)?));
+        }
+    }
+    drop(rows);
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    for (resource, replaces) in gone {
+        let query = sqlx::query("DELETE FROM version WHERE resource = $1 AND replaces = $2");
+        let query = query.bind(resource).bind(replaces);
+        query.execute(&mut *tx).await?;
+    }
+    tx.commit().await
+}

@@ -1,0 +1,139 @@
+//! The server's TLS, and taking up a new certificate without a restart.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use axum_server::tls_rustls::RustlsConfig;
+use inlets::mllp::{Reload, TlsMin};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::signal::unix::Signal;
+use tokio_util::sync::CancellationToken;
+
+use crate::certificate::{self, Files};
+use crate::config::Config;
+
+/// What HTTPS is served with: HTTP/2 first, then HTTP/1.1.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// HTTPS as the files have it now.
+pub(crate) fn https(files: &Files, min: TlsMin) -> Result<Arc<ServerConfig>> {
+    let named = |path: &PathBuf| format!("`{}`", path.display());
+    let chain: Vec<_> = CertificateDer::pem_file_iter(&files.certificate)
+        .and_then(Iterator::collect)
+        .with_context(|| named(&files.certificate))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).with_context(|| named(&files.key))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(min.versions())?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .with_context(|| format!("{} with {}", named(&files.certificate), named(&files.key)))?;
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    Ok(Arc::new(config))
+}
+
+/// Takes up certificates that changed: on SIGHUP, and by itself.
+pub(crate) struct Renewal {
+    https: (RustlsConfig, Files, TlsMin),
+    mllp: Option<(Reload, Vec<PathBuf>)>,
+    look: Duration,
+    hangup: Signal,
+}
+
+impl Renewal {
+    pub(crate) fn new(
+        config: &Config,
+        (served, files): (RustlsConfig, Files),
+        (mllp, hangup): (Option<Reload>, Signal),
+    ) -> Renewal {
+        let of = |tls: &inlets::mllp::TlsConfig| {
+            vec![
+                tls.certificate.clone(),
+                tls.key.clone(),
+                tls.client_authorities.clone(),
+            ]
+        };
+        Renewal {
+            https: (served, files, config.https.tls_min),
+            mllp: mllp.zip(config.mllp.tls.as_ref().map(of)),
+            look: Duration::from_millis(config.https.certificate_look_ms.max(1)),
+            hangup,
+        }
+    }
+
+    /// Runs until `stop`. A certificate that cannot be used leaves the one before in place.
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let mut seen = (self.https_state(), self.mllp_state());
+        loop {
+            let told = tokio::select! {
+                () = stop.cancelled() => return,
+                _ = self.hangup.recv() => true,
+                () = tokio::time::sleep(self.look) => false,
+            };
+            let now = (self.https_state(), self.mllp_state());
+            if told || now.0 != seen.0 {
+                self.renew_https();
+            }
+            if told || now.1 != seen.1 {
+                self.renew_mllp();
+            }
+            // A certificate that cannot be used is tried again when its files change again.
+            seen = now;
+        }
+    }
+
+    fn renew_https(&self) {
+        let (served, files, min) = &self.https;
+        match https(files, *min) {
+            Ok(config) => {
+                served.reload_from_config(config);
+                let sha256 = certificate::fingerprint(&files.certificate).unwrap_or_default();
+                tracing::info!(sha256, "HTTPS: the certificate was read again");
+            }
+            Err(why) => {
+                let why = format!("{why:#}");
+                tracing::error!(
+                    why,
+                    "HTTPS: the new certificate cannot be used; the old one goes on"
+                );
+            }
+        }
+    }
+
+    fn renew_mllp(&self) {
+        let Some((reload, _)) = &self.mllp else {
+            return;
+        };
+        match reload.now() {
+            Ok(()) => tracing::info!("MLLP: the certificate was read again"),
+            Err(why) => {
+                tracing::error!(%why, "MLLP: the new certificate cannot be used; the old one goes on");
+            }
+        }
+    }
+
+    fn https_state(&self) -> Vec<Option<[u8; 32]>> {
+        let (_, files, _) = &self.https;
+        state(&[files.certificate.clone(), files.key.clone()])
+    }
+
+    fn mllp_state(&self) -> Vec<Option<[u8; 32]>> {
+        self.mllp
+            .as_ref()
+            .map_or_else(Vec::new, |(_, files)| state(files))
+    }
+}
+
+/// What is in the files: a hash of each.
+fn state(files: &[PathBuf]) -> Vec<Option<[u8; 32]>> {
+    let hash = |path: &PathBuf| {
+        std::fs::read(path)
+            .ok()
+            .map(|bytes| seal::sha256(&[&bytes]))
+    };
+    files.iter().map(hash).collect()
+}

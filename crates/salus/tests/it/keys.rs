@@ -1,0 +1,183 @@
+//! Keys through the binary: rotation, shares, a root that is lost and put back, and all of it
+//! killed in the middle.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use drills::dice::Dice;
+use drills::faults::cut;
+use serde_json::Value;
+
+use crate::process::{Server, json, run};
+
+fn filled(folder: &Path) -> PathBuf {
+    let (data, file) = (folder.join("data"), folder.join("many.ndjson"));
+    let lines: Vec<String> = (0..60)
+        .map(|number| format!(r#"{{"resourceType":"Patient","id":"p{number}"}}"#))
+        .collect();
+    fs::write(&file, lines.join("\n")).unwrap();
+    assert_eq!(
+        json(&data, &["import", file.to_str().unwrap()])["accepted"],
+        60
+    );
+    data
+}
+
+fn shares(made: &Value) -> Vec<String> {
+    let files = made["files"].as_array().unwrap();
+    files
+        .iter()
+        .map(|file| file.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn keys_are_rotated_beside_a_server_and_without_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = filled(folder.path());
+    let shown = json(&data, &["keys", "show"]);
+    assert_eq!(
+        (&shown["root"], &shown["escrow"]),
+        (&"file".into(), &Value::Null),
+        "{shown}"
+    );
+    assert_eq!(json(&data, &["keys", "rotate"])["generation"], 2);
+    let server = Server::serve(&data);
+    let rotated = json(&data, &["keys", "rotate"]);
+    assert_eq!(rotated["generation"], 3, "{rotated}");
+    assert!(rotated["keys"].as_u64().unwrap() >= 60, "{rotated}");
+    let before = fs::read(data.join("keys/root.key")).unwrap();
+    let root = json(&data, &["keys", "rotate", "--root"]);
+    assert!(
+        root["root"].as_str().unwrap().contains("root.key"),
+        "{root}"
+    );
+    assert_ne!(fs::read(data.join("keys/root.key")).unwrap(), before);
+    let doctor = json(&data, &["doctor"]);
+    let of = |what: &str| {
+        let findings = doctor.as_array().unwrap().iter();
+        findings
+            .filter(|one| one["what"] == what)
+            .map(|one| one["state"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("key age"), ["ok"], "{doctor}");
+    assert_eq!(of("escrow"), ["warning"], "{doctor}");
+    assert!(server.stop().success());
+    assert_eq!(run(&data, &["verify"]).status.code(), Some(0));
+    assert_eq!(
+        json(&data, &["refold", "chart"])["events"],
+        json(&data, &["verify"])["events"]
+    );
+}
+
+#[test]
+fn a_lost_root_key_is_put_back_from_shares() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = filled(folder.path());
+    let to = folder.path().join("shares");
+    let escrow = [
+        "keys",
+        "escrow",
+        "--shares",
+        "4",
+        "--needed",
+        "2",
+        "--to",
+        to.to_str().unwrap(),
+    ];
+    let files = shares(&json(&data, &escrow));
+    assert_eq!(files.len(), 4);
+    let other = shares(&json(&data, &escrow));
+    assert_eq!(json(&data, &["keys", "show"])["escrow"]["needed"], 2);
+    let key = data.join("keys/root.key");
+    let right = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    assert_eq!(run(&data, &["refold", "chart"]).status.code(), Some(2));
+    let recover = |files: &[&String]| {
+        let args: Vec<&str> = files.iter().map(|file| file.as_str()).collect();
+        let output = run(&data, &[&["keys", "recover"], args.as_slice()].concat());
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (code, why) = recover(&[&files[0]]);
+    assert!(code == Some(2) && why.contains("1 of 2 shares"), "{why}");
+    let (code, why) = recover(&[&files[0], &other[1]]);
+    assert!(code == Some(2) && why.contains("different sets"), "{why}");
+    let (code, why) = recover(&[&files[0], &files[0]]);
+    assert!(code == Some(2) && why.contains("given twice"), "{why}");
+    // Typed by hand, with a slip in the second line.
+    let page = fs::read_to_string(&files[1]).unwrap();
+    let typed = folder.path().join("typed.txt");
+    let mut lines: Vec<String> = page
+        .lines()
+        .filter(|line| line.trim().len() > 20 && line.trim().starts_with(['1', '2', '3', '4']))
+        .map(|line| line.trim().to_lowercase())
+        .collect();
+    lines.truncate(4);
+    let good = lines.join("\n");
+    let last = lines[1].pop().unwrap();
+    lines[1].push(if last == 'z' { 'y' } else { 'z' });
+    fs::write(&typed, lines.join("\n")).unwrap();
+    let typed_name = typed.to_str().unwrap().to_owned();
+    let (code, why) = recover(&[&files[0], &typed_name]);
+    assert!(
+        code == Some(2) && why.contains("line 2 was mistyped"),
+        "{why}"
+    );
+    assert!(!key.exists());
+    fs::write(&typed, good).unwrap();
+    let (code, why) = recover(&[&files[3], &typed_name]);
+    assert_eq!(code, Some(0), "{why}");
+    assert_eq!(fs::read(&key).unwrap(), right);
+    assert!(json(&data, &["refold", "chart"])["events"].is_u64());
+}
+
+/// 14 rounds; `SALUS_KILL_ROUNDS` asks for more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rotation_and_erasure_survive_being_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = filled(folder.path());
+    let rounds = std::env::var("SALUS_KILL_ROUNDS").ok();
+    let rounds: usize = rounds.and_then(|text| text.parse().ok()).unwrap_or(14);
+    let mut dice = Dice::new(11);
+    let mut ended = 0;
+    for round in 0..rounds {
+        let patient = format!("p{}", round % 60);
+        let command: &[&str] = match round % 3 {
+            0 => &["keys", "rotate"],
+            1 => &["erase", &patient, "--reason", "test patient"],
+            _ => &["keys", "rotate", "--root"],
+        };
+        let args: Vec<OsString> = ["--data".into(), data.clone().into_os_string()]
+            .into_iter()
+            .chain(command.iter().map(Into::into))
+            .collect();
+        let within = (&mut dice, Duration::from_millis(900));
+        let status = cut(Path::new(env!("CARGO_BIN_EXE_salus")), &args, within)
+            .await
+            .unwrap();
+        ended += usize::from(status.is_some());
+        // Opening it settles what was broken off; then everything is there or erased by order.
+        assert!(
+            json(&data, &["refold", "chart"])["events"].is_u64(),
+            "{round}"
+        );
+        let verified = json(&data, &["verify"]);
+        assert_eq!(
+            verified["alterations"].as_array().map(Vec::len),
+            Some(0),
+            "{round} {verified}"
+        );
+        let shown = json(&data, &["keys", "show"]);
+        assert!(
+            shown["keys"].as_u64().unwrap() >= 61 - rounds as u64,
+            "{shown}"
+        );
+    }
+    assert!(ended < rounds, "nothing was killed");
+}
