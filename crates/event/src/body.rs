@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Act, Role, Subject};
+use crate::{Act, AppChange, Role, Subject, Token};
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -8,6 +8,8 @@ use crate::{Act, Role, Subject};
 pub enum Body {
     /// An account of a person or a client was added or changed.
     Account(AccountChange),
+    /// A system's registration as an app was added, changed or taken away.
+    App(AppChange),
     /// The guard was asked, and this is what it said.
     Decision(Decided),
     /// An HL7 v2 message; the raw bytes are the message as it stood between the frame's marks.
@@ -18,6 +20,8 @@ pub enum Body {
     Resource(Resource),
     /// Somebody signed in or out, or tried to.
     Session(Session),
+    /// Leave for an app was given, used or ended: codes and tokens by their hashes.
+    Token(Token),
     /// A merge of two patients was taken back.
     Unmerge(Unmerge),
     /// Bytes from a known sender that could not be understood. Kept all the same.
@@ -97,6 +101,9 @@ pub struct Decided {
     /// What was looked at within the subject, for instance a search's query.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// The app through which a person asked, by its client id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<String>,
     /// Whether it was allowed.
     pub allowed: bool,
 }

@@ -8,6 +8,7 @@ mod body;
 mod plaintext;
 mod subject;
 mod time;
+mod token;
 
 pub use actor::{Actor, ActorKind, Role};
 pub use body::{
@@ -16,6 +17,7 @@ pub use body::{
 pub use plaintext::{Unreadable, decode, encode};
 pub use subject::{Act, Subject};
 pub use time::{Clock, Time};
+pub use token::{Agreed, App, AppChange, Asserted, Ended, Issued, Leave, Refresh, Token};
 
 use serde::{Deserialize, Serialize};
 

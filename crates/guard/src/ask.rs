@@ -9,8 +9,19 @@ pub struct Identity {
     pub wards: Vec<String>,
     /// The identifier under which messages name this person.
     pub practitioner: Option<String>,
-    /// A client's SMART v2 scopes, for instance `system/Observation.rs`.
+    /// SMART scopes of a client, or of the app a person asks through.
     pub scopes: Vec<String>,
+    /// The app a person asks through; `None`: a person by themselves, or a program.
+    pub through: Option<Through>,
+}
+
+/// An app that somebody let ask in their name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Through {
+    /// The app's client id.
+    pub app: String,
+    /// The one patient it was opened for: what its `patient/` scopes are about.
+    pub patient: Option<String>,
 }
 
 impl Identity {
@@ -21,6 +32,7 @@ impl Identity {
             wards: Vec::new(),
             practitioner: None,
             scopes: Vec::new(),
+            through: None,
         }
     }
 
@@ -107,6 +119,7 @@ impl Decision {
             purpose: self.ask.purpose.clone(),
             reason: self.ask.reason.clone(),
             detail: self.ask.detail.clone(),
+            through: self.ask.identity.through.as_ref().map(|through| through.app.clone()),
             allowed: self.allowed,
         }
     }

@@ -3,6 +3,7 @@ use std::fmt;
 use cedar_policy::{Authorizer, Decision as Verdict, PolicyId, PolicySet, Response};
 
 use crate::load::{self, PolicyError};
+use crate::scopes::uncovered;
 use crate::slice::{Slicer, Unfit};
 use crate::words::{fill, needed};
 use crate::{Ask, Decision, Facts};
@@ -82,6 +83,10 @@ impl Policies {
     /// any error on the way.
     pub fn decide(&self, ask: Ask, facts: &Facts) -> Decision {
         let outcome = match self.slicer.slice(&ask, facts) {
+            // INVARIANT: whatever the policies say, an app gets no more than was granted to it.
+            Ok(_) if ask.identity.through.is_some() && !uncovered(&ask).is_empty() => {
+                Outcome::beyond_scopes()
+            }
             Ok((request, entities)) => {
                 let response = self
                     .authorizer
@@ -143,6 +148,17 @@ impl Outcome {
             allowed: false,
             because: vec!["no-policy-allows".to_owned()],
             words: vec![needed(ask, facts)],
+        }
+    }
+
+    /// The same words whether or not there is anything, so that an app learns nothing from them.
+    fn beyond_scopes() -> Outcome {
+        Outcome {
+            allowed: false,
+            because: vec!["apps-keep-to-their-scopes".to_owned()],
+            words: vec![
+                "this is more than was granted to the app: another patient, type or act".to_owned(),
+            ],
         }
     }
 

@@ -8,7 +8,7 @@ use cedar_policy::{
 };
 use event::{Act, Role, Subject};
 
-use crate::scopes::uncovered;
+use crate::scopes::{bound, uncovered};
 use crate::{Ask, Facts, Relation};
 
 /// Makes requests in the words of `policies/salus.cedarschema`.
@@ -118,10 +118,10 @@ fn context(ask: &Ask) -> Result<Context, Unfit> {
     .map_err(broken)
 }
 
-/// Scopes say something about clients only; for anybody else nothing is covered by them.
+/// Scopes say something about clients and apps only; for anybody else nothing is covered by them.
 fn missing(ask: &Ask) -> Vec<String> {
     match ask.identity.role() {
-        Role::Client => uncovered(ask),
+        _ if bound(ask) => uncovered(ask),
         _ if ask.kinds.is_empty() => vec!["*".to_owned()],
         _ => ask.kinds.clone(),
     }

@@ -84,6 +84,7 @@ impl Case {
                 wards: self.who.wards.clone(),
                 practitioner: self.who.practitioner.clone(),
                 scopes: self.who.scopes.clone(),
+                through: None,
             },
             act: self.act,
             subject: self.of.clone(),

@@ -67,6 +67,7 @@ fn identity() -> impl Strategy<Value = Identity> {
         wards,
         practitioner: Some("D1".into()),
         scopes,
+        through: None,
     })
 }
 

@@ -156,10 +156,12 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
             seq: row.seq,
         }),
         Body::Account(_)
+        | Body::App(_)
         | Body::Decision(_)
         | Body::Message(_)
         | Body::Opened(_)
         | Body::Session(_)
+        | Body::Token(_)
         | Body::Unmerge(_)
         | Body::Unread(_) => {}
     }

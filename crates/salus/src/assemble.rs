@@ -12,10 +12,12 @@ use flow::Flow;
 use guard::Policies;
 use record::{Reader, Record, follow};
 use staff::Staff;
+use tokens::Tokens;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use web::{App, Rooms};
+use web::{App, Rooms, Signer};
 
+use crate::certificate;
 use crate::clock::SystemClock;
 use crate::config::Config;
 
@@ -38,7 +40,13 @@ impl House {
         let chart = Chart::open(config.chart(), record.blind()).await?;
         let staff = Staff::open_with(&config.view("staff"), config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
-        let readers: [Arc<dyn Reader>; 3] = [staff.reader(), flow.reader(), chart.reader()];
+        let tokens = Tokens::open(&config.view("tokens")).await?;
+        let readers: [Arc<dyn Reader>; 4] = [
+            staff.reader(),
+            tokens.reader(),
+            flow.reader(),
+            chart.reader(),
+        ];
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         for reader in readers {
@@ -49,6 +57,8 @@ impl House {
             chart,
             staff,
             flow,
+            tokens,
+            signer: signer(&config)?,
             policies,
             clock: Arc::clone(&clock),
         };
@@ -69,6 +79,18 @@ impl House {
         self.tasks.wait().await;
         self.app.record.stop().await;
     }
+}
+
+/// The key that signs id tokens, made at the first start.
+fn signer(config: &Config) -> Result<Signer> {
+    let path = config.data.join("keys/id.key");
+    if !path.exists() {
+        let key = Signer::make().map_err(anyhow::Error::msg)?;
+        certificate::write(&path, &key)
+            .with_context(|| format!("cannot write the key `{}`", path.display()))?;
+    }
+    let key = fs::read(&path).with_context(|| format!("cannot read the key `{}`", path.display()))?;
+    Signer::of(&key).map_err(anyhow::Error::msg)
 }
 
 /// The policies of a folder, or the built-in ones; anything wrong with them is fatal.

@@ -54,6 +54,8 @@ pub(crate) struct Https {
     pub(crate) url: String,
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+    /// PEM file with the authorities of client certificates; empty: none is asked for.
+    pub(crate) client_authorities: PathBuf,
     pub(crate) header_ms: u64,
     pub(crate) drain_ms: u64,
 }
@@ -65,6 +67,7 @@ impl Default for Https {
             url: String::new(),
             certificate: PathBuf::new(),
             key: PathBuf::new(),
+            client_authorities: PathBuf::new(),
             header_ms: 10_000,
             drain_ms: 20_000,
         }

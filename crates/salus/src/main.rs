@@ -13,6 +13,8 @@ mod files;
 mod local;
 mod operations;
 mod output;
+mod peer;
+mod registration;
 mod supervise;
 
 use std::process::ExitCode;

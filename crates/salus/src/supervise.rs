@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use axum::middleware;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::TokioTimer;
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::assemble::House;
 use crate::config::Config;
+use crate::peer::{self, PeerAcceptor};
 use crate::{certificate, local};
 
 /// A running server.
@@ -60,8 +62,7 @@ impl Server {
         let inlet = Mllp::bind(config.mllp.clone(), Arc::clone(&house.clock)).await?;
         let mllp = inlet.addresses().to_vec();
         let files = certificate::ensure(config, house.clock.now())?;
-        let tls = RustlsConfig::from_pem_file(&files.certificate, &files.key)
-            .await
+        let tls = peer::config(&files, &config.https.client_authorities)
             .context("the server's certificate or its key cannot be used")?;
         let fingerprint = certificate::fingerprint(&files.certificate)?;
         let (stop, tasks, https) = (CancellationToken::new(), TaskTracker::new(), Handle::new());
@@ -123,7 +124,10 @@ fn serve_https(
     handle: &Handle<SocketAddr>,
     tasks: &TaskTracker,
 ) -> Result<()> {
-    let mut server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle.clone());
+    let acceptor = PeerAcceptor::new(tls);
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(acceptor)
+        .handle(handle.clone());
     // A client that does not finish its request's head must not hold a connection.
     let header = Duration::from_millis(house.config.https.header_ms);
     server
@@ -131,7 +135,7 @@ fn serve_https(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(header);
-    let router = web::router(Arc::clone(&house.app));
+    let router = web::router(Arc::clone(&house.app)).layer(middleware::from_fn(peer::pass_on));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn(async move {
         if let Err(why) = server.serve(service).await {

@@ -12,5 +12,6 @@ mod router;
 mod session;
 mod setup;
 
+pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
 pub use router::router;

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use crate::error::Outcome;
 use crate::fold::Folder;
 use crate::hash;
-use crate::search;
+use crate::parts::View;
+use crate::read;
 use crate::store::{self, DELETED, Store};
 use crate::{ChartError, Open};
 
@@ -141,12 +142,25 @@ impl Chart {
         }))
     }
 
-    /// Ids of what a conditional write or reference means: none, one, or two if there are more.
+    /// Whether the scopes behind an ask that was allowed also cover this content of a resource:
+    /// asked before it is written, since a narrowed scope is about a part of its type only.
+    pub fn covers(&self, ask: &guard::Ask, kind: &str, resource: &serde_json::Value) -> bool {
+        let aliases = self.folder.known().aliases;
+        let patient = wire::fhir::patient_of(resource);
+        View::of(guard::seen(ask, kind), kind, &aliases).shows(patient.as_deref(), resource)
+    }
+
+    /// As [`Chart::covers`] for the current version of a resource; true if there is none.
     ///
     /// # Errors
-    /// [`ChartError::TooCostly`], [`ChartError::Broken`].
-    pub async fn matching(&self, query: &wire::fhir::Query) -> Outcome<Vec<String>> {
-        search::ids(self, query, 2).await
+    /// [`ChartError::Broken`].
+    pub async fn covers_current(&self, ask: &guard::Ask, kind: &str, id: &str) -> Outcome<bool> {
+        let aliases = self.folder.known().aliases;
+        let view = View::of(guard::seen(ask, kind), kind, &aliases);
+        if view.whole() {
+            return Ok(true);
+        }
+        read::current(self, (kind, id), &view).await
     }
 
     /// The survivor's id, if this patient was retired by a merge.

@@ -12,6 +12,7 @@ mod hash;
 mod history;
 mod open;
 mod page;
+mod parts;
 mod place;
 mod read;
 mod scope;

@@ -8,6 +8,7 @@ use guard::Ask;
 use crate::ChartError;
 use crate::alias::Aliases;
 use crate::error::Outcome;
+use crate::parts::{Parts, View};
 use crate::store::Row;
 
 /// What one permit allows.
@@ -16,6 +17,8 @@ pub(crate) struct Scope {
     reach: Reach,
     /// The types it is for; empty: all.
     kinds: HashSet<String>,
+    /// What of each type scopes let be seen.
+    parts: Parts,
     words: String,
 }
 
@@ -58,21 +61,18 @@ impl Scope {
         Scope {
             reach,
             kinds: ask.kinds.iter().cloned().collect(),
+            parts: Parts::of(ask, aliases),
             words: format!("`{}` of {words}", ask.act.word()),
-        }
-    }
-
-    /// All resources of one type, for what needs no permit because no content leaves.
-    pub(crate) fn without_content(kind: &str) -> Scope {
-        Scope {
-            reach: Reach::Kind(kind.to_owned()),
-            kinds: HashSet::new(),
-            words: String::new(),
         }
     }
 
     pub(crate) const fn reach(&self) -> &Reach {
         &self.reach
+    }
+
+    /// What scopes let be seen of a type.
+    pub(crate) fn view(&self, kind: &str) -> &View {
+        self.parts.kind(kind)
     }
 
     /// The one patient with everybody merged into them.

@@ -177,6 +177,7 @@ impl Entry {
             wards: account.wards,
             practitioner: account.practitioner,
             scopes: account.scopes,
+            through: None,
         }
     }
 

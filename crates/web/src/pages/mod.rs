@@ -45,6 +45,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
             "/patients/{id}/unmerge",
             get(patients::unmerge::ask).post(patients::unmerge::take_back),
         )
+        .merge(crate::api::smart::pages())
         .route("/record", get(record::show))
         .route("/record/check", get(record::check))
         .route("/record/checkpoint", get(record::checkpoint))

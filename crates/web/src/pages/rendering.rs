@@ -16,7 +16,9 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 20] = [
+const ROUTES: [&str; 22] = [
+    "/oauth/authorize",
+    "/oauth/launch",
     "/",
     "/now",
     "/sign-in",
@@ -208,6 +210,7 @@ fn page<P: Samples>(name: &str) {
 
 #[test]
 fn every_page_renders_lawfully_with_every_sample() {
+    use crate::api::smart::view;
     use crate::pages::{account, flow, now, patients, problem, record, settings};
     page::<account::view::SetupPage>("setup");
     page::<account::view::SignInPage>("sign-in");
@@ -222,6 +225,9 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<flow::view::MessagePage>("message");
     page::<settings::view::PeoplePage>("people");
     page::<problem::ProblemPage>("problem");
+    page::<view::AgreePage>("agree");
+    page::<view::ChoicePage>("choose");
+    page::<view::LaunchPage>("launch");
 }
 
 #[test]

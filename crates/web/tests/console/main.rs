@@ -1,7 +1,11 @@
 //! The console over a real record and real readers.
 
 #[cfg(test)]
+mod backend;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
+mod smart;
 
 use axum::http::StatusCode;
 use event::{Body, Role};

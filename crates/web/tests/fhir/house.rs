@@ -127,8 +127,9 @@ impl House {
         let chart = chart::Chart::open(chart, record.blind()).await.unwrap();
         let staff = staff::Staff::open(&views.join("staff.db")).await.unwrap();
         let flow = flow::Flow::open(&views.join("flow.db")).await.unwrap();
+        let tokens = tokens::Tokens::open(&views.join("tokens.db")).await.unwrap();
         let stop = CancellationToken::new();
-        for reader in [chart.reader(), staff.reader()] {
+        for reader in [chart.reader(), staff.reader(), tokens.reader()] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));
         }
         let rooms = Rooms {
@@ -136,6 +137,8 @@ impl House {
             chart,
             staff,
             flow,
+            tokens,
+            signer: web::Signer::of(&web::Signer::make().unwrap()).unwrap(),
             policies: Arc::new(guard::Policies::built_in().unwrap()),
             clock,
         };

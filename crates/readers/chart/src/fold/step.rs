@@ -117,9 +117,11 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Resource(resource) => (Origin::Fhir, of_resource(resource, entry.event)),
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
+        | Body::App(_)
         | Body::Decision(_)
         | Body::Opened(_)
         | Body::Session(_)
+        | Body::Token(_)
         | Body::Unread(_) => return None,
     };
     (!changes.is_empty()).then(|| Step {

@@ -47,10 +47,15 @@ impl Run<'_> {
     pub(super) async fn hits(&self, reading: &mut Reading, count: usize) -> Outcome<Hits> {
         let candidates = candidates::of(self.query, self.scope);
         match self.streams(&candidates) {
-            Some(_) if count == 0 && self.query.filters.is_empty() => self.counted(reading).await,
+            Some(_) if count == 0 && self.all_of_kind() => self.counted(reading).await,
             Some(order) if count > 0 => self.stream(reading, order, count).await,
             _ => self.collect(reading, &candidates, count).await,
         }
+    }
+
+    /// Whether everything of the type is a match, so that counting needs no looking.
+    fn all_of_kind(&self) -> bool {
+        self.query.filters.is_empty() && self.scope.view(&self.query.kind).whole()
     }
 
     /// Whether the answer can be given row by row, without knowing all of it; in which order then.
@@ -81,7 +86,7 @@ impl Run<'_> {
     /// Reads row by row until the page is full.
     async fn stream(&self, reading: &mut Reading, order: Order, count: usize) -> Outcome<Hits> {
         let mut hits = Hits::default();
-        if self.query.filters.is_empty() && self.query.total == Total::Accurate {
+        if self.all_of_kind() && self.query.total == Total::Accurate {
             hits.total = self.counted(reading).await?.total;
         }
         let Some(slice) = self.slice(reading) else {
@@ -221,11 +226,13 @@ impl Run<'_> {
         let shown: Vec<Row> = shown.collect();
         let pages = store::pages(&mut reading.from, &shown).await?;
         let both = shown.into_iter().zip(pages);
+        let view = self.scope.view(&self.query.kind);
         Ok(both
             .filter_map(|(row, json)| {
                 let value = as_read(&row, &json)?;
                 let all = &self.query.filters;
-                let fits = all.iter().all(|filter| wire::fhir::matches(&value, filter));
+                let fits = all.iter().all(|filter| wire::fhir::matches(&value, filter))
+                    && view.shows(row.patient.as_deref(), &value);
                 fits.then_some((row, json, value))
             })
             .collect())
@@ -258,7 +265,7 @@ impl Run<'_> {
 }
 
 /// The resource as a client reads it: with its `id`, `meta.versionId` and `meta.lastUpdated`.
-pub(super) fn as_read(row: &Row, json: &[u8]) -> Option<Value> {
+pub(crate) fn as_read(row: &Row, json: &[u8]) -> Option<Value> {
     let mut value: Value = serde_json::from_slice(json).ok()?;
     let map = value.as_object_mut()?;
     map.insert("id".into(), row.id.as_str().into());

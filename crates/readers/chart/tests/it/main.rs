@@ -7,6 +7,8 @@ mod house;
 #[cfg(test)]
 mod permit;
 #[cfg(test)]
+mod scopes;
+#[cfg(test)]
 mod search;
 #[cfg(test)]
 mod summary;

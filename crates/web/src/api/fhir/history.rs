@@ -12,7 +12,7 @@ use super::json::{self, Head, quoted};
 use super::query::{self, Pairs};
 use super::read::locate;
 use super::recent::Concern;
-use super::route::Past;
+use super::route::{Past, Target};
 
 /// What was, newest first.
 ///
@@ -41,7 +41,11 @@ pub(crate) async fn history(
         return Err(Fault::absent(target.kind, &target.id));
     }
     let open = door.app.chart.open_with(permit);
-    let mut page = open.history(&of(past), &wanted.page).await?;
+    let mut page = open.history(&of(past), &wanted.at_least_one(target)).await?;
+    // A resource of which nothing may be seen looks as if it had never been.
+    if let Some(target) = target.filter(|_| page.matches.is_empty() && wanted.is_first()) {
+        return Err(Fault::absent(target.kind, &target.id));
+    }
     wanted.cut(&mut page);
     let base = &door.app.settings.fhir_base;
     Ok(Answer::body(bundle(base, (past, pairs), &page)))
@@ -101,9 +105,26 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// What is asked of the chart: of one resource at least a version, to know that there is one.
+    fn at_least_one(&self, target: Option<&Target>) -> PageOf {
+        let mut page = self.page.clone();
+        if target.is_some() {
+            page.count = page.count.max(1);
+        }
+        page
+    }
+
+    fn is_first(&self) -> bool {
+        self.page.token.is_none()
+    }
+
     /// Takes away what is older than was asked for. The newest comes first, so that the first
     /// that is too old is the end.
     fn cut(&self, page: &mut Page) {
+        if page.matches.len() > self.page.count {
+            page.matches.truncate(self.page.count);
+            page.next = None;
+        }
         let Some(since) = self.since else {
             return;
         };

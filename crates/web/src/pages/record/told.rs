@@ -1,6 +1,6 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
-use event::{Act, Actor, Body, Event, Role, Subject};
+use event::{Act, Actor, Body, Event, Role, Subject, Token};
 
 use crate::pages::words;
 
@@ -9,6 +9,8 @@ pub(crate) fn what(event: &Event) -> String {
     match &event.body {
         Body::Account(change) if change.account.is_none() => "account disabled".to_owned(),
         Body::Account(_) => "account added or changed".to_owned(),
+        Body::App(change) if change.app.is_none() => "app taken away".to_owned(),
+        Body::App(_) => "app registered".to_owned(),
         Body::Decision(decided) => {
             let outcome = if decided.allowed {
                 "allowed"
@@ -35,6 +37,10 @@ pub(crate) fn what(event: &Event) -> String {
                 format!("{act}, failed")
             }
         }
+        Body::Token(Token::Agreed(_)) => "leave given to an app".to_owned(),
+        Body::Token(Token::Asserted(_)) => "an app proved who it is".to_owned(),
+        Body::Token(Token::Issued(_)) => "tokens issued to an app".to_owned(),
+        Body::Token(Token::Ended(_)) => "an app's leave ended".to_owned(),
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
     }
