@@ -101,6 +101,7 @@ impl Policies {
             allowed: outcome.allowed,
             because: outcome.because,
             words: outcome.words,
+            obligations: Vec::new(),
         }
     }
 
