@@ -10,6 +10,7 @@ mod clock;
 mod commands;
 mod config;
 mod files;
+mod framing;
 mod local;
 mod operations;
 mod output;

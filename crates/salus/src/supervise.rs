@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::assemble::House;
 use crate::config::Config;
 use crate::peer::{self, PeerAcceptor};
-use crate::{certificate, local};
+use crate::{certificate, framing, local};
 
 /// A running server.
 pub(crate) struct Server {
@@ -135,7 +135,9 @@ fn serve_https(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(header);
-    let router = web::router(Arc::clone(&house.app)).layer(middleware::from_fn(peer::pass_on));
+    let router = web::router(Arc::clone(&house.app))
+        .layer(middleware::from_fn(peer::pass_on))
+        .layer(middleware::from_fn(framing::one_at_a_time));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn(async move {
         if let Err(why) = server.serve(service).await {

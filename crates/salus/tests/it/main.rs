@@ -11,3 +11,4 @@ mod kill;
 mod people;
 mod process;
 mod serving;
+mod smart;
