@@ -159,7 +159,12 @@ impl Decision {
             purpose: self.ask.purpose.clone(),
             reason: self.ask.reason.clone(),
             detail: self.ask.detail.clone(),
-            through: self.ask.identity.through.as_ref().map(|through| through.app.clone()),
+            through: self
+                .ask
+                .identity
+                .through
+                .as_ref()
+                .map(|through| through.app.clone()),
             allowed: self.allowed,
         }
     }

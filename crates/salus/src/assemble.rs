@@ -89,7 +89,8 @@ fn signer(config: &Config) -> Result<Signer> {
         certificate::write(&path, &key)
             .with_context(|| format!("cannot write the key `{}`", path.display()))?;
     }
-    let key = fs::read(&path).with_context(|| format!("cannot read the key `{}`", path.display()))?;
+    let key =
+        fs::read(&path).with_context(|| format!("cannot read the key `{}`", path.display()))?;
     Signer::of(&key).map_err(anyhow::Error::msg)
 }
 

@@ -18,7 +18,9 @@ pub(crate) async fn one_at_a_time(request: Request, next: Next) -> Response {
         false => next.run(request).await,
     };
     if chunked && old {
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }

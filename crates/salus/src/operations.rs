@@ -71,7 +71,13 @@ impl House {
             .caught_up(self.app.record.size(), SETTLE)
             .await;
         let id = &new.id;
-        if self.app.staff.people().iter().any(|person| person.id == *id) {
+        if self
+            .app
+            .staff
+            .people()
+            .iter()
+            .any(|person| person.id == *id)
+        {
             bail!("`{id}` is a person's sign-in name; choose another");
         }
         let scopes = new.scopes.clone().unwrap_or_default();
@@ -131,7 +137,11 @@ impl House {
     }
 
     /// Changes an account and, in the same commit, its registration as an app.
-    async fn change(&self, id: &str, (account, app): (Option<Account>, Option<Body>)) -> Result<()> {
+    async fn change(
+        &self,
+        id: &str,
+        (account, app): (Option<Account>, Option<Body>),
+    ) -> Result<()> {
         let ask = Ask {
             identity: operator(),
             act: Act::Manage,

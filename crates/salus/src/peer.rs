@@ -71,7 +71,8 @@ impl PeerAcceptor {
     }
 }
 
-type Accepting<S> = Pin<Box<dyn Future<Output = io::Result<(TlsStream<TcpStream>, Shown<S>)>> + Send>>;
+type Accepting<S> =
+    Pin<Box<dyn Future<Output = io::Result<(TlsStream<TcpStream>, Shown<S>)>> + Send>>;
 
 /// A service whose requests carry the certificate of their connection.
 type Shown<S> = axum::middleware::AddExtension<S, Peer>;

@@ -67,7 +67,10 @@ fn keys(app: &App) -> Result<()> {
         return Ok(());
     };
     if text.len() > JWKS_BYTES_MAX {
-        bail!("the keys have {} bytes; at most {JWKS_BYTES_MAX} are taken", text.len());
+        bail!(
+            "the keys have {} bytes; at most {JWKS_BYTES_MAX} are taken",
+            text.len()
+        );
     }
     let set: serde_json::Value = serde_json::from_str(text).context("the keys are no JSON")?;
     let keys = set.get("keys").and_then(serde_json::Value::as_array);

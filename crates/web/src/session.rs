@@ -94,9 +94,10 @@ impl Sessions {
 
     /// Whether the session of that name still lives.
     pub(crate) fn lives_by(&self, key: &str, now: Time) -> bool {
+        let named = tokens::unhex(key);
         let open = self.lock();
-        let mut named = open.iter().filter(|(hash, _)| tokens::hex(hash) == key);
-        named.any(|(_, session)| self.lives(session, now))
+        let session = named.and_then(|key| open.get(&key));
+        session.is_some_and(|session| self.lives(session, now))
     }
 
     /// Ends the session that a request's cookie names.

@@ -63,6 +63,9 @@ fn allowed(scope: &Scope, what: &HistoryOf) -> Outcome<()> {
     }
 }
 
+/// Versions that are read at once when those before were not to be shown.
+const CHUNK: usize = 256;
+
 /// Which versions a history is of.
 enum Past {
     /// The chain that ends with this row.
@@ -107,8 +110,8 @@ impl Walk<'_> {
         count: usize,
     ) -> Outcome<(Vec<(Row, Vec<u8>)>, bool)> {
         let (mut found, mut scanned, mut after) = (Vec::new(), 0, token.after);
+        let mut wanted = count.saturating_add(1);
         loop {
-            let wanted = count.saturating_add(1);
             let rows = store::fetch(&mut reading.from, self.rows(after, wanted)).await?;
             let (end, last) = (rows.len() < wanted, rows.last().map(|row| row.rid));
             scanned += rows.len();
@@ -119,7 +122,7 @@ impl Walk<'_> {
                 found.push(one);
             }
             match last {
-                Some(last) if !end => after = last,
+                Some(last) if !end => (after, wanted) = (last, wanted.max(CHUNK)),
                 Some(_) | None => return Ok((found, false)),
             }
             if scanned > self.scan_max {
@@ -130,7 +133,10 @@ impl Walk<'_> {
 
     /// A version may have belonged to somebody else, or lie outside what scopes let be seen.
     async fn seen(&self, reading: &mut Reading, rows: Vec<Row>) -> Outcome<Vec<(Row, Vec<u8>)>> {
-        let rows: Vec<Row> = rows.into_iter().filter(|row| self.scope.shows(row)).collect();
+        let rows: Vec<Row> = rows
+            .into_iter()
+            .filter(|row| self.scope.shows(row))
+            .collect();
         let pages = store::pages(&mut reading.from, &rows).await?;
         let words = &reading.known.words;
         let both = rows.into_iter().zip(pages);

@@ -41,7 +41,11 @@ impl Parts {
     pub(crate) fn of(ask: &Ask, aliases: &Aliases) -> Parts {
         let view = |kind: &str| View::of(seen(ask, kind), kind, aliases);
         Parts {
-            of: ask.kinds.iter().map(|kind| (kind.clone(), view(kind))).collect(),
+            of: ask
+                .kinds
+                .iter()
+                .map(|kind| (kind.clone(), view(kind)))
+                .collect(),
             rest: match ask.kinds.is_empty() {
                 true => view("*"),
                 false => view(""),

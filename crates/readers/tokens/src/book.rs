@@ -127,7 +127,10 @@ impl Book {
     pub(crate) fn sweep(&mut self) {
         let latest = self.latest;
         let old = |until: Time| until < latest;
-        let gone = self.marks.iter().filter(|(_, marked)| old(marked.mark.until()));
+        let gone = self
+            .marks
+            .iter()
+            .filter(|(_, marked)| old(marked.mark.until()));
         let gone: Vec<Hash> = gone.map(|(hash, _)| *hash).collect();
         for hash in gone {
             self.marks.remove(&hash);

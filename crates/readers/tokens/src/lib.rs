@@ -11,5 +11,5 @@ mod view;
 
 pub use book::{Found, Mark};
 pub use error::Error;
-pub use secret::{Hash, Minted, Sort, hash, hex, mint};
+pub use secret::{Hash, Minted, Sort, hash, hex, mint, unhex};
 pub use tokens::{Claim, Tokens};

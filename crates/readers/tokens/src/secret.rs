@@ -50,14 +50,15 @@ pub fn hash(text: &str) -> Hash {
 
 /// A hash as the record keeps it.
 pub fn hex(hash: &Hash) -> String {
-    hash.iter().fold(String::with_capacity(64), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+    hash.iter()
+        .fold(String::with_capacity(64), |mut out, byte| {
+            let _ = write!(out, "{byte:02x}");
+            out
+        })
 }
 
 /// The hash that such a text stands for; `None` if it is none.
-pub(crate) fn unhex(text: &str) -> Option<Hash> {
+pub fn unhex(text: &str) -> Option<Hash> {
     if text.len() != 64 || !text.is_ascii() {
         return None;
     }

@@ -7,9 +7,7 @@ use std::time::Duration;
 use event::{App, Time};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::Error;
@@ -53,16 +51,21 @@ pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {
 
 /// The number of events folded, and what they said.
 pub(crate) async fn read(pool: &SqlitePool) -> Result<(u64, Book), Error> {
-    let (next, latest): (i64, i64) =
-        sqlx::query_as("SELECT next, latest FROM cursor WHERE id = 1")
-            .fetch_one(pool)
-            .await
-            .map_err(Error::new("read its cursor"))?;
+    let (next, latest): (i64, i64) = sqlx::query_as("SELECT next, latest FROM cursor WHERE id = 1")
+        .fetch_one(pool)
+        .await
+        .map_err(Error::new("read its cursor"))?;
     let apps: Vec<(String, App)> = table(pool, "SELECT id, body FROM app").await?;
     let marks = table(pool, "SELECT id, body FROM mark").await?;
     let book = Book {
-        apps: apps.into_iter().map(|(id, app)| (id, Arc::new(app))).collect(),
-        families: table(pool, "SELECT id, body FROM family").await?.into_iter().collect(),
+        apps: apps
+            .into_iter()
+            .map(|(id, app)| (id, Arc::new(app)))
+            .collect(),
+        families: table(pool, "SELECT id, body FROM family")
+            .await?
+            .into_iter()
+            .collect(),
         marks: marks
             .into_iter()
             .filter_map(|(id, mark): (String, _)| Some((unhex(&id)?, mark)))
@@ -74,11 +77,7 @@ pub(crate) async fn read(pool: &SqlitePool) -> Result<(u64, Book), Error> {
 }
 
 /// Saves what was touched and the cursor, both or neither.
-pub(crate) async fn save(
-    pool: &SqlitePool,
-    book: &Saved,
-    next: u64,
-) -> Result<(), sqlx::Error> {
+pub(crate) async fn save(pool: &SqlitePool, book: &Saved, next: u64) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
     for row in &book.rows {
         put(&mut transaction, row).await?;

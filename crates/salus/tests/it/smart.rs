@@ -17,7 +17,9 @@ type Pair = (CertificateDer<'static>, Vec<u8>);
 
 fn config(certificate: &Path, own: Option<&Pair>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(certificate).unwrap()).unwrap();
+    roots
+        .add(CertificateDer::from_pem_file(certificate).unwrap())
+        .unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -27,7 +29,9 @@ fn config(certificate: &Path, own: Option<&Pair>) -> ClientConfig {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let key = PrivateKeyDer::try_from(key.clone()).unwrap();
-            builder.with_client_auth_cert(vec![certificate.clone()], key).unwrap()
+            builder
+                .with_client_auth_cert(vec![certificate.clone()], key)
+                .unwrap()
         }
     }
 }
@@ -37,7 +41,9 @@ fn send(server: &Server, own: Option<&Pair>, bytes: &[u8]) -> String {
     let url = server.text("url");
     let address = url.trim_start_matches("https://");
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    stream
+        .set_read_timeout(Some(std::time::Duration::from_secs(30)))
+        .unwrap();
     let config = Arc::new(config(&server.certificate(), own));
     let name = ServerName::try_from("127.0.0.1").unwrap();
     let mut stream = StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream);
@@ -86,10 +92,22 @@ fn a_client_certificate_is_asked_for_and_binds_tokens() {
     let authorities = folder.path().join("authorities.pem");
     std::fs::write(&authorities, known.pem()).unwrap();
     let file = folder.path().join("salus.toml");
-    std::fs::write(&file, format!("[https]\nclient_authorities = {authorities:?}\n")).unwrap();
+    std::fs::write(
+        &file,
+        format!("[https]\nclient_authorities = {authorities:?}\n"),
+    )
+    .unwrap();
     let data = folder.path().join("data");
     let server = Server::start(&data, &["--config", file.to_str().unwrap(), "serve"]);
-    let add = ["client", "add", "pacs", "--certificate", "pacs.example", "--scope", "system/*.rs"];
+    let add = [
+        "client",
+        "add",
+        "pacs",
+        "--certificate",
+        "pacs.example",
+        "--scope",
+        "system/*.rs",
+    ];
     let made = json(&data, &add);
     assert_eq!(made, serde_json::json!({"id": "pacs", "token": null}));
     let form = "grant_type=client_credentials&client_id=pacs&scope=system%2F*.rs";
@@ -119,15 +137,33 @@ fn a_request_that_wants_to_be_two_is_one_or_none() {
     let chunks = format!("0\r\n\r\n{smuggled}");
     let (length, all) = (smuggled.len() + 5, chunks.len());
     for (name, head) in [
-        ("CL.TE", format!("Content-Length: {all}\r\nTransfer-Encoding: chunked\r\n")),
-        ("TE.CL", format!("Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n")),
-        ("two lengths", format!("Content-Length: 5\r\nContent-Length: {all}\r\n")),
-        ("two encodings", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n".to_owned()),
+        (
+            "CL.TE",
+            format!("Content-Length: {all}\r\nTransfer-Encoding: chunked\r\n"),
+        ),
+        (
+            "TE.CL",
+            format!("Transfer-Encoding: chunked\r\nContent-Length: {length}\r\n"),
+        ),
+        (
+            "two lengths",
+            format!("Content-Length: 5\r\nContent-Length: {all}\r\n"),
+        ),
+        (
+            "two encodings",
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n".to_owned(),
+        ),
         ("a space", "Transfer-Encoding : chunked\r\n".to_owned()),
         ("another word", "Transfer-Encoding: xchunked\r\n".to_owned()),
         ("a sign", format!("Content-Length: +{all}\r\n")),
-        ("a bare line feed", format!("Content-Length: 5\nX: y\r\nTransfer-Encoding: chunked\r\n")),
-        ("a folded line", "Transfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n".to_owned()),
+        (
+            "a bare line feed",
+            format!("Content-Length: 5\nX: y\r\nTransfer-Encoding: chunked\r\n"),
+        ),
+        (
+            "a folded line",
+            "Transfer-Encoding:\r\n chunked\r\nContent-Length: 5\r\n".to_owned(),
+        ),
     ] {
         let request = format!(
             "POST /fhir/Patient HTTP/1.1\r\nHost: salus\r\nContent-Type: application/fhir+json\r\n{head}\r\n{chunks}"
@@ -135,7 +171,10 @@ fn a_request_that_wants_to_be_two_is_one_or_none() {
         let answer = send(&server, None, request.as_bytes());
         assert!(!answer.contains("CapabilityStatement"), "{name}: {answer}");
         assert!(answer.matches("HTTP/1.1 ").count() <= 1, "{name}: {answer}");
-        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{name}: {answer}");
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
+            "{name}: {answer}"
+        );
     }
     assert!(server.stop().success());
 }

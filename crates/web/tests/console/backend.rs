@@ -32,9 +32,11 @@ struct Keys {
 impl Keys {
     fn new() -> Keys {
         let random = SystemRandom::new();
-        let curve = EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random).unwrap();
+        let curve =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &random).unwrap();
         Keys {
-            curve: EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, curve.as_ref()).unwrap(),
+            curve: EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, curve.as_ref())
+                .unwrap(),
             rsa: rsa::KeyPair::generate(KeySize::Rsa2048).unwrap(),
         }
     }
@@ -55,10 +57,17 @@ impl Keys {
     fn sign(&self, alg: &str, text: &str) -> Vec<u8> {
         let random = SystemRandom::new();
         match alg {
-            "ES384" => self.curve.sign(&random, text.as_bytes()).unwrap().as_ref().to_vec(),
+            "ES384" => self
+                .curve
+                .sign(&random, text.as_bytes())
+                .unwrap()
+                .as_ref()
+                .to_vec(),
             "RS384" => {
                 let mut signature = vec![0; self.rsa.public_modulus_len()];
-                self.rsa.sign(&RSA_PKCS1_SHA384, &random, text.as_bytes(), &mut signature).unwrap();
+                self.rsa
+                    .sign(&RSA_PKCS1_SHA384, &random, text.as_bytes(), &mut signature)
+                    .unwrap();
                 signature
             }
             // The public key taken for a secret.
@@ -93,7 +102,10 @@ fn claims(house: &House, jti: &str) -> Value {
 async fn ask(house: &House, assertion: &str, scope: &str) -> Reply {
     let pairs = [
         ("grant_type", "client_credentials"),
-        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
         ("client_assertion", assertion),
         ("scope", scope),
     ];
@@ -105,7 +117,13 @@ async fn registered(house: &House, keys: &Keys) {
         jwks: Some(keys.set().to_string()),
         ..App::default()
     };
-    register(house, "bulk", &["system/Observation.rs", "system/Patient.r"], app).await;
+    register(
+        house,
+        "bulk",
+        &["system/Observation.rs", "system/Patient.r"],
+        app,
+    )
+    .await;
 }
 
 fn error(reply: &Reply) -> &str {
@@ -127,13 +145,25 @@ async fn a_system_signs_and_gets_what_it_is_registered_for() {
         assert_eq!(told.json["expires_in"], 300);
         assert!(told.json.get("refresh_token").is_none());
         let token = told.json["access_token"].as_str().unwrap();
-        assert_eq!(get(&house, token, "Patient/p-icu").await.status, StatusCode::OK);
-        assert_eq!(get(&house, token, "Patient").await.status, StatusCode::FORBIDDEN);
-        assert_eq!(get(&house, token, "Encounter/e-p-icu").await.status, StatusCode::FORBIDDEN);
+        assert_eq!(
+            get(&house, token, "Patient/p-icu").await.status,
+            StatusCode::OK
+        );
+        assert_eq!(
+            get(&house, token, "Patient").await.status,
+            StatusCode::FORBIDDEN
+        );
+        assert_eq!(
+            get(&house, token, "Encounter/e-p-icu").await.status,
+            StatusCode::FORBIDDEN
+        );
     }
     let header = json!({"alg": "ES384", "kid": "curve"});
     let assertion = keys.jwt(&header, &claims(&house, "wide"));
-    assert_eq!(error(&ask(&house, &assertion, "system/*.cruds patient/*.rs openid").await), "invalid_scope");
+    assert_eq!(
+        error(&ask(&house, &assertion, "system/*.cruds patient/*.rs openid").await),
+        "invalid_scope"
+    );
 }
 
 #[tokio::test]
@@ -147,22 +177,47 @@ async fn an_assertion_is_good_once() {
         ask(&house, &assertion, "system/Patient.r"),
         ask(&house, &assertion, "system/Patient.r")
     );
-    let well = [&one, &other].iter().filter(|reply| reply.status == StatusCode::OK).count();
+    let well = [&one, &other]
+        .iter()
+        .filter(|reply| reply.status == StatusCode::OK)
+        .count();
     assert_eq!(well, 1, "of two at the same moment one gets in");
     let again = ask(&house, &assertion, "system/Patient.r").await;
     assert_eq!(error(&again), "invalid_grant");
     // As long as it could be good, whatever else happens: its tokens ended, the clock was set back.
-    let token = if one.status == StatusCode::OK { &one } else { &other };
+    let token = if one.status == StatusCode::OK {
+        &one
+    } else {
+        &other
+    };
     let pairs = [
-        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-        ("client_assertion", &keys.jwt(&header, &claims(&house, "revoke"))),
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        (
+            "client_assertion",
+            &keys.jwt(&header, &claims(&house, "revoke")),
+        ),
         ("token", token.json["access_token"].as_str().unwrap()),
     ];
-    assert_eq!(post(&house, "/oauth/revoke", &pairs).await.status, StatusCode::OK);
-    assert_eq!(error(&post(&house, "/oauth/revoke", &pairs).await), "invalid_client");
-    assert_eq!(error(&ask(&house, &assertion, "system/Patient.r").await), "invalid_grant");
+    assert_eq!(
+        post(&house, "/oauth/revoke", &pairs).await.status,
+        StatusCode::OK
+    );
+    assert_eq!(
+        error(&post(&house, "/oauth/revoke", &pairs).await),
+        "invalid_client"
+    );
+    assert_eq!(
+        error(&ask(&house, &assertion, "system/Patient.r").await),
+        "invalid_grant"
+    );
     house.wait(-60_000);
-    assert_eq!(error(&ask(&house, &assertion, "system/Patient.r").await), "invalid_grant");
+    assert_eq!(
+        error(&ask(&house, &assertion, "system/Patient.r").await),
+        "invalid_grant"
+    );
 }
 
 #[tokio::test]
@@ -199,15 +254,25 @@ async fn forged_assertions_are_refused() {
     for header in headers {
         let assertion = keys.jwt(&header, &claims(&house, "x"));
         let reply = ask(&house, &assertion, "system/Patient.r").await;
-        assert_eq!((reply.status, error(&reply)), (StatusCode::UNAUTHORIZED, "invalid_client"), "{header}");
+        assert_eq!(
+            (reply.status, error(&reply)),
+            (StatusCode::UNAUTHORIZED, "invalid_client"),
+            "{header}"
+        );
     }
     for _ in 0..2 {
-        assert_eq!(error(&ask(&house, &none, "system/Patient.r").await), "invalid_client");
+        assert_eq!(
+            error(&ask(&house, &none, "system/Patient.r").await),
+            "invalid_client"
+        );
         none.push_str("AAAA");
     }
     // Of a key that is not registered, under a name that is.
     let assertion = strange.jwt(&header("ES384", "curve"), &claims(&house, "x"));
-    assert_eq!(error(&ask(&house, &assertion, "system/Patient.r").await), "invalid_client");
+    assert_eq!(
+        error(&ask(&house, &assertion, "system/Patient.r").await),
+        "invalid_client"
+    );
     let now = claims(&house, "x")["exp"].as_i64().unwrap() - 240;
     for (name, value) in [
         ("iss", json!("other")),
@@ -232,9 +297,18 @@ async fn forged_assertions_are_refused() {
     let mut parts: Vec<&str> = good.split('.').collect();
     parts.swap(0, 1);
     for bad in [parts.join("."), good.replace('.', ""), String::new()] {
-        assert!(ask(&house, &bad, "system/Patient.r").await.status.is_client_error(), "{bad}");
+        assert!(
+            ask(&house, &bad, "system/Patient.r")
+                .await
+                .status
+                .is_client_error(),
+            "{bad}"
+        );
     }
-    assert_eq!(ask(&house, &good, "system/Patient.r").await.status, StatusCode::OK);
+    assert_eq!(
+        ask(&house, &good, "system/Patient.r").await.status,
+        StatusCode::OK
+    );
 }
 
 /// Serves key sets and counts how often it is asked.
@@ -250,7 +324,10 @@ async fn serve(body: Arc<std::sync::Mutex<String>>) -> (String, Arc<AtomicUsize>
     };
     let router = axum::Router::new()
         .route("/jwks", axum::routing::get(keys))
-        .route("/away", axum::routing::get(async || axum::response::Redirect::to("/jwks")));
+        .route(
+            "/away",
+            axum::routing::get(async || axum::response::Redirect::to("/jwks")),
+        );
     tokio::spawn(async move { axum::serve(listener, router).await });
     (format!("http://{address}"), asked)
 }
@@ -269,7 +346,13 @@ async fn keys_by_address_are_kept_and_rotate() {
     let try_with = async |keys: &Keys, kid: &str, jti: &str| {
         let mut header = json!({"alg": "ES384", "kid": kid});
         header["jku"] = json!(format!("{place}/jwks"));
-        ask(&house, &keys.jwt(&header, &claims(&house, jti)), "system/Patient.r").await.status
+        ask(
+            &house,
+            &keys.jwt(&header, &claims(&house, jti)),
+            "system/Patient.r",
+        )
+        .await
+        .status
     };
     assert_eq!(try_with(&old, "curve", "1").await, StatusCode::OK);
     assert_eq!(try_with(&old, "curve", "2").await, StatusCode::OK);
@@ -280,7 +363,11 @@ async fn keys_by_address_are_kept_and_rotate() {
     assert_eq!(try_with(&new, "next", "3").await, StatusCode::UNAUTHORIZED);
     house.wait(11_000);
     assert_eq!(try_with(&new, "next", "4").await, StatusCode::OK);
-    assert_eq!(try_with(&old, "curve", "5").await, StatusCode::UNAUTHORIZED, "withdrawn");
+    assert_eq!(
+        try_with(&old, "curve", "5").await,
+        StatusCode::UNAUTHORIZED,
+        "withdrawn"
+    );
     // What is too large, or leads elsewhere, is no set of keys.
     house.wait(301_000);
     *body.lock().unwrap() = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(70_000));
@@ -289,7 +376,10 @@ async fn keys_by_address_are_kept_and_rotate() {
     register(&house, "bulk", &["system/Patient.r"], app("/away")).await;
     let header = json!({"alg": "ES384", "kid": "curve"});
     let assertion = new.jwt(&header, &claims(&house, "7"));
-    assert_eq!(error(&ask(&house, &assertion, "system/Patient.r").await), "invalid_client");
+    assert_eq!(
+        error(&ask(&house, &assertion, "system/Patient.r").await),
+        "invalid_client"
+    );
 }
 
 #[tokio::test]
@@ -298,7 +388,10 @@ async fn what_programs_read_first_names_real_places() {
     let found = get(&house, "", ".well-known/smart-configuration").await;
     assert_eq!(found.status, StatusCode::OK);
     assert_eq!(found.json["token_endpoint"], AUDIENCE);
-    assert_eq!(found.json["code_challenge_methods_supported"], json!(["S256"]));
+    assert_eq!(
+        found.json["code_challenge_methods_supported"],
+        json!(["S256"])
+    );
     let statement = get(&house, "", "metadata").await.json;
     let uris = &statement["rest"][0]["security"]["extension"][0]["extension"];
     assert_eq!(uris[1], json!({"url": "token", "valueUri": AUDIENCE}));

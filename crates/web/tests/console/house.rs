@@ -50,7 +50,9 @@ impl House {
             chart: chart::Chart::open(chart, record.blind()).await.unwrap(),
             staff: staff::Staff::open(&views.join("staff.db")).await.unwrap(),
             flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
-            tokens: tokens::Tokens::open(&views.join("tokens.db")).await.unwrap(),
+            tokens: tokens::Tokens::open(&views.join("tokens.db"))
+                .await
+                .unwrap(),
             signer: web::Signer::of(&web::Signer::make().unwrap()).unwrap(),
             policies: Arc::new(Policies::built_in().unwrap()),
             clock: clock.clone(),
@@ -95,7 +97,10 @@ impl House {
         assert!(self.app.staff.caught_up(size, wait).await, "staff is late");
         assert!(self.app.chart.caught_up(size, wait).await, "chart is late");
         assert!(self.app.flow.caught_up(size, wait).await, "flow is late");
-        assert!(self.app.tokens.caught_up(size, wait).await, "tokens are late");
+        assert!(
+            self.app.tokens.caught_up(size, wait).await,
+            "tokens are late"
+        );
     }
 
     pub(crate) async fn person(&self, id: &str, role: Role, wards: &[&str]) {

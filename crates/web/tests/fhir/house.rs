@@ -127,7 +127,9 @@ impl House {
         let chart = chart::Chart::open(chart, record.blind()).await.unwrap();
         let staff = staff::Staff::open(&views.join("staff.db")).await.unwrap();
         let flow = flow::Flow::open(&views.join("flow.db")).await.unwrap();
-        let tokens = tokens::Tokens::open(&views.join("tokens.db")).await.unwrap();
+        let tokens = tokens::Tokens::open(&views.join("tokens.db"))
+            .await
+            .unwrap();
         let stop = CancellationToken::new();
         for reader in [chart.reader(), staff.reader(), tokens.reader()] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));

@@ -22,8 +22,8 @@ use crate::read::Reading;
 use crate::scope::Scope;
 use crate::token::Token;
 pub(crate) use candidates::prefix;
-pub(crate) use run::as_read;
 use run::Run;
+pub(crate) use run::as_read;
 
 /// One page of matches with what comes along.
 pub(crate) async fn page(

@@ -13,7 +13,7 @@ use event::{
     Unmerge,
 };
 use guard::{Ask, Facts, Identity, Policies, Standing, admit};
-use record::{Record, Permit, Witnessed};
+use record::{Permit, Record, Witnessed};
 use serde_json::Value;
 
 /// A clock that moves one second with each look.

@@ -23,8 +23,10 @@ async fn house() -> House {
     let house = House::new().await;
     for patient in ["a", "b"] {
         house
-            .put(&json!({"resourceType": "Patient", "id": patient, "name": [{"family": patient}],
-                "generalPractitioner": [{"reference": "Practitioner/dr"}]}))
+            .put(
+                &json!({"resourceType": "Patient", "id": patient, "name": [{"family": patient}],
+                "generalPractitioner": [{"reference": "Practitioner/dr"}]}),
+            )
             .await;
         for at in 0..3 {
             for category in ["laboratory", "vital-signs"] {
@@ -78,7 +80,12 @@ async fn totals_and_pages_count_what_may_be_seen() {
         assert_eq!(first.total, Some(6));
         assert_eq!(
             ids(&first),
-            ["a-laboratory-0", "a-laboratory-1", "a-laboratory-2", "b-laboratory-0"]
+            [
+                "a-laboratory-0",
+                "a-laboratory-1",
+                "a-laboratory-2",
+                "b-laboratory-0"
+            ]
         );
         let rest = PageOf {
             count: 4,
@@ -105,10 +112,17 @@ async fn several_parts_are_seen_together() {
     let open = house
         .open_for(who, Act::Search, (all(), &["Observation"]))
         .await;
-    let found = open.search(&query("Observation?_sort=_id"), &page(9)).await.unwrap();
+    let found = open
+        .search(&query("Observation?_sort=_id"), &page(9))
+        .await
+        .unwrap();
     assert_eq!(found.total, Some(6));
     let halves = ["a-laboratory", "b-vital-signs"];
-    assert!(ids(&found).iter().all(|id| halves.iter().any(|half| id.starts_with(half))));
+    assert!(
+        ids(&found)
+            .iter()
+            .all(|id| halves.iter().any(|half| id.starts_with(half)))
+    );
 }
 
 #[tokio::test]
@@ -142,10 +156,30 @@ async fn reads_versions_and_histories_are_narrowed_too() {
     let open = house
         .open_for(laboratory(), Act::Read, (subject.clone(), &["Observation"]))
         .await;
-    assert!(open.read("Observation", "a-vital-signs-0").await.unwrap().is_none());
-    assert!(open.read("Observation", "a-laboratory-0").await.unwrap().is_some());
-    assert!(open.version("Observation", "x", shown).await.unwrap().is_some());
-    assert!(open.version("Observation", "x", hidden).await.unwrap().is_none());
+    assert!(
+        open.read("Observation", "a-vital-signs-0")
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        open.read("Observation", "a-laboratory-0")
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        open.version("Observation", "x", shown)
+            .await
+            .unwrap()
+            .is_some()
+    );
+    assert!(
+        open.version("Observation", "x", hidden)
+            .await
+            .unwrap()
+            .is_none()
+    );
     let open = house
         .open_for(laboratory(), Act::History, (subject, &["Observation"]))
         .await;
@@ -154,7 +188,13 @@ async fn reads_versions_and_histories_are_narrowed_too() {
         id: "x".into(),
     };
     let past = open.history(&of, &page(9)).await.unwrap();
-    assert_eq!(past.matches.iter().map(|one| one.version).collect::<Vec<_>>(), [shown]);
+    assert_eq!(
+        past.matches
+            .iter()
+            .map(|one| one.version)
+            .collect::<Vec<_>>(),
+        [shown]
+    );
     let open = house
         .open_for(laboratory(), Act::History, (all(), &["Observation"]))
         .await;
@@ -163,7 +203,10 @@ async fn reads_versions_and_histories_are_narrowed_too() {
     };
     let (mut found, mut token) = (Vec::new(), None);
     loop {
-        let page = open.history(&of, &PageOf { count: 2, token }).await.unwrap();
+        let page = open
+            .history(&of, &PageOf { count: 2, token })
+            .await
+            .unwrap();
         found.extend(page.matches.iter().map(|one| one.id.clone()));
         token = page.next;
         if token.is_none() {
@@ -171,7 +214,12 @@ async fn reads_versions_and_histories_are_narrowed_too() {
         }
     }
     assert_eq!(found.len(), 7, "{found:?}");
-    assert!(found.iter().all(|id| id == "x" || id.contains("laboratory")), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .all(|id| id == "x" || id.contains("laboratory")),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]
@@ -206,7 +254,11 @@ async fn a_narrowed_scope_covers_what_may_be_written() {
     let chart = &house.chart;
     assert!(chart.covers(&ask, "Observation", &observation("n", "a", "laboratory")));
     assert!(!chart.covers(&ask, "Observation", &observation("n", "a", "vital-signs")));
-    for (id, covered) in [("a-laboratory-0", true), ("a-vital-signs-0", false), ("new", true)] {
+    for (id, covered) in [
+        ("a-laboratory-0", true),
+        ("a-vital-signs-0", false),
+        ("new", true),
+    ] {
         let said = chart.covers_current(&ask, "Observation", id).await.unwrap();
         assert_eq!(said, covered, "{id}");
     }

@@ -222,7 +222,13 @@ async fn a_search_that_reads_too_much_is_refused() {
     }
     let small = house.other_chart(|config| config.search_scan_max = 3).await;
     house.fold(&small).await;
-    let permit = house.permit(client(), Act::Search, (Subject::Kind("Observation".into()), &[])).await;
+    let permit = house
+        .permit(
+            client(),
+            Act::Search,
+            (Subject::Kind("Observation".into()), &[]),
+        )
+        .await;
     let costly = small
         .open_with(permit)
         .matching(&query("Observation?patient=p&code=nothing"))

@@ -41,7 +41,9 @@ pub(crate) async fn history(
         return Err(Fault::absent(target.kind, &target.id));
     }
     let open = door.app.chart.open_with(permit);
-    let mut page = open.history(&of(past), &wanted.at_least_one(target)).await?;
+    let mut page = open
+        .history(&of(past), &wanted.at_least_one(target))
+        .await?;
     // A resource of which nothing may be seen looks as if it had never been.
     if let Some(target) = target.filter(|_| page.matches.is_empty() && wanted.is_first()) {
         return Err(Fault::absent(target.kind, &target.id));

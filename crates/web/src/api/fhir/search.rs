@@ -87,11 +87,7 @@ pub(crate) async fn search(
 
 /// Whom a search is about: the patient it names; else, for an app that was opened for one patient
 /// and may see the type of nobody else, that patient; else all of the type.
-pub(crate) async fn subject(
-    door: &Door,
-    who: &Identity,
-    query: &Query,
-) -> Result<Subject, Fault> {
+pub(crate) async fn subject(door: &Door, who: &Identity, query: &Query) -> Result<Subject, Fault> {
     let kind = query.kind.as_str();
     if let Some(id) = named_patient(query) {
         return Ok(Subject::Patient(survivor(door, id).await?));

@@ -219,9 +219,7 @@ async fn update_where(
             Err(Fault::bad(Code::Value, words).under(&intent.path))
         }
         (Some(target), _) => update(door, who, (intent, target)).await,
-        (None, Some(id)) if is_id(&id) => {
-            update(door, who, (intent, Target { kind, id })).await
-        }
+        (None, Some(id)) if is_id(&id) => update(door, who, (intent, Target { kind, id })).await,
         (None, _) => {
             let target = reserved(door, kind, &intent.query).await?;
             Ok(Settled {

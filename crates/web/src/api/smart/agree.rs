@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use event::{Act, Agreed, Leave, Token};
 use tokens::Sort;
@@ -23,16 +23,12 @@ use crate::pages::patients::census::Typed;
 use crate::pages::shell::Here;
 use crate::pages::visit::{Fields, Posted, Visit, page};
 use crate::router::policy;
-use axum::http::HeaderMap;
 
 /// The longest life of a code, in milliseconds.
 const CODE_MS_MAX: i64 = 60_000;
 
 /// `GET /oauth/authorize`
-pub(crate) async fn ask(
-    visit: Visit,
-    RawQuery(text): RawQuery,
-) -> Result<Response, Problem> {
+pub(crate) async fn ask(visit: Visit, RawQuery(text): RawQuery) -> Result<Response, Problem> {
     let form = Form::read(text.as_deref().unwrap_or_default());
     let form = form.map_err(|refusal| Problem::Malformed(refusal.why))?;
     let asked = match Asked::read(&visit.app, &form) {
@@ -51,7 +47,9 @@ pub(crate) async fn ask(
     let mut response = page(StatusCode::OK, &shown(&visit, &asked, patient))?;
     let policy = HeaderValue::from_str(&policy(&[origin(&asked.redirect_uri)]));
     if let Ok(policy) = policy {
-        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        response
+            .headers_mut()
+            .insert(CONTENT_SECURITY_POLICY, policy);
     }
     Ok(response)
 }
@@ -76,16 +74,22 @@ async fn patient(
         Some(launch) => {
             let now = visit.app.clock.now();
             let launched = visit.app.launches.peek(launch, now);
-            let launched = launched.filter(|one| one.account == *account && one.client == asked.client);
+            let launched =
+                launched.filter(|one| one.account == *account && one.client == asked.client);
             let launched = launched.ok_or_else(|| {
-                Stop::Refuse(Refusal::request("`launch` is not good: unknown, used, too old or of somebody else"))
+                Stop::Refuse(Refusal::request(
+                    "`launch` is not good: unknown, used, too old or of somebody else",
+                ))
             })?;
             Some(launched.patient)
         }
         None => picked.map(str::to_owned),
     };
     match id {
-        Some(id) => chosen(visit, asked, &id).await.map(Some).map_err(Stop::Problem),
+        Some(id) => chosen(visit, asked, &id)
+            .await
+            .map(Some)
+            .map_err(Stop::Problem),
         None if needs_patient(&asked.scopes) => Err(Stop::Ask),
         None => Ok(None),
     }
@@ -146,7 +150,7 @@ pub(crate) async fn answer(
         return Ok(asked.refuse(&app, &refusal));
     }
     match give(&visit, &asked, (patient, scopes), &headers).await {
-        Ok(code) => Ok(asked.back(&app, &[("code", &code)])),
+        Ok(code) => Ok(asked.back(&app, &[("code", code.as_str())])),
         Err(refusal) => Ok(asked.refuse(&app, &refusal)),
     }
 }
@@ -210,6 +214,7 @@ async fn give(
         nonce: asked.nonce.clone(),
     };
     let actor = visit.identity.actor.clone();
-    app.seal_token(Act::SignIn, actor, Token::Agreed(agreed)).await?;
+    app.seal_token(Act::SignIn, actor, Token::Agreed(agreed))
+        .await?;
     Ok(code.text)
 }

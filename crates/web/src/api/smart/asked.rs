@@ -55,12 +55,20 @@ impl Asked {
     /// anywhere: an open redirect would carry codes, or people, to anybody.
     pub(crate) fn read(app: &App, form: &Form) -> Result<Asked, Wrong> {
         let here = |why: &str| Wrong::Here(Problem::Malformed(why.to_owned()));
-        let unknown = || here("this app is not registered here, or not under this address; its maker has to say which `client_id` and `redirect_uri` it uses");
+        let unknown = || {
+            here(
+                "this app is not registered here, or not under this address; its maker has to say which `client_id` and `redirect_uri` it uses",
+            )
+        };
         let client = form.get("client_id").ok_or_else(unknown)?;
         let registered = app.tokens.app(client).ok_or_else(unknown)?;
         let identity = app.staff.identity(client).ok_or_else(unknown)?;
         let redirect_uri = form.get("redirect_uri").ok_or_else(unknown)?;
-        if !registered.redirect_uris.iter().any(|one| one == redirect_uri) {
+        if !registered
+            .redirect_uris
+            .iter()
+            .any(|one| one == redirect_uri)
+        {
             return Err(unknown());
         }
         let mut asked = Asked {
@@ -87,7 +95,9 @@ impl Asked {
         }
         let long = |text: &str| text.len() > STATE_BYTES_MAX;
         if self.state.is_empty() || long(&self.state) || self.nonce.as_deref().is_some_and(long) {
-            return Err(Refusal::request("`state` must be there, and `state` and `nonce` at most 1024 bytes"));
+            return Err(Refusal::request(
+                "`state` must be there, and `state` and `nonce` at most 1024 bytes",
+            ));
         }
         let base = app.settings.fhir_base.trim_end_matches('/');
         if form.need("aud")?.trim_end_matches('/') != base {
@@ -98,60 +108,85 @@ impl Asked {
         }
         let challenge = form.need("code_challenge")?;
         let sound = challenge.len() == CHALLENGE_LETTERS
-            && challenge.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+            && challenge
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         if !sound {
-            return Err(Refusal::request("`code_challenge` is no SHA-256 in base64url"));
+            return Err(Refusal::request(
+                "`code_challenge` is no SHA-256 in base64url",
+            ));
         }
         challenge.clone_into(&mut self.challenge);
         self.scopes = within(form.need("scope")?, registered);
         match self.scopes.is_empty() {
-            true => Err(Refusal::scope("the app is registered for none of these scopes")),
+            true => Err(Refusal::scope(
+                "the app is registered for none of these scopes",
+            )),
             false => Ok(()),
         }
     }
 
     /// Sends the person back to the app with a refusal.
     pub(crate) fn refuse(&self, app: &App, refusal: &Refusal) -> Response {
-        self.back(app, &[("error", refusal.error), ("error_description", &refusal.why)])
+        self.back(
+            app,
+            &[
+                ("error", refusal.error),
+                ("error_description", refusal.why.as_str()),
+            ],
+        )
     }
 
     /// Sends the person back to the app.
     pub(crate) fn back(&self, app: &App, said: &[(&str, &str)]) -> Response {
         let mut pairs: Vec<(String, String)> = Vec::with_capacity(said.len() + 2);
-        pairs.extend(said.iter().map(|(name, value)| ((*name).into(), (*value).into())));
+        pairs.extend(
+            said.iter()
+                .map(|(name, value)| ((*name).into(), (*value).into())),
+        );
         if !self.state.is_empty() {
             pairs.push(("state".to_owned(), self.state.clone()));
         }
         // RFC 9207: so that an app with several servers knows which one answered.
         pairs.push(("iss".to_owned(), app.issuer().to_owned()));
-        let mark = if self.redirect_uri.contains('?') { '&' } else { '?' };
+        let mark = if self.redirect_uri.contains('?') {
+            '&'
+        } else {
+            '?'
+        };
         let uri = format!("{}{mark}{}", self.redirect_uri, query::text(&pairs));
         Redirect::to(&uri).into_response()
     }
 
     /// The fields that a form of ours carries on.
     pub(crate) fn fields(&self, app: &App) -> Vec<(String, String)> {
+        let scope = self.scopes.join(" ");
         let fixed = [
             ("response_type", "code"),
-            ("client_id", &self.client),
-            ("redirect_uri", &self.redirect_uri),
-            ("scope", &self.scopes.join(" ")),
-            ("state", &self.state),
-            ("aud", &app.settings.fhir_base),
-            ("code_challenge", &self.challenge),
+            ("client_id", self.client.as_str()),
+            ("redirect_uri", self.redirect_uri.as_str()),
+            ("scope", scope.as_str()),
+            ("state", self.state.as_str()),
+            ("aud", app.settings.fhir_base.as_str()),
+            ("code_challenge", self.challenge.as_str()),
             ("code_challenge_method", "S256"),
         ];
         let more = [("nonce", &self.nonce), ("launch", &self.launch)];
-        let more = more.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        let more = more
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_deref()?)));
         let all = fixed.into_iter().chain(more);
-        all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        all.map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     }
 }
 
 /// Whether an address may be registered for answers: HTTPS, plain HTTP on the person's own
 /// machine, or an installed app's own scheme, without a fragment.
 pub fn is_redirect_uri(uri: &str) -> bool {
-    let sound = uri.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}#".contains(&byte));
+    let sound = uri
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}#".contains(&byte));
     let Some((scheme, rest)) = uri.split_once(':').filter(|_| sound) else {
         return false;
     };
@@ -169,7 +204,9 @@ pub fn is_redirect_uri(uri: &str) -> bool {
         (own, _) => {
             own.contains('.')
                 && own.starts_with(|first: char| first.is_ascii_lowercase())
-                && own.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+-".contains(&byte))
+                && own
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b".+-".contains(&byte))
         }
     }
 }
@@ -225,7 +262,10 @@ mod tests {
 
     #[test]
     fn the_origin_is_what_a_form_may_lead_to() {
-        assert_eq!(origin("https://a.example:8443/x?y"), "https://a.example:8443");
+        assert_eq!(
+            origin("https://a.example:8443/x?y"),
+            "https://a.example:8443"
+        );
         assert_eq!(origin("com.example.app:/cb"), "com.example.app:");
     }
 }

@@ -65,7 +65,9 @@ pub(crate) async fn believe(
     let header = decode_header(assertion)
         .map_err(|_| Refusal::client("the assertion is no JWT signed with RS384 or ES384"))?;
     let kid = sound(&header, registered)?;
-    let set = Keys::of(app, registered, &kid).await.map_err(Refusal::client)?;
+    let set = Keys::of(app, registered, &kid)
+        .await
+        .map_err(Refusal::client)?;
     let fitting = set.keys.iter().filter(|key| fits(key, &kid, header.alg));
     let mut verified = fitting.filter_map(|key| verify(assertion, key, header.alg));
     let claims = verified.next().ok_or_else(|| {
@@ -78,7 +80,9 @@ pub(crate) async fn believe(
 /// nobody's: only registered ones count.
 fn sound(header: &Header, registered: &Registered) -> Result<String, Refusal> {
     if !matches!(header.alg, Algorithm::RS384 | Algorithm::ES384) {
-        return Err(Refusal::client("an assertion is signed with RS384 or ES384"));
+        return Err(Refusal::client(
+            "an assertion is signed with RS384 or ES384",
+        ));
     }
     let foreign = header.jwk.is_some() || header.x5u.is_some() || header.x5c.is_some();
     if foreign || header.crit.is_some() {
@@ -87,11 +91,15 @@ fn sound(header: &Header, registered: &Registered) -> Result<String, Refusal> {
         ));
     }
     if header.jku.is_some() && header.jku != registered.jwks_url {
-        return Err(Refusal::client("`jku` is not the client's registered `jwks_url`"));
+        return Err(Refusal::client(
+            "`jku` is not the client's registered `jwks_url`",
+        ));
     }
     match &header.kid {
         Some(kid) if !kid.is_empty() => Ok(kid.clone()),
-        Some(_) | None => Err(Refusal::client("an assertion names its key: `kid` is missing")),
+        Some(_) | None => Err(Refusal::client(
+            "an assertion names its key: `kid` is missing",
+        )),
     }
 }
 
@@ -120,12 +128,16 @@ fn verify(assertion: &str, key: &Jwk, alg: Algorithm) -> Option<Claims> {
     validation.validate_aud = false;
     validation.required_spec_claims.clear();
     let key = DecodingKey::from_jwk(key).ok()?;
-    decode::<Claims>(assertion, &key, &validation).ok().map(|read| read.claims)
+    decode::<Claims>(assertion, &key, &validation)
+        .ok()
+        .map(|read| read.claims)
 }
 
 fn check(app: &App, client: &str, claims: Claims) -> Result<Asserted, Refusal> {
     if claims.iss != client || claims.sub != client {
-        return Err(Refusal::client("`iss` and `sub` must both be the client's id"));
+        return Err(Refusal::client(
+            "`iss` and `sub` must both be the client's id",
+        ));
     }
     let url = app.token_url();
     let meant = match &claims.aud {
@@ -143,7 +155,9 @@ fn check(app: &App, client: &str, claims: Claims) -> Result<Asserted, Refusal> {
     }
     let ahead = |at: Option<i64>| at.is_some_and(|at| moment(at).since(now) > AHEAD_MS);
     if ahead(claims.nbf) || ahead(claims.iat) {
-        return Err(Refusal::client("`nbf` or `iat` lies in the future: set the clock"));
+        return Err(Refusal::client(
+            "`nbf` or `iat` lies in the future: set the clock",
+        ));
     }
     if !(1..=JTI_BYTES_MAX).contains(&claims.jti.len()) {
         return Err(Refusal::client("`jti` must have 1 to 255 bytes"));

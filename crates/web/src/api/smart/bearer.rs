@@ -28,7 +28,9 @@ impl App {
         let good = self.access_of_anybody(token)?;
         let bound = good.leave.certificate.as_ref();
         let shown = certificate.map(ClientCertificate::thumbprint);
-        bound.is_none_or(|bound| Some(bound) == shown.as_ref()).then_some(good)
+        bound
+            .is_none_or(|bound| Some(bound) == shown.as_ref())
+            .then_some(good)
     }
 
     /// The access token, if it is good; who shows it is not asked.

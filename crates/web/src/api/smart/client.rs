@@ -77,7 +77,8 @@ impl Form {
     /// # Errors
     /// `invalid_request`.
     pub(crate) fn need(&self, name: &str) -> Result<&str, Refusal> {
-        self.get(name).ok_or_else(|| Refusal::request(format!("`{name}` is missing")))
+        self.get(name)
+            .ok_or_else(|| Refusal::request(format!("`{name}` is missing")))
     }
 }
 
@@ -87,7 +88,9 @@ impl FromRequest<Arc<App>> for Call {
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Call, Refusal> {
         let headers = request.headers().clone();
         let certificate = request.extensions().get::<ClientCertificate>().cloned();
-        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = headers
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok());
         let form = kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
         if !form {
             return Err(Refusal::request("send `application/x-www-form-urlencoded`"));
@@ -123,14 +126,18 @@ impl<'a> Shown<'a> {
             shown.assertion.is_some(),
         ];
         if ways.iter().filter(|way| **way).count() > 1 {
-            return Err(Refusal::request("a client proves itself in one way at a time"));
+            return Err(Refusal::request(
+                "a client proves itself in one way at a time",
+            ));
         }
         let (mut named, mut secret) = (None, None);
         if let Some((id, word)) = basic {
             (named, secret) = (Some(id), Some(word));
         } else if let Some(assertion) = shown.assertion {
             if form.get("client_assertion_type") != Some(JWT_BEARER) {
-                return Err(Refusal::request(format!("`client_assertion_type` is `{JWT_BEARER}`")));
+                return Err(Refusal::request(format!(
+                    "`client_assertion_type` is `{JWT_BEARER}`"
+                )));
             }
             named = claimed(assertion);
             if named.is_none() {
@@ -138,7 +145,9 @@ impl<'a> Shown<'a> {
             }
         }
         if named.is_some() && shown.id.is_some() && named != shown.id {
-            return Err(Refusal::client("`client_id` is another client than the one that proves itself"));
+            return Err(Refusal::client(
+                "`client_id` is another client than the one that proves itself",
+            ));
         }
         shown.id = named.or(shown.id);
         shown.secret = secret.or(shown.secret);
@@ -151,7 +160,8 @@ impl<'a> Shown<'a> {
         certificate: Option<&ClientCertificate>,
     ) -> Result<Caller, Refusal> {
         // The same words whether or not there is such a client.
-        let wrong = || Refusal::client("this client is not known, or does not prove itself as registered");
+        let wrong =
+            || Refusal::client("this client is not known, or does not prove itself as registered");
         let id = self.id.as_deref().ok_or_else(wrong)?;
         let registered = app.tokens.app(id).ok_or_else(wrong)?;
         let identity = app.staff.identity(id).ok_or_else(wrong)?;
@@ -169,7 +179,10 @@ impl<'a> Shown<'a> {
                 Ok(caller)
             }
             (None, Some(secret)) if registered.secret => {
-                let known = app.staff.client(secret).filter(|known| known.actor.id == id);
+                let known = app
+                    .staff
+                    .client(secret)
+                    .filter(|known| known.actor.id == id);
                 known.map(|_| caller).ok_or_else(wrong)
             }
             (None, None) if caller.certificate.is_some() || !registered.is_confidential() => {
@@ -187,12 +200,15 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, String)>, Refusal> {
     };
     let read = || {
         let (scheme, rest) = said.to_str().ok()?.split_once(' ')?;
-        let basic = scheme.eq_ignore_ascii_case("basic").then_some(rest.trim())?;
+        let basic = scheme
+            .eq_ignore_ascii_case("basic")
+            .then_some(rest.trim())?;
         let text = String::from_utf8(STANDARD.decode(basic).ok()?).ok()?;
         let (id, secret) = text.split_once(':')?;
         let plain = |text: &str| query::unescape(&text.replace('+', " ")).ok();
         Some((plain(id)?, plain(secret)?))
     };
     let read = read();
-    read.map(Some).ok_or_else(|| Refusal::request("the `Authorization` is not `Basic` with id and secret"))
+    read.map(Some)
+        .ok_or_else(|| Refusal::request("the `Authorization` is not `Basic` with id and secret"))
 }

@@ -53,7 +53,10 @@ fn place(url: &str) -> Result<Place, String> {
         tls,
         host: bare,
         port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
-        path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        path: uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .to_owned(),
     })
 }
 
@@ -73,7 +76,10 @@ async fn from(place: &Place, settings: &Settings) -> Result<Bytes, String> {
     let config = trusting(&settings.jwks_authorities)?;
     let name = ServerName::try_from(place.host.clone()).map_err(|why| said(&why))?;
     let connector = TlsConnector::from(Arc::new(config));
-    let stream = connector.connect(name, stream).await.map_err(|why| said(&why))?;
+    let stream = connector
+        .connect(name, stream)
+        .await
+        .map_err(|why| said(&why))?;
     get(stream, place, settings).await
 }
 
@@ -110,7 +116,10 @@ async fn get(
     let (mut sender, connection) = shaken.map_err(|why| why.to_string())?;
     let driving = tokio::spawn(connection);
     let answer = async {
-        let response = sender.send_request(request).await.map_err(|why| why.to_string())?;
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|why| why.to_string())?;
         // A redirect would lead where nobody registered anything.
         if response.status() != hyper::StatusCode::OK {
             return Err(format!("it answered with {}", response.status()));
@@ -131,10 +140,20 @@ mod tests {
 
     #[test]
     fn only_https_is_asked_but_on_this_machine() {
-        for good in ["https://a.example/jwks", "http://127.0.0.1:8080/x", "http://[::1]/x"] {
+        for good in [
+            "https://a.example/jwks",
+            "http://127.0.0.1:8080/x",
+            "http://[::1]/x",
+        ] {
             assert!(place(good).is_ok(), "{good}");
         }
-        for bad in ["http://a.example/jwks", "file:///etc/passwd", "ftp://127.0.0.1/", "/jwks", ""] {
+        for bad in [
+            "http://a.example/jwks",
+            "file:///etc/passwd",
+            "ftp://127.0.0.1/",
+            "/jwks",
+            "",
+        ] {
             assert!(place(bad).is_err(), "{bad}");
         }
         let place = place("https://a.example/keys?x=1").unwrap();

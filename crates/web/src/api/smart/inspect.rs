@@ -17,7 +17,9 @@ pub(crate) async fn introspect(
     Call { caller, form }: Call,
 ) -> Result<Json<Value>, Refusal> {
     if !caller.app.is_confidential() {
-        return Err(Refusal::client("only a client that proves who it is may ask about tokens"));
+        return Err(Refusal::client(
+            "only a client that proves who it is may ask about tokens",
+        ));
     }
     if let Some(asserted) = &caller.asserted {
         app.spend(&caller, asserted).await?;
@@ -60,7 +62,8 @@ pub(crate) async fn revoke(
     let found = app.tokens.find(form.need("token")?, app.clock.now());
     let leave = found.and_then(|found| found.leave);
     if let Some(leave) = leave.filter(|leave| leave.client == caller.id()) {
-        app.end_leave(&leave.family, "the app gave its access back").await?;
+        app.end_leave(&leave.family, "the app gave its access back")
+            .await?;
     }
     Ok(StatusCode::OK)
 }

@@ -77,7 +77,10 @@ impl App {
             true => Some(minted(Sort::Refresh)?),
             false => None,
         };
-        let life = self.settings.access_token_ms.clamp(ACCESS_MS.0, ACCESS_MS.1);
+        let life = self
+            .settings
+            .access_token_ms
+            .clamp(ACCESS_MS.0, ACCESS_MS.1);
         let issued = Issued {
             spent: spent.map(hex).unwrap_or_default(),
             spent_until: basis.spent.map_or(now, |(_, until)| until),
@@ -90,7 +93,12 @@ impl App {
             }),
             leave: basis.leave,
         };
-        self.seal_token(Act::SignIn, caller.identity.actor.clone(), Token::Issued(issued)).await?;
+        self.seal_token(
+            Act::SignIn,
+            caller.identity.actor.clone(),
+            Token::Issued(issued),
+        )
+        .await?;
         drop(claim);
         let mut told = Map::new();
         told.insert("access_token".to_owned(), access.text.into());
@@ -110,7 +118,11 @@ impl App {
     pub(crate) async fn spend(&self, caller: &Caller, asserted: &Asserted) -> Result<(), Refusal> {
         let replayed = || Refusal::client("this assertion was used before");
         let _claim = self.tokens.claim(asserted.hash).ok_or_else(replayed)?;
-        if self.tokens.find_hash(&asserted.hash, self.clock.now()).is_some() {
+        if self
+            .tokens
+            .find_hash(&asserted.hash, self.clock.now())
+            .is_some()
+        {
             return Err(replayed());
         }
         let asserted = event::Asserted {
@@ -119,7 +131,8 @@ impl App {
             until: asserted.until,
         };
         let actor = caller.identity.actor.clone();
-        self.seal_token(Act::SignIn, actor, Token::Asserted(asserted)).await
+        self.seal_token(Act::SignIn, actor, Token::Asserted(asserted))
+            .await
     }
 
     /// Ends all that belongs to a family.
@@ -131,7 +144,8 @@ impl App {
             family: family.to_owned(),
             why: why.to_owned(),
         };
-        self.seal_token(Act::SignOut, Actor::salus(), Token::Ended(ended)).await
+        self.seal_token(Act::SignOut, Actor::salus(), Token::Ended(ended))
+            .await
     }
 
     /// Seals a step and waits until it is in force.

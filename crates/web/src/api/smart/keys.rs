@@ -18,6 +18,7 @@ const AGAIN_MS: i64 = 10_000;
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     kept: Mutex<HashMap<String, Kept>>,
+    fetching: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,24 +39,36 @@ impl Keys {
     ) -> Result<Arc<JwkSet>, String> {
         if let Some(inline) = &client.jwks {
             let set = serde_json::from_str(inline);
-            return set.map(Arc::new).map_err(|_| "its registered keys are damaged".to_owned());
+            return set
+                .map(Arc::new)
+                .map_err(|_| "its registered keys are damaged".to_owned());
         }
-        let url = client.jwks_url.as_deref().ok_or("it has no registered keys")?;
-        let now = app.clock.now();
-        if let Some(kept) = app.keys.kept(url) {
-            let age = now.since(kept.at);
-            let fresh = (0..app.settings.jwks_cache_ms).contains(&age);
-            if fresh && (kept.set.find(kid).is_some() || age < AGAIN_MS) {
-                return Ok(kept.set);
-            }
+        let url = client.jwks_url.as_deref();
+        let url = url.ok_or("it has no registered keys")?;
+        if let Some(set) = app.keys.usable(app, url, kid) {
+            return Ok(set);
         }
-        let bytes = fetch(url, &app.settings).await.map_err(|why| {
+        // One at a time: whoever waited finds what the one before brought.
+        let _turn = app.keys.fetching.lock().await;
+        if let Some(set) = app.keys.usable(app, url, kid) {
+            return Ok(set);
+        }
+        let set = fetched(app, url).await;
+        if let Err(why) = &set {
             tracing::warn!(url, why, "a client's keys could not be fetched");
-            "its keys could not be fetched from its registered `jwks_url`".to_owned()
-        })?;
-        let set: JwkSet = serde_json::from_slice(&bytes)
-            .map_err(|_| "what stands at its `jwks_url` is no JWK set".to_owned())?;
-        Ok(app.keys.keep(url, now, set))
+        }
+        // What failed is kept too, as no keys, so that not every request asks again.
+        let set = set.unwrap_or(JwkSet { keys: Vec::new() });
+        Ok(app.keys.keep(url, app.clock.now(), set))
+    }
+
+    /// The kept set, unless it is too old, or a key that it has not may have been added since.
+    fn usable(&self, app: &App, url: &str, kid: &str) -> Option<Arc<JwkSet>> {
+        let kept = self.kept(url)?;
+        let age = app.clock.now().since(kept.at);
+        let fresh = (0..app.settings.jwks_cache_ms).contains(&age);
+        let enough = kept.set.find(kid).is_some() || age < AGAIN_MS;
+        (fresh && enough).then_some(kept.set)
     }
 
     fn kept(&self, url: &str) -> Option<Kept> {
@@ -81,4 +94,9 @@ impl Keys {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn fetched(app: &App, url: &str) -> Result<JwkSet, String> {
+    let bytes = fetch(url, &app.settings).await?;
+    serde_json::from_slice(&bytes).map_err(|_| "it is no JWK set".to_owned())
 }

@@ -41,7 +41,9 @@ impl Launches {
     /// What a launch stands for, if it is good.
     pub(crate) fn peek(&self, launch: &str, now: Time) -> Option<Launched> {
         let open = self.lock();
-        open.get(&hash(launch)).filter(|launched| launched.until > now).cloned()
+        open.get(&hash(launch))
+            .filter(|launched| launched.until > now)
+            .cloned()
     }
 
     /// Uses a launch up; false if somebody did before.
@@ -54,7 +56,10 @@ impl Launches {
         let mut open = self.lock();
         open.retain(|_, launched| launched.until > now);
         if open.len() >= LAUNCHES_MAX {
-            let oldest = open.iter().min_by_key(|(_, one)| one.until).map(|(key, _)| *key);
+            let oldest = open
+                .iter()
+                .min_by_key(|(_, one)| one.until)
+                .map(|(key, _)| *key);
             oldest.and_then(|key| open.remove(&key));
         }
         open.insert(hash(&text), launched);
@@ -68,16 +73,27 @@ impl Launches {
 
 /// Whose page it is opened from.
 #[derive(Deserialize)]
-pub(crate) struct From {
+pub(crate) struct Whose {
     patient: String,
 }
 
 /// `GET /oauth/launch?patient=`
-pub(crate) async fn ask(visit: Visit, Query(from): Query<From>) -> Result<Response, Problem> {
+pub(crate) async fn ask(visit: Visit, Query(from): Query<Whose>) -> Result<Response, Problem> {
     may_open(&visit, &from.patient).await?;
     let apps = visit.app.tokens.apps();
-    let url = |client: &str| apps.iter().find(|(id, _)| id == client)?.1.launch_url.clone();
-    let clients = visit.app.staff.clients().into_iter().filter(|client| !client.disabled);
+    let url = |client: &str| {
+        apps.iter()
+            .find(|(id, _)| id == client)?
+            .1
+            .launch_url
+            .clone()
+    };
+    let clients = visit
+        .app
+        .staff
+        .clients()
+        .into_iter()
+        .filter(|client| !client.disabled);
     let apps: Vec<(Launchable, String)> = clients
         .filter_map(|client| {
             let url = url(&client.id)?;
@@ -98,7 +114,9 @@ pub(crate) async fn ask(visit: Visit, Query(from): Query<From>) -> Result<Respon
     };
     let mut response = page(StatusCode::OK, &shown)?;
     if let Ok(policy) = HeaderValue::from_str(&policy(&origins)) {
-        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        response
+            .headers_mut()
+            .insert(CONTENT_SECURITY_POLICY, policy);
     }
     Ok(response)
 }

@@ -28,13 +28,22 @@ pub(crate) fn opening(visit: &Visit, asked: &Asked, patient: &str) -> Ask {
 
 /// The patient, if the person may open their chart: asked of the guard and sealed.
 pub(crate) async fn chosen(visit: &Visit, asked: &Asked, id: &str) -> Result<Chosen, Problem> {
-    let id = visit.app.chart.survivor(id).await?.unwrap_or_else(|| id.to_owned());
-    let permit = visit.permit("this chart", opening(visit, asked, &id)).await?;
+    let id = visit
+        .app
+        .chart
+        .survivor(id)
+        .await?
+        .unwrap_or_else(|| id.to_owned());
+    let permit = visit
+        .permit("this chart", opening(visit, asked, &id))
+        .await?;
     let open = visit.app.chart.open_with(permit);
     let stored = open.read("Patient", &id).await?;
     let stored = stored.filter(|stored| !stored.deleted);
     let stored = stored.ok_or_else(|| Problem::Missing("patient at this address".to_owned()))?;
-    let name = serde_json::from_slice(&stored.json).ok().and_then(|patient| name(&patient));
+    let name = serde_json::from_slice(&stored.json)
+        .ok()
+        .and_then(|patient| name(&patient));
     Ok(Chosen {
         name: name.unwrap_or_else(|| "Name: no evidence".to_owned()),
         id,
@@ -62,7 +71,10 @@ pub(crate) async fn choices(
     let mut choices = Vec::new();
     for list in census::lists(visit, typed).await? {
         for row in list.rows {
-            let may = visit.decide(opening(visit, asked, &row.id)).await?.allowed();
+            let may = visit
+                .decide(opening(visit, asked, &row.id))
+                .await?
+                .allowed();
             if may && !choices.iter().any(|one: &Choice| one.id == row.id) {
                 choices.push(Choice {
                     href: href(visit, asked, &row.id),

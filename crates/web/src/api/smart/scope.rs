@@ -11,11 +11,13 @@ const WORDS: [(&str, &str); 7] = [
         "offline_access",
         "go on working when you have signed out, until somebody takes its access away",
     ),
-    ("online_access", "go on working for as long as you are signed in"),
+    (
+        "online_access",
+        "go on working for as long as you are signed in",
+    ),
     ("openid", "learn your sign-in name"),
     ("profile", "learn your name"),
 ];
-
 
 /// Whether `text` is a scope about the launch or the person.
 pub fn is_app_word(text: &str) -> bool {
@@ -120,12 +122,18 @@ mod tests {
     #[test]
     fn a_scope_is_told_in_plain_words() {
         for (scope, words) in [
-            ("patient/Observation.rs", "read and search observations of this patient"),
+            (
+                "patient/Observation.rs",
+                "read and search observations of this patient",
+            ),
             (
                 "user/MedicationRequest.cud",
                 "add, change and delete medication requests of every patient you may see",
             ),
-            ("patient/*.read", "read and search everything in the record of this patient"),
+            (
+                "patient/*.read",
+                "read and search everything in the record of this patient",
+            ),
             (
                 "patient/Observation.rs?category=http://x%7Claboratory",
                 "read and search observations of this patient, only where category is laboratory",
@@ -144,6 +152,9 @@ mod tests {
         let granted = within(wanted, &registered);
         assert_eq!(granted, ["openid", "launch", "patient/Observation.rs"]);
         assert!(needs_patient(&granted));
-        assert!(!needs_patient(&["openid".to_owned(), "user/*.rs".to_owned()]));
+        assert!(!needs_patient(&[
+            "openid".to_owned(),
+            "user/*.rs".to_owned()
+        ]));
     }
 }

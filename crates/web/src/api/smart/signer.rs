@@ -36,8 +36,9 @@ impl Signer {
     /// # Errors
     /// In words, if it is none.
     pub fn of(pkcs8: &[u8]) -> Result<Signer, String> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, pkcs8)
-            .map_err(|_| "the key that signs id tokens is damaged; remove it and a new one is made")?;
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, pkcs8).map_err(
+            |_| "the key that signs id tokens is damaged; remove it and a new one is made",
+        )?;
         // An uncompressed point: 4, then both coordinates.
         let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
         let (x, y) = point.split_at(COORDINATE_BYTES.min(point.len()));

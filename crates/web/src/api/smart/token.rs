@@ -42,11 +42,7 @@ pub(crate) async fn exchange(
 }
 
 /// SMART Backend Services: a system asks in its own name.
-async fn by_itself(
-    app: &App,
-    caller: &Caller,
-    form: &Form,
-) -> Result<Map<String, Value>, Refusal> {
+async fn by_itself(app: &App, caller: &Caller, form: &Form) -> Result<Map<String, Value>, Refusal> {
     if !caller.app.is_confidential() {
         let why = "a client that proves nothing about itself acts for people only";
         return Err(Refusal::of("unauthorized_client", why));
@@ -54,7 +50,9 @@ async fn by_itself(
     let mut scopes = within(form.need("scope")?, &caller.identity.scopes);
     scopes.retain(|scope| scope.starts_with("system/"));
     if scopes.is_empty() {
-        return Err(Refusal::scope("none of these is a `system/` scope the client is registered for"));
+        return Err(Refusal::scope(
+            "none of these is a `system/` scope the client is registered for",
+        ));
     }
     let leave = Leave {
         family: family()?,
@@ -85,10 +83,14 @@ async fn by_code(app: &App, caller: &Caller, form: &Form) -> Result<Map<String, 
         Mark::Access { .. } | Mark::Code(_) | Mark::Refresh { .. } => return Err(wrong()),
     };
     if form.need("redirect_uri")? != agreed.redirect_uri {
-        return Err(Refusal::grant("`redirect_uri` is not the one the code was sent to"));
+        return Err(Refusal::grant(
+            "`redirect_uri` is not the one the code was sent to",
+        ));
     }
     if !proves(form.need("code_verifier")?, &agreed.challenge) {
-        return Err(Refusal::grant("`code_verifier` does not fit the `code_challenge`"));
+        return Err(Refusal::grant(
+            "`code_verifier` does not fit the `code_challenge`",
+        ));
     }
     prove_once(app, caller).await?;
     let mut leave = agreed.leave.clone();
@@ -149,16 +151,14 @@ async fn by_refresh(
 }
 
 /// What was used up is shown again: somebody else has it, so nobody keeps what came of it.
-async fn stolen(
-    app: &App,
-    found: &Found,
-    why: &str,
-) -> Result<Map<String, Value>, Refusal> {
+async fn stolen(app: &App, found: &Found, why: &str) -> Result<Map<String, Value>, Refusal> {
     if let Some(leave) = &found.leave {
         tracing::warn!(client = leave.client, why, "an app's leave was ended");
         app.end_leave(&leave.family, why).await?;
     }
-    Err(Refusal::grant("this was used before; all that came of it has ended"))
+    Err(Refusal::grant(
+        "this was used before; all that came of it has ended",
+    ))
 }
 
 /// An assertion that came with a code or a refresh token is used up by itself.
@@ -180,7 +180,9 @@ fn still_there(app: &App, leave: &Leave) -> Result<(), Refusal> {
 /// RFC 7636 section 4.6, S256.
 fn proves(verifier: &str, challenge: &str) -> bool {
     let sound = (43..=128).contains(&verifier.len())
-        && verifier.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
+        && verifier
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte));
     let made = URL_SAFE_NO_PAD.encode(digest(&SHA256, verifier.as_bytes()));
     sound && same(&made, challenge)
 }
@@ -224,7 +226,9 @@ async fn id_token(app: &App, agreed: &Agreed) -> Result<String, Refusal> {
         let url = format!("{}/Practitioner/{id}", app.settings.fhir_base);
         map.insert("fhirUser".to_owned(), url.into());
     }
-    app.signer.sign(&claims).map_err(|why| Refusal::broken(&why))
+    app.signer
+        .sign(&claims)
+        .map_err(|why| Refusal::broken(&why))
 }
 
 /// The Practitioner the person is, looked up by the number that messages name them by, as they
@@ -248,7 +252,11 @@ async fn practitioner(app: &App, person: guard::Identity) -> Result<Option<Strin
         detail: "Practitioner?identifier of the person".to_owned(),
     };
     let decision = app.policies.decide(ask, &Facts::default());
-    let witnessed = app.record.witness(decision).await.map_err(|why| Refusal::broken(&why))?;
+    let witnessed = app
+        .record
+        .witness(decision)
+        .await
+        .map_err(|why| Refusal::broken(&why))?;
     let Witnessed::Allowed(permit) = witnessed else {
         return Ok(None);
     };
@@ -269,7 +277,10 @@ mod tests {
         let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
         let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
         assert!(proves(verifier, challenge));
-        assert!(!proves(challenge, challenge), "the plain method is not taken");
+        assert!(
+            !proves(challenge, challenge),
+            "the plain method is not taken"
+        );
         assert!(!proves("short", "short"));
     }
 }

@@ -24,7 +24,7 @@ const TYPED_LETTERS_MAX: usize = 100;
 #[serde(default)]
 #[derive(Default)]
 pub(crate) struct Typed {
-    name: String,
+    pub(crate) name: String,
     identifier: String,
     born: String,
     ward: String,
