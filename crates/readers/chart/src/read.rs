@@ -68,13 +68,6 @@ impl Reading {
         Ok(Some((row, pages.pop().unwrap_or_default())))
     }
 
-    /// Rows with their contents, as a client reads them.
-    pub(crate) async fn stored(&mut self, rows: Vec<Row>) -> Outcome<Vec<Stored>> {
-        let pages = store::pages(&mut self.from, &rows).await?;
-        let both = rows.into_iter().zip(pages);
-        Ok(both.map(|(row, json)| self.one(row, &json)).collect())
-    }
-
     /// One row with its content.
     pub(crate) fn one(&self, row: Row, json: &[u8]) -> Stored {
         let known = &self.known;

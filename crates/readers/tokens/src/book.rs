@@ -123,9 +123,13 @@ impl Book {
         }
     }
 
-    /// Forgets what could no longer be shown anyway.
+    /// Forgets what could no longer be shown anyway, once a minute.
     pub(crate) fn sweep(&mut self) {
         let latest = self.latest;
+        if latest.since(self.swept) < SWEEP_MS {
+            return;
+        }
+        self.swept = latest;
         let old = |until: Time| until < latest;
         let gone = self
             .marks

@@ -1,9 +1,6 @@
 //! What an app asks a person for (RFC 6749 section 4.1.1, SMART App Launch 2.2 section 2.1.5).
 
-use std::sync::Arc;
-
 use axum::response::{IntoResponse, Redirect, Response};
-use event::App as Registered;
 
 use super::client::Form;
 use super::refusal::Refusal;
@@ -23,7 +20,6 @@ pub(crate) struct Asked {
     pub(crate) client: String,
     /// How a person would say it.
     pub(crate) name: String,
-    pub(crate) registered: Arc<Registered>,
     pub(crate) redirect_uri: String,
     pub(crate) state: String,
     pub(crate) challenge: String,
@@ -74,7 +70,6 @@ impl Asked {
         let mut asked = Asked {
             client: client.to_owned(),
             name: identity.actor.name.clone(),
-            registered,
             redirect_uri: redirect_uri.to_owned(),
             state: form.get("state").unwrap_or_default().to_owned(),
             challenge: String::new(),
