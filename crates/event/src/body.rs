@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Act, AppChange, Role, Subject, Token};
+use crate::{
+    Act, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PolicyChange, Role,
+    Service, Shown, Subject, Token,
+};
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -10,16 +13,30 @@ pub enum Body {
     Account(AccountChange),
     /// A system's registration as an app was added, changed or taken away.
     App(AppChange),
+    /// An account came to the most different patients it may see.
+    Ceiling(Ceiling),
     /// The guard was asked, and this is what it said.
     Decision(Decided),
+    /// The glass was broken for a patient, or that was ended or reviewed.
+    Glass(Glass),
+    /// Another person said yes or no to an export.
+    ExportAnswered(ExportAnswered),
+    /// Somebody asks to take out data of many patients.
+    ExportAsked(ExportAsked),
     /// An HL7 v2 message; the raw bytes are the message as it stood between the frame's marks.
     Message(Message),
     /// The record was opened: always its first event, so that index 0 is never a version.
     Opened(Opened),
+    /// The policies were changed.
+    PolicyChange(PolicyChange),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
     Resource(Resource),
     /// Somebody signed in or out, or tried to.
     Session(Session),
+    /// The server began or ended.
+    Service(Service),
+    /// An answer about several patients showed these.
+    Shown(Shown),
     /// Leave for an app was given, used or ended: codes and tokens by their hashes.
     Token(Token),
     /// A merge of two patients was taken back.
@@ -106,6 +123,12 @@ pub struct Decided {
     pub through: Option<String>,
     /// Whether it was allowed.
     pub allowed: bool,
+    /// What had to be done for it to hold: `mask HIV PSY`, `step-up`, `notify ...`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obligations: Vec<String>,
+    /// What it was made of; `None` on decisions from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub considered: Option<Box<Considered>>,
 }
 
 /// An account was added, changed or disabled.

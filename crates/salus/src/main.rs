@@ -9,12 +9,14 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod export;
 mod files;
 mod framing;
 mod local;
 mod operations;
 mod output;
 mod peer;
+mod policies;
 mod registration;
 mod supervise;
 

@@ -81,7 +81,7 @@ async fn past(reading: &mut Reading, scope: &Scope, what: &HistoryOf) -> Outcome
             let Some(head) = reading.head(kind, id).await? else {
                 return Ok(None);
             };
-            if !scope.shows(&head) {
+            if !scope.reaches(&head) {
                 return Err(scope.outside("a resource that is not theirs"));
             }
             Ok(Some(Past::Chain(head.rid)))
@@ -131,7 +131,8 @@ impl Walk<'_> {
         }
     }
 
-    /// A version may have belonged to somebody else, or lie outside what scopes let be seen.
+    /// A version may have belonged to somebody else, carry labels that are left out, or lie outside
+    /// what scopes let be seen.
     async fn seen(&self, reading: &mut Reading, rows: Vec<Row>) -> Outcome<Vec<(Row, Vec<u8>)>> {
         let rows: Vec<Row> = rows
             .into_iter()

@@ -16,9 +16,10 @@ pub struct Open {
 
 impl Open {
     pub(crate) fn new(chart: Chart, permit: Permit) -> Open {
-        let aliases = chart.folder.known().aliases;
+        let known = chart.folder.known();
+        let scope = Scope::of(permit.ask(), &known.aliases);
         Open {
-            scope: Scope::of(permit.ask(), &aliases),
+            scope: scope.without(permit.masks(), &known.words),
             index: permit.index(),
             chart,
         }
@@ -62,12 +63,13 @@ impl Open {
         search::page(&self.chart, &self.scope, query, page).await
     }
 
-    /// Ids of what a conditional write or reference means: none, one, or two if there are more.
+    /// Ids of what a conditional write or reference means: none, one, or two if there are more. What
+    /// labels leave out counts: it is there, and no content leaves.
     ///
     /// # Errors
     /// Each of [`crate::ChartError`].
     pub async fn matching(&self, query: &wire::fhir::Query) -> Outcome<Vec<String>> {
-        search::ids(&self.chart, &self.scope, query, 2).await
+        search::ids(&self.chart, &self.scope.unmasked(), query, 2).await
     }
 
     /// The chart page; `None`: nothing is known of this patient.

@@ -124,6 +124,17 @@ pub(crate) fn source(known: &Known, number: i64) -> Source {
     }
 }
 
+/// What stands for a resource that is left out for its labels: that it is there, and no more.
+fn redacted(kind: &str, id: &str) -> Vec<u8> {
+    let security = serde_json::json!([{
+        "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+        "code": "REDACTED",
+    }]);
+    serde_json::json!({"resourceType": kind, "id": id, "meta": {"security": security}})
+        .to_string()
+        .into_bytes()
+}
+
 /// One resource or one version, if the scope shows it.
 pub(crate) async fn one(
     chart: &Chart,
@@ -139,14 +150,20 @@ pub(crate) async fn one(
     let Some((row, json)) = found else {
         return Ok(None);
     };
-    match (scope.shows(&row), version) {
+    match (scope.reaches(&row), version) {
         // A version of when it was somebody else's looks as if it had never been.
         (false, Some(_)) => return Ok(None),
         (false, None) => return Err(scope.outside("a resource that is not theirs")),
         (true, _) => {}
     }
-    let seen = scope.view(kind).shows_row(&row, || as_read(&row, &json));
-    Ok(seen.then(|| reading.one(row, &json)))
+    if !scope.view(kind).shows_row(&row, || as_read(&row, &json)) {
+        return Ok(None);
+    }
+    if scope.masks(&row) {
+        let redacted = redacted(kind, id);
+        return Ok(Some(reading.one(row, &redacted)));
+    }
+    Ok(Some(reading.one(row, &json)))
 }
 
 /// Whether a view shows the current version of a resource; true if there is none.

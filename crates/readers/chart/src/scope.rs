@@ -9,7 +9,8 @@ use crate::ChartError;
 use crate::alias::Aliases;
 use crate::error::Outcome;
 use crate::parts::{Parts, View};
-use crate::store::Row;
+use crate::store::{LABELS, Row};
+use crate::words::Words;
 
 /// What one permit allows.
 #[derive(Debug, Clone)]
@@ -19,7 +20,43 @@ pub(crate) struct Scope {
     kinds: HashSet<String>,
     /// What of each type scopes let be seen.
     parts: Parts,
+    masks: Masks,
     words: String,
+}
+
+/// Security labels that are left out, as the numbers of the words that hold one of them.
+#[derive(Debug, Clone, Default)]
+struct Masks {
+    any: bool,
+    numbers: HashSet<i64>,
+    /// The last word that was looked at: what is labelled by a later one is left out.
+    last: i64,
+}
+
+impl Masks {
+    fn of(labels: &[String], words: &Words) -> Masks {
+        let masked = |text: &str| {
+            let held = text.strip_prefix(LABELS);
+            held.is_some_and(|held| held.split(' ').any(|one| labels.iter().any(|m| m == one)))
+        };
+        let mut masks = Masks {
+            any: !labels.is_empty(),
+            ..Masks::default()
+        };
+        if masks.any {
+            masks.numbers = words
+                .all()
+                .filter(|(_, text)| masked(text))
+                .map(|one| one.0)
+                .collect();
+            masks.last = words.count();
+        }
+        masks
+    }
+
+    fn covers(&self, labels: i64) -> bool {
+        self.any && labels > 0 && (labels > self.last || self.numbers.contains(&labels))
+    }
 }
 
 /// Whose resources a permit reaches.
@@ -39,7 +76,10 @@ pub(crate) enum Reach {
 
 impl Scope {
     pub(crate) fn of(ask: &Ask, aliases: &Aliases) -> Scope {
-        let looks = matches!(ask.act, Act::Read | Act::Search | Act::History);
+        let looks = matches!(
+            ask.act,
+            Act::Read | Act::Search | Act::History | Act::Export
+        );
         let client = ask.identity.role() == Role::Client;
         let reach = match &ask.subject {
             _ if !looks => Reach::Nothing,
@@ -62,7 +102,32 @@ impl Scope {
             reach,
             kinds: ask.kinds.iter().cloned().collect(),
             parts: Parts::of(ask, aliases),
+            masks: Masks::default(),
             words: format!("`{}` of {words}", ask.act.word()),
+        }
+    }
+
+    /// The same scope without what carries any of these security labels.
+    pub(crate) fn without(mut self, labels: &[String], words: &Words) -> Scope {
+        self.masks = Masks::of(labels, words);
+        self
+    }
+
+    /// Whether anything is left out for its labels.
+    pub(crate) fn is_masking(&self) -> bool {
+        self.masks.any
+    }
+
+    /// Whether this version is left out for its labels.
+    pub(crate) fn masks(&self, row: &Row) -> bool {
+        self.masks.covers(row.labels)
+    }
+
+    /// The same scope with what its labels leave out: for what only has to know that it is there.
+    pub(crate) fn unmasked(&self) -> Scope {
+        Scope {
+            masks: Masks::default(),
+            ..self.clone()
         }
     }
 
@@ -107,6 +172,11 @@ impl Scope {
 
     /// Whether a version of that type may be shown as what was asked for.
     pub(crate) fn shows(&self, row: &Row) -> bool {
+        self.reaches(row) && !self.masks(row)
+    }
+
+    /// Whether a version is the permit's to ask for, masked or not.
+    pub(crate) fn reaches(&self, row: &Row) -> bool {
         match &self.reach {
             Reach::Patient(family) => row.patient.as_ref().is_some_and(|id| family.contains(id)),
             Reach::Kind(_) | Reach::Record => true,
@@ -116,6 +186,9 @@ impl Scope {
 
     /// Whether a version of that type may come along with what was asked for.
     pub(crate) fn includes(&self, kind: &str, row: &Row) -> bool {
+        if self.masks(row) {
+            return false;
+        }
         match &self.reach {
             Reach::Patient(family) => {
                 let own = row.patient.as_ref().is_none_or(|id| family.contains(id));

@@ -5,7 +5,9 @@ mod client;
 mod config;
 mod demo;
 mod doctor;
+mod export;
 mod import;
+mod policy;
 mod proof;
 mod refold;
 mod serve;
@@ -38,7 +40,9 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Config(command) => config::run(&config, &command, format)?,
         Command::Demo(args) => demo::run(config, &args, format).await?,
         Command::Doctor => doctor::run(&config, format).await?,
+        Command::Export(args) => export::run(config, &args, format).await?,
         Command::Import(args) => import::run(config, &args, format).await?,
+        Command::Policy(command) => policy::run(config, command, format).await?,
         Command::Proof(args) => proof::run(&config, &args, format).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
         Command::Serve(args) => serve::run(config, &args, format).await?,

@@ -7,8 +7,10 @@
 )]
 
 mod commands;
+mod export;
 mod kill;
 mod people;
+mod policy;
 mod process;
 mod serving;
 mod smart;

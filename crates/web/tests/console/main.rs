@@ -1,7 +1,10 @@
 //! The console over a real record and real readers.
 
+mod access;
 #[cfg(test)]
 mod backend;
+#[cfg(test)]
+mod glass;
 #[cfg(test)]
 mod house;
 #[cfg(test)]

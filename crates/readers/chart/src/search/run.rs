@@ -47,15 +47,10 @@ impl Run<'_> {
     pub(super) async fn hits(&self, reading: &mut Reading, count: usize) -> Outcome<Hits> {
         let candidates = candidates::of(self.query, self.scope);
         match self.streams(&candidates) {
-            Some(_) if count == 0 && self.all_of_kind() => self.counted(reading).await,
+            Some(_) if count == 0 && self.countable() => self.counted(reading).await,
             Some(order) if count > 0 => self.stream(reading, order, count).await,
             _ => self.collect(reading, &candidates, count).await,
         }
-    }
-
-    /// Whether everything of the type is a match, so that counting needs no looking.
-    fn all_of_kind(&self) -> bool {
-        self.query.filters.is_empty() && self.scope.view(&self.query.kind).whole()
     }
 
     /// Whether the answer can be given row by row, without knowing all of it; in which order then.
@@ -68,6 +63,13 @@ impl Run<'_> {
             [one] if one.param.code == "_lastUpdated" => Some(one.order),
             _ => None,
         }
+    }
+
+    /// Whether all resources of the type match, so that they need only be counted.
+    fn countable(&self) -> bool {
+        self.query.filters.is_empty()
+            && !self.scope.is_masking()
+            && self.scope.view(&self.query.kind).whole()
     }
 
     /// How many resources of the type there are.
@@ -86,7 +88,7 @@ impl Run<'_> {
     /// Reads row by row until the page is full.
     async fn stream(&self, reading: &mut Reading, order: Order, count: usize) -> Outcome<Hits> {
         let mut hits = Hits::default();
-        if self.all_of_kind() && self.query.total == Total::Accurate {
+        if self.countable() && self.query.total == Total::Accurate {
             hits.total = self.counted(reading).await?.total;
         }
         let Some(slice) = self.slice(reading) else {

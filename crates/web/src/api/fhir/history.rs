@@ -1,7 +1,7 @@
 //! `history` of a resource, a type, and everything (FHIR R4 section 3.1.0.11).
 
 use chart::{HistoryOf, Located, Page, PageOf, Stored};
-use event::{Act, Subject, Time};
+use event::{Act, Role, Subject, Time};
 use guard::Identity;
 use wire::fhir::Code;
 
@@ -13,6 +13,7 @@ use super::query::{self, Pairs};
 use super::read::locate;
 use super::recent::Concern;
 use super::route::{Past, Target};
+use crate::taking::Answering;
 
 /// What was, newest first.
 ///
@@ -40,15 +41,18 @@ pub(crate) async fn history(
     if let (Some(target), None) = (target, &located) {
         return Err(Fault::absent(target.kind, &target.id));
     }
+    let answering = Answering::with(&permit);
+    let bound = who.through.is_some() || who.role() == Role::Client;
     let open = door.app.chart.open_with(permit);
     let mut page = open
         .history(&of(past), &wanted.at_least_one(target))
         .await?;
     // A resource of which nothing may be seen looks as if it had never been.
-    if let Some(target) = target.filter(|_| page.matches.is_empty() && wanted.is_first()) {
+    if let Some(target) = target.filter(|_| bound && page.matches.is_empty() && wanted.is_first()) {
         return Err(Fault::absent(target.kind, &target.id));
     }
     wanted.cut(&mut page);
+    answering.seal(&door.app, page.patients.clone()).await?;
     let base = &door.app.settings.fhir_base;
     Ok(Answer::body(bundle(base, (past, pairs), &page)))
 }

@@ -8,7 +8,7 @@ use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use event::{Act, Agreed, Leave, Subject};
-use guard::{Ask, Facts};
+use guard::Ask;
 use record::Witnessed;
 use serde_json::{Map, Value, json};
 use tokens::{Found, Mark};
@@ -251,7 +251,8 @@ async fn practitioner(app: &App, person: guard::Identity) -> Result<Option<Strin
         reason: None,
         detail: "Practitioner?identifier of the person".to_owned(),
     };
-    let decision = app.policies.decide(ask, &Facts::default());
+    let decision = app.decide(ask).await;
+    let decision = decision.map_err(|why| Refusal::broken(&why))?;
     let witnessed = app
         .record
         .witness(decision)
