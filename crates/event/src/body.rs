@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Act, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PolicyChange, Role, Service,
-    Shown, Subject,
+    Act, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PolicyChange, Role,
+    Service, Shown, Subject, Token,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -11,6 +11,8 @@ use crate::{
 pub enum Body {
     /// An account of a person or a client was added or changed.
     Account(AccountChange),
+    /// A system's registration as an app was added, changed or taken away.
+    App(AppChange),
     /// An account came to the most different patients it may see.
     Ceiling(Ceiling),
     /// The guard was asked, and this is what it said.
@@ -39,6 +41,8 @@ pub enum Body {
     Service(Service),
     /// An answer about several patients showed these.
     Shown(Shown),
+    /// Leave for an app was given, used or ended: codes and tokens by their hashes.
+    Token(Token),
     /// A merge of two patients was taken back.
     Unmerge(Unmerge),
     /// Bytes from a known sender that could not be understood. Kept all the same.
@@ -148,6 +152,9 @@ pub struct Decided {
     /// What was looked at within the subject, for instance a search's query.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// The app through which a person asked, by its client id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<String>,
     /// Whether it was allowed.
     pub allowed: bool,
     /// What had to be done for it to hold: `mask HIV PSY`, `step-up`, `notify ...`.

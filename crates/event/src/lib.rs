@@ -11,6 +11,7 @@ mod oversight;
 mod plaintext;
 mod subject;
 mod time;
+mod token;
 
 pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Shown};
 pub use actor::{Actor, ActorKind, Role};
@@ -23,6 +24,7 @@ pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use plaintext::{Unreadable, decode, encode};
 pub use subject::{Act, Subject};
 pub use time::{Clock, Time};
+pub use token::{Agreed, App, AppChange, Asserted, Ended, Issued, Leave, Refresh, Token};
 
 use serde::{Deserialize, Serialize};
 

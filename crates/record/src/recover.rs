@@ -161,6 +161,7 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
             seq: row.seq,
         }),
         Body::Account(_)
+        | Body::App(_)
         | Body::Ceiling(_)
         | Body::Decision(_)
         | Body::ExportAnswered(_)
@@ -174,6 +175,7 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
         | Body::Service(_)
         | Body::Session(_)
         | Body::Shown(_)
+        | Body::Token(_)
         | Body::Unmerge(_)
         | Body::Unread(_) => {}
     }

@@ -12,6 +12,7 @@ use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use event::App;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
@@ -35,6 +36,9 @@ pub(crate) struct NewClient {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) scopes: Option<Vec<String>>,
+    /// What more than a token it has.
+    #[serde(default)]
+    pub(crate) app: Option<App>,
 }
 
 /// What a part of a file is.
@@ -196,7 +200,7 @@ impl Operator {
 
 async fn client(house: &House, new: &NewClient) -> Result<String> {
     match &new.scopes {
-        Some(scopes) => house.add_client(&new.id, &new.name, scopes).await,
+        Some(_) => house.add_client(new).await,
         None => house.remove_client(&new.id).await.map(|()| String::new()),
     }
 }

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use access::Access;
@@ -9,7 +10,9 @@ use jiff::tz::TimeZone;
 use oversight::Oversight;
 use record::Record;
 use staff::Staff;
+use tokens::Tokens;
 
+use crate::api::smart::{Keys, Launches, Signer};
 use crate::session::Sessions;
 use crate::setup::Setup;
 use crate::taking;
@@ -24,6 +27,8 @@ pub struct App {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// Apps, and what their tokens stand for.
+    pub tokens: Tokens,
     /// Broken glass and its reviews, the policies that were sealed.
     pub oversight: Oversight,
     /// Who looked at whom.
@@ -36,6 +41,9 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Limits and names.
     pub settings: Settings,
+    pub(crate) signer: Signer,
+    pub(crate) keys: Keys,
+    pub(crate) launches: Launches,
     pub(crate) sessions: Sessions,
     pub(crate) setup: Setup,
 }
@@ -50,6 +58,10 @@ pub struct Rooms {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// Apps, and what their tokens stand for.
+    pub tokens: Tokens,
+    /// Signs id tokens.
+    pub signer: Signer,
     /// Broken glass and its reviews, the policies that were sealed.
     pub oversight: Oversight,
     /// Who looked at whom.
@@ -71,6 +83,10 @@ impl App {
             chart: rooms.chart,
             staff: rooms.staff,
             flow: rooms.flow,
+            tokens: rooms.tokens,
+            signer: rooms.signer,
+            keys: Keys::default(),
+            launches: Launches::default(),
             oversight: rooms.oversight,
             access: rooms.access,
             policies: rooms.policies,
@@ -197,6 +213,22 @@ pub struct Settings {
     pub session_total_ms: i64,
     /// The most sessions at a time; the one idle longest makes room.
     pub sessions_max: usize,
+    /// How long an access token is good, from a minute to an hour.
+    pub access_token_ms: i64,
+    /// How long a refresh token that nobody uses is good.
+    pub refresh_token_ms: i64,
+    /// How long an authorization code is good, up to a minute.
+    pub code_ms: i64,
+    /// How long a launch from a patient's page waits for the app.
+    pub launch_ms: i64,
+    /// How long a client's keys that were fetched from its `jwks_url` are used.
+    pub jwks_cache_ms: i64,
+    /// How long fetching them may take.
+    pub jwks_timeout_ms: u64,
+    /// The largest set of keys, in bytes.
+    pub jwks_bytes_max: usize,
+    /// PEM file with the authorities that are trusted when keys are fetched; empty: the machine's.
+    pub jwks_authorities: PathBuf,
     /// How long the link for the first administrator works.
     pub setup_ms: i64,
     /// The largest form a page takes, in bytes.
@@ -233,6 +265,14 @@ impl Default for Settings {
             session_idle_ms: 15 * MINUTE,
             session_total_ms: 12 * 60 * MINUTE,
             sessions_max: 10_000,
+            access_token_ms: 5 * MINUTE,
+            refresh_token_ms: 90 * 24 * 60 * MINUTE,
+            code_ms: MINUTE,
+            launch_ms: 5 * MINUTE,
+            jwks_cache_ms: 5 * MINUTE,
+            jwks_timeout_ms: 5_000,
+            jwks_bytes_max: 64 << 10,
+            jwks_authorities: PathBuf::new(),
             setup_ms: 30 * MINUTE,
             form_bytes_max: 16 << 10,
             checks_per_page_max: 64,

@@ -13,5 +13,6 @@ mod session;
 mod setup;
 mod taking;
 
+pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
 pub use router::router;

@@ -87,6 +87,19 @@ impl Sessions {
         Some(session.clone())
     }
 
+    /// The name, in hex, under which the session of a request can be asked about later.
+    pub(crate) fn key(&self, headers: &HeaderMap) -> Option<String> {
+        Some(tokens::hex(&hash(cookie(headers)?)))
+    }
+
+    /// Whether the session of that name still lives.
+    pub(crate) fn lives_by(&self, key: &str, now: Time) -> bool {
+        let named = tokens::unhex(key);
+        let open = self.lock();
+        let session = named.and_then(|key| open.get(&key));
+        session.is_some_and(|session| self.lives(session, now))
+    }
+
     /// Ends the session that a request's cookie names.
     pub(crate) fn end(&self, headers: &HeaderMap) {
         if let Some(id) = cookie(headers) {

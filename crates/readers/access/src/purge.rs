@@ -11,7 +11,11 @@ use crate::trace::{PARTS_MAX, TraceId};
 pub(crate) async fn purge(from: &mut SqliteConnection, order: &Erased) -> Result<(), sqlx::Error> {
     for (first, last) in &order.events {
         let part = u32::try_from(PARTS_MAX).unwrap_or(u32::MAX);
-        let first = TraceId { index: *first, part: 0 }.key();
+        let first = TraceId {
+            index: *first,
+            part: 0,
+        }
+        .key();
         let last = TraceId { index: *last, part }.key();
         sqlx::query(
             "DELETE FROM trace WHERE patient IN

@@ -18,6 +18,7 @@ use crate::cli::{Demo, Format};
 use crate::clock::SystemClock;
 use crate::commands::serve::overrides;
 use crate::config::Config;
+use crate::local::NewClient;
 use crate::supervise::Server;
 use crate::{certificate, output};
 
@@ -135,10 +136,13 @@ async fn doors(server: &Server) -> Result<Doors> {
     let mut tokens = HashMap::new();
     for client in Hospital::clients() {
         let scopes: Vec<String> = client.scopes.iter().map(|&scope| scope.into()).collect();
-        let token = server
-            .house
-            .add_client(client.id, client.name, &scopes)
-            .await?;
+        let new = NewClient {
+            id: client.id.to_owned(),
+            name: client.name.to_owned(),
+            scopes: Some(scopes),
+            app: None,
+        };
+        let token = server.house.add_client(&new).await?;
         tokens.insert(client.id.to_owned(), token);
     }
     let certificate = certificate::files(&server.house.config).certificate;

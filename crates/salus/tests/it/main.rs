@@ -7,12 +7,13 @@
 )]
 
 mod commands;
-mod export;
 mod erase;
+mod export;
 mod keys;
 mod kill;
 mod people;
 mod policy;
 mod process;
 mod serving;
+mod smart;
 mod tls;

@@ -18,7 +18,7 @@ fn installed() -> PathBuf {
         PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/salus/real")
     });
     assert!(
-        home.join(".ready-1").exists(),
+        home.join(".ready-2").exists(),
         "run `./test`, which installs what this test needs"
     );
     home
@@ -40,6 +40,8 @@ fn senders_clients_and_verifiers_of_others_work_against_salus() {
         .env("SALUS_CA", server.certificate())
         .env("SALUS_MLLP", server.mllp())
         .env("SALUS_DATA", &server.data)
+        .env("SALUS_SETUP", server.text("setup"))
+        .env("SALUS_BINARY", env!("CARGO_BIN_EXE_salus"))
         .output()
         .unwrap();
     let (said, why) = (

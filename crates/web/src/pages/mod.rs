@@ -48,6 +48,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
             "/patients/{id}/unmerge",
             get(patients::unmerge::ask).post(patients::unmerge::take_back),
         )
+        .merge(crate::api::smart::pages())
         .route(
             "/patients/{id}/glass",
             get(glass::ask).post(glass::break_it),

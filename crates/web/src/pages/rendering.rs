@@ -16,7 +16,9 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 30] = [
+const ROUTES: [&str; 32] = [
+    "/oauth/authorize",
+    "/oauth/launch",
     "/",
     "/now",
     "/sign-in",
@@ -218,6 +220,7 @@ fn page<P: Samples>(name: &str) {
 
 #[test]
 fn every_page_renders_lawfully_with_every_sample() {
+    use crate::api::smart::view;
     use crate::pages::{
         access, account, flow, glass, now, patients, problem, record, reviews, settings,
     };
@@ -241,6 +244,9 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<access::exports::ExportsPage>("access-exports");
     page::<settings::view::PeoplePage>("people");
     page::<problem::ProblemPage>("problem");
+    page::<view::AgreePage>("agree");
+    page::<view::ChoicePage>("choose");
+    page::<view::LaunchPage>("launch");
 }
 
 #[test]

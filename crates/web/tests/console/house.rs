@@ -57,6 +57,10 @@ impl House {
             chart: chart::Chart::open(chart, record.blind()).await.unwrap(),
             staff: staff::Staff::open(&views.join("staff.db")).await.unwrap(),
             flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
+            tokens: tokens::Tokens::open(&views.join("tokens.db"))
+                .await
+                .unwrap(),
+            signer: web::Signer::of(&web::Signer::make().unwrap()).unwrap(),
             oversight: oversight::Oversight::open(&views.join("oversight.db"))
                 .await
                 .unwrap(),
@@ -73,6 +77,7 @@ impl House {
             rooms.chart.reader(),
             rooms.staff.reader(),
             rooms.flow.reader(),
+            rooms.tokens.reader(),
             rooms.oversight.reader(),
             rooms.access.reader(),
         ] {
@@ -108,6 +113,10 @@ impl House {
         assert!(self.app.staff.caught_up(size, wait).await, "staff is late");
         assert!(self.app.chart.caught_up(size, wait).await, "chart is late");
         assert!(self.app.flow.caught_up(size, wait).await, "flow is late");
+        assert!(
+            self.app.tokens.caught_up(size, wait).await,
+            "tokens are late"
+        );
         let seen = self.app.oversight.caught_up(size, wait).await;
         assert!(seen, "oversight is late");
         assert!(
@@ -321,6 +330,6 @@ impl Browser {
     }
 }
 
-fn escaped(value: &str) -> String {
+pub(crate) fn escaped(value: &str) -> String {
     value.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

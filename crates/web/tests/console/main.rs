@@ -2,9 +2,13 @@
 
 mod access;
 #[cfg(test)]
+mod backend;
+#[cfg(test)]
 mod glass;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod smart;
 
 use axum::http::StatusCode;
 use event::{Body, Role};

@@ -183,6 +183,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Resource(resource) => (Origin::Fhir, of_resource(resource, entry.event)),
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
+        | Body::App(_)
         | Body::Ceiling(_)
         | Body::Decision(_)
         | Body::ExportAnswered(_)
@@ -195,6 +196,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         | Body::Service(_)
         | Body::Session(_)
         | Body::Shown(_)
+        | Body::Token(_)
         | Body::Unread(_) => return None,
     };
     (!changes.is_empty()).then(|| Step {

@@ -1,6 +1,6 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
-use event::{Act, Actor, Body, Event, Glass, Role, Subject};
+use event::{Act, Actor, Body, Event, Glass, Role, Subject, Token};
 
 use crate::pages::words;
 
@@ -9,6 +9,8 @@ pub(crate) fn what(event: &Event) -> String {
     match &event.body {
         Body::Account(change) if change.account.is_none() => "account disabled".to_owned(),
         Body::Account(_) => "account added or changed".to_owned(),
+        Body::App(change) if change.app.is_none() => "app taken away".to_owned(),
+        Body::App(_) => "app registered".to_owned(),
         Body::Ceiling(_) => "an account came to its ceiling".to_owned(),
         Body::Decision(decided) => {
             let outcome = if decided.allowed {
@@ -52,6 +54,10 @@ pub(crate) fn what(event: &Event) -> String {
                 format!("{act}, failed")
             }
         }
+        Body::Token(Token::Agreed(_)) => "leave given to an app".to_owned(),
+        Body::Token(Token::Asserted(_)) => "an app proved who it is".to_owned(),
+        Body::Token(Token::Issued(_)) => "tokens issued to an app".to_owned(),
+        Body::Token(Token::Ended(_)) => "an app's leave ended".to_owned(),
         Body::Service(service) => match service.state {
             event::ServiceState::Started => "Salus started".to_owned(),
             event::ServiceState::Stopped => "Salus stopped".to_owned(),
