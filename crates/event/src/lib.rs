@@ -5,14 +5,16 @@
 
 mod actor;
 mod body;
+mod person;
 mod plaintext;
 mod subject;
 mod time;
 
 pub use actor::{Actor, ActorKind, Role};
 pub use body::{
-    Account, AccountChange, Body, Decided, Message, Opened, Resource, Session, Unmerge, Unread,
+    Account, AccountChange, Body, Decided, Message, Opened, Resource, Unmerge, Unread,
 };
+pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
 pub use plaintext::{Unreadable, decode, encode};
 pub use subject::{Act, Subject};
 pub use time::{Clock, Time};

@@ -159,6 +159,7 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
         | Body::Decision(_)
         | Body::Message(_)
         | Body::Opened(_)
+        | Body::Person(_)
         | Body::Session(_)
         | Body::Unmerge(_)
         | Body::Unread(_) => {}

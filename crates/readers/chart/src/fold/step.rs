@@ -119,6 +119,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Account(_)
         | Body::Decision(_)
         | Body::Opened(_)
+        | Body::Person(_)
         | Body::Session(_)
         | Body::Unread(_) => return None,
     };
