@@ -11,6 +11,10 @@ pub struct Identity {
     pub practitioner: Option<String>,
     /// A client's SMART v2 scopes, for instance `system/Observation.rs`.
     pub scopes: Vec<String>,
+    /// Whether a second factor was shown within the last minutes.
+    pub stepped_up: bool,
+    /// Whether the person's rota has them on duty now; `None`: no rota is kept for them.
+    pub on_shift: Option<bool>,
 }
 
 impl Identity {
@@ -21,6 +25,8 @@ impl Identity {
             wards: Vec::new(),
             practitioner: None,
             scopes: Vec::new(),
+            stepped_up: false,
+            on_shift: None,
         }
     }
 
@@ -64,6 +70,34 @@ pub enum Relation {
 pub struct Facts {
     /// Every connection of the asker with the patient; empty: none, or the subject is no patient.
     pub relations: Vec<Relation>,
+    /// How much this account has taken already; `None`: nobody counted.
+    pub taking: Option<Taking>,
+}
+
+/// How many different patients an account has opened, and how many it may.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Taking {
+    /// Different patients in the last hour.
+    pub patients_hour: u32,
+    /// Different patients in the last 24 hours.
+    pub patients_day: u32,
+    /// Most different patients an hour; above it the account must step up.
+    pub ceiling_hour: u32,
+    /// Most different patients in 24 hours.
+    pub ceiling_day: u32,
+    /// Whether the patient that is asked for is not among them yet.
+    pub new_patient: bool,
+}
+
+/// What goes with a decision: it holds only if this is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obligation {
+    /// Leave out what carries any of these security labels (codes, for instance `HIV`).
+    Mask(Vec<String>),
+    /// A second factor must have been shown within the last minutes.
+    StepUp,
+    /// Leave a word for whoever oversees access: why, in one word or sentence.
+    Notify(String),
 }
 
 /// What the guard said, and because of which policies.
@@ -75,6 +109,7 @@ pub struct Decision {
     pub(crate) allowed: bool,
     pub(crate) because: Vec<String>,
     pub(crate) words: Vec<String>,
+    pub(crate) obligations: Vec<Obligation>,
 }
 
 impl Decision {
@@ -97,6 +132,11 @@ impl Decision {
     /// The same reasons in plain language, one sentence each.
     pub fn words(&self) -> &[String] {
         &self.words
+    }
+
+    /// What must be done for the decision to hold.
+    pub fn obligations(&self) -> &[Obligation] {
+        &self.obligations
     }
 
     /// The decision as the record keeps it.

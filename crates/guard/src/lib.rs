@@ -12,7 +12,7 @@ mod slice;
 mod words;
 
 pub use admit::{Admitted, Grant, Refused, Standing, admit};
-pub use ask::{Ask, Decision, Facts, Identity, Relation};
+pub use ask::{Ask, Decision, Facts, Identity, Obligation, Relation, Taking};
 pub use load::PolicyError;
 pub use policies::Policies;
 pub use scopes::{BadScope, Scope};

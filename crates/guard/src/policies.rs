@@ -96,6 +96,7 @@ impl Policies {
             allowed: outcome.allowed,
             because: outcome.because,
             words: outcome.words,
+            obligations: Vec::new(),
         }
     }
 

@@ -80,10 +80,10 @@ impl Case {
         };
         let ask = Ask {
             identity: Identity {
-                actor,
                 wards: self.who.wards.clone(),
                 practitioner: self.who.practitioner.clone(),
                 scopes: self.who.scopes.clone(),
+                ..Identity::of(actor)
             },
             act: self.act,
             subject: self.of.clone(),
@@ -96,8 +96,11 @@ impl Case {
             Known::Ward(code) => Relation::Ward(code.clone()),
             Known::CareTeam(part) => Relation::CareTeam(part.clone()),
         });
-        let relations = relations.collect();
-        (ask, Facts { relations })
+        let facts = Facts {
+            relations: relations.collect(),
+            ..Facts::default()
+        };
+        (ask, facts)
     }
 
     fn run(&self, policies: &Policies) -> Result<(), String> {

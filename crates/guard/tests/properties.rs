@@ -58,15 +58,15 @@ fn identity() -> impl Strategy<Value = Identity> {
         "junk",
     ]);
     (select(&ROLES[..]), words(&["W1", "W2"]), scopes).prop_map(|(role, wards, scopes)| Identity {
-        actor: Actor {
+        wards,
+        practitioner: Some("D1".into()),
+        scopes,
+        ..Identity::of(Actor {
             kind: ActorKind::Person,
             id: "u".into(),
             name: "U".into(),
             role,
-        },
-        wards,
-        practitioner: Some("D1".into()),
-        scopes,
+        })
     })
 }
 
@@ -98,7 +98,10 @@ fn facts() -> impl Strategy<Value = Facts> {
         select(&["W1", "W2", "W9"][..]).prop_map(|code| Relation::Ward(code.into())),
         Just(Relation::CareTeam("attending".into())),
     ];
-    prop::collection::vec(relation, 0..4).prop_map(|relations| Facts { relations })
+    prop::collection::vec(relation, 0..4).prop_map(|relations| Facts {
+        relations,
+        ..Facts::default()
+    })
 }
 
 fn with_forbid(forbid: &str) -> Policies {
