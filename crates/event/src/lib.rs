@@ -11,9 +11,7 @@ mod subject;
 mod time;
 
 pub use actor::{Actor, ActorKind, Role};
-pub use body::{
-    Account, AccountChange, Body, Decided, Message, Opened, Resource, Unmerge, Unread,
-};
+pub use body::{Account, AccountChange, Body, Decided, Message, Opened, Resource, Unmerge, Unread};
 pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
 pub use plaintext::{Unreadable, decode, encode};
 pub use subject::{Act, Subject};

@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
+use web::{Ended, Leaver};
 
 use crate::assemble::House;
 use crate::cli::View;
@@ -32,6 +33,14 @@ pub(crate) struct NewClient {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) scopes: Option<Vec<String>>,
+}
+
+/// People whose access ends.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Leavers {
+    /// Who says so, for the record.
+    pub(crate) source: String,
+    pub(crate) people: Vec<Leaver>,
 }
 
 /// What a part of a file is.
@@ -88,6 +97,14 @@ impl Operator {
         }
     }
 
+    /// Ends the access of people on a list called `source`.
+    pub(crate) async fn leavers(&self, list: &Leavers) -> Result<Vec<(String, Ended)>> {
+        match self {
+            Operator::Here(house) => house.end_leavers(list).await,
+            Operator::There(socket) => call(socket, "/leavers", &serde_json::to_vec(list)?).await,
+        }
+    }
+
     /// Starts to fold a view again.
     pub(crate) async fn refold(&self, view: View) -> Result<u64> {
         match self {
@@ -134,6 +151,7 @@ pub(crate) fn listen(path: &Path) -> Result<UnixListener> {
 pub(crate) fn router(house: Arc<House>) -> axum::Router {
     axum::Router::new()
         .route("/client", post(add_client))
+        .route("/leavers", post(leavers))
         .route("/take", post(take))
         .route("/refold", post(refold))
         .route("/progress", get(progress).post(progress))
@@ -143,6 +161,10 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
 
 async fn add_client(State(house): State<Arc<House>>, Json(new): Json<NewClient>) -> Response {
     answer(client(&house, &new).await)
+}
+
+async fn leavers(State(house): State<Arc<House>>, Json(list): Json<Leavers>) -> Response {
+    answer(house.end_leavers(&list).await)
 }
 
 async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: Bytes) -> Response {

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
 use chart::Chart;
-use event::Clock;
+use event::{Clock, Role};
 use flow::Flow;
 use guard::Policies;
 use record::Record;
 use staff::Staff;
 
+use crate::challenge::Challenges;
+use crate::oidc::{Oidc, Provider};
 use crate::session::Sessions;
 use crate::setup::Setup;
 
@@ -28,6 +30,8 @@ pub struct App {
     pub settings: Settings,
     pub(crate) sessions: Sessions,
     pub(crate) setup: Setup,
+    pub(crate) challenges: Challenges,
+    pub(crate) provider: Provider,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -60,6 +64,8 @@ impl App {
             settings,
             sessions,
             setup: Setup::default(),
+            challenges: Challenges::new(),
+            provider: Provider::default(),
         }
     }
 }
@@ -87,10 +93,16 @@ pub struct Settings {
     pub page_size_max: usize,
     /// How long a read waits for the chart to catch up with what the same door sealed before.
     pub chart_wait_ms: u64,
-    /// A session ends after this long without a request.
-    pub session_idle_ms: i64,
+    /// Whether people need a second factor, or a password alone will do.
+    pub second_factor: SecondFactor,
+    /// A session pauses after this long without a request, by role.
+    pub session_idle_ms: IdleMs,
     /// A session ends this long after it began, whatever happens.
     pub session_total_ms: i64,
+    /// What a session is bound to besides its browser.
+    pub session_binding: Binding,
+    /// How long a proof of who somebody is counts for dangerous acts.
+    pub step_up_ms: i64,
     /// The most sessions at a time; the one idle longest makes room.
     pub sessions_max: usize,
     /// How long the link for the first administrator works.
@@ -105,6 +117,8 @@ pub struct Settings {
     pub feed_silent_ms: i64,
     /// The most bytes of a message that a page shows.
     pub message_shown_bytes_max: usize,
+    /// The hospital's own sign-on.
+    pub oidc: Oidc,
 }
 
 impl Default for Settings {
@@ -120,8 +134,11 @@ impl Default for Settings {
             page_size: 50,
             page_size_max: 1_000,
             chart_wait_ms: 2_000,
-            session_idle_ms: 15 * MINUTE,
+            second_factor: SecondFactor::Required,
+            session_idle_ms: IdleMs::default(),
             session_total_ms: 12 * 60 * MINUTE,
+            session_binding: Binding::Network,
+            step_up_ms: 5 * MINUTE,
             sessions_max: 10_000,
             setup_ms: 30 * MINUTE,
             form_bytes_max: 16 << 10,
@@ -129,6 +146,126 @@ impl Default for Settings {
             patients_per_page_max: 200,
             feed_silent_ms: 60 * MINUTE,
             message_shown_bytes_max: 256 << 10,
+            oidc: Oidc::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// The origin of pages on which passkeys work, and the host they are bound to. A passkey needs
+    /// a name: for an address of this machine it is `localhost`.
+    pub(crate) fn passkey_place(&self) -> (String, String) {
+        let base = self
+            .fhir_base
+            .strip_suffix("/fhir")
+            .unwrap_or(&self.fhir_base);
+        let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
+        let authority = rest.split('/').next().unwrap_or_default();
+        let colon = authority.rfind(':').filter(|_| !authority.ends_with(']'));
+        let (host, port) = authority.split_at(colon.unwrap_or(authority.len()));
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        let loopback = bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+        let host = if loopback { "localhost" } else { host };
+        let port = if port == ":443" { "" } else { port };
+        (format!("{scheme}://{host}{port}"), host.to_owned())
+    }
+}
+
+/// Whether people need a second factor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecondFactor {
+    /// Whoever has none may set one up, and nothing else.
+    Required,
+    /// A password alone will do for whoever has set up nothing more.
+    Optional,
+}
+
+/// What a session is bound to, besides the browser it began in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Binding {
+    /// Nothing: people walk from network to network.
+    Browser,
+    /// The network (IPv4 /24, IPv6 /64): from another one, the session pauses.
+    Network,
+}
+
+/// How long a session may be idle before it pauses, in milliseconds, by role.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct IdleMs {
+    /// Nurses: PCs on wards, where others walk by.
+    pub nurse: i64,
+    /// Physicians.
+    pub physician: i64,
+    /// Privacy officers.
+    pub privacy_officer: i64,
+    /// Administrators.
+    pub administrator: i64,
+}
+
+impl Default for IdleMs {
+    fn default() -> IdleMs {
+        const MINUTE: i64 = 60_000;
+        IdleMs {
+            nurse: 5 * MINUTE,
+            physician: 5 * MINUTE,
+            privacy_officer: 15 * MINUTE,
+            administrator: 10 * MINUTE,
+        }
+    }
+}
+
+impl IdleMs {
+    pub(crate) fn of(&self, role: Role) -> i64 {
+        match role {
+            Role::Physician => self.physician,
+            Role::PrivacyOfficer => self.privacy_officer,
+            Role::Administrator => self.administrator,
+            Role::Nurse | Role::Client | Role::Feed | Role::Operator | Role::Salus => self.nurse,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passkeys_are_bound_to_the_name_of_the_house() {
+        for (base, origin, host) in [
+            (
+                "https://127.0.0.1:8443/fhir",
+                "https://localhost:8443",
+                "localhost",
+            ),
+            (
+                "https://[::1]:8443/fhir",
+                "https://localhost:8443",
+                "localhost",
+            ),
+            (
+                "https://salus.hospital.example/fhir",
+                "https://salus.hospital.example",
+                "salus.hospital.example",
+            ),
+            (
+                "https://salus.hospital.example:443/fhir",
+                "https://salus.hospital.example",
+                "salus.hospital.example",
+            ),
+        ] {
+            let settings = Settings {
+                fhir_base: base.into(),
+                ..Settings::default()
+            };
+            assert_eq!(
+                settings.passkey_place(),
+                (origin.to_owned(), host.to_owned())
+            );
         }
     }
 }

@@ -6,11 +6,18 @@
 pub mod api;
 mod app;
 mod assets;
+mod caller;
+mod challenge;
 mod error;
+mod fetch;
+mod leave;
+mod oidc;
 mod pages;
 mod router;
 mod session;
 mod setup;
 
-pub use app::{App, Rooms, Settings};
+pub use app::{App, Binding, IdleMs, Rooms, SecondFactor, Settings};
+pub use leave::{Ended, Leaver};
+pub use oidc::{Accounts, Oidc, RoleRule, Vouched};
 pub use router::router;

@@ -151,7 +151,9 @@ pub fn attestation(object: &[u8]) -> Result<AuthenticatorData, Malformed> {
     let bad = || no("attestation object of WebAuthn");
     let read: Value = ciborium::from_reader(object).map_err(|_| bad())?;
     let map = read.as_map().ok_or_else(bad)?;
-    let data = map.iter().find(|(key, _)| key.as_text() == Some("authData"));
+    let data = map
+        .iter()
+        .find(|(key, _)| key.as_text() == Some("authData"));
     let bytes = data.and_then(|(_, value)| value.as_bytes());
     authenticator_data(bytes.ok_or_else(bad)?)
 }
@@ -212,7 +214,8 @@ mod tests {
         2c226f726967696e223a2268747470733a2f2f6578616d706c652e6f7267222c2263726f73734f72\
         6967696e223a66616c73657d";
     const CHALLENGE: &str = "39c0e7521417ba54d43e8dc95174f423dee9bf3cd804ff6d65c857c9abf4d408";
-    const ASSERTED: &str = "bfabc37432958b063360d3ad6461c9c4735ae7f8edd46592a5e0f01452b2e4b51900000000";
+    const ASSERTED: &str =
+        "bfabc37432958b063360d3ad6461c9c4735ae7f8edd46592a5e0f01452b2e4b51900000000";
 
     fn hex(text: &str) -> Vec<u8> {
         let pair = |place| u8::from_str_radix(&text[place..place + 2], 16).unwrap();

@@ -48,7 +48,9 @@ pub struct Assertion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ThisError)]
 pub enum BadPasskey {
     /// Its counter went back.
-    #[error("this passkey has signed less often than before, so it may have been copied; tell whoever runs Salus and use another")]
+    #[error(
+        "this passkey has signed less often than before, so it may have been copied; tell whoever runs Salus and use another"
+    )]
     Cloned,
     /// What was sent is none.
     #[error("what the browser sent is no passkey; try again")]
@@ -114,7 +116,11 @@ fn on_this_page(client_data: &[u8], expected: &Expected, kind: &str) -> Result<(
         && client.challenge == expected.challenge
         && client.origin == expected.origin
         && !client.cross_origin;
-    if here { Ok(()) } else { Err(BadPasskey::Elsewhere) }
+    if here {
+        Ok(())
+    } else {
+        Err(BadPasskey::Elsewhere)
+    }
 }
 
 fn by_its_owner(data: &AuthenticatorData, expected: &Expected) -> Result<(), BadPasskey> {
@@ -131,8 +137,9 @@ fn signed(key: &Key, said: &Assertion) -> bool {
     let client_hash = digest(&SHA256, &said.client_data);
     let message = [said.authenticator_data.as_slice(), client_hash.as_ref()].concat();
     let verified = match key {
-        Key::Es256(point) => UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point)
-            .verify(&message, &said.signature),
+        Key::Es256(point) => {
+            UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point).verify(&message, &said.signature)
+        }
         Key::Ed25519(point) => {
             UnparsedPublicKey::new(&ED25519, point).verify(&message, &said.signature)
         }
@@ -300,7 +307,10 @@ pub(crate) mod tests {
         };
         let elsewhere = Err(BadPasskey::Elsewhere);
         assert_eq!(change(|one| one.challenge = b"another".to_vec()), elsewhere);
-        assert_eq!(change(|one| one.origin = "https://evil.test".into()), elsewhere);
+        assert_eq!(
+            change(|one| one.origin = "https://evil.test".into()),
+            elsewhere
+        );
         assert_eq!(change(|one| one.rp_id = "evil.test".into()), elsewhere);
         let made_elsewhere = device.create(&expected());
         assert_eq!(

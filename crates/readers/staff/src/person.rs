@@ -176,7 +176,10 @@ mod tests {
         person.proved(at(2), &used(Used::Recovery { hash: "a".into() }));
         person.proved(at(2), &used(Used::Totp { step: 9 }));
         person.proved(at(3), &used(Used::Totp { step: 8 }));
-        assert_eq!((person.recovery, person.totp_step), (vec!["b".to_owned()], 9));
+        assert_eq!(
+            (person.recovery, person.totp_step),
+            (vec!["b".to_owned()], 9)
+        );
     }
 
     #[test]
@@ -190,7 +193,10 @@ mod tests {
             person.proved(at(millis), &session);
         }
         let first = &person.devices[0];
-        assert_eq!((first.id.as_str(), first.first, first.last), ("d1", at(1), at(3)));
+        assert_eq!(
+            (first.id.as_str(), first.first, first.last),
+            ("d1", at(1), at(3))
+        );
         assert_eq!(person.devices.len(), 2);
     }
 

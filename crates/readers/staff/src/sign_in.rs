@@ -98,7 +98,11 @@ impl Staff {
     /// # Errors
     /// As [`Staff::sign_in`].
     pub async fn password(&self, attempt: Attempt<'_>, now: Time) -> Result<Used, SignInRefused> {
-        let _waiting = self.inner.waiting.try_acquire().map_err(|_| SignInRefused::Busy)?;
+        let _waiting = self
+            .inner
+            .waiting
+            .try_acquire()
+            .map_err(|_| SignInRefused::Busy)?;
         self.begin(attempt, self.steady(now))?;
         let _checking = self.inner.checks.acquire().await.map_err(closed)?;
         let entry = self.person_entry(attempt.account);
@@ -142,7 +146,9 @@ impl Staff {
         };
         let now = self.steady(now);
         let tried = Tried::source(source);
-        let begun = self.attempts().begin(&tried, self.book().failures(), (now, self.limits()));
+        let begun = self
+            .attempts()
+            .begin(&tried, self.book().failures(), (now, self.limits()));
         begun.map_err(|why| refused(None, why))?;
         let id = URL_SAFE_NO_PAD.encode(&said.credential);
         let book = self.book();
@@ -154,8 +160,8 @@ impl Staff {
         let mut passkey = passkey.clone();
         let last = spent.counters.get(&id).copied().unwrap_or(0);
         passkey.counter = passkey.counter.max(last);
-        let counter = counter_after(said, expected, &passkey)
-            .map_err(|why| bad(Some(entry), why))?;
+        let counter =
+            counter_after(said, expected, &passkey).map_err(|why| bad(Some(entry), why))?;
         spent.counters.insert(id.clone(), counter);
         self.attempts().succeeded(&tried);
         Ok(SignedIn {
@@ -205,7 +211,10 @@ impl Staff {
     fn code_is(&self, typed: &str, entry: Option<&Entry>, now: Time) -> Code {
         let nobody = Person::default();
         let person = entry.map_or(&nobody, |entry| &entry.person);
-        let typed: String = typed.chars().filter(|letter| !letter.is_whitespace()).collect();
+        let typed: String = typed
+            .chars()
+            .filter(|letter| !letter.is_whitespace())
+            .collect();
         let hash = recovery_hash(&typed);
         let secret = person.totp.as_deref().unwrap_or(DECOY_TOTP);
         let step = step_of(secret, &typed, now, person.totp_step);
@@ -233,7 +242,11 @@ impl Staff {
             Used::Recovery { hash } => spent.recovery.insert(hash.clone()),
             Used::Passkey { .. } | Used::Password | Used::Provider { .. } => true,
         };
-        if fresh { Ok(()) } else { Err(SignInRefused::Wrong) }
+        if fresh {
+            Ok(())
+        } else {
+            Err(SignInRefused::Wrong)
+        }
     }
 
     fn attempts(&self) -> MutexGuard<'_, Attempts> {
@@ -242,7 +255,10 @@ impl Staff {
     }
 
     fn spent(&self) -> MutexGuard<'_, Spent> {
-        self.inner.spent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .spent
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

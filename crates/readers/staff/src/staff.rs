@@ -122,6 +122,11 @@ impl Staff {
         book.linked(issuer, subject).map(|entry| entry.id.clone())
     }
 
+    /// Whether somebody who is active has this passkey (credential id, base64url).
+    pub fn knows_passkey(&self, id: &str) -> bool {
+        self.book().passkey(id).is_some()
+    }
+
     /// The time of the newest event that was folded.
     pub fn latest(&self) -> Time {
         self.book().latest()
@@ -163,7 +168,11 @@ impl Staff {
     }
 
     /// Folds events (index, time, event), saves what they changed, then shows it.
-    async fn take(&self, events: &[(u64, Time, &Event)], next: u64) -> Result<(), sqlx::Error> {
+    pub(crate) async fn take(
+        &self,
+        events: &[(u64, Time, &Event)],
+        next: u64,
+    ) -> Result<(), sqlx::Error> {
         let (folded, book) = self.inner.state.borrow().clone();
         if next <= folded {
             return Ok(());
@@ -288,7 +297,12 @@ pub(crate) mod tests {
         assert_eq!((again.people(), again.clients()), (people, clients));
         assert_eq!(again.client(&client.token).unwrap().actor.id, "lis");
         assert!(again.client("salus_guess").is_none() && again.client("").is_none());
-        assert!(again.sign_in(attempt("nora", PASSWORD), at(0)).await.is_ok());
+        assert!(
+            again
+                .sign_in(attempt("nora", PASSWORD), at(0))
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test]

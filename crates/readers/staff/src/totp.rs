@@ -40,7 +40,9 @@ fn code(key: &[u8], step: i64) -> String {
     let tag = tag.as_ref();
     let offset = usize::from(tag.last().copied().unwrap_or(0) & 0x0f);
     let four = tag.get(offset..offset + 4).unwrap_or(&[0; 4]);
-    let number = four.iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
+    let number = four
+        .iter()
+        .fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte));
     format!("{:06}", (number & 0x7fff_ffff) % 1_000_000)
 }
 

@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS failure (
     kind TEXT NOT NULL,
     tried TEXT NOT NULL,
     count BIGINT NOT NULL,
-    last BIGINT NOT NULL,
+    since BIGINT NOT NULL,
     PRIMARY KEY (kind, tried)
 );";
 
@@ -110,7 +110,7 @@ async fn failures(pool: &SqlitePool) -> Result<Attempts, sqlx::Error> {
         let count: i64 = row.try_get("count")?;
         let failures = Failures {
             count: u32::try_from(count).unwrap_or(u32::MAX),
-            last: Time::from_millis(row.try_get("last")?),
+            since: Time::from_millis(row.try_get("since")?),
         };
         by.insert(tried, failures);
     }
@@ -151,15 +151,15 @@ async fn put_failures(
     let text = match failures.count {
         0 => "DELETE FROM failure WHERE kind = $1 AND tried = $2",
         _ => {
-            "INSERT INTO failure (kind, tried, count, last) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (kind, tried) DO UPDATE SET count = excluded.count, last = excluded.last"
+            "INSERT INTO failure (kind, tried, count, since) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (kind, tried) DO UPDATE SET count = excluded.count, since = excluded.since"
         }
     };
     let mut query = sqlx::query(text).bind(kind).bind(tried);
     if failures.count > 0 {
         query = query
             .bind(i64::from(failures.count))
-            .bind(failures.last.millis());
+            .bind(failures.since.millis());
     }
     query.execute(connection).await?;
     Ok(())

@@ -132,10 +132,7 @@ async fn accounts_go_in_by_the_door_and_come_out_as_identities() {
         .await;
     let staff = &house.staff;
     assert!(staff.client(&client.token).is_none());
-    let refused = staff
-        .sign_in(adam, Noon.now())
-        .await
-        .unwrap_err();
+    let refused = staff.sign_in(adam, Noon.now()).await.unwrap_err();
     assert_eq!(refused, SignInRefused::Wrong);
     house.close().await;
 }

@@ -6,6 +6,7 @@ mod config;
 mod demo;
 mod doctor;
 mod import;
+mod people;
 mod proof;
 mod refold;
 mod serve;
@@ -39,6 +40,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(config, &args, format).await?,
         Command::Doctor => doctor::run(&config, format).await?,
         Command::Import(args) => import::run(config, &args, format).await?,
+        Command::People(command) => people::run(config, command, format).await?,
         Command::Proof(args) => proof::run(&config, &args, format).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
         Command::Serve(args) => serve::run(config, &args, format).await?,

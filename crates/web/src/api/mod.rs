@@ -1,3 +1,4 @@
 //! Doors for systems.
 
 pub mod fhir;
+pub mod scim;

@@ -38,6 +38,7 @@ pub(crate) fn page(
             .map(|(identity, csrf)| visit::who(identity, csrf.clone())),
         fresh: Some(visit::fresh(app)),
         done: None,
+        notices: Vec::new(),
         live: None,
         version: 0,
     };

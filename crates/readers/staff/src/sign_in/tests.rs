@@ -27,7 +27,12 @@ fn session(account: &str, used: Option<Used>) -> Event {
         source: "10.0.0.1".into(),
         ..Session::of(account, "")
     });
-    Event::new(Actor::salus(), Act::SignIn, Subject::Account(account.into()), body)
+    Event::new(
+        Actor::salus(),
+        Act::SignIn,
+        Subject::Account(account.into()),
+        body,
+    )
 }
 
 fn with_code<'a>(account: &'a str, code: &'a str) -> Attempt<'a> {
@@ -48,7 +53,11 @@ async fn with_app(folder: &std::path::Path) -> Staff {
 async fn the_right_password_gives_the_identity() {
     let folder = tempfile::tempdir().unwrap();
     let staff = with_nora(folder.path()).await;
-    let identity = staff.sign_in(attempt("nora", PASSWORD), at(0)).await.unwrap();
+    let signed_in = staff
+        .sign_in(attempt("nora", PASSWORD), at(0))
+        .await
+        .unwrap();
+    let identity = signed_in.identity;
     assert_eq!(
         (identity.role(), identity.actor.name.as_str()),
         (Role::Nurse, "NORA")
@@ -60,7 +69,10 @@ async fn the_right_password_gives_the_identity() {
         ("", ""),
         ("nora", ""),
     ] {
-        let refused = staff.sign_in(attempt(name, password), at(0)).await.unwrap_err();
+        let refused = staff
+            .sign_in(attempt(name, password), at(0))
+            .await
+            .unwrap_err();
         assert_eq!(refused, SignInRefused::Wrong);
     }
 }
@@ -71,14 +83,25 @@ async fn failures_lock_the_name_even_for_the_right_password() {
     let staff = with_nora(folder.path()).await;
     for name in ["nora", "nobody"] {
         for _ in 0..3 {
-            let refused = staff.sign_in(attempt(name, "wrong"), at(0)).await.unwrap_err();
+            let refused = staff
+                .sign_in(attempt(name, "wrong"), at(0))
+                .await
+                .unwrap_err();
             assert_eq!(refused, SignInRefused::Wrong);
         }
-        let refused = staff.sign_in(attempt(name, PASSWORD), at(1)).await.unwrap_err();
+        let refused = staff
+            .sign_in(attempt(name, PASSWORD), at(1))
+            .await
+            .unwrap_err();
         assert_eq!(refused, SignInRefused::Locked { wait_ms: 59_999 });
         assert!(refused.to_string().contains("try again in a minute"));
     }
-    assert!(staff.sign_in(attempt("nora", PASSWORD), at(60_000)).await.is_ok());
+    assert!(
+        staff
+            .sign_in(attempt("nora", PASSWORD), at(60_000))
+            .await
+            .is_ok()
+    );
 }
 
 #[tokio::test]
@@ -92,7 +115,10 @@ async fn a_disabled_person_and_a_client_cannot_sign_in() {
     ];
     take(&staff, &events).await;
     for name in ["nora", "lis"] {
-        let refused = staff.sign_in(attempt(name, PASSWORD), at(0)).await.unwrap_err();
+        let refused = staff
+            .sign_in(attempt(name, PASSWORD), at(0))
+            .await
+            .unwrap_err();
         assert_eq!(refused, SignInRefused::Wrong);
     }
     assert!(staff.identity("nora").is_none());
@@ -108,10 +134,12 @@ async fn more_than_can_wait_are_turned_away() {
     let staff = Staff::open_with(&folder.path().join("staff.db"), none)
         .await
         .unwrap();
-    let refused = staff.sign_in(attempt("nora", PASSWORD), at(0)).await.unwrap_err();
+    let refused = staff
+        .sign_in(attempt("nora", PASSWORD), at(0))
+        .await
+        .unwrap_err();
     assert_eq!(refused, SignInRefused::Busy);
 }
-
 
 #[tokio::test]
 async fn whoever_has_an_app_needs_its_code_and_each_code_once() {
@@ -122,7 +150,10 @@ async fn whoever_has_an_app_needs_its_code_and_each_code_once() {
         assert_eq!(refused.unwrap_err(), SignInRefused::Wrong, "{code}");
         staff.attempts().forgiven(&Tried::Name("nora".into()));
     }
-    let signed_in = staff.sign_in(with_code("nora", "050 471"), at(MOMENT)).await.unwrap();
+    let signed_in = staff
+        .sign_in(with_code("nora", "050 471"), at(MOMENT))
+        .await
+        .unwrap();
     assert!(matches!(signed_in.used, Used::Totp { .. }));
     let again = staff.sign_in(with_code("nora", CODE), at(MOMENT)).await;
     assert_eq!(again.unwrap_err(), SignInRefused::Wrong);
@@ -133,16 +164,34 @@ async fn whoever_has_an_app_needs_its_code_and_each_code_once() {
 async fn a_code_stays_used_up_after_a_restart_and_with_a_clock_set_back() {
     let folder = tempfile::tempdir().unwrap();
     let staff = with_app(folder.path()).await;
-    let signed_in = staff.sign_in(with_code("nora", CODE), at(MOMENT)).await.unwrap();
+    let signed_in = staff
+        .sign_in(with_code("nora", CODE), at(MOMENT))
+        .await
+        .unwrap();
     take(&staff, &[session("nora", Some(signed_in.used))]).await;
     let later = session("paul", None);
     let next = staff.folded() + 1;
-    staff.take(&[(next - 1, at(MOMENT + 600_000), &later)], next).await.unwrap();
+    staff
+        .take(&[(next - 1, at(MOMENT + 600_000), &later)], next)
+        .await
+        .unwrap();
     staff.close().await;
-    let again = Staff::open(&folder.path().join("views/staff.db")).await.unwrap();
-    assert!(again.sign_in(with_code("nora", CODE), at(MOMENT)).await.is_err());
+    let again = Staff::open(&folder.path().join("views/staff.db"))
+        .await
+        .unwrap();
+    assert!(
+        again
+            .sign_in(with_code("nora", CODE), at(MOMENT))
+            .await
+            .is_err()
+    );
     // A code that nobody used, of a time that has been: the record knows that it is later.
-    assert!(again.sign_in(with_code("nora", "081804"), at(1_111_111_080_000)).await.is_err());
+    assert!(
+        again
+            .sign_in(with_code("nora", "081804"), at(1_111_111_080_000))
+            .await
+            .is_err()
+    );
     assert_eq!(again.latest(), at(MOMENT + 600_000));
 }
 
@@ -150,10 +199,23 @@ async fn a_code_stays_used_up_after_a_restart_and_with_a_clock_set_back() {
 async fn failures_lock_the_name_after_a_restart_too() {
     let folder = tempfile::tempdir().unwrap();
     let staff = with_nora(folder.path()).await;
-    take(&staff, &[session("nora", None), session("nora", None), session("nora", None)]).await;
+    take(
+        &staff,
+        &[
+            session("nora", None),
+            session("nora", None),
+            session("nora", None),
+        ],
+    )
+    .await;
     staff.close().await;
-    let again = Staff::open_with(&folder.path().join("views/staff.db"), limits()).await.unwrap();
-    let refused = again.sign_in(attempt("nora", PASSWORD), at(1)).await.unwrap_err();
+    let again = Staff::open_with(&folder.path().join("views/staff.db"), limits())
+        .await
+        .unwrap();
+    let refused = again
+        .sign_in(attempt("nora", PASSWORD), at(1))
+        .await
+        .unwrap_err();
     assert!(matches!(refused, SignInRefused::Locked { .. }));
 }
 
@@ -209,12 +271,16 @@ async fn a_passkey_signs_in_and_a_copy_of_it_is_found_out() {
     let staff = with_passkey(folder.path(), &device).await;
     device.counter = 5;
     let here = ("10.0.0.1", at(0));
-    let signed_in = staff.passkey(&device.get(&expected()), &expected(), here).unwrap();
+    let signed_in = staff
+        .passkey(&device.get(&expected()), &expected(), here)
+        .unwrap();
     assert_eq!(signed_in.identity.actor.id, "nora");
     assert!(signed_in.used.strong());
     take(&staff, &[session("nora", Some(signed_in.used))]).await;
     device.counter = 5;
-    let copied = staff.passkey(&device.get(&expected()), &expected(), here).unwrap_err();
+    let copied = staff
+        .passkey(&device.get(&expected()), &expected(), here)
+        .unwrap_err();
     assert_eq!(copied.account.as_deref(), Some("nora"));
     assert_eq!(copied.why, SignInRefused::Passkey(BadPasskey::Cloned));
 }
@@ -229,10 +295,19 @@ async fn a_passkey_of_a_disabled_person_or_after_a_reset_is_unknown() {
     take(&staff, &[changed("nora", None, "")]).await;
     let said = device.get(&expected());
     let unknown = SignInRefused::Passkey(BadPasskey::Unknown);
-    assert_eq!(staff.passkey(&said, &expected(), here).unwrap_err().why, unknown);
-    let events = [changed("nora", Some(Role::Nurse), ""), person("nora", PersonStep::Reset)];
+    assert_eq!(
+        staff.passkey(&said, &expected(), here).unwrap_err().why,
+        unknown
+    );
+    let events = [
+        changed("nora", Some(Role::Nurse), ""),
+        person("nora", PersonStep::Reset),
+    ];
     take(&staff, &events).await;
-    assert_eq!(staff.passkey(&said, &expected(), here).unwrap_err().why, unknown);
+    assert_eq!(
+        staff.passkey(&said, &expected(), here).unwrap_err().why,
+        unknown
+    );
 }
 
 #[tokio::test]
