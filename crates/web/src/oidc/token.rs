@@ -93,9 +93,9 @@ impl Claims {
         let several = matches!(self.0.get("aud"), Some(Value::Array(all)) if all.len() > 1);
         let azp = self.text("azp");
         let subject = self.text("sub");
-        let expired = |exp| now >= exp + SKEW_SECONDS;
-        let early = |iat| iat > now + SKEW_SECONDS;
-        let fresh = |at| (now - at).abs() <= FRESH_SECONDS;
+        let expired = |exp: i64| now >= exp + SKEW_SECONDS;
+        let early = |iat: i64| iat > now + SKEW_SECONDS;
+        let fresh = |at: i64| (now - at).abs() <= FRESH_SECONDS;
         let rules = [
             (self.text("iss") == wanted.issuer, "it is another issuer's"),
             (self.has("aud", wanted.client_id), "it is for somebody else"),
