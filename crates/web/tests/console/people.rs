@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use event::{Body, PersonStep, Role, Session, SessionStep, Time};
-use web::{SecondFactor, Settings};
+use web::Settings;
 
 use crate::house::{Browser, House, PASSWORD, Page};
 

@@ -202,7 +202,7 @@ mod samples {
 
     impl Samples for SignInPage {
         fn samples() -> Vec<SignInPage> {
-            let page = |account: &str, wrong: Option<&str>, empty| SignInPage {
+            let page = |account: &str, wrong: Option<&str>, empty: bool| SignInPage {
                 shell: outside("Sign in"),
                 account: account.into(),
                 next: "/patients/p1".into(),
@@ -239,7 +239,7 @@ mod samples {
 
     impl Samples for StepUpPage {
         fn samples() -> Vec<StepUpPage> {
-            let page = |code, passkeys| StepUpPage {
+            let page = |code: bool, passkeys: bool| StepUpPage {
                 shell: shell("Who is there?", Here::Nowhere),
                 minutes: 5,
                 code,
@@ -262,7 +262,7 @@ mod samples {
 
     fn account(enrol: bool) -> AccountPage {
         let passkeys = vec![("aWQ".to_owned(), "Phone <of Anna>".to_owned())];
-        let session = |own| SessionRow {
+        let session = |own: bool| SessionRow {
             name: "0a1b2c".into(),
             agent: "Firefox on Windows".into(),
             source: "10.0.0.7".into(),
