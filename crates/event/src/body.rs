@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Act, PersonChange, Role, Session, Subject};
+use crate::{Act, Considered, Glass, PersonChange, PolicyChange, Role, Session, Subject};
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -10,12 +10,16 @@ pub enum Body {
     Account(AccountChange),
     /// The guard was asked, and this is what it said.
     Decision(Decided),
+    /// The glass was broken for a patient, or that was ended or reviewed.
+    Glass(Glass),
     /// An HL7 v2 message; the raw bytes are the message as it stood between the frame's marks.
     Message(Message),
     /// The record was opened: always its first event, so that index 0 is never a version.
     Opened(Opened),
     /// What a person proves themselves with changed, or they left.
     Person(PersonChange),
+    /// The policies were changed.
+    PolicyChange(PolicyChange),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
     Resource(Resource),
     /// Somebody signed in or out, or tried to.
@@ -101,6 +105,12 @@ pub struct Decided {
     pub detail: String,
     /// Whether it was allowed.
     pub allowed: bool,
+    /// What had to be done for it to hold: `mask HIV PSY`, `step-up`, `notify ...`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obligations: Vec<String>,
+    /// What it was made of; `None` on decisions from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub considered: Option<Box<Considered>>,
 }
 
 /// An account was added, changed or disabled.

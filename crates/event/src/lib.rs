@@ -5,6 +5,8 @@
 
 mod actor;
 mod body;
+mod known;
+mod oversight;
 mod person;
 mod plaintext;
 mod subject;
@@ -12,6 +14,8 @@ mod time;
 
 pub use actor::{Actor, ActorKind, Role};
 pub use body::{Account, AccountChange, Body, Decided, Message, Opened, Resource, Unmerge, Unread};
+pub use known::{Consent, Considered, Facts, Relation, Taking};
+pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
 pub use plaintext::{Unreadable, decode, encode};
 pub use subject::{Act, Subject};

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
+    /// Look into a chart in an emergency, without being connected with the patient.
+    BreakGlass,
     /// Make a resource that was not there.
     Create,
     /// Mark a resource as no longer current.
@@ -16,6 +18,8 @@ pub enum Act {
     Read,
     /// Look at the body of a message on the Flow page.
     ReadMessage,
+    /// Close what somebody did in an emergency, with a verdict.
+    Review,
     /// Ask which patients or resources there are.
     Search,
     /// Deliver a message.
@@ -34,12 +38,14 @@ impl Act {
     /// The act's one word, as policies and the record spell it.
     pub const fn word(self) -> &'static str {
         match self {
+            Act::BreakGlass => "break-glass",
             Act::Create => "create",
             Act::Delete => "delete",
             Act::History => "history",
             Act::Manage => "manage",
             Act::Read => "read",
             Act::ReadMessage => "read-message",
+            Act::Review => "review",
             Act::Search => "search",
             Act::Send => "send",
             Act::SignIn => "sign-in",

@@ -6,13 +6,22 @@
 mod admit;
 mod ask;
 mod load;
+mod obligation;
 mod policies;
+mod question;
+mod rota;
+mod rules;
 mod scopes;
 mod slice;
 mod words;
 
 pub use admit::{Admitted, Grant, Refused, Standing, admit};
-pub use ask::{Ask, Decision, Facts, Identity, Obligation, Relation, Taking};
+pub use ask::{Ask, Decision, Identity, asked_again};
+pub use event::{Consent, Facts, Relation, Taking};
 pub use load::PolicyError;
+pub use obligation::Obligation;
 pub use policies::Policies;
+pub use question::{Question, Who};
+pub use rota::{BadRota, Rota};
+pub use rules::Near;
 pub use scopes::{BadScope, Scope};

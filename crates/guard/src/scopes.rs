@@ -89,9 +89,14 @@ pub(crate) fn letter(act: Act, subject: &Subject) -> Option<char> {
         Act::History | Act::Search => Some('s'),
         Act::Update => Some('u'),
         Act::Delete => Some('d'),
-        Act::Manage | Act::ReadMessage | Act::Send | Act::SignIn | Act::SignOut | Act::Unmerge => {
-            None
-        }
+        Act::BreakGlass
+        | Act::Manage
+        | Act::ReadMessage
+        | Act::Review
+        | Act::Send
+        | Act::SignIn
+        | Act::SignOut
+        | Act::Unmerge => None,
     }
 }
 

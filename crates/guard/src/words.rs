@@ -1,9 +1,9 @@
 //! What the guard says, in sentences for people.
 
-use event::{Act, Role, Subject};
+use event::{Act, Facts, Relation, Role, Subject};
 
+use crate::Ask;
 use crate::scopes::{letter, uncovered};
-use crate::{Ask, Facts, Relation};
 
 const BLANKS: [&str; 3] = ["{ward}", "{part}", "{types}"];
 
@@ -39,10 +39,17 @@ pub(crate) fn needed(ask: &Ask, facts: &Facts) -> String {
     let looking = matches!(ask.act, Act::Read | Act::History | Act::Search);
     match (ask.identity.role(), &ask.subject) {
         (Role::Nurse | Role::Physician, subject) if looking => bedside(ask, facts, subject),
+        (Role::Nurse | Role::Physician, Subject::Patient(_)) if ask.act == Act::BreakGlass => {
+            "breaking the glass is for treatment (`TREAT`) or an emergency (`ETREAT`)".to_owned()
+        }
         (Role::Nurse | Role::Physician, Subject::Patient(_)) => {
             "people do not write to charts through Salus yet: clinical systems do".to_owned()
         }
         (Role::Client, _) => client(ask),
+        (_, Subject::Patient(_)) if ask.act == Act::Review => {
+            "closing what was opened in an emergency needs a privacy officer and a few words"
+                .to_owned()
+        }
         (_, Subject::Patient(_)) if ask.act == Act::Unmerge => {
             "taking a merge back needs an administrator and a typed reason".to_owned()
         }
@@ -81,8 +88,8 @@ fn stranger(ask: &Ask) -> String {
         wards => format!("the patient is not on {}, where you work", named(wards)),
     };
     format!(
-        "you have no care relationship with this patient: {place}, and no current encounter \
-         names you; ask a colleague who cares for the patient"
+        "you have no care relationship with this patient: {place}, and no current encounter, \
+         appointment or order names you; ask a colleague who cares for the patient"
     )
 }
 

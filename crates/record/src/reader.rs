@@ -62,32 +62,57 @@ pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationT
     }
 }
 
-/// Folds until the reader has everything that is committed.
+/// Folds until the reader has everything that is committed. While it folds some events, the next
+/// ones are read and decrypted.
 async fn catch_up(
     record: &Record,
     reader: &dyn Reader,
     stop: &CancellationToken,
 ) -> Result<(), String> {
+    let mut ahead: Option<Ahead> = None;
     loop {
         let from = reader.cursor().await.map_err(|why| why.to_string())?;
         if from >= record.size() || stop.is_cancelled() {
             return Ok(());
         }
+        // A view that was dropped meanwhile wants other events than those that were read ahead.
+        let here = match ahead.take().filter(|ahead| ahead.from == from) {
+            Some(ahead) => ahead,
+            None => Ahead::read(record, from).await?,
+        };
+        let (arrivals, next) = tokio::join!(reader.fold(&here.batch, here.next), async {
+            match here.next < record.size() {
+                true => Some(Ahead::read(record, here.next).await),
+                false => None,
+            }
+        });
+        back_through_the_door(record, arrivals.map_err(|why| why.to_string())?).await?;
+        ahead = next.transpose()?;
+    }
+}
+
+/// Events that were read before they are wanted.
+struct Ahead {
+    from: u64,
+    batch: Vec<Sealed>,
+    next: u64,
+}
+
+impl Ahead {
+    async fn read(record: &Record, from: u64) -> Result<Ahead, String> {
         let read = record.read_until(from, FOLD_EVENTS_MAX).await;
         let (batch, next) = read.map_err(|why| why.to_string())?;
-        let arrivals = reader
-            .fold(&batch, next)
-            .await
-            .map_err(|why| why.to_string())?;
-        let admitted = arrivals
-            .into_iter()
-            .map(|arrival| admit(arrival, Standing::Salus, ""));
-        let admitted = admitted
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|refused| refused.words)?;
-        record
-            .admit(admitted)
-            .await
-            .map_err(|why| why.to_string())?;
+        Ok(Ahead { from, batch, next })
     }
+}
+
+async fn back_through_the_door(record: &Record, arrivals: Vec<Arrival>) -> Result<(), String> {
+    let admitted = arrivals
+        .into_iter()
+        .map(|arrival| admit(arrival, Standing::Salus, ""));
+    let admitted = admitted
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|refused| refused.words)?;
+    let sealed = record.admit(admitted).await;
+    sealed.map(drop).map_err(|why| why.to_string())
 }

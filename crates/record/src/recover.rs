@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use event::Body;
+use event::{Body, Glass};
 use seal::{Edge, Entry, Frontier, Hash, LogVerifier, TILE_WIDTH};
 
 use crate::Error;
@@ -155,11 +155,18 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
             replaces: written.replaces,
             seq: row.seq,
         }),
+        Body::Glass(Glass::Reviewed { glass, .. }) => batch.versions.push(Version {
+            resource: inner.review_tag(*glass),
+            replaces: 0,
+            seq: row.seq,
+        }),
         Body::Account(_)
         | Body::Decision(_)
+        | Body::Glass(_)
         | Body::Message(_)
         | Body::Opened(_)
         | Body::Person(_)
+        | Body::PolicyChange(_)
         | Body::Session(_)
         | Body::Unmerge(_)
         | Body::Unread(_) => {}

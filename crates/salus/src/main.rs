@@ -13,6 +13,7 @@ mod files;
 mod local;
 mod operations;
 mod output;
+mod policies;
 mod supervise;
 
 use std::process::ExitCode;

@@ -1,14 +1,17 @@
 use std::sync::Arc;
 
-use chart::Chart;
-use event::{Clock, Role};
+use chart::{Chart, ChartError};
+use event::{Clock, Role, Time};
 use flow::Flow;
-use guard::Policies;
+use guard::{Ask, Decision, Facts, Identity, Policies, Rota};
+use jiff::tz::TimeZone;
+use oversight::Oversight;
 use record::Record;
 use staff::Staff;
 
 use crate::challenge::Challenges;
 use crate::oidc::{Oidc, Provider};
+use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::session::Sessions;
 use crate::setup::Setup;
 
@@ -22,8 +25,12 @@ pub struct App {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// Broken glass and its reviews, the policies that were sealed.
+    pub oversight: Oversight,
     /// Who may do what.
     pub policies: Arc<Policies>,
+    /// Who is on duty when.
+    pub rota: Rota,
     /// The present moment.
     pub clock: Arc<dyn Clock>,
     /// Limits and names.
@@ -44,8 +51,12 @@ pub struct Rooms {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// Broken glass and its reviews, the policies that were sealed.
+    pub oversight: Oversight,
     /// Who may do what.
     pub policies: Arc<Policies>,
+    /// Who is on duty when.
+    pub rota: Rota,
     /// The present moment.
     pub clock: Arc<dyn Clock>,
 }
@@ -59,7 +70,9 @@ impl App {
             chart: rooms.chart,
             staff: rooms.staff,
             flow: rooms.flow,
+            oversight: rooms.oversight,
             policies: rooms.policies,
+            rota: rooms.rota,
             clock: rooms.clock,
             settings,
             sessions,
@@ -68,6 +81,90 @@ impl App {
             provider: Provider::default(),
         }
     }
+}
+
+impl App {
+    /// What the guard says of a question, with everything that is known of it; nothing is sealed.
+    ///
+    /// # Errors
+    /// [`ChartError`] if the chart cannot be read.
+    pub async fn decide(&self, mut ask: Ask) -> Result<Decision, ChartError> {
+        self.complete(&mut ask.identity);
+        let facts = self.facts(&ask).await?;
+        Ok(self.policies.decide(ask, &facts))
+    }
+
+    /// What of an identity depends on the moment.
+    pub(crate) fn complete(&self, identity: &mut Identity) {
+        if !is_system(identity.role()) {
+            let now = self.clock.now();
+            let at = now.timestamp().to_zoned(self.zone()).datetime();
+            identity.on_shift = self.rota.on_shift(&identity.actor.id, at);
+        }
+    }
+
+    /// Everything that is known of a question about a patient.
+    ///
+    /// # Errors
+    /// [`ChartError`] if the chart cannot be read.
+    pub(crate) async fn facts(&self, ask: &Ask) -> Result<Facts, ChartError> {
+        let Some(patient) = ask.subject.patient() else {
+            return Ok(Facts::default());
+        };
+        let system = is_system(ask.identity.role());
+        if system && !self.policies.heeds_charts_of_systems() {
+            return Ok(Facts::default());
+        }
+        let now = self.clock.now();
+        let mut facts = self.chart.facts(&ask.identity, patient, now).await?;
+        if !system {
+            self.add_own(&mut facts, (&ask.identity.actor.id, patient), now)
+                .await?;
+        }
+        Ok(facts)
+    }
+
+    /// What is known of the asker and the patient beside the chart.
+    async fn add_own(
+        &self,
+        facts: &mut Facts,
+        (account, patient): (&str, &str),
+        now: Time,
+    ) -> Result<(), ChartError> {
+        if let Some(own) = self.rota.own_patient(account) {
+            facts.own = self.same_patient(own, patient).await?;
+        }
+        for broken in self.oversight.lasting(account, now) {
+            if self.same_patient(&broken.patient, patient).await? {
+                facts.glass = Some(broken.index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether two ids are one patient, merges included.
+    async fn same_patient(&self, one: &str, other: &str) -> Result<bool, ChartError> {
+        if one == other {
+            return Ok(true);
+        }
+        let survivor = |id: String, kept: Option<String>| kept.unwrap_or(id);
+        let one = survivor(one.to_owned(), self.chart.survivor(one).await?);
+        let other = survivor(other.to_owned(), self.chart.survivor(other).await?);
+        Ok(one == other)
+    }
+
+    /// The zone of the house.
+    pub(crate) fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.settings.zone).unwrap_or(TimeZone::UTC)
+    }
+}
+
+/// Whether nobody in particular asks: no ward, no rota, no glass.
+const fn is_system(role: Role) -> bool {
+    matches!(
+        role,
+        Role::Client | Role::Feed | Role::Operator | Role::Salus
+    )
 }
 
 /// Limits and names of the HTTP surfaces; each is an option in `salus.toml`, section `[web]`.
@@ -117,6 +214,12 @@ pub struct Settings {
     pub feed_silent_ms: i64,
     /// The most bytes of a message that a page shows.
     pub message_shown_bytes_max: usize,
+    /// How long broken glass lets somebody into one chart.
+    pub glass_ms: i64,
+    /// Broken glass older than this without a review needs somebody to look.
+    pub review_late_ms: i64,
+    /// The most reviewed glass that a page lists, the newest.
+    pub reviewed_shown_max: u32,
     /// The hospital's own sign-on.
     pub oidc: Oidc,
 }
@@ -146,126 +249,10 @@ impl Default for Settings {
             patients_per_page_max: 200,
             feed_silent_ms: 60 * MINUTE,
             message_shown_bytes_max: 256 << 10,
+            glass_ms: 15 * MINUTE,
+            review_late_ms: 72 * 60 * MINUTE,
+            reviewed_shown_max: 50,
             oidc: Oidc::default(),
-        }
-    }
-}
-
-impl Settings {
-    /// The origin of pages on which passkeys work, and the host they are bound to. A passkey needs
-    /// a name: for an address of this machine it is `localhost`.
-    pub(crate) fn passkey_place(&self) -> (String, String) {
-        let base = self
-            .fhir_base
-            .strip_suffix("/fhir")
-            .unwrap_or(&self.fhir_base);
-        let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
-        let authority = rest.split('/').next().unwrap_or_default();
-        let colon = authority.rfind(':').filter(|_| !authority.ends_with(']'));
-        let (host, port) = authority.split_at(colon.unwrap_or(authority.len()));
-        let bare = host.trim_start_matches('[').trim_end_matches(']');
-        let loopback = bare
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback());
-        let host = if loopback { "localhost" } else { host };
-        let port = if port == ":443" { "" } else { port };
-        (format!("{scheme}://{host}{port}"), host.to_owned())
-    }
-}
-
-/// Whether people need a second factor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SecondFactor {
-    /// Whoever has none may set one up, and nothing else.
-    Required,
-    /// A password alone will do for whoever has set up nothing more.
-    Optional,
-}
-
-/// What a session is bound to, besides the browser it began in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Binding {
-    /// Nothing: people walk from network to network.
-    Browser,
-    /// The network (IPv4 /24, IPv6 /64): from another one, the session pauses.
-    Network,
-}
-
-/// How long a session may be idle before it pauses, in milliseconds, by role.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct IdleMs {
-    /// Nurses: PCs on wards, where others walk by.
-    pub nurse: i64,
-    /// Physicians.
-    pub physician: i64,
-    /// Privacy officers.
-    pub privacy_officer: i64,
-    /// Administrators.
-    pub administrator: i64,
-}
-
-impl Default for IdleMs {
-    fn default() -> IdleMs {
-        const MINUTE: i64 = 60_000;
-        IdleMs {
-            nurse: 5 * MINUTE,
-            physician: 5 * MINUTE,
-            privacy_officer: 15 * MINUTE,
-            administrator: 10 * MINUTE,
-        }
-    }
-}
-
-impl IdleMs {
-    pub(crate) fn of(&self, role: Role) -> i64 {
-        match role {
-            Role::Physician => self.physician,
-            Role::PrivacyOfficer => self.privacy_officer,
-            Role::Administrator => self.administrator,
-            Role::Nurse | Role::Client | Role::Feed | Role::Operator | Role::Salus => self.nurse,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn passkeys_are_bound_to_the_name_of_the_house() {
-        for (base, origin, host) in [
-            (
-                "https://127.0.0.1:8443/fhir",
-                "https://localhost:8443",
-                "localhost",
-            ),
-            (
-                "https://[::1]:8443/fhir",
-                "https://localhost:8443",
-                "localhost",
-            ),
-            (
-                "https://salus.hospital.example/fhir",
-                "https://salus.hospital.example",
-                "salus.hospital.example",
-            ),
-            (
-                "https://salus.hospital.example:443/fhir",
-                "https://salus.hospital.example",
-                "salus.hospital.example",
-            ),
-        ] {
-            let settings = Settings {
-                fhir_base: base.into(),
-                ..Settings::default()
-            };
-            assert_eq!(
-                settings.passkey_place(),
-                (origin.to_owned(), host.to_owned())
-            );
         }
     }
 }

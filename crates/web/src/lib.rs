@@ -13,11 +13,13 @@ mod fetch;
 mod leave;
 mod oidc;
 mod pages;
+mod people;
 mod router;
 mod session;
 mod setup;
 
-pub use app::{App, Binding, IdleMs, Rooms, SecondFactor, Settings};
+pub use app::{App, Rooms, Settings};
 pub use leave::{Ended, Leaver};
 pub use oidc::{Accounts, Oidc, RoleRule, Vouched};
+pub use people::{Binding, IdleMs, SecondFactor};
 pub use router::router;

@@ -9,8 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use event::{Role, Time};
 
-use crate::app::{Binding, Settings};
+use crate::app::Settings;
 use crate::caller::{Caller, near};
+use crate::people::Binding;
 
 /// Everyone who is signed in.
 pub(crate) struct Sessions {

@@ -5,8 +5,10 @@ mod audit;
 mod ledger;
 mod siege;
 mod victim;
+mod writer;
 
 pub use audit::{Findings, audit};
 pub use ledger::{Breach, Ledger};
 pub use siege::{Outcome, Siege, SiegeError, siege};
 pub use victim::{Recipe, Victim};
+pub use writer::FhirDoor;

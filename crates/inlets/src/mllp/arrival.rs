@@ -45,15 +45,19 @@ pub fn receive(
         message: control.clone(),
     });
     let kind = message.kind();
+    let unmappable = wire::v2::unmappable(message, &feed.authority);
+    let mut complaints = words(&parsed.complaints, complaints);
+    let mapped = wire::v2::maps(&kind) && unmappable.is_none();
+    complaints.extend(unmappable);
     let body = Body::Message(event::Message {
         feed: feed.name().to_owned(),
-        mapped: wire::v2::maps(&kind),
+        mapped,
         kind,
         control,
         zone: feed.zone.clone(),
         charset: feed.charset.clone(),
         authority: feed.authority.clone(),
-        complaints: words(&parsed.complaints, complaints),
+        complaints,
     });
     let subject = subject(message, feed, blind);
     let claim = Event::new(Actor::feed(feed.name()), Act::Send, subject, body);

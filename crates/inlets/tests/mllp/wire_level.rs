@@ -189,6 +189,42 @@ async fn enhanced_mode() {
 }
 
 #[tokio::test]
+async fn a_message_that_names_nobody_says_that_no_chart_has_it() {
+    let house = House::open(config()).await;
+    let mut line = house.connect().await;
+    let with = |kind: &str, control: &str, pid: &str| {
+        framed(format!(
+            "MSH|^~\\&|LAB|NORTH|||20231114||{kind}|{control}|P|2.5\r{pid}"
+        ))
+    };
+    let stream = [
+        with("ADT^A01", "1", ""),
+        with("ADT^A40", "2", "PID|||\r"),
+        with("ORU^R01", "3", "PID|||1\rPID|||2\r"),
+        with("ORU^R01", "4", "PID|||1\r"),
+    ];
+    line.send(stream.concat()).await;
+    assert_eq!(line.codes(4).await, ["AA 1", "AA 2", "AA 3", "AA 4"]);
+    let sealed = house.sealed().await;
+    let said: Vec<(bool, String)> = sealed
+        .iter()
+        .map(as_message)
+        .map(|message| (message.mapped, message.complaints.join("; ")))
+        .collect();
+    let kept = |words: &str| (false, words.to_owned());
+    assert_eq!(
+        said,
+        [
+            kept("there is no PID, so nothing can be put in a chart"),
+            kept("PID-3: names nobody, so nothing can be put in a chart"),
+            kept("PID[2]: begins a second patient or message; nothing was mapped"),
+            (true, String::new()),
+        ]
+    );
+    house.close().await;
+}
+
+#[tokio::test]
 async fn a_kind_that_is_not_mapped_is_kept() {
     let house = House::open(config()).await;
     let mut line = house.connect().await;

@@ -28,6 +28,8 @@ pub struct Config {
     pub trend_max: usize,
     /// Patients, encounters and the like that are kept in memory between messages, at most.
     pub hot_resources_max: usize,
+    /// Which codes are sensitive: the text of a file like `rules/sensitivity.toml`.
+    pub sensitivity: String,
     /// Connections that read at the same time, at most.
     pub readers_max: u32,
 }
@@ -42,6 +44,7 @@ impl Config {
             summary_scan_max: 5_000,
             trend_max: 24,
             hot_resources_max: 10_000,
+            sensitivity: crate::SENSITIVITY.to_owned(),
             readers_max: 4,
         }
     }

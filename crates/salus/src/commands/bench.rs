@@ -1,6 +1,6 @@
 //! Measures this machine: a real server in a folder of its own, loaded through its real doors.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use drills::hospital::{Feed, Hospital, Via};
+use drills::hospital::{AUTHORITY_SYSTEM, Feed, Hospital, Via};
 use drills::load::{Call, Figures, HttpLoad, MllpLoad, Template, Until, http, mllp, pinned};
 use event::Clock as _;
 use inlets::mllp::FeedConfig;
@@ -210,8 +210,9 @@ impl<'a> Measuring<'a> {
     }
 
     async fn fhir(&mut self) -> Result<()> {
-        let bundles = self.bundles()?;
-        let calls: Vec<Call> = bundles;
+        let (named, calls) = self.bundles()?;
+        self.written(named).await?;
+        self.charts().await?;
         let start = now();
         let figures = http(
             &self.http(4, Until::Count(calls.len() as u64)),
@@ -262,16 +263,11 @@ impl<'a> Measuring<'a> {
             });
             std::iter::once(one).chain(rest)
         });
-        let calls: Vec<Call> = puts.collect();
-        let load = self.http(1, Until::Count(calls.len() as u64));
-        let figures = http(&load, Box::new(calls.into_iter())).await?;
-        match figures.first_error {
-            Some(why) => bail!("the resources to read could not be written: {why}"),
-            None => Ok(()),
-        }
+        self.written(puts.collect()).await
     }
 
-    fn bundles(&self) -> Result<Vec<Call>> {
+    /// Patients that have to be there first, and the transactions.
+    fn bundles(&self) -> Result<(Vec<Call>, Vec<Call>)> {
         let Some(path) = &self.args.bundles else {
             return Ok(own_bundles());
         };
@@ -282,7 +278,17 @@ impl<'a> Measuring<'a> {
             let units = line.matches("\"fullUrl\"").count() as u64;
             calls.push(Call::post("", line, units));
         }
-        Ok(calls)
+        Ok((Vec::new(), calls))
+    }
+
+    /// Writes what figures need, which is no figure itself.
+    async fn written(&self, calls: Vec<Call>) -> Result<()> {
+        let load = self.http(1, Until::Count(calls.len() as u64));
+        let figures = http(&load, Box::new(calls.into_iter())).await?;
+        match figures.first_error {
+            Some(why) => bail!("what is to be read could not be written: {why}"),
+            None => Ok(()),
+        }
     }
 
     fn http(&self, connections: u16, until: Until) -> HttpLoad {
@@ -346,21 +352,32 @@ fn feed(feed: &Feed) -> FeedConfig {
     }
 }
 
-/// The hospital's opening transactions; patients referred to by identifier come with them.
-fn own_bundles() -> Vec<Call> {
+/// The hospital's opening transactions, and the patients they name by identifier.
+fn own_bundles() -> (Vec<Call>, Vec<Call>) {
     let mut hospital = Hospital::new(7, SystemClock.now());
     let items = hospital.opening().into_iter();
     let bundles = items.filter_map(|item| match item.via {
         Via::Fhir { bundle, .. } => Some(bundle),
         Via::Hl7 { .. } => None,
     });
-    let mut calls = HashMap::new();
-    for (number, bundle) in bundles.enumerate() {
+    let mark = format!("Patient?identifier={AUTHORITY_SYSTEM}|");
+    let mut named = BTreeSet::new();
+    let mut calls = Vec::new();
+    for bundle in bundles {
         let text = String::from_utf8_lossy(&bundle).into_owned();
+        let marks = text.split(&mark);
+        let numbers = marks.skip(1).filter_map(|rest| rest.split('"').next());
+        named.extend(numbers.map(str::to_owned));
         let units = text.matches("\"request\"").count() as u64;
-        calls.insert(number, Call::post("", bundle, units));
+        calls.push(Call::post("", bundle, units));
     }
-    calls.into_values().collect()
+    let patients = named.iter().map(|number| {
+        let patient = format!(
+            r#"{{"resourceType":"Patient","id":"own-{number}","identifier":[{{"system":"{AUTHORITY_SYSTEM}","value":"{number}"}}]}}"#
+        );
+        put(format!("/Patient/own-{number}"), patient)
+    });
+    (patients.collect(), calls)
 }
 
 fn put(path: String, body: String) -> Call {

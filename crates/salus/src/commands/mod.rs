@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 mod import;
 mod people;
+mod policy;
 mod proof;
 mod refold;
 mod serve;
@@ -41,6 +42,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Doctor => doctor::run(&config, format).await?,
         Command::Import(args) => import::run(config, &args, format).await?,
         Command::People(command) => people::run(config, command, format).await?,
+        Command::Policy(command) => policy::run(config, command, format).await?,
         Command::Proof(args) => proof::run(&config, &args, format).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
         Command::Serve(args) => serve::run(config, &args, format).await?,

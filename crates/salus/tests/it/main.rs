@@ -9,5 +9,6 @@
 mod commands;
 mod kill;
 mod people;
+mod policy;
 mod process;
 mod serving;

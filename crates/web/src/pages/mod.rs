@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod flow;
+pub(crate) mod glass;
 pub(crate) mod now;
 pub(crate) mod patients;
 pub(crate) mod picture;
@@ -9,6 +10,7 @@ pub(crate) mod problem;
 pub(crate) mod record;
 #[cfg(test)]
 mod rendering;
+pub(crate) mod reviews;
 pub(crate) mod settings;
 pub(crate) mod shell;
 pub(crate) mod visit;
@@ -39,6 +41,16 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route(
             "/patients/{id}/unmerge",
             get(patients::unmerge::ask).post(patients::unmerge::take_back),
+        )
+        .route(
+            "/patients/{id}/glass",
+            get(glass::ask).post(glass::break_it),
+        )
+        .route("/glass/{index}/end", post(glass::end))
+        .route("/access/reviews", get(reviews::show))
+        .route(
+            "/access/reviews/{index}",
+            get(reviews::one).post(reviews::close),
         )
         .route("/record", get(record::show))
         .route("/record/check", get(record::check))

@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 36] = [
+const ROUTES: [&str; 41] = [
     "/",
     "/now",
     "/sign-in",
@@ -40,6 +40,11 @@ const ROUTES: [&str; 36] = [
     "/patients",
     "/patients/*",
     "/patients/*/unmerge",
+    "/patients/*/glass",
+    "/glass/*/end",
+    "/access/reviews",
+    "/access/reviews/*",
+    "/account/step-up",
     "/record",
     "/record/check",
     "/record/checkpoint",
@@ -224,7 +229,7 @@ fn page<P: Samples>(name: &str) {
 
 #[test]
 fn every_page_renders_lawfully_with_every_sample() {
-    use crate::pages::{account, flow, now, patients, problem, record, settings};
+    use crate::pages::{account, flow, glass, now, patients, problem, record, reviews, settings};
     page::<account::view::SetupPage>("setup");
     page::<account::view::SignInPage>("sign-in");
     page::<account::view::AgainPage>("again");
@@ -237,6 +242,9 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<patients::view::ChartPage>("chart");
     page::<patients::view::RefusedPage>("refused");
     page::<patients::view::UnmergePage>("unmerge");
+    page::<glass::view::GlassPage>("glass");
+    page::<reviews::view::ReviewsPage>("reviews");
+    page::<reviews::view::ReviewPage>("review");
     page::<record::view::RecordPage>("record");
     page::<record::view::EventPage>("event");
     page::<flow::view::FlowPage>("flow");

@@ -21,6 +21,18 @@ pub(crate) struct Shell {
     pub live: Option<u32>,
     /// What a page that fetches itself again knows already; 0: it always wants the whole.
     pub version: u64,
+    /// The glass that whoever is signed in has broken, while it lasts.
+    pub glass: Vec<Lasting>,
+}
+
+/// Broken glass, while it lasts.
+#[derive(Debug, Clone)]
+pub(crate) struct Lasting {
+    /// The event that broke it.
+    pub index: u64,
+    pub patient: String,
+    /// `14:03`
+    pub until: String,
 }
 
 impl Shell {
@@ -35,6 +47,7 @@ impl Shell {
             notices: Vec::new(),
             live: None,
             version: 0,
+            glass: Vec::new(),
         }
     }
 
@@ -228,6 +241,7 @@ pub(crate) mod samples {
             notices: Vec::new(),
             live: None,
             version: 0,
+            glass: Vec::new(),
         }
     }
 

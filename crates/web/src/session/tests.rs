@@ -1,5 +1,5 @@
 use super::*;
-use crate::app::IdleMs;
+use crate::people::IdleMs;
 
 fn sessions(most: usize) -> Sessions {
     Sessions::new(&Settings {

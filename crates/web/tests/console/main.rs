@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod glass;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod people;

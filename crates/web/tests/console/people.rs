@@ -467,7 +467,7 @@ async fn every_form_needs_the_sessions_token_and_its_own_site() {
 }
 
 /// Every form of somebody who is signed in; a test reads the sources for more.
-const FORMS: [&str; 16] = [
+const FORMS: [&str; 19] = [
     "/sign-out",
     "/account/app",
     "/account/app/remove",
@@ -479,7 +479,10 @@ const FORMS: [&str; 16] = [
     "/account/sessions/end-all",
     "/account/step-up",
     "/account/step-up/passkey",
+    "/access/reviews/*",
     "/flow/*",
+    "/glass/*/end",
+    "/patients/*/glass",
     "/patients/*/unmerge",
     "/settings/people",
     "/settings/people/disable",

@@ -127,8 +127,11 @@ impl House {
         let chart = chart::Chart::open(chart, record.blind()).await.unwrap();
         let staff = staff::Staff::open(&views.join("staff.db")).await.unwrap();
         let flow = flow::Flow::open(&views.join("flow.db")).await.unwrap();
+        let oversight = oversight::Oversight::open(&views.join("oversight.db"))
+            .await
+            .unwrap();
         let stop = CancellationToken::new();
-        for reader in [chart.reader(), staff.reader()] {
+        for reader in [chart.reader(), staff.reader(), oversight.reader()] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));
         }
         let rooms = Rooms {
@@ -136,6 +139,8 @@ impl House {
             chart,
             staff,
             flow,
+            oversight,
+            rota: guard::Rota::default(),
             policies: Arc::new(guard::Policies::built_in().unwrap()),
             clock,
         };

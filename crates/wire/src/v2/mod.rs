@@ -35,10 +35,11 @@ mod work;
 pub use draft::{Draft, Mode, merged, unmerged};
 pub use place::{Place, place};
 
+use self::data::Named;
 use self::result::Met;
 use self::visit::Visit;
 use self::work::{Work, spot};
-use crate::hl7::{self, Message};
+use crate::hl7::{self, Message, Segment};
 
 /// Who sent a message, as the configuration of its feed knows them.
 pub struct Sender<'a> {
@@ -107,6 +108,27 @@ pub fn patient_identifier(message: &Message<'_>, authority: &str) -> Option<(Str
     Some((named.system, named.value))
 }
 
+/// Why nothing of a message reaches a chart although messages of its kind are mapped: it names
+/// nobody, or more than one patient. `None`: it does, or its kind is not mapped.
+pub fn unmappable(message: &Message<'_>, authority: &str) -> Option<String> {
+    let kind = message.kind();
+    if message.fault().is_some() || !maps(&kind) {
+        return None;
+    }
+    let sender = Sender {
+        zone: "UTC",
+        charset: "",
+        authority,
+        id: &|_, _, _| String::new(),
+    };
+    let mut work = Work::new(&sender, Mode::Fill);
+    let merges = kind == "ADT^A40" && !identity::merges(message, &mut work).is_empty();
+    if merges || whose(message, &mut work).is_some() {
+        return None;
+    }
+    work.finish().1.pop()
+}
+
 /// Parses and reads a message. It never fails: what cannot be read is complained about.
 pub fn read(raw: &[u8], sender: &Sender<'_>) -> Reading {
     let parsed = hl7::parse(raw, sender.charset);
@@ -157,20 +179,7 @@ pub fn read_parsed(message: &Message<'_>, sender: &Sender<'_>) -> Reading {
 
 /// Everything but merges: a message about one patient.
 fn about_one(message: &Message<'_>, trigger: &str, work: &mut Work<'_>) -> Option<String> {
-    let Some(pid) = message.segment("PID") else {
-        work.complain("there is no PID, so nothing can be put in a chart".into());
-        return None;
-    };
-    let Some(named) = identity::identifier_of(pid, work.sender.authority) else {
-        work.complain_at(
-            spot(pid, 3),
-            "names nobody, so nothing can be put in a chart",
-        );
-        return None;
-    };
-    if is_of_two(message, (&named.system, &named.value), work) {
-        return None;
-    }
+    let (pid, named) = whose(message, work)?;
     work.patient = work.id("Patient", &named.system, &named.value);
     let mut patient = patient::patient(pid, message.segment("PD1"), work);
     patient::z_segments(message, &mut patient, work);
@@ -195,6 +204,22 @@ fn about_one(message: &Message<'_>, trigger: &str, work: &mut Work<'_>) -> Optio
         result::order(order, &mut met, work);
     }
     Some(work.patient.clone())
+}
+
+/// PID and who it names, if the message is about one patient; else a complaint says why not.
+fn whose<'m>(message: &'m Message<'_>, work: &mut Work<'_>) -> Option<(Segment<'m>, Named)> {
+    let Some(pid) = message.segment("PID") else {
+        work.complain("there is no PID, so nothing can be put in a chart".into());
+        return None;
+    };
+    let Some(named) = identity::identifier_of(pid, work.sender.authority) else {
+        work.complain_at(
+            spot(pid, 3),
+            "names nobody, so nothing can be put in a chart",
+        );
+        return None;
+    };
+    (!is_of_two(message, (&named.system, &named.value), work)).then_some((pid, named))
 }
 
 /// A message that names two patients is two messages run into one: mapping it would put the

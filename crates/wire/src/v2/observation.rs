@@ -25,6 +25,8 @@ const ANALYSIS_TIME: &str =
 pub(super) struct Shared {
     /// What tells this order from others.
     pub(super) parent: String,
+    /// What the ids of its observations begin with.
+    pub(super) stem: String,
     pub(super) category: Option<Value>,
     /// `effective[x]` of the order, for observations without a time of their own.
     pub(super) effective: Map<String, Value>,
@@ -113,12 +115,12 @@ fn id(obx: Segment<'_>, (shared, met): (&Shared, &mut Met), work: &mut Work<'_>)
         Some(named) if is_named(obx.field(21)) => {
             let id = work.id("Observation", &named.system, &named.value);
             if work.has_made(&id) {
-                work.part_id("Observation", &[&key])
+                work.member_id("Observation", (&shared.stem, &key))
             } else {
                 id
             }
         }
-        _ => work.part_id("Observation", &[&key]),
+        _ => work.member_id("Observation", (&shared.stem, &key)),
     }
 }
 

@@ -93,6 +93,7 @@ pub(super) fn order(order: &Order<'_>, met: &mut Met, work: &mut Work<'_>) {
     let key = once(met, order_key(order, obr, work));
     let specimens = specimens(order, obr, &key, work);
     let mut shared = Shared {
+        stem: work.stem("Observation", &key),
         parent: key.clone(),
         category: category(obr, work),
         effective: effective(obr, work),
@@ -117,8 +118,10 @@ pub(super) fn order(order: &Order<'_>, met: &mut Met, work: &mut Work<'_>) {
 /// Observations that belong to no order, as in an ADT message.
 fn loose(order: &Order<'_>, met: &mut Met, work: &mut Work<'_>) {
     let visit = work.encounter.clone().unwrap_or_default();
+    let parent = format!("{}|{visit}", work.patient);
     let mut shared = Shared {
-        parent: format!("{}|{visit}", work.patient),
+        stem: work.stem("Observation", &parent),
+        parent,
         category: None,
         effective: Map::new(),
         specimen: None,

@@ -48,6 +48,9 @@ pub(super) struct Spot<'m> {
     pub(super) number: usize,
 }
 
+/// Characters of an id that the parts of one whole share.
+const STEM: usize = 10;
+
 impl<'m> Spot<'m> {
     /// What stands there.
     pub(super) fn part(self) -> Part<'m> {
@@ -169,6 +172,21 @@ impl<'w> Work<'w> {
             [only] => (self.sender.id)(kind, PART, only),
             _ => (self.sender.id)(kind, PART, &path.join("\u{1f}")),
         }
+    }
+
+    /// What the ids of the parts of one whole begin with: names that are looked for together are
+    /// then kept together, in an index that is ordered by them.
+    pub(super) fn stem(&self, kind: &str, whole: &str) -> String {
+        let mut id = self.part_id(kind, &[whole]);
+        id.truncate(id.floor_char_boundary(STEM));
+        id
+    }
+
+    /// The id of a part of the whole whose `stem` it is: as long, and as hard to guess.
+    pub(super) fn member_id(&self, kind: &str, (stem, part): (&str, &str)) -> String {
+        let id = self.part_id(kind, &[part]);
+        let rest = id.get(stem.len()..).unwrap_or(&id);
+        format!("{stem}{rest}")
     }
 
     pub(super) fn patient_reference(&self) -> Value {

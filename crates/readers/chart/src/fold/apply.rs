@@ -7,17 +7,16 @@ use serde_json::{Map, Value};
 use wire::v2::{Draft, Mode};
 
 use super::batch::{Batch, NewPage, NewRow, Seen};
-use super::index::{self, Names};
+use super::index::{self, Found, Names};
 use super::memory::{Current, Name};
 use super::stay::Stay;
-use super::step::{Change, Origin, Step, Written, patient_of_draft};
+use super::step::{Change, Origin, Ready, Step, Written, bytes, patient_of_draft};
 use crate::alias::Relinked;
 use crate::error::Outcome;
+use crate::hash;
 use crate::place::Place;
-use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LATE};
-
-/// Room for a resource of the usual size.
-const JSON_BYTES: usize = 1_536;
+use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE};
+use crate::tie;
 
 /// The event whose changes are being applied, and what it has written so far.
 struct Now {
@@ -34,10 +33,11 @@ struct Version<'v> {
     id: String,
     /// The patient's number and id.
     patient: Option<(i64, String)>,
-    /// Content; `None`: deleted.
-    content: Option<(Vec<u8>, &'v Value)>,
+    /// Content, and what it is found by; `None`: deleted.
+    content: Option<(Vec<u8>, Found)>,
+    /// What labels, ties, stays and places follow from; `None`: deleted.
+    value: Option<&'v Value>,
     hot: bool,
-    names: Names,
 }
 
 impl Batch<'_> {
@@ -68,7 +68,7 @@ impl Batch<'_> {
 
     fn change(&mut self, now: &mut Now, from: &Origin, change: Change) {
         match change {
-            Change::Draft(draft) => self.draft(now, from, *draft),
+            Change::Draft(draft, ready) => self.draft(now, from, (*draft, ready)),
             Change::Write(written) => self.written(now, from, written),
             Change::Delete { kind, id } => self.delete(now, from, &kind, id),
             Change::Merge { retired, survivor } => {
@@ -86,7 +86,7 @@ impl Batch<'_> {
     }
 
     /// What a message says of a resource. No version is made if nothing changes.
-    fn draft(&mut self, now: &mut Now, from: &Origin, draft: Draft) {
+    fn draft(&mut self, now: &mut Now, from: &Origin, (draft, ready): (Draft, Option<Ready>)) {
         let hot = draft.mode != Mode::Replace;
         let name = self.name(draft.kind, &draft.id);
         let seen = name.as_ref().and_then(|name| self.seen.get_mut(name));
@@ -96,58 +96,79 @@ impl Batch<'_> {
         });
         let patient = patient_of_draft(&draft).map(str::to_owned);
         let Some(current) = current else {
-            let json = match draft.otherwise.is_empty() {
-                true => draft.json,
-                false => wire::v2::merged(None, &draft),
+            let of = (draft.kind, draft.id.clone(), patient);
+            return match ready {
+                Some(ready) => self.replaced(now, from, of, ready),
+                None => self.map(now, from, of, wire::v2::merged(None, &draft)),
             };
-            self.map(now, from, (draft.kind, draft.id, patient, hot), json);
-            return;
         };
         let fingerprint = fingerprint(&draft);
         if current.idle.iter().any(|idle| **idle == *fingerprint) {
             return;
         }
+        let same_patient = current.patient == patient;
         let before = current.json.as_deref().and_then(object);
         let after = wire::v2::merged(before.as_ref(), &draft);
-        if before.as_ref() == Some(&after) && current.patient == patient {
+        if before.as_ref() == Some(&after) && same_patient {
             current.is_idle_after(&fingerprint);
             return;
         }
-        self.map(now, from, (draft.kind, draft.id, patient, hot), after);
+        let of = (draft.kind, draft.id, patient);
+        match ready {
+            Some(ready) => self.replaced(now, from, of, ready),
+            None => self.map(now, from, of, after),
+        }
+    }
+
+    /// A version that was ready before: no Encounter and no Location, which are laid upon others.
+    fn replaced(
+        &mut self,
+        now: &mut Now,
+        from: &Origin,
+        (kind, id, patient): (&str, String, Option<String>),
+        ready: Ready,
+    ) {
+        let version = Version {
+            kind,
+            id,
+            patient: patient.map(|id| (self.pid(&id), id)),
+            content: Some((ready.json, ready.found)),
+            value: Some(&ready.value),
+            hot: false,
+        };
+        self.write(now, from, version);
     }
 
     fn map(
         &mut self,
         now: &mut Now,
         from: &Origin,
-        (kind, id, patient, hot): (&str, String, Option<String>, bool),
+        (kind, id, patient): (&str, String, Option<String>),
         json: Map<String, Value>,
     ) {
         let value = Value::Object(json);
-        let mut bytes = Vec::with_capacity(JSON_BYTES);
-        if serde_json::to_writer(&mut bytes, &value).is_err() {
-            bytes.clear();
-        }
+        let found = index::of(kind, &value, (patient.as_deref(), Names::Anybody));
         let version = Version {
             kind,
             id,
             patient: patient.map(|id| (self.pid(&id), id)),
-            content: Some((bytes, &value)),
-            hot,
-            // What is not hot comes of one message alone.
-            names: if hot { Names::Anybody } else { Names::Own },
+            content: Some((bytes(&value), found)),
+            value: Some(&value),
+            hot: true,
         };
         self.write(now, from, version);
     }
 
     fn written(&mut self, now: &mut Now, from: &Origin, written: Written) {
+        let whose = (written.patient.as_deref(), Names::Anybody);
+        let found = index::of(&written.kind, &written.value, whose);
         let version = Version {
             kind: &written.kind,
             id: written.id,
             patient: written.patient.map(|id| (self.pid(&id), id)),
-            content: Some((written.json, &written.value)),
+            content: Some((written.json, found)),
+            value: Some(&written.value),
             hot: false,
-            names: Names::Anybody,
         };
         self.write(now, from, version);
     }
@@ -166,8 +187,8 @@ impl Batch<'_> {
             id,
             patient,
             content: None,
+            value: None,
             hot: false,
-            names: Names::Own,
         };
         self.write(now, from, version);
     }
@@ -184,7 +205,7 @@ impl Batch<'_> {
         let after = wire::v2::unmerged(&before, other);
         if after != before {
             let whose = Some(patient.clone());
-            self.map(now, from, ("Patient", patient, whose, true), after);
+            self.map(now, from, ("Patient", patient, whose), after);
         }
     }
 
@@ -198,18 +219,22 @@ impl Batch<'_> {
             Some((pid, id)) => (pid, Some(id)),
             None => (0, None),
         };
-        let value = version.content.as_ref().map(|(_, value)| *value);
-        let whose = (patient.as_deref(), version.names);
-        self.index(rid, version.kind, value, whose);
-        self.follow(version.kind, &version.id, value, pid);
-        let mut flags = if value.is_none() { DELETED } else { 0 };
+        self.follow((version.kind, &version.id), version.value, pid);
+        self.tie((version.kind, &version.id), version.value, (pid, now.at));
+        let labels = self.labels(version.value);
+        let (json, mut flags) = match version.content {
+            Some((json, found)) => {
+                self.index(rid, found);
+                (json, 0)
+            }
+            None => (Vec::new(), DELETED),
+        };
         if patient
             .as_deref()
             .is_some_and(|id| self.memory.known.aliases.is_retired(id))
         {
             flags |= LATE;
         }
-        let json = version.content.map(|(json, _)| json).unwrap_or_default();
         let current = Current {
             rid,
             pid,
@@ -231,6 +256,7 @@ impl Batch<'_> {
             source: now.source,
             prev,
             next: 0,
+            labels,
         });
         now.items.push(json);
     }
@@ -260,9 +286,7 @@ impl Batch<'_> {
         prev
     }
 
-    fn index(&mut self, rid: i64, kind: &str, value: Option<&Value>, whose: (Option<&str>, Names)) {
-        let Some(value) = value else { return };
-        let found = index::of(kind, value, whose);
+    fn index(&mut self, rid: i64, found: Found) {
         let terms = found.keys.into_iter().map(|key| (key, rid));
         self.pending.terms.extend(terms);
         let names = found.words.into_iter().map(|word| (word, rid));
@@ -270,7 +294,7 @@ impl Batch<'_> {
     }
 
     /// Stays follow encounters, places follow locations.
-    fn follow(&mut self, kind: &str, id: &str, value: Option<&Value>, pid: i64) {
+    fn follow(&mut self, (kind, id): (&str, &str), value: Option<&Value>, pid: i64) {
         match kind {
             "Encounter" => {
                 let stay = value.and_then(Stay::of).map(|stay| (pid, stay));
@@ -282,6 +306,30 @@ impl Batch<'_> {
                 self.pending.places.insert(id.to_owned(), place);
             }
             _ => {}
+        }
+    }
+
+    /// The number of the security labels of a version.
+    fn labels(&mut self, value: Option<&Value>) -> i64 {
+        let labels = value.map_or_else(String::new, |value| self.memory.labels.of(value));
+        match labels.is_empty() {
+            true => 0,
+            false => self.word(&format!("{LABELS}{labels}")),
+        }
+    }
+
+    /// Ties follow appointments, orders and reports; consents follow themselves.
+    fn tie(&mut self, (kind, id): (&str, &str), value: Option<&Value>, (pid, at): (i64, Time)) {
+        if kind == "Consent" {
+            let provisions = value.map_or_else(Vec::new, tie::provisions);
+            let kept = (!provisions.is_empty() && pid > 0)
+                .then(|| (pid, serde_json::to_string(&provisions).unwrap_or_default()));
+            self.pending.consents.insert(hash::slot(kind, id), kept);
+        }
+        if tie::ties(kind) {
+            let ties = value.filter(|_| pid > 0);
+            let ties = ties.map_or_else(Vec::new, |value| tie::of(kind, value, at));
+            self.pending.ties.insert(hash::slot(kind, id), (pid, ties));
         }
     }
 

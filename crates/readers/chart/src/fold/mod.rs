@@ -15,14 +15,16 @@ use std::sync::{PoisonError, RwLock};
 
 use async_trait::async_trait;
 use event::Arrival;
+use futures_util::{StreamExt as _, stream};
 use record::{Blind, Reader, ReaderError, Sealed};
 use tokio::sync::{Mutex, watch};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use batch::Batch;
 pub(crate) use memory::Known;
 use memory::Memory;
 pub(crate) use step::Entry;
-use step::Step;
+use step::{Step, Whole};
 
 use crate::error::Outcome;
 use crate::store::Store;
@@ -31,6 +33,9 @@ use crate::{ChartError, Config};
 /// Events that are read, applied and written before the next ones are looked at: enough for full
 /// statements, few enough that their resources stay in the processor's cache.
 const EVENTS_AT_ONCE: usize = 32;
+
+/// Chunks of events that are understood while an earlier one is written.
+const CHUNKS_AHEAD: usize = 3;
 
 /// What folds.
 pub(crate) struct Folder {
@@ -102,12 +107,16 @@ impl Folder {
     ) -> Outcome<()> {
         let broken = ChartError::broken("write a batch");
         let mut change = self.store.writer.begin().await.map_err(&broken)?;
-        for some in entries.chunks(EVENTS_AT_ONCE) {
-            let steps = some
-                .iter()
-                .filter_map(|entry| step::step(*entry, &self.blind));
-            let steps: Vec<Step> = steps.collect();
-            tokio::task::yield_now().await;
+        let chunks: Vec<Vec<Whole>> = entries
+            .chunks(EVENTS_AT_ONCE)
+            .map(|some| some.iter().map(Whole::from).collect())
+            .collect();
+        let blind = self.blind.clone();
+        let mut understood = stream::iter(chunks)
+            .map(move |some| understand(some, blind.clone()))
+            .buffered(CHUNKS_AHEAD);
+        while let Some(steps) = understood.next().await {
+            let steps = steps.map_err(|error| broken_off(&error))?;
             let mut batch = Batch::prepare(memory, &steps, &mut change).await?;
             for step in steps {
                 batch.apply(step)?;
@@ -178,6 +187,23 @@ impl Reader for Folder {
         let entries: Vec<Entry<'_>> = batch.iter().map(Entry::from).collect();
         self.fold_entries(&entries, next).await.map_err(failed)?;
         Ok(Vec::new())
+    }
+}
+
+/// What some events mean, found out on another thread while others are being written.
+fn understand(events: Vec<Whole>, blind: Blind) -> JoinHandle<Vec<Step>> {
+    spawn_blocking(move || {
+        let steps = events.iter().map(Whole::entry);
+        steps
+            .filter_map(|entry| step::step(entry, &blind))
+            .collect()
+    })
+}
+
+fn broken_off(error: &JoinError) -> ChartError {
+    ChartError::Broken {
+        doing: "understand a batch",
+        why: error.to_string(),
     }
 }
 

@@ -3,7 +3,40 @@
 use event::{Body, Event, Time};
 use record::{Blind, Sealed};
 use serde_json::Value;
-use wire::v2::{Draft, Sender};
+use wire::v2::{Draft, Mode, Sender};
+
+use super::index::{self, Found, Names};
+
+/// Room for a resource of the usual size.
+const JSON_BYTES: usize = 1_536;
+
+/// One event to fold, by itself, so that it can be understood on another thread.
+#[derive(Debug, Clone)]
+pub(super) struct Whole {
+    index: u64,
+    at: Time,
+    event: Event,
+}
+
+impl Whole {
+    pub(super) const fn entry(&self) -> Entry<'_> {
+        Entry {
+            index: self.index,
+            at: self.at,
+            event: &self.event,
+        }
+    }
+}
+
+impl From<&Entry<'_>> for Whole {
+    fn from(entry: &Entry<'_>) -> Whole {
+        Whole {
+            index: entry.index,
+            at: entry.at,
+            event: entry.event.clone(),
+        }
+    }
+}
 
 /// One event to fold: its place in the record and what was sealed.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +76,8 @@ pub(super) enum Origin {
 /// One thing that changes.
 #[derive(Debug)]
 pub(super) enum Change {
-    /// What a message says of a resource.
-    Draft(Box<Draft>),
+    /// What a message says of a resource; with what comes of it, if that depends on nothing else.
+    Draft(Box<Draft>, Option<Ready>),
     /// A resource as a client wrote it.
     Write(Written),
     /// A resource is gone.
@@ -55,6 +88,39 @@ pub(super) enum Change {
     Unmerge { retired: String, survivor: String },
     /// A Patient loses its link to the other one.
     Unlink { patient: String, other: String },
+}
+
+/// A version that is the same whatever was there before.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) json: Vec<u8>,
+    pub(super) found: Found,
+    pub(super) value: Value,
+}
+
+impl Ready {
+    /// Of a draft that replaces, and from which nothing else follows.
+    fn of(draft: &Draft) -> Option<Ready> {
+        if draft.mode != Mode::Replace || matches!(draft.kind, "Encounter" | "Location") {
+            return None;
+        }
+        let value = Value::Object(wire::v2::merged(None, draft));
+        let whose = (patient_of_draft(draft), Names::Own);
+        Some(Ready {
+            found: index::of(draft.kind, &value, whose),
+            json: bytes(&value),
+            value,
+        })
+    }
+}
+
+/// A resource as bytes, to be sealed off in a page.
+pub(super) fn bytes(value: &Value) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(JSON_BYTES);
+    if serde_json::to_writer(&mut bytes, value).is_err() {
+        bytes.clear();
+    }
+    bytes
 }
 
 /// A resource as a client wrote it, its references resolved.
@@ -71,7 +137,7 @@ impl Change {
     /// The resource whose current version must be known.
     pub(super) fn target(&self) -> Option<(&str, &str)> {
         match self {
-            Change::Draft(draft) => Some((draft.kind, &draft.id)),
+            Change::Draft(draft, _) => Some((draft.kind, &draft.id)),
             Change::Write(written) => Some((&written.kind, &written.id)),
             Change::Delete { kind, id } => Some((kind, id)),
             Change::Unlink { patient, .. } => Some(("Patient", patient)),
@@ -81,13 +147,13 @@ impl Change {
 
     /// Whether its content must be known too.
     pub(super) const fn needs_content(&self) -> bool {
-        matches!(self, Change::Draft(_) | Change::Unlink { .. })
+        matches!(self, Change::Draft(..) | Change::Unlink { .. })
     }
 
     /// The patients it names.
     pub(super) fn patients(&self) -> [Option<&str>; 2] {
         match self {
-            Change::Draft(draft) => [patient_of_draft(draft), None],
+            Change::Draft(draft, _) => [patient_of_draft(draft), None],
             Change::Write(written) => [written.patient.as_deref(), None],
             Change::Merge { retired, survivor } | Change::Unmerge { retired, survivor } => {
                 [Some(retired), Some(survivor)]
@@ -118,8 +184,10 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
         | Body::Decision(_)
+        | Body::Glass(_)
         | Body::Opened(_)
         | Body::Person(_)
+        | Body::PolicyChange(_)
         | Body::Session(_)
         | Body::Unread(_) => return None,
     };
@@ -143,7 +211,10 @@ fn of_message(message: &event::Message, raw: &[u8], blind: &Blind) -> Vec<Change
     let mut changes: Vec<Change> = reading
         .drafts
         .into_iter()
-        .map(|draft| Change::Draft(Box::new(draft)))
+        .map(|draft| {
+            let ready = Ready::of(&draft);
+            Change::Draft(Box::new(draft), ready)
+        })
         .collect();
     let merges = reading.merge.into_iter().chain(reading.further);
     changes.extend(merges.map(|merge| Change::Merge {

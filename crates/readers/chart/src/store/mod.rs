@@ -13,14 +13,14 @@ mod schema;
 
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, SqlitePool};
 
 pub(crate) use digest::digest;
-pub(crate) use insert::{Table, insert, repoint, supersede};
+pub(crate) use insert::{Table, forget, insert, repoint, supersede};
 pub(crate) use lookup::{Asked, by_head, by_heads, count, fetch, list, of_event, pages, pids};
 pub(crate) use pack::{Packer, unpack};
-pub(crate) use row::{DELETED, FROM_FHIR, FROM_SALUS, LATE, Row, SELECT};
+pub(crate) use row::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE, Row, SELECT};
 pub(crate) use schema::TABLES;
 
 use crate::error::Outcome;
@@ -64,6 +64,7 @@ impl Store {
 
     async fn make_tables(&self) -> Outcome<()> {
         let broken = ChartError::broken("make its tables");
+        self.drop_other_layout().await.map_err(&broken)?;
         for statement in schema::DDL {
             sqlx::query(statement)
                 .execute(&self.writer)
@@ -71,6 +72,31 @@ impl Store {
                 .map_err(&broken)?;
         }
         Ok(())
+    }
+
+    /// Tables of another layout go: they are folded again from the record.
+    async fn drop_other_layout(&self) -> Result<(), sqlx::Error> {
+        let tables: Vec<String> = sqlx::query_scalar(schema::NAMES)
+            .fetch_all(&self.writer)
+            .await?;
+        if !tables.iter().any(|table| table == "layout") {
+            return Ok(());
+        }
+        let layout: Option<i64> = sqlx::query_scalar("SELECT version FROM layout WHERE id = 1")
+            .fetch_optional(&self.writer)
+            .await?;
+        if layout == Some(schema::LAYOUT) {
+            return Ok(());
+        }
+        tracing::info!("the chart's tables have another layout; folding them again");
+        let mut change = self.writer.begin().await?;
+        for table in tables {
+            let statement = format!("DROP TABLE \"{table}\"");
+            sqlx::query(AssertSqlSafe(statement))
+                .execute(&mut *change)
+                .await?;
+        }
+        change.commit().await
     }
 
     /// Empties every table.

@@ -1,6 +1,10 @@
 //! What one event wrote, as one compressed page: the number of items and their lengths (u32,
 //! little endian), then their bytes one after the other.
 
+use std::cell::RefCell;
+
+use zstd::bulk::Decompressor;
+
 use crate::ChartError;
 use crate::error::Outcome;
 
@@ -32,12 +36,25 @@ impl Packer {
     }
 }
 
+thread_local! {
+    /// zstd's workspace, 160 KB, is made once a thread and not for every page.
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
 /// The items of a page.
 pub(crate) fn unpack(body: &[u8]) -> Outcome<Vec<Vec<u8>>> {
-    let bound = zstd::bulk::Decompressor::<'static>::upper_bound(body)
+    let bound = Decompressor::upper_bound(body)
         .unwrap_or(PAGE_BYTES_MAX)
         .min(PAGE_BYTES_MAX);
-    let plain = zstd::bulk::decompress(body, bound).map_err(broken)?;
+    let plain = UNPACKER.with_borrow_mut(|kept| {
+        if kept.is_none() {
+            *kept = Some(Decompressor::new().map_err(broken)?);
+        }
+        match kept {
+            Some(unpacker) => unpacker.decompress(body, bound).map_err(broken),
+            None => Err(torn()),
+        }
+    })?;
     let mut left = plain.as_slice();
     let items = take_length(&mut left)?;
     let mut lengths = Vec::with_capacity(items.min(plain.len() / 4));

@@ -1,6 +1,6 @@
 //! What folding makes of messages, FHIR writes, merges and deletions.
 
-use crate::house::{House, admission, json, merge, person, result};
+use crate::house::{House, NOW, admission, json, merge, person, result};
 use event::{Act, Role, Subject};
 use guard::Relation;
 use serde_json::json;
@@ -293,6 +293,26 @@ async fn a_refold_gives_the_same_tables() {
 }
 
 #[tokio::test]
+async fn tables_of_another_layout_are_folded_again() {
+    let house = House::new().await;
+    house.message(&result("0", "1", "0", &[SODIUM])).await;
+    house.fold_by(&house.chart, 9).await;
+    let digest = house.chart.state_digest().await.unwrap();
+    let old = house.other_chart(|_| {}).await;
+    house.fold_by(&old, 9).await;
+    let path = house.other_path();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    let earlier = sqlx::query("UPDATE layout SET version = 1");
+    earlier.execute(&pool).await.unwrap();
+    pool.close().await;
+    let again = house.other_chart(|_| {}).await;
+    assert_eq!(*again.folded().borrow(), 0);
+    house.fold_by(&again, 9).await;
+    assert_eq!(again.state_digest().await.unwrap(), digest);
+}
+
+#[tokio::test]
 async fn a_batch_read_before_a_refold_is_not_folded_after_it() {
     let house = House::new().await;
     for n in 0..4 {
@@ -320,16 +340,16 @@ async fn wards_and_people_are_facts() {
     house.fold(&house.chart).await;
     let id = house.patient("100");
     let nurse = person(Role::Nurse, Some("3W"), None);
-    let facts = house.chart.facts(&nurse, &id).await.unwrap();
+    let facts = house.chart.facts(&nurse, &id, NOW).await.unwrap();
     assert_eq!(facts.relations, [Relation::Ward("3W".into())]);
     let other = house
         .chart
-        .facts(&nurse, &house.patient("200"))
+        .facts(&nurse, &house.patient("200"), NOW)
         .await
         .unwrap();
     assert!(other.relations.is_empty());
     let doctor = person(Role::Physician, None, Some("4711"));
-    let facts = house.chart.facts(&doctor, &id).await.unwrap();
+    let facts = house.chart.facts(&doctor, &id, NOW).await.unwrap();
     assert!(
         matches!(facts.relations.as_slice(), [Relation::CareTeam(_)]),
         "{facts:?}"
@@ -338,7 +358,7 @@ async fn wards_and_people_are_facts() {
     assert!(
         house
             .chart
-            .facts(&stranger, &id)
+            .facts(&stranger, &id, NOW)
             .await
             .unwrap()
             .relations

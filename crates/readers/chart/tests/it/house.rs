@@ -16,6 +16,9 @@ use guard::{Ask, Facts, Identity, Policies, Standing, admit};
 use record::{Record, Witnessed};
 use serde_json::Value;
 
+/// When somebody asks.
+pub(crate) const NOW: Time = Time::from_millis(1_795_683_600_000);
+
 /// A clock that moves one second with each look.
 pub(crate) struct Ticking(AtomicI64);
 
@@ -48,9 +51,14 @@ impl House {
         }
     }
 
+    /// Where the second chart is kept.
+    pub(crate) fn other_path(&self) -> std::path::PathBuf {
+        self.folder.path().join("data/views/other.db")
+    }
+
     /// A second chart of the same record.
     pub(crate) async fn other_chart(&self, change: impl Fn(&mut Config)) -> Chart {
-        let mut config = Config::at(self.folder.path().join("data/views/other.db"));
+        let mut config = Config::at(self.other_path());
         change(&mut config);
         Chart::open(config, self.record.blind()).await.unwrap()
     }
@@ -198,7 +206,7 @@ impl House {
     ) -> Open {
         self.fold(&self.chart).await;
         let facts = match &subject {
-            Subject::Patient(id) => self.chart.facts(&who, id).await.unwrap(),
+            Subject::Patient(id) => self.chart.facts(&who, id, NOW).await.unwrap(),
             _ => Facts::default(),
         };
         let ask = Ask {

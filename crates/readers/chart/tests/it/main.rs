@@ -4,6 +4,7 @@
 mod fold;
 #[cfg(test)]
 mod house;
+mod mask;
 #[cfg(test)]
 mod permit;
 #[cfg(test)]

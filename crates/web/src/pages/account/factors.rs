@@ -9,10 +9,10 @@ use qrcodegen::{QrCode, QrCodeEcc};
 use super::own::{PATH, purpose, wrong};
 use super::view::{AppPage, RecoveryPage};
 use super::{proof, sound_name};
-use crate::app::SecondFactor;
 use crate::error::{Problem, broken};
 use crate::pages::shell::Here;
 use crate::pages::visit::{Posted, Visit, page};
+use crate::people::SecondFactor;
 use crate::session::Level;
 
 /// The most passkeys of one person.

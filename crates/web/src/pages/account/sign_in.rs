@@ -12,11 +12,11 @@ use staff::{Attempt, SignedIn};
 use super::view::SignInPage;
 use super::{Wanted, own_path, proof, seals};
 use crate::App;
-use crate::app::SecondFactor;
 use crate::caller::{Caller, begin_cookie, device_cookie, end_cookie};
 use crate::error::{Problem, broken};
 use crate::pages::shell::Shell;
 use crate::pages::visit::{Posted, Stranger, of_session, page};
+use crate::people::SecondFactor;
 use crate::session::{Level, Start};
 
 /// What a challenge of the sign-in page is for.

@@ -12,10 +12,10 @@ use staff::SignedIn;
 
 use super::{own_path, proof, seals, sign_in};
 use crate::App;
-use crate::app::SecondFactor;
 use crate::caller::{Caller, cookie};
 use crate::error::{Problem, broken};
 use crate::oidc::{self, Claims, Errand, Trip, Vouched};
+use crate::people::SecondFactor;
 use crate::session::{Found, Touch, secret};
 
 /// What the browser keeps of a trip to the provider.

@@ -1,6 +1,6 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
-use event::{Act, Actor, Body, Event, PersonStep, Role, SessionStep, Subject};
+use event::{Act, Actor, Body, Event, Glass, PersonStep, Role, SessionStep, Subject};
 
 use crate::pages::words;
 
@@ -20,8 +20,12 @@ pub(crate) fn what(event: &Event) -> String {
                 decided.act.word().replace('-', " ")
             )
         }
+        Body::Glass(Glass::Started { .. }) => "glass broken".to_owned(),
+        Body::Glass(Glass::Ended { .. }) => "broken glass ended".to_owned(),
+        Body::Glass(Glass::Reviewed { .. }) => "broken glass reviewed".to_owned(),
         Body::Message(message) => format!("message {}", message.kind),
         Body::Opened(_) => "the record was opened".to_owned(),
+        Body::PolicyChange(_) => "policies changed".to_owned(),
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
         Body::Person(change) => step(&change.change).to_owned(),
         Body::Session(session) => {

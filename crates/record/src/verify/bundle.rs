@@ -1,0 +1,165 @@
+//! One bundle of 256 events: what the vault holds against its tile, and SQL against what the vault
+//! holds. Bundles know nothing of each other, so that several are looked at the same time.
+
+use event::Time;
+use seal::{Entry, Hash, TILE_WIDTH};
+
+use super::files::Files;
+use super::{Alteration, WIDTH, broken, hex, wrong};
+use crate::journal::{Journal, Row};
+use crate::sealed::Outcome;
+
+/// What one bundle turned out to be.
+#[derive(Default)]
+pub(super) struct Found {
+    /// The hashes of its level-0 tile, as far as the checkpoint covers it.
+    pub(super) hashes: Vec<Hash>,
+    /// Committed rows that no checkpoint covers yet, by index, with their leaves.
+    pub(super) unpublished: Vec<(u64, Hash)>,
+    /// Bytes that were re-read and hashed.
+    pub(super) bytes: u64,
+    pub(super) alterations: Vec<Alteration>,
+}
+
+/// Which bundle, and how far events go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Which {
+    pub(super) number: u64,
+    /// Events under the checkpoint.
+    pub(super) published: u64,
+    /// Events in all.
+    pub(super) until: u64,
+}
+
+impl Which {
+    const fn first(self) -> u64 {
+        self.number * WIDTH
+    }
+
+    /// Events of this bundle under the checkpoint.
+    fn width(self) -> usize {
+        let width = self.published.saturating_sub(self.first()).min(WIDTH);
+        usize::try_from(width).unwrap_or_default()
+    }
+}
+
+/// Looks at one bundle.
+pub(super) async fn look(journal: &dyn Journal, files: &Files, which: Which) -> Outcome<Found> {
+    let first = which.first();
+    let rows = journal.rows(first, TILE_WIDTH).await.map_err(broken)?;
+    let end = (first + WIDTH).min(which.until);
+    let mut found = Found::default();
+    let sealed = found.entries(files, which).await?;
+    found.pack(files, (which.number, &sealed)).await?;
+    let mut rows = rows.into_iter().filter(|row| row.seq < end).peekable();
+    for (seq, entry) in (first..).zip(&sealed) {
+        let row = rows.next_if(|row| row.seq == seq);
+        match (entry, row) {
+            (Some(entry), Some(row)) => found.row(&row, entry),
+            (Some(_), None) => found.wrong((Some(seq), "row"), "an event", "nothing: deleted"),
+            (None, _) => {}
+        }
+    }
+    rows.for_each(|row| found.unpublished(&row));
+    Ok(found)
+}
+
+impl Found {
+    /// The entries that agree with their level-0 tile.
+    async fn entries(&mut self, files: &Files, which: Which) -> Outcome<Vec<Option<Entry>>> {
+        let width = which.width();
+        if width == 0 {
+            return Ok(Vec::new());
+        }
+        let path = seal::bundle_path(which.number, width);
+        let bytes = self.object(files, &path).await?;
+        let tile = seal::tile_path(0, which.number, width);
+        let tile = self.object(files, &tile).await?;
+        let entries = seal::read_bundle(&bytes).unwrap_or_default();
+        let hashes = seal::read_tile(&tile).unwrap_or_default();
+        let mut sealed = Vec::with_capacity(width);
+        for at in 0..width {
+            let entry = entries.get(at).copied().unwrap_or_default();
+            let (hash, is) = (
+                hashes.get(at).copied().unwrap_or_default(),
+                seal::leaf_hash(entry),
+            );
+            self.hashes.push(hash);
+            if is == hash {
+                sealed.push(Entry::from_bytes(entry));
+                continue;
+            }
+            let seq = Some(which.first() + at as u64);
+            self.wrong((seq, &format!("vault/{path}")), hex(&hash), hex(&is));
+            sealed.push(None);
+        }
+        Ok(sealed)
+    }
+
+    async fn pack(
+        &mut self,
+        files: &Files,
+        (number, sealed): (u64, &[Option<Entry>]),
+    ) -> Outcome<()> {
+        if sealed.is_empty() {
+            return Ok(());
+        }
+        let path = seal::pack_path(number, sealed.len());
+        let bytes = self.object(files, &path).await?;
+        self.bytes += bytes.len() as u64;
+        let packed = seal::read_pack(&bytes).unwrap_or_default();
+        for (at, entry) in sealed.iter().enumerate() {
+            let Some(entry) = entry else { continue };
+            let hash = seal::sha256(&[packed.get(at).copied().unwrap_or_default()]);
+            if hash != entry.ciphertext {
+                let (seq, field) = (number * WIDTH + at as u64, format!("vault/{path}"));
+                self.wrong((Some(seq), &field), hex(&entry.ciphertext), hex(&hash));
+            }
+        }
+        Ok(())
+    }
+
+    /// A row that was published, column by column.
+    fn row(&mut self, row: &Row, sealed: &Entry) {
+        self.bytes += row.ciphertext.len() as u64;
+        let seq = Some(row.seq);
+        if row.stream != sealed.stream {
+            self.wrong((seq, "row.stream"), hex(&sealed.stream), hex(&row.stream));
+        }
+        if row.at != sealed.at {
+            let (was, is) = (Time::from_millis(sealed.at), Time::from_millis(row.at));
+            self.wrong((seq, "row.at"), was, is);
+        }
+        if row.entry != sealed.to_bytes() {
+            self.wrong((seq, "row.entry"), hex(&sealed.to_bytes()), hex(&row.entry));
+        }
+        let hash = seal::sha256(&[&row.ciphertext]);
+        if hash != sealed.ciphertext {
+            self.wrong((seq, "row.ciphertext"), hex(&sealed.ciphertext), hex(&hash));
+        }
+    }
+
+    /// A committed row that no checkpoint covers yet: it must agree with itself.
+    fn unpublished(&mut self, row: &Row) {
+        match Entry::from_bytes(&row.entry) {
+            Some(entry) => {
+                self.row(row, &entry);
+                self.unpublished.push((row.seq, entry.leaf()));
+            }
+            None => self.wrong((Some(row.seq), "row.entry"), "an entry", hex(&row.entry)),
+        }
+    }
+
+    /// A file of the vault; if it is missing that is wrong, and it is taken for empty.
+    async fn object(&mut self, files: &Files, path: &str) -> Outcome<Vec<u8>> {
+        let bytes = files.get(path).await?;
+        if bytes.is_none() {
+            self.wrong((None, &format!("vault/{path}")), "a file", "nothing");
+        }
+        Ok(bytes.unwrap_or_default())
+    }
+
+    fn wrong(&mut self, place: (Option<u64>, &str), expected: impl ToString, found: impl ToString) {
+        self.alterations.push(wrong(place, expected, found));
+    }
+}

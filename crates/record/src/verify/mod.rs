@@ -1,0 +1,311 @@
+//! Re-reads everything from disk and names what is wrong. Needs no running record and, but for
+//! naming patients, no keys.
+
+mod bundle;
+mod files;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use futures_util::{StreamExt as _, stream};
+use seal::{Edge, Frontier, LogVerifier, TILE_WIDTH};
+
+use bundle::{Found, Which};
+use files::Files;
+
+use crate::config::Config;
+use crate::journal::{Journal, Row, SqliteJournal};
+use crate::keyring::Keyring;
+use crate::sealed::Outcome;
+use crate::vault::{CHECKPOINT, LocalVault, Vault};
+use crate::{Error, keyfile};
+
+const WIDTH: u64 = TILE_WIDTH as u64;
+
+/// One thing that is not as it was sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alteration {
+    /// The event, if it concerns one.
+    pub index: Option<u64>,
+    /// Whose it is: `patient/<id>` or `house/<day>`, if the keyring can tell.
+    pub owner: Option<String>,
+    /// Which part: `row.at`, `row.ciphertext`, `vault/pack/000` ...
+    pub field: String,
+    /// What was sealed.
+    pub expected: String,
+    /// What is there.
+    pub found: String,
+}
+
+/// What verification looked at and what it found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Events in SQL.
+    pub size: u64,
+    /// Events under the published checkpoint.
+    pub published: u64,
+    /// Bytes that were re-read and hashed.
+    pub bytes: u64,
+    /// What is wrong; empty: nothing.
+    pub alterations: Vec<Alteration>,
+}
+
+/// Verifies the record in a data folder, beside a running server or without one. `progress` is
+/// told (events done, events in all).
+///
+/// # Errors
+/// [`Error::Broken`] if journal, vault or public key cannot be opened at all.
+pub async fn verify(config: &Config, progress: impl Fn(u64, u64)) -> Outcome<Report> {
+    let journal = SqliteJournal::open_read_only(&config.journal())
+        .await
+        .map_err(broken)?;
+    let vault = LocalVault::open(&config.vault()).map_err(broken)?;
+    let log = LogVerifier::new(&keyfile::public(config)?).map_err(broken)?;
+    let keyring = match keyfile::root(config) {
+        Ok(root) if config.keyring().exists() => {
+            Keyring::open(&config.keyring(), &root, NonZeroUsize::MIN)
+                .await
+                .ok()
+        }
+        Ok(_) | Err(_) => None,
+    };
+    let mut check = Check {
+        journal: Arc::new(journal),
+        files: Arc::new(Files(vault)),
+        report: Report::default(),
+        edge: Edge::default(),
+        head: None,
+        upper: Vec::new(),
+    };
+    check.run(&log, progress).await?;
+    let mut report = check.report;
+    if let Some(keyring) = keyring {
+        name_owners(&check.journal, &keyring, &mut report).await;
+    }
+    Ok(report)
+}
+
+struct Check {
+    journal: Arc<SqliteJournal>,
+    files: Arc<Files>,
+    report: Report,
+    edge: Edge,
+    /// Size and root of the checkpoint, until the bundles have reached it.
+    head: Option<(u64, seal::Hash)>,
+    /// Upper tiles that are not what the lower ones say.
+    upper: Vec<Alteration>,
+}
+
+impl Check {
+    async fn run(&mut self, log: &LogVerifier, progress: impl Fn(u64, u64)) -> Outcome<()> {
+        // A server may be running: the checkpoint is read first, then the tree, then the rows, so
+        // that what each of them says of the ones before it still holds.
+        self.head = self.checkpoint(log).await?;
+        let frontier = self.journal.frontier().await.map_err(broken)?;
+        let published = self.head.map_or(0, |(size, _)| size);
+        (self.report.size, self.report.published) = (frontier.size(), published);
+        let until = published.max(frontier.size());
+        self.bundles((published, until), progress).await?;
+        self.top().await?;
+        self.tail(&frontier).await
+    }
+
+    /// Size and root of the published checkpoint, if it is there and signed by this log.
+    async fn checkpoint(&mut self, log: &LogVerifier) -> Outcome<Option<(u64, seal::Hash)>> {
+        let Some(bytes) = self.files.0.get(CHECKPOINT).await.map_err(broken)? else {
+            if self.journal.published().await.map_err(broken)?.is_some() {
+                self.wrong((None, "vault/checkpoint"), "a signed checkpoint", "nothing");
+            }
+            return Ok(None);
+        };
+        match log.verify(&String::from_utf8_lossy(&bytes)) {
+            Ok(head) => Ok(Some(head)),
+            Err(why) => {
+                self.wrong(
+                    (None, "vault/checkpoint"),
+                    "a checkpoint signed by this log",
+                    why,
+                );
+                Ok(None)
+            }
+        }
+    }
+
+    /// Every bundle, several at the same time, joined in their order.
+    async fn bundles(
+        &mut self,
+        (published, until): (u64, u64),
+        progress: impl Fn(u64, u64),
+    ) -> Outcome<()> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let (journal, files) = (Arc::clone(&self.journal), Arc::clone(&self.files));
+        let looking = stream::iter(0..until.div_ceil(WIDTH)).map(|number| {
+            let (journal, files) = (Arc::clone(&journal), Arc::clone(&files));
+            let which = Which {
+                number,
+                published,
+                until,
+            };
+            tokio::spawn(async move { bundle::look(journal.as_ref(), &files, which).await })
+        });
+        let mut looking = looking.buffered(2 * processors);
+        let mut done = 0;
+        while let Some(found) = looking.next().await {
+            self.join(found.map_err(broken)??).await?;
+            done += WIDTH;
+            progress(done.min(until), until);
+        }
+        Ok(())
+    }
+
+    async fn join(&mut self, found: Found) -> Outcome<()> {
+        self.report.bytes += found.bytes;
+        self.report.alterations.extend(found.alterations);
+        let mut full = Vec::new();
+        for hash in found.hashes {
+            self.edge.push(hash, &mut full);
+        }
+        for (level, number, hashes) in full.into_iter().filter(|tile| tile.0 > 0) {
+            self.upper(level, number, &hashes).await?;
+        }
+        if self.head.is_some_and(|(size, _)| size == self.edge.size()) {
+            self.top().await?;
+        }
+        for (seq, leaf) in found.unpublished {
+            if seq == self.edge.size() {
+                self.edge.push(leaf, &mut Vec::new());
+            }
+        }
+        Ok(())
+    }
+
+    /// The root and the unfinished tiles, once all events under the checkpoint were looked at.
+    async fn top(&mut self) -> Outcome<()> {
+        let Some((_, root)) = self.head.take() else {
+            return Ok(());
+        };
+        if self.edge.root() != root {
+            // Which upper tiles differ says nothing then: what they were compared with is wrong.
+            self.upper.clear();
+            self.wrong((None, "vault/tile/0"), hex(&root), hex(&self.edge.root()));
+            return Ok(());
+        }
+        let partial: Vec<_> = crate::publisher::partial_tiles(&self.edge)
+            .into_iter()
+            .filter(|tile| tile.0 > 0)
+            .map(|(level, number, hashes)| (level, number, hashes.to_vec()))
+            .collect();
+        for (level, number, hashes) in partial {
+            self.upper(level, number, &hashes).await?;
+        }
+        self.report.alterations.append(&mut self.upper);
+        Ok(())
+    }
+
+    /// One tile above the leaves.
+    async fn upper(&mut self, level: u8, number: u64, hashes: &[seal::Hash]) -> Outcome<()> {
+        let path = seal::tile_path(level, number, hashes.len());
+        let place = format!("vault/{path}");
+        let Some(mut found) = self.files.get(&path).await? else {
+            self.upper.push(wrong((None, &place), "a file", "nothing"));
+            return Ok(());
+        };
+        found.truncate(hashes.len() * 32);
+        if found != hashes.concat() {
+            let (is, was) = (seal::sha256(&[&found]), seal::sha256(&[&hashes.concat()]));
+            self.upper.push(wrong((None, &place), hex(&was), hex(&is)));
+        }
+        Ok(())
+    }
+
+    /// The tree that SQL says it has against the rows that are there.
+    async fn tail(&mut self, frontier: &Frontier) -> Outcome<()> {
+        let beyond = self
+            .journal
+            .rows(frontier.size(), 1)
+            .await
+            .map_err(broken)?;
+        // Rows that were committed since are no forgeries: the tree has grown with them.
+        let beyond = self.beyond(beyond).await?;
+        if let Some(row) = beyond {
+            let words = format!("at most {} events", frontier.size());
+            self.wrong(
+                (Some(row.seq), "row"),
+                words,
+                "a row beyond the head: forged",
+            );
+        }
+        if self.edge.size() != frontier.size() {
+            let (tree, rows) = (frontier.size(), self.edge.size());
+            self.wrong(
+                (None, "tree.size"),
+                format!("{tree} events"),
+                format!("{rows} events"),
+            );
+        } else if self.edge.root() != frontier.root() {
+            self.wrong(
+                (None, "tree.frontier"),
+                hex(&frontier.root()),
+                hex(&self.edge.root()),
+            );
+        }
+        Ok(())
+    }
+
+    /// A row that no commit accounts for.
+    async fn beyond(&self, seen: Vec<Row>) -> Outcome<Option<Row>> {
+        let Some(first) = seen.into_iter().next() else {
+            return Ok(None);
+        };
+        let head = self.journal.frontier().await.map_err(broken)?.size();
+        if first.seq >= head {
+            return Ok(Some(first));
+        }
+        let after = self.journal.rows(head, 1).await.map_err(broken)?;
+        let head = self.journal.frontier().await.map_err(broken)?.size();
+        Ok(after.into_iter().find(|row| row.seq >= head))
+    }
+
+    fn wrong(&mut self, place: (Option<u64>, &str), expected: impl ToString, found: impl ToString) {
+        self.report.alterations.push(wrong(place, expected, found));
+    }
+}
+
+async fn name_owners(journal: &SqliteJournal, keyring: &Keyring, report: &mut Report) {
+    for alteration in &mut report.alterations {
+        let Some(index) = alteration.index else {
+            continue;
+        };
+        let Ok(rows) = journal.rows(index, 1).await else {
+            continue;
+        };
+        if let Some(row) = rows.first().filter(|row| row.seq == index) {
+            alteration.owner = keyring.owner(&row.stream).await.ok().flatten();
+        }
+    }
+}
+
+fn wrong(
+    (index, field): (Option<u64>, &str),
+    expected: impl ToString,
+    found: impl ToString,
+) -> Alteration {
+    Alteration {
+        index,
+        owner: None,
+        field: field.to_owned(),
+        expected: expected.to_string(),
+        found: found.to_string(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn broken(why: impl ToString) -> Error {
+    Error::Broken {
+        doing: "verify",
+        why: why.to_string(),
+    }
+}
