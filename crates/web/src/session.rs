@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use aws_lc_rs::{digest, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use event::{Role, Time};
+use event::{Role, Time, Used};
 
 use crate::app::Settings;
 use crate::caller::{Caller, near};
@@ -43,7 +43,10 @@ pub(crate) struct Session {
     pub notices: Vec<String>,
     agent_hash: [u8; 32],
     idle_ms: i64,
+    /// When its owner last proved themselves.
     proven: Time,
+    /// When they last did so by more than the password of the sign-in.
+    stepped: Option<Time>,
 }
 
 /// What a session is good for.
@@ -60,6 +63,7 @@ pub(crate) struct Start<'a> {
     pub account: &'a str,
     pub role: Role,
     pub level: Level,
+    pub used: &'a Used,
     pub notices: Vec<String>,
 }
 
@@ -130,6 +134,7 @@ impl Sessions {
             agent_hash: caller.agent_hash,
             idle_ms: self.settings.session_idle_ms.of(start.role),
             proven: now,
+            stepped: start.used.strong().then_some(now),
         };
         let mut open = self.lock();
         open.retain(|_, session| self.lives(session, now));
@@ -201,6 +206,7 @@ impl Sessions {
         let now = self.steady(now);
         self.change(caller, |session| {
             session.proven = now;
+            session.stepped = Some(now);
             session.level = Level::Full;
         });
     }
@@ -208,12 +214,22 @@ impl Sessions {
     /// Its owner proved themselves just now.
     pub(crate) fn stepped(&self, caller: &Caller, now: Time) {
         let now = self.steady(now);
-        self.change(caller, |session| session.proven = now);
+        self.change(caller, |session| {
+            session.proven = now;
+            session.stepped = Some(now);
+        });
     }
 
-    /// Whether its owner proved themselves within the last minutes.
-    pub(crate) fn stepped_up(&self, session: &Session, now: Time) -> bool {
+    /// Whether its owner proved themselves within the last minutes, by whatever they sign in with.
+    pub(crate) fn fresh(&self, session: &Session, now: Time) -> bool {
         self.steady(now).since(session.proven) < self.settings.step_up_ms
+    }
+
+    /// Whether they did so by a second factor, or by a step of its own.
+    pub(crate) fn stepped_up(&self, session: &Session, now: Time) -> bool {
+        let now = self.steady(now);
+        let stepped = session.stepped;
+        stepped.is_some_and(|at| now.since(at) < self.settings.step_up_ms)
     }
 
     /// What was told is not told again.

@@ -30,6 +30,8 @@ pub(crate) struct Visit {
     pub app: Arc<App>,
     pub identity: Identity,
     pub session: Session,
+    /// Whether they proved themselves within the last minutes.
+    pub fresh: bool,
     pub caller: Caller,
     pub csrf: String,
     pub eye: Eye,
@@ -54,6 +56,7 @@ impl FromRequestParts<Arc<App>> for Visit {
             app: Arc::clone(app),
             identity,
             csrf: session.csrf.clone(),
+            fresh: app.sessions.fresh(&session, app.clock.now()),
             session,
             caller,
             eye: eye(app),
@@ -108,7 +111,7 @@ impl Visit {
     /// Goes on if the person proved themselves within the last minutes; if not, they do so first
     /// and come back to `next`, a page of this console.
     pub(crate) fn needs_step_up(&self, next: &str) -> Result<(), Problem> {
-        if self.identity.stepped_up {
+        if self.fresh {
             return Ok(());
         }
         Err(Problem::StepUp {

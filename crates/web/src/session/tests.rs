@@ -20,6 +20,7 @@ fn begin(sessions: &Sessions, account: &str, millis: i64) -> Caller {
         account,
         role: Role::Nurse,
         level: Level::Full,
+        used: &Used::Password,
         notices: Vec::new(),
     };
     let begun = sessions.begin(start, &caller, at(millis)).unwrap();
@@ -176,9 +177,20 @@ fn a_proof_is_fresh_for_a_while() {
     let Found::Live(session) = sessions.find(&anna, at(1), Touch::Page) else {
         panic!("not live");
     };
-    assert!(sessions.stepped_up(&session, at(499)));
-    assert!(!sessions.stepped_up(&session, at(500)));
-    assert!(!sessions.stepped_up(&session, at(100)));
+    assert!(sessions.fresh(&session, at(499)));
+    assert!(!sessions.fresh(&session, at(500)));
+    assert!(!sessions.fresh(&session, at(100)));
+}
+
+#[test]
+fn a_password_at_sign_in_is_no_second_factor_and_a_step_of_its_own_is_one() {
+    let sessions = sessions(10);
+    let anna = begin(&sessions, "anna", 0);
+    let now = |sessions: &Sessions| sessions.peek(&anna, at(1)).unwrap();
+    assert!(!sessions.stepped_up(&now(&sessions), at(1)));
+    sessions.stepped(&anna, at(1));
+    assert!(sessions.stepped_up(&now(&sessions), at(500)));
+    assert!(!sessions.stepped_up(&now(&sessions), at(501)));
 }
 
 #[test]

@@ -132,6 +132,7 @@ pub(crate) async fn begin(
         } else {
             Level::Enrol
         },
+        used: &used,
         notices: known.notices,
     };
     let begun = app.sessions.begin(start, caller, app.clock.now());
