@@ -39,3 +39,5 @@ wait "$server" || code=$?
 server=""
 [ "$code" = 0 ] || { echo "failed: the server exited with $code after SIGTERM"; exit 1; }
 echo "ok the server exited with 0 after SIGTERM"
+
+"$here/audit.sh" "$salus"

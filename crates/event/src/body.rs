@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Act, Considered, Glass, PersonChange, PolicyChange, Role, Session, Subject};
+use crate::{
+    Act, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PersonChange, PolicyChange, Role,
+    Service, Session, Shown, Subject,
+};
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -8,10 +11,16 @@ use crate::{Act, Considered, Glass, PersonChange, PolicyChange, Role, Session, S
 pub enum Body {
     /// An account of a person or a client was added or changed.
     Account(AccountChange),
+    /// An account came to the most different patients it may see.
+    Ceiling(Ceiling),
     /// The guard was asked, and this is what it said.
     Decision(Decided),
     /// The glass was broken for a patient, or that was ended or reviewed.
     Glass(Glass),
+    /// Another person said yes or no to an export.
+    ExportAnswered(ExportAnswered),
+    /// Somebody asks to take out data of many patients.
+    ExportAsked(ExportAsked),
     /// An HL7 v2 message; the raw bytes are the message as it stood between the frame's marks.
     Message(Message),
     /// The record was opened: always its first event, so that index 0 is never a version.
@@ -24,6 +33,10 @@ pub enum Body {
     Resource(Resource),
     /// Somebody signed in or out, or tried to.
     Session(Session),
+    /// The server began or ended.
+    Service(Service),
+    /// An answer about several patients showed these.
+    Shown(Shown),
     /// A merge of two patients was taken back.
     Unmerge(Unmerge),
     /// Bytes from a known sender that could not be understood. Kept all the same.

@@ -3,6 +3,7 @@
 //! **Never**: I/O, a clock, randomness, a decision, a codec of somebody else's format.
 //! **Start here**: [`Event`], then [`Body`].
 
+mod access;
 mod actor;
 mod body;
 mod known;
@@ -12,6 +13,7 @@ mod plaintext;
 mod subject;
 mod time;
 
+pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Shown};
 pub use actor::{Actor, ActorKind, Role};
 pub use body::{Account, AccountChange, Body, Decided, Message, Opened, Resource, Unmerge, Unread};
 pub use known::{Consent, Considered, Facts, Relation, Taking};

@@ -6,10 +6,14 @@ use serde::{Deserialize, Serialize};
 pub enum Act {
     /// Look into a chart in an emergency, without being connected with the patient.
     BreakGlass,
+    /// Look at who looked: at a patient's chart, or what an account did.
+    Audit,
     /// Make a resource that was not there.
     Create,
     /// Mark a resource as no longer current.
     Delete,
+    /// Take charts out of the house as a file; ask for that, or agree to it.
+    Export,
     /// Read what a resource, a patient or a type has been.
     History,
     /// Add, change or disable an account, a client or a setting.
@@ -39,8 +43,10 @@ impl Act {
     pub const fn word(self) -> &'static str {
         match self {
             Act::BreakGlass => "break-glass",
+            Act::Audit => "audit",
             Act::Create => "create",
             Act::Delete => "delete",
+            Act::Export => "export",
             Act::History => "history",
             Act::Manage => "manage",
             Act::Read => "read",

@@ -1,11 +1,12 @@
-//! **In**: an [`Arrival`](event::Arrival) or an [`Ask`] with the [`Facts`] about it.
-//! **Out**: an [`Admitted`] event or a [`Decision`] with its reasons.
+//! **In**: an [`Arrival`](event::Arrival) or an [`Ask`] with the [`Facts`] about it; a resource to mask.
+//! **Out**: an [`Admitted`] event or a [`Decision`] with its reasons; a masked resource.
 //! **Never**: I/O, async, a clock, randomness; a decision that errors is a refusal.
-//! **Start here**: [`Policies::decide`], then [`admit`].
+//! **Start here**: [`Policies::decide`], then [`admit`]; for de-identification, [`mask`].
 
 mod admit;
 mod ask;
 mod load;
+pub mod mask;
 mod obligation;
 mod policies;
 mod question;

@@ -197,6 +197,29 @@ fn context(ask: &Ask, facts: &Facts) -> Result<Context, Unfit> {
             "own_act".to_owned(),
             RestrictedExpression::new_bool(facts.own_act),
         ),
+        ("taking".to_owned(), taking(facts)?),
+    ])
+    .map_err(broken)
+}
+
+/// How much was taken; where nobody counted, nothing new can be.
+fn taking(facts: &Facts) -> Result<RestrictedExpression, Unfit> {
+    let taking = facts.taking.unwrap_or_default();
+    let number = |name: &str, value: u32| {
+        (
+            name.to_owned(),
+            RestrictedExpression::new_long(i64::from(value)),
+        )
+    };
+    RestrictedExpression::new_record([
+        number("hour", taking.patients_hour),
+        number("day", taking.patients_day),
+        number("ceiling_hour", taking.ceiling_hour),
+        number("ceiling_day", taking.ceiling_day),
+        (
+            "new".to_owned(),
+            RestrictedExpression::new_bool(taking.new_patient),
+        ),
     ])
     .map_err(broken)
 }

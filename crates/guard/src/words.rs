@@ -1,11 +1,11 @@
 //! What the guard says, in sentences for people.
 
-use event::{Act, Facts, Relation, Role, Subject};
+use event::{Act, Facts, Relation, Role, Subject, Taking};
 
 use crate::Ask;
 use crate::scopes::{letter, uncovered};
 
-const BLANKS: [&str; 3] = ["{ward}", "{part}", "{types}"];
+const BLANKS: [&str; 5] = ["{ward}", "{part}", "{types}", "{taken}", "{ceiling}"];
 
 /// The first `{...}` in a policy's words that nothing can fill.
 pub(crate) fn unknown_blank(words: &str) -> Option<String> {
@@ -32,6 +32,34 @@ pub(crate) fn fill(words: &str, ask: &Ask, facts: &Facts) -> String {
         .replace("{ward}", &wards(ask, facts))
         .replace("{part}", &parts(facts))
         .replace("{types}", &types(&ask.kinds))
+        .replace("{taken}", &taken(facts))
+        .replace("{ceiling}", &ceiling(facts))
+}
+
+/// `40 different patients in the last hour`: of hour and day, what is further above its ceiling.
+fn taken(facts: &Facts) -> String {
+    let taking = facts.taking.unwrap_or_default();
+    match by_the_day(&taking) {
+        true => format!("{} different patients in 24 hours", taking.patients_day),
+        false => format!("{} different patients in an hour", taking.patients_hour),
+    }
+}
+
+fn ceiling(facts: &Facts) -> String {
+    let taking = facts.taking.unwrap_or_default();
+    match by_the_day(&taking) {
+        true => format!("{} in 24 hours", taking.ceiling_day),
+        false => format!("{} in an hour", taking.ceiling_hour),
+    }
+}
+
+fn by_the_day(taking: &Taking) -> bool {
+    let (hour, day) = (taking.patients_hour, taking.patients_day);
+    let (by_hour, by_day) = (
+        u64::from(hour) * u64::from(taking.ceiling_day),
+        u64::from(day) * u64::from(taking.ceiling_hour),
+    );
+    by_day > by_hour
 }
 
 /// What would have had to be otherwise, for a refusal that no policy made.
@@ -49,6 +77,9 @@ pub(crate) fn needed(ask: &Ask, facts: &Facts) -> String {
         (_, Subject::Patient(_)) if ask.act == Act::Review => {
             "closing what was opened in an emergency needs a privacy officer and a few words"
                 .to_owned()
+        }
+        _ if ask.act == Act::Export => {
+            "exporting is for the operator of the machine, with a typed reason".to_owned()
         }
         (_, Subject::Patient(_)) if ask.act == Act::Unmerge => {
             "taking a merge back needs an administrator and a typed reason".to_owned()

@@ -141,7 +141,7 @@ fn every_policy_decides_at_least_one_case() {
 /// A word that nobody reads would make a case say less than it seems to.
 #[test]
 fn every_word_of_a_case_is_read() {
-    const WORDS: [&str; 18] = [
+    const WORDS: [&str; 19] = [
         "act",
         "because",
         "consents",
@@ -158,6 +158,7 @@ fn every_word_of_a_case_is_read() {
         "purpose",
         "reason",
         "relations",
+        "taking",
         "who",
         "words",
     ];

@@ -7,10 +7,12 @@ use guard::{Ask, Consent, Facts, Identity, Policies, Relation};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-const ACTS: [Act; 14] = [
+const ACTS: [Act; 16] = [
     Act::BreakGlass,
+    Act::Audit,
     Act::Create,
     Act::Delete,
+    Act::Export,
     Act::History,
     Act::Manage,
     Act::Read,
@@ -159,7 +161,11 @@ fn with_forbid(forbid: &str) -> Policies {
 fn means_something(act: Act, subject: &Subject) -> bool {
     match act {
         Act::Read | Act::History | Act::Search => true,
-        Act::Create | Act::Update | Act::Delete => matches!(
+        Act::Audit => matches!(
+            subject,
+            Subject::Patient(_) | Subject::Account(_) | Subject::Record
+        ),
+        Act::Create | Act::Update | Act::Delete | Act::Export => matches!(
             subject,
             Subject::Patient(_) | Subject::Kind(_) | Subject::Record
         ),
@@ -251,6 +257,11 @@ proptest! {
         let decision = POLICIES.with(|policies| policies.decide(ask, &facts));
         prop_assert!(!decision.because().is_empty() && !decision.words().is_empty());
         prop_assert_ne!(decision.because(), ["policy-error"]);
+        if decision.ask().act == Act::Export {
+            let operator = decision.ask().identity.role() == Role::Operator;
+            let asks = matches!(decision.ask().subject, Subject::Record);
+            prop_assert!(!decision.allowed() || operator || asks);
+        }
         if bedside && chart {
             prop_assert_eq!(decision.allowed() && !opened && !glass, false);
             prop_assert_eq!(decision.allowed() && own, false);
@@ -260,9 +271,10 @@ proptest! {
         if decision.allowed() && chart && !bedside {
             let role = decision.ask().identity.role();
             let overseer = matches!(role, Role::Administrator | Role::PrivacyOfficer);
-            let harmless = matches!(decision.ask().act, Act::ReadMessage | Act::Review | Act::Unmerge);
+            let reasoned = matches!(decision.ask().act, Act::ReadMessage | Act::Review | Act::Unmerge);
+            let harmless = reasoned || decision.ask().act == Act::Audit;
             prop_assert!(!overseer || harmless);
-            prop_assert!(!harmless || decision.ask().reason.as_deref() == Some("complaint"));
+            prop_assert!(!reasoned || decision.ask().reason.as_deref() == Some("complaint"));
         }
     }
 }

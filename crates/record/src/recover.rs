@@ -161,13 +161,18 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
             seq: row.seq,
         }),
         Body::Account(_)
+        | Body::Ceiling(_)
         | Body::Decision(_)
+        | Body::ExportAnswered(_)
+        | Body::ExportAsked(_)
         | Body::Glass(_)
         | Body::Message(_)
         | Body::Opened(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
+        | Body::Service(_)
         | Body::Session(_)
+        | Body::Shown(_)
         | Body::Unmerge(_)
         | Body::Unread(_) => {}
     }

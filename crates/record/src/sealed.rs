@@ -56,6 +56,7 @@ pub struct Permit {
     pub(crate) index: u64,
     pub(crate) ask: Ask,
     pub(crate) masks: Vec<String>,
+    pub(crate) because: Vec<String>,
 }
 
 impl Permit {
@@ -69,6 +70,7 @@ impl Permit {
             index,
             ask: decision.ask().clone(),
             masks: masks.cloned().collect(),
+            because: decision.because().to_vec(),
         }
     }
 
@@ -85,6 +87,11 @@ impl Permit {
     /// What was asked and allowed: act, subject and types.
     pub const fn ask(&self) -> &Ask {
         &self.ask
+    }
+
+    /// The policies that allowed it, by id.
+    pub fn because(&self) -> &[String] {
+        &self.because
     }
 }
 

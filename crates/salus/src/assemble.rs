@@ -6,11 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use access::{Access, Outlet};
+use anyhow::{Context as _, Result, anyhow, bail};
 use chart::Chart;
-use event::Clock;
+use event::{Act, Actor, Body, Clock, Event, Service, ServiceState, Subject};
 use flow::Flow;
-use guard::{Policies, Rota};
+use guard::{Policies, Rota, Standing, admit};
 use oversight::Oversight;
 use record::{Reader, Record, follow};
 use staff::Staff;
@@ -18,6 +19,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use web::{App, Rooms};
+use wire::audit::Site;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -48,10 +50,12 @@ impl House {
         let staff = Staff::open_with(&config.view("staff"), config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
         let oversight = Oversight::open(&config.view("oversight")).await?;
-        let readers: [Arc<dyn Reader>; 4] = [
+        let access = Access::open_with(&config.view("access"), config.access.clone()).await?;
+        let readers: [Arc<dyn Reader>; 5] = [
             oversight.reader(),
             staff.reader(),
             flow.reader(),
+            access.reader(),
             chart.reader(),
         ];
         let stop = CancellationToken::new();
@@ -66,6 +70,7 @@ impl House {
             staff,
             flow,
             oversight,
+            access,
             policies,
             rota,
             clock: Arc::clone(&clock),
@@ -79,6 +84,39 @@ impl House {
             stop,
             tasks,
         })
+    }
+
+    /// Starts sending the audit trail on, if it has somewhere to go.
+    ///
+    /// # Errors
+    /// What is wrong with `[audit.export]` or the files it names.
+    pub(crate) fn send_audit(&self) -> Result<()> {
+        let key = self.app.record.public_key();
+        let site = Site {
+            id: key.split('+').next().unwrap_or_default().to_owned(),
+            url: self.config.web.fhir_base.clone(),
+        };
+        let cursor = self.config.data.join("audit-export.json");
+        let with = (&self.app.access, site, Arc::clone(&self.clock));
+        let outlet = Outlet::open(self.config.audit.export.clone(), cursor, with);
+        if let Some(outlet) = outlet.map_err(|why| anyhow!(why))? {
+            let record = self.app.record.clone();
+            self.tasks.spawn(outlet.run(record, self.stop.clone()));
+        }
+        Ok(())
+    }
+
+    /// Seals that the server began or ended.
+    ///
+    /// # Errors
+    /// What keeps the record from sealing.
+    pub(crate) async fn note(&self, state: ServiceState) -> Result<()> {
+        let body = Body::Service(Service { state });
+        let event = Event::new(Actor::salus(), Act::Manage, Subject::Record, body);
+        let admitted = admit(event.into(), Standing::Salus, "");
+        let admitted = admitted.map_err(|refused| anyhow!(refused.words))?;
+        self.app.record.admit(vec![admitted]).await?;
+        Ok(())
     }
 
     /// Stops the readers, seals what was accepted and publishes.

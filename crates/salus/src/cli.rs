@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::export::DateRule;
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 all is well; 1 something was found or refused (the output says what); \
 2 the command could not run (the message says what to do).";
@@ -52,6 +54,15 @@ Examples:
   salus demo --speed 0               the opening census only, then quiet
 Everything goes through the real doors: HL7 v2 over MLLP, FHIR over HTTPS.")]
     Demo(Demo),
+    /// Take charts out, de-identified: FHIR NDJSON, one file a type, with a report.
+    #[command(after_help = "\
+Examples:
+  salus export --deidentify --to out --reason 'registry 2026-14, approved by the ethics board'
+  salus export --deidentify --to out --reason 'quality review' --dates year
+  salus export --deidentify --to out --reason 'follow-up' --secret project.key
+Every chart is a decision of its own, sealed with the reason. What still holds a known identifier
+does not leave; the report counts it. Works beside a running server and without one.")]
+    Export(Export),
     /// Bring in files: FHIR JSON, NDJSON, HL7 v2; also .gz.
     #[command(after_help = "\
 Examples:
@@ -134,6 +145,26 @@ pub(crate) struct Demo {
     /// Hospital minutes in one of yours; 0: only the opening census.
     #[arg(long, default_value_t = 10.0)]
     pub(crate) speed: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Take out who it is about; there is no export without this.
+    #[arg(long)]
+    pub(crate) deidentify: bool,
+    /// A new or empty folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: PathBuf,
+    /// Why; it is sealed with each decision.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// What becomes of dates.
+    #[arg(long, value_enum, default_value_t = DateRule::Shift)]
+    pub(crate) dates: DateRule,
+    /// A file of 16 random bytes or more: exports under the same secret give the same pseudonyms.
+    /// Without it each export has a secret of its own, which nobody keeps.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

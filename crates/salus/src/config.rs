@@ -30,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) record: RecordConfig,
     pub(crate) chart: ChartConfig,
     pub(crate) staff: staff::Limits,
+    pub(crate) access: access::Limits,
+    pub(crate) audit: Audit,
 }
 
 impl Default for Config {
@@ -45,8 +47,17 @@ impl Default for Config {
             record: RecordConfig::default(),
             chart: ChartConfig::default(),
             staff: staff::Limits::default(),
+            access: access::Limits::default(),
+            audit: Audit::default(),
         }
     }
+}
+
+/// What becomes of the audit trail beside the record.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Audit {
+    pub(crate) export: access::OutletConfig,
 }
 
 /// Where console and FHIR are served.

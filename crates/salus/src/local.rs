@@ -22,6 +22,7 @@ use web::{Ended, Leaver};
 use crate::assemble::House;
 use crate::cli::View;
 use crate::config::Config;
+use crate::export::{ExportPart, Exported};
 use crate::operations::{Kind, Taken};
 use crate::policies::{Applied, Explained, Replayed, explain};
 
@@ -119,6 +120,14 @@ impl Operator {
         }
     }
 
+    /// One part of a de-identified export.
+    pub(crate) async fn export(&self, part: &ExportPart) -> Result<Exported> {
+        match self {
+            Operator::Here(house) => house.export(part).await,
+            Operator::There(socket) => call(socket, "/export", &serde_json::to_vec(part)?).await,
+        }
+    }
+
     /// Starts to fold a view again.
     pub(crate) async fn refold(&self, view: View) -> Result<u64> {
         match self {
@@ -195,6 +204,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/client", post(add_client))
         .route("/leavers", post(leavers))
         .route("/take", post(take))
+        .route("/export", post(export))
         .route("/refold", post(refold))
         .route("/progress", get(progress).post(progress))
         .route("/policy/explain", post(explain_one))
@@ -214,6 +224,10 @@ async fn leavers(State(house): State<Arc<House>>, Json(list): Json<Leavers>) -> 
 
 async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: Bytes) -> Response {
     answer(house.take(part.kind, &part.feed, bytes.to_vec()).await)
+}
+
+async fn export(State(house): State<Arc<House>>, Json(part): Json<ExportPart>) -> Response {
+    answer(house.export(&part).await)
 }
 
 async fn refold(State(house): State<Arc<House>>, Query(which): Query<Which>) -> Response {

@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod export;
 mod files;
 mod local;
 mod operations;

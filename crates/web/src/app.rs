@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use access::Access;
 use chart::{Chart, ChartError};
 use event::{Clock, Role, Time};
 use flow::Flow;
@@ -14,6 +15,7 @@ use crate::oidc::{Oidc, Provider};
 use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::session::Sessions;
 use crate::setup::Setup;
+use crate::taking;
 
 /// Everything a page or an API may use.
 pub struct App {
@@ -27,6 +29,8 @@ pub struct App {
     pub flow: Flow,
     /// Broken glass and its reviews, the policies that were sealed.
     pub oversight: Oversight,
+    /// Who looked at whom.
+    pub access: Access,
     /// Who may do what.
     pub policies: Arc<Policies>,
     /// Who is on duty when.
@@ -53,6 +57,8 @@ pub struct Rooms {
     pub flow: Flow,
     /// Broken glass and its reviews, the policies that were sealed.
     pub oversight: Oversight,
+    /// Who looked at whom.
+    pub access: Access,
     /// Who may do what.
     pub policies: Arc<Policies>,
     /// Who is on duty when.
@@ -71,6 +77,7 @@ impl App {
             staff: rooms.staff,
             flow: rooms.flow,
             oversight: rooms.oversight,
+            access: rooms.access,
             policies: rooms.policies,
             rota: rooms.rota,
             clock: rooms.clock,
@@ -91,6 +98,7 @@ impl App {
     pub async fn decide(&self, mut ask: Ask) -> Result<Decision, ChartError> {
         self.complete(&mut ask.identity);
         let facts = self.facts(&ask).await?;
+        let facts = taking::counted(self, facts, (&ask.identity, ask.act, &ask.subject));
         Ok(self.policies.decide(ask, &facts))
     }
 

@@ -17,6 +17,7 @@ mod people;
 mod router;
 mod session;
 mod setup;
+mod taking;
 
 pub use app::{App, Rooms, Settings};
 pub use leave::{Ended, Leaver};

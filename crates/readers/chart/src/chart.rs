@@ -162,6 +162,11 @@ impl Chart {
         Ok((survivor != patient).then(|| survivor.to_owned()))
     }
 
+    /// The patient and everybody merged into them, by id; the survivor first.
+    pub fn family(&self, patient: &str) -> Vec<String> {
+        self.folder.known().aliases.family(patient)
+    }
+
     /// SHA-256 over all tables in a fixed order; equal states have equal digests.
     ///
     /// # Errors

@@ -73,7 +73,10 @@ pub(crate) enum Reach {
 
 impl Scope {
     pub(crate) fn of(ask: &Ask, aliases: &Aliases) -> Scope {
-        let looks = matches!(ask.act, Act::Read | Act::Search | Act::History);
+        let looks = matches!(
+            ask.act,
+            Act::Read | Act::Search | Act::History | Act::Export
+        );
         let client = ask.identity.role() == Role::Client;
         let reach = match &ask.subject {
             _ if !looks => Reach::Nothing,

@@ -5,6 +5,7 @@ mod client;
 mod config;
 mod demo;
 mod doctor;
+mod export;
 mod import;
 mod people;
 mod policy;
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Config(command) => config::run(&config, &command, format)?,
         Command::Demo(args) => demo::run(config, &args, format).await?,
         Command::Doctor => doctor::run(&config, format).await?,
+        Command::Export(args) => export::run(config, &args, format).await?,
         Command::Import(args) => import::run(config, &args, format).await?,
         Command::People(command) => people::run(config, command, format).await?,
         Command::Policy(command) => policy::run(config, command, format).await?,

@@ -7,6 +7,7 @@
 )]
 
 mod commands;
+mod export;
 mod kill;
 mod people;
 mod policy;

@@ -1,5 +1,6 @@
 //! Pages for people. Each answers one question in its heading, and says how old its answer is.
 
+pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod flow;
 pub(crate) mod glass;
@@ -52,6 +53,14 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
             "/access/reviews/{index}",
             get(reviews::one).post(reviews::close),
         )
+        .route("/access", get(access::show))
+        .route("/access/letter", get(access::letter::show))
+        .route("/access/print", get(access::print::show))
+        .route(
+            "/access/exports",
+            get(access::exports::show).post(access::exports::ask),
+        )
+        .route("/access/exports/{index}", post(access::exports::answer))
         .route("/record", get(record::show))
         .route("/record/check", get(record::check))
         .route("/record/checkpoint", get(record::checkpoint))

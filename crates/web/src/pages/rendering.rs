@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 41] = [
+const ROUTES: [&str; 46] = [
     "/",
     "/now",
     "/sign-in",
@@ -45,6 +45,11 @@ const ROUTES: [&str; 41] = [
     "/access/reviews",
     "/access/reviews/*",
     "/account/step-up",
+    "/access",
+    "/access/letter",
+    "/access/print",
+    "/access/exports",
+    "/access/exports/*",
     "/record",
     "/record/check",
     "/record/checkpoint",
@@ -229,7 +234,9 @@ fn page<P: Samples>(name: &str) {
 
 #[test]
 fn every_page_renders_lawfully_with_every_sample() {
-    use crate::pages::{account, flow, glass, now, patients, problem, record, reviews, settings};
+    use crate::pages::{
+        access, account, flow, glass, now, patients, problem, record, reviews, settings,
+    };
     page::<account::view::SetupPage>("setup");
     page::<account::view::SignInPage>("sign-in");
     page::<account::view::AgainPage>("again");
@@ -249,6 +256,10 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<record::view::EventPage>("event");
     page::<flow::view::FlowPage>("flow");
     page::<flow::view::MessagePage>("message");
+    page::<access::view::AccessPage>("access");
+    page::<access::letter::LetterPage>("access-letter");
+    page::<access::print::PrintPage>("access-print");
+    page::<access::exports::ExportsPage>("access-exports");
     page::<settings::view::PeoplePage>("people");
     page::<problem::ProblemPage>("problem");
 }

@@ -60,6 +60,18 @@ impl Shell {
     pub(crate) fn administers(&self) -> bool {
         self.who.as_ref().is_some_and(|who| who.administers)
     }
+
+    /// The items of the bar that are for this person.
+    pub(crate) fn bar(&self) -> Vec<(Here, &'static str, &'static str)> {
+        let who = self.who.as_ref();
+        let offered = |here: Here| match here {
+            Here::Access => who.is_some_and(|who| who.oversees),
+            Here::Settings => who.is_some_and(|who| who.administers),
+            _ => true,
+        };
+        let items = Here::BAR.into_iter();
+        items.filter(|(here, ..)| offered(*here)).collect()
+    }
 }
 
 /// The items of the bar.
@@ -67,6 +79,7 @@ impl Shell {
 pub(crate) enum Here {
     Now,
     Patients,
+    Access,
     Record,
     Flow,
     Settings,
@@ -75,9 +88,10 @@ pub(crate) enum Here {
 
 impl Here {
     /// The items in order, with where they lead.
-    pub(crate) const BAR: [(Here, &'static str, &'static str); 5] = [
+    pub(crate) const BAR: [(Here, &'static str, &'static str); 6] = [
         (Here::Now, "Now", "/now"),
         (Here::Patients, "Patients", "/patients"),
+        (Here::Access, "Access", "/access"),
         (Here::Record, "Record", "/record"),
         (Here::Flow, "Flow", "/flow"),
         (Here::Settings, "Settings", "/settings/people"),
@@ -90,6 +104,7 @@ pub(crate) struct Who {
     pub name: String,
     pub role: &'static str,
     pub administers: bool,
+    pub oversees: bool,
     pub csrf: String,
 }
 
@@ -230,6 +245,7 @@ pub(crate) mod samples {
                 name: "Anna Keller".into(),
                 role: "nurse",
                 administers: false,
+                oversees: false,
                 csrf: "q0aZ7sampletoken".into(),
             }),
             fresh: Some(Fresh {
@@ -251,6 +267,7 @@ pub(crate) mod samples {
             name: "Tomás <Órtiz>".into(),
             role: "administrator",
             administers: true,
+            oversees: true,
             csrf: "q0aZ7sampletoken".into(),
         });
         shell

@@ -14,13 +14,13 @@ use event::{Act, Role, Subject, Time};
 use guard::{Ask, Decision, Identity, Obligation};
 use record::{Permit, Witnessed};
 
-use crate::App;
 use crate::caller::Caller;
 use crate::error::{Problem, WayIn, broken};
 use crate::pages::account::seals::misused;
 use crate::pages::shell::{Fresh, Here, Lasting, Shell, Who};
 use crate::pages::words::{self, Eye, Stamp};
 use crate::session::{Found, Level, Session, Touch, same};
+use crate::{App, taking};
 
 /// The header of a page that fetches itself again.
 pub(crate) const LIVE: &str = "salus-live";
@@ -149,7 +149,11 @@ impl Visit {
     /// What the guard says, sealed: a permit or the refusal.
     pub(crate) async fn witness(&self, ask: Ask) -> Result<Witnessed, Problem> {
         let decision = self.decide(ask).await?;
-        Ok(self.app.record.witness(decision).await?)
+        let witnessed = self.app.record.witness(decision).await?;
+        if let Witnessed::Allowed(permit) = &witnessed {
+            taking::opened(&self.app, permit.ask());
+        }
+        Ok(witnessed)
     }
 
     /// The permit, or the refusal of `what` as the problem to show.
@@ -216,6 +220,7 @@ pub(crate) fn who(identity: &Identity, csrf: String) -> Who {
         name: identity.actor.name.clone(),
         role: words::role(identity.role()),
         administers: identity.role() == Role::Administrator,
+        oversees: matches!(identity.role(), Role::Administrator | Role::PrivacyOfficer),
         csrf,
     }
 }

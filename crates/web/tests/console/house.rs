@@ -71,6 +71,9 @@ impl House {
                 .await
                 .unwrap(),
             rota: guard::Rota::parse(ROTA).unwrap(),
+            access: access::Access::open(&views.join("access.db"))
+                .await
+                .unwrap(),
             policies: Arc::new(Policies::built_in().unwrap()),
             clock: clock.clone(),
             record,
@@ -81,6 +84,7 @@ impl House {
             rooms.staff.reader(),
             rooms.flow.reader(),
             rooms.oversight.reader(),
+            rooms.access.reader(),
         ] {
             follow(&rooms.record, reader, &stop);
         }
@@ -120,6 +124,10 @@ impl House {
         assert!(self.app.flow.caught_up(size, wait).await, "flow is late");
         let seen = self.app.oversight.caught_up(size, wait).await;
         assert!(seen, "oversight is late");
+        assert!(
+            self.app.access.caught_up(size, wait).await,
+            "access is late"
+        );
     }
 
     pub(crate) async fn person(&self, id: &str, role: Role, wards: &[&str]) {

@@ -1,5 +1,6 @@
 //! The console over a real record and real readers.
 
+mod access;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]

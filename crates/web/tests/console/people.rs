@@ -467,7 +467,7 @@ async fn every_form_needs_the_sessions_token_and_its_own_site() {
 }
 
 /// Every form of somebody who is signed in; a test reads the sources for more.
-const FORMS: [&str; 19] = [
+const FORMS: [&str; 21] = [
     "/sign-out",
     "/account/app",
     "/account/app/remove",
@@ -479,6 +479,8 @@ const FORMS: [&str; 19] = [
     "/account/sessions/end-all",
     "/account/step-up",
     "/account/step-up/passkey",
+    "/access/exports",
+    "/access/exports/*",
     "/access/reviews/*",
     "/flow/*",
     "/glass/*/end",

@@ -114,6 +114,10 @@ impl House {
     }
 
     pub(crate) async fn with(settings: Settings) -> House {
+        House::of(settings, access::Ceilings::default()).await
+    }
+
+    pub(crate) async fn of(settings: Settings, ceilings: access::Ceilings) -> House {
         let data = tempfile::tempdir().unwrap();
         let clock = Arc::new(Ticks(AtomicI64::new(1_700_000_000_000)));
         let record = record::Record::open(
@@ -130,8 +134,20 @@ impl House {
         let oversight = oversight::Oversight::open(&views.join("oversight.db"))
             .await
             .unwrap();
+        let limits = access::Limits {
+            ceilings,
+            ..access::Limits::default()
+        };
+        let access = access::Access::open_with(&views.join("access.db"), limits)
+            .await
+            .unwrap();
         let stop = CancellationToken::new();
-        for reader in [chart.reader(), staff.reader(), oversight.reader()] {
+        for reader in [
+            chart.reader(),
+            staff.reader(),
+            oversight.reader(),
+            access.reader(),
+        ] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));
         }
         let rooms = Rooms {
@@ -141,6 +157,7 @@ impl House {
             flow,
             oversight,
             rota: guard::Rota::default(),
+            access,
             policies: Arc::new(guard::Policies::built_in().unwrap()),
             clock,
         };

@@ -16,7 +16,7 @@ use super::fault::Fault;
 use super::query;
 use super::recent::{Concern, Recent};
 use super::route::Target;
-use crate::App;
+use crate::{App, taking};
 
 /// Bodies larger than this, in bytes, are read on a thread of their own.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -142,7 +142,10 @@ impl Door {
     ) -> Result<Permit, Fault> {
         let decision = self.decide(who, question).await?;
         match self.app.record.witness(decision).await? {
-            Witnessed::Allowed(permit) => Ok(permit),
+            Witnessed::Allowed(permit) => {
+                taking::opened(&self.app, permit.ask());
+                Ok(permit)
+            }
             Witnessed::Refused(_, decision) => Err(match (who.role(), target) {
                 (Role::Client | Role::Operator, _) | (_, None) => {
                     Fault::forbidden(decision.words())

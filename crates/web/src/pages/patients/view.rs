@@ -116,6 +116,11 @@ pub(crate) struct ChartPage {
 }
 
 impl ChartPage {
+    /// What stands on every printed sheet, so that it can be told who printed it.
+    fn mark(&self) -> String {
+        crate::pages::access::print::mark(self.decision)
+    }
+
     /// `3 older reports are`; empty if none is left out.
     fn older(&self) -> String {
         match self.older_reports {

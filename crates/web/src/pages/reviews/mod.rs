@@ -26,7 +26,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     let closed = closed.map_err(|why| broken(&why))?;
     let (tone, answer) = answer(&visit, &waiting);
     let view = ReviewsPage {
-        shell: visit.shell("Reviews", Here::Nowhere),
+        shell: visit.shell("Reviews", Here::Access),
         tone,
         answer,
         waiting: waiting.iter().map(|one| view::row(&visit, one)).collect(),
@@ -83,7 +83,7 @@ async fn review_page(
     let opened = visit.app.oversight.opened(glass.index).await;
     let opened = opened.map_err(|why| broken(&why))?;
     Ok(ReviewPage {
-        shell: visit.shell("Review", Here::Nowhere),
+        shell: visit.shell("Review", Here::Access),
         glass: view::row(visit, glass),
         opened: opened.iter().map(|one| view::opened(visit, one)).collect(),
         closed: glass.review.as_ref().map(|one| view::closed(visit, one)),

@@ -152,14 +152,14 @@ impl crate::pages::Samples for ReviewsPage {
         use crate::pages::shell::{Here, samples::shell};
         vec![
             ReviewsPage {
-                shell: shell("Reviews", Here::Nowhere),
+                shell: shell("Reviews", Here::Access),
                 tone: Tone::Bad,
                 answer: "1 waits for a review, the oldest for 4 days.".into(),
                 waiting: vec![samples::glass()],
                 closed: vec![samples::closed_row()],
             },
             ReviewsPage {
-                shell: shell("Reviews", Here::Nowhere),
+                shell: shell("Reviews", Here::Access),
                 tone: Tone::Good,
                 answer: "No broken glass waits for a review.".into(),
                 waiting: Vec::new(),
@@ -222,7 +222,7 @@ mod samples {
             detail: "Observation/<x>".into(),
         };
         ReviewPage {
-            shell: shell("Review", Here::Nowhere),
+            shell: shell("Review", Here::Access),
             glass: glass(),
             opened: if open { Vec::new() } else { vec![opened] },
             closed: (!open).then_some(closed),
