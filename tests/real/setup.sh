@@ -48,8 +48,8 @@ if [ ! -e "$stamp" ]; then
     else
         echo "aics-tlog needs Python 3.12 or newer: the log is checked with golang.org/x/mod alone"
     fi
-    echo "installing fhir-kit-client and fhirclient"
-    npm install --silent --no-audit --no-fund --prefix "$home/npm" fhir-kit-client@2.0.3 fhirclient@2.6.3
+    echo "installing fhir-kit-client, fhirclient and oidc-provider"
+    npm install --silent --no-audit --no-fund --prefix "$home/npm" fhir-kit-client@2.0.3 fhirclient@2.6.3 oidc-provider@9.13.3
 fi
 
 if [ "$here/verifylog/main.go" -nt "$home/verifylog" ]; then

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Act, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PolicyChange, Role,
-    Service, Shown, Subject, Token,
+    Act, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PersonChange,
+    PolicyChange, Role, Service, Session, Shown, Subject, Token,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -31,6 +31,8 @@ pub enum Body {
     Message(Message),
     /// The record was opened: always its first event, so that index 0 is never a version.
     Opened(Opened),
+    /// What a person proves themselves with changed, or they left.
+    Person(PersonChange),
     /// The policies were changed.
     PolicyChange(PolicyChange),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
@@ -193,17 +195,6 @@ pub struct Account {
     /// A client: what it may do, as SMART v2 `system/Type.cruds` scopes.
     #[serde(default)]
     pub scopes: Vec<String>,
-}
-
-/// A sign-in or sign-out, or an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// The account that was named.
-    pub account: String,
-    /// Whether it worked.
-    pub ok: bool,
-    /// Why not, or from where.
-    pub note: String,
 }
 
 /// A merge taken back: the two are separate patients again.

@@ -171,6 +171,7 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
         | Body::Keys(_)
         | Body::Message(_)
         | Body::Opened(_)
+        | Body::Person(_)
         | Body::PolicyChange(_)
         | Body::Service(_)
         | Body::Session(_)

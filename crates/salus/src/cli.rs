@@ -98,6 +98,9 @@ patient. Works beside a running server and without one.")]
     /// The keys of the record: look, rotate, keep the root key with several people, put it back.
     #[command(subcommand)]
     Keys(Keys),
+    /// People with an account.
+    #[command(subcommand)]
+    People(People),
     /// Drop a view and fold it again from the record.
     #[command(after_help = "\
 Example:
@@ -211,6 +214,21 @@ Works beside a running server and without one.")]
     Remove {
         /// Its short name.
         id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum People {
+    /// End the access of everybody on a list of leavers.
+    #[command(after_help = "\
+Example:
+  salus people leavers left-today.csv
+The file is CSV with a head: the columns `account` and, if it is known, `left` (RFC 3339, such as
+2026-11-26T12:00:00+01:00). Works beside a running server, where sessions end at once, and without
+one. Exit code 1: somebody on the list has no account here.")]
+    Leavers {
+        /// The list.
+        file: PathBuf,
     },
 }
 

@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
+use web::{Ended, Leaver};
 
 use crate::assemble::House;
 use crate::cli::View;
@@ -39,6 +40,14 @@ pub(crate) struct NewClient {
     /// What more than a token it has.
     #[serde(default)]
     pub(crate) app: Option<App>,
+}
+
+/// People whose access ends.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Leavers {
+    /// Who says so, for the record.
+    pub(crate) source: String,
+    pub(crate) people: Vec<Leaver>,
 }
 
 /// What a part of a file is.
@@ -105,6 +114,14 @@ impl Operator {
                 )
                 .await
             }
+        }
+    }
+
+    /// Ends the access of people on a list called `source`.
+    pub(crate) async fn leavers(&self, list: &Leavers) -> Result<Vec<(String, Ended)>> {
+        match self {
+            Operator::Here(house) => house.end_leavers(list).await,
+            Operator::There(socket) => call(socket, "/leavers", &serde_json::to_vec(list)?).await,
         }
     }
 
@@ -221,6 +238,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/erase", post(erase))
         .route("/keys/rotate", post(rotate))
         .route("/keys/escrow", post(escrow))
+        .route("/leavers", post(leavers))
         .route("/take", post(take))
         .route("/export", post(export))
         .route("/refold", post(refold))
@@ -246,6 +264,10 @@ async fn rotate(State(house): State<Arc<House>>, Json(which): Json<WhichKeys>) -
 
 async fn escrow(State(house): State<Arc<House>>, Json(of): Json<Shares>) -> Response {
     answer(house.escrow(of).await)
+}
+
+async fn leavers(State(house): State<Arc<House>>, Json(list): Json<Leavers>) -> Response {
+    answer(house.end_leavers(&list).await)
 }
 
 async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: Bytes) -> Response {

@@ -9,11 +9,12 @@ use event::{Account, AccountChange, Act, Actor, ActorKind, AppChange, Body, Even
 use guard::{Ask, Facts, Identity, Standing, admit};
 use inlets::mllp::{Feed, FeedConfig, receive};
 use serde::{Deserialize, Serialize};
+use web::Ended;
 use web::api::fhir::Importer;
 
 use crate::assemble::House;
 use crate::cli::View;
-use crate::local::NewClient;
+use crate::local::{Leavers, NewClient};
 use crate::registration;
 
 /// How long an operation waits for the views to know of it.
@@ -81,7 +82,10 @@ impl House {
             bail!("`{id}` is a person's sign-in name; choose another");
         }
         let scopes = new.scopes.clone().unwrap_or_default();
-        registration::check(new.app.as_ref(), &scopes)?;
+        let spoken = scopes
+            .iter()
+            .filter(|scope| *scope != web::api::scim::SCOPE);
+        registration::check(new.app.as_ref(), &spoken.cloned().collect::<Vec<_>>())?;
         let mut random = [0; 32];
         SystemRandom::new()
             .fill(&mut random)
@@ -171,6 +175,21 @@ impl House {
             bail!("the account is sealed, but the view of accounts has not caught up yet");
         }
         Ok(())
+    }
+
+    /// Ends the access of everybody on a list; says of each what became of it.
+    pub(crate) async fn end_leavers(&self, list: &Leavers) -> Result<Vec<(String, Ended)>> {
+        let app = &self.app;
+        app.staff.caught_up(app.record.size(), SETTLE).await;
+        let mut done = Vec::new();
+        for leaver in &list.people {
+            let ended = app
+                .end_access(leaver, &list.source, &operator().actor)
+                .await;
+            let ended = ended.map_err(|why| anyhow::anyhow!("`{}`: {why}", leaver.account))?;
+            done.push((leaver.account.clone(), ended));
+        }
+        Ok(done)
     }
 
     /// Takes one part of a file.

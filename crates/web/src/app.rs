@@ -13,6 +13,9 @@ use staff::Staff;
 use tokens::Tokens;
 
 use crate::api::smart::{Keys, Launches, Signer};
+use crate::challenge::Challenges;
+use crate::oidc::{Oidc, Provider};
+use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::session::Sessions;
 use crate::setup::Setup;
 use crate::taking;
@@ -46,6 +49,8 @@ pub struct App {
     pub(crate) launches: Launches,
     pub(crate) sessions: Sessions,
     pub(crate) setup: Setup,
+    pub(crate) challenges: Challenges,
+    pub(crate) provider: Provider,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -95,6 +100,8 @@ impl App {
             settings,
             sessions,
             setup: Setup::default(),
+            challenges: Challenges::new(),
+            provider: Provider::default(),
         }
     }
 }
@@ -207,10 +214,16 @@ pub struct Settings {
     pub page_size_max: usize,
     /// How long a read waits for the chart to catch up with what the same door sealed before.
     pub chart_wait_ms: u64,
-    /// A session ends after this long without a request.
-    pub session_idle_ms: i64,
+    /// Whether people need a second factor, or a password alone will do.
+    pub second_factor: SecondFactor,
+    /// A session pauses after this long without a request, by role.
+    pub session_idle_ms: IdleMs,
     /// A session ends this long after it began, whatever happens.
     pub session_total_ms: i64,
+    /// What a session is bound to besides its browser.
+    pub session_binding: Binding,
+    /// How long a proof of who somebody is counts for dangerous acts.
+    pub step_up_ms: i64,
     /// The most sessions at a time; the one idle longest makes room.
     pub sessions_max: usize,
     /// How long an access token is good, from a minute to an hour.
@@ -247,6 +260,8 @@ pub struct Settings {
     pub review_late_ms: i64,
     /// The most reviewed glass that a page lists, the newest.
     pub reviewed_shown_max: u32,
+    /// The hospital's own sign-on.
+    pub oidc: Oidc,
 }
 
 impl Default for Settings {
@@ -262,8 +277,11 @@ impl Default for Settings {
             page_size: 50,
             page_size_max: 1_000,
             chart_wait_ms: 2_000,
-            session_idle_ms: 15 * MINUTE,
+            second_factor: SecondFactor::Required,
+            session_idle_ms: IdleMs::default(),
             session_total_ms: 12 * 60 * MINUTE,
+            session_binding: Binding::Network,
+            step_up_ms: 5 * MINUTE,
             sessions_max: 10_000,
             access_token_ms: 5 * MINUTE,
             refresh_token_ms: 90 * 24 * 60 * MINUTE,
@@ -282,6 +300,7 @@ impl Default for Settings {
             glass_ms: 15 * MINUTE,
             review_late_ms: 72 * 60 * MINUTE,
             reviewed_shown_max: 50,
+            oidc: Oidc::default(),
         }
     }
 }

@@ -37,6 +37,7 @@ const READY_BEHIND_MAX: u64 = 50_000;
 /// Every HTTP surface of Salus.
 pub fn router(app: Arc<App>) -> Router {
     let systems = api::fhir::mounted("/fhir");
+    let directory = api::scim::mounted("/scim/v2");
     let people = pages::router(&app).layer(middleware::from_fn(page_headers));
     Router::new()
         .route("/healthz", get(async || "alive\n"))
@@ -47,6 +48,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/favicon.ico", get(mark))
         .merge(systems)
         .merge(api::smart::systems(&app))
+        .merge(directory)
         .merge(people)
         .layer(middleware::from_fn(headers))
         .with_state(app)

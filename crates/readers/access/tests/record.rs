@@ -430,11 +430,8 @@ async fn sign_ins_stand_under_the_name_that_was_tried() {
         name: "mallory".into(),
         role: Role::Salus,
     };
-    let body = Body::Session(Session {
-        account: "mallory".into(),
-        ok: false,
-        note: "wrong name or password, from 10.0.0.7".into(),
-    });
+    let note = "wrong name or password, from 10.0.0.7";
+    let body = Body::Session(Session::of("mallory", note));
     let subject = Subject::Account("mallory".into());
     house
         .seal(vec![Event::new(tried, Act::SignIn, subject, body)])

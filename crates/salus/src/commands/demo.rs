@@ -13,6 +13,7 @@ use event::{Account, Clock as _, Role};
 use inlets::mllp::FeedConfig;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+use web::SecondFactor;
 
 use crate::cli::{Demo, Format};
 use crate::clock::SystemClock;
@@ -54,6 +55,8 @@ pub(crate) async fn run(mut config: Config, args: &Demo, format: Format) -> Resu
     overrides(&mut config, &args.serve);
     config.mllp.feeds = Hospital::feeds().iter().map(feed).collect();
     config.record.origin = "demo.salus.invalid/record".into();
+    // Nobody who looks at a hospital that does not exist should need a phone for it.
+    config.web.second_factor = SecondFactor::Optional;
     let fresh = !config.data.join("journal.db").exists();
     let mut server = Server::start(config).await?;
     let hospital = Hospital::new(args.seed, SystemClock.now());
@@ -260,6 +263,10 @@ fn words(server: &Server, sign_ins: &[SignIn], args: &Demo) -> String {
             one.role.word()
         ));
     }
+    out.push_str(
+        "\nHere a password alone will do; in a hospital a second factor is needed. Click on your name to\n\
+         add a passkey (at https://localhost, not 127.0.0.1) or an authenticator app, and try them.\n",
+    );
     out.push_str(&format!(
         "\nLook at\n  \
          Patients  as the nurse: your ward, a chart, the mark that says each value is unaltered;\n            \

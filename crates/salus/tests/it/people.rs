@@ -73,3 +73,20 @@ fn every_page_works_in_a_browser() {
     assert!(output.status.success(), "{said}\n{why}");
     assert!(server.stop().success());
 }
+
+#[test]
+fn people_sign_in_with_passkeys_and_through_a_real_provider_and_leave() {
+    let home = installed();
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(home.join("venv/bin/python"))
+        .arg(scripts().join("people.py"))
+        .env("SALUS_BIN", env!("CARGO_BIN_EXE_salus"))
+        .env("SALUS_SHOTS", folder.path())
+        .output()
+        .unwrap();
+    let (said, why) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{said}\n{why}");
+}

@@ -192,6 +192,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         | Body::Erased(_)
         | Body::Keys(_)
         | Body::Opened(_)
+        | Body::Person(_)
         | Body::PolicyChange(_)
         | Body::Service(_)
         | Body::Session(_)

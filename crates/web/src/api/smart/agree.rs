@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::response::Response;
 use event::{Act, Agreed, Leave, Token};
 use tokens::Sort;
@@ -18,6 +18,7 @@ use super::scope::{has, needs_patient, told};
 use super::view::{AgreePage, Wish};
 use crate::App;
 use crate::api::fhir::query;
+use crate::caller::Caller;
 use crate::error::Problem;
 use crate::pages::patients::census::Typed;
 use crate::pages::shell::Here;
@@ -200,7 +201,7 @@ async fn give(
         client: asked.client.clone(),
         account: Some(visit.identity.actor.id.clone()),
         patient,
-        session: online.then(|| app.sessions.key(headers)).flatten(),
+        session: online.then(|| app.sessions.key(&Caller::of(headers, &Extensions::new()))).flatten(),
         certificate: None,
         scopes,
     };

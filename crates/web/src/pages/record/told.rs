@@ -1,6 +1,6 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
-use event::{Act, Actor, Body, Event, Glass, Role, Subject, Token};
+use event::{Act, Actor, Body, Event, Glass, PersonStep, Role, SessionStep, Subject, Token};
 
 use crate::pages::words;
 
@@ -42,11 +42,16 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Opened(_) => "the record was opened".to_owned(),
         Body::PolicyChange(_) => "policies changed".to_owned(),
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
+        Body::Person(change) => step(&change.change).to_owned(),
         Body::Session(session) => {
-            let act = if event.act == Act::SignOut {
-                "sign-out"
-            } else {
-                "sign-in"
+            let act = match (event.act, session.step) {
+                (Act::SignOut, _) => "sign-out",
+                (_, SessionStep::Began) => "sign-in",
+                (_, SessionStep::Ended) => "session ended",
+                (_, SessionStep::Misused) => "session used from another device",
+                (_, SessionStep::Resumed) => "session resumed",
+                (_, SessionStep::SteppedUp) => "proof of who acts",
+                (_, SessionStep::TurnedAway) => "sign-in, not looked at",
             };
             if session.ok {
                 act.to_owned()
@@ -68,6 +73,20 @@ pub(crate) fn what(event: &Event) -> String {
         }
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
+    }
+}
+
+const fn step(change: &PersonStep) -> &'static str {
+    match change {
+        PersonStep::Linked { .. } => "account tied to single sign-on",
+        PersonStep::Left { .. } => "somebody left",
+        PersonStep::PasskeyAdded(_) => "passkey added",
+        PersonStep::PasskeyRemoved { .. } => "passkey removed",
+        PersonStep::Password { .. } => "password changed by its owner",
+        PersonStep::Recovery { .. } => "recovery codes made",
+        PersonStep::Reset => "second factors taken away",
+        PersonStep::Totp { secret: Some(_) } => "authenticator app set up",
+        PersonStep::Totp { secret: None } => "authenticator app removed",
     }
 }
 
