@@ -201,7 +201,9 @@ async fn give(
         client: asked.client.clone(),
         account: Some(visit.identity.actor.id.clone()),
         patient,
-        session: online.then(|| app.sessions.key(&Caller::of(headers, &Extensions::new()))).flatten(),
+        session: online
+            .then(|| app.sessions.key(&Caller::of(headers, &Extensions::new())))
+            .flatten(),
         certificate: None,
         scopes,
     };
