@@ -158,7 +158,7 @@ fn a_request_that_wants_to_be_two_is_one_or_none() {
         ("a sign", format!("Content-Length: +{all}\r\n")),
         (
             "a bare line feed",
-            format!("Content-Length: 5\nX: y\r\nTransfer-Encoding: chunked\r\n"),
+            "Content-Length: 5\nX: y\r\nTransfer-Encoding: chunked\r\n".to_owned(),
         ),
         (
             "a folded line",

@@ -219,6 +219,7 @@ async fn an_assertion_is_good_once() {
     );
 }
 
+#[expect(clippy::too_many_lines, reason = "one case after the other")]
 #[tokio::test]
 async fn forged_assertions_are_refused() {
     let house = House::open().await;
