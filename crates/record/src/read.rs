@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::door::{Inner, Record};
 use crate::journal::{Journal as _, Row, SqliteJournal};
 use crate::sealed::Outcome;
-use crate::vault::{CHECKPOINT, LocalVault, Vault};
+use crate::vault::{CHECKPOINT, LocalVault, Vault, get_grown};
 use crate::{Error, Sealed, keyfile};
 
 /// Rows that are decrypted on a thread of their own at a time.
@@ -265,8 +265,8 @@ async fn stored_hash(vault: &dyn Vault, stored: u64, size: u64) -> Outcome<Hash>
     let width = (there - tile * TILE_WIDTH as u64).min(TILE_WIDTH as u64) as usize;
     let path = seal::tile_path(tile_level, tile, width);
     let missing = || broken(format!("`vault/{path}` is missing or damaged"));
-    let bytes = vault
-        .get(&path)
+    // A checkpoint may be published between the look at the head and this one.
+    let bytes = get_grown(vault, &path)
         .await
         .map_err(broken)?
         .ok_or_else(missing)?;

@@ -35,3 +35,36 @@ pub trait Vault: Send + Sync + 'static {
     /// Removes an object; it need not be there.
     async fn discard(&self, path: &str) -> Result<(), VaultFault>;
 }
+
+/// How often a partial file may be replaced while it is looked for.
+const REPLACED_MAX: usize = 20;
+
+/// An object beside a server that may be replacing it. A partial file that is gone is found in what
+/// replaced it (C2SP tlog-tiles, partial tiles): the same, and more behind it.
+pub(crate) async fn get_grown(vault: &dyn Vault, path: &str) -> Result<Option<Bytes>, VaultFault> {
+    let found = vault.get(path).await?;
+    match path.rsplit_once(".p/") {
+        Some((whole, width)) if found.is_none() => {
+            grown(vault, whole, width.parse().unwrap_or_default()).await
+        }
+        _ => Ok(found),
+    }
+}
+
+async fn grown(vault: &dyn Vault, whole: &str, width: usize) -> Result<Option<Bytes>, VaultFault> {
+    // What was listed may be replaced before it is read; then what replaced it is listed.
+    for _ in 0..REPLACED_MAX {
+        if let Some(bytes) = vault.get(whole).await? {
+            return Ok(Some(bytes));
+        }
+        for path in vault.list(&format!("{whole}.p")).await? {
+            let wider = path.rsplit('/').next().and_then(|wider| wider.parse().ok());
+            if wider.is_some_and(|wider: usize| wider >= width)
+                && let Some(bytes) = vault.get(&path).await?
+            {
+                return Ok(Some(bytes));
+            }
+        }
+    }
+    Ok(None)
+}

@@ -2,7 +2,7 @@ use event::Body;
 use record::{Error, Record};
 use seal::{Entry, LogVerifier, Proof};
 
-use crate::house::{NOON, StillClock, config, fill, message, open, verified, write};
+use crate::house::{NOON, StillClock, config, data, fill, message, open, verified, write};
 
 #[tokio::test]
 async fn what_was_sealed_is_read_back_and_proved() {
@@ -206,4 +206,23 @@ async fn no_patient_data_lies_in_the_clear() {
             assert!(!found, "{}", path.display());
         }
     }
+}
+
+#[tokio::test]
+async fn a_proof_under_a_head_that_was_just_replaced_is_still_a_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = open(folder.path()).await;
+    fill(&record, 0, 9).await;
+    record.publish().await.unwrap();
+    let checkpoint = data(folder.path()).join("vault/checkpoint");
+    let old = std::fs::read(&checkpoint).unwrap();
+    fill(&record, 9, 300).await;
+    record.stop().await;
+    // As somebody sees it who read the head before the next one replaced its partial tiles.
+    std::fs::write(&checkpoint, &old).unwrap();
+    let proved = record::prove(&config(folder.path()), 3).await.unwrap();
+    let log = LogVerifier::new(&proved.public_key).unwrap();
+    let proof = Proof::from_text(&proved.proof).unwrap();
+    let entry = Entry::from_bytes(&proved.entry).unwrap();
+    assert_eq!(proof.verify(&entry.leaf(), &log).unwrap(), 10);
 }
