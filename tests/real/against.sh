@@ -41,5 +41,6 @@ server=""
 [ "$code" = 0 ] || { echo "failed: the server exited with $code after SIGTERM"; exit 1; }
 echo "ok the server exited with 0 after SIGTERM"
 
+"$here/audit.sh" "$salus"
 "$here/tls.sh" "$salus"
 "$here/softhsm.sh" "$salus"

@@ -1,6 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Act, Role, Subject};
+use crate::{
+    Act, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PolicyChange, Role, Service,
+    Shown, Subject,
+};
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -8,20 +11,34 @@ use crate::{Act, Role, Subject};
 pub enum Body {
     /// An account of a person or a client was added or changed.
     Account(AccountChange),
+    /// An account came to the most different patients it may see.
+    Ceiling(Ceiling),
     /// The guard was asked, and this is what it said.
     Decision(Decided),
     /// Patients were erased: their keys are gone, and their events stay as bytes that nothing opens.
     Erased(Erased),
     /// Something was done with the keys of the whole record.
     Keys(KeysChanged),
+    /// The glass was broken for a patient, or that was ended or reviewed.
+    Glass(Glass),
+    /// Another person said yes or no to an export.
+    ExportAnswered(ExportAnswered),
+    /// Somebody asks to take out data of many patients.
+    ExportAsked(ExportAsked),
     /// An HL7 v2 message; the raw bytes are the message as it stood between the frame's marks.
     Message(Message),
     /// The record was opened: always its first event, so that index 0 is never a version.
     Opened(Opened),
+    /// The policies were changed.
+    PolicyChange(PolicyChange),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
     Resource(Resource),
     /// Somebody signed in or out, or tried to.
     Session(Session),
+    /// The server began or ended.
+    Service(Service),
+    /// An answer about several patients showed these.
+    Shown(Shown),
     /// A merge of two patients was taken back.
     Unmerge(Unmerge),
     /// Bytes from a known sender that could not be understood. Kept all the same.
@@ -133,6 +150,12 @@ pub struct Decided {
     pub detail: String,
     /// Whether it was allowed.
     pub allowed: bool,
+    /// What had to be done for it to hold: `mask HIV PSY`, `step-up`, `notify ...`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub obligations: Vec<String>,
+    /// What it was made of; `None` on decisions from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub considered: Option<Box<Considered>>,
 }
 
 /// An account was added, changed or disabled.

@@ -3,17 +3,23 @@
 //! **Never**: I/O, a clock, randomness, a decision, a codec of somebody else's format.
 //! **Start here**: [`Event`], then [`Body`].
 
+mod access;
 mod actor;
 mod body;
+mod known;
+mod oversight;
 mod plaintext;
 mod subject;
 mod time;
 
+pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Shown};
 pub use actor::{Actor, ActorKind, Role};
 pub use body::{
     Account, AccountChange, Body, Decided, Erased, KeysChanged, Message, Opened, Resource, Session,
     Unmerge, Unread,
 };
+pub use known::{Consent, Considered, Facts, Relation, Taking};
+pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use plaintext::{Unreadable, decode, encode};
 pub use subject::{Act, Subject};
 pub use time::{Clock, Time};

@@ -4,12 +4,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Act {
+    /// Look into a chart in an emergency, without being connected with the patient.
+    BreakGlass,
+    /// Look at who looked: at a patient's chart, or what an account did.
+    Audit,
     /// Make a resource that was not there.
     Create,
     /// Mark a resource as no longer current.
     Delete,
     /// Erase a patient: shred the key that reads what was sealed of them.
     Erase,
+    /// Take charts out of the house as a file; ask for that, or agree to it.
+    Export,
     /// Read what a resource, a patient or a type has been.
     History,
     /// Add, change or disable an account, a client or a setting.
@@ -18,6 +24,8 @@ pub enum Act {
     Read,
     /// Look at the body of a message on the Flow page.
     ReadMessage,
+    /// Close what somebody did in an emergency, with a verdict.
+    Review,
     /// Ask which patients or resources there are.
     Search,
     /// Deliver a message.
@@ -36,13 +44,17 @@ impl Act {
     /// The act's one word, as policies and the record spell it.
     pub const fn word(self) -> &'static str {
         match self {
+            Act::BreakGlass => "break-glass",
+            Act::Audit => "audit",
             Act::Create => "create",
             Act::Delete => "delete",
             Act::Erase => "erase",
+            Act::Export => "export",
             Act::History => "history",
             Act::Manage => "manage",
             Act::Read => "read",
             Act::ReadMessage => "read-message",
+            Act::Review => "review",
             Act::Search => "search",
             Act::Send => "send",
             Act::SignIn => "sign-in",

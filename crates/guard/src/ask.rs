@@ -1,4 +1,6 @@
-use event::{Act, Actor, Decided, Role, Subject};
+use event::{Act, Actor, Considered, Decided, Facts, Role, Subject};
+
+use crate::Obligation;
 
 /// Who asks, with what the hospital knows of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +13,10 @@ pub struct Identity {
     pub practitioner: Option<String>,
     /// A client's SMART v2 scopes, for instance `system/Observation.rs`.
     pub scopes: Vec<String>,
+    /// Whether a second factor was shown within the last minutes.
+    pub stepped_up: bool,
+    /// Whether the person's rota has them on duty now; `None`: no rota is kept for them.
+    pub on_shift: Option<bool>,
 }
 
 impl Identity {
@@ -21,6 +27,8 @@ impl Identity {
             wards: Vec::new(),
             practitioner: None,
             scopes: Vec::new(),
+            stepped_up: false,
+            on_shift: None,
         }
     }
 
@@ -49,23 +57,6 @@ pub struct Ask {
     pub detail: String,
 }
 
-/// Why somebody is connected with a patient.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Relation {
-    /// The patient lies on, or is expected on, a ward the person works on (the ward's code).
-    Ward(String),
-    /// The person is named on a current encounter of the patient, as what: a code of HL7 v3
-    /// ParticipationType (`ATND`, `REF` ...) or a word.
-    CareTeam(String),
-}
-
-/// What the hospital knows that bears on an [`Ask`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// Every connection of the asker with the patient; empty: none, or the subject is no patient.
-    pub relations: Vec<Relation>,
-}
-
 /// What the guard said, and because of which policies.
 ///
 /// Refusal is an outcome with reasons, not an error.
@@ -75,6 +66,8 @@ pub struct Decision {
     pub(crate) allowed: bool,
     pub(crate) because: Vec<String>,
     pub(crate) words: Vec<String>,
+    pub(crate) obligations: Vec<Obligation>,
+    pub(crate) facts: Facts,
 }
 
 impl Decision {
@@ -99,6 +92,16 @@ impl Decision {
         &self.words
     }
 
+    /// What the hospital knew.
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// What must be done for the decision to hold.
+    pub fn obligations(&self) -> &[Obligation] {
+        &self.obligations
+    }
+
     /// The decision as the record keeps it.
     pub fn decided(&self) -> Decided {
         Decided {
@@ -108,6 +111,42 @@ impl Decision {
             reason: self.ask.reason.clone(),
             detail: self.ask.detail.clone(),
             allowed: self.allowed,
+            obligations: self.obligations.iter().map(ToString::to_string).collect(),
+            considered: Some(Box::new(self.considered())),
         }
     }
+
+    fn considered(&self) -> Considered {
+        let identity = &self.ask.identity;
+        Considered {
+            kinds: self.ask.kinds.clone(),
+            wards: identity.wards.clone(),
+            scopes: identity.scopes.clone(),
+            stepped_up: identity.stepped_up,
+            on_shift: identity.on_shift,
+            facts: self.facts.clone(),
+        }
+    }
+}
+
+/// The question behind a sealed decision, so that it can be decided again; `None`: it was sealed
+/// before what it was made of was kept.
+pub fn asked_again(actor: &Actor, decided: &Decided) -> Option<(Ask, Facts)> {
+    let considered = decided.considered.as_deref()?.clone();
+    let ask = Ask {
+        identity: Identity {
+            wards: considered.wards,
+            scopes: considered.scopes,
+            stepped_up: considered.stepped_up,
+            on_shift: considered.on_shift,
+            ..Identity::of(actor.clone())
+        },
+        act: decided.act,
+        subject: decided.subject.clone(),
+        kinds: considered.kinds,
+        purpose: decided.purpose.clone(),
+        reason: decided.reason.clone(),
+        detail: decided.detail.clone(),
+    };
+    Some((ask, considered.facts))
 }

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use cedar_policy::{
-    Policy, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
+    Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, ValidationWarning, Validator,
 };
 use miette::Diagnostic;
 use thiserror::Error;
 
+use crate::Obligation;
 use crate::words::unknown_blank;
 
 /// Why the policies cannot be used. Salus does not start on policies it cannot use.
@@ -49,18 +50,28 @@ pub(crate) fn bad_schema(why: String) -> PolicyError {
     Source("salus.cedarschema", "").at(1, why)
 }
 
+/// What the files hold.
+pub(crate) struct Loaded {
+    pub(crate) set: PolicySet,
+    /// Of the policies that say what goes with a permit.
+    pub(crate) obligations: HashMap<PolicyId, Obligation>,
+}
+
 /// Parses every file, names each policy by its `@id` and validates all of them strictly.
 pub(crate) fn policies(
     sources: &[(String, String)],
     schema: &Schema,
-) -> Result<PolicySet, PolicyError> {
-    let mut all = PolicySet::new();
+) -> Result<Loaded, PolicyError> {
+    let (mut all, mut obligations) = (PolicySet::new(), HashMap::new());
     let mut homes: HashMap<PolicyId, usize> = HashMap::new();
     for (place, (file, text)) in sources.iter().enumerate() {
         for policy in Source(file, text).parse()? {
             homes.insert(policy.id().clone(), place);
             let at = Source(file, text).line_of(&policy);
             let id = policy.id().clone();
+            if let Some(obligation) = Source(file, text).obligation(&policy)? {
+                obligations.insert(id.clone(), obligation);
+            }
             all.add(policy)
                 .map_err(|_| Source(file, text).twice(&id, at))?;
         }
@@ -72,7 +83,10 @@ pub(crate) fn policies(
         let (file, text) = homes.get(id).and_then(|&place| sources.get(place))?;
         Some(Source(file, text))
     })?;
-    Ok(all)
+    Ok(Loaded {
+        set: all,
+        obligations,
+    })
 }
 
 /// A file's name and text.
@@ -119,6 +133,25 @@ impl Source<'_> {
             return Err(self.with_help(line, why, help));
         }
         Ok(policy.new_id(PolicyId::new(id)))
+    }
+
+    /// What the policy says must go with a permit, if that is what it is for.
+    fn obligation(self, policy: &Policy) -> Result<Option<Obligation>, PolicyError> {
+        let Some(text) = policy.annotation("obligation") else {
+            return Ok(None);
+        };
+        let line = self.line_of(policy);
+        let Some(obligation) = Obligation::parse(text) else {
+            let why = format!("`@obligation` of policy `{}` is `{text}`", policy.id());
+            let help = "write `mask` with labels, `step-up`, or `notify` with a few words";
+            return Err(self.with_help(line, why, help));
+        };
+        if policy.effect() == Effect::Forbid {
+            let why = format!("policy `{}` forbids, and has an `@obligation`", policy.id());
+            let help = "what is forbidden has no obligations: write `permit` for when it applies";
+            return Err(self.with_help(line, why, help));
+        }
+        Ok(Some(obligation))
     }
 
     fn unlabelled(self, name: &str, line: usize) -> PolicyError {

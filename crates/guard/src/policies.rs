@@ -1,37 +1,39 @@
 use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use cedar_policy::{Authorizer, Decision as Verdict, PolicyId, PolicySet, Response};
+use event::Facts;
 
-use crate::load::{self, PolicyError};
-use crate::slice::{Slicer, Unfit};
-use crate::words::{fill, needed};
-use crate::{Ask, Decision, Facts};
+use crate::load::PolicyError;
+use crate::rules::{Near, Rules};
+use crate::{Ask, Decision};
+
+macro_rules! built_in {
+    ($($file:literal),*) => {
+        [$(($file, include_str!(concat!("../../../policies/", $file)))),*]
+    };
+}
 
 /// The policies that come with Salus, by file name.
-const BUILT_IN: [(&str, &str); 4] = [
-    (
-        "bedside.cedar",
-        include_str!("../../../policies/bedside.cedar"),
-    ),
-    (
-        "limits.cedar",
-        include_str!("../../../policies/limits.cedar"),
-    ),
-    (
-        "machines.cedar",
-        include_str!("../../../policies/machines.cedar"),
-    ),
-    (
-        "office.cedar",
-        include_str!("../../../policies/office.cedar"),
-    ),
-];
+const BUILT_IN: [(&str, &str); 7] = built_in!(
+    "bedside.cedar",
+    "ceilings.cedar",
+    "duties.cedar",
+    "emergency.cedar",
+    "limits.cedar",
+    "machines.cedar",
+    "office.cedar"
+);
 
-/// The policies that decide every read and write, parsed and validated once.
+/// The policies that decide every read and write, parsed and validated once. They can be replaced
+/// while others decide by them: a decision is made by the old ones or the new ones, never by both.
 pub struct Policies {
-    set: PolicySet,
-    slicer: Slicer,
-    authorizer: Authorizer,
+    now: RwLock<Arc<Held>>,
+}
+
+/// One set, and what is known of it.
+struct Held {
+    rules: Rules,
+    heeds_charts_of_systems: bool,
 }
 
 impl Policies {
@@ -41,17 +43,19 @@ impl Policies {
     /// Parses Cedar policies, given as file name and text, and validates them strictly.
     ///
     /// Each policy carries `@id("...")` and `@words("...")`, one plain sentence that people who
-    /// ask why are shown; `{ward}`, `{part}` and `{types}` in it are filled in.
+    /// ask why are shown; `{ward}`, `{part}` and `{types}` in it are filled in. One that carries
+    /// `@obligation("...")` neither permits nor forbids: it says what goes with a permit.
     ///
     /// # Errors
     /// [`PolicyError`] names the file, the line and what to do.
     pub fn load(sources: &[(String, String)], schema: &str) -> Result<Policies, PolicyError> {
-        let schema = load::schema(schema)?;
-        let set = load::policies(sources, &schema)?;
+        let rules = Rules::load(sources, schema)?;
+        let held = Held {
+            heeds_charts_of_systems: rules.heeds_charts_of_systems(),
+            rules,
+        };
         Ok(Policies {
-            set,
-            slicer: Slicer::new(schema).map_err(load::bad_schema)?,
-            authorizer: Authorizer::new(),
+            now: RwLock::new(Arc::new(held)),
         })
     }
 
@@ -67,93 +71,47 @@ impl Policies {
         Policies::load(&sources, Policies::SCHEMA)
     }
 
+    /// From now on `others` decide.
+    pub fn replace(&self, others: &Policies) {
+        *self.now.write().unwrap_or_else(PoisonError::into_inner) = others.held();
+    }
+
+    /// Every file by name and text, and the schema.
+    pub fn texts(&self) -> (Vec<(String, String)>, String) {
+        let held = self.held();
+        (held.rules.files.clone(), held.rules.schema.clone())
+    }
+
     /// Every policy's id and words, in the order of the ids.
     pub fn list(&self) -> Vec<(String, String)> {
-        let mut list: Vec<(String, String)> = self
-            .set
-            .policies()
-            .map(|policy| (policy.id().to_string(), self.words(policy.id()).to_owned()))
-            .collect();
-        list.sort();
-        list
+        self.held().rules.list()
     }
 
     /// Decides. Anything but a policy that permits, and none that forbids, is a refusal; so is
-    /// any error on the way.
+    /// any error on the way, and a permit that asks for a second factor which was not shown.
     pub fn decide(&self, ask: Ask, facts: &Facts) -> Decision {
-        let outcome = match self.slicer.slice(&ask, facts) {
-            Ok((request, entities)) => {
-                let response = self
-                    .authorizer
-                    .is_authorized(&request, &self.set, &entities);
-                self.outcome(&response, &ask, facts)
-            }
-            Err(Unfit::Meaningless) => Outcome::no_policy(&ask, facts),
-            Err(Unfit::Broken(why)) => Outcome::error(&why),
-        };
-        Decision {
-            ask,
-            allowed: outcome.allowed,
-            because: outcome.because,
-            words: outcome.words,
-        }
+        self.held().rules.decide(ask, facts)
     }
 
-    fn outcome(&self, response: &Response, ask: &Ask, facts: &Facts) -> Outcome {
-        // INVARIANT: an error refuses. Cedar skips a policy that errors, so a `forbid` that
-        // errors would not forbid; that is why errors are looked at before the verdict.
-        if let Some(error) = response.diagnostics().errors().next() {
-            return Outcome::error(&error.to_string());
-        }
-        let mut ids: Vec<&PolicyId> = response.diagnostics().reason().collect();
-        ids.sort();
-        if ids.is_empty() {
-            return Outcome::no_policy(ask, facts);
-        }
-        Outcome {
-            allowed: response.decision() == Verdict::Allow,
-            because: ids.iter().map(ToString::to_string).collect(),
-            words: ids
-                .iter()
-                .map(|id| fill(self.words(id), ask, facts))
-                .collect(),
-        }
+    /// Every policy about such an act on such a thing, those that applied first.
+    pub fn near(&self, ask: &Ask, facts: &Facts) -> Vec<Near> {
+        self.held().rules.near(ask, facts)
     }
 
-    fn words(&self, id: &PolicyId) -> &str {
-        self.set.annotation(id, "words").unwrap_or_default()
+    /// Whether what a chart says (labels, consents) can change an answer to a system; if not, it
+    /// need not be looked up for one.
+    pub fn heeds_charts_of_systems(&self) -> bool {
+        self.held().heeds_charts_of_systems
+    }
+
+    fn held(&self) -> Arc<Held> {
+        let now = self.now.read();
+        Arc::clone(&now.unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl fmt::Debug for Policies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.list()).finish()
-    }
-}
-
-struct Outcome {
-    allowed: bool,
-    because: Vec<String>,
-    words: Vec<String>,
-}
-
-impl Outcome {
-    fn no_policy(ask: &Ask, facts: &Facts) -> Outcome {
-        Outcome {
-            allowed: false,
-            because: vec!["no-policy-allows".to_owned()],
-            words: vec![needed(ask, facts)],
-        }
-    }
-
-    fn error(why: &str) -> Outcome {
-        Outcome {
-            allowed: false,
-            because: vec!["policy-error".to_owned()],
-            words: vec![format!(
-                "the policies could not be evaluated, so the answer is no; tell whoever runs \
-                 Salus: {why}"
-            )],
-        }
     }
 }

@@ -86,12 +86,15 @@ pub(crate) fn letter(act: Act, subject: &Subject) -> Option<char> {
         Act::Create => Some('c'),
         Act::Read => Some('r'),
         Act::History if subject.patient().is_some() => Some('r'),
-        Act::History | Act::Search => Some('s'),
+        Act::Audit | Act::History | Act::Search => Some('s'),
         Act::Update => Some('u'),
         Act::Delete => Some('d'),
-        Act::Erase
+        Act::BreakGlass
+        | Act::Erase
+        | Act::Export
         | Act::Manage
         | Act::ReadMessage
+        | Act::Review
         | Act::Send
         | Act::SignIn
         | Act::SignOut

@@ -6,10 +6,10 @@ use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
     RequestValidationError, RestrictedExpression, Schema,
 };
-use event::{Act, Role, Subject};
+use event::{Act, Facts, Relation, Role, Subject};
 
+use crate::Ask;
 use crate::scopes::uncovered;
-use crate::{Ask, Facts, Relation};
 
 /// Makes requests in the words of `policies/salus.cedarschema`.
 #[derive(Debug)]
@@ -40,12 +40,18 @@ impl Slicer {
         let subject = self.names.subject(&ask.subject);
         let entities = self.entities(ask, facts, (&asker, &subject))?;
         let action = self.names.action(ask.act);
-        let request = Request::new(asker, action, subject, context(ask)?, Some(&self.schema))
-            .map_err(|error| match error {
-                RequestValidationError::UndeclaredAction(_)
-                | RequestValidationError::InvalidResourceType(_) => Unfit::Meaningless,
-                other => broken(other),
-            })?;
+        let request = Request::new(
+            asker,
+            action,
+            subject,
+            context(ask, facts)?,
+            Some(&self.schema),
+        )
+        .map_err(|error| match error {
+            RequestValidationError::UndeclaredAction(_)
+            | RequestValidationError::InvalidResourceType(_) => Unfit::Meaningless,
+            other => broken(other),
+        })?;
         Ok((request, entities))
     }
 
@@ -58,7 +64,7 @@ impl Slicer {
         let mut entities = vec![self.asker(ask, asker.clone())?];
         match &ask.subject {
             Subject::Patient(_) => {
-                entities.push(self.patient(facts, asker.clone(), subject.clone())?);
+                entities.push(self.patient((ask, facts), asker.clone(), subject.clone())?);
             }
             Subject::Account(_) if subject != asker => {
                 entities.push(self.stranger(subject.clone())?);
@@ -75,47 +81,155 @@ impl Slicer {
     fn asker(&self, ask: &Ask, uid: EntityUid) -> Result<Entity, Unfit> {
         let wards = self.names.wards(ask.identity.wards.iter());
         let role = self.names.role(ask.identity.role());
-        let attributes = HashMap::from([("wards".to_owned(), wards)]);
+        let attributes = HashMap::from([
+            ("wards".to_owned(), wards),
+            ("shift".to_owned(), text(shift(ask.identity.on_shift))),
+        ]);
         Entity::new(uid, attributes, HashSet::from([role])).map_err(broken)
     }
 
-    fn patient(&self, facts: &Facts, asker: EntityUid, uid: EntityUid) -> Result<Entity, Unfit> {
+    /// The patient as the asker stands to them.
+    fn patient(
+        &self,
+        (ask, facts): (&Ask, &Facts),
+        asker: EntityUid,
+        uid: EntityUid,
+    ) -> Result<Entity, Unfit> {
+        let is = |wanted: fn(&Relation) -> bool| facts.relations.iter().any(wanted);
         let wards = facts
             .relations
             .iter()
             .filter_map(|relation| match relation {
                 Relation::Ward(code) => Some(code),
-                Relation::CareTeam(_) => None,
+                _ => None,
             });
-        let named = facts
-            .relations
-            .iter()
-            .any(|relation| matches!(relation, Relation::CareTeam(_)));
-        let team = named.then(|| RestrictedExpression::new_entity_uid(asker));
-        let attributes = HashMap::from([
-            ("wards".to_owned(), self.names.wards(wards)),
-            ("team".to_owned(), RestrictedExpression::new_set(team)),
-        ]);
+        let team = is(|one| matches!(one, Relation::CareTeam(_)))
+            .then(|| RestrictedExpression::new_entity_uid(asker));
+        let flags = [
+            (
+                "appointment",
+                is(|one| matches!(one, Relation::Appointment(_))),
+            ),
+            ("ordered", is(|one| matches!(one, Relation::Order(_)))),
+            ("referred", is(|one| matches!(one, Relation::Referral(_)))),
+            ("agreed", says(ask, facts, Answer::Yes)),
+            ("refused", says(ask, facts, Answer::No)),
+            (
+                "vip",
+                facts
+                    .labels
+                    .iter()
+                    .any(|label| VIP.contains(&label.as_str())),
+            ),
+            ("own", facts.own),
+            ("glass", facts.glass.is_some()),
+        ];
+        let mut attributes: HashMap<String, RestrictedExpression> = flags
+            .into_iter()
+            .map(|(name, flag)| (name.to_owned(), RestrictedExpression::new_bool(flag)))
+            .collect();
+        attributes.insert("wards".to_owned(), self.names.wards(wards));
+        attributes.insert("team".to_owned(), RestrictedExpression::new_set(team));
+        attributes.insert("labels".to_owned(), texts(facts.labels.clone()));
         Entity::new(uid, attributes, HashSet::new()).map_err(broken)
     }
 
     /// An account that is asked about; where it works has no bearing on the question.
     fn stranger(&self, uid: EntityUid) -> Result<Entity, Unfit> {
         let wards = RestrictedExpression::new_set([]);
-        let attributes = HashMap::from([("wards".to_owned(), wards)]);
+        let attributes = HashMap::from([
+            ("wards".to_owned(), wards),
+            ("shift".to_owned(), text(shift(None))),
+        ]);
         Entity::new(uid, attributes, HashSet::new()).map_err(broken)
     }
 }
 
-fn context(ask: &Ask) -> Result<Context, Unfit> {
+/// Security labels of people whom many would like to look up: `CEL` is HL7's, `VIP` that of PV1-16.
+const VIP: [&str; 2] = ["CEL", "VIP"];
+
+/// What a patient's consent can say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Yes,
+    No,
+}
+
+/// Whether a consent says so of what is asked. A `no` that touches a part of it is a no; a `yes`
+/// has to cover all of it.
+fn says(ask: &Ask, facts: &Facts, answer: Answer) -> bool {
+    let wanted = answer == Answer::Yes;
+    let about = facts.consents.iter().filter(|one| one.permits == wanted);
+    let mut about =
+        about.filter(|one| one.purposes.is_empty() || one.purposes.contains(&ask.purpose));
+    about.any(|one| {
+        let named = |kind: &String| one.kinds.contains(kind);
+        match (one.kinds.is_empty(), answer) {
+            (true, _) => true,
+            (false, Answer::Yes) => !ask.kinds.is_empty() && ask.kinds.iter().all(named),
+            (false, Answer::No) => ask.kinds.is_empty() || ask.kinds.iter().any(named),
+        }
+    })
+}
+
+fn shift(on: Option<bool>) -> String {
+    match on {
+        Some(true) => "on",
+        Some(false) => "off",
+        None => "unknown",
+    }
+    .to_owned()
+}
+
+fn context(ask: &Ask, facts: &Facts) -> Result<Context, Unfit> {
     let reason = ask.reason.as_deref().unwrap_or_default().trim().to_owned();
     Context::from_pairs([
         ("purpose".to_owned(), text(ask.purpose.clone())),
         ("reason".to_owned(), text(reason)),
         ("kinds".to_owned(), texts(ask.kinds.clone())),
         ("uncovered".to_owned(), texts(missing(ask))),
+        (
+            "stepped_up".to_owned(),
+            RestrictedExpression::new_bool(ask.identity.stepped_up),
+        ),
+        ("verdict".to_owned(), text(verdict(ask))),
+        (
+            "own_act".to_owned(),
+            RestrictedExpression::new_bool(facts.own_act),
+        ),
+        ("taking".to_owned(), taking(facts)?),
     ])
     .map_err(broken)
+}
+
+/// How much was taken; where nobody counted, nothing new can be.
+fn taking(facts: &Facts) -> Result<RestrictedExpression, Unfit> {
+    let taking = facts.taking.unwrap_or_default();
+    let number = |name: &str, value: u32| {
+        (
+            name.to_owned(),
+            RestrictedExpression::new_long(i64::from(value)),
+        )
+    };
+    RestrictedExpression::new_record([
+        number("hour", taking.patients_hour),
+        number("day", taking.patients_day),
+        number("ceiling_hour", taking.ceiling_hour),
+        number("ceiling_day", taking.ceiling_day),
+        (
+            "new".to_owned(),
+            RestrictedExpression::new_bool(taking.new_patient),
+        ),
+    ])
+    .map_err(broken)
+}
+
+/// What a review comes to; "" for anything else.
+fn verdict(ask: &Ask) -> String {
+    match ask.act {
+        Act::Review => ask.detail.clone(),
+        _ => String::new(),
+    }
 }
 
 /// Scopes say something about clients only; for anybody else nothing is covered by them.

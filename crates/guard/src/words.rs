@@ -1,11 +1,11 @@
 //! What the guard says, in sentences for people.
 
-use event::{Act, Role, Subject};
+use event::{Act, Facts, Relation, Role, Subject, Taking};
 
+use crate::Ask;
 use crate::scopes::{letter, uncovered};
-use crate::{Ask, Facts, Relation};
 
-const BLANKS: [&str; 3] = ["{ward}", "{part}", "{types}"];
+const BLANKS: [&str; 5] = ["{ward}", "{part}", "{types}", "{taken}", "{ceiling}"];
 
 /// The first `{...}` in a policy's words that nothing can fill.
 pub(crate) fn unknown_blank(words: &str) -> Option<String> {
@@ -32,6 +32,34 @@ pub(crate) fn fill(words: &str, ask: &Ask, facts: &Facts) -> String {
         .replace("{ward}", &wards(ask, facts))
         .replace("{part}", &parts(facts))
         .replace("{types}", &types(&ask.kinds))
+        .replace("{taken}", &taken(facts))
+        .replace("{ceiling}", &ceiling(facts))
+}
+
+/// `40 different patients in the last hour`: of hour and day, what is further above its ceiling.
+fn taken(facts: &Facts) -> String {
+    let taking = facts.taking.unwrap_or_default();
+    match by_the_day(&taking) {
+        true => format!("{} different patients in 24 hours", taking.patients_day),
+        false => format!("{} different patients in an hour", taking.patients_hour),
+    }
+}
+
+fn ceiling(facts: &Facts) -> String {
+    let taking = facts.taking.unwrap_or_default();
+    match by_the_day(&taking) {
+        true => format!("{} in 24 hours", taking.ceiling_day),
+        false => format!("{} in an hour", taking.ceiling_hour),
+    }
+}
+
+fn by_the_day(taking: &Taking) -> bool {
+    let (hour, day) = (taking.patients_hour, taking.patients_day);
+    let (by_hour, by_day) = (
+        u64::from(hour) * u64::from(taking.ceiling_day),
+        u64::from(day) * u64::from(taking.ceiling_hour),
+    );
+    by_day > by_hour
 }
 
 /// What would have had to be otherwise, for a refusal that no policy made.
@@ -39,10 +67,20 @@ pub(crate) fn needed(ask: &Ask, facts: &Facts) -> String {
     let looking = matches!(ask.act, Act::Read | Act::History | Act::Search);
     match (ask.identity.role(), &ask.subject) {
         (Role::Nurse | Role::Physician, subject) if looking => bedside(ask, facts, subject),
+        (Role::Nurse | Role::Physician, Subject::Patient(_)) if ask.act == Act::BreakGlass => {
+            "breaking the glass is for treatment (`TREAT`) or an emergency (`ETREAT`)".to_owned()
+        }
         (Role::Nurse | Role::Physician, Subject::Patient(_)) => {
             "people do not write to charts through Salus yet: clinical systems do".to_owned()
         }
         (Role::Client, _) => client(ask),
+        (_, Subject::Patient(_)) if ask.act == Act::Review => {
+            "closing what was opened in an emergency needs a privacy officer and a few words"
+                .to_owned()
+        }
+        _ if ask.act == Act::Export => {
+            "exporting is for the operator of the machine, with a typed reason".to_owned()
+        }
         (_, Subject::Patient(_)) if ask.act == Act::Unmerge => {
             "taking a merge back needs an administrator and a typed reason".to_owned()
         }
@@ -86,8 +124,8 @@ fn stranger(ask: &Ask) -> String {
         wards => format!("the patient is not on {}, where you work", named(wards)),
     };
     format!(
-        "you have no care relationship with this patient: {place}, and no current encounter \
-         names you; ask a colleague who cares for the patient"
+        "you have no care relationship with this patient: {place}, and no current encounter, \
+         appointment or order names you; ask a colleague who cares for the patient"
     )
 }
 

@@ -134,3 +134,14 @@ fn a_broken_schema() {
         "{error}"
     );
 }
+
+#[test]
+fn an_obligation_that_cannot_be_read() {
+    let with = |obligation: &str, effect: &str| {
+        format!("{HEAD}@obligation(\"{obligation}\")\n{effect} (principal, action, resource);")
+    };
+    check(&with("hide HIV", "permit"), 3, "`hide HIV`");
+    check(&with("mask", "permit"), 3, "`mask`");
+    check(&with("step-up", "forbid"), 3, "forbids");
+    assert!(load(&with("mask HIV", "permit")).is_ok());
+}

@@ -3,18 +3,22 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use event::{Act, Actor, ActorKind, Role, Subject};
-use guard::{Ask, Facts, Identity, Policies, Relation};
+use guard::{Ask, Consent, Facts, Identity, Policies, Relation};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-const ACTS: [Act; 13] = [
+const ACTS: [Act; 17] = [
+    Act::BreakGlass,
+    Act::Audit,
     Act::Create,
     Act::Delete,
     Act::Erase,
+    Act::Export,
     Act::History,
     Act::Manage,
     Act::Read,
     Act::ReadMessage,
+    Act::Review,
     Act::Search,
     Act::Send,
     Act::SignIn,
@@ -59,15 +63,15 @@ fn identity() -> impl Strategy<Value = Identity> {
         "junk",
     ]);
     (select(&ROLES[..]), words(&["W1", "W2"]), scopes).prop_map(|(role, wards, scopes)| Identity {
-        actor: Actor {
+        wards,
+        practitioner: Some("D1".into()),
+        scopes,
+        ..Identity::of(Actor {
             kind: ActorKind::Person,
             id: "u".into(),
             name: "U".into(),
             role,
-        },
-        wards,
-        practitioner: Some("D1".into()),
-        scopes,
+        })
     })
 }
 
@@ -94,12 +98,50 @@ fn ask() -> impl Strategy<Value = Ask> {
         })
 }
 
+fn consent() -> impl Strategy<Value = Consent> {
+    let purposes = words(&["TREAT", "HRESCH"]);
+    let kinds = words(&["Patient", "Observation"]);
+    (any::<bool>(), purposes, kinds).prop_map(|(permits, purposes, kinds)| Consent {
+        permits,
+        purposes,
+        kinds,
+    })
+}
+
 fn facts() -> impl Strategy<Value = Facts> {
     let relation = prop_oneof![
         select(&["W1", "W2", "W9"][..]).prop_map(|code| Relation::Ward(code.into())),
         Just(Relation::CareTeam("attending".into())),
+        Just(Relation::Appointment("a".into())),
+        Just(Relation::Order("ServiceRequest".into())),
+        Just(Relation::Referral("ServiceRequest".into())),
     ];
-    prop::collection::vec(relation, 0..4).prop_map(|relations| Facts { relations })
+    (
+        prop::collection::vec(relation, 0..4),
+        prop::collection::vec(consent(), 0..3),
+        words(&["HIV", "V", "VIP"]),
+        (any::<bool>(), any::<bool>()),
+        prop::option::of(0_u64..9),
+    )
+        .prop_map(
+            |(relations, consents, labels, (own, own_act), glass)| Facts {
+                relations,
+                consents,
+                labels,
+                own,
+                own_act,
+                glass,
+                ..Facts::default()
+            },
+        )
+}
+
+/// Whether a consent of the patient can have opened what was asked.
+fn consented(ask: &Ask, facts: &Facts) -> bool {
+    facts
+        .consents
+        .iter()
+        .any(|one| one.permits && (one.purposes.is_empty() || one.purposes.contains(&ask.purpose)))
 }
 
 fn with_forbid(forbid: &str) -> Policies {
@@ -120,7 +162,11 @@ fn with_forbid(forbid: &str) -> Policies {
 fn means_something(act: Act, subject: &Subject) -> bool {
     match act {
         Act::Read | Act::History | Act::Search => true,
-        Act::Create | Act::Update | Act::Delete => matches!(
+        Act::Audit => matches!(
+            subject,
+            Subject::Patient(_) | Subject::Account(_) | Subject::Record
+        ),
+        Act::Create | Act::Update | Act::Delete | Act::Export => matches!(
             subject,
             Subject::Patient(_) | Subject::Kind(_) | Subject::Record
         ),
@@ -131,7 +177,9 @@ fn means_something(act: Act, subject: &Subject) -> bool {
             subject,
             Subject::Account(_) | Subject::Feed(_) | Subject::Record
         ),
-        Act::Erase | Act::Unmerge => matches!(subject, Subject::Patient(_)),
+        Act::BreakGlass | Act::Erase | Act::Review | Act::Unmerge => {
+            matches!(subject, Subject::Patient(_))
+        }
         Act::SignIn | Act::SignOut => matches!(subject, Subject::Account(_)),
     }
 }
@@ -147,6 +195,28 @@ proptest! {
         prop_assert!(!decision.allowed());
         let because = if meaningful { "no" } else { "no-policy-allows" };
         prop_assert_eq!(decision.because(), [because]);
+    }
+
+    /// Every shipped `forbid`, whatever else is permitted.
+    #[test]
+    fn a_shipped_forbid_beats_any_permit(ask in ask(), facts in facts()) {
+        thread_local! { static BOTH: Policies = {
+            let mut files = Policies::built_in().unwrap().texts().0;
+            files.push((
+                "all.cedar".to_owned(),
+                "@id(\"all\") @words(\"all\") permit (principal, action, resource);".to_owned(),
+            ));
+            Policies::load(&files, Policies::SCHEMA).unwrap()
+        } }
+        let looks = matches!(ask.act, Act::Read | Act::History | Act::Search);
+        let chart = matches!(ask.subject, Subject::Patient(_));
+        let forbidden = chart && looks && facts.own;
+        let bedside = matches!(ask.identity.role(), Role::Nurse | Role::Physician);
+        let guarded = bedside && chart && looks && facts.labels.contains(&"VIP".to_owned())
+            && facts.relations.is_empty() && facts.glass.is_none();
+        let decision = BOTH.with(|policies| policies.decide(ask, &facts));
+        prop_assert_eq!(decision.allowed() && forbidden, false);
+        prop_assert_eq!(decision.allowed() && guarded, false);
     }
 
     #[test]
@@ -177,27 +247,41 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn the_bedside_sees_no_chart_without_a_relation(ask in ask(), facts in facts()) {
+    fn the_bedside_sees_no_chart_without_a_relation_a_consent_or_broken_glass(ask in ask(), facts in facts()) {
         thread_local! { static POLICIES: Policies = Policies::built_in().unwrap(); }
         let related = facts.relations.iter().any(|relation| match relation {
             Relation::Ward(code) => ask.identity.wards.contains(code),
-            Relation::CareTeam(_) => true,
+            _ => true,
         });
+        let opened = related || consented(&ask, &facts) || facts.glass.is_some();
+        let (own, glass) = (facts.own, ask.act == Act::BreakGlass);
         let bedside = matches!(ask.identity.role(), Role::Nurse | Role::Physician);
         let chart = matches!(ask.subject, Subject::Patient(_));
         let decision = POLICIES.with(|policies| policies.decide(ask, &facts));
         prop_assert!(!decision.because().is_empty() && !decision.words().is_empty());
         prop_assert_ne!(decision.because(), ["policy-error"]);
+        if decision.ask().act == Act::Export {
+            let operator = decision.ask().identity.role() == Role::Operator;
+            let asks = matches!(decision.ask().subject, Subject::Record);
+            prop_assert!(!decision.allowed() || operator || asks);
+        }
         if bedside && chart {
-            prop_assert_eq!(decision.allowed() && !related, false);
+            prop_assert_eq!(decision.allowed() && !opened && !glass, false);
+            prop_assert_eq!(decision.allowed() && own, false);
+            let reason = decision.ask().reason.as_deref();
+            prop_assert_eq!(decision.allowed() && glass && reason != Some("complaint"), false);
         }
         if decision.allowed() && chart && !bedside {
             let role = decision.ask().identity.role();
             let overseer = matches!(role, Role::Administrator | Role::PrivacyOfficer);
             let act = decision.ask().act;
-            let harmless = matches!(act, Act::Erase | Act::ReadMessage | Act::Unmerge);
+            let reasoned = matches!(
+                act,
+                Act::Erase | Act::ReadMessage | Act::Review | Act::Unmerge
+            );
+            let harmless = reasoned || act == Act::Audit;
             prop_assert!(!overseer || harmless);
-            prop_assert!(!harmless || decision.ask().reason.as_deref() == Some("complaint"));
+            prop_assert!(!reasoned || decision.ask().reason.as_deref() == Some("complaint"));
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Mutex as StdMutex;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
-use event::{Actor, Body, Clock, Event, Opened, Subject, Time};
+use event::{Actor, Body, Clock, Event, Glass, Opened, Subject, Time};
 use guard::{Admitted, Decision, Standing, admit};
 use seal::{Compressor, Frontier, Key, LogKey};
 use tokio::sync::{Mutex, RwLock, mpsc, oneshot, watch};
@@ -21,6 +21,9 @@ use crate::sealed::Outcome;
 use crate::sequencer::{Group, Item, Recent, Sequencer, Write};
 use crate::vault::{CHECKPOINT, LocalVault, Vault};
 use crate::{Blind, Error, Permit, Receipt, Witnessed, keyfile, recover};
+
+/// What a review is called among the things that can be written once; no FHIR type is called so.
+const REVIEW: &str = "glass-review";
 
 /// The one sealed record. Cheap to clone: every clone is the same record.
 #[derive(Clone)]
@@ -208,10 +211,7 @@ impl Record {
         let receipts = self.admit(vec![Admitted::from(&decision)]).await?;
         let index = receipts.first().map_or(0, |receipt| receipt.index);
         if decision.allowed() {
-            Ok(Witnessed::Allowed(Permit {
-                index,
-                ask: decision.ask().clone(),
-            }))
+            Ok(Witnessed::Allowed(Permit::of(index, &decision)))
         } else {
             Ok(Witnessed::Refused(index, decision))
         }
@@ -323,6 +323,15 @@ impl Inner {
                 kind: written.kind.clone(),
                 id: written.id.clone(),
             }),
+            // Of two overseers who close the same, one is first.
+            Body::Glass(Glass::Reviewed { glass, .. }) => Some(Write {
+                resource: self.review_tag(*glass),
+                patient: None,
+                replaces: 0,
+                as_of: 0,
+                kind: REVIEW.to_owned(),
+                id: glass.to_string(),
+            }),
             _ => None,
         };
         let message = matches!(event.body, Body::Message(_) | Body::Unmerge(_));
@@ -339,6 +348,11 @@ impl Inner {
     pub(crate) fn resource_tag(&self, kind: &str, id: &str) -> [u8; 16] {
         self.keyring
             .tag(&[b"resource", kind.as_bytes(), id.as_bytes()])
+    }
+
+    /// The tag of the one review that broken glass can have.
+    pub(crate) fn review_tag(&self, glass: u64) -> [u8; 16] {
+        self.resource_tag(REVIEW, &glass.to_string())
     }
 
     pub(crate) fn delivery_tags(

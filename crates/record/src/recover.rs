@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use event::Body;
+use event::{Body, Glass};
 use seal::{Edge, Entry, Frontier, Hash, LogVerifier, TILE_WIDTH};
 
 use crate::Error;
@@ -155,13 +155,25 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
             replaces: written.replaces,
             seq: row.seq,
         }),
+        Body::Glass(Glass::Reviewed { glass, .. }) => batch.versions.push(Version {
+            resource: inner.review_tag(*glass),
+            replaces: 0,
+            seq: row.seq,
+        }),
         Body::Account(_)
+        | Body::Ceiling(_)
         | Body::Decision(_)
         | Body::Erased(_)
+        | Body::ExportAnswered(_)
+        | Body::ExportAsked(_)
+        | Body::Glass(_)
         | Body::Keys(_)
         | Body::Message(_)
         | Body::Opened(_)
+        | Body::PolicyChange(_)
+        | Body::Service(_)
         | Body::Session(_)
+        | Body::Shown(_)
         | Body::Unmerge(_)
         | Body::Unread(_) => {}
     }

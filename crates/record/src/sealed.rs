@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use event::{Event, Time};
-use guard::{Ask, Decision};
+use guard::{Ask, Decision, Obligation};
 
 use crate::Error;
 
@@ -55,9 +55,30 @@ pub struct Receipt {
 pub struct Permit {
     pub(crate) index: u64,
     pub(crate) ask: Ask,
+    pub(crate) masks: Vec<String>,
+    pub(crate) because: Vec<String>,
 }
 
 impl Permit {
+    /// INVARIANT: called with a decision that allows, after it was sealed.
+    pub(crate) fn of(index: u64, decision: &Decision) -> Permit {
+        let masks = decision.obligations().iter().flat_map(|one| match one {
+            Obligation::Mask(labels) => labels.as_slice(),
+            Obligation::StepUp | Obligation::Notify(_) => &[],
+        });
+        Permit {
+            index,
+            ask: decision.ask().clone(),
+            masks: masks.cloned().collect(),
+            because: decision.because().to_vec(),
+        }
+    }
+
+    /// The security labels of what it does not show. Whoever reads for it leaves that out.
+    pub fn masks(&self) -> &[String] {
+        &self.masks
+    }
+
     /// The index of the sealed decision.
     pub const fn index(&self) -> u64 {
         self.index
@@ -66,6 +87,11 @@ impl Permit {
     /// What was asked and allowed: act, subject and types.
     pub const fn ask(&self) -> &Ask {
         &self.ask
+    }
+
+    /// The policies that allowed it, by id.
+    pub fn because(&self) -> &[String] {
+        &self.because
     }
 }
 

@@ -4,20 +4,28 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use access::{Access, Outlet};
+use anyhow::{Context as _, Result, anyhow, bail};
 use chart::Chart;
-use event::Clock;
+use event::{Act, Actor, Body, Clock, Event, Service, ServiceState, Subject};
 use flow::Flow;
-use guard::Policies;
+use guard::{Policies, Rota, Standing, admit};
+use oversight::Oversight;
 use record::{Reader, Record, follow};
 use staff::Staff;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use web::{App, Rooms};
+use wire::audit::Site;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
+
+/// How long one wait for the policies in force takes before it says so.
+const FOLD_WAIT: Duration = Duration::from_secs(2);
 
 /// Everything but the ways in.
 pub(crate) struct House {
@@ -26,6 +34,8 @@ pub(crate) struct House {
     pub(crate) clock: Arc<dyn Clock>,
     /// What is folded from the record.
     pub(crate) readers: Vec<Arc<dyn Reader>>,
+    /// Held while policies are put in force, so that they follow each other as they are sealed.
+    pub(crate) changing: Mutex<()>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -35,23 +45,36 @@ impl House {
     pub(crate) async fn open(config: Config) -> Result<House> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let policies = Arc::new(policies(&config.policies)?);
+        let rota = rota(&config.rota)?;
         let record = Record::open(config.record(), Arc::clone(&clock)).await?;
         make_folder(&config.data.join("views"))?;
-        let chart = Chart::open(config.chart(), record.blind()).await?;
+        let chart = Chart::open(config.chart()?, record.blind()).await?;
         let staff = Staff::open_with(&config.view("staff"), config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
-        let readers: Vec<Arc<dyn Reader>> = vec![staff.reader(), flow.reader(), chart.reader()];
+        let oversight = Oversight::open(&config.view("oversight")).await?;
+        let access = Access::open_with(&config.view("access"), config.access.clone()).await?;
+        let readers: Vec<Arc<dyn Reader>> = vec![
+            oversight.reader(),
+            staff.reader(),
+            flow.reader(),
+            access.reader(record.blind()),
+            chart.reader(),
+        ];
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         for reader in &readers {
             tasks.spawn(follow(record.clone(), Arc::clone(reader), stop.clone()));
         }
+        in_force(&policies, &oversight, record.size()).await?;
         let rooms = Rooms {
             record,
             chart,
             staff,
             flow,
+            oversight,
+            access,
             policies,
+            rota,
             clock: Arc::clone(&clock),
         };
         let app = Arc::new(App::new(rooms, config.web.clone()));
@@ -60,9 +83,43 @@ impl House {
             app,
             clock,
             readers,
+            changing: Mutex::default(),
             stop,
             tasks,
         })
+    }
+
+    /// Starts sending the audit trail on, if it has somewhere to go.
+    ///
+    /// # Errors
+    /// What is wrong with `[audit.export]` or the files it names.
+    pub(crate) fn send_audit(&self) -> Result<()> {
+        let key = self.app.record.public_key();
+        let site = Site {
+            id: key.split('+').next().unwrap_or_default().to_owned(),
+            url: self.config.web.fhir_base.clone(),
+        };
+        let cursor = self.config.data.join("audit-export.json");
+        let with = (&self.app.access, site, Arc::clone(&self.clock));
+        let outlet = Outlet::open(self.config.audit.export.clone(), cursor, with);
+        if let Some(outlet) = outlet.map_err(|why| anyhow!(why))? {
+            let record = self.app.record.clone();
+            self.tasks.spawn(outlet.run(record, self.stop.clone()));
+        }
+        Ok(())
+    }
+
+    /// Seals that the server began or ended.
+    ///
+    /// # Errors
+    /// What keeps the record from sealing.
+    pub(crate) async fn note(&self, state: ServiceState) -> Result<()> {
+        let body = Body::Service(Service { state });
+        let event = Event::new(Actor::salus(), Act::Manage, Subject::Record, body);
+        let admitted = admit(event.into(), Standing::Salus, "");
+        let admitted = admitted.map_err(|refused| anyhow!(refused.words))?;
+        self.app.record.admit(vec![admitted]).await?;
+        Ok(())
     }
 
     /// Stops the readers, seals what was accepted and publishes.
@@ -74,11 +131,51 @@ impl House {
     }
 }
 
+/// Puts the policies that were sealed last in force. Nobody is served before they are known.
+async fn in_force(policies: &Policies, oversight: &Oversight, size: u64) -> Result<()> {
+    while !oversight.caught_up(size, FOLD_WAIT).await {
+        tracing::info!(
+            folded = oversight.folded(),
+            size,
+            "reading which policies are in force"
+        );
+    }
+    let Some(sealed) = oversight.policies() else {
+        return Ok(());
+    };
+    let change = &sealed.change;
+    let last = Policies::load(&change.files, &change.schema).with_context(|| {
+        format!(
+            "the policies sealed as event {} cannot be used by this version of Salus; \
+             start the version before, and apply policies that this one can use",
+            sealed.index
+        )
+    })?;
+    policies.replace(&last);
+    Ok(())
+}
+
+/// The rota, if there is one.
+pub(crate) fn rota(path: &Path) -> Result<Rota> {
+    if path.as_os_str().is_empty() {
+        return Ok(Rota::default());
+    }
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the rota `{}`", path.display()))?;
+    Ok(Rota::parse(&text)?)
+}
+
 /// The policies of a folder, or the built-in ones; anything wrong with them is fatal.
 pub(crate) fn policies(folder: &Path) -> Result<Policies> {
     if folder.as_os_str().is_empty() {
         return Policies::built_in().context("the built-in policies are wrong");
     }
+    let (sources, schema) = texts(folder)?;
+    Policies::load(&sources, &schema).context("the policies are wrong, so nobody is let in")
+}
+
+/// Every policy file of a folder by name and text, and the schema.
+pub(crate) fn texts(folder: &Path) -> Result<(Vec<(String, String)>, String)> {
     let (mut sources, mut schema) = (Vec::new(), None);
     let entries = fs::read_dir(folder)
         .with_context(|| format!("cannot read the policies in `{}`", folder.display()))?;
@@ -101,7 +198,7 @@ pub(crate) fn policies(folder: &Path) -> Result<Policies> {
             folder.display()
         );
     };
-    Policies::load(&sources, &schema).context("the policies are wrong, so nobody is let in")
+    Ok((sources, schema))
 }
 
 fn make_folder(path: &Path) -> Result<()> {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use crate::export::DateRule;
+
 const EXIT_CODES: &str = "\
 Exit codes: 0 all is well; 1 something was found or refused (the output says what); \
 2 the command could not run (the message says what to do).";
@@ -52,6 +54,15 @@ Examples:
   salus demo --speed 0               the opening census only, then quiet
 Everything goes through the real doors: HL7 v2 over MLLP, FHIR over HTTPS.")]
     Demo(Demo),
+    /// Take charts out, de-identified: FHIR NDJSON, one file a type, with a report.
+    #[command(after_help = "\
+Examples:
+  salus export --deidentify --to out --reason 'registry 2026-14, approved by the ethics board'
+  salus export --deidentify --to out --reason 'quality review' --dates year
+  salus export --deidentify --to out --reason 'follow-up' --secret project.key
+Every chart is a decision of its own, sealed with the reason. What still holds a known identifier
+does not leave; the report counts it. Works beside a running server and without one.")]
+    Export(Export),
     /// Bring in files: FHIR JSON, NDJSON, HL7 v2; also .gz.
     #[command(after_help = "\
 Examples:
@@ -108,6 +119,10 @@ Examples:
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Who may do what: check policies, explain a decision, try new ones on what really happened,
+    /// put them in force.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Print a completion script for a shell.
     #[command(after_help = "\
 Example:
@@ -138,6 +153,26 @@ pub(crate) struct Demo {
     /// Hospital minutes in one of yours; 0: only the opening census.
     #[arg(long, default_value_t = 10.0)]
     pub(crate) speed: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Take out who it is about; there is no export without this.
+    #[arg(long)]
+    pub(crate) deidentify: bool,
+    /// A new or empty folder.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) to: PathBuf,
+    /// Why; it is sealed with each decision.
+    #[arg(long)]
+    pub(crate) reason: String,
+    /// What becomes of dates.
+    #[arg(long, value_enum, default_value_t = DateRule::Shift)]
+    pub(crate) dates: DateRule,
+    /// A file of 16 random bytes or more: exports under the same secret give the same pseudonyms.
+    /// Without it each export has a secret of its own, which nobody keeps.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) secret: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -276,6 +311,63 @@ pub(crate) enum ConfigCommand {
     Check,
     /// Print every option with the value it has.
     Show,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Check policies and name the file and line that is wrong.
+    #[command(after_help = "\
+Examples:
+  salus policy check                 the policies that the configuration names
+  salus policy check new/            those of a folder, before they are in force")]
+    Check {
+        /// The folder [default: the one of the configuration, or the built-in policies].
+        folder: Option<PathBuf>,
+    },
+    /// Decide a question and say why: every policy that was near, and what it said.
+    #[command(after_help = "\
+Examples:
+  salus policy explain ask.json                      by the policies in force
+  salus policy explain ask.json --policies new/      by those of a folder
+A question looks like those of policies/cases:
+  {\"who\": {\"id\": \"nora\", \"role\": \"nurse\", \"wards\": [\"W3\"]}, \"act\": \"read\",
+   \"of\": {\"of\": \"patient\", \"id\": \"anna\"}, \"relations\": [{\"ward\": \"W3\"}]}")]
+    Explain {
+        /// The question, as a file; `-`: from standard input.
+        ask: PathBuf,
+        /// Decide by the policies of this folder.
+        #[arg(long, value_name = "FOLDER")]
+        policies: Option<PathBuf>,
+    },
+    /// Decide again what was really decided, by new policies, and show whose access would change.
+    #[command(after_help = "\
+Examples:
+  salus policy replay new/ --days 30
+  salus policy replay new/ --days 7 --format json | jq .people
+Nothing is changed. Exit code 1: some access would change.")]
+    Replay {
+        /// The folder with the new policies.
+        folder: PathBuf,
+        /// How many days back.
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+        /// Changed decisions that are shown one by one, at most.
+        #[arg(long, default_value_t = 20)]
+        examples: usize,
+    },
+    /// Put policies in force: sealed with the reason, at once, without a restart.
+    #[command(after_help = "\
+Example:
+  salus policy apply new/ --reason 'the day clinic reads its own patients'
+From then on they are in force, also after a restart; the folder of the configuration is not read
+any more. Works beside a running server and without one.")]
+    Apply {
+        /// The folder with the policies.
+        folder: PathBuf,
+        /// Why: 8 to 500 characters, sealed with the texts.
+        #[arg(long)]
+        reason: String,
+    },
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// A folder with `*.cedar` policies and their schema; empty: the built-in ones.
     pub(crate) policies: PathBuf,
+    /// A file with people's weekly hours and own charts; empty: none.
+    pub(crate) rota: PathBuf,
     /// What is logged: a `tracing` filter.
     pub(crate) log: String,
     pub(crate) https: Https,
@@ -31,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) keys: Keys,
     pub(crate) chart: ChartConfig,
     pub(crate) staff: staff::Limits,
+    pub(crate) access: access::Limits,
+    pub(crate) audit: Audit,
 }
 
 impl Default for Config {
@@ -38,6 +42,7 @@ impl Default for Config {
         Config {
             data: "salus-data".into(),
             policies: PathBuf::new(),
+            rota: PathBuf::new(),
             log: "info".into(),
             https: Https::default(),
             web: web::Settings::default(),
@@ -46,8 +51,17 @@ impl Default for Config {
             keys: Keys::default(),
             chart: ChartConfig::default(),
             staff: staff::Limits::default(),
+            access: access::Limits::default(),
+            audit: Audit::default(),
         }
     }
+}
+
+/// What becomes of the audit trail beside the record.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Audit {
+    pub(crate) export: access::OutletConfig,
 }
 
 /// Where console and FHIR are served.
@@ -149,6 +163,7 @@ impl Default for RecordConfig {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct ChartConfig {
+    pub(crate) sensitivity: PathBuf,
     pub(crate) search_scan_max: usize,
     pub(crate) include_max: usize,
     pub(crate) summary_scan_max: usize,
@@ -161,6 +176,7 @@ impl Default for ChartConfig {
     fn default() -> ChartConfig {
         let own = chart::Config::at(PathBuf::new());
         ChartConfig {
+            sensitivity: PathBuf::new(),
             search_scan_max: own.search_scan_max,
             include_max: own.include_max,
             summary_scan_max: own.summary_scan_max,
@@ -233,9 +249,17 @@ impl Config {
     }
 
     /// What the chart wants.
-    pub(crate) fn chart(&self) -> chart::Config {
+    pub(crate) fn chart(&self) -> Result<chart::Config> {
         let own = &self.chart;
-        chart::Config {
+        let file = &own.sensitivity;
+        let sensitivity = match file.as_os_str().is_empty() {
+            true => chart::SENSITIVITY.to_owned(),
+            false => std::fs::read_to_string(file).with_context(|| {
+                format!("cannot read the rules of sensitivity `{}`", file.display())
+            })?,
+        };
+        Ok(chart::Config {
+            sensitivity,
             path: self.view("chart"),
             search_scan_max: own.search_scan_max,
             include_max: own.include_max,
@@ -243,7 +267,7 @@ impl Config {
             trend_max: own.trend_max,
             hot_resources_max: own.hot_resources_max,
             readers_max: own.readers_max,
-        }
+        })
     }
 
     /// The database file of a view.

@@ -21,8 +21,10 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::assemble::House;
 use crate::cli::View;
 use crate::config::Config;
+use crate::export::{ExportPart, Exported};
 use crate::keeping::{Erase, Erased, Pages, Rotated, Shares, Which as WhichKeys};
 use crate::operations::{Kind, Taken};
+use crate::policies::{Applied, Explained, Replayed, explain};
 
 /// The largest part of a file that is sent at once, in bytes.
 pub(crate) const PART_BYTES_MAX: usize = 512 << 20;
@@ -40,6 +42,19 @@ pub(crate) struct NewClient {
 pub(crate) struct Part {
     pub(crate) kind: Kind,
     pub(crate) feed: String,
+}
+
+/// Policies to be tried or put in force.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct NewPolicies {
+    pub(crate) files: Vec<(String, String)>,
+    pub(crate) schema: String,
+    /// Why they are put in force.
+    pub(crate) reason: String,
+    /// How many days back they are tried.
+    pub(crate) days: u32,
+    /// Changed decisions to return, at most.
+    pub(crate) examples: usize,
 }
 
 /// Which view.
@@ -117,11 +132,47 @@ impl Operator {
         }
     }
 
+    /// One part of a de-identified export.
+    pub(crate) async fn export(&self, part: &ExportPart) -> Result<Exported> {
+        match self {
+            Operator::Here(house) => house.export(part).await,
+            Operator::There(socket) => call(socket, "/export", &serde_json::to_vec(part)?).await,
+        }
+    }
+
     /// Starts to fold a view again.
     pub(crate) async fn refold(&self, view: View) -> Result<u64> {
         match self {
             Operator::Here(house) => house.refold(view).await,
             Operator::There(socket) => call(socket, "/refold?view=chart", &[]).await,
+        }
+    }
+
+    /// Decides a question by the policies in force.
+    pub(crate) async fn explain(&self, question: &str) -> Result<Explained> {
+        match self {
+            Operator::Here(house) => explain(&house.app.policies, question),
+            Operator::There(socket) => call(socket, "/policy/explain", question.as_bytes()).await,
+        }
+    }
+
+    /// Decides again what was decided, by other policies.
+    pub(crate) async fn replay(&self, new: &NewPolicies) -> Result<Replayed> {
+        match self {
+            Operator::Here(house) => house.replay(new).await,
+            Operator::There(socket) => {
+                call(socket, "/policy/replay", &serde_json::to_vec(new)?).await
+            }
+        }
+    }
+
+    /// Puts policies in force.
+    pub(crate) async fn apply(&self, new: &NewPolicies) -> Result<Applied> {
+        match self {
+            Operator::Here(house) => house.apply_policies(new).await,
+            Operator::There(socket) => {
+                call(socket, "/policy/apply", &serde_json::to_vec(new)?).await
+            }
         }
     }
 
@@ -167,8 +218,12 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/keys/rotate", post(rotate))
         .route("/keys/escrow", post(escrow))
         .route("/take", post(take))
+        .route("/export", post(export))
         .route("/refold", post(refold))
         .route("/progress", get(progress).post(progress))
+        .route("/policy/explain", post(explain_one))
+        .route("/policy/replay", post(replay))
+        .route("/policy/apply", post(apply))
         .layer(DefaultBodyLimit::max(PART_BYTES_MAX))
         .with_state(house)
 }
@@ -193,8 +248,24 @@ async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: 
     answer(house.take(part.kind, &part.feed, bytes.to_vec()).await)
 }
 
+async fn export(State(house): State<Arc<House>>, Json(part): Json<ExportPart>) -> Response {
+    answer(house.export(&part).await)
+}
+
 async fn refold(State(house): State<Arc<House>>, Query(which): Query<Which>) -> Response {
     answer(house.refold(which.view).await)
+}
+
+async fn explain_one(State(house): State<Arc<House>>, question: String) -> Response {
+    answer(explain(&house.app.policies, &question))
+}
+
+async fn replay(State(house): State<Arc<House>>, Json(new): Json<NewPolicies>) -> Response {
+    answer(house.replay(&new).await)
+}
+
+async fn apply(State(house): State<Arc<House>>, Json(new): Json<NewPolicies>) -> Response {
+    answer(house.apply_policies(&new).await)
 }
 
 async fn progress(State(house): State<Arc<House>>, Query(which): Query<Which>) -> Response {

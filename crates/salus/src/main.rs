@@ -9,11 +9,13 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod export;
 mod files;
 mod keeping;
 mod local;
 mod operations;
 mod output;
+mod policies;
 mod supervise;
 mod tls;
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use event::ServiceState;
 use hyper_util::rt::TokioTimer;
 use inlets::Inlet as _;
 use inlets::mllp::Mllp;
@@ -79,6 +80,8 @@ impl Server {
                 .with_graceful_shutdown(stop.clone().cancelled_owned())
                 .into_future(),
         );
+        house.send_audit()?;
+        house.note(ServiceState::Started).await?;
         let signals = Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
@@ -114,6 +117,9 @@ impl Server {
             tracing::warn!("some connections did not end in time (`drain_ms`)");
         }
         let _ = std::fs::remove_file(socket);
+        if let Err(why) = self.house.note(ServiceState::Stopped).await {
+            tracing::warn!(%why, "the stop was not sealed");
+        }
         match Arc::into_inner(self.house) {
             Some(house) => house.close().await,
             None => tracing::warn!("something still holds the record"),

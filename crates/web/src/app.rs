@@ -1,14 +1,18 @@
 use std::sync::Arc;
 
-use chart::Chart;
-use event::Clock;
+use access::Access;
+use chart::{Chart, ChartError};
+use event::{Clock, Role, Time};
 use flow::Flow;
-use guard::Policies;
+use guard::{Ask, Decision, Facts, Identity, Policies, Rota};
+use jiff::tz::TimeZone;
+use oversight::Oversight;
 use record::Record;
 use staff::Staff;
 
 use crate::session::Sessions;
 use crate::setup::Setup;
+use crate::taking;
 
 /// Everything a page or an API may use.
 pub struct App {
@@ -20,8 +24,14 @@ pub struct App {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// Broken glass and its reviews, the policies that were sealed.
+    pub oversight: Oversight,
+    /// Who looked at whom.
+    pub access: Access,
     /// Who may do what.
     pub policies: Arc<Policies>,
+    /// Who is on duty when.
+    pub rota: Rota,
     /// The present moment.
     pub clock: Arc<dyn Clock>,
     /// Limits and names.
@@ -40,8 +50,14 @@ pub struct Rooms {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// Broken glass and its reviews, the policies that were sealed.
+    pub oversight: Oversight,
+    /// Who looked at whom.
+    pub access: Access,
     /// Who may do what.
     pub policies: Arc<Policies>,
+    /// Who is on duty when.
+    pub rota: Rota,
     /// The present moment.
     pub clock: Arc<dyn Clock>,
 }
@@ -55,13 +71,101 @@ impl App {
             chart: rooms.chart,
             staff: rooms.staff,
             flow: rooms.flow,
+            oversight: rooms.oversight,
+            access: rooms.access,
             policies: rooms.policies,
+            rota: rooms.rota,
             clock: rooms.clock,
             settings,
             sessions,
             setup: Setup::default(),
         }
     }
+}
+
+impl App {
+    /// What the guard says of a question, with everything that is known of it; nothing is sealed.
+    ///
+    /// # Errors
+    /// [`ChartError`] if the chart cannot be read.
+    pub async fn decide(&self, mut ask: Ask) -> Result<Decision, ChartError> {
+        self.complete(&mut ask.identity);
+        let facts = self.facts(&ask).await?;
+        let facts = taking::counted(self, facts, (&ask.identity, ask.act, &ask.subject));
+        Ok(self.policies.decide(ask, &facts))
+    }
+
+    /// What of an identity depends on the moment.
+    pub(crate) fn complete(&self, identity: &mut Identity) {
+        if !is_system(identity.role()) {
+            let now = self.clock.now();
+            let at = now.timestamp().to_zoned(self.zone()).datetime();
+            identity.on_shift = self.rota.on_shift(&identity.actor.id, at);
+        }
+    }
+
+    /// Everything that is known of a question about a patient.
+    ///
+    /// # Errors
+    /// [`ChartError`] if the chart cannot be read.
+    pub(crate) async fn facts(&self, ask: &Ask) -> Result<Facts, ChartError> {
+        let Some(patient) = ask.subject.patient() else {
+            return Ok(Facts::default());
+        };
+        let system = is_system(ask.identity.role());
+        if system && !self.policies.heeds_charts_of_systems() {
+            return Ok(Facts::default());
+        }
+        let now = self.clock.now();
+        let mut facts = self.chart.facts(&ask.identity, patient, now).await?;
+        if !system {
+            self.add_own(&mut facts, (&ask.identity.actor.id, patient), now)
+                .await?;
+        }
+        Ok(facts)
+    }
+
+    /// What is known of the asker and the patient beside the chart.
+    async fn add_own(
+        &self,
+        facts: &mut Facts,
+        (account, patient): (&str, &str),
+        now: Time,
+    ) -> Result<(), ChartError> {
+        if let Some(own) = self.rota.own_patient(account) {
+            facts.own = self.same_patient(own, patient).await?;
+        }
+        for broken in self.oversight.lasting(account, now) {
+            if self.same_patient(&broken.patient, patient).await? {
+                facts.glass = Some(broken.index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether two ids are one patient, merges included.
+    async fn same_patient(&self, one: &str, other: &str) -> Result<bool, ChartError> {
+        if one == other {
+            return Ok(true);
+        }
+        let survivor = |id: String, kept: Option<String>| kept.unwrap_or(id);
+        let one = survivor(one.to_owned(), self.chart.survivor(one).await?);
+        let other = survivor(other.to_owned(), self.chart.survivor(other).await?);
+        Ok(one == other)
+    }
+
+    /// The zone of the house.
+    pub(crate) fn zone(&self) -> TimeZone {
+        TimeZone::get(&self.settings.zone).unwrap_or(TimeZone::UTC)
+    }
+}
+
+/// Whether nobody in particular asks: no ward, no rota, no glass.
+const fn is_system(role: Role) -> bool {
+    matches!(
+        role,
+        Role::Client | Role::Feed | Role::Operator | Role::Salus
+    )
 }
 
 /// Limits and names of the HTTP surfaces; each is an option in `salus.toml`, section `[web]`.
@@ -105,6 +209,12 @@ pub struct Settings {
     pub feed_silent_ms: i64,
     /// The most bytes of a message that a page shows.
     pub message_shown_bytes_max: usize,
+    /// How long broken glass lets somebody into one chart.
+    pub glass_ms: i64,
+    /// Broken glass older than this without a review needs somebody to look.
+    pub review_late_ms: i64,
+    /// The most reviewed glass that a page lists, the newest.
+    pub reviewed_shown_max: u32,
 }
 
 impl Default for Settings {
@@ -129,6 +239,9 @@ impl Default for Settings {
             patients_per_page_max: 200,
             feed_silent_ms: 60 * MINUTE,
             message_shown_bytes_max: 256 << 10,
+            glass_ms: 15 * MINUTE,
+            review_late_ms: 72 * 60 * MINUTE,
+            reviewed_shown_max: 50,
         }
     }
 }

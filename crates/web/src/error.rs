@@ -7,6 +7,17 @@ use thiserror::Error;
 
 use crate::pages::words;
 
+/// What somebody who was refused a chart may do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WayIn {
+    /// Nothing here.
+    None,
+    /// Break the glass for this patient.
+    Glass(String),
+    /// Confirm with a second factor, then go to this path.
+    StepUp(String),
+}
+
 /// Why a page was not shown.
 #[derive(Debug, Clone, Error)]
 pub(crate) enum Problem {
@@ -20,6 +31,7 @@ pub(crate) enum Problem {
         words: Vec<String>,
         because: Vec<String>,
         index: u64,
+        way_in: WayIn,
     },
     /// There is nothing at this address.
     #[error("there is no {0}")]
@@ -46,7 +58,16 @@ impl Problem {
             words: said(decision),
             because: decision.because().to_vec(),
             index,
+            way_in: WayIn::None,
         }
+    }
+
+    /// The same refusal with what may be done about it.
+    pub(crate) fn with_way_in(mut self, way: WayIn) -> Problem {
+        if let Problem::Refused { way_in, .. } = &mut self {
+            *way_in = way;
+        }
+        self
     }
 
     pub(crate) const fn status(&self) -> StatusCode {

@@ -11,6 +11,7 @@ mod pages;
 mod router;
 mod session;
 mod setup;
+mod taking;
 
 pub use app::{App, Rooms, Settings};
 pub use router::router;

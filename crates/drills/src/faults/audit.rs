@@ -6,6 +6,7 @@ use std::sync::Arc;
 use event::{Body, Clock};
 use record::{Config, Error, Record, verify};
 
+use super::writer::CREATED;
 use super::{Breach, Ledger};
 
 /// Events read at once.
@@ -16,7 +17,7 @@ const PAGE: usize = 2_000;
 pub struct Findings {
     /// Events in it.
     pub events: u64,
-    /// HL7 v2 messages among them.
+    /// Among them HL7 v2 messages and patients that were created.
     pub messages: u64,
     /// Every word that was not kept, in the order of the books.
     pub breaches: Vec<Breach>,
@@ -58,7 +59,7 @@ pub async fn audit(data: &Path, clock: Arc<dyn Clock>, ledger: &Ledger) -> Resul
     })
 }
 
-/// MSH-10 of every message, in order.
+/// MSH-10 of every message and the name of every patient that a siege created, in order.
 async fn controls(record: &Record) -> Result<Vec<String>, Error> {
     let mut controls = Vec::new();
     let mut next = 0;
@@ -69,8 +70,13 @@ async fn controls(record: &Record) -> Result<Vec<String>, Error> {
         }
         next = after;
         for sealed in page {
-            if let Body::Message(message) = &sealed.event().body {
-                controls.push(message.control.clone());
+            match &sealed.event().body {
+                Body::Message(message) => controls.push(message.control.clone()),
+                Body::Resource(written) => {
+                    let name = format!("{}/{}", written.kind, written.id);
+                    controls.extend(Some(name).filter(|name| name.starts_with(CREATED)));
+                }
+                _ => {}
             }
         }
     }

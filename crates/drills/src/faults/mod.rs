@@ -6,9 +6,11 @@ mod cut;
 mod ledger;
 mod siege;
 mod victim;
+mod writer;
 
 pub use audit::{Findings, audit};
 pub use cut::cut;
 pub use ledger::{Breach, Ledger};
 pub use siege::{Outcome, Siege, SiegeError, siege};
 pub use victim::{Recipe, Victim};
+pub use writer::FhirDoor;

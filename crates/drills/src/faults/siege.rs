@@ -14,7 +14,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::{Breach, Ledger, Recipe, audit};
+use super::writer::CREATED;
+use super::{Breach, FhirDoor, Ledger, Recipe, audit};
 use crate::dice::Dice;
 use crate::load::{Template, acknowledged, patched_id};
 
@@ -36,6 +37,8 @@ pub struct Siege {
     pub messages_max: u64,
     /// Messages to send in turn.
     pub templates: Vec<Template>,
+    /// Where patients are created at the same time, if anywhere.
+    pub fhir: Option<FhirDoor>,
     /// For opening the record between the rounds.
     pub clock: Arc<dyn Clock>,
 }
@@ -142,6 +145,12 @@ async fn attack(
         };
         senders.spawn(sender.run(address));
     }
+    let door = siege.fhir.as_ref();
+    if let Some(writer) = door.and_then(|door| door.writer(server.said())) {
+        let created = again.iter().filter_map(|id| id.strip_prefix(CREATED));
+        let mine = created.filter_map(|number| number.parse().ok()).collect();
+        senders.spawn(writer.run(mine, Arc::clone(books)));
+    }
     // Long enough for any machine: a server that answers nothing at all is killed too, and the
     // books show that nothing was acknowledged.
     let _ = tokio::time::timeout(Duration::from_secs(120), books.reached.notified()).await;
@@ -158,9 +167,10 @@ async fn attack(
 
 /// The ledger of all senders, and the count that decides when the server dies.
 #[derive(Default)]
-struct Books {
+pub(super) struct Books {
     ledger: Mutex<Ledger>,
     next: AtomicU32,
+    next_patient: AtomicU32,
     left: AtomicU64,
     reached: Notify,
 }
@@ -177,14 +187,18 @@ impl Books {
         self.left.store(enough, Ordering::SeqCst);
     }
 
-    fn send(&self, id: &str) {
+    pub(super) fn next_patient(&self) -> u32 {
+        self.next_patient.fetch_add(1, Ordering::SeqCst)
+    }
+
+    pub(super) fn send(&self, id: &str) {
         self.ledger
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .send(id);
     }
 
-    fn acknowledge(&self, id: &str) {
+    pub(super) fn acknowledge(&self, id: &str) {
         self.ledger
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -47,6 +47,7 @@ fn rounds(data: &Path, manner: &str, rounds: u32) -> Siege {
         rounds,
         connections: 6,
         messages_max: 120,
+        fhir: None,
         templates: Template::panels(1, 10, AT),
         clock: Arc::new(Still),
     }

@@ -208,7 +208,7 @@ async fn a_message_that_names_nobody_says_that_no_chart_has_it() {
     let sealed = house.sealed().await;
     let said: Vec<(bool, String)> = sealed
         .iter()
-        .map(|event| as_message(event))
+        .map(as_message)
         .map(|message| (message.mapped, message.complaints.join("; ")))
         .collect();
     let kept = |words: &str| (false, words.to_owned());

@@ -28,6 +28,8 @@ pub struct Config {
     pub trend_max: usize,
     /// Patients, encounters and the like that are kept in memory between messages, at most.
     pub hot_resources_max: usize,
+    /// Which codes are sensitive: the text of a file like `rules/sensitivity.toml`.
+    pub sensitivity: String,
     /// Connections that read at the same time, at most.
     pub readers_max: u32,
 }
@@ -42,6 +44,7 @@ impl Config {
             summary_scan_max: 5_000,
             trend_max: 24,
             hot_resources_max: 10_000,
+            sensitivity: crate::SENSITIVITY.to_owned(),
             readers_max: 4,
         }
     }
@@ -159,7 +162,7 @@ impl Chart {
         Ok((survivor != patient).then(|| survivor.to_owned()))
     }
 
-    /// Everybody who is one person with this patient: the survivor first, then who was merged.
+    /// The patient and everybody merged into them, by id; the survivor first.
     pub fn family(&self, patient: &str) -> Vec<String> {
         self.folder.known().aliases.family(patient)
     }

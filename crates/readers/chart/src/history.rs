@@ -41,6 +41,7 @@ pub(crate) async fn page(
         snapshot: token.snapshot,
         after: last.rid,
     });
+    let rows: Vec<Row> = rows.into_iter().filter(|row| !scope.masks(row)).collect();
     let matches = reading.stored(rows).await?;
     Ok(Page {
         patients: patients(matches.iter()),
@@ -72,7 +73,7 @@ async fn instance(
     let Some(head) = reading.head(kind, id).await? else {
         return Ok(Vec::new());
     };
-    if !scope.shows(&head) {
+    if !scope.reaches(&head) {
         return Err(scope.outside("a resource that is not theirs"));
     }
     let mut query = QueryBuilder::<Sqlite>::new(
@@ -88,7 +89,7 @@ async fn instance(
         .push_bind(limit(count));
     let rows = store::fetch(&mut reading.from, query).await?;
     // A version may have belonged to somebody else.
-    Ok(rows.into_iter().filter(|row| scope.shows(row)).collect())
+    Ok(rows.into_iter().filter(|row| scope.reaches(row)).collect())
 }
 
 async fn all(

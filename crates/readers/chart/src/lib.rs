@@ -4,12 +4,14 @@
 //! **Start here**: [`Chart`], then [`Open`].
 
 mod alias;
+mod around;
 mod census;
 mod chart;
 mod error;
 mod fold;
 mod hash;
 mod history;
+mod label;
 mod open;
 mod page;
 mod place;
@@ -19,6 +21,7 @@ mod search;
 mod stay;
 mod store;
 mod summary;
+mod tie;
 mod token;
 mod view;
 mod words;
@@ -26,6 +29,7 @@ mod words_of;
 
 pub use chart::{Chart, Config, Located, WardCount};
 pub use error::ChartError;
+pub use label::{SENSITIVITY, check_sensitivity};
 pub use open::Open;
 pub use page::{HistoryOf, Page, PageOf, Source, Stored};
 pub use view::{

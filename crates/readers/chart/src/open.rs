@@ -16,9 +16,10 @@ pub struct Open {
 
 impl Open {
     pub(crate) fn new(chart: Chart, permit: Permit) -> Open {
-        let aliases = chart.folder.known().aliases;
+        let known = chart.folder.known();
+        let scope = Scope::of(permit.ask(), &known.aliases);
         Open {
-            scope: Scope::of(permit.ask(), &aliases),
+            scope: scope.without(permit.masks(), &known.words),
             index: permit.index(),
             chart,
         }

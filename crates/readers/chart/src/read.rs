@@ -130,6 +130,17 @@ pub(crate) fn source(known: &Known, number: i64) -> Source {
     }
 }
 
+/// What stands for a resource that is left out for its labels: that it is there, and no more.
+fn redacted(kind: &str, id: &str) -> Vec<u8> {
+    let security = serde_json::json!([{
+        "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
+        "code": "REDACTED",
+    }]);
+    serde_json::json!({"resourceType": kind, "id": id, "meta": {"security": security}})
+        .to_string()
+        .into_bytes()
+}
+
 /// One resource or one version, if the scope shows it.
 pub(crate) async fn one(
     chart: &Chart,
@@ -145,8 +156,12 @@ pub(crate) async fn one(
     let Some((row, json)) = found else {
         return Ok(None);
     };
-    if !scope.shows(&row) {
+    if !scope.reaches(&row) {
         return Err(scope.outside("a resource that is not theirs"));
+    }
+    if scope.masks(&row) {
+        let redacted = redacted(kind, id);
+        return Ok(Some(reading.one(row, &redacted)));
     }
     Ok(Some(reading.one(row, &json)))
 }

@@ -8,7 +8,8 @@ use guard::Ask;
 use crate::ChartError;
 use crate::alias::Aliases;
 use crate::error::Outcome;
-use crate::store::Row;
+use crate::store::{LABELS, Row};
+use crate::words::Words;
 
 /// What one permit allows.
 #[derive(Debug, Clone)]
@@ -16,7 +17,43 @@ pub(crate) struct Scope {
     reach: Reach,
     /// The types it is for; empty: all.
     kinds: HashSet<String>,
+    masks: Masks,
     words: String,
+}
+
+/// Security labels that are left out, as the numbers of the words that hold one of them.
+#[derive(Debug, Clone, Default)]
+struct Masks {
+    any: bool,
+    numbers: HashSet<i64>,
+    /// The last word that was looked at: what is labelled by a later one is left out.
+    last: i64,
+}
+
+impl Masks {
+    fn of(labels: &[String], words: &Words) -> Masks {
+        let masked = |text: &str| {
+            let held = text.strip_prefix(LABELS);
+            held.is_some_and(|held| held.split(' ').any(|one| labels.iter().any(|m| m == one)))
+        };
+        let mut masks = Masks {
+            any: !labels.is_empty(),
+            ..Masks::default()
+        };
+        if masks.any {
+            masks.numbers = words
+                .all()
+                .filter(|(_, text)| masked(text))
+                .map(|one| one.0)
+                .collect();
+            masks.last = words.count();
+        }
+        masks
+    }
+
+    fn covers(&self, labels: i64) -> bool {
+        self.any && labels > 0 && (labels > self.last || self.numbers.contains(&labels))
+    }
 }
 
 /// Whose resources a permit reaches.
@@ -36,7 +73,10 @@ pub(crate) enum Reach {
 
 impl Scope {
     pub(crate) fn of(ask: &Ask, aliases: &Aliases) -> Scope {
-        let looks = matches!(ask.act, Act::Read | Act::Search | Act::History);
+        let looks = matches!(
+            ask.act,
+            Act::Read | Act::Search | Act::History | Act::Export
+        );
         let client = ask.identity.role() == Role::Client;
         let reach = match &ask.subject {
             _ if !looks => Reach::Nothing,
@@ -58,8 +98,25 @@ impl Scope {
         Scope {
             reach,
             kinds: ask.kinds.iter().cloned().collect(),
+            masks: Masks::default(),
             words: format!("`{}` of {words}", ask.act.word()),
         }
+    }
+
+    /// The same scope without what carries any of these security labels.
+    pub(crate) fn without(mut self, labels: &[String], words: &Words) -> Scope {
+        self.masks = Masks::of(labels, words);
+        self
+    }
+
+    /// Whether anything is left out for its labels.
+    pub(crate) fn is_masking(&self) -> bool {
+        self.masks.any
+    }
+
+    /// Whether this version is left out for its labels.
+    pub(crate) fn masks(&self, row: &Row) -> bool {
+        self.masks.covers(row.labels)
     }
 
     /// All resources of one type, for what needs no permit because no content leaves.
@@ -67,6 +124,7 @@ impl Scope {
         Scope {
             reach: Reach::Kind(kind.to_owned()),
             kinds: HashSet::new(),
+            masks: Masks::default(),
             words: String::new(),
         }
     }
@@ -107,6 +165,11 @@ impl Scope {
 
     /// Whether a version of that type may be shown as what was asked for.
     pub(crate) fn shows(&self, row: &Row) -> bool {
+        self.reaches(row) && !self.masks(row)
+    }
+
+    /// Whether a version is the permit's to ask for, masked or not.
+    pub(crate) fn reaches(&self, row: &Row) -> bool {
         match &self.reach {
             Reach::Patient(family) => row.patient.as_ref().is_some_and(|id| family.contains(id)),
             Reach::Kind(_) | Reach::Record => true,
@@ -116,6 +179,9 @@ impl Scope {
 
     /// Whether a version of that type may come along with what was asked for.
     pub(crate) fn includes(&self, kind: &str, row: &Row) -> bool {
+        if self.masks(row) {
+            return false;
+        }
         match &self.reach {
             Reach::Patient(family) => {
                 let own = row.patient.as_ref().is_none_or(|id| family.contains(id));

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use event::Time;
 use guard::{Facts, Identity, Relation};
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::ChartError;
+use crate::around;
 use crate::chart::{Chart, WardCount};
 use crate::error::Outcome;
 use crate::fold::Known;
@@ -113,11 +115,13 @@ async fn read(
 }
 
 impl Chart {
-    /// What connects somebody with a patient: a ward they work on, an encounter that names them.
+    /// What bears on a question of somebody about a patient: what connects the two (a ward, an
+    /// encounter, an appointment, an order, a referral), what the patient consented to, and the
+    /// security labels in the chart.
     ///
     /// # Errors
     /// [`ChartError::Broken`].
-    pub async fn facts(&self, identity: &Identity, patient: &str) -> Outcome<Facts> {
+    pub async fn facts(&self, identity: &Identity, patient: &str, now: Time) -> Outcome<Facts> {
         let mut reading = Reading::begin(self).await?;
         let known = reading.known.clone();
         let family = known.aliases.family(patient);
@@ -128,15 +132,21 @@ impl Chart {
             let own = ward.filter(|ward| identity.wards.contains(ward));
             relations.extend(own.map(|ward| Relation::Ward(ward.clone())));
         }
-        if let Some(number) = identity.practitioner.as_deref()
-            && stays.iter().any(|stay| !stay.people.is_empty())
-        {
-            let names = named_by(&mut reading, number).await?;
-            let people = stays.iter().flat_map(|stay| &stay.people);
-            let own = people.filter(|person| names.contains(&person.reference));
-            relations.extend(own.map(|person| Relation::CareTeam(person.role.clone())));
-        }
-        let mut facts = Facts::default();
+        let around = around::of(&mut reading.from, &family).await?;
+        let named = around.names_people() || stays.iter().any(|stay| !stay.people.is_empty());
+        let names = match identity.practitioner.as_deref() {
+            Some(number) if named => named_by(&mut reading, number).await?,
+            Some(_) | None => Vec::new(),
+        };
+        let people = stays.iter().flat_map(|stay| &stay.people);
+        let own = people.filter(|person| names.contains(&person.reference));
+        relations.extend(own.map(|person| Relation::CareTeam(person.role.clone())));
+        relations.extend(around.relations(&names, now));
+        let mut facts = Facts {
+            consents: around.consents(&names, identity.role().word(), now),
+            labels: around.labels,
+            ..Facts::default()
+        };
         for relation in relations {
             if !facts.relations.contains(&relation) {
                 facts.relations.push(relation);

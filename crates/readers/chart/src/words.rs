@@ -18,6 +18,16 @@ impl Words {
         words
     }
 
+    /// Every number with its text.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (i64, &str)> {
+        (1..).zip(self.texts.iter().map(AsRef::as_ref))
+    }
+
+    /// The last number that was given.
+    pub(crate) fn count(&self) -> i64 {
+        i64::try_from(self.texts.len()).unwrap_or(i64::MAX)
+    }
+
     pub(crate) fn number(&self, text: &str) -> Option<i64> {
         self.numbers.get(text).copied()
     }

@@ -168,15 +168,15 @@ impl Entry {
         };
         let account = self.account.clone();
         Identity {
-            actor: Actor {
+            wards: account.wards,
+            practitioner: account.practitioner,
+            scopes: account.scopes,
+            ..Identity::of(Actor {
                 kind,
                 id: self.id.clone(),
                 name: account.name,
                 role: account.role,
-            },
-            wards: account.wards,
-            practitioner: account.practitioner,
-            scopes: account.scopes,
+            })
         }
     }
 

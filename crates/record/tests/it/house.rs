@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use event::{Act, Actor, Arrival, Body, Clock, Event, Message, Resend, Resource, Subject, Time};
+use event::{
+    Act, Actor, Arrival, Body, Clock, Event, Glass, GlassVerdict, Message, Resend, Resource,
+    Subject, Time,
+};
 use guard::{Admitted, Standing, admit};
 use record::{Config, Record, Report, verify};
 
@@ -102,4 +105,16 @@ pub(crate) async fn verified(folder: &Path) -> Report {
 
 pub(crate) fn data(folder: &Path) -> PathBuf {
     folder.join("data")
+}
+
+/// An overseer closes broken glass.
+pub(crate) fn review(glass: u64, words: &str) -> Admitted {
+    let body = Body::Glass(Glass::Reviewed {
+        glass,
+        verdict: GlassVerdict::Justified,
+        words: words.into(),
+    });
+    let subject = Subject::Patient("p1".into());
+    let claim = Event::new(Actor::salus(), Act::Review, subject, body);
+    admit(claim.into(), Standing::Salus, "").unwrap()
 }

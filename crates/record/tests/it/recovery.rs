@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::house::{data, fill, message, open, verified};
+use crate::house::{data, fill, message, open, review, verified};
 
 fn copy_sql(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
@@ -159,4 +159,28 @@ async fn a_lost_keyring_is_said_and_not_replaced_by_an_empty_one() {
         "{refused}"
     );
     assert!(!data(folder.path()).join("keyring.db").exists());
+}
+
+#[tokio::test]
+async fn broken_glass_is_reviewed_once_even_after_sql_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = open(folder.path()).await;
+    fill(&record, 0, 5).await;
+    record.admit(vec![review(3, "first")]).await.unwrap();
+    let size = record.size();
+    for (glass, taken) in [(3, false), (4, true)] {
+        let second = record.admit(vec![review(glass, "second")]).await;
+        assert_eq!(second.is_ok(), taken, "{second:?}");
+    }
+    let both = record.admit(vec![review(5, "one"), review(5, "two")]).await;
+    assert!(both.is_err());
+    assert_eq!(record.size(), size + 1);
+    record.stop().await;
+    drop(record);
+    for name in ["journal.db", "journal.db-wal", "journal.db-shm"] {
+        let _ = fs::remove_file(data(folder.path()).join(name));
+    }
+    let record = open(folder.path()).await;
+    assert!(record.admit(vec![review(3, "third")]).await.is_err());
+    record.stop().await;
 }

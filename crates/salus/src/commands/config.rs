@@ -14,6 +14,8 @@ pub(crate) fn run(config: &Config, command: &ConfigCommand, format: Format) -> R
     match command {
         ConfigCommand::Check => {
             assemble::policies(&config.policies)?;
+            assemble::rota(&config.rota)?;
+            chart::check_sensitivity(&config.chart()?.sensitivity)?;
             for feed in &config.mllp.feeds {
                 inlets::mllp::Feed::new(feed, &config.mllp)?;
             }

@@ -6,8 +6,10 @@ mod config;
 mod demo;
 mod doctor;
 mod erase;
+mod export;
 mod import;
 mod keys;
+mod policy;
 mod proof;
 mod refold;
 mod serve;
@@ -41,8 +43,10 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Demo(args) => demo::run(config, &args, format).await?,
         Command::Doctor => doctor::run(&config, format).await?,
         Command::Erase(args) => erase::run(config, args, format).await?,
+        Command::Export(args) => export::run(config, &args, format).await?,
         Command::Import(args) => import::run(config, &args, format).await?,
         Command::Keys(command) => keys::run(config, command, format).await?,
+        Command::Policy(command) => policy::run(config, command, format).await?,
         Command::Proof(args) => proof::run(&config, &args, format).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
         Command::Serve(args) => serve::run(config, &args, format).await?,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use drills::faults::{Recipe, Siege, siege};
+use drills::faults::{FhirDoor, Recipe, Siege, siege};
 use drills::load::Template;
-use event::{Clock, Time};
+use event::{Body, Clock, Time};
+
+use crate::process::json;
 
 const AT: Time = Time::from_millis(1_795_300_000_000);
 
@@ -21,6 +23,24 @@ impl Clock for Later {
 fn address(said: &str) -> Option<std::net::SocketAddr> {
     let ready: serde_json::Value = serde_json::from_str(said.lines().last()?).ok()?;
     ready["mllp"][0].as_str()?.parse().ok()
+}
+
+/// Patients that were created through the FHIR door.
+async fn created(data: &std::path::Path) -> usize {
+    let config = record::Config::new(data.to_owned());
+    let record = record::Record::open(config, Arc::new(Later)).await.unwrap();
+    let mut next = 0;
+    let mut patients = 0;
+    while next < record.size() {
+        let (events, after) = record.read_until(next, 1_000).await.unwrap();
+        let written = events.iter().map(|sealed| &sealed.event().body);
+        patients += written
+            .filter(|body| matches!(body, Body::Resource(_)))
+            .count();
+        next = after;
+    }
+    record.stop().await;
+    patients
 }
 
 /// 20 rounds; `SALUS_KILL_ROUNDS` asks for more (nightly: 200).
@@ -43,6 +63,18 @@ async fn what_the_server_acknowledged_survives_being_killed() {
         ready: "\"mllp\"".into(),
         ready_wait: Duration::from_secs(60),
     };
+    let token = json(
+        &data,
+        &["client", "add", "ris", "--scope", "system/*.cruds"],
+    );
+    let fhir = FhirDoor {
+        base: |said| {
+            let ready: serde_json::Value = serde_json::from_str(said.lines().last()?).ok()?;
+            Some(ready["fhir"].as_str()?.to_owned())
+        },
+        certificate: data.join("tls/certificate.pem"),
+        token: token["token"].as_str().unwrap().to_owned(),
+    };
     let outcome = siege(&Siege {
         server,
         data,
@@ -52,9 +84,12 @@ async fn what_the_server_acknowledged_survives_being_killed() {
         connections: 6,
         messages_max: 200,
         templates: Template::panels(1, 10, AT),
+        fhir: Some(fhir),
         clock: Arc::new(Later),
     })
     .await
     .unwrap();
     assert_eq!(outcome.breaches, []);
+    let patients = created(&folder.path().join("data")).await;
+    assert!(patients > 0, "no patient was created in any round");
 }

@@ -8,9 +8,11 @@
 
 mod commands;
 mod erase;
+mod export;
 mod keys;
 mod kill;
 mod people;
+mod policy;
 mod process;
 mod serving;
 mod tls;

@@ -1,7 +1,9 @@
 //! Pages for people. Each answers one question in its heading, and says how old its answer is.
 
+pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod flow;
+pub(crate) mod glass;
 pub(crate) mod now;
 pub(crate) mod patients;
 pub(crate) mod picture;
@@ -9,6 +11,7 @@ pub(crate) mod problem;
 pub(crate) mod record;
 #[cfg(test)]
 mod rendering;
+pub(crate) mod reviews;
 pub(crate) mod settings;
 pub(crate) mod shell;
 pub(crate) mod visit;
@@ -45,6 +48,24 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
             "/patients/{id}/unmerge",
             get(patients::unmerge::ask).post(patients::unmerge::take_back),
         )
+        .route(
+            "/patients/{id}/glass",
+            get(glass::ask).post(glass::break_it),
+        )
+        .route("/glass/{index}/end", post(glass::end))
+        .route("/access/reviews", get(reviews::show))
+        .route(
+            "/access/reviews/{index}",
+            get(reviews::one).post(reviews::close),
+        )
+        .route("/access", get(access::show))
+        .route("/access/letter", get(access::letter::show))
+        .route("/access/print", get(access::print::show))
+        .route(
+            "/access/exports",
+            get(access::exports::show).post(access::exports::ask),
+        )
+        .route("/access/exports/{index}", post(access::exports::answer))
         .route("/record", get(record::show))
         .route("/record/check", get(record::check))
         .route("/record/checkpoint", get(record::checkpoint))

@@ -6,6 +6,7 @@ use guard::Identity;
 
 use crate::App;
 use crate::error::Problem;
+use crate::pages::glass::view::GlassForm;
 use crate::pages::patients::view::RefusedPage;
 use crate::pages::shell::{Here, Shell};
 use crate::pages::visit;
@@ -40,12 +41,16 @@ pub(crate) fn page(
         done: None,
         live: None,
         version: 0,
+        glass: known
+            .as_ref()
+            .map_or_else(Vec::new, |(identity, _)| visit::lasting(app, identity)),
     };
     if let Problem::Refused {
         what,
         words,
         because,
         index,
+        way_in,
     } = problem
     {
         let refused = RefusedPage {
@@ -54,6 +59,9 @@ pub(crate) fn page(
             words: words.clone(),
             because: because.clone(),
             decision: *index,
+            way_in: way_in.clone(),
+            glass: GlassForm::empty(),
+            minutes: app.settings.glass_ms / 60_000,
         };
         return visit::page(problem.status(), &refused);
     }

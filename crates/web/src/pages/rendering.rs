@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 20] = [
+const ROUTES: [&str; 30] = [
     "/",
     "/now",
     "/sign-in",
@@ -25,6 +25,16 @@ const ROUTES: [&str; 20] = [
     "/patients",
     "/patients/*",
     "/patients/*/unmerge",
+    "/patients/*/glass",
+    "/glass/*/end",
+    "/access/reviews",
+    "/access/reviews/*",
+    "/account/step-up",
+    "/access",
+    "/access/letter",
+    "/access/print",
+    "/access/exports",
+    "/access/exports/*",
     "/record",
     "/record/check",
     "/record/checkpoint",
@@ -208,7 +218,9 @@ fn page<P: Samples>(name: &str) {
 
 #[test]
 fn every_page_renders_lawfully_with_every_sample() {
-    use crate::pages::{account, flow, now, patients, problem, record, settings};
+    use crate::pages::{
+        access, account, flow, glass, now, patients, problem, record, reviews, settings,
+    };
     page::<account::view::SetupPage>("setup");
     page::<account::view::SignInPage>("sign-in");
     page::<now::view::NowPage>("now");
@@ -216,10 +228,17 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<patients::view::ChartPage>("chart");
     page::<patients::view::RefusedPage>("refused");
     page::<patients::view::UnmergePage>("unmerge");
+    page::<glass::view::GlassPage>("glass");
+    page::<reviews::view::ReviewsPage>("reviews");
+    page::<reviews::view::ReviewPage>("review");
     page::<record::view::RecordPage>("record");
     page::<record::view::EventPage>("event");
     page::<flow::view::FlowPage>("flow");
     page::<flow::view::MessagePage>("message");
+    page::<access::view::AccessPage>("access");
+    page::<access::letter::LetterPage>("access-letter");
+    page::<access::print::PrintPage>("access-print");
+    page::<access::exports::ExportsPage>("access-exports");
     page::<settings::view::PeoplePage>("people");
     page::<problem::ProblemPage>("problem");
 }

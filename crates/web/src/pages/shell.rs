@@ -19,6 +19,18 @@ pub(crate) struct Shell {
     pub live: Option<u32>,
     /// What a page that fetches itself again knows already; 0: it always wants the whole.
     pub version: u64,
+    /// The glass that whoever is signed in has broken, while it lasts.
+    pub glass: Vec<Lasting>,
+}
+
+/// Broken glass, while it lasts.
+#[derive(Debug, Clone)]
+pub(crate) struct Lasting {
+    /// The event that broke it.
+    pub index: u64,
+    pub patient: String,
+    /// `14:03`
+    pub until: String,
 }
 
 impl Shell {
@@ -32,6 +44,7 @@ impl Shell {
             done: None,
             live: None,
             version: 0,
+            glass: Vec::new(),
         }
     }
 
@@ -44,6 +57,18 @@ impl Shell {
     pub(crate) fn administers(&self) -> bool {
         self.who.as_ref().is_some_and(|who| who.administers)
     }
+
+    /// The items of the bar that are for this person.
+    pub(crate) fn bar(&self) -> Vec<(Here, &'static str, &'static str)> {
+        let who = self.who.as_ref();
+        let offered = |here: Here| match here {
+            Here::Access => who.is_some_and(|who| who.oversees),
+            Here::Settings => who.is_some_and(|who| who.administers),
+            _ => true,
+        };
+        let items = Here::BAR.into_iter();
+        items.filter(|(here, ..)| offered(*here)).collect()
+    }
 }
 
 /// The items of the bar.
@@ -51,6 +76,7 @@ impl Shell {
 pub(crate) enum Here {
     Now,
     Patients,
+    Access,
     Record,
     Flow,
     Settings,
@@ -59,9 +85,10 @@ pub(crate) enum Here {
 
 impl Here {
     /// The items in order, with where they lead.
-    pub(crate) const BAR: [(Here, &'static str, &'static str); 5] = [
+    pub(crate) const BAR: [(Here, &'static str, &'static str); 6] = [
         (Here::Now, "Now", "/now"),
         (Here::Patients, "Patients", "/patients"),
+        (Here::Access, "Access", "/access"),
         (Here::Record, "Record", "/record"),
         (Here::Flow, "Flow", "/flow"),
         (Here::Settings, "Settings", "/settings/people"),
@@ -74,6 +101,7 @@ pub(crate) struct Who {
     pub name: String,
     pub role: &'static str,
     pub administers: bool,
+    pub oversees: bool,
     pub csrf: String,
 }
 
@@ -214,6 +242,7 @@ pub(crate) mod samples {
                 name: "Anna Keller".into(),
                 role: "nurse",
                 administers: false,
+                oversees: false,
                 csrf: "q0aZ7sampletoken".into(),
             }),
             fresh: Some(Fresh {
@@ -224,6 +253,7 @@ pub(crate) mod samples {
             done: None,
             live: None,
             version: 0,
+            glass: Vec::new(),
         }
     }
 
@@ -233,6 +263,7 @@ pub(crate) mod samples {
             name: "Tomás <Órtiz>".into(),
             role: "administrator",
             administers: true,
+            oversees: true,
             csrf: "q0aZ7sampletoken".into(),
         });
         shell

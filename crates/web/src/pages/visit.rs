@@ -12,15 +12,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use event::{Act, Role, Subject, Time};
-use guard::{Ask, Decision, Facts, Identity};
-use jiff::tz::TimeZone;
+use guard::{Ask, Decision, Identity, Obligation};
 use record::{Permit, Witnessed};
 
-use crate::App;
-use crate::error::{Problem, broken};
-use crate::pages::shell::{Fresh, Here, Shell, Who};
+use crate::error::{Problem, WayIn, broken};
+use crate::pages::shell::{Fresh, Here, Lasting, Shell, Who};
 use crate::pages::words::{self, Eye, Stamp};
 use crate::session::{Touch, same};
+use crate::{App, taking};
 
 /// The header of a page that fetches itself again.
 pub(crate) const LIVE: &str = "salus-live";
@@ -66,6 +65,7 @@ impl Visit {
             done: None,
             live: None,
             version: 0,
+            glass: lasting(&self.app, &self.identity),
         }
     }
 
@@ -93,25 +93,47 @@ impl Visit {
 
     /// What the guard says; nothing is sealed.
     pub(crate) async fn decide(&self, ask: Ask) -> Result<Decision, Problem> {
-        let facts = match ask.subject.patient() {
-            Some(patient) => self.app.chart.facts(&self.identity, patient).await?,
-            None => Facts::default(),
-        };
-        Ok(self.app.policies.decide(ask, &facts))
+        Ok(self.app.decide(ask).await?)
     }
 
     /// What the guard says, sealed: a permit or the refusal.
     pub(crate) async fn witness(&self, ask: Ask) -> Result<Witnessed, Problem> {
         let decision = self.decide(ask).await?;
-        Ok(self.app.record.witness(decision).await?)
+        let witnessed = self.app.record.witness(decision).await?;
+        if let Witnessed::Allowed(permit) = &witnessed {
+            taking::opened(&self.app, permit.ask());
+        }
+        Ok(witnessed)
     }
 
     /// The permit, or the refusal of `what` as the problem to show.
     pub(crate) async fn permit(&self, what: &'static str, ask: Ask) -> Result<Permit, Problem> {
         match self.witness(ask).await? {
             Witnessed::Allowed(permit) => Ok(permit),
-            Witnessed::Refused(index, decision) => Err(Problem::refused(what, index, &decision)),
+            Witnessed::Refused(index, decision) => {
+                let problem = Problem::refused(what, index, &decision);
+                Err(problem.with_way_in(self.way_in(&decision).await?))
+            }
         }
+    }
+
+    /// What somebody who was refused may do about it.
+    async fn way_in(&self, decision: &Decision) -> Result<WayIn, Problem> {
+        let Some(patient) = decision.ask().subject.patient() else {
+            return Ok(WayIn::None);
+        };
+        let steps = decision.obligations().contains(&Obligation::StepUp);
+        if steps && !decision.ask().identity.stepped_up {
+            return Ok(WayIn::StepUp(format!("/patients/{patient}")));
+        }
+        // Asked as if the reason had been typed already.
+        let mut ask = self.ask(Act::BreakGlass, decision.ask().subject.clone());
+        ask.purpose = "ETREAT".to_owned();
+        ask.reason = Some("a reason that will be typed".to_owned());
+        Ok(match self.decide(ask).await?.allowed() {
+            true => WayIn::Glass(patient.to_owned()),
+            false => WayIn::None,
+        })
     }
 
     /// An allowed decision to seal something by; a refusal is sealed and is the problem to show.
@@ -151,8 +173,21 @@ pub(crate) fn who(identity: &Identity, csrf: String) -> Who {
         name: identity.actor.name.clone(),
         role: words::role(identity.role()),
         administers: identity.role() == Role::Administrator,
+        oversees: matches!(identity.role(), Role::Administrator | Role::PrivacyOfficer),
         csrf,
     }
+}
+
+/// The glass that somebody has broken, for the banner of every page.
+pub(crate) fn lasting(app: &App, identity: &Identity) -> Vec<Lasting> {
+    let (now, eye) = (app.clock.now(), eye(app));
+    let own = app.oversight.lasting(&identity.actor.id, now).into_iter();
+    own.map(|broken| Lasting {
+        index: broken.index,
+        until: Stamp::new(broken.until, &eye).short(),
+        patient: broken.patient,
+    })
+    .collect()
 }
 
 /// How old what a page shows is.
@@ -176,7 +211,7 @@ pub(crate) fn behind(app: &App) -> u64 {
 pub(crate) fn eye(app: &App) -> Eye {
     Eye {
         now: app.clock.now(),
-        zone: TimeZone::get(&app.settings.zone).unwrap_or(TimeZone::UTC),
+        zone: app.zone(),
     }
 }
 

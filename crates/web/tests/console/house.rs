@@ -20,6 +20,13 @@ use web::{App, Rooms, Settings};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
+/// Whose own chart is which.
+const ROTA: &str = "
+    [[person]]
+    account = \"jurgen\"
+    patient = \"p-med\"
+";
+
 /// A clock that the test moves.
 pub(crate) struct Hands(AtomicI64);
 
@@ -50,6 +57,13 @@ impl House {
             chart: chart::Chart::open(chart, record.blind()).await.unwrap(),
             staff: staff::Staff::open(&views.join("staff.db")).await.unwrap(),
             flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
+            oversight: oversight::Oversight::open(&views.join("oversight.db"))
+                .await
+                .unwrap(),
+            rota: guard::Rota::parse(ROTA).unwrap(),
+            access: access::Access::open(&views.join("access.db"))
+                .await
+                .unwrap(),
             policies: Arc::new(Policies::built_in().unwrap()),
             clock: clock.clone(),
             record,
@@ -59,6 +73,8 @@ impl House {
             rooms.chart.reader(),
             rooms.staff.reader(),
             rooms.flow.reader(),
+            rooms.oversight.reader(),
+            rooms.access.reader(rooms.record.blind()),
         ] {
             follow(&rooms.record, reader, &stop);
         }
@@ -92,14 +108,34 @@ impl House {
         assert!(self.app.staff.caught_up(size, wait).await, "staff is late");
         assert!(self.app.chart.caught_up(size, wait).await, "chart is late");
         assert!(self.app.flow.caught_up(size, wait).await, "flow is late");
+        let seen = self.app.oversight.caught_up(size, wait).await;
+        assert!(seen, "oversight is late");
+        assert!(
+            self.app.access.caught_up(size, wait).await,
+            "access is late"
+        );
     }
 
     pub(crate) async fn person(&self, id: &str, role: Role, wards: &[&str]) {
+        self.account(id, role, (wards, None)).await;
+    }
+
+    /// A physician whom messages name by a number.
+    pub(crate) async fn physician(&self, id: &str, number: &str) {
+        self.account(id, Role::Physician, (&[], Some(number))).await;
+    }
+
+    /// The physician `D1`, on these wards.
+    pub(crate) async fn on_wards(&self, id: &str, wards: &[&str]) {
+        self.account(id, Role::Physician, (wards, Some("D1"))).await;
+    }
+
+    async fn account(&self, id: &str, role: Role, (wards, number): (&[&str], Option<&str>)) {
         let account = Account {
             name: format!("{id} of {}", role.word()),
             role,
             wards: wards.iter().map(|&ward| ward.to_owned()).collect(),
-            practitioner: None,
+            practitioner: number.map(str::to_owned),
             secret: staff::hash_password(PASSWORD, [7; 16]).unwrap(),
             scopes: Vec::new(),
         };

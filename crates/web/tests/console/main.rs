@@ -1,5 +1,8 @@
 //! The console over a real record and real readers.
 
+mod access;
+#[cfg(test)]
+mod glass;
 #[cfg(test)]
 mod house;
 

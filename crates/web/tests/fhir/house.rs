@@ -114,6 +114,10 @@ impl House {
     }
 
     pub(crate) async fn with(settings: Settings) -> House {
+        House::of(settings, access::Ceilings::default()).await
+    }
+
+    pub(crate) async fn of(settings: Settings, ceilings: access::Ceilings) -> House {
         let data = tempfile::tempdir().unwrap();
         let clock = Arc::new(Ticks(AtomicI64::new(1_700_000_000_000)));
         let record = record::Record::open(
@@ -127,8 +131,23 @@ impl House {
         let chart = chart::Chart::open(chart, record.blind()).await.unwrap();
         let staff = staff::Staff::open(&views.join("staff.db")).await.unwrap();
         let flow = flow::Flow::open(&views.join("flow.db")).await.unwrap();
+        let oversight = oversight::Oversight::open(&views.join("oversight.db"))
+            .await
+            .unwrap();
+        let limits = access::Limits {
+            ceilings,
+            ..access::Limits::default()
+        };
+        let access = access::Access::open_with(&views.join("access.db"), limits)
+            .await
+            .unwrap();
         let stop = CancellationToken::new();
-        for reader in [chart.reader(), staff.reader()] {
+        for reader in [
+            chart.reader(),
+            staff.reader(),
+            oversight.reader(),
+            access.reader(record.blind()),
+        ] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));
         }
         let rooms = Rooms {
@@ -136,6 +155,9 @@ impl House {
             chart,
             staff,
             flow,
+            oversight,
+            rota: guard::Rota::default(),
+            access,
             policies: Arc::new(guard::Policies::built_in().unwrap()),
             clock,
         };

@@ -39,7 +39,11 @@ async fn a_search_finds_and_says_what_it_looked_for() {
     let token = house.client("searcher", &["system/Patient.s"]).await;
     let found = house.ask(&token, path, (&form, body)).await;
     assert_eq!(found.names().len(), 2, "{}", found.json());
-    let Body::Decision(decided) = house.last().await.body else {
+    // Last whom it showed, before that the decision.
+    assert!(matches!(house.last().await.body, Body::Shown(_)));
+    let decision = house.app.record.size() - 2;
+    let sealed = house.app.record.get(decision).await.unwrap();
+    let Body::Decision(decided) = sealed.event().body.clone() else {
         panic!("not a decision");
     };
     assert_eq!(decided.subject, Subject::Kind("Patient".into()));

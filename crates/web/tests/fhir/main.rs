@@ -1,6 +1,8 @@
 //! The FHIR door over a real record and a real chart, in a folder of its own.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod bundles;

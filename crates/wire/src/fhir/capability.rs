@@ -57,8 +57,24 @@ fn codes(list: &[&str]) -> Vec<Value> {
     list.iter().map(|code| json!({ "code": code })).collect()
 }
 
+/// What a search for AuditEvents takes: they are made from what is sealed, not kept.
+const AUDIT_PARAMS: [&str; 10] = [
+    "_id",
+    "action",
+    "agent",
+    "agent-name",
+    "date",
+    "entity",
+    "outcome",
+    "patient",
+    "subtype",
+    "type",
+];
+
 fn resource(kind: &str) -> Value {
-    let offered: Vec<&Param> = params(kind).iter().filter(|p| p.offered()).collect();
+    let here = |p: &&Param| kind != "AuditEvent" || AUDIT_PARAMS.contains(&p.code);
+    let offered = params(kind).iter().filter(|p| p.offered()).filter(here);
+    let offered: Vec<&Param> = offered.collect();
     let mut out = json!({
         "type": kind,
         "interaction": codes(OF_A_TYPE),

@@ -13,8 +13,10 @@ use super::stay::Stay;
 use super::step::{Change, Origin, Ready, Step, Written, bytes, patient_of_draft};
 use crate::alias::Relinked;
 use crate::error::Outcome;
+use crate::hash;
 use crate::place::Place;
-use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LATE};
+use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE};
+use crate::tie;
 
 /// The event whose changes are being applied, and what it has written so far.
 struct Now {
@@ -33,7 +35,7 @@ struct Version<'v> {
     patient: Option<(i64, String)>,
     /// Content, and what it is found by; `None`: deleted.
     content: Option<(Vec<u8>, Found)>,
-    /// Where the patient lies, if it is an Encounter; what it is, if it is a Location.
+    /// What labels, ties, stays and places follow from; `None`: deleted.
     value: Option<&'v Value>,
     hot: bool,
 }
@@ -131,7 +133,7 @@ impl Batch<'_> {
             id,
             patient: patient.map(|id| (self.pid(&id), id)),
             content: Some((ready.json, ready.found)),
-            value: None,
+            value: Some(&ready.value),
             hot: false,
         };
         self.write(now, from, version);
@@ -217,7 +219,9 @@ impl Batch<'_> {
             Some((pid, id)) => (pid, Some(id)),
             None => (0, None),
         };
-        self.follow(version.kind, &version.id, version.value, pid);
+        self.follow((version.kind, &version.id), version.value, pid);
+        self.tie((version.kind, &version.id), version.value, (pid, now.at));
+        let labels = self.labels(version.value);
         let (json, mut flags) = match version.content {
             Some((json, found)) => {
                 self.index(rid, found);
@@ -252,6 +256,7 @@ impl Batch<'_> {
             source: now.source,
             prev,
             next: 0,
+            labels,
         });
         now.items.push(json);
     }
@@ -289,7 +294,7 @@ impl Batch<'_> {
     }
 
     /// Stays follow encounters, places follow locations.
-    fn follow(&mut self, kind: &str, id: &str, value: Option<&Value>, pid: i64) {
+    fn follow(&mut self, (kind, id): (&str, &str), value: Option<&Value>, pid: i64) {
         match kind {
             "Encounter" => {
                 let stay = value.and_then(Stay::of).map(|stay| (pid, stay));
@@ -301,6 +306,30 @@ impl Batch<'_> {
                 self.pending.places.insert(id.to_owned(), place);
             }
             _ => {}
+        }
+    }
+
+    /// The number of the security labels of a version.
+    fn labels(&mut self, value: Option<&Value>) -> i64 {
+        let labels = value.map_or_else(String::new, |value| self.memory.labels.of(value));
+        match labels.is_empty() {
+            true => 0,
+            false => self.word(&format!("{LABELS}{labels}")),
+        }
+    }
+
+    /// Ties follow appointments, orders and reports; consents follow themselves.
+    fn tie(&mut self, (kind, id): (&str, &str), value: Option<&Value>, (pid, at): (i64, Time)) {
+        if kind == "Consent" {
+            let provisions = value.map_or_else(Vec::new, tie::provisions);
+            let kept = (!provisions.is_empty() && pid > 0)
+                .then(|| (pid, serde_json::to_string(&provisions).unwrap_or_default()));
+            self.pending.consents.insert(hash::slot(kind, id), kept);
+        }
+        if tie::ties(kind) {
+            let ties = value.filter(|_| pid > 0);
+            let ties = ties.map_or_else(Vec::new, |value| tie::of(kind, value, at));
+            self.pending.ties.insert(hash::slot(kind, id), (pid, ties));
         }
     }
 

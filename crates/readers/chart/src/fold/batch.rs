@@ -12,6 +12,7 @@ use crate::error::Outcome;
 use crate::hash;
 use crate::place::Place;
 use crate::store::{self, Asked};
+use crate::tie::Tie;
 
 /// A version to be written.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct NewRow {
     pub(super) source: i64,
     pub(super) prev: i64,
     pub(super) next: i64,
+    /// The number of its security labels' word; 0: none.
+    pub(super) labels: i64,
 }
 
 /// What one event wrote.
@@ -53,6 +56,10 @@ pub(super) struct Pending {
     pub(super) aliases: BTreeMap<i64, Option<(i64, i64)>>,
     pub(super) places: BTreeMap<String, Option<Place>>,
     pub(super) stays: BTreeMap<String, Option<(i64, Stay)>>,
+    /// Number of the resource; the patient's number and the ties. Those it had before go.
+    pub(super) ties: BTreeMap<i64, (i64, Vec<Tie>)>,
+    /// The same of consents; `None`: it is not in force.
+    pub(super) consents: BTreeMap<i64, Option<(i64, String)>>,
 }
 
 /// What is known of one resource within the batch.

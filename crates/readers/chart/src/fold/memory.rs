@@ -8,6 +8,7 @@ use sqlx::SqliteConnection;
 
 use crate::alias::Aliases;
 use crate::error::Outcome;
+use crate::label::Labels;
 use crate::place::{PlaceRow, Places};
 use crate::store::Packer;
 use crate::words::Words;
@@ -64,6 +65,7 @@ pub(super) struct Memory {
     /// Index of the next event.
     pub(super) cursor: u64,
     pub(super) packer: Packer,
+    pub(super) labels: Labels,
 }
 
 impl Memory {
@@ -78,6 +80,7 @@ impl Memory {
             next_pid: 1 + number(from, "SELECT COALESCE(MAX(pid), 0) FROM patient").await?,
             cursor: u64::try_from(cursor).unwrap_or_default(),
             packer: Packer::new()?,
+            labels: Labels::parse(&config.sensitivity)?,
         })
     }
 }

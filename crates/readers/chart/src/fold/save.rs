@@ -7,6 +7,7 @@ use crate::ChartError;
 use crate::error::Outcome;
 use crate::hash;
 use crate::store::{self, Table};
+use crate::tie::Tie;
 
 const fn table(before: &'static str) -> Table {
     Table { before, after: "" }
@@ -15,7 +16,7 @@ const fn table(before: &'static str) -> Table {
 const PATIENTS: Table = table("INSERT INTO patient (pid, id) ");
 const PAGES: Table = table("INSERT INTO page (seq, first, items, body) ");
 const ROWS: Table = table(
-    "INSERT INTO version (rid, kind, id, patient, seq, item, at, flags, source, prev, next) ",
+    "INSERT INTO version (rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels) ",
 );
 const HEADS: Table = table("INSERT INTO head (slot, rid) ");
 const TERMS: Table = Table {
@@ -23,6 +24,12 @@ const TERMS: Table = Table {
     after: " ON CONFLICT (key, rid) DO NOTHING",
 };
 const NAMES: Table = table("INSERT INTO name (word, rid) ");
+const TIES: Table = Table {
+    before: "INSERT INTO tie (slot, what, who, patient, since, until) ",
+    after: " ON CONFLICT (slot, what, who) DO UPDATE SET since = excluded.since,
+             until = excluded.until, patient = excluded.patient",
+};
+const CONSENTS: Table = table("INSERT INTO consent (slot, patient, body) ");
 const WORDS: Table = table("INSERT INTO word (wid, text) ");
 
 impl Batch<'_> {
@@ -35,7 +42,9 @@ impl Batch<'_> {
         found_by(pending, to).await?;
         aliases(pending, to).await?;
         places(pending, to).await?;
-        stays(pending, to).await
+        stays(pending, to).await?;
+        ties(pending, to).await?;
+        consents(pending, to).await
     }
 
     /// The heads of everything that got a new version.
@@ -104,7 +113,8 @@ async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
             .push_bind(row.flags)
             .push_bind(row.source)
             .push_bind(row.prev)
-            .push_bind(row.next);
+            .push_bind(row.next)
+            .push_bind(row.labels);
     })
     .await?;
     store::supersede(to, &pending.superseded).await
@@ -159,6 +169,42 @@ async fn places(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
         run(to, query).await?;
     }
     Ok(())
+}
+
+/// What ties a resource had goes before what it has now is written.
+async fn ties(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    let slots: Vec<i64> = pending.ties.keys().copied().collect();
+    store::forget(to, "DELETE FROM tie WHERE slot IN (", &slots).await?;
+    let all = pending.ties.iter();
+    let rows: Vec<(i64, i64, &Tie)> = all
+        .flat_map(|(slot, (pid, ties))| ties.iter().map(move |tie| (*slot, *pid, tie)))
+        .collect();
+    store::insert(to, TIES, &rows, |values, (slot, pid, tie)| {
+        values
+            .push_bind(*slot)
+            .push_bind(tie.what)
+            .push_bind(tie.who.clone())
+            .push_bind(*pid)
+            .push_bind(tie.since)
+            .push_bind(tie.until);
+    })
+    .await
+}
+
+async fn consents(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    let slots: Vec<i64> = pending.consents.keys().copied().collect();
+    store::forget(to, "DELETE FROM consent WHERE slot IN (", &slots).await?;
+    let all = pending.consents.iter();
+    let rows: Vec<(i64, i64, String)> = all
+        .filter_map(|(slot, kept)| kept.clone().map(|(pid, body)| (*slot, pid, body)))
+        .collect();
+    store::insert(to, CONSENTS, &rows, |values, (slot, pid, body)| {
+        values
+            .push_bind(*slot)
+            .push_bind(*pid)
+            .push_bind(body.clone());
+    })
+    .await
 }
 
 async fn stays(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {

@@ -95,6 +95,7 @@ pub(super) enum Change {
 pub(super) struct Ready {
     pub(super) json: Vec<u8>,
     pub(super) found: Found,
+    pub(super) value: Value,
 }
 
 impl Ready {
@@ -108,6 +109,7 @@ impl Ready {
         Some(Ready {
             found: index::of(draft.kind, &value, whose),
             json: bytes(&value),
+            value,
         })
     }
 }
@@ -181,11 +183,18 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Resource(resource) => (Origin::Fhir, of_resource(resource, entry.event)),
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
+        | Body::Ceiling(_)
         | Body::Decision(_)
         | Body::Erased(_)
+        | Body::ExportAnswered(_)
+        | Body::ExportAsked(_)
+        | Body::Glass(_)
         | Body::Keys(_)
         | Body::Opened(_)
+        | Body::PolicyChange(_)
+        | Body::Service(_)
         | Body::Session(_)
+        | Body::Shown(_)
         | Body::Unread(_) => return None,
     };
     (!changes.is_empty()).then(|| Step {

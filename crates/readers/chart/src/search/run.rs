@@ -47,7 +47,7 @@ impl Run<'_> {
     pub(super) async fn hits(&self, reading: &mut Reading, count: usize) -> Outcome<Hits> {
         let candidates = candidates::of(self.query, self.scope);
         match self.streams(&candidates) {
-            Some(_) if count == 0 && self.query.filters.is_empty() => self.counted(reading).await,
+            Some(_) if count == 0 && self.countable() => self.counted(reading).await,
             Some(order) if count > 0 => self.stream(reading, order, count).await,
             _ => self.collect(reading, &candidates, count).await,
         }
@@ -63,6 +63,11 @@ impl Run<'_> {
             [one] if one.param.code == "_lastUpdated" => Some(one.order),
             _ => None,
         }
+    }
+
+    /// Whether all resources of the type match, so that they need only be counted.
+    fn countable(&self) -> bool {
+        self.query.filters.is_empty() && !self.scope.is_masking()
     }
 
     /// How many resources of the type there are.
@@ -81,7 +86,7 @@ impl Run<'_> {
     /// Reads row by row until the page is full.
     async fn stream(&self, reading: &mut Reading, order: Order, count: usize) -> Outcome<Hits> {
         let mut hits = Hits::default();
-        if self.query.filters.is_empty() && self.query.total == Total::Accurate {
+        if self.countable() && self.query.total == Total::Accurate {
             hits.total = self.counted(reading).await?.total;
         }
         let Some(slice) = self.slice(reading) else {

@@ -51,6 +51,24 @@ where
     Ok(())
 }
 
+/// Deletes the rows with these numbers; `sql` ends where the list begins.
+pub(crate) async fn forget(
+    to: &mut SqliteConnection,
+    sql: &'static str,
+    slots: &[i64],
+) -> Outcome<()> {
+    for chunk in chunks(slots) {
+        let mut query = QueryBuilder::<Sqlite>::new(sql);
+        super::list(&mut query, chunk.iter().copied());
+        query
+            .build()
+            .execute(&mut *to)
+            .await
+            .map_err(ChartError::broken("write its tables"))?;
+    }
+    Ok(())
+}
+
 /// Marks versions (rid, the version after it) as no longer current.
 pub(crate) async fn supersede(to: &mut SqliteConnection, rows: &[(i64, i64)]) -> Outcome<()> {
     let table = Table {

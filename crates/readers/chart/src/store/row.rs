@@ -12,9 +12,12 @@ pub(crate) const FROM_FHIR: i64 = 0;
 /// `source` of what Salus wrote itself.
 pub(crate) const FROM_SALUS: i64 = -1;
 
+/// What the word of some security labels begins with, so that it is no other word.
+pub(crate) const LABELS: &str = "#";
+
 /// The columns of a [`Row`]; ends before WHERE.
 pub(crate) const SELECT: &str = "SELECT v.rid, v.kind, v.id, v.patient, p.id AS patient_id, v.seq,
- v.item, v.at, v.flags, v.source, v.prev, v.next
+ v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels
  FROM version v LEFT JOIN patient p ON p.pid = v.patient ";
 
 /// One version of one resource, without its content.
@@ -33,6 +36,8 @@ pub(crate) struct Row {
     pub(crate) source: i64,
     pub(crate) prev: i64,
     pub(crate) next: i64,
+    /// The number of its security labels' word; 0: none.
+    pub(crate) labels: i64,
 }
 
 impl Row {
@@ -65,6 +70,7 @@ impl FromRow<'_, SqliteRow> for Row {
             source: row.try_get(9)?,
             prev: row.try_get(10)?,
             next: row.try_get(11)?,
+            labels: row.try_get(12)?,
         })
     }
 }

@@ -1,5 +1,5 @@
 /// Every table with the columns that order it, for the digest.
-pub(crate) const TABLES: [(&str, &str); 12] = [
+pub(crate) const TABLES: [(&str, &str); 14] = [
     ("cursor", "SELECT id, next FROM cursor ORDER BY id"),
     ("word", "SELECT wid, text FROM word ORDER BY wid"),
     ("patient", "SELECT pid, id FROM patient ORDER BY pid"),
@@ -9,7 +9,7 @@ pub(crate) const TABLES: [(&str, &str); 12] = [
     ),
     (
         "version",
-        "SELECT rid, kind, id, patient, seq, item, at, flags, source, prev, next
+        "SELECT rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels
          FROM version ORDER BY rid",
     ),
     ("head", "SELECT slot, rid FROM head ORDER BY slot, rid"),
@@ -27,18 +27,26 @@ pub(crate) const TABLES: [(&str, &str); 12] = [
         "stay",
         "SELECT encounter, patient, expected, place, since, people FROM stay ORDER BY encounter",
     ),
+    (
+        "tie",
+        "SELECT slot, what, who, patient, since, until FROM tie ORDER BY slot, what, who",
+    ),
+    (
+        "consent",
+        "SELECT slot, patient, body FROM consent ORDER BY slot",
+    ),
     ("layout", "SELECT id, version FROM layout ORDER BY id"),
 ];
 
 /// The layout of these tables, also of what their numbers mean. Another one is folded again.
-pub(super) const LAYOUT: i64 = 2;
+pub(super) const LAYOUT: i64 = 3;
 
 /// The tables that are there.
 pub(super) const NAMES: &str =
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
 
 /// What makes the tables, if they are not there.
-pub(super) const DDL: [&str; 18] = [
+pub(super) const DDL: [&str; 23] = [
     // How many events are folded.
     "CREATE TABLE IF NOT EXISTS cursor (id INTEGER PRIMARY KEY, next INTEGER NOT NULL)",
     // Which layout these tables have.
@@ -54,10 +62,13 @@ pub(super) const DDL: [&str; 18] = [
     "CREATE TABLE IF NOT EXISTS version (rid INTEGER PRIMARY KEY, kind INTEGER NOT NULL,
        id TEXT NOT NULL, patient INTEGER NOT NULL, seq INTEGER NOT NULL, item INTEGER NOT NULL,
        at INTEGER NOT NULL, flags INTEGER NOT NULL, source INTEGER NOT NULL,
-       prev INTEGER NOT NULL, next INTEGER NOT NULL)",
+       prev INTEGER NOT NULL, next INTEGER NOT NULL, labels INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS version_patient ON version (patient, kind, next)
        WHERE patient > 0",
     "CREATE INDEX IF NOT EXISTS version_kind ON version (kind)",
+    // What of a patient is sensitive: few rows, so this index is small.
+    "CREATE INDEX IF NOT EXISTS version_labels ON version (patient, labels, next)
+       WHERE labels > 0",
     // The current version of a resource, by the number of its name.
     "CREATE TABLE IF NOT EXISTS head (slot INTEGER NOT NULL, rid INTEGER NOT NULL,
        PRIMARY KEY (slot, rid)) WITHOUT ROWID",
@@ -78,12 +89,21 @@ pub(super) const DDL: [&str; 18] = [
     "CREATE TABLE IF NOT EXISTS stay (encounter TEXT PRIMARY KEY, patient INTEGER NOT NULL,
        expected INTEGER NOT NULL, place TEXT, since TEXT, people TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS stay_patient ON stay (patient)",
+    // People whom one resource connects with a patient, in milliseconds since 1970.
+    "CREATE TABLE IF NOT EXISTS tie (slot INTEGER NOT NULL, what TEXT NOT NULL, who TEXT NOT NULL,
+       patient INTEGER NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL,
+       PRIMARY KEY (slot, what, who)) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS tie_patient ON tie (patient)",
+    // Consents in force; `body` is a JSON list of provisions.
+    "CREATE TABLE IF NOT EXISTS consent (slot INTEGER PRIMARY KEY, patient INTEGER NOT NULL,
+       body TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS consent_patient ON consent (patient)",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO layout (id, version) VALUES (1, 2) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO layout (id, version) VALUES (1, 3) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.
-pub(super) const CLEAR: [&str; 11] = [
+pub(super) const CLEAR: [&str; 13] = [
     "DELETE FROM word",
     "DELETE FROM patient",
     "DELETE FROM page",
@@ -94,5 +114,7 @@ pub(super) const CLEAR: [&str; 11] = [
     "DELETE FROM alias",
     "DELETE FROM place",
     "DELETE FROM stay",
+    "DELETE FROM tie",
+    "DELETE FROM consent",
     "UPDATE cursor SET next = 0 WHERE id = 1",
 ];

@@ -54,6 +54,7 @@ pub(crate) struct Chartful {
     /// Names of what others refer to: `Practitioner/1`, `Medication/2` ...
     names: HashMap<String, String>,
     left_out: u64,
+    masked: u64,
 }
 
 impl Chartful {
@@ -105,6 +106,7 @@ pub(crate) async fn of(chart: &Chart, scope: &Scope) -> Outcome<Option<PatientVi
         coverage: around::coverage(&chartful),
         folded,
         left_out: chartful.left_out,
+        masked: chartful.masked,
     }))
 }
 
@@ -130,29 +132,35 @@ async fn gather(reading: &mut Reading, config: &Config, scope: &Scope) -> Outcom
     let mut chartful = Chartful::default();
     for kind in KINDS {
         if scope.asks_for(kind).is_ok() {
-            let (items, _) = newest(reading, scope, kind, OF_KIND_MAX).await?;
-            chartful.items.insert(kind, items);
+            let found = newest(reading, scope, kind, OF_KIND_MAX).await?;
+            chartful.items.insert(kind, found.items);
+            chartful.masked += found.masked;
         }
     }
     if scope.asks_for("Observation").is_ok() {
-        let (items, left_out) =
-            newest(reading, scope, "Observation", config.summary_scan_max).await?;
-        chartful.observations = items;
-        chartful.left_out = left_out;
+        let found = newest(reading, scope, "Observation", config.summary_scan_max).await?;
+        chartful.observations = found.items;
+        chartful.left_out = found.left_out;
+        chartful.masked += found.masked;
     }
     chartful.names = names(reading, &chartful).await?;
     Ok(chartful)
 }
 
-/// The newest resources of one type, and how many older ones there are.
-async fn newest(
-    reading: &mut Reading,
-    scope: &Scope,
-    kind: &str,
-    max: usize,
-) -> Outcome<(Vec<Item>, u64)> {
+/// Some resources of one type.
+#[derive(Debug, Default)]
+struct Newest {
+    items: Vec<Item>,
+    /// How many older ones there are.
+    left_out: u64,
+    /// How many are left out for their labels.
+    masked: u64,
+}
+
+/// The newest resources of one type.
+async fn newest(reading: &mut Reading, scope: &Scope, kind: &str, max: usize) -> Outcome<Newest> {
     let (Some(number), Some(family)) = (reading.known.words.number(kind), scope.family()) else {
-        return Ok((Vec::new(), 0));
+        return Ok(Newest::default());
     };
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
     query
@@ -162,6 +170,10 @@ async fn newest(
     list(&mut query, family.iter().map(String::as_str));
     query.push(")");
     let mut rows = store::fetch(&mut reading.from, query).await?;
+    let all = rows.len();
+    // Who the patient is stays: a name above the page keeps it from being taken for another's.
+    rows.retain(|row| kind == "Patient" || !scope.masks(row));
+    let masked = all.saturating_sub(rows.len()) as u64;
     rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.rid));
     let left_out = rows.len().saturating_sub(max) as u64;
     rows.truncate(max);
@@ -173,7 +185,11 @@ async fn newest(
             value.map(|value| Item { mark, value })
         }));
     }
-    Ok((items, left_out))
+    Ok(Newest {
+        items,
+        left_out,
+        masked,
+    })
 }
 
 /// Names of what the resources refer to without saying its name.

@@ -54,6 +54,8 @@ pub struct PatientView {
     pub folded: u64,
     /// Observations left out because there are more than `summary_scan_max`.
     pub left_out: u64,
+    /// Entries left out because the permit masks what carries their security labels.
+    pub masked: u64,
 }
 
 /// Who the patient is and where they lie.

@@ -1,6 +1,6 @@
 //! What folding makes of messages, FHIR writes, merges and deletions.
 
-use crate::house::{House, admission, json, merge, person, result};
+use crate::house::{House, NOW, admission, json, merge, person, result};
 use event::{Act, Role, Subject};
 use guard::Relation;
 use serde_json::json;
@@ -340,16 +340,16 @@ async fn wards_and_people_are_facts() {
     house.fold(&house.chart).await;
     let id = house.patient("100");
     let nurse = person(Role::Nurse, Some("3W"), None);
-    let facts = house.chart.facts(&nurse, &id).await.unwrap();
+    let facts = house.chart.facts(&nurse, &id, NOW).await.unwrap();
     assert_eq!(facts.relations, [Relation::Ward("3W".into())]);
     let other = house
         .chart
-        .facts(&nurse, &house.patient("200"))
+        .facts(&nurse, &house.patient("200"), NOW)
         .await
         .unwrap();
     assert!(other.relations.is_empty());
     let doctor = person(Role::Physician, None, Some("4711"));
-    let facts = house.chart.facts(&doctor, &id).await.unwrap();
+    let facts = house.chart.facts(&doctor, &id, NOW).await.unwrap();
     assert!(
         matches!(facts.relations.as_slice(), [Relation::CareTeam(_)]),
         "{facts:?}"
@@ -358,7 +358,7 @@ async fn wards_and_people_are_facts() {
     assert!(
         house
             .chart
-            .facts(&stranger, &id)
+            .facts(&stranger, &id, NOW)
             .await
             .unwrap()
             .relations

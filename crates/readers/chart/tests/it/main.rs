@@ -6,6 +6,7 @@ mod erasing;
 mod fold;
 #[cfg(test)]
 mod house;
+mod mask;
 #[cfg(test)]
 mod permit;
 #[cfg(test)]

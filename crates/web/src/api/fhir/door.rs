@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chart::ChartError;
 use event::{Act, Role, Subject};
-use guard::{Ask, Decision, Facts, Identity};
+use guard::{Ask, Decision, Identity};
 use record::{Permit, Witnessed};
 use tokio::sync::Semaphore;
 use wire::fhir::search::QueryLimits;
@@ -16,7 +16,7 @@ use super::fault::Fault;
 use super::query;
 use super::recent::{Concern, Recent};
 use super::route::Target;
-use crate::App;
+use crate::{App, taking};
 
 /// Bodies larger than this, in bytes, are read on a thread of their own.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
@@ -114,7 +114,6 @@ impl Door {
         who: &Identity,
         question: Question,
     ) -> Result<Decision, Fault> {
-        let facts = self.facts(who, &question.subject).await?;
         let ask = Ask {
             identity: who.clone(),
             act: question.act,
@@ -124,7 +123,7 @@ impl Door {
             reason: None,
             detail: question.detail,
         };
-        Ok(self.app.policies.decide(ask, &facts))
+        Ok(self.app.decide(ask).await?)
     }
 
     /// Leave to look, sealed; or the sealed refusal.
@@ -143,24 +142,16 @@ impl Door {
     ) -> Result<Permit, Fault> {
         let decision = self.decide(who, question).await?;
         match self.app.record.witness(decision).await? {
-            Witnessed::Allowed(permit) => Ok(permit),
+            Witnessed::Allowed(permit) => {
+                taking::opened(&self.app, permit.ask());
+                Ok(permit)
+            }
             Witnessed::Refused(_, decision) => Err(match (who.role(), target) {
                 (Role::Client | Role::Operator, _) | (_, None) => {
                     Fault::forbidden(decision.words())
                 }
                 (_, Some(target)) => Fault::absent(target.kind, &target.id),
             }),
-        }
-    }
-
-    async fn facts(&self, who: &Identity, subject: &Subject) -> Result<Facts, Fault> {
-        // Somebody without a ward whom no message can name is connected with nobody.
-        if who.wards.is_empty() && who.practitioner.is_none() {
-            return Ok(Facts::default());
-        }
-        match subject.patient() {
-            Some(patient) => Ok(self.app.chart.facts(who, patient).await?),
-            None => Ok(Facts::default()),
         }
     }
 

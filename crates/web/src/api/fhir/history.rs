@@ -13,6 +13,7 @@ use super::query::{self, Pairs};
 use super::read::locate;
 use super::recent::Concern;
 use super::route::Past;
+use crate::taking::Answering;
 
 /// What was, newest first.
 ///
@@ -40,9 +41,11 @@ pub(crate) async fn history(
     if let (Some(target), None) = (target, &located) {
         return Err(Fault::absent(target.kind, &target.id));
     }
+    let answering = Answering::with(&permit);
     let open = door.app.chart.open_with(permit);
     let mut page = open.history(&of(past), &wanted.page).await?;
     wanted.cut(&mut page);
+    answering.seal(&door.app, page.patients.clone()).await?;
     let base = &door.app.settings.fhir_base;
     Ok(Answer::body(bundle(base, (past, pairs), &page)))
 }

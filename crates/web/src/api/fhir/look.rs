@@ -4,6 +4,7 @@ use guard::Identity;
 use wire::fhir::Code;
 
 use super::answer::Answer;
+use super::audit;
 use super::conditions::Conditions;
 use super::door::Door;
 use super::fault::Fault;
@@ -34,8 +35,12 @@ pub(crate) async fn look(door: &Door, who: &Identity, look: &Look) -> Result<Ans
         Call::History(past) => history(door, who, (past, &look.pairs)).await,
         Call::Read(target) => {
             no_parameters(&look.pairs)?;
+            if let Some(id) = audit::own(target) {
+                return audit::read(door, who, (target, id)).await;
+            }
             read::current(door, who, (target, &look.conditions)).await
         }
+        Call::Search(kind) if *kind == audit::KIND => audit::search(door, who, &look.pairs).await,
         Call::Search(kind) => search(door, who, (kind, &look.pairs)).await,
         Call::Version(target, version) => {
             no_parameters(&look.pairs)?;

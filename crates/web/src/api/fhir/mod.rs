@@ -4,6 +4,7 @@
 //! go through the [`door`]: ask the guard, have its word sealed, and only then look or write.
 
 mod answer;
+pub(crate) mod audit;
 mod body;
 mod bundle;
 mod conditions;

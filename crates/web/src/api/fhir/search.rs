@@ -14,6 +14,7 @@ use super::json::{self, Head, quoted};
 use super::query::{self, Pairs};
 use super::recent::Concern;
 use super::route;
+use crate::taking::Answering;
 
 /// Types whose `patient` (or `subject`, or `beneficiary`) is the patient they belong to, so that
 /// a search which names one patient is a question about that patient alone.
@@ -80,12 +81,10 @@ pub(crate) async fn search(
         count: count.min(settings.page_size_max),
         token: query.page.clone(),
     };
-    let page = door
-        .app
-        .chart
-        .open_with(permit)
-        .search(&query, &page)
-        .await?;
+    let answering = Answering::with(&permit);
+    let open = door.app.chart.open_with(permit);
+    let page = open.search(&query, &page).await?;
+    answering.seal(&door.app, page.patients.clone()).await?;
     Ok(Answer::body(bundle(&settings.fhir_base, &query, page)))
 }
 

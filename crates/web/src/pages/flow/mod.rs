@@ -10,6 +10,7 @@ use event::{Act, Body, Event, Subject};
 use flow::{Feed, KeptKind, Page, Quarantined};
 
 use crate::error::{Problem, broken};
+use crate::pages::access;
 use crate::pages::picture::Bars;
 use crate::pages::shell::{Here, Tone};
 use crate::pages::visit::{Posted, Visit, page, reason};
@@ -55,6 +56,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
             .into_iter()
             .map(|one| row(&visit, one))
             .collect(),
+        outlet: access::outlet(&visit).filter(|_| may_open),
         may_open,
     };
     page(StatusCode::OK, &view)

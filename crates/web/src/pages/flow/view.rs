@@ -17,6 +17,8 @@ pub(crate) struct FlowPage {
     /// Not understood.
     pub quarantined: Vec<MessageRow>,
     /// Whether this person may look at messages.
+    /// The audit trail's way out, for those who oversee it.
+    pub outlet: Option<crate::pages::access::view::Outlet>,
     pub may_open: bool,
 }
 
@@ -144,6 +146,7 @@ mod samples {
                 row(790, "MDM^T02", "Salus does not map it to a chart", 61),
             ],
             quarantined: vec![row(4_112, "", "there is no “MSH” segment", 190)],
+            outlet: None,
             may_open: true,
         }
     }
@@ -156,6 +159,7 @@ mod samples {
             feeds: Vec::new(),
             kept: Vec::new(),
             quarantined: Vec::new(),
+            outlet: None,
             may_open: false,
         }
     }

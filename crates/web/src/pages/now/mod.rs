@@ -15,7 +15,7 @@ use crate::pages::flow::{hours, silent};
 use crate::pages::picture::Bars;
 use crate::pages::shell::{Here, Tone};
 use crate::pages::visit::{Visit, behind, page};
-use crate::pages::{record, words};
+use crate::pages::{record, reviews, words};
 use view::{NowPage, Tile, Waiting, WardBar};
 
 /// How often the page fetches itself again, in seconds.
@@ -51,12 +51,16 @@ pub(crate) async fn show(visit: Visit, Query(done): Query<Done>) -> Result<Respo
         .await
         .map_err(|why| broken(&why))?;
     let wards = visit.app.chart.wards().await?;
-    let tiles = vec![
+    let mut tiles = vec![
         feeds_tile(&visit, &feeds),
         record_tile(&visit),
         chart_tile(&visit),
         patients_tile(&visit, &wards),
     ];
+    let oversees = visit.oversees().await;
+    if oversees {
+        tiles.push(glass_tile(&visit));
+    }
     let unread = feeds
         .iter()
         .flat_map(|feed| &feed.hours)
@@ -79,7 +83,7 @@ pub(crate) async fn show(visit: Visit, Query(done): Query<Done>) -> Result<Respo
             .into_iter()
             .map(|one| told(&visit, one))
             .collect(),
-        may_open: visit.oversees().await,
+        may_open: oversees,
     };
     page(StatusCode::OK, &view)
 }
@@ -130,6 +134,25 @@ fn feeds_tile(visit: &Visit, feeds: &[Feed]) -> Tile {
         state,
         number: (feeds.len() - quiet.len()).to_string(),
         unit: if feeds.is_empty() { "feeds" } else { "flowing" }.to_owned(),
+        detail,
+    }
+}
+
+fn glass_tile(visit: &Visit) -> Tile {
+    let waiting = visit.app.oversight.waiting();
+    let (tone, detail) = reviews::answer(visit, &waiting);
+    let state = match tone {
+        Tone::Good => "nothing waits",
+        Tone::Warn | Tone::Unknown => "waits for a review",
+        Tone::Bad => "waits too long",
+    };
+    Tile {
+        label: "Broken glass",
+        href: "/access/reviews",
+        tone,
+        state: state.to_owned(),
+        number: words::thousands(waiting.len() as u64),
+        unit: "to review".to_owned(),
         detail,
     }
 }

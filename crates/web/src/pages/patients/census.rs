@@ -15,6 +15,7 @@ use crate::error::{Problem, said};
 use crate::pages::shell::Here;
 use crate::pages::visit::{Visit, page};
 use crate::pages::words;
+use crate::taking::Answering;
 
 /// The longest thing that is looked for, in characters.
 const TYPED_LETTERS_MAX: usize = 100;
@@ -136,7 +137,10 @@ async fn listed(
         Witnessed::Refused(index, decision) => (Vec::new(), false, said(&decision), index),
         Witnessed::Allowed(permit) => {
             let index = permit.index();
+            let answering = Answering::with(&permit);
             let (rows, cut) = read(visit.app.chart.open_with(permit)).await?;
+            let patients = rows.iter().map(|row| row.patient.clone()).collect();
+            answering.seal(&visit.app, patients).await?;
             (rows, cut, Vec::new(), index)
         }
     };

@@ -1,6 +1,8 @@
 use super::super::vitals::{Flag, Report, ResultRow, Vital};
 use super::*;
+use crate::error::WayIn;
 use crate::pages::Samples;
+use crate::pages::glass::view::GlassForm;
 use crate::pages::picture::{Gauge, Point, Trend};
 use crate::pages::shell::samples::{administrator, ago, eye, mark, shell};
 use crate::pages::shell::{Check, Here};
@@ -111,6 +113,19 @@ impl Samples for RefusedPage {
             words: vec!["The patient is on none of your wards, and you are named on none of their current encounters.".into()],
             because: vec!["no-policy-allows".into()],
             decision: 48_201,
+            way_in: WayIn::Glass("b7q3aaaaaaaaaaaaaaaaaaaaaa".into()),
+            glass: GlassForm::empty(),
+            minutes: 15,
+        },
+        RefusedPage {
+            shell: shell("Guarded", Here::Patients),
+            what: "this chart".into(),
+            words: vec!["This chart is guarded more closely than others: confirm with your second factor, then ask again.".into()],
+            because: vec!["vip-charts-need-a-second-factor".into()],
+            decision: 48_202,
+            way_in: WayIn::StepUp("/patients/b7q3aaaaaaaaaaaaaaaaaaaaaa".into()),
+            glass: GlassForm::empty(),
+            minutes: 15,
         }]
     }
 }
@@ -223,6 +238,7 @@ fn full() -> ChartPage {
         ],
         older_reports: 12,
         left_out: 0,
+        masked: "3 entries are".into(),
         encounters: encounters(),
         contacts: vec![item("Müller, Ilse", "wife · +49 30 1234567", "", 880)],
         coverage: vec![item("AOK Nordost", "A123456789", "active", 880)],
@@ -264,6 +280,7 @@ fn bare() -> ChartPage {
         reports: Vec::new(),
         older_reports: 0,
         left_out: 0,
+        masked: String::new(),
         encounters: Vec::new(),
         contacts: Vec::new(),
         coverage: Vec::new(),

@@ -8,6 +8,14 @@ use chart::{
     Allergy, CodeStatus, Contact, Coverage, Encounter, Medication, PatientView, Problem, Retired,
 };
 
+/// `1 entry is`, `12 entries are`; empty for none.
+fn masked(many: u64) -> String {
+    match many {
+        0 => String::new(),
+        _ => words::count(many, "entry is", "entries are"),
+    }
+}
+
 /// Tells a chart, as seen at one moment.
 pub(crate) struct Teller<'a> {
     pub eye: &'a Eye,
@@ -52,6 +60,7 @@ impl Teller<'_> {
                 .collect(),
             older_reports: patient.reports.len().saturating_sub(reports),
             left_out: patient.left_out,
+            masked: masked(patient.masked),
             encounters: patient
                 .encounters
                 .iter()

@@ -1,5 +1,7 @@
 use askama::Template;
 
+use crate::error::WayIn;
+use crate::pages::glass::view::GlassForm;
 use crate::pages::shell::{Mark, Shell};
 use crate::pages::words::{self, Stamp};
 
@@ -69,6 +71,11 @@ pub(crate) struct RefusedPage {
     pub words: Vec<String>,
     pub because: Vec<String>,
     pub decision: u64,
+    /// What may be done about it.
+    pub way_in: WayIn,
+    pub glass: GlassForm,
+    /// How long broken glass lasts.
+    pub minutes: i64,
 }
 
 /// Take back a merge?
@@ -98,6 +105,8 @@ pub(crate) struct ChartPage {
     pub older_reports: usize,
     /// Observations that are too many to show.
     pub left_out: u64,
+    /// How many entries are left out for their security labels, in words; empty: none.
+    pub masked: String,
     pub encounters: Vec<Item>,
     pub contacts: Vec<Item>,
     pub coverage: Vec<Item>,
@@ -107,6 +116,11 @@ pub(crate) struct ChartPage {
 }
 
 impl ChartPage {
+    /// What stands on every printed sheet, so that it can be told who printed it.
+    fn mark(&self) -> String {
+        crate::pages::access::print::mark(self.decision)
+    }
+
     /// `3 older reports are`; empty if none is left out.
     fn older(&self) -> String {
         match self.older_reports {

@@ -1,6 +1,6 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
-use event::{Act, Actor, Body, Event, Role, Subject};
+use event::{Act, Actor, Body, Event, Glass, Role, Subject};
 
 use crate::pages::words;
 
@@ -9,6 +9,7 @@ pub(crate) fn what(event: &Event) -> String {
     match &event.body {
         Body::Account(change) if change.account.is_none() => "account disabled".to_owned(),
         Body::Account(_) => "account added or changed".to_owned(),
+        Body::Ceiling(_) => "an account came to its ceiling".to_owned(),
         Body::Decision(decided) => {
             let outcome = if decided.allowed {
                 "allowed"
@@ -29,8 +30,15 @@ pub(crate) fn what(event: &Event) -> String {
             format!("patient erased: {events} events cannot be read any more")
         }
         Body::Keys(changed) => changed.what.clone(),
+        Body::Glass(Glass::Started { .. }) => "glass broken".to_owned(),
+        Body::Glass(Glass::Ended { .. }) => "broken glass ended".to_owned(),
+        Body::Glass(Glass::Reviewed { .. }) => "broken glass reviewed".to_owned(),
+        Body::ExportAnswered(answered) if answered.approved => "export agreed to".to_owned(),
+        Body::ExportAnswered(_) => "export refused".to_owned(),
+        Body::ExportAsked(_) => "export asked for".to_owned(),
         Body::Message(message) => format!("message {}", message.kind),
         Body::Opened(_) => "the record was opened".to_owned(),
+        Body::PolicyChange(_) => "policies changed".to_owned(),
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
         Body::Session(session) => {
             let act = if event.act == Act::SignOut {
@@ -43,6 +51,14 @@ pub(crate) fn what(event: &Event) -> String {
             } else {
                 format!("{act}, failed")
             }
+        }
+        Body::Service(service) => match service.state {
+            event::ServiceState::Started => "Salus started".to_owned(),
+            event::ServiceState::Stopped => "Salus stopped".to_owned(),
+        },
+        Body::Shown(shown) => {
+            let patients = words::count(shown.patients.len() as u64, "patient", "patients");
+            format!("a list showed {patients}")
         }
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),

@@ -1,0 +1,68 @@
+//! How long a decision takes: the built-in policies, and a hundred. One line each, in microseconds.
+//!
+//! `cargo bench -p guard --bench decide`
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement prints what it finds"
+)]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use guard::{Policies, Question};
+
+const ROUNDS: usize = 20_000;
+
+const QUESTION: &str = r#"{
+    "who": {"id": "nora", "role": "nurse", "wards": ["W3", "W4"], "practitioner": "D1"},
+    "act": "read", "of": {"of": "patient", "id": "anna"}, "kinds": ["Observation"],
+    "relations": [{"ward": "W3"}, {"care-team": "ATND"}], "labels": ["HIV", "R"]
+}"#;
+
+/// The built-in policies, and as many more as make a hundred.
+fn hundred() -> Policies {
+    let own = Policies::built_in().unwrap();
+    let (mut files, schema) = own.texts();
+    let more: String = (own.list().len()..100)
+        .map(|number| {
+            format!(
+                "@id(\"house-{number}\") @words(\"a rule of the house\")\n\
+                 forbid (principal, action in [Action::\"read\", Action::\"search\"], resource is Patient)\n\
+                 when {{ principal in Role::\"physician\" && context.purpose == \"P{number}\" && \
+                 resource.labels.contains(\"L{number}\") }};\n"
+            )
+        })
+        .collect();
+    files.push(("house.cedar".to_owned(), more));
+    Policies::load(&files, &schema).unwrap()
+}
+
+fn measure(name: &str, policies: &Policies) {
+    let question: Question = serde_json::from_str(QUESTION).unwrap();
+    let (ask, facts) = question.parts();
+    let mut micros: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let ask = ask.clone();
+            let begun = Instant::now();
+            let decision = policies.decide(ask, &facts);
+            let took = begun.elapsed().as_secs_f64() * 1e6;
+            assert!(black_box(decision).allowed());
+            took
+        })
+        .collect();
+    micros.sort_by(f64::total_cmp);
+    let at = |part: f64| micros[((ROUNDS - 1) as f64 * part) as usize];
+    println!(
+        "{name}: {} policies, sliced and decided: median {:.0}, p99 {:.0} microseconds",
+        policies.list().len(),
+        at(0.5),
+        at(0.99)
+    );
+}
+
+fn main() {
+    measure("built-in", &Policies::built_in().unwrap());
+    measure("hundred", &hundred());
+}

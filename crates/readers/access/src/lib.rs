@@ -1,0 +1,27 @@
+//! **In**: sealed decisions, writes, sessions, and whom lists showed.
+//! **Out**: who looked at whom, when and why; how much an account took; the audit trail of ATNA.
+//! **Never**: what stands in a chart; a decision; a change to the record.
+//! **Start here**: [`Access`], then [`Trace`].
+
+mod access;
+mod ask;
+mod audited;
+mod ceiling;
+mod exports;
+mod fold;
+mod known;
+mod meter;
+mod outlet;
+mod page;
+mod purge;
+mod save;
+mod trace;
+mod view;
+
+pub use access::{Access, Error, Limits};
+pub use ask::{Filter, Listing, Looked, Looker, Order, Page, Sum};
+pub use audited::audited;
+pub use ceiling::{Ceiling, Ceilings, Need};
+pub use exports::{Answer, Export, ExportLimits, Leave, NoLeave};
+pub use outlet::{Outlet, OutletConfig, OutletStatus};
+pub use trace::{Trace, TraceId, What};

@@ -1,0 +1,13 @@
+//! **In**: sealed [`Glass`](event::Body::Glass) and [`PolicyChange`](event::Body::PolicyChange) events, and decisions made under broken glass.
+//! **Out**: whose glass is broken for whom, what was opened by it, what waits for review; the policies that were sealed last.
+//! **Never**: a decision, a chart, a glass that outlives its time because a clock was set back.
+//! **Start here**: [`Oversight`], then `book.rs`.
+
+mod book;
+mod error;
+mod oversight;
+mod view;
+
+pub use book::{Broken, InForce, Opened, Review};
+pub use error::Error;
+pub use oversight::Oversight;

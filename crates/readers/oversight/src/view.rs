@@ -1,0 +1,316 @@
+//! The view's database file: `<data>/views/oversight.db`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use event::{Actor, Erased, GlassVerdict, PolicyChange, Time};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool};
+
+use crate::Error;
+use crate::book::{Book, Broken, Change, InForce, Opened, Review};
+
+/// Raised when the tables change: an older file is removed and folded again.
+const LAYOUT: i64 = 1;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS cursor (id BIGINT PRIMARY KEY, next BIGINT NOT NULL,
+    latest BIGINT NOT NULL);
+INSERT INTO cursor (id, next, latest) VALUES (1, 0, 0) ON CONFLICT (id) DO NOTHING;
+CREATE TABLE IF NOT EXISTS glass (
+    idx INTEGER PRIMARY KEY,
+    at BIGINT NOT NULL,
+    until BIGINT NOT NULL,
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    patient TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    review BIGINT,
+    review_at BIGINT,
+    reviewer TEXT,
+    verdict TEXT,
+    words TEXT
+);
+CREATE INDEX IF NOT EXISTS glass_waiting ON glass (idx) WHERE review IS NULL;
+CREATE INDEX IF NOT EXISTS glass_review ON glass (review);
+CREATE TABLE IF NOT EXISTS opened (
+    glass BIGINT NOT NULL,
+    idx BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    act TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (glass, idx)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS policies (
+    idx INTEGER PRIMARY KEY,
+    at BIGINT NOT NULL,
+    who TEXT NOT NULL,
+    change TEXT NOT NULL
+);";
+
+/// Opens the file, or makes it; one with other tables is made anew.
+pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {
+    if let Some(folder) = path.parent() {
+        let made = std::fs::create_dir_all(folder).map_err(sqlx::Error::Io);
+        made.map_err(Error::new("make its folder"))?;
+    }
+    let mut pool = connect(path).await?;
+    let layout: i64 = sqlx::query_scalar("PRAGMA user_version")
+        .fetch_one(&pool)
+        .await
+        .map_err(Error::new("read its layout"))?;
+    if layout != 0 && layout != LAYOUT {
+        pool.close().await;
+        remove(path)?;
+        pool = connect(path).await?;
+    }
+    sqlx::raw_sql(TABLES)
+        .execute(&pool)
+        .await
+        .map_err(Error::new("make its tables"))?;
+    sqlx::raw_sql("PRAGMA user_version = 1")
+        .execute(&pool)
+        .await
+        .map_err(Error::new("note its layout"))?;
+    Ok(pool)
+}
+
+/// What is known by heart, and the number of events folded.
+pub(crate) async fn book(pool: &SqlitePool) -> Result<(u64, Book), Error> {
+    let (next, latest): (i64, i64) = sqlx::query_as("SELECT next, latest FROM cursor WHERE id = 1")
+        .fetch_one(pool)
+        .await
+        .map_err(Error::new("read its cursor"))?;
+    let waiting = list(
+        pool,
+        "SELECT * FROM glass WHERE review IS NULL ORDER BY idx LIMIT $1",
+        i64::MAX,
+    );
+    let waiting = waiting.await?;
+    let last = sqlx::query("SELECT * FROM policies ORDER BY idx DESC LIMIT 1")
+        .fetch_optional(pool)
+        .await
+        .map_err(Error::new("read the policies in force"))?;
+    let policies = last.as_ref().map(in_force).transpose();
+    let policies = policies.map_err(Error::new("read the policies in force"))?;
+    let book = Book {
+        waiting: waiting.into_iter().map(|one| (one.index, one)).collect(),
+        policies: policies.map(Arc::new),
+        latest: Time::from_millis(latest),
+    };
+    Ok((next.unsigned_abs(), book))
+}
+
+/// Glass by a query with one limit or index.
+pub(crate) async fn list(
+    pool: &SqlitePool,
+    sql: &'static str,
+    number: i64,
+) -> Result<Vec<Broken>, Error> {
+    let rows = sqlx::query(sql)
+        .bind(number)
+        .fetch_all(pool)
+        .await
+        .map_err(Error::new("read its glass"))?;
+    let all: Result<Vec<Broken>, sqlx::Error> = rows.iter().map(broken).collect();
+    all.map_err(Error::new("read its glass"))
+}
+
+/// What was opened by one glass, in order.
+pub(crate) async fn opened(pool: &SqlitePool, glass: u64) -> Result<Vec<Opened>, Error> {
+    let rows: Vec<(i64, i64, String, String)> =
+        sqlx::query_as("SELECT idx, at, act, detail FROM opened WHERE glass = $1 ORDER BY idx")
+            .bind(glass.cast_signed())
+            .fetch_all(pool)
+            .await
+            .map_err(Error::new("read what was opened"))?;
+    Ok(rows
+        .into_iter()
+        .map(|(index, at, act, detail)| Opened {
+            index: index.unsigned_abs(),
+            at: Time::from_millis(at),
+            act,
+            detail,
+        })
+        .collect())
+}
+
+/// Saves changes and the cursor, all or nothing.
+pub(crate) async fn save(
+    pool: &SqlitePool,
+    changes: &[Change],
+    (next, latest): (u64, Time),
+) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin().await?;
+    for change in changes {
+        match change {
+            Change::Broken(broken) => put(&mut transaction, broken).await?,
+            Change::Opened(glass, opened) => note(&mut transaction, *glass, opened).await?,
+            Change::Policies(in_force) => keep(&mut transaction, in_force).await?,
+            Change::Erased(order) => purge(&mut transaction, order).await?,
+        }
+    }
+    sqlx::query("UPDATE cursor SET next = $1, latest = $2 WHERE id = 1")
+        .bind(next.cast_signed())
+        .bind(latest.millis())
+        .execute(&mut *transaction)
+        .await?;
+    transaction.commit().await
+}
+
+async fn put(to: &mut SqliteConnection, broken: &Broken) -> Result<(), sqlx::Error> {
+    let review = broken.review.as_ref();
+    sqlx::query::<Sqlite>(
+        "INSERT INTO glass (idx, at, until, account, name, role, patient, purpose, reason, review,
+             review_at, reviewer, verdict, words)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+         ON CONFLICT (idx) DO UPDATE SET until = excluded.until, review = excluded.review,
+             review_at = excluded.review_at, reviewer = excluded.reviewer,
+             verdict = excluded.verdict, words = excluded.words",
+    )
+    .bind(broken.index.cast_signed())
+    .bind(broken.at.millis())
+    .bind(broken.until.millis())
+    .bind(&broken.account)
+    .bind(&broken.name)
+    .bind(&broken.role)
+    .bind(&broken.patient)
+    .bind(&broken.purpose)
+    .bind(&broken.reason)
+    .bind(review.map(|one| one.index.cast_signed()))
+    .bind(review.map(|one| one.at.millis()))
+    .bind(review.map(|one| one.name.clone()))
+    .bind(review.map(|one| one.verdict.word()))
+    .bind(review.map(|one| one.words.clone()))
+    .execute(to)
+    .await?;
+    Ok(())
+}
+
+async fn note(to: &mut SqliteConnection, glass: u64, opened: &Opened) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO opened (glass, idx, at, act, detail) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (glass, idx) DO NOTHING",
+    )
+    .bind(glass.cast_signed())
+    .bind(opened.index.cast_signed())
+    .bind(opened.at.millis())
+    .bind(&opened.act)
+    .bind(&opened.detail)
+    .execute(to)
+    .await?;
+    Ok(())
+}
+
+async fn keep(to: &mut SqliteConnection, in_force: &InForce) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO policies (idx, at, who, change) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (idx) DO NOTHING",
+    )
+    .bind(in_force.index.cast_signed())
+    .bind(in_force.at.millis())
+    .bind(serde_json::to_string(&in_force.who).map_err(strange)?)
+    .bind(serde_json::to_string(&in_force.change).map_err(strange)?)
+    .execute(to)
+    .await?;
+    Ok(())
+}
+
+/// Takes out the glass of erased patients and what was opened by it.
+async fn purge(to: &mut SqliteConnection, order: &Erased) -> Result<(), sqlx::Error> {
+    let mut gone = 0;
+    for (first, last) in &order.events {
+        for sql in [
+            "DELETE FROM glass WHERE idx BETWEEN $1 AND $2",
+            "DELETE FROM opened WHERE idx BETWEEN $1 AND $2 OR glass BETWEEN $1 AND $2",
+        ] {
+            let query = sqlx::query(sql)
+                .bind(first.cast_signed())
+                .bind(last.cast_signed());
+            gone += query.execute(&mut *to).await?.rows_affected();
+        }
+    }
+    match gone {
+        0 => Ok(()),
+        _ => record::rewrite_later(to).await,
+    }
+}
+
+fn in_force(row: &SqliteRow) -> Result<InForce, sqlx::Error> {
+    let (who, change): (String, String) = (row.try_get("who")?, row.try_get("change")?);
+    let who: Actor = serde_json::from_str(&who).map_err(strange)?;
+    let change: PolicyChange = serde_json::from_str(&change).map_err(strange)?;
+    Ok(InForce {
+        index: row.try_get::<i64, _>("idx")?.unsigned_abs(),
+        at: Time::from_millis(row.try_get("at")?),
+        who,
+        change,
+    })
+}
+
+fn broken(row: &SqliteRow) -> Result<Broken, sqlx::Error> {
+    let review: Option<i64> = row.try_get("review")?;
+    let review = match review {
+        None => None,
+        Some(index) => Some(Review {
+            index: index.unsigned_abs(),
+            at: Time::from_millis(row.try_get("review_at")?),
+            name: row.try_get("reviewer")?,
+            verdict: verdict(row.try_get("verdict")?)?,
+            words: row.try_get("words")?,
+        }),
+    };
+    Ok(Broken {
+        index: row.try_get::<i64, _>("idx")?.unsigned_abs(),
+        at: Time::from_millis(row.try_get("at")?),
+        until: Time::from_millis(row.try_get("until")?),
+        account: row.try_get("account")?,
+        name: row.try_get("name")?,
+        role: row.try_get("role")?,
+        patient: row.try_get("patient")?,
+        purpose: row.try_get("purpose")?,
+        reason: row.try_get("reason")?,
+        review,
+    })
+}
+
+fn verdict(word: &str) -> Result<GlassVerdict, sqlx::Error> {
+    serde_json::from_value(word.into()).map_err(strange)
+}
+
+fn strange(error: serde_json::Error) -> sqlx::Error {
+    sqlx::Error::Decode(Box::new(error))
+}
+
+async fn connect(path: &Path) -> Result<SqlitePool, Error> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(Duration::from_secs(5));
+    SqlitePoolOptions::new()
+        .test_before_acquire(false)
+        .max_connections(2)
+        .connect_with(options)
+        .await
+        .map_err(Error::new("be opened"))
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    for end in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(end);
+        let file = PathBuf::from(file);
+        if file.exists() {
+            let removed = std::fs::remove_file(file).map_err(sqlx::Error::Io);
+            removed.map_err(Error::new("remove its old file"))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! What leaves the house as a file.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::process::{Server, json, run};
+
+const CHARTS: &str = r##"{"resourceType":"Practitioner","id":"doc","name":[{"family":"Mireles","given":["Octavio"]}]}
+{"resourceType":"Patient","id":"a1","identifier":[{"system":"urn:x","value":"QX-4186027"}],"name":[{"family":"Oyelaran","given":["Ngozi"]}],"birthDate":"1985-09-28","telecom":[{"system":"phone","value":"523-976-3762"}]}
+{"resourceType":"Patient","id":"a2","name":[{"family":"Korpal","given":["Agnieszka"]}],"birthDate":"1931-09-28"}
+{"resourceType":"Encounter","id":"e1","status":"finished","class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"IMP"},"subject":{"reference":"Patient/a1"},"period":{"start":"2013-06-22T10:30:00Z","end":"2013-06-25T08:00:00Z"}}
+{"resourceType":"Observation","id":"o1","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"8867-4","display":"Heart rate"}]},"subject":{"reference":"Patient/a1","display":"Ngozi Oyelaran"},"performer":[{"reference":"Practitioner/doc","display":"Octavio Mireles"}],"valueQuantity":{"value":72,"unit":"/min"},"note":[{"text":"OYELARAN, NGOZI (qx4186027): call 523 976 3762. Dr. Mireles placed a Foley catheter."}]}
+{"resourceType":"Binary","id":"b1","contentType":"text/plain","data":"Tmdvemk="}
+"##;
+
+const SECRETS: [&str; 8] = [
+    "oyelaran",
+    "ngozi",
+    "4186027",
+    "9763762",
+    "korpal",
+    "agnieszka",
+    "mireles",
+    "octavio",
+];
+
+fn imported(folder: &Path) -> std::path::PathBuf {
+    let data = folder.join("data");
+    let file = folder.join("charts.ndjson");
+    fs::write(&file, CHARTS).unwrap();
+    let imported = json(&data, &["import", file.to_str().unwrap()]);
+    assert_eq!(imported["refused"], 0, "{imported}");
+    data
+}
+
+fn lines(folder: &Path, kind: &str) -> Vec<Value> {
+    let text = fs::read_to_string(folder.join(format!("{kind}.ndjson"))).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn charts_leave_without_whose_they_are_and_the_report_says_what_was_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = imported(folder.path());
+    let out = folder.path().join("out");
+    let args = [
+        "export",
+        "--deidentify",
+        "--reason",
+        "registry 2026-14",
+        "--to",
+        out.to_str().unwrap(),
+    ];
+    let report = json(&data, &args);
+    assert_eq!(report["patients"], 2, "{report}");
+    assert_eq!(report["known_identifiers"], 0);
+    assert!(report["masked"]["name"].as_u64().unwrap() > 3, "{report}");
+    let mut bytes = 0;
+    for entry in fs::read_dir(&out).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let packed: String = text
+            .to_lowercase()
+            .chars()
+            .filter(|letter| letter.is_alphanumeric())
+            .collect();
+        for secret in SECRETS {
+            assert!(
+                !packed.contains(secret),
+                "{secret} in {}: {text}",
+                path.display()
+            );
+        }
+        if path.extension().is_some_and(|ending| ending == "ndjson") {
+            bytes += text.len() - text.lines().count();
+        }
+    }
+    assert_eq!(report["searched_bytes"].as_u64(), Some(bytes as u64));
+    let patients = lines(&out, "Patient");
+    let observation = &lines(&out, "Observation")[0];
+    let subject = observation["subject"]["reference"].as_str().unwrap();
+    let named = |patient: &Value| subject == format!("Patient/{}", patient["id"].as_str().unwrap());
+    assert!(patients.iter().any(named));
+    assert!(
+        patients
+            .iter()
+            .any(|patient| patient.get("birthDate").is_none()),
+        "older than 89"
+    );
+    assert!(
+        observation["note"][0]["text"]
+            .as_str()
+            .unwrap()
+            .contains("Foley catheter")
+    );
+    let period = &lines(&out, "Encounter")[0]["period"];
+    let day = |key: &str| {
+        period[key].as_str().unwrap()[..10]
+            .parse::<jiff::civil::Date>()
+            .unwrap()
+    };
+    assert_eq!((day("end") - day("start")).get_days(), 3);
+    assert_ne!(day("start").to_string(), "2013-06-22");
+    assert!(
+        fs::read_to_string(out.join("report.txt"))
+            .unwrap()
+            .contains("0 known identifiers in")
+    );
+    // The same folder is not written to twice.
+    assert_eq!(run(&data, &args).status.code(), Some(2));
+    assert_eq!(run(&data, &["verify"]).status.code(), Some(0));
+}
+
+#[test]
+fn an_export_needs_a_reason_and_has_the_same_pseudonyms_under_the_same_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = imported(folder.path());
+    let server = Server::serve(&data);
+    let secret = folder.path().join("project.key");
+    fs::write(&secret, [7; 32]).unwrap();
+    let to = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let refused = run(
+        &data,
+        &[
+            "export",
+            "--deidentify",
+            "--reason",
+            "  ",
+            "--to",
+            &to("none"),
+        ],
+    );
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("give the reason for it"));
+    assert_eq!(
+        run(&data, &["export", "--reason", "x", "--to", &to("bare")])
+            .status
+            .code(),
+        Some(2)
+    );
+    let ids = |name: &str, more: &[&str]| {
+        let folder = to(name);
+        let args = [
+            &[
+                "export",
+                "--deidentify",
+                "--dates",
+                "year",
+                "--reason",
+                "follow-up",
+                "--to",
+                &folder,
+            ],
+            more,
+        ]
+        .concat();
+        let report = json(&data, &args);
+        assert_eq!(report["patients"], 2, "{report}");
+        let mut ids: Vec<String> = lines(Path::new(&folder), "Patient")
+            .iter()
+            .map(|patient| patient["id"].to_string())
+            .collect();
+        ids.sort();
+        ids
+    };
+    let key = ["--secret", secret.to_str().unwrap()];
+    let first = ids("first", &key);
+    assert_eq!(first, ids("second", &key));
+    assert_ne!(first, ids("third", &[]));
+    assert_eq!(
+        lines(Path::new(&to("first")), "Encounter")[0]["period"]["start"],
+        "2013"
+    );
+    assert!(server.stop().success());
+}
