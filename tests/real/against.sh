@@ -31,7 +31,8 @@ token="$("$salus" client add real --scope 'system/*.cruds' --data "$work/data" -
     python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')"
 
 SALUS_FHIR="$(ready fhir)" SALUS_MLLP="$(ready mllp)" SALUS_TOKEN="$token" \
-    SALUS_CA="$(find "$work/data" -name certificate.pem)" SALUS_DATA="$work/data" "$here/run.sh" ||
+    SALUS_CA="$(find "$work/data" -name certificate.pem)" SALUS_DATA="$work/data" \
+    SALUS_SETUP="$(ready setup)" SALUS_BINARY="$salus" "$here/run.sh" ||
     { tail -n 20 "$work/said" >&2; exit 1; }
 
 kill -TERM "$server"

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 home="${SALUS_REAL_HOME:-$HOME/.cache/salus/real}"
-stamp="$home/.ready-1"
+stamp="$home/.ready-2"
 here="$(cd "$(dirname "$0")" && pwd)"
 mkdir -p "$home"
 
@@ -48,8 +48,8 @@ if [ ! -e "$stamp" ]; then
     else
         echo "aics-tlog needs Python 3.12 or newer: the log is checked with golang.org/x/mod alone"
     fi
-    echo "installing fhir-kit-client"
-    npm install --silent --no-audit --no-fund --prefix "$home/npm" fhir-kit-client@2.0.3
+    echo "installing fhir-kit-client, fhirclient and oidc-provider"
+    npm install --silent --no-audit --no-fund --prefix "$home/npm" fhir-kit-client@2.0.3 fhirclient@2.6.3 oidc-provider@9.13.3
 fi
 
 if [ "$here/verifylog/main.go" -nt "$home/verifylog" ]; then

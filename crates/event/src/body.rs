@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Act, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PolicyChange, Role, Service,
-    Shown, Subject,
+    Act, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PersonChange,
+    PolicyChange, Role, Service, Session, Shown, Subject, Token,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -11,24 +11,28 @@ use crate::{
 pub enum Body {
     /// An account of a person or a client was added or changed.
     Account(AccountChange),
+    /// A system's registration as an app was added, changed or taken away.
+    App(AppChange),
     /// An account came to the most different patients it may see.
     Ceiling(Ceiling),
     /// The guard was asked, and this is what it said.
     Decision(Decided),
-    /// Patients were erased: their keys are gone, and their events stay as bytes that nothing opens.
-    Erased(Erased),
-    /// Something was done with the keys of the whole record.
-    Keys(KeysChanged),
     /// The glass was broken for a patient, or that was ended or reviewed.
     Glass(Glass),
     /// Another person said yes or no to an export.
     ExportAnswered(ExportAnswered),
     /// Somebody asks to take out data of many patients.
     ExportAsked(ExportAsked),
+    /// Patients were erased: their keys are gone, and their events stay as bytes that nothing opens.
+    Erased(Erased),
+    /// Something was done with the keys of the whole record.
+    Keys(KeysChanged),
     /// An HL7 v2 message; the raw bytes are the message as it stood between the frame's marks.
     Message(Message),
     /// The record was opened: always its first event, so that index 0 is never a version.
     Opened(Opened),
+    /// What a person proves themselves with changed, or they left.
+    Person(PersonChange),
     /// The policies were changed.
     PolicyChange(PolicyChange),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
@@ -39,6 +43,8 @@ pub enum Body {
     Service(Service),
     /// An answer about several patients showed these.
     Shown(Shown),
+    /// Leave for an app was given, used or ended: codes and tokens by their hashes.
+    Token(Token),
     /// A merge of two patients was taken back.
     Unmerge(Unmerge),
     /// Bytes from a known sender that could not be understood. Kept all the same.
@@ -148,6 +154,9 @@ pub struct Decided {
     /// What was looked at within the subject, for instance a search's query.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// The app through which a person asked, by its client id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub through: Option<String>,
     /// Whether it was allowed.
     pub allowed: bool,
     /// What had to be done for it to hold: `mask HIV PSY`, `step-up`, `notify ...`.
@@ -186,17 +195,6 @@ pub struct Account {
     /// A client: what it may do, as SMART v2 `system/Type.cruds` scopes.
     #[serde(default)]
     pub scopes: Vec<String>,
-}
-
-/// A sign-in or sign-out, or an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// The account that was named.
-    pub account: String,
-    /// Whether it worked.
-    pub ok: bool,
-    /// Why not, or from where.
-    pub note: String,
 }
 
 /// A merge taken back: the two are separate patients again.

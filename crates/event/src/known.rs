@@ -97,6 +97,9 @@ pub struct Considered {
     /// Whether the asker was on duty; `None`: no rota is kept for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_shift: Option<bool>,
+    /// The one patient that the app was opened for through which the person asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub launched_for: Option<String>,
     /// What the hospital knew.
     #[serde(flatten)]
     pub facts: Facts,

@@ -8,21 +8,25 @@ mod actor;
 mod body;
 mod known;
 mod oversight;
+mod person;
 mod plaintext;
 mod subject;
 mod time;
+mod token;
 
 pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Shown};
 pub use actor::{Actor, ActorKind, Role};
 pub use body::{
-    Account, AccountChange, Body, Decided, Erased, KeysChanged, Message, Opened, Resource, Session,
-    Unmerge, Unread,
+    Account, AccountChange, Body, Decided, Erased, KeysChanged, Message, Opened, Resource, Unmerge,
+    Unread,
 };
 pub use known::{Consent, Considered, Facts, Relation, Taking};
 pub use oversight::{Glass, GlassVerdict, PolicyChange};
+pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
 pub use plaintext::{Unreadable, decode, encode};
 pub use subject::{Act, Subject};
 pub use time::{Clock, Time};
+pub use token::{Agreed, App, AppChange, Asserted, Ended, Issued, Leave, Refresh, Token};
 
 use serde::{Deserialize, Serialize};
 

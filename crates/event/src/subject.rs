@@ -12,10 +12,10 @@ pub enum Act {
     Create,
     /// Mark a resource as no longer current.
     Delete,
-    /// Erase a patient: shred the key that reads what was sealed of them.
-    Erase,
     /// Take charts out of the house as a file; ask for that, or agree to it.
     Export,
+    /// Erase a patient: shred the key that reads what was sealed of them.
+    Erase,
     /// Read what a resource, a patient or a type has been.
     History,
     /// Add, change or disable an account, a client or a setting.
@@ -48,8 +48,8 @@ impl Act {
             Act::Audit => "audit",
             Act::Create => "create",
             Act::Delete => "delete",
-            Act::Erase => "erase",
             Act::Export => "export",
+            Act::Erase => "erase",
             Act::History => "history",
             Act::Manage => "manage",
             Act::Read => "read",

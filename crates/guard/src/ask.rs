@@ -11,12 +11,23 @@ pub struct Identity {
     pub wards: Vec<String>,
     /// The identifier under which messages name this person.
     pub practitioner: Option<String>,
-    /// A client's SMART v2 scopes, for instance `system/Observation.rs`.
+    /// SMART scopes of a client, or of the app a person asks through.
     pub scopes: Vec<String>,
+    /// The app a person asks through; `None`: a person by themselves, or a program.
+    pub through: Option<Through>,
     /// Whether a second factor was shown within the last minutes.
     pub stepped_up: bool,
     /// Whether the person's rota has them on duty now; `None`: no rota is kept for them.
     pub on_shift: Option<bool>,
+}
+
+/// An app that somebody let ask in their name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Through {
+    /// The app's client id.
+    pub app: String,
+    /// The one patient it was opened for: what its `patient/` scopes are about.
+    pub patient: Option<String>,
 }
 
 impl Identity {
@@ -27,6 +38,7 @@ impl Identity {
             wards: Vec::new(),
             practitioner: None,
             scopes: Vec::new(),
+            through: None,
             stepped_up: false,
             on_shift: None,
         }
@@ -110,6 +122,12 @@ impl Decision {
             purpose: self.ask.purpose.clone(),
             reason: self.ask.reason.clone(),
             detail: self.ask.detail.clone(),
+            through: self
+                .ask
+                .identity
+                .through
+                .as_ref()
+                .map(|through| through.app.clone()),
             allowed: self.allowed,
             obligations: self.obligations.iter().map(ToString::to_string).collect(),
             considered: Some(Box::new(self.considered())),
@@ -124,6 +142,10 @@ impl Decision {
             scopes: identity.scopes.clone(),
             stepped_up: identity.stepped_up,
             on_shift: identity.on_shift,
+            launched_for: identity
+                .through
+                .as_ref()
+                .and_then(|through| through.patient.clone()),
             facts: self.facts.clone(),
         }
     }
@@ -139,6 +161,10 @@ pub fn asked_again(actor: &Actor, decided: &Decided) -> Option<(Ask, Facts)> {
             scopes: considered.scopes,
             stepped_up: considered.stepped_up,
             on_shift: considered.on_shift,
+            through: decided.through.clone().map(|app| Through {
+                app,
+                patient: considered.launched_for,
+            }),
             ..Identity::of(actor.clone())
         },
         act: decided.act,

@@ -17,7 +17,7 @@ mod slice;
 mod words;
 
 pub use admit::{Admitted, Grant, Refused, Standing, admit};
-pub use ask::{Ask, Decision, Identity, asked_again};
+pub use ask::{Ask, Decision, Identity, Through, asked_again};
 pub use event::{Consent, Facts, Relation, Taking};
 pub use load::PolicyError;
 pub use obligation::Obligation;
@@ -25,4 +25,4 @@ pub use policies::Policies;
 pub use question::{Question, Who};
 pub use rota::{BadRota, Rota};
 pub use rules::Near;
-pub use scopes::{BadScope, Scope};
+pub use scopes::{BadScope, Context, Part, Scope, Seen, is_directory, seen};

@@ -10,6 +10,7 @@ use event::{Act, Actor, Consent, Facts, Role, Subject};
 
 use crate::load::{self, Loaded, PolicyError};
 use crate::obligation::join;
+use crate::scopes::uncovered;
 use crate::slice::{Slicer, Unfit};
 use crate::words::{fill, needed};
 use crate::{Ask, Decision, Identity, Obligation};
@@ -90,6 +91,10 @@ impl Rules {
 
     pub(crate) fn decide(&self, ask: Ask, facts: &Facts) -> Decision {
         let outcome = match self.slicer.slice(&ask, facts) {
+            // INVARIANT: whatever the policies say, an app gets no more than was granted to it.
+            Ok(_) if ask.identity.through.is_some() && !uncovered(&ask).is_empty() => {
+                Outcome::beyond_scopes()
+            }
             Ok(slice) => self.outcome(&slice, &ask, facts),
             Err(Unfit::Meaningless) => Outcome::no_policy(&ask, facts),
             Err(Unfit::Broken(why)) => Outcome::error(&why),
@@ -302,6 +307,18 @@ impl Outcome {
             allowed: false,
             because: vec!["no-policy-allows".to_owned()],
             words: vec![needed(ask, facts)],
+            obligations: Vec::new(),
+        }
+    }
+
+    /// The same words whether or not there is anything, so that an app learns nothing from them.
+    fn beyond_scopes() -> Outcome {
+        Outcome {
+            allowed: false,
+            because: vec!["apps-keep-to-their-scopes".to_owned()],
+            words: vec![
+                "this is more than was granted to the app: another patient, type or act".to_owned(),
+            ],
             obligations: Vec::new(),
         }
     }

@@ -9,7 +9,7 @@ use cedar_policy::{
 use event::{Act, Facts, Relation, Role, Subject};
 
 use crate::Ask;
-use crate::scopes::uncovered;
+use crate::scopes::{bound, uncovered};
 
 /// Makes requests in the words of `policies/salus.cedarschema`.
 #[derive(Debug)]
@@ -232,10 +232,10 @@ fn verdict(ask: &Ask) -> String {
     }
 }
 
-/// Scopes say something about clients only; for anybody else nothing is covered by them.
+/// Scopes say something about clients and apps only; for anybody else nothing is covered by them.
 fn missing(ask: &Ask) -> Vec<String> {
     match ask.identity.role() {
-        Role::Client => uncovered(ask),
+        _ if bound(ask) => uncovered(ask),
         _ if ask.kinds.is_empty() => vec!["*".to_owned()],
         _ => ask.kinds.clone(),
     }

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use event::{Act, Actor, ActorKind, Role, Subject};
-use guard::{Ask, Consent, Facts, Identity, Policies, Relation};
+use guard::{Ask, Consent, Context, Facts, Identity, Policies, Relation, Scope};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -229,6 +229,49 @@ proptest! {
         prop_assert!(!decision.allowed());
         let because = if meaningful { "policy-error" } else { "no-policy-allows" };
         prop_assert_eq!(decision.because(), [because]);
+    }
+
+    #[test]
+    fn an_app_never_gets_more_than_its_scopes_whatever_policies_say(
+        ask in ask(),
+        scope in select(&["patient/Observation.rs", "patient/*.cruds", "user/Patient.r", "system/*.cruds", "junk"][..]),
+    ) {
+        let mut ask = ask;
+        ask.identity.scopes = vec![scope.to_owned()];
+        ask.identity.through = Some(guard::Through { app: "app".into(), patient: Some("a".into()) });
+        let sources = [(
+            "all.cedar".to_owned(),
+            "@id(\"all\") @words(\"all\") permit (principal, action, resource);".to_owned(),
+        )];
+        let policies = Policies::load(&sources, Policies::SCHEMA).unwrap();
+        let decision = policies.decide(ask, &Facts::default());
+        let ask = decision.ask();
+        let read = Scope::parse(scope).ok();
+        let letter = match ask.act {
+            Act::Create => "c",
+            Act::Update => "u",
+            Act::Delete => "d",
+            Act::Read => "r",
+            Act::History if ask.subject.patient().is_some() => "r",
+            Act::History | Act::Search => "s",
+            _ => "nothing else",
+        };
+        let reaches = match (&read, &ask.subject) {
+            (Some(scope), subject) if scope.context() == Context::Patient => {
+                let directory = matches!(subject, Subject::Kind(_))
+                    && !ask.kinds.is_empty()
+                    && ask.kinds.iter().all(|kind| guard::is_directory(kind));
+                subject.patient() == Some("a") || directory
+            }
+            (Some(scope), _) => scope.context() == Context::User,
+            (None, _) => false,
+        };
+        let typed = read.as_ref().is_some_and(|scope| {
+            let all = scope.kind() == "*";
+            scope.letters().contains(letter)
+                && (all || (!ask.kinds.is_empty() && ask.kinds.iter().all(|kind| kind == scope.kind())))
+        });
+        prop_assert!(!decision.allowed() || (reaches && typed), "{ask:?}");
     }
 
     #[test]

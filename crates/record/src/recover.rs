@@ -161,19 +161,22 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
             seq: row.seq,
         }),
         Body::Account(_)
+        | Body::App(_)
         | Body::Ceiling(_)
         | Body::Decision(_)
-        | Body::Erased(_)
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
         | Body::Glass(_)
+        | Body::Erased(_)
         | Body::Keys(_)
         | Body::Message(_)
         | Body::Opened(_)
+        | Body::Person(_)
         | Body::PolicyChange(_)
         | Body::Service(_)
         | Body::Session(_)
         | Body::Shown(_)
+        | Body::Token(_)
         | Body::Unmerge(_)
         | Body::Unread(_) => {}
     }

@@ -15,12 +15,14 @@ use guard::{Policies, Rota, Standing, admit};
 use oversight::Oversight;
 use record::{Reader, Record, follow};
 use staff::Staff;
+use tokens::Tokens;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use web::{App, Rooms};
+use web::{App, Rooms, Signer};
 use wire::audit::Site;
 
+use crate::certificate;
 use crate::clock::SystemClock;
 use crate::config::Config;
 
@@ -53,9 +55,11 @@ impl House {
         let flow = Flow::open(&config.view("flow")).await?;
         let oversight = Oversight::open(&config.view("oversight")).await?;
         let access = Access::open_with(&config.view("access"), config.access.clone()).await?;
+        let tokens = Tokens::open(&config.view("tokens")).await?;
         let readers: Vec<Arc<dyn Reader>> = vec![
             oversight.reader(),
             staff.reader(),
+            tokens.reader(),
             flow.reader(),
             access.reader(record.blind()),
             chart.reader(),
@@ -71,6 +75,8 @@ impl House {
             chart,
             staff,
             flow,
+            tokens,
+            signer: signer(&config)?,
             oversight,
             access,
             policies,
@@ -129,6 +135,19 @@ impl House {
         self.tasks.wait().await;
         self.app.record.stop().await;
     }
+}
+
+/// The key that signs id tokens, made at the first start.
+fn signer(config: &Config) -> Result<Signer> {
+    let path = config.data.join("keys/id.key");
+    if !path.exists() {
+        let key = Signer::make().map_err(anyhow::Error::msg)?;
+        certificate::write(&path, &key)
+            .with_context(|| format!("cannot write the key `{}`", path.display()))?;
+    }
+    let key =
+        fs::read(&path).with_context(|| format!("cannot read the key `{}`", path.display()))?;
+    Signer::of(&key).map_err(anyhow::Error::msg)
 }
 
 /// Puts the policies that were sealed last in force. Nobody is served before they are known.

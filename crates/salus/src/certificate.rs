@@ -61,8 +61,8 @@ fn make(files: &Files, now: Time) -> Result<()> {
     params.not_after = moment(now.plus_millis(LIFE_MS));
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
-    write(&files.key, &key.serialize_pem())?;
-    write(&files.certificate, &certificate.pem())
+    write(&files.key, key.serialize_pem().as_bytes())?;
+    write(&files.certificate, certificate.pem().as_bytes())
 }
 
 fn moment(at: Time) -> time::OffsetDateTime {
@@ -70,7 +70,8 @@ fn moment(at: Time) -> time::OffsetDateTime {
         .unwrap_or(time::OffsetDateTime::UNIX_EPOCH)
 }
 
-fn write(path: &Path, text: &str) -> Result<()> {
+/// Writes a new file that only its owner can read.
+pub(crate) fn write(path: &Path, content: &[u8]) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::DirBuilder::new()
             .recursive(true)
@@ -82,7 +83,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(content)?;
     file.sync_all()?;
     Ok(())
 }

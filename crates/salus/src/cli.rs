@@ -98,6 +98,9 @@ patient. Works beside a running server and without one.")]
     /// The keys of the record: look, rotate, keep the root key with several people, put it back.
     #[command(subcommand)]
     Keys(Keys),
+    /// People with an account.
+    #[command(subcommand)]
+    People(People),
     /// Drop a view and fold it again from the record.
     #[command(after_help = "\
 Example:
@@ -201,21 +204,31 @@ pub(crate) enum Client {
 Examples:
   salus client add ris --scope 'system/ImagingStudy.cruds' --scope 'system/Patient.rs'
   salus client add research --name 'Registry export' --scope 'system/*.rs'
-The token is printed once. Works beside a running server and without one.")]
-    Add {
-        /// Its short name.
-        id: String,
-        /// How a person would say it.
-        #[arg(long)]
-        name: Option<String>,
-        /// SMART v2 scopes.
-        #[arg(long = "scope", required = true, value_name = "SCOPE")]
-        scopes: Vec<String>,
-    },
+  salus client add bulk --jwks-url https://bulk.example/jwks --scope 'system/*.rs'
+  salus client add growth --name 'Growth charts' --redirect-uri https://growth.example/cb \\
+      --scope launch/patient --scope openid --scope fhirUser --scope 'patient/*.rs'
+Without --redirect-uri, keys or a certificate it gets a token that does not expire, printed once.
+Works beside a running server and without one.")]
+    Add(ClientAdd),
     /// End a system's access.
     Remove {
         /// Its short name.
         id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum People {
+    /// End the access of everybody on a list of leavers.
+    #[command(after_help = "\
+Example:
+  salus people leavers left-today.csv
+The file is CSV with a head: the columns `account` and, if it is known, `left` (RFC 3339, such as
+2026-11-26T12:00:00+01:00). Works beside a running server, where sessions end at once, and without
+one. Exit code 1: somebody on the list has no account here.")]
+    Leavers {
+        /// The list.
+        file: PathBuf,
     },
 }
 
@@ -270,6 +283,36 @@ Example:
         #[arg(required = true, value_name = "SHARE")]
         shares: Vec<PathBuf>,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClientAdd {
+    /// Its short name.
+    pub(crate) id: String,
+    /// How a person would say it.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// SMART scopes: `system/` for systems; `patient/`, `user/`, `launch`, `openid` ... for apps.
+    #[arg(long = "scope", required = true, value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// Where people are sent back to, exactly; for an app that asks in their name.
+    #[arg(long = "redirect-uri", value_name = "URL")]
+    pub(crate) redirect_uris: Vec<String>,
+    /// Where the app begins when it is opened from a patient's page.
+    #[arg(long, value_name = "URL", requires = "redirect_uris")]
+    pub(crate) launch_url: Option<String>,
+    /// Where its public keys are: it proves itself with `private_key_jwt`.
+    #[arg(long, value_name = "URL")]
+    pub(crate) jwks_url: Option<String>,
+    /// A file with its public keys (a JWK set).
+    #[arg(long, value_name = "FILE", conflicts_with = "jwks_url")]
+    pub(crate) jwks_file: Option<PathBuf>,
+    /// A client certificate it proves itself with: its SHA-256, or a name in it.
+    #[arg(long = "certificate", value_name = "SHA-256 OR NAME")]
+    pub(crate) certificates: Vec<String>,
+    /// It keeps a secret, printed once: for an app on a server, without keys of its own.
+    #[arg(long)]
+    pub(crate) confidential: bool,
 }
 
 #[derive(Debug, Args)]

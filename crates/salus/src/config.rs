@@ -74,6 +74,8 @@ pub(crate) struct Https {
     pub(crate) key: PathBuf,
     pub(crate) tls_min: TlsMin,
     pub(crate) certificate_look_ms: u64,
+    /// PEM file with the authorities of client certificates; empty: none is asked for.
+    pub(crate) client_authorities: PathBuf,
     pub(crate) header_ms: u64,
     pub(crate) drain_ms: u64,
 }
@@ -87,6 +89,7 @@ impl Default for Https {
             key: PathBuf::new(),
             tls_min: TlsMin::default(),
             certificate_look_ms: 10_000,
+            client_authorities: PathBuf::new(),
             header_ms: 10_000,
             drain_ms: 20_000,
         }

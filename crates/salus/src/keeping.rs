@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use event::{Act, Body, Event, KeysChanged, Subject};
 use guard::{Ask, Decision, Facts, Standing, admit};
 use seal::{Scheme, Share};
 use serde::{Deserialize, Serialize};
-use wire::fhir::query;
-use wire::fhir::search::QueryLimits;
 
 use crate::assemble::House;
 use crate::operations::{SETTLE, operator};
@@ -190,11 +188,7 @@ impl House {
         if self.app.chart.locate("Patient", named).await?.is_some() {
             return Ok(named.to_owned());
         }
-        let pairs = [("identifier".to_owned(), named.to_owned())];
-        let query = query("Patient", &pairs, &QueryLimits::default())
-            .ok()
-            .with_context(|| format!("`{named}` is neither a patient's id nor a record number"))?;
-        let found = self.app.chart.matching(&query).await?;
+        let found = self.app.chart.numbered(named).await?;
         match found.as_slice() {
             [one] => Ok(one.clone()),
             // What was sealed for an id that no Patient resource was ever sent for.

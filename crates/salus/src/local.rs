@@ -12,11 +12,13 @@ use axum::extract::{DefaultBodyLimit, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use event::App;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
+use web::{Ended, Leaver};
 
 use crate::assemble::House;
 use crate::cli::View;
@@ -35,6 +37,17 @@ pub(crate) struct NewClient {
     pub(crate) id: String,
     pub(crate) name: String,
     pub(crate) scopes: Option<Vec<String>>,
+    /// What more than a token it has.
+    #[serde(default)]
+    pub(crate) app: Option<App>,
+}
+
+/// People whose access ends.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Leavers {
+    /// Who says so, for the record.
+    pub(crate) source: String,
+    pub(crate) people: Vec<Leaver>,
 }
 
 /// What a part of a file is.
@@ -104,6 +117,22 @@ impl Operator {
         }
     }
 
+    /// Ends the access of people on a list called `source`.
+    pub(crate) async fn leavers(&self, list: &Leavers) -> Result<Vec<(String, Ended)>> {
+        match self {
+            Operator::Here(house) => house.end_leavers(list).await,
+            Operator::There(socket) => call(socket, "/leavers", &serde_json::to_vec(list)?).await,
+        }
+    }
+
+    /// One part of a de-identified export.
+    pub(crate) async fn export(&self, part: &ExportPart) -> Result<Exported> {
+        match self {
+            Operator::Here(house) => house.export(part).await,
+            Operator::There(socket) => call(socket, "/export", &serde_json::to_vec(part)?).await,
+        }
+    }
+
     /// Rotates keys.
     pub(crate) async fn rotate(&self, which: WhichKeys) -> Result<Rotated> {
         match self {
@@ -129,14 +158,6 @@ impl Operator {
         match self {
             Operator::Here(house) => house.erase(order).await,
             Operator::There(socket) => call(socket, "/erase", &serde_json::to_vec(order)?).await,
-        }
-    }
-
-    /// One part of a de-identified export.
-    pub(crate) async fn export(&self, part: &ExportPart) -> Result<Exported> {
-        match self {
-            Operator::Here(house) => house.export(part).await,
-            Operator::There(socket) => call(socket, "/export", &serde_json::to_vec(part)?).await,
         }
     }
 
@@ -196,7 +217,7 @@ impl Operator {
 
 async fn client(house: &House, new: &NewClient) -> Result<String> {
     match &new.scopes {
-        Some(scopes) => house.add_client(&new.id, &new.name, scopes).await,
+        Some(_) => house.add_client(new).await,
         None => house.remove_client(&new.id).await.map(|()| String::new()),
     }
 }
@@ -217,6 +238,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/erase", post(erase))
         .route("/keys/rotate", post(rotate))
         .route("/keys/escrow", post(escrow))
+        .route("/leavers", post(leavers))
         .route("/take", post(take))
         .route("/export", post(export))
         .route("/refold", post(refold))
@@ -242,6 +264,10 @@ async fn rotate(State(house): State<Arc<House>>, Json(which): Json<WhichKeys>) -
 
 async fn escrow(State(house): State<Arc<House>>, Json(of): Json<Shares>) -> Response {
     answer(house.escrow(of).await)
+}
+
+async fn leavers(State(house): State<Arc<House>>, Json(list): Json<Leavers>) -> Response {
+    answer(house.end_leavers(&list).await)
 }
 
 async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: Bytes) -> Response {

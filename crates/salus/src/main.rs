@@ -11,11 +11,14 @@ mod commands;
 mod config;
 mod export;
 mod files;
+mod framing;
 mod keeping;
 mod local;
 mod operations;
 mod output;
+mod peer;
 mod policies;
+mod registration;
 mod supervise;
 mod tls;
 

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use event::{Account, AccountChange, Act, Actor, ActorKind, Body, Event, Role, Subject};
+use event::{Account, AccountChange, Act, Actor, ActorKind, AppChange, Body, Event, Role, Subject};
 use guard::{Ask, Facts, Identity, Standing, admit};
 use inlets::mllp::{Feed, FeedConfig, receive};
 use serde::{Deserialize, Serialize};
+use web::Ended;
 use web::api::fhir::Importer;
 
 use crate::assemble::House;
 use crate::cli::View;
+use crate::local::{Leavers, NewClient};
+use crate::registration;
 
 /// How long an operation waits for the views to know of it.
 pub(crate) const SETTLE: Duration = Duration::from_secs(10);
@@ -62,39 +65,51 @@ pub(crate) fn operator() -> Identity {
 }
 
 impl House {
-    /// Adds a client and returns its token, which is shown once.
-    pub(crate) async fn add_client(
-        &self,
-        id: &str,
-        name: &str,
-        scopes: &[String],
-    ) -> Result<String> {
+    /// Adds a client and returns its token or secret, which is shown once; empty if it has none.
+    pub(crate) async fn add_client(&self, new: &NewClient) -> Result<String> {
         self.app
             .staff
             .caught_up(self.app.record.size(), SETTLE)
             .await;
-        if self.app.staff.people().iter().any(|person| person.id == id) {
+        let id = &new.id;
+        if self
+            .app
+            .staff
+            .people()
+            .iter()
+            .any(|person| person.id == *id)
+        {
             bail!("`{id}` is a person's sign-in name; choose another");
         }
-        for scope in scopes {
-            guard::Scope::parse(scope).with_context(|| format!("scope `{scope}`"))?;
-        }
+        let scopes = new.scopes.clone().unwrap_or_default();
+        let spoken = scopes
+            .iter()
+            .filter(|scope| *scope != web::api::scim::SCOPE);
+        registration::check(new.app.as_ref(), &spoken.cloned().collect::<Vec<_>>())?;
         let mut random = [0; 32];
         SystemRandom::new()
             .fill(&mut random)
             .ok()
             .context("the system has no randomness")?;
         let made = staff::new_client(random);
+        let keeps = new.app.as_ref().is_none_or(|app| app.secret);
         let account = Account {
-            name: name.to_owned(),
+            name: new.name.clone(),
             role: Role::Client,
             wards: Vec::new(),
             practitioner: None,
-            secret: made.secret,
-            scopes: scopes.to_vec(),
+            // What proves itself otherwise has no secret that could be guessed or lost.
+            secret: if keeps { made.secret } else { String::new() },
+            scopes,
         };
-        self.change_account(id, Some(account)).await?;
-        Ok(made.token)
+        let change = AppChange {
+            id: id.clone(),
+            app: new.app.clone(),
+        };
+        let was = self.app.tokens.app(id).is_some();
+        let app = (was || change.app.is_some()).then_some(Body::App(change));
+        self.change(id, (Some(account), app)).await?;
+        Ok(if keeps { made.token } else { String::new() })
     }
 
     /// Ends a client's access.
@@ -112,11 +127,25 @@ impl House {
         {
             bail!("there is no client `{id}`");
         }
-        self.change_account(id, None).await
+        let change = AppChange {
+            id: id.to_owned(),
+            app: None,
+        };
+        let app = self.app.tokens.app(id).map(|_| Body::App(change));
+        self.change(id, (None, app)).await
     }
 
     /// Adds, changes or (`None`) disables an account.
     pub(crate) async fn change_account(&self, id: &str, account: Option<Account>) -> Result<()> {
+        self.change(id, (account, None)).await
+    }
+
+    /// Changes an account and, in the same commit, its registration as an app.
+    async fn change(
+        &self,
+        id: &str,
+        (account, app): (Option<Account>, Option<Body>),
+    ) -> Result<()> {
         let ask = Ask {
             identity: operator(),
             act: Act::Manage,
@@ -131,20 +160,36 @@ impl House {
             id: id.to_owned(),
             account,
         });
-        let subject = Subject::Account(id.to_owned());
-        let event = Event::new(operator().actor, Act::Manage, subject, body);
-        let admitted = admit(event.into(), Standing::Decided(&decision), "")
-            .map_err(|refused| anyhow::anyhow!(refused.words))?;
-        self.app.record.admit(vec![admitted]).await?;
-        if !self
-            .app
-            .staff
-            .caught_up(self.app.record.size(), SETTLE)
-            .await
-        {
+        let mut admitted = Vec::with_capacity(2);
+        for body in [Some(body), app].into_iter().flatten() {
+            let subject = Subject::Account(id.to_owned());
+            let event = Event::new(operator().actor, Act::Manage, subject, body);
+            let event = admit(event.into(), Standing::Decided(&decision), "");
+            admitted.push(event.map_err(|refused| anyhow::anyhow!(refused.words))?);
+        }
+        self.app.record.admit(admitted).await?;
+        let size = self.app.record.size();
+        let staff = self.app.staff.caught_up(size, SETTLE).await;
+        let tokens = self.app.tokens.caught_up(size, SETTLE).await;
+        if !(staff && tokens) {
             bail!("the account is sealed, but the view of accounts has not caught up yet");
         }
         Ok(())
+    }
+
+    /// Ends the access of everybody on a list; says of each what became of it.
+    pub(crate) async fn end_leavers(&self, list: &Leavers) -> Result<Vec<(String, Ended)>> {
+        let app = &self.app;
+        app.staff.caught_up(app.record.size(), SETTLE).await;
+        let mut done = Vec::new();
+        for leaver in &list.people {
+            let ended = app
+                .end_access(leaver, &list.source, &operator().actor)
+                .await;
+            let ended = ended.map_err(|why| anyhow::anyhow!("`{}`: {why}", leaver.account))?;
+            done.push((leaver.account.clone(), ended));
+        }
+        Ok(done)
     }
 
     /// Takes one part of a file.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use axum::middleware;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use event::ServiceState;
@@ -17,8 +18,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::assemble::House;
 use crate::config::Config;
-use crate::tls::{self, Renewal};
-use crate::{certificate, local};
+use crate::peer::{self, PeerAcceptor};
+use crate::tls::{Https, Renewal};
+use crate::{certificate, framing, local};
 
 /// A running server.
 pub(crate) struct Server {
@@ -62,14 +64,16 @@ impl Server {
         let inlet = Mllp::bind(config.mllp.clone(), Arc::clone(&house.clock)).await?;
         let mllp = inlet.addresses().to_vec();
         let files = certificate::ensure(config, house.clock.now())?;
-        let served = tls::https(&files, config.https.tls_min)
+        let fingerprint = certificate::fingerprint(&files.certificate)?;
+        let wanted = Https::new(files, &config.https);
+        let served = wanted
+            .read()
             .context("the server's certificate or its key cannot be used")?;
         let tls = RustlsConfig::from_config(served);
-        let fingerprint = certificate::fingerprint(&files.certificate)?;
         let (stop, tasks, https) = (CancellationToken::new(), TaskTracker::new(), Handle::new());
         let record = house.app.record.clone();
         let taken = (inlet.reload(), signal(SignalKind::hangup())?);
-        let renewal = Renewal::new(config, (tls.clone(), files), taken);
+        let renewal = Renewal::new(config, (tls.clone(), wanted), taken);
         tasks.spawn(renewal.run(stop.clone()));
         tasks.spawn(Box::new(inlet).run(record, stop.clone()));
         serve_https(&house, (listener, tls), &https, &tasks)?;
@@ -133,7 +137,10 @@ fn serve_https(
     handle: &Handle<SocketAddr>,
     tasks: &TaskTracker,
 ) -> Result<()> {
-    let mut server = axum_server::from_tcp_rustls(listener, tls)?.handle(handle.clone());
+    let acceptor = PeerAcceptor::new(tls);
+    let mut server = axum_server::from_tcp(listener)?
+        .acceptor(acceptor)
+        .handle(handle.clone());
     // A client that does not finish its request's head must not hold a connection.
     let header = Duration::from_millis(house.config.https.header_ms);
     server
@@ -141,7 +148,9 @@ fn serve_https(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(header);
-    let router = web::router(Arc::clone(&house.app));
+    let router = web::router(Arc::clone(&house.app))
+        .layer(middleware::from_fn(peer::pass_on))
+        .layer(middleware::from_fn(framing::one_at_a_time));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn(async move {
         if let Err(why) = server.serve(service).await {

@@ -1,6 +1,6 @@
 //! The server's TLS, and taking up a new certificate without a restart.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,22 +14,49 @@ use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 
 use crate::certificate::{self, Files};
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::peer;
 
 /// What HTTPS is served with: HTTP/2 first, then HTTP/1.1.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
-/// HTTPS as the files have it now.
-pub(crate) fn https(files: &Files, min: TlsMin) -> Result<Arc<ServerConfig>> {
+/// What HTTPS is to be served with.
+pub(crate) struct Https {
+    files: Files,
+    min: TlsMin,
+    /// PEM file with the authorities of client certificates; empty: none is asked for.
+    authorities: PathBuf,
+}
+
+impl Https {
+    pub(crate) fn new(files: Files, config: &config::Https) -> Https {
+        Https {
+            files,
+            min: config.tls_min,
+            authorities: config.client_authorities.clone(),
+        }
+    }
+
+    /// As the files have it now.
+    pub(crate) fn read(&self) -> Result<Arc<ServerConfig>> {
+        https(&self.files, self.min, &self.authorities)
+    }
+}
+
+fn https(files: &Files, min: TlsMin, authorities: &Path) -> Result<Arc<ServerConfig>> {
     let named = |path: &PathBuf| format!("`{}`", path.display());
     let chain: Vec<_> = CertificateDer::pem_file_iter(&files.certificate)
         .and_then(Iterator::collect)
         .with_context(|| named(&files.certificate))?;
     let key = PrivateKeyDer::from_pem_file(&files.key).with_context(|| named(&files.key))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(min.versions())?
-        .with_no_client_auth()
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(min.versions())?;
+    let builder = match authorities.as_os_str().is_empty() {
+        true => builder.with_no_client_auth(),
+        false => builder.with_client_cert_verifier(peer::verifier(authorities, provider)?),
+    };
+    let mut config = builder
         .with_single_cert(chain, key)
         .with_context(|| format!("{} with {}", named(&files.certificate), named(&files.key)))?;
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
@@ -38,7 +65,7 @@ pub(crate) fn https(files: &Files, min: TlsMin) -> Result<Arc<ServerConfig>> {
 
 /// Takes up certificates that changed: on SIGHUP, and by itself.
 pub(crate) struct Renewal {
-    https: (RustlsConfig, Files, TlsMin),
+    https: (RustlsConfig, Https),
     mllp: Option<(Reload, Vec<PathBuf>)>,
     look: Duration,
     hangup: Signal,
@@ -47,7 +74,7 @@ pub(crate) struct Renewal {
 impl Renewal {
     pub(crate) fn new(
         config: &Config,
-        (served, files): (RustlsConfig, Files),
+        https: (RustlsConfig, Https),
         (mllp, hangup): (Option<Reload>, Signal),
     ) -> Renewal {
         let of = |tls: &inlets::mllp::TlsConfig| {
@@ -58,7 +85,7 @@ impl Renewal {
             ]
         };
         Renewal {
-            https: (served, files, config.https.tls_min),
+            https,
             mllp: mllp.zip(config.mllp.tls.as_ref().map(of)),
             look: Duration::from_millis(config.https.certificate_look_ms.max(1)),
             hangup,
@@ -87,11 +114,12 @@ impl Renewal {
     }
 
     fn renew_https(&self) {
-        let (served, files, min) = &self.https;
-        match https(files, *min) {
+        let (served, wanted) = &self.https;
+        match wanted.read() {
             Ok(config) => {
                 served.reload_from_config(config);
-                let sha256 = certificate::fingerprint(&files.certificate).unwrap_or_default();
+                let certificate = &wanted.files.certificate;
+                let sha256 = certificate::fingerprint(certificate).unwrap_or_default();
                 tracing::info!(sha256, "HTTPS: the certificate was read again");
             }
             Err(why) => {
@@ -117,8 +145,12 @@ impl Renewal {
     }
 
     fn https_state(&self) -> Vec<Option<[u8; 32]>> {
-        let (_, files, _) = &self.https;
-        state(&[files.certificate.clone(), files.key.clone()])
+        let (_, wanted) = &self.https;
+        state(&[
+            wanted.files.certificate.clone(),
+            wanted.files.key.clone(),
+            wanted.authorities.clone(),
+        ])
     }
 
     fn mllp_state(&self) -> Vec<Option<[u8; 32]>> {

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use access::Access;
@@ -9,7 +10,12 @@ use jiff::tz::TimeZone;
 use oversight::Oversight;
 use record::Record;
 use staff::Staff;
+use tokens::Tokens;
 
+use crate::api::smart::{Keys, Launches, Signer};
+use crate::challenge::Challenges;
+use crate::oidc::{Oidc, Provider};
+use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::session::Sessions;
 use crate::setup::Setup;
 use crate::taking;
@@ -24,6 +30,8 @@ pub struct App {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// Apps, and what their tokens stand for.
+    pub tokens: Tokens,
     /// Broken glass and its reviews, the policies that were sealed.
     pub oversight: Oversight,
     /// Who looked at whom.
@@ -36,8 +44,13 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Limits and names.
     pub settings: Settings,
+    pub(crate) signer: Signer,
+    pub(crate) keys: Keys,
+    pub(crate) launches: Launches,
     pub(crate) sessions: Sessions,
     pub(crate) setup: Setup,
+    pub(crate) challenges: Challenges,
+    pub(crate) provider: Provider,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -50,6 +63,10 @@ pub struct Rooms {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// Apps, and what their tokens stand for.
+    pub tokens: Tokens,
+    /// Signs id tokens.
+    pub signer: Signer,
     /// Broken glass and its reviews, the policies that were sealed.
     pub oversight: Oversight,
     /// Who looked at whom.
@@ -71,6 +88,10 @@ impl App {
             chart: rooms.chart,
             staff: rooms.staff,
             flow: rooms.flow,
+            tokens: rooms.tokens,
+            signer: rooms.signer,
+            keys: Keys::default(),
+            launches: Launches::default(),
             oversight: rooms.oversight,
             access: rooms.access,
             policies: rooms.policies,
@@ -79,6 +100,8 @@ impl App {
             settings,
             sessions,
             setup: Setup::default(),
+            challenges: Challenges::new(),
+            provider: Provider::default(),
         }
     }
 }
@@ -191,12 +214,34 @@ pub struct Settings {
     pub page_size_max: usize,
     /// How long a read waits for the chart to catch up with what the same door sealed before.
     pub chart_wait_ms: u64,
-    /// A session ends after this long without a request.
-    pub session_idle_ms: i64,
+    /// Whether people need a second factor, or a password alone will do.
+    pub second_factor: SecondFactor,
+    /// A session pauses after this long without a request, by role.
+    pub session_idle_ms: IdleMs,
     /// A session ends this long after it began, whatever happens.
     pub session_total_ms: i64,
+    /// What a session is bound to besides its browser.
+    pub session_binding: Binding,
+    /// How long a proof of who somebody is counts for dangerous acts.
+    pub step_up_ms: i64,
     /// The most sessions at a time; the one idle longest makes room.
     pub sessions_max: usize,
+    /// How long an access token is good, from a minute to an hour.
+    pub access_token_ms: i64,
+    /// How long a refresh token that nobody uses is good.
+    pub refresh_token_ms: i64,
+    /// How long an authorization code is good, up to a minute.
+    pub code_ms: i64,
+    /// How long a launch from a patient's page waits for the app.
+    pub launch_ms: i64,
+    /// How long a client's keys that were fetched from its `jwks_url` are used.
+    pub jwks_cache_ms: i64,
+    /// How long fetching them may take.
+    pub jwks_timeout_ms: u64,
+    /// The largest set of keys, in bytes.
+    pub jwks_bytes_max: usize,
+    /// PEM file with the authorities that are trusted when keys are fetched; empty: the machine's.
+    pub jwks_authorities: PathBuf,
     /// How long the link for the first administrator works.
     pub setup_ms: i64,
     /// The largest form a page takes, in bytes.
@@ -215,6 +260,8 @@ pub struct Settings {
     pub review_late_ms: i64,
     /// The most reviewed glass that a page lists, the newest.
     pub reviewed_shown_max: u32,
+    /// The hospital's own sign-on.
+    pub oidc: Oidc,
 }
 
 impl Default for Settings {
@@ -230,9 +277,20 @@ impl Default for Settings {
             page_size: 50,
             page_size_max: 1_000,
             chart_wait_ms: 2_000,
-            session_idle_ms: 15 * MINUTE,
+            second_factor: SecondFactor::Required,
+            session_idle_ms: IdleMs::default(),
             session_total_ms: 12 * 60 * MINUTE,
+            session_binding: Binding::Network,
+            step_up_ms: 5 * MINUTE,
             sessions_max: 10_000,
+            access_token_ms: 5 * MINUTE,
+            refresh_token_ms: 90 * 24 * 60 * MINUTE,
+            code_ms: MINUTE,
+            launch_ms: 5 * MINUTE,
+            jwks_cache_ms: 5 * MINUTE,
+            jwks_timeout_ms: 5_000,
+            jwks_bytes_max: 64 << 10,
+            jwks_authorities: PathBuf::new(),
             setup_ms: 30 * MINUTE,
             form_bytes_max: 16 << 10,
             checks_per_page_max: 64,
@@ -242,6 +300,7 @@ impl Default for Settings {
             glass_ms: 15 * MINUTE,
             review_late_ms: 72 * 60 * MINUTE,
             reviewed_shown_max: 50,
+            oidc: Oidc::default(),
         }
     }
 }

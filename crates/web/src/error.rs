@@ -24,6 +24,18 @@ pub(crate) enum Problem {
     /// Nobody is signed in; after signing in, go to `next`.
     #[error("nobody is signed in")]
     SignIn { next: String },
+    /// The session pauses until its owner shows that they are there; then `next`.
+    #[error("the session pauses")]
+    Paused { next: String },
+    /// The session is only good for setting up a second factor.
+    #[error("a second factor is needed")]
+    Enrol,
+    /// The act needs a fresh proof of who acts; then `next`.
+    #[error("a fresh proof is needed")]
+    StepUp { next: String },
+    /// The session belongs to another device.
+    #[error("the session belongs to another device")]
+    Misused,
     /// The guard said no; sealed at `index`.
     #[error("refused")]
     Refused {
@@ -72,18 +84,42 @@ impl Problem {
 
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Problem::SignIn { .. } => StatusCode::SEE_OTHER,
-            Problem::Refused { .. } | Problem::Forged => StatusCode::FORBIDDEN,
+            Problem::SignIn { .. }
+            | Problem::Paused { .. }
+            | Problem::Enrol
+            | Problem::StepUp { .. } => StatusCode::SEE_OTHER,
+            Problem::Refused { .. } | Problem::Forged | Problem::Misused => StatusCode::FORBIDDEN,
             Problem::Missing(_) | Problem::NoSetup => StatusCode::NOT_FOUND,
             Problem::Malformed(_) => StatusCode::BAD_REQUEST,
             Problem::Broken(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
+    /// The page that comes first, if it is one of those problems.
+    fn elsewhere(&self) -> Option<String> {
+        use crate::pages::account::with_next;
+        match self {
+            Problem::SignIn { next } => Some(with_next("/sign-in", next)),
+            Problem::Paused { next } => Some(with_next("/sign-in/again", next)),
+            Problem::Enrol => Some("/account".to_owned()),
+            Problem::StepUp { next } => Some(with_next("/account/step-up", next)),
+            _ => None,
+        }
+    }
+
     /// What it says on the page: title, what happened, what to do.
     pub(crate) fn told(&self) -> (String, String, String) {
         let (title, happened, to_do) = match self {
-            Problem::SignIn { .. } | Problem::Refused { .. } => ("", String::new(), ""),
+            Problem::SignIn { .. }
+            | Problem::Paused { .. }
+            | Problem::Enrol
+            | Problem::StepUp { .. }
+            | Problem::Refused { .. } => ("", String::new(), ""),
+            Problem::Misused => (
+                "This session belongs to another device.",
+                "Its cookie was sent from another browser than the one it began in. That is refused and sealed, and the session's owner is told.".to_owned(),
+                "Sign in here. If you did not copy anything, tell whoever is responsible for security.",
+            ),
             Problem::Missing(what) => (
                 "There is no such page.",
                 format!("There is no {what}."),
@@ -123,8 +159,8 @@ pub(crate) fn said(decision: &Decision) -> Vec<String> {
 /// The body is filled in by `pages::dress`, which knows whose session it is.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        if let Problem::SignIn { next } = &self {
-            return Redirect::to(&crate::pages::account::sign_in_path(next)).into_response();
+        if let Some(path) = self.elsewhere() {
+            return Redirect::to(&path).into_response();
         }
         let mut response = self.status().into_response();
         response.extensions_mut().insert(self);

@@ -6,12 +6,22 @@
 pub mod api;
 mod app;
 mod assets;
+mod caller;
+mod challenge;
 mod error;
+mod fetch;
+mod leave;
+mod oidc;
 mod pages;
+mod people;
 mod router;
 mod session;
 mod setup;
 mod taking;
 
+pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
+pub use leave::{Ended, Leaver};
+pub use oidc::{Accounts, Oidc, RoleRule, Vouched};
+pub use people::{Binding, IdleMs, SecondFactor};
 pub use router::router;

@@ -16,10 +16,20 @@ use axum::routing::get;
 
 use crate::{App, api, assets, pages, session};
 
-/// What a page may do: show itself, its own stylesheet and script, and send forms back here.
-const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; \
-    frame-ancestors 'none'";
+/// What a page may do: show itself, its own stylesheet and script, and send forms back here and,
+/// if there are any, to these origins: a form that an app's answer follows leads there.
+pub(crate) fn policy(origins: &[String]) -> String {
+    let mut forms = "'self'".to_owned();
+    for origin in origins {
+        forms.push(' ');
+        forms.push_str(origin);
+    }
+    format!(
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self'; object-src 'none'; base-uri 'none'; form-action {forms}; \
+         frame-ancestors 'none'"
+    )
+}
 
 /// Events that charts may be behind before a balancer should send people elsewhere.
 const READY_BEHIND_MAX: u64 = 50_000;
@@ -27,6 +37,7 @@ const READY_BEHIND_MAX: u64 = 50_000;
 /// Every HTTP surface of Salus.
 pub fn router(app: Arc<App>) -> Router {
     let systems = api::fhir::mounted("/fhir");
+    let directory = api::scim::mounted("/scim/v2");
     let people = pages::router(&app).layer(middleware::from_fn(page_headers));
     Router::new()
         .route("/healthz", get(async || "alive\n"))
@@ -36,6 +47,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/static/mark.svg", get(mark))
         .route("/favicon.ico", get(mark))
         .merge(systems)
+        .merge(api::smart::systems(&app))
+        .merge(directory)
         .merge(people)
         .layer(middleware::from_fn(headers))
         .with_state(app)
@@ -110,7 +123,11 @@ async fn page_headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     put(headers, CACHE_CONTROL, "no-store");
-    put(headers, CONTENT_SECURITY_POLICY, POLICY);
+    if !headers.contains_key(CONTENT_SECURITY_POLICY)
+        && let Ok(policy) = HeaderValue::from_str(&policy(&[]))
+    {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
     put(headers, REFERRER_POLICY, "no-referrer");
     put(headers, X_FRAME_OPTIONS, "DENY");
     put(

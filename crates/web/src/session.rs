@@ -1,26 +1,24 @@
 //! Who is signed in: opaque ids in a cookie, their hashes here, nothing on disk.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::{digest, rand};
-use axum::http::HeaderMap;
-use axum::http::header::COOKIE;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use event::Time;
+use event::{Role, Time, Used};
 
 use crate::app::Settings;
-
-/// The cookie's name: `__Host-` binds it to this host, this path and TLS.
-pub(crate) const COOKIE_NAME: &str = "__Host-salus";
+use crate::caller::{Caller, near};
+use crate::people::Binding;
 
 /// Everyone who is signed in.
 pub(crate) struct Sessions {
     open: Mutex<HashMap<[u8; 32], Session>>,
-    idle_ms: i64,
-    total_ms: i64,
-    most: usize,
+    settings: Settings,
+    /// The latest moment seen: a clock that is set back revives nothing.
+    latest: AtomicI64,
 }
 
 /// One person, signed in at one browser.
@@ -30,8 +28,61 @@ pub(crate) struct Session {
     pub account: String,
     /// What every form of this session carries.
     pub csrf: String,
-    began: Time,
-    seen: Time,
+    /// Its name on the account page: no secret.
+    pub name: String,
+    pub device: String,
+    pub agent: String,
+    pub source: String,
+    pub began: Time,
+    pub seen: Time,
+    pub level: Level,
+    /// It was idle for too long, moved to another network, or its cookie was misused: its owner has
+    /// to show again that they are there.
+    pub paused: bool,
+    /// What its owner should be told on the next pages.
+    pub notices: Vec<String>,
+    agent_hash: [u8; 32],
+    idle_ms: i64,
+    /// When its owner last proved themselves.
+    proven: Time,
+    /// When they last did so by more than the password of the sign-in.
+    stepped: Option<Time>,
+}
+
+/// What a session is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// For setting up a second factor, and nothing else.
+    Enrol,
+    /// For everything that policies allow.
+    Full,
+}
+
+/// Who begins a session, and how far they are trusted.
+pub(crate) struct Start<'a> {
+    pub account: &'a str,
+    pub role: Role,
+    pub level: Level,
+    pub used: &'a Used,
+    pub notices: Vec<String>,
+}
+
+/// The two secrets of a new session, for the browser's cookies.
+pub(crate) struct Begun {
+    pub session: String,
+    pub device: String,
+}
+
+/// What the session that a request names is.
+#[derive(Debug, Clone)]
+pub(crate) enum Found {
+    /// There is none, or it has ended.
+    Nobody,
+    Live(Session),
+    /// Its owner has to show that they are there.
+    Paused(Session),
+    /// The request comes from another device; told once, and the session is paused now.
+    Misused(Session),
 }
 
 /// Whether a request is a person's doing, or a page's that fetches itself again.
@@ -47,60 +98,223 @@ impl Sessions {
     pub(crate) fn new(settings: &Settings) -> Sessions {
         Sessions {
             open: Mutex::default(),
-            idle_ms: settings.session_idle_ms,
-            total_ms: settings.session_total_ms,
-            most: settings.sessions_max.max(1),
+            settings: settings.clone(),
+            latest: AtomicI64::new(i64::MIN),
         }
     }
 
-    /// Begins a session; what it returns goes into the cookie and is kept nowhere.
-    pub(crate) fn begin(&self, account: &str, now: Time) -> Option<String> {
-        let (id, csrf) = (secret()?, secret()?);
+    /// Begins a session; what it returns goes into cookies and is kept nowhere. A browser that is
+    /// known already keeps its device cookie; the session's id is always new.
+    pub(crate) fn begin(&self, start: Start<'_>, caller: &Caller, now: Time) -> Option<Begun> {
+        let now = self.steady(now);
+        let begun = Begun {
+            session: secret()?,
+            device: match &caller.device {
+                Some(known) => known.clone(),
+                None => secret()?,
+            },
+        };
+        let key = hash(&begun.session);
         let session = Session {
-            account: account.to_owned(),
-            csrf,
+            account: start.account.to_owned(),
+            csrf: secret()?,
+            name: key
+                .iter()
+                .take(6)
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+            device: crate::caller::device_id(&begun.device),
+            agent: caller.agent.clone(),
+            source: caller.source.clone(),
             began: now,
             seen: now,
+            level: start.level,
+            paused: false,
+            notices: start.notices,
+            agent_hash: caller.agent_hash,
+            idle_ms: self.settings.session_idle_ms.of(start.role),
+            proven: now,
+            stepped: start.used.strong().then_some(now),
         };
         let mut open = self.lock();
         open.retain(|_, session| self.lives(session, now));
-        if open.len() >= self.most {
+        if open.len() >= self.settings.sessions_max.max(1) {
             let idlest = open.iter().min_by_key(|(_, s)| s.seen).map(|(key, _)| *key);
             idlest.and_then(|key| open.remove(&key));
         }
-        open.insert(hash(&id), session);
-        Some(id)
+        open.insert(key, session);
+        Some(begun)
     }
 
-    /// The session that a request's cookie names, if it still lives.
-    pub(crate) fn of(&self, headers: &HeaderMap, now: Time, touch: Touch) -> Option<Session> {
-        let key = hash(cookie(headers)?);
+    /// What the session is that a request's cookie names.
+    pub(crate) fn find(&self, caller: &Caller, now: Time, touch: Touch) -> Found {
+        let now = self.steady(now);
+        let Some(key) = caller.session.as_deref().map(hash) else {
+            return Found::Nobody;
+        };
         let mut open = self.lock();
-        let session = open.get_mut(&key)?;
+        let Some(session) = open.get_mut(&key) else {
+            return Found::Nobody;
+        };
         if !self.lives(session, now) {
             open.remove(&key);
-            return None;
+            return Found::Nobody;
+        }
+        if session.device != caller.device_id() || session.agent_hash != caller.agent_hash {
+            return misused(session, caller);
+        }
+        let moved = self.settings.session_binding == Binding::Network
+            && !near(&session.source, &caller.source);
+        if moved || now.since(session.seen) >= session.idle_ms {
+            session.paused = true;
+        }
+        if session.paused {
+            return Found::Paused(session.clone());
         }
         if touch == Touch::Person {
             session.seen = session.seen.max(now);
         }
-        Some(session.clone())
+        Found::Live(session.clone())
+    }
+
+    /// The session that a request names, if it lives; asking changes nothing.
+    pub(crate) fn peek(&self, caller: &Caller, now: Time) -> Option<Session> {
+        let now = self.steady(now);
+        let open = self.lock();
+        let session = open.get(&hash(caller.session.as_deref()?))?;
+        let own = session.device == caller.device_id() && session.agent_hash == caller.agent_hash;
+        let idle = now.since(session.seen) >= session.idle_ms;
+        let good = own && !idle && !session.paused && self.lives(session, now);
+        good.then(|| session.clone())
+    }
+
+    /// The session goes on after a pause, under a new id; the old one is worth nothing.
+    pub(crate) fn resume(&self, caller: &Caller, now: Time) -> Option<String> {
+        let now = self.steady(now);
+        let (old, new) = (hash(caller.session.as_deref()?), secret()?);
+        let mut open = self.lock();
+        let mut session = open.remove(&old)?;
+        session.paused = false;
+        session.seen = now;
+        session.source.clone_from(&caller.source);
+        open.insert(hash(&new), session);
+        Some(new)
+    }
+
+    /// Its owner proved themselves just now; whoever set up a second factor may do everything.
+    pub(crate) fn proved(&self, caller: &Caller, now: Time) {
+        let now = self.steady(now);
+        self.change(caller, |session| {
+            session.proven = now;
+            session.stepped = Some(now);
+            session.level = Level::Full;
+        });
+    }
+
+    /// Its owner proved themselves just now.
+    pub(crate) fn stepped(&self, caller: &Caller, now: Time) {
+        let now = self.steady(now);
+        self.change(caller, |session| {
+            session.proven = now;
+            session.stepped = Some(now);
+        });
+    }
+
+    /// Whether its owner proved themselves within the last minutes, by whatever they sign in with.
+    pub(crate) fn fresh(&self, session: &Session, now: Time) -> bool {
+        self.steady(now).since(session.proven) < self.settings.step_up_ms
+    }
+
+    /// Whether they did so by a second factor, or by a step of its own.
+    pub(crate) fn stepped_up(&self, session: &Session, now: Time) -> bool {
+        let now = self.steady(now);
+        let stepped = session.stepped;
+        stepped.is_some_and(|at| now.since(at) < self.settings.step_up_ms)
+    }
+
+    /// What was told is not told again.
+    pub(crate) fn told(&self, caller: &Caller) {
+        self.change(caller, |session| session.notices.clear());
+    }
+
+    /// Tells every session of an account something.
+    pub(crate) fn tell(&self, account: &str, notice: &str) {
+        for session in self.lock().values_mut() {
+            if session.account == account {
+                session.notices.push(notice.to_owned());
+            }
+        }
+    }
+
+    /// The name, in hex, under which the session of a request can be asked about later.
+    pub(crate) fn key(&self, caller: &Caller) -> Option<String> {
+        Some(tokens::hex(&hash(caller.session.as_deref()?)))
+    }
+
+    /// Whether the session of that name still lives.
+    pub(crate) fn lives_by(&self, key: &str, now: Time) -> bool {
+        let named = tokens::unhex(key);
+        let open = self.lock();
+        let session = named.and_then(|key| open.get(&key));
+        session.is_some_and(|session| self.lives(session, now))
     }
 
     /// Ends the session that a request's cookie names.
-    pub(crate) fn end(&self, headers: &HeaderMap) {
-        if let Some(id) = cookie(headers) {
+    pub(crate) fn end(&self, caller: &Caller) {
+        if let Some(id) = &caller.session {
             self.lock().remove(&hash(id));
         }
     }
 
-    /// Ends every session of an account.
-    pub(crate) fn end_all_of(&self, account: &str) {
-        self.lock().retain(|_, session| session.account != account);
+    /// Ends one session of an account, by its name on the account page.
+    pub(crate) fn end_one(&self, account: &str, name: &str) -> Option<Session> {
+        let mut open = self.lock();
+        let found = open
+            .iter()
+            .find(|(_, one)| one.account == account && one.name == name);
+        let key = found.map(|(key, _)| *key)?;
+        open.remove(&key)
+    }
+
+    /// Ends every session of an account; returns how many there were.
+    pub(crate) fn end_all_of(&self, account: &str) -> usize {
+        let mut open = self.lock();
+        let before = open.len();
+        open.retain(|_, session| session.account != account);
+        before - open.len()
+    }
+
+    /// Ends every session of an account but one.
+    pub(crate) fn end_others(&self, account: &str, name: &str) {
+        self.lock()
+            .retain(|_, session| session.account != account || session.name == name);
+    }
+
+    /// An account's sessions, the one used last first.
+    pub(crate) fn of_account(&self, account: &str, now: Time) -> Vec<Session> {
+        let now = self.steady(now);
+        let open = self.lock();
+        let own = open.values().filter(|one| one.account == account);
+        let mut own: Vec<Session> = own.filter(|one| self.lives(one, now)).cloned().collect();
+        own.sort_by_key(|session| std::cmp::Reverse(session.seen));
+        own
+    }
+
+    fn change(&self, caller: &Caller, change: impl FnOnce(&mut Session)) {
+        if let Some(id) = &caller.session
+            && let Some(session) = self.lock().get_mut(&hash(id))
+        {
+            change(session);
+        }
     }
 
     fn lives(&self, session: &Session, now: Time) -> bool {
-        now.since(session.seen) < self.idle_ms && now.since(session.began) < self.total_ms
+        now.since(session.began) < self.settings.session_total_ms
+    }
+
+    fn steady(&self, now: Time) -> Time {
+        let before = self.latest.fetch_max(now.millis(), Ordering::SeqCst);
+        now.max(Time::from_millis(before))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
@@ -109,14 +323,19 @@ impl Sessions {
     }
 }
 
-/// The `Set-Cookie` that begins a session.
-pub(crate) fn begin_cookie(id: &str) -> String {
-    format!("{COOKIE_NAME}={id}; Path=/; Secure; HttpOnly; SameSite=Lax")
-}
-
-/// The `Set-Cookie` that ends one.
-pub(crate) fn end_cookie() -> String {
-    format!("{COOKIE_NAME}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
+/// A cookie that another device sends was stolen. The thief is refused, and so is the session's
+/// owner until they show who they are; then the stolen cookie is worth nothing any more.
+fn misused(session: &mut Session, caller: &Caller) -> Found {
+    if session.paused {
+        return Found::Nobody;
+    }
+    session.paused = true;
+    session.notices.push(format!(
+        "This session's cookie was used from another device: {} at {}. It was refused and sealed. \
+         If that was not you, tell whoever is responsible for security.",
+        caller.agent, caller.source
+    ));
+    Found::Misused(session.clone())
 }
 
 /// 256 random bits as 43 letters; `None` if the machine has no randomness to give.
@@ -141,77 +360,5 @@ pub(crate) fn same(one: &str, other: &str) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(&hash(one), &hash(other)).is_ok()
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == COOKIE_NAME && !value.is_empty()).then_some(value))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sessions(most: usize) -> Sessions {
-        Sessions::new(&Settings {
-            session_idle_ms: 1_000,
-            session_total_ms: 5_000,
-            sessions_max: most,
-            ..Settings::default()
-        })
-    }
-
-    fn with(id: &str) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        let line = format!("theme=dark; {COOKIE_NAME}={id}");
-        headers.insert(COOKIE, line.parse().unwrap());
-        headers
-    }
-
-    fn at(millis: i64) -> Time {
-        Time::from_millis(millis)
-    }
-
-    #[test]
-    fn a_session_lives_while_it_is_used_and_not_beyond_its_total() {
-        let sessions = sessions(10);
-        let cookie = with(&sessions.begin("anna", at(0)).unwrap());
-        for moment in [900, 1_800, 2_700, 3_600, 4_500] {
-            assert!(sessions.of(&cookie, at(moment), Touch::Person).is_some());
-        }
-        assert!(sessions.of(&cookie, at(5_000), Touch::Person).is_none());
-    }
-
-    #[test]
-    fn a_page_that_fetches_itself_does_not_keep_a_session_alive() {
-        let sessions = sessions(10);
-        let cookie = with(&sessions.begin("anna", at(0)).unwrap());
-        assert!(sessions.of(&cookie, at(900), Touch::Page).is_some());
-        assert!(sessions.of(&cookie, at(1_000), Touch::Page).is_none());
-    }
-
-    #[test]
-    fn the_longest_idle_makes_room() {
-        let sessions = sessions(2);
-        let first = with(&sessions.begin("a", at(0)).unwrap());
-        let second = with(&sessions.begin("b", at(1)).unwrap());
-        let third = with(&sessions.begin("c", at(2)).unwrap());
-        let alive = |headers| sessions.of(headers, at(3), Touch::Page).is_some();
-        assert_eq!(
-            [alive(&first), alive(&second), alive(&third)],
-            [false, true, true]
-        );
-    }
-
-    #[test]
-    fn a_forged_or_ended_session_is_nobody() {
-        let sessions = sessions(10);
-        let cookie = with(&sessions.begin("anna", at(0)).unwrap());
-        assert!(sessions.of(&with("guess"), at(1), Touch::Person).is_none());
-        sessions.end(&cookie);
-        assert!(sessions.of(&cookie, at(1), Touch::Person).is_none());
-    }
-}
+mod tests;

@@ -139,3 +139,58 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
   next();
 })();
+
+// Passkeys: fills a plain form in with what the browser's authenticator says, and sends it.
+(() => {
+  document.documentElement.classList.add("scripted");
+  const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (one) => one.charCodeAt(0));
+  const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
+    .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  const known = (form) => form.dataset.known.split(" ").filter(Boolean)
+    .map((id) => ({ type: "public-key", id: bytes(id) }));
+
+  const get = async (form) => {
+    const { response, rawId } = await navigator.credentials.get({ publicKey: {
+      challenge: bytes(form.dataset.challenge), rpId: form.dataset.host,
+      allowCredentials: known(form), userVerification: "required" } });
+    return { credential: rawId, client_data: response.clientDataJSON,
+      authenticator_data: response.authenticatorData, signature: response.signature };
+  };
+
+  const create = async (form) => {
+    const id = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`salus/${form.dataset.account}`));
+    const { response } = await navigator.credentials.create({ publicKey: {
+      challenge: bytes(form.dataset.challenge), rp: { id: form.dataset.host, name: "Salus" },
+      user: { id, name: form.dataset.account, displayName: form.dataset.person },
+      pubKeyCredParams: [-7, -8, -257].map((alg) => ({ type: "public-key", alg })),
+      excludeCredentials: known(form), attestation: "none",
+      authenticatorSelection: { residentKey: "required", userVerification: "required" } } });
+    return { client_data: response.clientDataJSON, attestation: response.attestationObject };
+  };
+
+  const send = async (form) => {
+    const said = form.querySelector("[data-said]");
+    said.textContent = "";
+    try {
+      const parts = await (form.dataset.passkey === "get" ? get(form) : create(form));
+      for (const [name, part] of Object.entries(parts)) form.elements[name].value = text(part);
+      form.submit();
+    } catch (error) {
+      said.textContent = error.name === "InvalidStateError" ? "That device has a passkey here already."
+        : "No passkey was used. Try again, or go another way.";
+    }
+  };
+
+  for (const form of document.querySelectorAll("form[data-passkey]")) {
+    if (!window.PublicKeyCredential) continue;
+    form.hidden = false;
+    if (form.dataset.origin !== location.origin) {
+      const there = document.createElement("a");
+      there.href = form.dataset.origin + location.pathname + location.search;
+      there.textContent = `Passkeys work at ${form.dataset.origin}`;
+      form.replaceChildren(there);
+      continue;
+    }
+    form.addEventListener("submit", (event) => { event.preventDefault(); send(form); });
+  }
+})();

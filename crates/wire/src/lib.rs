@@ -1,7 +1,8 @@
 //! **In**: bytes from a wire.
 //! **Out**: typed values with their complaints, and bytes for the way back.
 //! **Never**: I/O, async, a clock, randomness, knowledge of one hospital; parsing never fails.
-//! **Start here**: [`hl7`] and [`fhir`], then [`v2`], which reads the one as the other; [`audit`].
+//! **Start here**: [`hl7`] and [`fhir`], then [`v2`], which reads the one as the other; [`audit`];
+//! [`webauthn`].
 
 pub mod audit;
 pub mod fhir;
@@ -9,3 +10,4 @@ pub mod hl7;
 pub mod mllp;
 pub mod syslog;
 pub mod v2;
+pub mod webauthn;

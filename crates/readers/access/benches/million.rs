@@ -60,6 +60,7 @@ fn decision(number: u64) -> Admitted {
     };
     let subject = Subject::Patient(patient(number));
     let body = Body::Decision(Decided {
+        through: None,
         act: Act::Read,
         subject: subject.clone(),
         purpose: "TREAT".into(),

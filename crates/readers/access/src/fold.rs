@@ -45,6 +45,10 @@ pub(crate) fn traces(index: u64, at: Time, event: &Event) -> Vec<Trace> {
             detail: format!("account/{}", change.id),
             ..base(What::Manage)
         }],
+        Body::Person(change) => vec![Trace {
+            detail: format!("account/{}", change.account),
+            ..base(What::Manage)
+        }],
         Body::Unmerge(unmerge) => vec![Trace {
             reason: short(&unmerge.reason),
             ..base(What::Unmerge)

@@ -52,6 +52,7 @@ async fn seal(record: &Record, numbers: std::ops::Range<usize>) {
         };
         let subject = Subject::Patient(format!("p{number}"));
         let body = Body::Decision(Decided {
+            through: None,
             act: Act::Read,
             subject: subject.clone(),
             purpose: "TREAT".into(),

@@ -119,6 +119,7 @@ fn person(id: &str) -> Actor {
 
 fn decision(account: &str, subject: Subject, (act, allowed): (Act, bool)) -> Event {
     let body = Body::Decision(Decided {
+        through: None,
         act,
         subject: subject.clone(),
         purpose: "TREAT".into(),
@@ -420,11 +421,7 @@ async fn broken_glass_leaves_its_beginning_its_end_and_its_review() {
         [
             (What::Review, "the ward confirms it", "glass/1 justified"),
             (What::EndGlass, "", "glass/1"),
-            (
-                What::BreakGlass,
-                "unconscious in the corridor",
-                "patient/otto"
-            ),
+            (What::BreakGlass, "unconscious in the corridor", ""),
         ]
     );
     house.close().await;
@@ -440,11 +437,8 @@ async fn sign_ins_stand_under_the_name_that_was_tried() {
         name: "mallory".into(),
         role: Role::Salus,
     };
-    let body = Body::Session(Session {
-        account: "mallory".into(),
-        ok: false,
-        note: "wrong name or password, from 10.0.0.7".into(),
-    });
+    let note = "wrong name or password, from 10.0.0.7";
+    let body = Body::Session(Session::of("mallory", note));
     let subject = Subject::Account("mallory".into());
     house
         .seal(vec![Event::new(tried, Act::SignIn, subject, body)])

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use crate::error::Outcome;
 use crate::fold::{Folder, index};
 use crate::hash;
-use crate::search;
+use crate::parts::View;
+use crate::read;
 use crate::store::{self, DELETED, Store};
 use crate::{ChartError, Open};
 
@@ -144,12 +145,46 @@ impl Chart {
         }))
     }
 
-    /// Ids of what a conditional write or reference means: none, one, or two if there are more.
+    /// Whether the scopes behind an ask that was allowed also cover this content of a resource:
+    /// asked before it is written, since a narrowed scope is about a part of its type only.
+    pub fn covers(&self, ask: &guard::Ask, kind: &str, resource: &serde_json::Value) -> bool {
+        let aliases = self.folder.known().aliases;
+        let patient = wire::fhir::patient_of(resource);
+        View::of(guard::seen(ask, kind), kind, &aliases).shows(patient.as_deref(), resource)
+    }
+
+    /// As [`Chart::covers`] for the current version of a resource; true if there is none.
     ///
     /// # Errors
-    /// [`ChartError::TooCostly`], [`ChartError::Broken`].
-    pub async fn matching(&self, query: &wire::fhir::Query) -> Outcome<Vec<String>> {
-        search::ids(self, query, 2).await
+    /// [`ChartError::Broken`].
+    pub async fn covers_current(&self, ask: &guard::Ask, kind: &str, id: &str) -> Outcome<bool> {
+        let aliases = self.folder.known().aliases;
+        let view = View::of(guard::seen(ask, kind), kind, &aliases);
+        if view.whole() {
+            return Ok(true);
+        }
+        read::current(self, (kind, id), &view).await
+    }
+
+    /// Ids of the patients with this record number, two at most: which patient somebody means who
+    /// may look at who looked, or order an erasure. No content leaves.
+    ///
+    /// # Errors
+    /// [`ChartError::Broken`].
+    pub async fn numbered(&self, number: &str) -> Outcome<Vec<String>> {
+        let key = hash::key("Patient", "identifier", number);
+        let rows: Vec<(String,)> = sqlx::query_as(
+            "SELECT DISTINCT v.id FROM term t JOIN version v ON v.rid = t.rid
+             JOIN word w ON w.wid = v.kind
+             WHERE t.key = $1 AND v.next = 0 AND v.flags & $2 = 0 AND w.text = 'Patient'
+             ORDER BY v.id LIMIT 2",
+        )
+        .bind(key)
+        .bind(DELETED)
+        .fetch_all(&self.store.readers)
+        .await
+        .map_err(ChartError::broken("find a record number"))?;
+        Ok(rows.into_iter().map(|(id,)| id).collect())
     }
 
     /// The survivor's id, if this patient was retired by a merge.
@@ -162,7 +197,7 @@ impl Chart {
         Ok((survivor != patient).then(|| survivor.to_owned()))
     }
 
-    /// The patient and everybody merged into them, by id; the survivor first.
+    /// Everybody who is one person with this patient: the survivor first, then who was merged.
     pub fn family(&self, patient: &str) -> Vec<String> {
         self.folder.known().aliases.family(patient)
     }

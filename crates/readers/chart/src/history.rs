@@ -2,12 +2,13 @@
 
 use sqlx::{QueryBuilder, Sqlite};
 
+use crate::ChartError;
 use crate::chart::Chart;
 use crate::error::Outcome;
-use crate::page::{HistoryOf, Page, PageOf};
+use crate::page::{HistoryOf, Page, PageOf, Stored};
 use crate::read::Reading;
 use crate::scope::{Reach, Scope};
-use crate::search::{patients, snapshot};
+use crate::search::{as_read, patients, snapshot};
 use crate::store::{self, Row, SELECT};
 use crate::token::Token;
 
@@ -28,21 +29,21 @@ pub(crate) async fn page(
             Token { snapshot, after }
         }
     };
-    let rows = match what {
-        HistoryOf::Instance { kind, id } => {
-            instance(&mut reading, scope, (kind, id), token, page.count).await?
-        }
-        HistoryOf::Type { kind } => all(&mut reading, Some(kind), token, page.count).await?,
-        HistoryOf::System => all(&mut reading, None, token, page.count).await?,
+    let Some(past) = past(&mut reading, scope, what).await? else {
+        return Ok(Page::default());
     };
-    let more = rows.len() > page.count;
-    let rows: Vec<Row> = rows.into_iter().take(page.count).collect();
-    let next = rows.last().filter(|_| more).map(|last| Token {
+    let walk = Walk {
+        past,
+        scope,
+        scan_max: chart.config.search_scan_max,
+    };
+    let (found, more) = walk.page(&mut reading, token, page.count).await?;
+    let next = found.last().filter(|_| more).map(|(last, _)| Token {
         snapshot: token.snapshot,
         after: last.rid,
     });
-    let rows: Vec<Row> = rows.into_iter().filter(|row| !scope.masks(row)).collect();
-    let matches = reading.stored(rows).await?;
+    let found = found.into_iter();
+    let matches: Vec<Stored> = found.map(|(row, json)| reading.one(row, &json)).collect();
     Ok(Page {
         patients: patients(matches.iter()),
         matches,
@@ -62,56 +63,124 @@ fn allowed(scope: &Scope, what: &HistoryOf) -> Outcome<()> {
     }
 }
 
-/// One more version than `count` of one resource, along the chain from each to the one before.
-async fn instance(
-    reading: &mut Reading,
-    scope: &Scope,
-    (kind, id): (&str, &str),
-    token: Token,
-    count: usize,
-) -> Outcome<Vec<Row>> {
-    let Some(head) = reading.head(kind, id).await? else {
-        return Ok(Vec::new());
-    };
-    if !scope.reaches(&head) {
-        return Err(scope.outside("a resource that is not theirs"));
-    }
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "WITH RECURSIVE chain (rid, prev) AS (SELECT rid, prev FROM version WHERE rid = ",
-    );
-    query
-        .push_bind(head.rid)
-        .push(" UNION ALL SELECT b.rid, b.prev FROM version b JOIN chain c ON b.rid = c.prev) ")
-        .push(SELECT)
-        .push("JOIN chain c ON c.rid = v.rid WHERE v.rid < ")
-        .push_bind(token.after)
-        .push(" ORDER BY v.rid DESC LIMIT ")
-        .push_bind(limit(count));
-    let rows = store::fetch(&mut reading.from, query).await?;
-    // A version may have belonged to somebody else.
-    Ok(rows.into_iter().filter(|row| scope.reaches(row)).collect())
+/// Versions that are read at once when those before were not to be shown.
+const CHUNK: usize = 256;
+
+/// Which versions a history is of.
+enum Past {
+    /// The chain that ends with this row.
+    Chain(i64),
+    /// Those of one type, by its number; `None`: all.
+    All(Option<i64>),
 }
 
-async fn all(
-    reading: &mut Reading,
-    kind: Option<&str>,
-    token: Token,
-    count: usize,
-) -> Outcome<Vec<Row>> {
-    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-    query.push("WHERE v.rid < ").push_bind(token.after);
-    if let Some(kind) = kind {
-        let Some(number) = reading.known.words.number(kind) else {
-            return Ok(Vec::new());
-        };
-        query.push(" AND v.kind = ").push_bind(number);
+/// Where a history begins; `None`: there is nothing.
+async fn past(reading: &mut Reading, scope: &Scope, what: &HistoryOf) -> Outcome<Option<Past>> {
+    match what {
+        HistoryOf::Instance { kind, id } => {
+            let Some(head) = reading.head(kind, id).await? else {
+                return Ok(None);
+            };
+            if !scope.reaches(&head) {
+                return Err(scope.outside("a resource that is not theirs"));
+            }
+            Ok(Some(Past::Chain(head.rid)))
+        }
+        HistoryOf::Type { kind } => {
+            let number = reading.known.words.number(kind);
+            Ok(number.map(|number| Past::All(Some(number))))
+        }
+        HistoryOf::System => Ok(Some(Past::All(None))),
     }
-    query
-        .push(" ORDER BY v.rid DESC LIMIT ")
-        .push_bind(limit(count));
-    store::fetch(&mut reading.from, query).await
 }
 
-fn limit(count: usize) -> i64 {
-    i64::try_from(count.saturating_add(1)).unwrap_or(i64::MAX)
+/// A walk from the newest version back.
+struct Walk<'s> {
+    past: Past,
+    scope: &'s Scope,
+    scan_max: usize,
+}
+
+impl Walk<'_> {
+    /// The next `count` versions that the scope shows, and whether there are more.
+    async fn page(
+        &self,
+        reading: &mut Reading,
+        token: Token,
+        count: usize,
+    ) -> Outcome<(Vec<(Row, Vec<u8>)>, bool)> {
+        let (mut found, mut scanned, mut after) = (Vec::new(), 0, token.after);
+        let mut wanted = count.saturating_add(1);
+        loop {
+            let rows = store::fetch(&mut reading.from, self.rows(after, wanted)).await?;
+            let (end, last) = (rows.len() < wanted, rows.last().map(|row| row.rid));
+            scanned += rows.len();
+            for one in self.seen(reading, rows).await? {
+                if found.len() == count {
+                    return Ok((found, true));
+                }
+                found.push(one);
+            }
+            match last {
+                Some(last) if !end => (after, wanted) = (last, wanted.max(CHUNK)),
+                Some(_) | None => return Ok((found, false)),
+            }
+            if scanned > self.scan_max {
+                return Err(self.too_costly());
+            }
+        }
+    }
+
+    /// A version may have belonged to somebody else, carry labels that are left out, or lie outside
+    /// what scopes let be seen.
+    async fn seen(&self, reading: &mut Reading, rows: Vec<Row>) -> Outcome<Vec<(Row, Vec<u8>)>> {
+        let rows: Vec<Row> = rows
+            .into_iter()
+            .filter(|row| self.scope.shows(row))
+            .collect();
+        let pages = store::pages(&mut reading.from, &rows).await?;
+        let words = &reading.known.words;
+        let both = rows.into_iter().zip(pages);
+        Ok(both
+            .filter(|(row, json)| {
+                let view = self.scope.view(words.text(row.kind));
+                view.shows_row(row, || as_read(row, json))
+            })
+            .collect())
+    }
+
+    fn rows(&self, after: i64, wanted: usize) -> QueryBuilder<Sqlite> {
+        let mut query = QueryBuilder::<Sqlite>::new("");
+        match self.past {
+            Past::Chain(head) => {
+                query
+                    .push("WITH RECURSIVE chain (rid, prev) AS (SELECT rid, prev FROM version")
+                    .push(" WHERE rid = ")
+                    .push_bind(head)
+                    .push(" UNION ALL SELECT b.rid, b.prev FROM version b")
+                    .push(" JOIN chain c ON b.rid = c.prev) ")
+                    .push(SELECT)
+                    .push("JOIN chain c ON c.rid = v.rid WHERE v.rid < ")
+                    .push_bind(after);
+            }
+            Past::All(kind) => {
+                query.push(SELECT).push("WHERE v.rid < ").push_bind(after);
+                if let Some(kind) = kind {
+                    query.push(" AND v.kind = ").push_bind(kind);
+                }
+            }
+        }
+        let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
+        query.push(" ORDER BY v.rid DESC LIMIT ").push_bind(wanted);
+        query
+    }
+
+    fn too_costly(&self) -> ChartError {
+        ChartError::TooCostly {
+            what: "this history".into(),
+            limit: "search_scan_max",
+            max: self.scan_max,
+            hint: "ask for smaller pages with `_count`, or for one resource",
+        }
+    }
 }

@@ -14,6 +14,7 @@ mod history;
 mod label;
 mod open;
 mod page;
+mod parts;
 mod place;
 mod read;
 mod scope;

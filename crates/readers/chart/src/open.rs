@@ -63,6 +63,15 @@ impl Open {
         search::page(&self.chart, &self.scope, query, page).await
     }
 
+    /// Ids of what a conditional write or reference means: none, one, or two if there are more. What
+    /// labels leave out counts: it is there, and no content leaves.
+    ///
+    /// # Errors
+    /// Each of [`crate::ChartError`].
+    pub async fn matching(&self, query: &wire::fhir::Query) -> Outcome<Vec<String>> {
+        search::ids(&self.chart, &self.scope.unmasked(), query, 2).await
+    }
+
     /// The chart page; `None`: nothing is known of this patient.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use crate::fold::Known;
 use crate::hash;
 use crate::page::{Source, Stored};
 use crate::scope::Scope;
+use crate::search::as_read;
 use crate::store::{self, Asked, FROM_FHIR, FROM_SALUS, Row};
 
 /// What the chart answers from: the words and merges of one moment, and one connection.
@@ -65,13 +66,6 @@ impl Reading {
         };
         let mut pages = store::pages(&mut self.from, std::slice::from_ref(&row)).await?;
         Ok(Some((row, pages.pop().unwrap_or_default())))
-    }
-
-    /// Rows with their contents, as a client reads them.
-    pub(crate) async fn stored(&mut self, rows: Vec<Row>) -> Outcome<Vec<Stored>> {
-        let pages = store::pages(&mut self.from, &rows).await?;
-        let both = rows.into_iter().zip(pages);
-        Ok(both.map(|(row, json)| self.one(row, &json)).collect())
     }
 
     /// One row with its content.
@@ -156,12 +150,31 @@ pub(crate) async fn one(
     let Some((row, json)) = found else {
         return Ok(None);
     };
-    if !scope.reaches(&row) {
-        return Err(scope.outside("a resource that is not theirs"));
+    match (scope.reaches(&row), version) {
+        // A version of when it was somebody else's looks as if it had never been.
+        (false, Some(_)) => return Ok(None),
+        (false, None) => return Err(scope.outside("a resource that is not theirs")),
+        (true, _) => {}
+    }
+    if !scope.view(kind).shows_row(&row, || as_read(&row, &json)) {
+        return Ok(None);
     }
     if scope.masks(&row) {
         let redacted = redacted(kind, id);
         return Ok(Some(reading.one(row, &redacted)));
     }
     Ok(Some(reading.one(row, &json)))
+}
+
+/// Whether a view shows the current version of a resource; true if there is none.
+pub(crate) async fn current(
+    chart: &Chart,
+    (kind, id): (&str, &str),
+    view: &crate::parts::View,
+) -> Outcome<bool> {
+    let mut reading = Reading::begin(chart).await?;
+    Ok(match reading.newest(kind, id).await? {
+        Some((row, json)) if !row.deleted() => view.shows_row(&row, || as_read(&row, &json)),
+        Some(_) | None => true,
+    })
 }

@@ -8,6 +8,7 @@ use guard::Ask;
 use crate::ChartError;
 use crate::alias::Aliases;
 use crate::error::Outcome;
+use crate::parts::{Parts, View};
 use crate::store::{LABELS, Row};
 use crate::words::Words;
 
@@ -17,6 +18,8 @@ pub(crate) struct Scope {
     reach: Reach,
     /// The types it is for; empty: all.
     kinds: HashSet<String>,
+    /// What of each type scopes let be seen.
+    parts: Parts,
     masks: Masks,
     words: String,
 }
@@ -98,6 +101,7 @@ impl Scope {
         Scope {
             reach,
             kinds: ask.kinds.iter().cloned().collect(),
+            parts: Parts::of(ask, aliases),
             masks: Masks::default(),
             words: format!("`{}` of {words}", ask.act.word()),
         }
@@ -119,18 +123,21 @@ impl Scope {
         self.masks.covers(row.labels)
     }
 
-    /// All resources of one type, for what needs no permit because no content leaves.
-    pub(crate) fn without_content(kind: &str) -> Scope {
+    /// The same scope with what its labels leave out: for what only has to know that it is there.
+    pub(crate) fn unmasked(&self) -> Scope {
         Scope {
-            reach: Reach::Kind(kind.to_owned()),
-            kinds: HashSet::new(),
             masks: Masks::default(),
-            words: String::new(),
+            ..self.clone()
         }
     }
 
     pub(crate) const fn reach(&self) -> &Reach {
         &self.reach
+    }
+
+    /// What scopes let be seen of a type.
+    pub(crate) fn view(&self, kind: &str) -> &View {
+        self.parts.kind(kind)
     }
 
     /// The one patient with everybody merged into them.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use event::{Actor, Body, Erased, Event, Glass, GlassVerdict, PolicyChange, Time};
+use event::{Actor, Body, Event, Glass, GlassVerdict, PolicyChange, Time};
 
 /// Glass that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,9 +75,10 @@ pub struct InForce {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Change {
     Broken(Broken),
+    /// Events of erased patients: first and last index of each run.
+    Erased(Vec<(u64, u64)>),
     Opened(u64, Opened),
     Policies(InForce),
-    Erased(Erased),
 }
 
 /// What is known by heart.
@@ -113,7 +114,7 @@ impl Book {
             }
             Body::Erased(order) => {
                 self.waiting.retain(|index, _| !order.covers(*index));
-                Some(Change::Erased(order.clone()))
+                Some(Change::Erased(order.events.clone()))
             }
             Body::PolicyChange(change) => {
                 let in_force = InForce {
@@ -179,7 +180,7 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
-    use event::{Act, ActorKind, Role, Subject};
+    use event::{Act, ActorKind, Erased, Role, Subject};
 
     use super::*;
 
@@ -229,6 +230,27 @@ mod tests {
         assert_eq!(book.waiting[&7].until, at(50));
         book.take(9, at(90), &by("nora", Glass::Ended { glass: 7 }));
         assert_eq!(book.waiting[&7].until, at(50));
+    }
+
+    #[test]
+    fn nothing_of_an_erased_patient_waits() {
+        let mut book = Book::default();
+        book.take(7, at(10), &started());
+        let order = Erased {
+            reason: "test patient".into(),
+            streams: Vec::new(),
+            patients: Vec::new(),
+            events: vec![(3, 7)],
+        };
+        let event = Event::new(
+            Actor::salus(),
+            Act::Erase,
+            Subject::Record,
+            Body::Erased(order),
+        );
+        let change = book.take(8, at(20), &event);
+        assert_eq!(change, Some(Change::Erased(vec![(3, 7)])));
+        assert!(book.waiting.is_empty());
     }
 
     #[test]

@@ -139,6 +139,14 @@ impl Reader for Oversight {
         Ok(self.folded())
     }
 
+    async fn tidy(&self) -> Result<(), ReaderError> {
+        let done = record::rewrite_if_due(&self.inner.pool).await;
+        done.map_err(|why| ReaderError {
+            reader: "oversight",
+            why,
+        })
+    }
+
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
         let events: Vec<(u64, Time, &Event)> = batch
             .iter()
@@ -151,14 +159,6 @@ impl Reader for Oversight {
                 why: error.to_string(),
             })?;
         Ok(Vec::new())
-    }
-
-    async fn tidy(&self) -> Result<(), ReaderError> {
-        let done = record::rewrite_if_due(&self.inner.pool).await;
-        done.map_err(|why| ReaderError {
-            reader: "oversight",
-            why,
-        })
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use event::{Actor, Erased, GlassVerdict, PolicyChange, Time};
+use event::{Actor, GlassVerdict, PolicyChange, Time};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
 };
@@ -150,9 +150,9 @@ pub(crate) async fn save(
     for change in changes {
         match change {
             Change::Broken(broken) => put(&mut transaction, broken).await?,
+            Change::Erased(runs) => forget(&mut transaction, runs).await?,
             Change::Opened(glass, opened) => note(&mut transaction, *glass, opened).await?,
             Change::Policies(in_force) => keep(&mut transaction, in_force).await?,
-            Change::Erased(order) => purge(&mut transaction, order).await?,
         }
     }
     sqlx::query("UPDATE cursor SET next = $1, latest = $2 WHERE id = 1")
@@ -207,6 +207,25 @@ async fn note(to: &mut SqliteConnection, glass: u64, opened: &Opened) -> Result<
     Ok(())
 }
 
+/// Takes out the glass of erased patients, and what was opened by it.
+async fn forget(from: &mut SqliteConnection, runs: &[(u64, u64)]) -> Result<(), sqlx::Error> {
+    let mut gone = 0;
+    for (first, last) in runs {
+        for sql in [
+            "DELETE FROM glass WHERE idx BETWEEN $1 AND $2",
+            "DELETE FROM opened WHERE idx BETWEEN $1 AND $2 OR glass BETWEEN $1 AND $2",
+        ] {
+            let query = sqlx::query(sql).bind(first.cast_signed());
+            let done = query.bind(last.cast_signed()).execute(&mut *from).await?;
+            gone += done.rows_affected();
+        }
+    }
+    match gone {
+        0 => Ok(()),
+        _ => record::rewrite_later(from).await,
+    }
+}
+
 async fn keep(to: &mut SqliteConnection, in_force: &InForce) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO policies (idx, at, who, change) VALUES ($1, $2, $3, $4)
@@ -219,26 +238,6 @@ async fn keep(to: &mut SqliteConnection, in_force: &InForce) -> Result<(), sqlx:
     .execute(to)
     .await?;
     Ok(())
-}
-
-/// Takes out the glass of erased patients and what was opened by it.
-async fn purge(to: &mut SqliteConnection, order: &Erased) -> Result<(), sqlx::Error> {
-    let mut gone = 0;
-    for (first, last) in &order.events {
-        for sql in [
-            "DELETE FROM glass WHERE idx BETWEEN $1 AND $2",
-            "DELETE FROM opened WHERE idx BETWEEN $1 AND $2 OR glass BETWEEN $1 AND $2",
-        ] {
-            let query = sqlx::query(sql)
-                .bind(first.cast_signed())
-                .bind(last.cast_signed());
-            gone += query.execute(&mut *to).await?.rows_affected();
-        }
-    }
-    match gone {
-        0 => Ok(()),
-        _ => record::rewrite_later(to).await,
-    }
 }
 
 fn in_force(row: &SqliteRow) -> Result<InForce, sqlx::Error> {
@@ -293,6 +292,7 @@ async fn connect(path: &Path) -> Result<SqlitePool, Error> {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
+        .pragma("secure_delete", "ON")
         .busy_timeout(Duration::from_secs(5));
     SqlitePoolOptions::new()
         .test_before_acquire(false)

@@ -1,4 +1,6 @@
-//! Who failed to sign in how often, by the name that was typed, whether or not it exists.
+//! Who failed to sign in how often: by the name that was typed, whether or not it exists, and by
+//! the address it came from. Kept twice: in memory from the moment somebody tries, and folded from
+//! the record, so that neither a restart nor a thousand tries at once forget any.
 
 use std::collections::HashMap;
 
@@ -13,9 +15,11 @@ use crate::SignInRefused;
 pub struct Limits {
     /// Failed sign-ins under one name before it is locked.
     pub failures_max: u32,
-    /// How long a name stays locked, in milliseconds; failures older than this are forgotten.
+    /// Failed sign-ins from one address (IPv6: one /64) before it is locked.
+    pub source_failures_max: u32,
+    /// How long a name or an address stays locked, in milliseconds; failures older than this are forgotten.
     pub lockout_ms: i64,
-    /// Names whose failures are remembered.
+    /// Names and addresses whose failures are remembered.
     pub names_max: usize,
     /// Passwords checked at the same time; each takes 19 MiB.
     pub checks_max: usize,
@@ -27,6 +31,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             failures_max: 5,
+            source_failures_max: 100,
             lockout_ms: 15 * 60 * 1_000,
             names_max: 10_000,
             checks_max: 2,
@@ -35,72 +40,147 @@ impl Default for Limits {
     }
 }
 
-/// The failures that still count.
-#[derive(Debug, Default)]
-pub(crate) struct Attempts {
-    by_name: HashMap<String, Failures>,
+/// Of whom failures are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Tried {
+    /// A sign-in name, as it was typed.
+    Name(String),
+    /// An address, or the /64 of an IPv6 address.
+    Source(String),
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Failures {
-    count: u32,
-    last: Time,
+impl Tried {
+    /// Whose failure an attempt under `name` from `source` is.
+    pub(crate) fn both(name: &str, source: &str) -> [Tried; 2] {
+        [Tried::Name(name.to_owned()), Tried::source(source)]
+    }
+
+    pub(crate) fn source(source: &str) -> Tried {
+        let network = match source.parse::<std::net::Ipv6Addr>() {
+            Ok(address) if address.to_ipv4_mapped().is_none() => {
+                let [a, b, c, d, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
+            _ => source.to_owned(),
+        };
+        Tried::Source(network)
+    }
+
+    const fn most(&self, limits: &Limits) -> u32 {
+        match self {
+            Tried::Name(_) => limits.failures_max,
+            Tried::Source(_) => limits.source_failures_max,
+        }
+    }
+}
+
+impl Tried {
+    /// The failures with one more. A name's are forgotten some time after the last; an address's,
+    /// behind which a whole ward may sit, some time after the first.
+    fn one_more(&self, old: Option<Failures>, now: Time, limits: &Limits) -> Failures {
+        let count = old.map_or(0, |old| old.count) + 1;
+        let counting = matches!(self, Tried::Source(_)) && count < self.most(limits);
+        let began = old.filter(|old| counting && old.count > 0);
+        Failures {
+            count,
+            since: began.map_or(now, |old| old.since),
+        }
+    }
+}
+
+/// The failures that still count.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Attempts {
+    by: HashMap<Tried, Failures>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Failures {
+    pub(crate) count: u32,
+    /// From when on they are remembered for as long as a lock lasts.
+    pub(crate) since: Time,
 }
 
 impl Attempts {
+    pub(crate) fn of(by: HashMap<Tried, Failures>) -> Attempts {
+        Attempts { by }
+    }
+
+    pub(crate) fn get(&self, tried: &Tried) -> Failures {
+        self.by.get(tried).copied().unwrap_or_default()
+    }
+
     /// Counts an attempt as failed until [`Attempts::succeeded`] takes it back, so that many at
-    /// once cannot all slip in before the first has failed.
+    /// once cannot all slip in before the first has failed. `sealed` is what the record knows.
     pub(crate) fn begin(
         &mut self,
-        name: &str,
-        now: Time,
-        limits: &Limits,
+        tried: &Tried,
+        sealed: &Attempts,
+        (now, limits): (Time, &Limits),
     ) -> Result<(), SignInRefused> {
-        let old = self.counted(name, now, limits);
-        if let Some(old) = old.filter(|old| old.count >= limits.failures_max) {
-            let wait_ms = limits.lockout_ms - now.since(old.last);
+        let known = [self.get(tried), sealed.get(tried)];
+        let known = known.into_iter().filter(|old| fresh(*old, now, limits));
+        let old = known.max_by_key(|old| (old.count, old.since));
+        if let Some(old) = old.filter(|old| old.count >= tried.most(limits)) {
+            let wait_ms = limits.lockout_ms - now.since(old.since);
             return Err(SignInRefused::Locked { wait_ms });
         }
-        if old.is_none() && self.by_name.len() >= limits.names_max {
-            self.make_room(now, limits);
-        }
-        let count = old.map_or(0, |old| old.count) + 1;
-        self.by_name
-            .insert(name.to_owned(), Failures { count, last: now });
+        self.put(tried, tried.one_more(old, now, limits), (now, limits));
         Ok(())
     }
 
-    /// The attempt was none: everything under this name is forgiven.
-    pub(crate) fn succeeded(&mut self, name: &str) {
-        self.by_name.remove(name);
+    /// One more failure that the record knows of.
+    pub(crate) fn failed(&mut self, tried: &Tried, at: Time, limits: &Limits) {
+        let old = Some(self.get(tried)).filter(|old| fresh(*old, at, limits));
+        self.put(tried, tried.one_more(old, at, limits), (at, limits));
     }
 
-    /// Failures under this name that are not too old. A clock that jumped back keeps them.
-    fn counted(&self, name: &str, now: Time, limits: &Limits) -> Option<Failures> {
-        let failures = self.by_name.get(name).copied()?;
-        fresh(failures, now, limits).then_some(failures)
+    /// The attempt was none: everything under this name is forgiven, and this one from there.
+    pub(crate) fn succeeded(&mut self, tried: &Tried) {
+        match tried {
+            Tried::Name(_) => {
+                self.by.remove(tried);
+            }
+            Tried::Source(_) => {
+                let known = self.by.get_mut(tried);
+                known
+                    .into_iter()
+                    .for_each(|old| old.count = old.count.saturating_sub(1));
+            }
+        }
+    }
+
+    /// Everything under a name is forgiven.
+    pub(crate) fn forgiven(&mut self, tried: &Tried) {
+        self.by.remove(tried);
+    }
+
+    fn put(&mut self, tried: &Tried, failures: Failures, (now, limits): (Time, &Limits)) {
+        if !self.by.contains_key(tried) && self.by.len() >= limits.names_max {
+            self.make_room(now, limits);
+        }
+        self.by.insert(tried.clone(), failures);
     }
 
     fn make_room(&mut self, now: Time, limits: &Limits) {
-        self.by_name
-            .retain(|_, failures| fresh(*failures, now, limits));
-        if self.by_name.len() < limits.names_max {
+        self.by.retain(|_, failures| fresh(*failures, now, limits));
+        if self.by.len() < limits.names_max {
             return;
         }
-        // The name with the fewest failures, and of those the oldest, loses least.
+        // The one with the fewest failures, and of those the oldest, loses least.
         let least = self
-            .by_name
+            .by
             .iter()
-            .min_by_key(|(_, failures)| (failures.count, failures.last))
-            .map(|(name, _)| name.clone());
-        if let Some(name) = least {
-            self.by_name.remove(&name);
+            .min_by_key(|(_, failures)| (failures.count, failures.since))
+            .map(|(tried, _)| tried.clone());
+        if let Some(tried) = least {
+            self.by.remove(&tried);
         }
     }
 }
 
 fn fresh(failures: Failures, now: Time, limits: &Limits) -> bool {
-    now.since(failures.last) < limits.lockout_ms
+    now.since(failures.since) < limits.lockout_ms
 }
 
 #[cfg(test)]
@@ -109,6 +189,7 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         failures_max: 3,
+        source_failures_max: 5,
         lockout_ms: 1_000,
         names_max: 2,
         checks_max: 1,
@@ -119,25 +200,72 @@ mod tests {
         Time::from_millis(millis)
     }
 
+    fn name(name: &str) -> Tried {
+        Tried::Name(name.to_owned())
+    }
+
+    fn begin(attempts: &mut Attempts, tried: &Tried, millis: i64) -> Result<(), SignInRefused> {
+        attempts.begin(tried, &Attempts::default(), (at(millis), &LIMITS))
+    }
+
     #[test]
     fn a_name_is_locked_after_three_failures_and_opens_again() {
         let mut attempts = Attempts::default();
+        let (nora, paul) = (name("nora"), name("paul"));
         for millis in 0..3 {
-            assert_eq!(attempts.begin("nora", at(millis), &LIMITS), Ok(()));
+            assert_eq!(begin(&mut attempts, &nora, millis), Ok(()));
         }
-        let locked = attempts.begin("nora", at(500), &LIMITS);
+        let locked = begin(&mut attempts, &nora, 500);
         assert_eq!(locked, Err(SignInRefused::Locked { wait_ms: 502 }));
-        assert_eq!(attempts.begin("paul", at(500), &LIMITS), Ok(()));
-        assert_eq!(attempts.begin("nora", at(1_002), &LIMITS), Ok(()));
-        assert_eq!(attempts.begin("nora", at(1_003), &LIMITS), Ok(()));
+        assert_eq!(begin(&mut attempts, &paul, 500), Ok(()));
+        assert_eq!(begin(&mut attempts, &nora, 1_002), Ok(()));
+        assert_eq!(begin(&mut attempts, &nora, 1_003), Ok(()));
+    }
+
+    #[test]
+    fn what_the_record_knows_counts_after_a_restart() {
+        let mut sealed = Attempts::default();
+        let nora = name("nora");
+        for millis in 0..3 {
+            sealed.failed(&nora, at(millis), &LIMITS);
+        }
+        let locked = Attempts::default().begin(&nora, &sealed, (at(500), &LIMITS));
+        assert_eq!(locked, Err(SignInRefused::Locked { wait_ms: 502 }));
+        let set_back = Attempts::default().begin(&nora, &sealed, (at(-9_000), &LIMITS));
+        assert!(set_back.is_err());
+        sealed.forgiven(&nora);
+        let free = Attempts::default().begin(&nora, &sealed, (at(500), &LIMITS));
+        assert_eq!(free, Ok(()));
+    }
+
+    #[test]
+    fn an_address_that_tries_one_password_on_many_names_is_locked() {
+        let mut attempts = Attempts::default();
+        for place in 0..5 {
+            let source = Tried::source(&format!("2001:db8::{place}"));
+            assert_eq!(begin(&mut attempts, &source, place), Ok(()));
+        }
+        assert!(begin(&mut attempts, &Tried::source("2001:db8::77"), 9).is_err());
+        assert!(begin(&mut attempts, &Tried::source("2001:db8:0:1::7"), 9).is_ok());
+    }
+
+    #[test]
+    fn a_ward_behind_one_address_is_not_locked_by_a_failure_now_and_then() {
+        let mut attempts = Attempts::default();
+        let ward = Tried::source("10.0.0.1");
+        for round in 0..50 {
+            assert_eq!(begin(&mut attempts, &ward, round * 300), Ok(()));
+        }
     }
 
     #[test]
     fn success_forgives() {
         let mut attempts = Attempts::default();
         for millis in 0..20 {
-            assert_eq!(attempts.begin("nora", at(millis), &LIMITS), Ok(()));
-            attempts.succeeded("nora");
+            for tried in Tried::both("nora", "10.0.0.1") {
+                assert_eq!(begin(&mut attempts, &tried, millis), Ok(()));
+                attempts.succeeded(&tried);
+            }
         }
     }
 
@@ -145,14 +273,12 @@ mod tests {
     fn a_flood_of_names_does_not_unlock_one_that_fails() {
         let mut attempts = Attempts::default();
         for millis in 0..3 {
-            attempts.begin("nora", at(millis), &LIMITS).unwrap();
+            begin(&mut attempts, &name("nora"), millis).unwrap();
         }
         for millis in 3..200 {
-            attempts
-                .begin(&format!("name {millis}"), at(millis), &LIMITS)
-                .unwrap();
+            begin(&mut attempts, &name(&format!("name {millis}")), millis).unwrap();
         }
-        assert!(attempts.by_name.len() <= 2);
-        assert!(attempts.begin("nora", at(300), &LIMITS).is_err());
+        assert!(attempts.by.len() <= 2);
+        assert!(begin(&mut attempts, &name("nora"), 300).is_err());
     }
 }

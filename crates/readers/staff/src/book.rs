@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use event::{Account, AccountChange, Act, Actor, ActorKind, Body, Event, Role, Session, Time};
+use event::{Account, AccountChange, Act, Actor, ActorKind, Body, Event, PersonChange, PersonStep};
+use event::{Role, Session, SessionStep, Time};
 use guard::Identity;
 
+use crate::Limits;
+use crate::attempts::{Attempts, Tried};
+use crate::person::{Factors, Left, Person};
 use crate::secret::{TokenHash, kept_hash};
 
 /// One account.
@@ -16,6 +20,7 @@ pub(crate) struct Entry {
     pub(crate) disabled: bool,
     pub(crate) changed: Time,
     pub(crate) signed_in: Option<Time>,
+    pub(crate) person: Person,
 }
 
 /// An account as a list shows it, without its secret.
@@ -39,6 +44,10 @@ pub struct Listed {
     pub changed: Time,
     /// When a person last signed in.
     pub signed_in: Option<Time>,
+    /// Whether a person has a second factor here.
+    pub strong: bool,
+    /// That a person left, and how long it took until their access ended.
+    pub left: Option<Left>,
 }
 
 /// All accounts. Cheap to copy: entries are shared.
@@ -46,37 +55,54 @@ pub struct Listed {
 pub(crate) struct Book {
     entries: BTreeMap<String, Arc<Entry>>,
     tokens: HashMap<TokenHash, Arc<Identity>>,
+    failures: Arc<Attempts>,
+    /// The time of the newest event folded.
+    latest: Time,
+}
+
+/// What a fold changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Touched {
+    pub(crate) accounts: BTreeSet<String>,
+    pub(crate) failures: BTreeSet<Tried>,
 }
 
 impl Book {
-    pub(crate) fn of(entries: Vec<Entry>) -> Book {
+    pub(crate) fn of(entries: Vec<Entry>, failures: Attempts, latest: Time) -> Book {
         let mut book = Book {
             entries: entries
                 .into_iter()
                 .map(|entry| (entry.id.clone(), Arc::new(entry)))
                 .collect(),
             tokens: HashMap::new(),
+            failures: Arc::new(failures),
+            latest,
         };
         book.index_tokens();
         book
     }
 
-    /// Folds events; returns the ids of the accounts that they changed.
+    /// Folds events; returns what they changed.
     pub(crate) fn fold<'a>(
         &mut self,
         events: impl Iterator<Item = (Time, &'a Event)>,
-    ) -> BTreeSet<String> {
-        let mut touched = BTreeSet::new();
+        limits: &Limits,
+    ) -> Touched {
+        let mut touched = Touched::default();
         let mut clients = false;
         for (at, event) in events {
+            self.latest = self.latest.max(at);
             match &event.body {
                 Body::Account(change) => {
                     self.change(at, change);
                     clients |= self.is_client(&change.id);
-                    touched.insert(change.id.clone());
+                    touched.accounts.insert(change.id.clone());
                 }
-                Body::Session(session) if event.act == Act::SignIn && session.ok => {
-                    touched.extend(self.signed_in(at, session));
+                Body::Person(change) => {
+                    touched.accounts.extend(self.person_changed(at, change));
+                }
+                Body::Session(session) if event.act == Act::SignIn => {
+                    self.session(at, session, limits, &mut touched);
                 }
                 _ => {}
             }
@@ -85,6 +111,30 @@ impl Book {
             self.index_tokens();
         }
         touched
+    }
+
+    pub(crate) const fn latest(&self) -> Time {
+        self.latest
+    }
+
+    pub(crate) fn failures(&self) -> &Attempts {
+        &self.failures
+    }
+
+    /// The account, still active, that a passkey belongs to.
+    pub(crate) fn passkey(&self, id: &str) -> Option<&Arc<Entry>> {
+        let entries = self.entries.values().filter(|entry| !entry.disabled);
+        entries
+            .filter(|entry| !entry.is_client())
+            .find(|entry| entry.person.passkey(id).is_some())
+    }
+
+    /// The account that is tied to a person of an OpenID provider.
+    pub(crate) fn linked(&self, issuer: &str, subject: &str) -> Option<&Arc<Entry>> {
+        self.entries.values().find(|entry| {
+            let link = entry.person.link.as_ref();
+            link.is_some_and(|link| link.issuer == issuer && link.subject == subject)
+        })
     }
 
     pub(crate) fn entry(&self, id: &str) -> Option<&Arc<Entry>> {
@@ -116,24 +166,57 @@ impl Book {
         let Some(known) = account.or_else(|| old.map(|old| old.account.clone())) else {
             return;
         };
+        let mut person = old.map(|old| old.person.clone()).unwrap_or_default();
+        if change.account.is_some() {
+            person.left = None;
+        }
         let entry = Entry {
             id: change.id.clone(),
             account: known,
             disabled: change.account.is_none(),
             changed: at,
             signed_in: old.and_then(|old| old.signed_in),
+            person,
         };
         self.entries.insert(change.id.clone(), Arc::new(entry));
     }
 
+    fn person_changed(&mut self, at: Time, change: &PersonChange) -> Option<String> {
+        let entry = Arc::make_mut(self.entries.get_mut(&change.account)?);
+        if let PersonStep::Password { secret } = &change.change {
+            entry.account.secret.clone_from(secret);
+            entry.changed = at;
+        }
+        entry.person.change(at, &change.change);
+        Some(change.account.clone())
+    }
+
+    fn session(&mut self, at: Time, session: &Session, limits: &Limits, touched: &mut Touched) {
+        let tried = matches!(
+            session.step,
+            SessionStep::Began | SessionStep::Resumed | SessionStep::SteppedUp
+        );
+        match (tried, session.ok) {
+            (true, true) => {
+                touched.accounts.extend(self.signed_in(at, session));
+                let name = Tried::Name(session.account.clone());
+                Arc::make_mut(&mut self.failures).forgiven(&name);
+                touched.failures.insert(name);
+            }
+            (true, false) => {
+                for tried in Tried::both(&session.account, &session.source) {
+                    Arc::make_mut(&mut self.failures).failed(&tried, at, limits);
+                    touched.failures.insert(tried);
+                }
+            }
+            (false, _) => {}
+        }
+    }
+
     fn signed_in(&mut self, at: Time, session: &Session) -> Option<String> {
-        let old = self.entries.get(&session.account)?;
-        let entry = Entry {
-            signed_in: Some(at),
-            ..Entry::clone(old)
-        };
-        self.entries
-            .insert(session.account.clone(), Arc::new(entry));
+        let entry = Arc::make_mut(self.entries.get_mut(&session.account)?);
+        entry.signed_in = Some(at);
+        entry.person.proved(at, session);
         Some(session.account.clone())
     }
 
@@ -192,138 +275,24 @@ impl Entry {
             disabled: self.disabled,
             changed: self.changed,
             signed_in: self.signed_in,
+            strong: self.person.strong(),
+            left: self.person.left.clone(),
+        }
+    }
+
+    pub(crate) fn factors(&self) -> Factors {
+        let person = self.person.clone();
+        let named = |passkey: event::Passkey| (passkey.id, passkey.name);
+        Factors {
+            passkeys: person.passkeys.into_iter().map(named).collect(),
+            totp: person.totp.is_some(),
+            recovery: person.recovery.len(),
+            password: !self.account.secret.is_empty(),
+            provider: person.link.map(|link| link.issuer),
+            devices: person.devices,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use event::Subject;
-
-    use super::*;
-    use crate::new_client;
-    use crate::secret::token_hash;
-
-    fn account(role: Role, secret: &str) -> Account {
-        Account {
-            name: "Nora Nightingale".into(),
-            role,
-            wards: vec!["W3".into()],
-            practitioner: Some("D1".into()),
-            secret: secret.into(),
-            scopes: vec!["system/*.rs".into()],
-        }
-    }
-
-    fn changed(id: &str, account: Option<Account>) -> Event {
-        let id = id.to_owned();
-        let subject = Subject::Account(id.clone());
-        let body = Body::Account(AccountChange { id, account });
-        Event::new(Actor::salus(), Act::Manage, subject, body)
-    }
-
-    fn session(act: Act, account: &str, ok: bool) -> Event {
-        let body = Body::Session(Session {
-            account: account.into(),
-            ok,
-            note: String::new(),
-        });
-        Event::new(Actor::salus(), act, Subject::Account(account.into()), body)
-    }
-
-    fn fold(book: &mut Book, events: &[Event]) -> Vec<String> {
-        let events = events.iter().zip(1..);
-        let at = events.map(|(event, millis)| (Time::from_millis(millis), event));
-        book.fold(at).into_iter().collect()
-    }
-
-    #[test]
-    fn a_disabled_account_stays_in_the_list() {
-        let mut book = Book::default();
-        let events = [
-            changed("nora", Some(account(Role::Nurse, "x"))),
-            changed("nora", None),
-            changed("nobody", None),
-        ];
-        fold(&mut book, &events);
-        let listed: Vec<Listed> = book.listed().collect();
-        assert_eq!(listed.len(), 1);
-        assert!(listed[0].disabled && listed[0].name == "Nora Nightingale");
-        assert!(book.active("nora").is_none());
-    }
-
-    #[test]
-    fn a_token_works_until_the_client_is_disabled() {
-        let mut book = Book::default();
-        let client = new_client([9; 32]);
-        let hash = token_hash(&client.token);
-        fold(
-            &mut book,
-            &[changed("lis", Some(account(Role::Client, &client.secret)))],
-        );
-        let identity = book.client(&hash).unwrap();
-        assert_eq!(identity.scopes, ["system/*.rs"]);
-        assert_eq!(identity.actor.kind, ActorKind::Software);
-        fold(&mut book, &[changed("lis", None)]);
-        assert!(book.client(&hash).is_none());
-    }
-
-    #[test]
-    fn a_client_that_becomes_a_person_loses_its_token() {
-        let mut book = Book::default();
-        let client = new_client([9; 32]);
-        let events = [
-            changed("lis", Some(account(Role::Client, &client.secret))),
-            changed("lis", Some(account(Role::Nurse, &client.secret))),
-        ];
-        for event in events {
-            fold(&mut book, &[event]);
-        }
-        assert!(book.client(&token_hash(&client.token)).is_none());
-    }
-
-    #[test]
-    fn a_person_whose_secret_looks_like_a_token_has_none() {
-        let mut book = Book::default();
-        let client = new_client([9; 32]);
-        fold(
-            &mut book,
-            &[changed("nora", Some(account(Role::Nurse, &client.secret)))],
-        );
-        assert!(book.client(&token_hash(&client.token)).is_none());
-    }
-
-    #[test]
-    fn only_a_sign_in_that_worked_is_remembered() {
-        let mut book = Book::default();
-        let events = [
-            changed("nora", Some(account(Role::Nurse, "x"))),
-            session(Act::SignIn, "nora", true),
-            session(Act::SignIn, "nora", false),
-            session(Act::SignOut, "nora", true),
-            session(Act::SignIn, "nobody", true),
-        ];
-        assert_eq!(fold(&mut book, &events), ["nora"]);
-        let entry = book.entry("nora").unwrap();
-        assert_eq!(entry.signed_in, Some(Time::from_millis(2)));
-        fold(
-            &mut book,
-            &[changed("nora", Some(account(Role::Physician, "y")))],
-        );
-        let entry = book.entry("nora").unwrap();
-        assert_eq!(entry.signed_in, Some(Time::from_millis(2)));
-    }
-
-    #[test]
-    fn knows_whether_anybody_can_run_it() {
-        let mut book = Book::default();
-        assert!(!book.any_administrator());
-        fold(
-            &mut book,
-            &[changed("adam", Some(account(Role::Administrator, "x")))],
-        );
-        assert!(book.any_administrator());
-        fold(&mut book, &[changed("adam", None)]);
-        assert!(!book.any_administrator());
-    }
-}
+mod tests;

@@ -1,5 +1,7 @@
 use thiserror::Error as ThisError;
 
+use crate::BadPasskey;
+
 /// Why the view of accounts cannot be used. Our own fault or our machine's.
 #[derive(Debug, ThisError)]
 #[error(
@@ -26,13 +28,16 @@ pub enum SignInRefused {
     #[error("too many people are signing in at this moment; try again in a few seconds")]
     Busy,
     /// Too many failures under this name, whether or not there is such an account.
-    #[error("too many failed sign-ins under this name; try again in {}", minutes(*wait_ms))]
+    #[error("too many failed sign-ins under this name or from this address; try again in {}", minutes(*wait_ms))]
     Locked {
         /// Time until another attempt is looked at, in milliseconds.
         wait_ms: i64,
     },
-    /// Name and password do not belong together.
-    #[error("the name or the password is not right; check both and try again")]
+    /// A passkey was not taken.
+    #[error("{0}")]
+    Passkey(BadPasskey),
+    /// Name, password and code do not belong together.
+    #[error("the name, the password or the code is not right; check them and try again")]
     Wrong,
 }
 

@@ -1,37 +1,39 @@
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event::{Arrival, Event, Role, Time};
+use event::{Account, Arrival, Event, Role, Time};
 use guard::Identity;
 use record::{Reader, ReaderError, Sealed};
 use sqlx::SqlitePool;
 use tokio::sync::{Semaphore, watch};
 
 use crate::attempts::Attempts;
-use crate::book::{Book, Entry};
-use crate::secret::{hash, token_hash, verifies};
-use crate::{Error, Limits, Listed, SignInRefused, view};
+use crate::book::Book;
+use crate::secret::{hash, token_hash};
+use crate::sign_in::Spent;
+use crate::{Error, Factors, Limits, Listed, view};
 
 /// People and clients: who they are, and whether they are who they say.
 ///
 /// Cheap to clone: every clone is the same view.
 #[derive(Clone)]
 pub struct Staff {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     pool: SqlitePool,
     /// What was folded, and all accounts as they were then. Published after the commit.
     state: watch::Sender<(u64, Arc<Book>)>,
     limits: Limits,
-    attempts: Mutex<Attempts>,
-    checks: Semaphore,
-    waiting: Semaphore,
+    pub(crate) attempts: Mutex<Attempts>,
+    pub(crate) spent: Mutex<Spent>,
+    pub(crate) checks: Semaphore,
+    pub(crate) waiting: Semaphore,
     /// Checked when there is no such account, so that both cases take the same time.
-    decoy: String,
+    pub(crate) decoy: String,
 }
 
 impl Staff {
@@ -54,6 +56,7 @@ impl Staff {
             pool,
             state: watch::Sender::new(state),
             attempts: Mutex::default(),
+            spent: Mutex::default(),
             checks: Semaphore::new(limits.checks_max),
             waiting: Semaphore::new(limits.waiting_max),
             decoy: hash("the password of nobody", *b"salus/decoy/salt"),
@@ -82,36 +85,6 @@ impl Staff {
             .is_ok_and(|reached| reached.is_ok())
     }
 
-    /// Checks a person's password, on a thread of its own.
-    ///
-    /// # Errors
-    /// [`SignInRefused`], which is the same and takes as long whether or not the account exists.
-    pub async fn sign_in(
-        &self,
-        account: &str,
-        password: &str,
-        now: Time,
-    ) -> Result<Identity, SignInRefused> {
-        let busy = |_| SignInRefused::Busy;
-        let _waiting = self.inner.waiting.try_acquire().map_err(busy)?;
-        self.attempts().begin(account, now, &self.inner.limits)?;
-        let _checking = self
-            .inner
-            .checks
-            .acquire()
-            .await
-            .map_err(|_| SignInRefused::Busy)?;
-        let entry = self.book().active(account).cloned();
-        let person = entry.filter(|entry| !entry.is_client());
-        if !self.password_is(password, person.as_deref()).await {
-            return Err(SignInRefused::Wrong);
-        }
-        // Asked again: the account may have been disabled while the password was being checked.
-        let identity = self.person(account).ok_or(SignInRefused::Wrong)?;
-        self.attempts().succeeded(account);
-        Ok(identity)
-    }
-
     /// The client that a bearer token belongs to. Answered from memory.
     pub fn client(&self, token: &str) -> Option<Identity> {
         let hash = token_hash(token);
@@ -125,6 +98,38 @@ impl Staff {
     /// Who somebody is now, if the account is there and not disabled.
     pub fn identity(&self, account: &str) -> Option<Identity> {
         self.book().active(account).map(|entry| entry.identity())
+    }
+
+    /// What a person can prove themselves with; nothing for who is not there.
+    pub fn factors(&self, account: &str) -> Factors {
+        self.book()
+            .entry(account)
+            .map(|entry| entry.factors())
+            .unwrap_or_default()
+    }
+
+    /// A person's account as it is, disabled or not, and whether it is disabled: to seal a changed
+    /// one. Its secret is a hash, and goes nowhere but into the record.
+    pub fn account(&self, id: &str) -> Option<(Account, bool)> {
+        let book = self.book();
+        let entry = book.entry(id).filter(|entry| !entry.is_client())?;
+        Some((entry.account.clone(), entry.disabled))
+    }
+
+    /// The sign-in name that is tied to a person of an OpenID provider, disabled or not.
+    pub fn linked(&self, issuer: &str, subject: &str) -> Option<String> {
+        let book = self.book();
+        book.linked(issuer, subject).map(|entry| entry.id.clone())
+    }
+
+    /// Whether somebody who is active has this passkey (credential id, base64url).
+    pub fn knows_passkey(&self, id: &str) -> bool {
+        self.book().passkey(id).is_some()
+    }
+
+    /// The time of the newest event that was folded.
+    pub fn latest(&self) -> Time {
+        self.book().latest()
     }
 
     /// Every person's account, disabled ones too, by sign-in name.
@@ -154,40 +159,29 @@ impl Staff {
             .collect()
     }
 
-    fn person(&self, account: &str) -> Option<Identity> {
-        let book = self.book();
-        let entry = book.active(account).filter(|entry| !entry.is_client())?;
-        Some(entry.identity())
-    }
-
-    async fn password_is(&self, password: &str, entry: Option<&Entry>) -> bool {
-        let secret = entry.map_or(&self.inner.decoy, |entry| &entry.account.secret);
-        let (password, secret) = (password.to_owned(), secret.clone());
-        let right = tokio::task::spawn_blocking(move || verifies(&password, &secret)).await;
-        entry.is_some() && right.unwrap_or(false)
-    }
-
-    fn book(&self) -> Arc<Book> {
+    pub(crate) fn book(&self) -> Arc<Book> {
         Arc::clone(&self.inner.state.borrow().1)
     }
 
-    fn attempts(&self) -> MutexGuard<'_, Attempts> {
-        let attempts = self.inner.attempts.lock();
-        attempts.unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.inner.limits
     }
 
     /// Folds events (index, time, event), saves what they changed, then shows it.
-    async fn take(&self, events: &[(u64, Time, &Event)], next: u64) -> Result<(), sqlx::Error> {
+    pub(crate) async fn take(
+        &self,
+        events: &[(u64, Time, &Event)],
+        next: u64,
+    ) -> Result<(), sqlx::Error> {
         let (folded, book) = self.inner.state.borrow().clone();
         if next <= folded {
             return Ok(());
         }
         let new = events.iter().filter(|(index, ..)| *index >= folded);
         let mut book = Book::clone(&book);
-        let touched = book.fold(new.map(|&(_, at, event)| (at, event)));
-        let changed = touched.iter().filter_map(|id| book.entry(id));
-        let entries: Vec<&Entry> = changed.map(AsRef::as_ref).collect();
-        view::save(&self.inner.pool, &entries, next).await?;
+        let new = new.map(|&(_, at, event)| (at, event));
+        let touched = book.fold(new, &self.inner.limits);
+        view::save(&self.inner.pool, &book, &touched, next).await?;
         self.inner.state.send_replace((next, Arc::new(book)));
         Ok(())
     }
@@ -219,15 +213,15 @@ impl Reader for Staff {
 }
 
 #[cfg(test)]
-mod tests {
-    use event::{Account, AccountChange, Act, Actor, Body, Subject};
+pub(crate) mod tests {
+    use event::{AccountChange, Act, Actor, Body, Subject};
 
     use super::*;
-    use crate::{hash_password, new_client};
+    use crate::{Attempt, hash_password, new_client};
 
-    const PASSWORD: &str = "seven lamps of night";
+    pub(crate) const PASSWORD: &str = "seven lamps of night";
 
-    fn limits() -> Limits {
+    pub(crate) fn limits() -> Limits {
         Limits {
             failures_max: 3,
             lockout_ms: 60_000,
@@ -235,7 +229,7 @@ mod tests {
         }
     }
 
-    fn changed(id: &str, role: Option<Role>, secret: &str) -> Event {
+    pub(crate) fn changed(id: &str, role: Option<Role>, secret: &str) -> Event {
         let account = role.map(|role| Account {
             name: id.to_uppercase(),
             role,
@@ -252,7 +246,7 @@ mod tests {
         Event::new(Actor::salus(), Act::Manage, subject, Body::Account(change))
     }
 
-    async fn take(staff: &Staff, events: &[Event]) {
+    pub(crate) async fn take(staff: &Staff, events: &[Event]) {
         let first = staff.folded();
         let sealed: Vec<(u64, Time, &Event)> = (first..)
             .zip(events)
@@ -262,71 +256,26 @@ mod tests {
         staff.take(&sealed, next).await.unwrap();
     }
 
-    fn at(millis: i64) -> Time {
+    pub(crate) fn at(millis: i64) -> Time {
         Time::from_millis(millis)
     }
 
-    async fn with_nora(folder: &Path) -> Staff {
+    pub(crate) fn attempt<'a>(account: &'a str, password: &'a str) -> Attempt<'a> {
+        Attempt {
+            account,
+            password,
+            code: "",
+            source: "10.0.0.1",
+        }
+    }
+
+    pub(crate) async fn with_nora(folder: &Path) -> Staff {
         let staff = Staff::open_with(&folder.join("views/staff.db"), limits())
             .await
             .unwrap();
         let secret = hash_password(PASSWORD, [1; 16]).unwrap();
         take(&staff, &[changed("nora", Some(Role::Nurse), &secret)]).await;
         staff
-    }
-
-    #[tokio::test]
-    async fn the_right_password_gives_the_identity() {
-        let folder = tempfile::tempdir().unwrap();
-        let staff = with_nora(folder.path()).await;
-        let identity = staff.sign_in("nora", PASSWORD, at(0)).await.unwrap();
-        assert_eq!(
-            (identity.role(), identity.actor.name.as_str()),
-            (Role::Nurse, "NORA")
-        );
-        assert_eq!(identity.wards, ["W3"]);
-        for (name, password) in [
-            ("nora", "wrong"),
-            ("nobody", PASSWORD),
-            ("", ""),
-            ("nora", ""),
-        ] {
-            let refused = staff.sign_in(name, password, at(0)).await.unwrap_err();
-            assert_eq!(refused, SignInRefused::Wrong);
-        }
-    }
-
-    #[tokio::test]
-    async fn failures_lock_the_name_even_for_the_right_password() {
-        let folder = tempfile::tempdir().unwrap();
-        let staff = with_nora(folder.path()).await;
-        for name in ["nora", "nobody"] {
-            for _ in 0..3 {
-                let refused = staff.sign_in(name, "wrong", at(0)).await.unwrap_err();
-                assert_eq!(refused, SignInRefused::Wrong);
-            }
-            let refused = staff.sign_in(name, PASSWORD, at(1)).await.unwrap_err();
-            assert_eq!(refused, SignInRefused::Locked { wait_ms: 59_999 });
-            assert!(refused.to_string().contains("try again in a minute"));
-        }
-        assert!(staff.sign_in("nora", PASSWORD, at(60_000)).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_disabled_person_and_a_client_cannot_sign_in() {
-        let folder = tempfile::tempdir().unwrap();
-        let staff = with_nora(folder.path()).await;
-        let secret = hash_password(PASSWORD, [2; 16]).unwrap();
-        let events = [
-            changed("nora", None, ""),
-            changed("lis", Some(Role::Client), &secret),
-        ];
-        take(&staff, &events).await;
-        for name in ["nora", "lis"] {
-            let refused = staff.sign_in(name, PASSWORD, at(0)).await.unwrap_err();
-            assert_eq!(refused, SignInRefused::Wrong);
-        }
-        assert!(staff.identity("nora").is_none());
     }
 
     #[tokio::test]
@@ -348,7 +297,12 @@ mod tests {
         assert_eq!((again.people(), again.clients()), (people, clients));
         assert_eq!(again.client(&client.token).unwrap().actor.id, "lis");
         assert!(again.client("salus_guess").is_none() && again.client("").is_none());
-        assert!(again.sign_in("nora", PASSWORD, at(0)).await.is_ok());
+        assert!(
+            again
+                .sign_in(attempt("nora", PASSWORD), at(0))
+                .await
+                .is_ok()
+        );
     }
 
     #[tokio::test]
@@ -359,20 +313,6 @@ mod tests {
         staff.take(&[(0, at(9), &event)], 1).await.unwrap();
         assert_eq!(staff.folded(), 1);
         assert!(staff.identity("nora").is_some());
-    }
-
-    #[tokio::test]
-    async fn more_than_can_wait_are_turned_away() {
-        let folder = tempfile::tempdir().unwrap();
-        let none = Limits {
-            waiting_max: 0,
-            ..limits()
-        };
-        let staff = Staff::open_with(&folder.path().join("staff.db"), none)
-            .await
-            .unwrap();
-        let refused = staff.sign_in("nora", PASSWORD, at(0)).await.unwrap_err();
-        assert_eq!(refused, SignInRefused::Busy);
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! The view's database file: `<data>/views/staff.db`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,14 +10,19 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::Error;
-use crate::book::{Book, Entry};
+use crate::attempts::{Attempts, Failures, Tried};
+use crate::book::{Book, Entry, Touched};
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: i64 = 1;
+const LAYOUT: i64 = 2;
+
+const NAME: &str = "name";
+const SOURCE: &str = "source";
 
 const TABLES: &str = "
-CREATE TABLE IF NOT EXISTS cursor (id BIGINT PRIMARY KEY, next BIGINT NOT NULL);
-INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING;
+CREATE TABLE IF NOT EXISTS cursor (id BIGINT PRIMARY KEY, next BIGINT NOT NULL,
+    latest BIGINT NOT NULL);
+INSERT INTO cursor (id, next, latest) VALUES (1, 0, 0) ON CONFLICT (id) DO NOTHING;
 CREATE TABLE IF NOT EXISTS account (
     id TEXT PRIMARY KEY,
     name TEXT NOT NULL,
@@ -27,7 +33,15 @@ CREATE TABLE IF NOT EXISTS account (
     scopes TEXT NOT NULL,
     disabled BIGINT NOT NULL,
     changed BIGINT NOT NULL,
-    signed_in BIGINT
+    signed_in BIGINT,
+    person TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS failure (
+    kind TEXT NOT NULL,
+    tried TEXT NOT NULL,
+    count BIGINT NOT NULL,
+    since BIGINT NOT NULL,
+    PRIMARY KEY (kind, tried)
 );";
 
 /// Opens the file, or makes it; one with other tables is made anew.
@@ -53,7 +67,7 @@ pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {
         .execute(&pool)
         .await
         .map_err(Error::new("make its tables"))?;
-    sqlx::raw_sql("PRAGMA user_version = 1")
+    sqlx::raw_sql("PRAGMA user_version = 2")
         .execute(&pool)
         .await
         .map_err(Error::new("note its layout"))?;
@@ -75,37 +89,93 @@ pub(crate) async fn book(pool: &SqlitePool) -> Result<Book, Error> {
         .await
         .map_err(Error::new("read its accounts"))?;
     let entries: Result<Vec<Entry>, sqlx::Error> = rows.iter().map(entry).collect();
-    Ok(Book::of(entries.map_err(Error::new("read an account"))?))
+    let entries = entries.map_err(Error::new("read an account"))?;
+    let failures = failures(pool).await.map_err(Error::new("read failures"))?;
+    let latest: i64 = sqlx::query_scalar("SELECT latest FROM cursor WHERE id = 1")
+        .fetch_one(pool)
+        .await
+        .map_err(Error::new("read its cursor"))?;
+    Ok(Book::of(entries, failures, Time::from_millis(latest)))
 }
 
-/// Saves changed accounts and the cursor, both or neither.
+async fn failures(pool: &SqlitePool) -> Result<Attempts, sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM failure").fetch_all(pool).await?;
+    let mut by = HashMap::new();
+    for row in rows {
+        let tried: String = row.try_get("tried")?;
+        let tried = match row.try_get("kind")? {
+            NAME => Tried::Name(tried),
+            _ => Tried::Source(tried),
+        };
+        let count: i64 = row.try_get("count")?;
+        let failures = Failures {
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+            since: Time::from_millis(row.try_get("since")?),
+        };
+        by.insert(tried, failures);
+    }
+    Ok(Attempts::of(by))
+}
+
+/// Saves what was touched, and the cursor: all or nothing.
 pub(crate) async fn save(
     pool: &SqlitePool,
-    entries: &[&Entry],
+    book: &Book,
+    touched: &Touched,
     next: u64,
 ) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    for entry in entries {
+    for entry in touched.accounts.iter().filter_map(|id| book.entry(id)) {
         put(&mut transaction, entry).await?;
     }
-    sqlx::query("UPDATE cursor SET next = $1 WHERE id = 1")
+    for tried in &touched.failures {
+        put_failures(&mut transaction, tried, book.failures().get(tried)).await?;
+    }
+    sqlx::query("UPDATE cursor SET next = $1, latest = $2 WHERE id = 1")
         .bind(next.cast_signed())
+        .bind(book.latest().millis())
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await
+}
+
+async fn put_failures(
+    connection: &mut SqliteConnection,
+    tried: &Tried,
+    failures: Failures,
+) -> Result<(), sqlx::Error> {
+    let (kind, tried) = match tried {
+        Tried::Name(name) => (NAME, name),
+        Tried::Source(source) => (SOURCE, source),
+    };
+    let text = match failures.count {
+        0 => "DELETE FROM failure WHERE kind = $1 AND tried = $2",
+        _ => {
+            "INSERT INTO failure (kind, tried, count, since) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (kind, tried) DO UPDATE SET count = excluded.count, since = excluded.since"
+        }
+    };
+    let mut query = sqlx::query(text).bind(kind).bind(tried);
+    if failures.count > 0 {
+        query = query
+            .bind(i64::from(failures.count))
+            .bind(failures.since.millis());
+    }
+    query.execute(connection).await?;
+    Ok(())
 }
 
 async fn put(connection: &mut SqliteConnection, entry: &Entry) -> Result<(), sqlx::Error> {
     let account = &entry.account;
     sqlx::query(
         "INSERT INTO account (id, name, role, wards, practitioner, secret, scopes, disabled,
-             changed, signed_in)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             changed, signed_in, person)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, role = excluded.role,
              wards = excluded.wards, practitioner = excluded.practitioner,
              secret = excluded.secret, scopes = excluded.scopes,
              disabled = excluded.disabled, changed = excluded.changed,
-             signed_in = excluded.signed_in",
+             signed_in = excluded.signed_in, person = excluded.person",
     )
     .bind(&entry.id)
     .bind(&account.name)
@@ -117,6 +187,7 @@ async fn put(connection: &mut SqliteConnection, entry: &Entry) -> Result<(), sql
     .bind(i64::from(entry.disabled))
     .bind(entry.changed.millis())
     .bind(entry.signed_in.map(Time::millis))
+    .bind(serde_json::to_string(&entry.person).map_err(strange)?)
     .execute(connection)
     .await?;
     Ok(())
@@ -138,6 +209,7 @@ fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
         disabled: row.try_get::<i64, _>("disabled")? != 0,
         changed: Time::from_millis(row.try_get("changed")?),
         signed_in: signed_in.map(Time::from_millis),
+        person: serde_json::from_str(row.try_get("person")?).map_err(strange)?,
     })
 }
 

@@ -10,7 +10,7 @@ use event::{Account, AccountChange, Act, Actor, Arrival, Body, Clock, Event, Rol
 use event::{Subject, Time};
 use guard::{Admitted, Standing, admit};
 use record::{Config, Record, follow};
-use staff::{SignInRefused, Staff, hash_password, new_client};
+use staff::{Attempt, SignInRefused, Staff, hash_password, new_client};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -92,9 +92,8 @@ fn change(id: &str, account: Option<Account>) -> Event {
 
 fn signed_in(id: &str) -> Event {
     let session = Session {
-        account: id.into(),
         ok: true,
-        note: String::new(),
+        ..Session::of(id, "")
     };
     let subject = Subject::Account(id.into());
     Event::new(Actor::salus(), Act::SignIn, subject, Body::Session(session))
@@ -119,18 +118,21 @@ async fn accounts_go_in_by_the_door_and_come_out_as_identities() {
         staff.client(&client.token).unwrap().scopes,
         ["system/Observation.rs"]
     );
-    let adam = staff.sign_in("adam", PASSWORD, Noon.now()).await.unwrap();
-    assert_eq!(adam.role(), Role::Administrator);
+    let adam = Attempt {
+        account: "adam",
+        password: PASSWORD,
+        code: "",
+        source: "10.0.0.1",
+    };
+    let signed_in = staff.sign_in(adam, Noon.now()).await.unwrap();
+    assert_eq!(signed_in.identity.role(), Role::Administrator);
     assert_eq!(staff.people()[0].signed_in, Some(Noon.now()));
     house
         .seal(vec![change("lis", None), change("adam", None)])
         .await;
     let staff = &house.staff;
     assert!(staff.client(&client.token).is_none());
-    let refused = staff
-        .sign_in("adam", PASSWORD, Noon.now())
-        .await
-        .unwrap_err();
+    let refused = staff.sign_in(adam, Noon.now()).await.unwrap_err();
     assert_eq!(refused, SignInRefused::Wrong);
     house.close().await;
 }

@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::cli::{Bench, Format};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::local::NewClient;
 use crate::supervise::Server;
 use crate::{certificate, output};
 
@@ -114,7 +115,13 @@ impl<'a> Measuring<'a> {
         config.web.bundle_entries_max = 100_000;
         let server = Server::start(config).await?;
         let scopes = ["system/*.cruds".to_owned()];
-        let token = server.house.add_client("bench", "bench", &scopes).await?;
+        let new = NewClient {
+            id: "bench".into(),
+            name: "bench".into(),
+            scopes: Some(scopes.to_vec()),
+            app: None,
+        };
+        let token = server.house.add_client(&new).await?;
         let pem = std::fs::read(certificate::files(&server.house.config).certificate)?;
         let report = Report {
             cores,

@@ -13,11 +13,13 @@ use event::{Account, Clock as _, Role};
 use inlets::mllp::FeedConfig;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+use web::SecondFactor;
 
 use crate::cli::{Demo, Format};
 use crate::clock::SystemClock;
 use crate::commands::serve::overrides;
 use crate::config::Config;
+use crate::local::NewClient;
 use crate::supervise::Server;
 use crate::{certificate, output};
 
@@ -53,6 +55,8 @@ pub(crate) async fn run(mut config: Config, args: &Demo, format: Format) -> Resu
     overrides(&mut config, &args.serve);
     config.mllp.feeds = Hospital::feeds().iter().map(feed).collect();
     config.record.origin = "demo.salus.invalid/record".into();
+    // Nobody who looks at a hospital that does not exist should need a phone for it.
+    config.web.second_factor = SecondFactor::Optional;
     let fresh = !config.data.join("journal.db").exists();
     let mut server = Server::start(config).await?;
     let hospital = Hospital::new(args.seed, SystemClock.now());
@@ -135,10 +139,13 @@ async fn doors(server: &Server) -> Result<Doors> {
     let mut tokens = HashMap::new();
     for client in Hospital::clients() {
         let scopes: Vec<String> = client.scopes.iter().map(|&scope| scope.into()).collect();
-        let token = server
-            .house
-            .add_client(client.id, client.name, &scopes)
-            .await?;
+        let new = NewClient {
+            id: client.id.to_owned(),
+            name: client.name.to_owned(),
+            scopes: Some(scopes),
+            app: None,
+        };
+        let token = server.house.add_client(&new).await?;
         tokens.insert(client.id.to_owned(), token);
     }
     let certificate = certificate::files(&server.house.config).certificate;
@@ -256,6 +263,10 @@ fn words(server: &Server, sign_ins: &[SignIn], args: &Demo) -> String {
             one.role.word()
         ));
     }
+    out.push_str(
+        "\nHere a password alone will do; in a hospital a second factor is needed. Click on your name to\n\
+         add a passkey (at https://localhost, not 127.0.0.1) or an authenticator app, and try them.\n",
+    );
     out.push_str(&format!(
         "\nLook at\n  \
          Patients  as the nurse: your ward, a chart, the mark that says each value is unaltered;\n            \

@@ -9,6 +9,7 @@ mod erase;
 mod export;
 mod import;
 mod keys;
+mod people;
 mod policy;
 mod proof;
 mod refold;
@@ -45,8 +46,9 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Erase(args) => erase::run(config, args, format).await?,
         Command::Export(args) => export::run(config, &args, format).await?,
         Command::Import(args) => import::run(config, &args, format).await?,
-        Command::Keys(command) => keys::run(config, command, format).await?,
+        Command::People(command) => people::run(config, command, format).await?,
         Command::Policy(command) => policy::run(config, command, format).await?,
+        Command::Keys(command) => keys::run(config, command, format).await?,
         Command::Proof(args) => proof::run(&config, &args, format).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
         Command::Serve(args) => serve::run(config, &args, format).await?,

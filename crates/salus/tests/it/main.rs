@@ -15,4 +15,5 @@ mod people;
 mod policy;
 mod process;
 mod serving;
+mod smart;
 mod tls;

@@ -18,7 +18,7 @@ fn installed() -> PathBuf {
         PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/salus/real")
     });
     assert!(
-        home.join(".ready-1").exists(),
+        home.join(".ready-2").exists(),
         "run `./test`, which installs what this test needs"
     );
     home
@@ -40,6 +40,8 @@ fn senders_clients_and_verifiers_of_others_work_against_salus() {
         .env("SALUS_CA", server.certificate())
         .env("SALUS_MLLP", server.mllp())
         .env("SALUS_DATA", &server.data)
+        .env("SALUS_SETUP", server.text("setup"))
+        .env("SALUS_BINARY", env!("CARGO_BIN_EXE_salus"))
         .output()
         .unwrap();
     let (said, why) = (
@@ -70,4 +72,21 @@ fn every_page_works_in_a_browser() {
     );
     assert!(output.status.success(), "{said}\n{why}");
     assert!(server.stop().success());
+}
+
+#[test]
+fn people_sign_in_with_passkeys_and_through_a_real_provider_and_leave() {
+    let home = installed();
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(home.join("venv/bin/python"))
+        .arg(scripts().join("people.py"))
+        .env("SALUS_BIN", env!("CARGO_BIN_EXE_salus"))
+        .env("SALUS_SHOTS", folder.path())
+        .output()
+        .unwrap();
+    let (said, why) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{said}\n{why}");
 }

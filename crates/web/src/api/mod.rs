@@ -1,3 +1,5 @@
 //! Doors for systems.
 
 pub mod fhir;
+pub mod scim;
+pub mod smart;

@@ -26,8 +26,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 
 use crate::App;
+use crate::caller::Caller;
 use crate::error::Problem;
-use crate::session::Touch;
 #[cfg(test)]
 pub(crate) use rendering::Samples;
 
@@ -36,18 +36,14 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/", get(async || Redirect::to("/now")))
         .route("/now", get(now::show))
-        .route(
-            "/setup/{token}",
-            get(account::setup).post(account::make_first),
-        )
-        .route("/sign-in", get(account::ask).post(account::sign_in))
-        .route("/sign-out", post(account::sign_out))
+        .merge(account::router())
         .route("/patients", get(patients::census::show))
         .route("/patients/{id}", get(patients::show))
         .route(
             "/patients/{id}/unmerge",
             get(patients::unmerge::ask).post(patients::unmerge::take_back),
         )
+        .merge(crate::api::smart::pages())
         .route(
             "/patients/{id}/glass",
             get(glass::ask).post(glass::break_it),
@@ -75,6 +71,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/flow/{index}", get(flow::message).post(flow::open))
         .route("/settings/people", get(settings::show).post(settings::save))
         .route("/settings/people/disable", post(settings::disable))
+        .route("/settings/people/reset", post(settings::reset))
         .fallback(async || Problem::Missing("page at this address".to_owned()))
         .method_not_allowed_fallback(async || {
             Problem::Missing("such form at this address".to_owned())
@@ -85,11 +82,11 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
 
 /// Turns a [`Problem`] into its page, in the bar of whoever is signed in.
 async fn dress(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let headers = request.headers().clone();
+    let caller = Caller::of(request.headers(), request.extensions());
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else {
         return response;
     };
-    let known = visit::of_session(&app, &headers, Touch::Page);
+    let known = visit::of_session(&app, &caller);
     problem::page(&app, &problem, known).unwrap_or_else(|_| problem.status().into_response())
 }

@@ -39,6 +39,7 @@ pub(crate) fn page(
             .map(|(identity, csrf)| visit::who(identity, csrf.clone())),
         fresh: Some(visit::fresh(app)),
         done: None,
+        notices: Vec::new(),
         live: None,
         version: 0,
         glass: known

@@ -16,11 +16,28 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 30] = [
+const ROUTES: [&str; 48] = [
+    "/oauth/authorize",
+    "/oauth/launch",
     "/",
     "/now",
     "/sign-in",
+    "/sign-in/passkey",
+    "/sign-in/sso",
+    "/sign-in/again",
+    "/sign-in/again/passkey",
     "/sign-out",
+    "/account",
+    "/account/app",
+    "/account/app/remove",
+    "/account/passkeys",
+    "/account/passkeys/remove",
+    "/account/password",
+    "/account/recovery",
+    "/account/sessions/end",
+    "/account/sessions/end-all",
+    "/account/step-up",
+    "/account/step-up/passkey",
     "/setup/*",
     "/patients",
     "/patients/*",
@@ -44,6 +61,7 @@ const ROUTES: [&str; 30] = [
     "/flow/*",
     "/settings/people",
     "/settings/people/disable",
+    "/settings/people/reset",
     "/static/salus.css",
     "/static/salus.js",
     "/static/mark.svg",
@@ -218,11 +236,17 @@ fn page<P: Samples>(name: &str) {
 
 #[test]
 fn every_page_renders_lawfully_with_every_sample() {
+    use crate::api::smart::view;
     use crate::pages::{
         access, account, flow, glass, now, patients, problem, record, reviews, settings,
     };
     page::<account::view::SetupPage>("setup");
     page::<account::view::SignInPage>("sign-in");
+    page::<account::view::AgainPage>("again");
+    page::<account::view::StepUpPage>("step-up");
+    page::<account::view::AccountPage>("account");
+    page::<account::view::AppPage>("app");
+    page::<account::view::RecoveryPage>("recovery");
     page::<now::view::NowPage>("now");
     page::<patients::view::PatientsPage>("patients");
     page::<patients::view::ChartPage>("chart");
@@ -241,6 +265,9 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<access::exports::ExportsPage>("access-exports");
     page::<settings::view::PeoplePage>("people");
     page::<problem::ProblemPage>("problem");
+    page::<view::AgreePage>("agree");
+    page::<view::ChoicePage>("choose");
+    page::<view::LaunchPage>("launch");
 }
 
 #[test]

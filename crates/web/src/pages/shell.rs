@@ -15,6 +15,8 @@ pub(crate) struct Shell {
     pub fresh: Option<Fresh>,
     /// What the last form did, in words.
     pub done: Option<String>,
+    /// What the person should know about their own account, in words.
+    pub notices: Vec<String>,
     /// How often the page may fetch itself again, in seconds; `None`: never.
     pub live: Option<u32>,
     /// What a page that fetches itself again knows already; 0: it always wants the whole.
@@ -42,6 +44,7 @@ impl Shell {
             who: None,
             fresh: None,
             done: None,
+            notices: Vec::new(),
             live: None,
             version: 0,
             glass: Vec::new(),
@@ -251,6 +254,7 @@ pub(crate) mod samples {
                 behind: 0,
             }),
             done: None,
+            notices: Vec::new(),
             live: None,
             version: 0,
             glass: Vec::new(),

@@ -1,12 +1,11 @@
 //! A request by somebody who is signed in, and the forms they send.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Form;
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -15,10 +14,12 @@ use event::{Act, Role, Subject, Time};
 use guard::{Ask, Decision, Identity, Obligation};
 use record::{Permit, Witnessed};
 
+use crate::caller::Caller;
 use crate::error::{Problem, WayIn, broken};
+use crate::pages::account::seals::misused;
 use crate::pages::shell::{Fresh, Here, Lasting, Shell, Who};
 use crate::pages::words::{self, Eye, Stamp};
-use crate::session::{Touch, same};
+use crate::session::{Found, Level, Session, Touch, same};
 use crate::{App, taking};
 
 /// The header of a page that fetches itself again.
@@ -28,6 +29,10 @@ pub(crate) const LIVE: &str = "salus-live";
 pub(crate) struct Visit {
     pub app: Arc<App>,
     pub identity: Identity,
+    pub session: Session,
+    /// Whether they proved themselves within the last minutes.
+    pub fresh: bool,
+    pub caller: Caller,
     pub csrf: String,
     pub eye: Eye,
     /// What a page that fetches itself again knows already.
@@ -40,18 +45,51 @@ impl FromRequestParts<Arc<App>> for Visit {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Visit, Problem> {
         let live = parts.headers.get(LIVE);
         let touch = live.map_or(Touch::Person, |_| Touch::Page);
-        let known = of_session(app, &parts.headers, touch);
-        let (identity, csrf) = known.ok_or_else(|| Problem::SignIn {
+        let caller = Caller::of(&parts.headers, &parts.extensions);
+        let session = live_session(app, &caller, parts, touch).await?;
+        let nobody = || Problem::SignIn {
             next: wanted(parts),
-        })?;
+        };
+        let mut identity = app.staff.identity(&session.account).ok_or_else(nobody)?;
+        identity.stepped_up = app.sessions.stepped_up(&session, app.clock.now());
         Ok(Visit {
             app: Arc::clone(app),
             identity,
-            csrf,
+            csrf: session.csrf.clone(),
+            fresh: app.sessions.fresh(&session, app.clock.now()),
+            session,
+            caller,
             eye: eye(app),
             live: live.and_then(|version| version.to_str().ok()?.parse().ok()),
         })
     }
+}
+
+/// The session of a request if it may be used for what is asked.
+async fn live_session(
+    app: &App,
+    caller: &Caller,
+    parts: &Parts,
+    touch: Touch,
+) -> Result<Session, Problem> {
+    let next = || wanted(parts);
+    match app.sessions.find(caller, app.clock.now(), touch) {
+        Found::Nobody => Err(Problem::SignIn { next: next() }),
+        Found::Paused(_) => Err(Problem::Paused { next: next() }),
+        Found::Misused(session) => {
+            app.seal(misused(&session.account, caller)).await?;
+            Err(Problem::Misused)
+        }
+        Found::Live(session) => match session.level {
+            Level::Enrol if !for_enrolling(parts.uri.path()) => Err(Problem::Enrol),
+            Level::Enrol | Level::Full => Ok(session),
+        },
+    }
+}
+
+/// Where somebody may go who has to set up a second factor first.
+fn for_enrolling(path: &str) -> bool {
+    path == "/account" || path.starts_with("/account/") || path == "/sign-out"
 }
 
 impl Visit {
@@ -63,10 +101,22 @@ impl Visit {
             who: Some(who(&self.identity, self.csrf.clone())),
             fresh: Some(fresh(&self.app)),
             done: None,
+            notices: self.session.notices.clone(),
             live: None,
             version: 0,
             glass: lasting(&self.app, &self.identity),
         }
+    }
+
+    /// Goes on if the person proved themselves within the last minutes; if not, they do so first
+    /// and come back to `next`, a page of this console.
+    pub(crate) fn needs_step_up(&self, next: &str) -> Result<(), Problem> {
+        if self.fresh {
+            return Ok(());
+        }
+        Err(Problem::StepUp {
+            next: next.to_owned(),
+        })
     }
 
     /// How many events the chart has folded.
@@ -157,13 +207,10 @@ impl Visit {
     }
 }
 
-/// The person behind a request's session, with the session's form token.
-pub(crate) fn of_session(
-    app: &App,
-    headers: &HeaderMap,
-    touch: Touch,
-) -> Option<(Identity, String)> {
-    let session = app.sessions.of(headers, app.clock.now(), touch)?;
+/// The person behind a request's session, with the session's form token; nothing is changed by
+/// asking.
+pub(crate) fn of_session(app: &App, caller: &Caller) -> Option<(Identity, String)> {
+    let session = app.sessions.peek(caller, app.clock.now())?;
     let identity = app.staff.identity(&session.account)?;
     Some((identity, session.csrf))
 }
@@ -287,9 +334,7 @@ impl FromRequest<Arc<App>> for Posted {
 /// A form sent by somebody who is not signed in, from one of our own pages.
 pub(crate) struct Stranger {
     pub fields: Fields,
-    pub headers: HeaderMap,
-    /// Where the request came from, as far as it is known.
-    pub peer: String,
+    pub caller: Caller,
 }
 
 impl FromRequest<Arc<App>> for Stranger {
@@ -299,24 +344,15 @@ impl FromRequest<Arc<App>> for Stranger {
         if !from_here(request.headers(), request.uri()) {
             return Err(Problem::Forged);
         }
-        let headers = request.headers().clone();
-        let peer = peer(request.extensions().get::<ConnectInfo<SocketAddr>>());
+        let caller = Caller::of(request.headers(), request.extensions());
         let Form(fields) = Form::<HashMap<String, String>>::from_request(request, app)
             .await
             .map_err(|why| Problem::Malformed(why.body_text()))?;
         Ok(Stranger {
             fields: Fields(fields),
-            headers,
-            peer,
+            caller,
         })
     }
-}
-
-fn peer(connection: Option<&ConnectInfo<SocketAddr>>) -> String {
-    connection.map_or_else(
-        || "an unknown address".to_owned(),
-        |ConnectInfo(peer)| peer.ip().to_string(),
-    )
 }
 
 /// Whether a browser says that this form was sent from one of our own pages. A program that says

@@ -1,5 +1,6 @@
 //! A real house in a temporary folder: record, readers, pages; and a browser without eyes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use record::{Reader, Record, Sealed};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use web::{App, Rooms, Settings};
+use web::{App, Rooms, SecondFactor, Settings};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -45,7 +46,16 @@ pub(crate) struct House {
 }
 
 impl House {
+    /// One in which a password alone will do.
     pub(crate) async fn open() -> House {
+        let settings = Settings {
+            second_factor: SecondFactor::Optional,
+            ..Settings::default()
+        };
+        House::with(settings).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> House {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_795_269_802_000)));
         let config = record::Config::new(folder.path().to_owned());
@@ -57,6 +67,10 @@ impl House {
             chart: chart::Chart::open(chart, record.blind()).await.unwrap(),
             staff: staff::Staff::open(&views.join("staff.db")).await.unwrap(),
             flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
+            tokens: tokens::Tokens::open(&views.join("tokens.db"))
+                .await
+                .unwrap(),
+            signer: web::Signer::of(&web::Signer::make().unwrap()).unwrap(),
             oversight: oversight::Oversight::open(&views.join("oversight.db"))
                 .await
                 .unwrap(),
@@ -73,12 +87,13 @@ impl House {
             rooms.chart.reader(),
             rooms.staff.reader(),
             rooms.flow.reader(),
+            rooms.tokens.reader(),
             rooms.oversight.reader(),
             rooms.access.reader(rooms.record.blind()),
         ] {
             follow(&rooms.record, reader, &stop);
         }
-        let app = Arc::new(App::new(rooms, Settings::default()));
+        let app = Arc::new(App::new(rooms, settings));
         let router = web::router(app.clone());
         House {
             app,
@@ -87,6 +102,10 @@ impl House {
             stop,
             _folder: folder,
         }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.clock.now()
     }
 
     /// The clock goes on.
@@ -108,6 +127,10 @@ impl House {
         assert!(self.app.staff.caught_up(size, wait).await, "staff is late");
         assert!(self.app.chart.caught_up(size, wait).await, "chart is late");
         assert!(self.app.flow.caught_up(size, wait).await, "flow is late");
+        assert!(
+            self.app.tokens.caught_up(size, wait).await,
+            "tokens are late"
+        );
         let seen = self.app.oversight.caught_up(size, wait).await;
         assert!(seen, "oversight is late");
         assert!(
@@ -214,10 +237,16 @@ fn follow(record: &Record, reader: Arc<dyn Reader>, stop: &CancellationToken) {
     tokio::spawn(record::follow(record.clone(), reader, stop.clone()));
 }
 
-/// A browser without eyes: it keeps its cookie and sends what a browser sends.
+/// A browser without eyes: it keeps its cookies and sends what a browser sends.
+#[derive(Clone)]
 pub(crate) struct Browser {
     router: Router,
-    pub(crate) cookie: Option<String>,
+    /// By name.
+    pub(crate) cookies: BTreeMap<String, String>,
+    pub(crate) agent: &'static str,
+    pub(crate) host: &'static str,
+    /// More headers of every request.
+    pub(crate) headers: Vec<(&'static str, &'static str)>,
     pub(crate) site: &'static str,
     pub(crate) live: Option<String>,
 }
@@ -249,7 +278,10 @@ impl Browser {
     pub(crate) fn new(house: &House) -> Browser {
         Browser {
             router: house.router.clone(),
-            cookie: None,
+            cookies: BTreeMap::new(),
+            agent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0",
+            host: "salus.test",
+            headers: Vec::new(),
             site: "same-origin",
             live: None,
         }
@@ -290,9 +322,18 @@ impl Browser {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", "salus.test");
-        if let Some(cookie) = &self.cookie {
-            request = request.header("cookie", cookie);
+            .header("host", self.host)
+            .header("user-agent", self.agent);
+        let cookies: Vec<String> = self
+            .cookies
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        if !cookies.is_empty() {
+            request = request.header("cookie", cookies.join("; "));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(*name, *value);
         }
         if let Some(live) = &self.live {
             request = request.header("salus-live", live);
@@ -303,13 +344,13 @@ impl Browser {
     async fn send(&mut self, request: Request<HttpBody>) -> Page {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        if let Some(cookie) = parts.headers.get("set-cookie") {
-            self.cookie = cookie
-                .to_str()
-                .unwrap()
-                .split(';')
-                .next()
-                .map(str::to_owned);
+        for cookie in parts.headers.get_all("set-cookie") {
+            let pair = cookie.to_str().unwrap().split(';').next().unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            match value {
+                "" => self.cookies.remove(name),
+                value => self.cookies.insert(name.to_owned(), value.to_owned()),
+            };
         }
         let bytes = body.collect().await.unwrap().to_bytes();
         let html = String::from_utf8(bytes.to_vec()).unwrap();
@@ -321,6 +362,6 @@ impl Browser {
     }
 }
 
-fn escaped(value: &str) -> String {
+pub(crate) fn escaped(value: &str) -> String {
     value.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }

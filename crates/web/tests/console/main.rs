@@ -2,9 +2,17 @@
 
 mod access;
 #[cfg(test)]
+mod backend;
+#[cfg(test)]
+mod directory;
+#[cfg(test)]
 mod glass;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod smart;
 
 use axum::http::StatusCode;
 use event::{Body, Role};
@@ -199,8 +207,8 @@ async fn sign_in_is_sealed_locked_after_failures_and_ends_when_idle() {
         .collect();
     assert_eq!(outcomes, [false, false, false, false, false, false, true]);
     assert_eq!(browser.get("/now").await.status, StatusCode::OK);
-    house.wait(15 * 60_000);
-    assert_eq!(browser.get("/now").await.location(), "/sign-in");
+    house.wait(5 * 60_000);
+    assert_eq!(browser.get("/now").await.location(), "/sign-in/again");
 }
 
 #[tokio::test]

@@ -131,6 +131,9 @@ impl House {
         let chart = chart::Chart::open(chart, record.blind()).await.unwrap();
         let staff = staff::Staff::open(&views.join("staff.db")).await.unwrap();
         let flow = flow::Flow::open(&views.join("flow.db")).await.unwrap();
+        let tokens = tokens::Tokens::open(&views.join("tokens.db"))
+            .await
+            .unwrap();
         let oversight = oversight::Oversight::open(&views.join("oversight.db"))
             .await
             .unwrap();
@@ -147,6 +150,7 @@ impl House {
             staff.reader(),
             oversight.reader(),
             access.reader(record.blind()),
+            tokens.reader(),
         ] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));
         }
@@ -155,6 +159,8 @@ impl House {
             chart,
             staff,
             flow,
+            tokens,
+            signer: web::Signer::of(&web::Signer::make().unwrap()).unwrap(),
             oversight,
             rota: guard::Rota::default(),
             access,

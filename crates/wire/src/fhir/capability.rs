@@ -26,8 +26,9 @@ const SEARCH_WORDS: &str = "A search parameter that is unknown or not offered is
     ne gt lt ge le sa eb ap. Not offered: chains, `_has`, composite parameters, `_summary`, \
     `_elements`, `:iterate`. A reference that may point to any type can be used in `_revinclude` of \
     every type. Times without a zone count as UTC.";
-const SECURITY_WORDS: &str = "Systems send a bearer token over TLS. Every access is decided by the \
-    hospital's policies and sealed before it is answered.";
+const SECURITY_WORDS: &str = "Systems send a bearer token over TLS; apps and systems get one by \
+    SMART App Launch 2.2. Every access is decided by the hospital's policies and sealed before it \
+    is answered.";
 
 /// The `CapabilityStatement` (R4 section 2.26) of a server at `base`, of this version, since `date`
 /// (an R4 dateTime).
@@ -46,9 +47,32 @@ pub fn capability(base: &str, software_version: &str, date: &str) -> Value {
         "rest": [{
             "mode": "server",
             "documentation": SEARCH_WORDS,
-            "security": { "description": SECURITY_WORDS },
+            "security": security(base),
             "resource": resources,
             "interaction": codes(OF_ALL),
+        }],
+    })
+}
+
+/// Where apps ask for tokens (SMART App Launch 2.2, "Conformance"): beside the base.
+fn security(base: &str) -> Value {
+    let base = base.trim_end_matches('/');
+    let issuer = base.strip_suffix("/fhir").unwrap_or(base);
+    let place = |name: &str, path: &str| json!({ "url": name, "valueUri": format!("{issuer}/oauth/{path}") });
+    json!({
+        "description": SECURITY_WORDS,
+        "service": [{ "coding": [{
+            "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+            "code": "SMART-on-FHIR",
+        }] }],
+        "extension": [{
+            "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+            "extension": [
+                place("authorize", "authorize"),
+                place("token", "token"),
+                place("introspect", "introspect"),
+                place("revoke", "revoke"),
+            ],
         }],
     })
 }

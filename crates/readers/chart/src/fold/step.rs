@@ -183,18 +183,21 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Resource(resource) => (Origin::Fhir, of_resource(resource, entry.event)),
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
+        | Body::App(_)
         | Body::Ceiling(_)
         | Body::Decision(_)
-        | Body::Erased(_)
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
         | Body::Glass(_)
+        | Body::Erased(_)
         | Body::Keys(_)
         | Body::Opened(_)
+        | Body::Person(_)
         | Body::PolicyChange(_)
         | Body::Service(_)
         | Body::Session(_)
         | Body::Shown(_)
+        | Body::Token(_)
         | Body::Unread(_) => return None,
     };
     (!changes.is_empty()).then(|| Step {

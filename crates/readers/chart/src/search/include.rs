@@ -70,13 +70,14 @@ async fn forward(
     let rows = rows
         .into_iter()
         .filter(|((kind, _), row)| run.scope.includes(kind, row));
-    let rows: Vec<Row> = rows.map(|(_, row)| row).collect();
+    let (kinds, rows): (Vec<String>, Vec<Row>) = rows.map(|((kind, _), row)| (kind, row)).unzip();
     let pages = store::pages(&mut reading.from, &rows).await?;
-    bag.extend(
-        rows.into_iter()
-            .zip(pages)
-            .map(|(row, json)| (row.rid, (row, json))),
-    );
+    for ((kind, row), json) in kinds.into_iter().zip(rows).zip(pages) {
+        let view = run.scope.view(&kind);
+        if view.shows_row(&row, || as_read(&row, &json)) {
+            bag.insert(row.rid, (row, json));
+        }
+    }
     Ok(())
 }
 
@@ -118,8 +119,12 @@ async fn backward(
             .filter(|row| run.scope.includes(&include.source, row));
         let shown: Vec<Row> = shown.collect();
         let pages = store::pages(&mut reading.from, &shown).await?;
+        let view = run.scope.view(&include.source);
         for (row, json) in shown.into_iter().zip(pages) {
             let value = as_read(&row, &json);
+            if !view.shows_row(&row, || value.clone()) {
+                continue;
+            }
             let mut to = value.iter().flat_map(|value| references(value, include));
             if to.any(|reference| wanted.contains(&reference)) {
                 bag.insert(row.rid, (row, json));

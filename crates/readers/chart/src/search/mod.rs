@@ -23,6 +23,7 @@ use crate::scope::Scope;
 use crate::token::Token;
 pub(crate) use candidates::prefix;
 use run::Run;
+pub(crate) use run::as_read;
 
 /// One page of matches with what comes along.
 pub(crate) async fn page(
@@ -34,7 +35,10 @@ pub(crate) async fn page(
     scope.asks_for(&query.kind)?;
     sort::check(query)?;
     let mut reading = Reading::begin(chart).await?;
-    let query = candidates::with_aliases(query, &reading.known.aliases);
+    let mut query = candidates::with_aliases(query, &reading.known.aliases);
+    // What every visible resource answers helps the index to find them.
+    let common = scope.view(&query.kind).common();
+    query.filters.extend(common.iter().cloned());
     let token = match &of.token {
         Some(text) => Token::read(text)?,
         None => Token {
@@ -62,9 +66,13 @@ pub(crate) async fn page(
     })
 }
 
-/// Ids of at most `max` matches, for conditional writes: no content leaves.
-pub(crate) async fn ids(chart: &Chart, query: &Query, max: usize) -> Outcome<Vec<String>> {
-    let scope = Scope::without_content(&query.kind);
+/// Ids of at most `max` matches, for conditional writes.
+pub(crate) async fn ids(
+    chart: &Chart,
+    scope: &Scope,
+    query: &Query,
+    max: usize,
+) -> Outcome<Vec<String>> {
     let plain = Query {
         includes: Vec::new(),
         revincludes: Vec::new(),
@@ -76,7 +84,7 @@ pub(crate) async fn ids(chart: &Chart, query: &Query, max: usize) -> Outcome<Vec
         count: max,
         token: None,
     };
-    let page = page(chart, &scope, &plain, &of).await?;
+    let page = page(chart, scope, &plain, &of).await?;
     Ok(page.matches.into_iter().map(|stored| stored.id).collect())
 }
 

@@ -67,7 +67,9 @@ impl Run<'_> {
 
     /// Whether all resources of the type match, so that they need only be counted.
     fn countable(&self) -> bool {
-        self.query.filters.is_empty() && !self.scope.is_masking()
+        self.query.filters.is_empty()
+            && !self.scope.is_masking()
+            && self.scope.view(&self.query.kind).whole()
     }
 
     /// How many resources of the type there are.
@@ -226,11 +228,13 @@ impl Run<'_> {
         let shown: Vec<Row> = shown.collect();
         let pages = store::pages(&mut reading.from, &shown).await?;
         let both = shown.into_iter().zip(pages);
+        let view = self.scope.view(&self.query.kind);
         Ok(both
             .filter_map(|(row, json)| {
                 let value = as_read(&row, &json)?;
                 let all = &self.query.filters;
-                let fits = all.iter().all(|filter| wire::fhir::matches(&value, filter));
+                let fits = all.iter().all(|filter| wire::fhir::matches(&value, filter))
+                    && view.shows(row.patient.as_deref(), &value);
                 fits.then_some((row, json, value))
             })
             .collect())
@@ -263,7 +267,7 @@ impl Run<'_> {
 }
 
 /// The resource as a client reads it: with its `id`, `meta.versionId` and `meta.lastUpdated`.
-pub(super) fn as_read(row: &Row, json: &[u8]) -> Option<Value> {
+pub(crate) fn as_read(row: &Row, json: &[u8]) -> Option<Value> {
     let mut value: Value = serde_json::from_slice(json).ok()?;
     let map = value.as_object_mut()?;
     map.insert("id".into(), row.id.as_str().into());

@@ -13,7 +13,7 @@ use event::{
     Unmerge,
 };
 use guard::{Ask, Facts, Identity, Policies, Standing, admit};
-use record::{Record, Witnessed};
+use record::{Permit, Record, Witnessed};
 use serde_json::Value;
 
 /// When somebody asks.
@@ -204,6 +204,17 @@ impl House {
         act: Act,
         (subject, kinds): (Subject, &[&str]),
     ) -> Open {
+        let permit = self.permit(who, act, (subject, kinds)).await;
+        self.chart.open_with(permit)
+    }
+
+    /// A permit of somebody who may do this.
+    pub(crate) async fn permit(
+        &self,
+        who: Identity,
+        act: Act,
+        (subject, kinds): (Subject, &[&str]),
+    ) -> Permit {
         self.fold(&self.chart).await;
         let facts = match &subject {
             Subject::Patient(id) => self.chart.facts(&who, id, NOW).await.unwrap(),
@@ -220,7 +231,7 @@ impl House {
         };
         let decision = self.policies.decide(ask, &facts);
         match self.record.witness(decision).await.unwrap() {
-            Witnessed::Allowed(permit) => self.chart.open_with(permit),
+            Witnessed::Allowed(permit) => permit,
             Witnessed::Refused(_, decision) => panic!("refused: {:?}", decision.words()),
         }
     }

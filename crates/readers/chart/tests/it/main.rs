@@ -10,6 +10,8 @@ mod mask;
 #[cfg(test)]
 mod permit;
 #[cfg(test)]
+mod scopes;
+#[cfg(test)]
 mod search;
 #[cfg(test)]
 mod summary;

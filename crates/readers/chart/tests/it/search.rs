@@ -1,6 +1,6 @@
 //! The index answers what reading everything would answer.
 
-use crate::house::{House, admission, ids, merge, person, query};
+use crate::house::{House, admission, client, ids, merge, person, query};
 use chart::{ChartError, FindPatient, PageOf};
 use event::{Act, Role, Subject};
 use proptest::prelude::*;
@@ -222,7 +222,15 @@ async fn a_search_that_reads_too_much_is_refused() {
     }
     let small = house.other_chart(|config| config.search_scan_max = 3).await;
     house.fold(&small).await;
+    let permit = house
+        .permit(
+            client(),
+            Act::Search,
+            (Subject::Kind("Observation".into()), &[]),
+        )
+        .await;
     let costly = small
+        .open_with(permit)
         .matching(&query("Observation?patient=p&code=nothing"))
         .await;
     let Err(ChartError::TooCostly { limit, max, .. }) = costly else {
@@ -231,7 +239,8 @@ async fn a_search_that_reads_too_much_is_refused() {
     assert_eq!((limit, max), ("search_scan_max", 3));
     assert_eq!(
         house
-            .chart
+            .kind("Observation")
+            .await
             .matching(&query("Observation?patient=p"))
             .await
             .unwrap()
@@ -240,7 +249,8 @@ async fn a_search_that_reads_too_much_is_refused() {
     );
     assert_eq!(
         house
-            .chart
+            .kind("Observation")
+            .await
             .matching(&query("Observation?_id=o3"))
             .await
             .unwrap(),

@@ -147,6 +147,7 @@ impl Door {
                 Ok(permit)
             }
             Witnessed::Refused(_, decision) => Err(match (who.role(), target) {
+                (_, None) if who.through.is_some() => Fault::beyond_scopes(),
                 (Role::Client | Role::Operator, _) | (_, None) => {
                     Fault::forbidden(decision.words())
                 }

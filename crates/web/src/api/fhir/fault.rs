@@ -49,6 +49,12 @@ impl Fault {
         Fault::new(StatusCode::FORBIDDEN, Code::Forbidden, words)
     }
 
+    /// 403 for an app that asks for more than was granted: the same words whatever there is.
+    pub(crate) fn beyond_scopes() -> Fault {
+        let words = "this is more than was granted: another patient, type, part or act";
+        Fault::new(StatusCode::FORBIDDEN, Code::Forbidden, words)
+    }
+
     /// 404: not there, or not there for this asker.
     pub(crate) fn absent(kind: &str, id: &str) -> Fault {
         let words = format!("there is no `{kind}/{id}` that you may see");

@@ -1,7 +1,7 @@
 //! `history` of a resource, a type, and everything (FHIR R4 section 3.1.0.11).
 
 use chart::{HistoryOf, Located, Page, PageOf, Stored};
-use event::{Act, Subject, Time};
+use event::{Act, Role, Subject, Time};
 use guard::Identity;
 use wire::fhir::Code;
 
@@ -12,7 +12,7 @@ use super::json::{self, Head, quoted};
 use super::query::{self, Pairs};
 use super::read::locate;
 use super::recent::Concern;
-use super::route::Past;
+use super::route::{Past, Target};
 use crate::taking::Answering;
 
 /// What was, newest first.
@@ -42,8 +42,15 @@ pub(crate) async fn history(
         return Err(Fault::absent(target.kind, &target.id));
     }
     let answering = Answering::with(&permit);
+    let bound = who.through.is_some() || who.role() == Role::Client;
     let open = door.app.chart.open_with(permit);
-    let mut page = open.history(&of(past), &wanted.page).await?;
+    let mut page = open
+        .history(&of(past), &wanted.at_least_one(target))
+        .await?;
+    // A resource of which nothing may be seen looks as if it had never been.
+    if let Some(target) = target.filter(|_| bound && page.matches.is_empty() && wanted.is_first()) {
+        return Err(Fault::absent(target.kind, &target.id));
+    }
     wanted.cut(&mut page);
     answering.seal(&door.app, page.patients.clone()).await?;
     let base = &door.app.settings.fhir_base;
@@ -104,9 +111,26 @@ impl Wanted {
         Ok(wanted)
     }
 
+    /// What is asked of the chart: of one resource at least a version, to know that there is one.
+    fn at_least_one(&self, target: Option<&Target>) -> PageOf {
+        let mut page = self.page.clone();
+        if target.is_some() {
+            page.count = page.count.max(1);
+        }
+        page
+    }
+
+    fn is_first(&self) -> bool {
+        self.page.token.is_none()
+    }
+
     /// Takes away what is older than was asked for. The newest comes first, so that the first
     /// that is too old is the end.
     fn cut(&self, page: &mut Page) {
+        if page.matches.len() > self.page.count {
+            page.matches.truncate(self.page.count);
+            page.next = None;
+        }
         let Some(since) = self.since else {
             return;
         };

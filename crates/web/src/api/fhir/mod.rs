@@ -18,7 +18,7 @@ mod import;
 mod intent;
 mod json;
 mod look;
-mod query;
+pub(crate) mod query;
 mod read;
 mod recent;
 mod refer;
@@ -128,7 +128,7 @@ async fn serve(
     if matches!(call, Ok(Call::Capability)) {
         return Ok(look::capability(door));
     }
-    let who = who::identity(&door.app, &parts.extensions, &parts.headers)?;
+    let who = who::identity(&door.app, &parts.extensions, &parts.headers).await?;
     let call = call?;
     let has_body = parts.method == Method::POST || parts.method == Method::PUT;
     let bytes = match has_body {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use event::{Act, Subject};
-use guard::{Decision, Identity};
+use guard::{Decision, Identity, Seen, seen};
 use record::Witnessed;
 
 use super::door::{Door, Question, subject};
@@ -45,7 +45,33 @@ impl<'a> Rulings<'a> {
                 return Ok(Err(refusal.clone().under(&draft.settled.intent.path)));
             }
         }
+        if !self.covered(&draft).await? {
+            return Ok(Err(Fault::beyond_scopes().under(&draft.settled.intent.path)));
+        }
         Ok(Ok(draft))
+    }
+
+    /// Whether narrowed scopes cover the resource as it is and as it will be.
+    async fn covered(&self, draft: &Draft) -> Result<bool, Fault> {
+        let Some(decision) = self.decision(draft) else {
+            return Ok(false);
+        };
+        let (ask, chart) = (decision.ask(), &self.door.app.chart);
+        let target = &draft.settled.target;
+        if matches!(seen(ask, target.kind), Seen::All) {
+            return Ok(true);
+        }
+        let fate = draft.settled.fate;
+        let will_be = match (fate.writes(), draft.settled.intent.write.deletes()) {
+            (true, false) => {
+                let raw = wire::fhir::resolve(&draft.settled.intent.raw, &draft.pairs);
+                let raw = wire::fhir::stamp(&raw, &target.id, 0, "");
+                let resource = serde_json::from_slice(&raw).unwrap_or_default();
+                chart.covers(ask, target.kind, &resource)
+            }
+            (true, true) | (false, _) => true,
+        };
+        Ok(will_be && chart.covers_current(ask, target.kind, &target.id).await?)
     }
 
     /// The decision that lets `draft` in.
@@ -76,7 +102,10 @@ impl<'a> Rulings<'a> {
             return Ok(Ok(decision));
         }
         match self.door.app.record.witness(decision).await? {
-            Witnessed::Refused(_, decision) => Ok(Err(Fault::forbidden(decision.words()))),
+            Witnessed::Refused(_, decision) => Ok(Err(match self.who.through {
+                Some(_) => Fault::beyond_scopes(),
+                None => Fault::forbidden(decision.words()),
+            })),
             Witnessed::Allowed(_) => Err(Fault::broken("a refusal was sealed as its opposite")),
         }
     }

@@ -3,7 +3,7 @@
 
 use chart::{Page, PageOf, Stored};
 use event::{Act, Subject};
-use guard::Identity;
+use guard::{Context, Identity, Scope};
 use wire::fhir::search::{Filter, Include, Modifier, Query, Total, Wanted};
 
 use super::answer::Answer;
@@ -61,13 +61,9 @@ pub(crate) async fn search(
     (kind, pairs): (&'static str, &Pairs),
 ) -> Result<Answer, Fault> {
     let mut query = door.query_of(kind, pairs)?;
-    let patient = match named_patient(&query) {
-        Some(id) => Some(survivor(door, id).await?),
-        None => None,
-    };
     let mut question = Question {
         act: Act::Search,
-        subject: super::door::subject(kind, patient),
+        subject: subject(door, who, &query).await?,
         kinds: Vec::new(),
         detail: format!("{kind}?{}", query::text(pairs)),
     };
@@ -86,6 +82,31 @@ pub(crate) async fn search(
     let page = open.search(&query, &page).await?;
     answering.seal(&door.app, page.patients.clone()).await?;
     Ok(Answer::body(bundle(&settings.fhir_base, &query, page)))
+}
+
+/// Whom a search is about: the patient it names; else, for an app that was opened for one patient
+/// and may see the type of nobody else, that patient; else all of the type.
+pub(crate) async fn subject(door: &Door, who: &Identity, query: &Query) -> Result<Subject, Fault> {
+    let kind = query.kind.as_str();
+    if let Some(id) = named_patient(query) {
+        return Ok(Subject::Patient(survivor(door, id).await?));
+    }
+    let launched = who.through.as_ref();
+    let launched = launched.and_then(|through| through.patient.clone());
+    Ok(match launched {
+        Some(patient) if !guard::is_directory(kind) && !searches_as_user(who, kind) => {
+            Subject::Patient(patient)
+        }
+        Some(_) | None => Subject::Kind(kind.to_owned()),
+    })
+}
+
+/// Whether a `user/` scope lets the app search the type.
+fn searches_as_user(who: &Identity, kind: &str) -> bool {
+    let scopes = who.scopes.iter().filter_map(|text| Scope::parse(text).ok());
+    scopes
+        .filter(|scope| scope.context() == Context::User && scope.letters().contains('s'))
+        .any(|scope| scope.kind() == "*" || scope.kind() == kind)
 }
 
 /// The patient a search names, if it names exactly one.
@@ -151,7 +172,7 @@ async fn narrow_includes(
     }
     let mut narrowed = Vec::new();
     for include in std::mem::take(&mut query.includes) {
-        for target in targets(&include) {
+        for target in include.targets() {
             let mut part = question.clone();
             part.kinds = vec![target.to_owned()];
             if include.target.is_some() || door.decide(who, part).await?.allowed() {
@@ -166,27 +187,9 @@ async fn narrow_includes(
     Ok(())
 }
 
-fn targets(include: &Include) -> Vec<&str> {
-    match &include.target {
-        Some(target) => vec![target],
-        None => include.param.targets.clone(),
-    }
-}
-
-/// Every type that the answer may hold.
+/// Every type that the answer may hold or depend on.
 fn kinds(query: &Query) -> Vec<String> {
-    let mut kinds = vec![query.kind.clone()];
-    let included = query.includes.iter().flat_map(targets);
-    let sources = query
-        .revincludes
-        .iter()
-        .map(|include| include.source.as_str());
-    for kind in included.chain(sources) {
-        if !kinds.iter().any(|known| known == kind) {
-            kinds.push(kind.to_owned());
-        }
-    }
-    kinds
+    query.touches().into_iter().map(str::to_owned).collect()
 }
 
 fn concerns(question: &Question) -> Vec<Concern> {

@@ -13,7 +13,7 @@ use super::intent::Intent;
 use super::read::locate;
 use super::recent::Concern;
 use super::route::{Target, Write, is_id};
-use super::search::has_criteria;
+use super::search::{has_criteria, subject};
 
 /// A write whose target is known.
 #[derive(Debug, Clone)]
@@ -67,9 +67,9 @@ pub(crate) async fn settle(door: &Door, who: &Identity, intent: Intent) -> Resul
     let path = intent.path.clone();
     let settled = match intent.write.clone() {
         Write::Create(kind) => create(door, who, (intent, kind)).await,
-        Write::Update(target) => update(door, intent, target).await,
+        Write::Update(target) => update(door, who, (intent, target)).await,
         Write::UpdateWhere(kind) => update_where(door, who, (intent, kind)).await,
-        Write::Delete(target) => delete(door, intent, target).await,
+        Write::Delete(target) => delete(door, who, (intent, target)).await,
         Write::DeleteWhere(kind) => delete_where(door, who, (intent, kind)).await,
     };
     settled.map_err(|fault| fault.under(&path))
@@ -128,12 +128,18 @@ fn new(door: &Door, intent: Intent, target: Target) -> Settled {
     }
 }
 
-async fn update(door: &Door, intent: Intent, target: Target) -> Result<Settled, Fault> {
+async fn update(
+    door: &Door,
+    who: &Identity,
+    (intent, target): (Intent, Target),
+) -> Result<Settled, Fault> {
     // INVARIANT: taken before the look-up, so that nothing written in between is overlooked.
     let as_of = *door.app.chart.folded().borrow();
     let located = locate(door, &target).await?;
     let current = located.as_ref().filter(|located| !located.deleted);
     let current = current.map(|located| located.version);
+    let patient = located.as_ref().and_then(|located| located.patient.clone());
+    first(door, who, (&intent, &target, patient)).await?;
     hold(&intent, &target, current)?;
     Ok(Settled {
         fate: current.map_or(Fate::Created, |_| Fate::Updated),
@@ -143,6 +149,33 @@ async fn update(door: &Door, intent: Intent, target: Target) -> Result<Settled, 
         before: located.and_then(|located| located.patient),
         ..new(door, intent, target)
     })
+}
+
+/// Asks the guard before a condition says anything about a resource to somebody who asks through
+/// an app: whether it is there is an answer too. Everybody else is asked about once it is drafted.
+async fn first(
+    door: &Door,
+    who: &Identity,
+    (intent, target, patient): (&Intent, &Target, Option<String>),
+) -> Result<(), Fault> {
+    if who.through.is_none() {
+        return Ok(());
+    }
+    let act = match intent.write.deletes() {
+        true => Act::Delete,
+        false => Act::Update,
+    };
+    let question = Question::of(act, target, patient);
+    let decision = door.decide(who, question).await?;
+    let ask = decision.ask();
+    let chart = &door.app.chart;
+    if decision.allowed() && chart.covers_current(ask, target.kind, &target.id).await? {
+        return Ok(());
+    }
+    if !decision.allowed() {
+        door.app.record.witness(decision).await?;
+    }
+    Err(Fault::beyond_scopes())
 }
 
 /// Checks `If-Match` and `If-None-Match` against the current version.
@@ -185,8 +218,8 @@ async fn update_where(
             );
             Err(Fault::bad(Code::Value, words).under(&intent.path))
         }
-        (Some(target), _) => update(door, intent, target).await,
-        (None, Some(id)) if is_id(&id) => update(door, intent, Target { kind, id }).await,
+        (Some(target), _) => update(door, who, (intent, target)).await,
+        (None, Some(id)) if is_id(&id) => update(door, who, (intent, Target { kind, id })).await,
         (None, _) => {
             let target = reserved(door, kind, &intent.query).await?;
             Ok(Settled {
@@ -197,8 +230,12 @@ async fn update_where(
     }
 }
 
-async fn delete(door: &Door, intent: Intent, target: Target) -> Result<Settled, Fault> {
-    let settled = update(door, intent, target).await?;
+async fn delete(
+    door: &Door,
+    who: &Identity,
+    (intent, target): (Intent, Target),
+) -> Result<Settled, Fault> {
+    let settled = update(door, who, (intent, target)).await?;
     let fate = match settled.fate {
         Fate::Updated => Fate::Deleted,
         Fate::Created | Fate::Deleted | Fate::Kept(_) | Fate::Nothing => Fate::Nothing,
@@ -220,7 +257,7 @@ async fn delete_where(
         let words = format!("no `{kind}` matches, so nothing was deleted");
         Fault::new(axum::http::StatusCode::NOT_FOUND, Code::NotFound, words)
     })?;
-    delete(door, intent, target).await
+    delete(door, who, (intent, target)).await
 }
 
 /// The one resource that matches, if there is one.
@@ -252,13 +289,16 @@ pub(crate) async fn matching(
     }
     let question = Question {
         act: Act::Search,
-        subject: Subject::Kind(kind.to_owned()),
-        kinds: vec![kind.to_owned()],
+        subject: match who.through {
+            Some(_) => subject(door, who, &query).await?,
+            None => Subject::Kind(kind.to_owned()),
+        },
+        kinds: query.touches().into_iter().map(str::to_owned).collect(),
         detail: format!("{kind}?{text}"),
     };
-    door.permit(who, question, None).await?;
+    let permit = door.permit(who, question, None).await?;
     door.fresh(&[Concern::Kind(kind)]).await?;
-    Ok(door.app.chart.matching(&query).await?)
+    Ok(door.app.chart.open_with(permit).matching(&query).await?)
 }
 
 /// What a resource says that it is, read without reading the rest.

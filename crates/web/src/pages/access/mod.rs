@@ -108,14 +108,7 @@ pub(crate) async fn find(visit: &Visit, typed: &str) -> Result<String, Problem> 
     if chart.locate("Patient", typed).await?.is_some() {
         return Ok(typed.to_owned());
     }
-    let escaped = typed
-        .replace('\\', "\\\\")
-        .replace(',', "\\,")
-        .replace('|', "\\|");
-    let pairs = [("identifier".to_owned(), escaped)];
-    let limits = wire::fhir::search::QueryLimits::default();
-    let query = wire::fhir::query("Patient", &pairs, &limits).map_err(|_| nobody())?;
-    match chart.matching(&query).await?.as_slice() {
+    match chart.numbered(typed).await?.as_slice() {
         [one] => Ok(one.clone()),
         [] => Err(nobody()),
         _ => Err(Problem::Malformed(format!(

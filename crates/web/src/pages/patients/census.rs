@@ -25,10 +25,33 @@ const TYPED_LETTERS_MAX: usize = 100;
 #[serde(default)]
 #[derive(Default)]
 pub(crate) struct Typed {
-    name: String,
+    pub(crate) name: String,
     identifier: String,
     born: String,
     ward: String,
+}
+
+impl Typed {
+    /// A search by name alone.
+    pub(crate) fn name(name: &str) -> Typed {
+        Typed {
+            name: name.to_owned(),
+            ..Typed::default()
+        }
+    }
+}
+
+/// What the search finds; without one, the lists of the person's own wards.
+pub(crate) async fn lists(visit: &Visit, typed: &Typed) -> Result<Vec<WardList>, Problem> {
+    let form = form(typed)?;
+    if !form.name.is_empty() {
+        return Ok(vec![found(visit, &form).await?]);
+    }
+    let mut lists = Vec::new();
+    for ward in &visit.identity.wards {
+        lists.push(census(visit, ward).await?);
+    }
+    Ok(lists)
 }
 
 /// `GET /patients`

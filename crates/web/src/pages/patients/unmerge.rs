@@ -63,6 +63,7 @@ pub(crate) async fn take_back(
     ask.purpose = "HOPERAT".to_owned();
     ask.reason = Some(why.clone());
     let decision = visit.leave("this merge", ask).await?;
+    visit.needs_step_up(&format!("/patients/{retired}/unmerge"))?;
     let body = Body::Unmerge(Unmerge {
         retired: retired.clone(),
         survivor,

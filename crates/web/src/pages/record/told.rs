@@ -1,6 +1,6 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
-use event::{Act, Actor, Body, Event, Glass, Role, Subject};
+use event::{Act, Actor, Body, Event, Glass, PersonStep, Role, SessionStep, Subject, Token};
 
 use crate::pages::words;
 
@@ -9,6 +9,8 @@ pub(crate) fn what(event: &Event) -> String {
     match &event.body {
         Body::Account(change) if change.account.is_none() => "account disabled".to_owned(),
         Body::Account(_) => "account added or changed".to_owned(),
+        Body::App(change) if change.app.is_none() => "app taken away".to_owned(),
+        Body::App(_) => "app registered".to_owned(),
         Body::Ceiling(_) => "an account came to its ceiling".to_owned(),
         Body::Decision(decided) => {
             let outcome = if decided.allowed {
@@ -21,6 +23,12 @@ pub(crate) fn what(event: &Event) -> String {
                 decided.act.word().replace('-', " ")
             )
         }
+        Body::Glass(Glass::Started { .. }) => "glass broken".to_owned(),
+        Body::Glass(Glass::Ended { .. }) => "broken glass ended".to_owned(),
+        Body::Glass(Glass::Reviewed { .. }) => "broken glass reviewed".to_owned(),
+        Body::ExportAnswered(answered) if answered.approved => "export agreed to".to_owned(),
+        Body::ExportAnswered(_) => "export refused".to_owned(),
+        Body::ExportAsked(_) => "export asked for".to_owned(),
         Body::Erased(order) => {
             let events: u64 = order
                 .events
@@ -30,21 +38,20 @@ pub(crate) fn what(event: &Event) -> String {
             format!("patient erased: {events} events cannot be read any more")
         }
         Body::Keys(changed) => changed.what.clone(),
-        Body::Glass(Glass::Started { .. }) => "glass broken".to_owned(),
-        Body::Glass(Glass::Ended { .. }) => "broken glass ended".to_owned(),
-        Body::Glass(Glass::Reviewed { .. }) => "broken glass reviewed".to_owned(),
-        Body::ExportAnswered(answered) if answered.approved => "export agreed to".to_owned(),
-        Body::ExportAnswered(_) => "export refused".to_owned(),
-        Body::ExportAsked(_) => "export asked for".to_owned(),
         Body::Message(message) => format!("message {}", message.kind),
         Body::Opened(_) => "the record was opened".to_owned(),
         Body::PolicyChange(_) => "policies changed".to_owned(),
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
+        Body::Person(change) => step(&change.change).to_owned(),
         Body::Session(session) => {
-            let act = if event.act == Act::SignOut {
-                "sign-out"
-            } else {
-                "sign-in"
+            let act = match (event.act, session.step) {
+                (Act::SignOut, _) => "sign-out",
+                (_, SessionStep::Began) => "sign-in",
+                (_, SessionStep::Ended) => "session ended",
+                (_, SessionStep::Misused) => "session used from another device",
+                (_, SessionStep::Resumed) => "session resumed",
+                (_, SessionStep::SteppedUp) => "proof of who acts",
+                (_, SessionStep::TurnedAway) => "sign-in, not looked at",
             };
             if session.ok {
                 act.to_owned()
@@ -52,6 +59,10 @@ pub(crate) fn what(event: &Event) -> String {
                 format!("{act}, failed")
             }
         }
+        Body::Token(Token::Agreed(_)) => "leave given to an app".to_owned(),
+        Body::Token(Token::Asserted(_)) => "an app proved who it is".to_owned(),
+        Body::Token(Token::Issued(_)) => "tokens issued to an app".to_owned(),
+        Body::Token(Token::Ended(_)) => "an app's leave ended".to_owned(),
         Body::Service(service) => match service.state {
             event::ServiceState::Started => "Salus started".to_owned(),
             event::ServiceState::Stopped => "Salus stopped".to_owned(),
@@ -62,6 +73,20 @@ pub(crate) fn what(event: &Event) -> String {
         }
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
+    }
+}
+
+const fn step(change: &PersonStep) -> &'static str {
+    match change {
+        PersonStep::Linked { .. } => "account tied to single sign-on",
+        PersonStep::Left { .. } => "somebody left",
+        PersonStep::PasskeyAdded(_) => "passkey added",
+        PersonStep::PasskeyRemoved { .. } => "passkey removed",
+        PersonStep::Password { .. } => "password changed by its owner",
+        PersonStep::Recovery { .. } => "recovery codes made",
+        PersonStep::Reset => "second factors taken away",
+        PersonStep::Totp { secret: Some(_) } => "authenticator app set up",
+        PersonStep::Totp { secret: None } => "authenticator app removed",
     }
 }
 

@@ -5,17 +5,17 @@ pub(crate) mod view;
 use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use event::{Account, AccountChange, Act, Body, Event, Role, Subject};
-use guard::{Standing, admit};
+use event::{Account, AccountChange, Act, Body, Event, PersonStep, Role, Subject};
+use guard::{Decision, Standing, admit};
 use serde::Deserialize;
 use staff::Listed;
 
 use crate::error::Problem;
-use crate::pages::account::{hashed, sound_account, sound_name};
+use crate::pages::account::{hashed, seals, sound_account, sound_name};
 use crate::pages::shell::Here;
 use crate::pages::visit::{Fields, Posted, Visit, page};
 use crate::pages::words;
-use view::{PeoplePage, PersonForm, PersonRow, roles};
+use view::{Leaver, PeoplePage, PersonForm, PersonRow, roles};
 
 /// The fewest characters of a password, as the form says it; `staff` decides.
 pub(crate) const PASSWORD_LETTERS_MIN: usize = 12;
@@ -37,6 +37,10 @@ pub(crate) async fn show(visit: Visit, Query(done): Query<Done>) -> Result<Respo
     let mut view = people(&visit, &Fields::default(), None).await?;
     view.shell.done = match done.done.as_str() {
         "saved" => Some("Saved. The account may sign in.".to_owned()),
+        "reset" => Some(
+            "Their second factors are gone and they are signed out. With their password they set up new ones."
+                .to_owned(),
+        ),
         "disabled" => Some("Disabled. The account is signed out everywhere.".to_owned()),
         _ => None,
     };
@@ -59,7 +63,7 @@ async fn people(
     Ok(PeoplePage {
         shell: visit.shell("People", Here::Settings),
         answer,
-        people: listed.into_iter().map(|one| row(one, own)).collect(),
+        people: listed.into_iter().map(|one| row(visit, one, own)).collect(),
         form: PersonForm {
             account: typed.get("account").to_owned(),
             name: typed.get("name").to_owned(),
@@ -73,8 +77,20 @@ async fn people(
     })
 }
 
-fn row(one: Listed, own: &str) -> PersonRow {
+fn row(visit: &Visit, one: Listed, own: &str) -> PersonRow {
+    let left = one.left.map(|left| Leaver {
+        due: visit.stamp(left.due),
+        lag: match left.ended.since(left.due) {
+            ..1_000 => "less than a second".to_owned(),
+            lag => words::span(lag),
+        },
+        early: left.ended < left.due,
+        source: left.source,
+    });
     PersonRow {
+        left,
+        strong: one.strong,
+        signed_in: one.signed_in.map(|at| visit.stamp(at)),
         own: one.id == own,
         account: one.id,
         name: one.name,
@@ -189,25 +205,56 @@ pub(crate) async fn disable(posted: Posted) -> Result<Response, Problem> {
     Ok(Redirect::to("/settings/people?done=disabled").into_response())
 }
 
+/// `POST /settings/people/reset`
+pub(crate) async fn reset(posted: Posted) -> Result<Response, Problem> {
+    let (visit, account) = (posted.visit, posted.fields.get("account").to_owned());
+    if account == visit.identity.actor.id {
+        return Err(Problem::Malformed(
+            "you cannot reset your own second factors; another administrator can".to_owned(),
+        ));
+    }
+    if visit.app.staff.account(&account).is_none() {
+        return Err(Problem::Missing(format!("account `{account}`")));
+    }
+    let decision = may_manage(&visit, &account).await?;
+    let actor = visit.identity.actor.clone();
+    let event = seals::person(actor, &account, PersonStep::Reset);
+    seal(&visit, event, &decision).await?;
+    visit.app.sessions.end_all_of(&account);
+    Ok(Redirect::to("/settings/people?done=reset").into_response())
+}
+
 /// Seals a change of an account and waits until it is in force.
 async fn change(visit: &Visit, id: &str, account: Option<Account>) -> Result<(), Problem> {
-    let subject = Subject::Account(id.to_owned());
-    let mut ask = visit.ask(Act::Manage, subject.clone());
-    ask.purpose = "HSYSADMIN".to_owned();
-    let decision = visit.leave("this account", ask).await?;
+    let decision = may_manage(visit, id).await?;
     let body = Body::Account(AccountChange {
         id: id.to_owned(),
         account,
     });
+    let subject = Subject::Account(id.to_owned());
     let event = Event::new(visit.identity.actor.clone(), Act::Manage, subject, body);
-    let admitted = admit(event.into(), Standing::Decided(&decision), "")?;
-    let receipts = visit.app.record.admit(vec![admitted]).await?;
-    if let Some(receipt) = receipts.first() {
-        visit.app.account_in_force(receipt.index).await;
-    }
+    seal(visit, event, &decision).await?;
     // Whoever changes their own password stays signed in; everybody else signs in anew.
     if id != visit.identity.actor.id {
         visit.app.sessions.end_all_of(id);
+    }
+    Ok(())
+}
+
+/// Whether the visitor may manage an account, and has proved themselves just now.
+async fn may_manage(visit: &Visit, id: &str) -> Result<Decision, Problem> {
+    let mut ask = visit.ask(Act::Manage, Subject::Account(id.to_owned()));
+    ask.purpose = "HSYSADMIN".to_owned();
+    let decision = visit.leave("this account", ask).await?;
+    visit.needs_step_up("/settings/people")?;
+    Ok(decision)
+}
+
+async fn seal(visit: &Visit, event: Event, decision: &Decision) -> Result<(), Problem> {
+    let admitted = admit(event.into(), Standing::Decided(decision), "")?;
+    let receipts = visit.app.record.admit(vec![admitted]).await?;
+    if let Some(receipt) = receipts.first() {
+        visit.app.account_in_force(receipt.index).await;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@ use askama::Template;
 use event::Role;
 
 use crate::pages::shell::Shell;
-use crate::pages::words;
+use crate::pages::words::{self, Stamp};
 
 /// Who may sign in?
 #[derive(Template)]
@@ -28,6 +28,21 @@ pub(crate) struct PersonRow {
     pub disabled: bool,
     /// The one who looks at the page: nobody disables themself.
     pub own: bool,
+    /// Whether they have a passkey or an app here.
+    pub strong: bool,
+    pub signed_in: Option<Stamp>,
+    /// When they left, and how long their access outlived that.
+    pub left: Option<Leaver>,
+}
+
+/// Somebody who left.
+pub(crate) struct Leaver {
+    pub due: Stamp,
+    /// The time between the two, in words.
+    pub lag: String,
+    /// Access ended before it was due.
+    pub early: bool,
+    pub source: String,
 }
 
 /// What was typed.
@@ -81,7 +96,7 @@ impl crate::pages::Samples for PeoplePage {
 mod samples {
     use super::*;
     use crate::pages::shell::Here;
-    use crate::pages::shell::samples::administrator;
+    use crate::pages::shell::samples::{administrator, ago};
 
     fn person(account: &str, name: &str, role: &'static str, disabled: bool) -> PersonRow {
         PersonRow {
@@ -100,6 +115,14 @@ mod samples {
             },
             disabled,
             own: role == "administrator",
+            strong: role != "physician",
+            signed_in: (role == "nurse").then(|| ago(90)),
+            left: disabled.then(|| Leaver {
+                due: ago(30),
+                lag: "2 seconds".into(),
+                early: false,
+                source: "scim:hr".into(),
+            }),
         }
     }
 

@@ -47,6 +47,60 @@ pub struct Query {
     pub pairs: Vec<(String, String)>,
 }
 
+impl Query {
+    /// Every type whose content the answer shows or depends on, the searched one first: whoever
+    /// decides about a search decides about all of them.
+    ///
+    /// INVARIANT: the parts of a query are named one by one here, so that one that is added, a
+    /// chain or `_has`, does not compile until it says what it looks into.
+    #[must_use]
+    pub fn touches(&self) -> Vec<&str> {
+        let Query {
+            kind,
+            filters,
+            sort,
+            count: _,
+            includes,
+            revincludes,
+            total: _,
+            page: _,
+            pairs: _,
+        } = self;
+        let mut all = vec![kind.as_str()];
+        for filter in filters {
+            // A filter and an order look at the searched resource and nowhere else.
+            let Filter {
+                param: _,
+                modifier: _,
+                values: _,
+            } = filter;
+        }
+        for one in sort {
+            let Sort { param: _, order: _ } = one;
+        }
+        all.extend(includes.iter().flat_map(Include::targets));
+        all.extend(revincludes.iter().map(|include| include.source.as_str()));
+        let mut seen = Vec::with_capacity(all.len());
+        for kind in all {
+            if !seen.contains(&kind) {
+                seen.push(kind);
+            }
+        }
+        seen
+    }
+}
+
+impl Include {
+    /// The types it may bring when it follows a reference.
+    #[must_use]
+    pub fn targets(&self) -> Vec<&str> {
+        match &self.target {
+            Some(target) => vec![target],
+            None => self.param.targets.clone(),
+        }
+    }
+}
+
 /// `_total`: does the sender want to know how many there are?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Total {

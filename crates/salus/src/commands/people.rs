@@ -1,0 +1,116 @@
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use event::{Clock as _, Time};
+use serde::Deserialize;
+use web::{Ended, Leaver};
+
+use crate::cli::{Format, People};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::local::{Leavers, Operator};
+use crate::output;
+
+/// One line of a list of leavers.
+#[derive(Deserialize)]
+struct Line {
+    account: String,
+    #[serde(default)]
+    left: Option<String>,
+}
+
+pub(crate) async fn run(config: Config, command: People, format: Format) -> Result<u8> {
+    let People::Leavers { file } = command;
+    let list = Leavers {
+        source: format!(
+            "list:{}",
+            file.file_name().unwrap_or_default().to_string_lossy()
+        ),
+        people: read(&file, SystemClock.now())?,
+    };
+    let operator = Operator::reach(config).await?;
+    let done = operator.leavers(&list).await;
+    operator.done().await;
+    let done = done?;
+    output::result(format, &done, |done| words(done));
+    let missed = done.iter().any(|(_, ended)| *ended == Ended::Nobody);
+    Ok(if missed { output::FOUND } else { output::WELL })
+}
+
+/// The people on a list; nobody's access ends if a line of it makes no sense.
+fn read(file: &Path, now: Time) -> Result<Vec<Leaver>> {
+    let name = file.display();
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_path(file)
+        .with_context(|| format!("cannot read `{name}`"))?;
+    let lines = reader.deserialize().enumerate();
+    let people = lines.map(|(number, line)| {
+        let line: Line = line.with_context(|| format!("`{name}` is not a list of leavers"))?;
+        let due = match line.left.as_deref() {
+            None | Some("") => now,
+            Some(left) => moment(left)
+                .with_context(|| format!("`{name}`, line {}: `{left}` is no time", number + 2))?,
+        };
+        Ok(Leaver {
+            account: line.account,
+            due,
+        })
+    });
+    let people: Result<Vec<Leaver>> = people.collect();
+    let people = people?;
+    if people.is_empty() {
+        bail!("nobody stands in `{name}`");
+    }
+    Ok(people)
+}
+
+fn moment(text: &str) -> Result<Time> {
+    let moment: jiff::Timestamp = text.parse()?;
+    Ok(Time::from_millis(moment.as_millisecond()))
+}
+
+fn words(done: &[(String, Ended)]) -> String {
+    let line = |(account, ended): &(String, Ended)| match ended {
+        Ended::Now { sessions } => format!("{account}: access ended, {sessions} sessions with it"),
+        Ended::Before => format!("{account}: had no access any more"),
+        Ended::Nobody => format!("{account}: NO SUCH PERSON HERE"),
+    };
+    done.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(text: &str) -> Result<Vec<Leaver>> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("left.csv");
+        std::fs::write(&file, text)?;
+        read(&file, Time::from_millis(7))
+    }
+
+    #[test]
+    fn a_list_of_leavers_is_read() {
+        let read = list("account, left\nanna, 2026-11-26T12:00:00Z\npaul,\n").unwrap();
+        assert_eq!(read.len(), 2);
+        assert_eq!(
+            (read[0].account.as_str(), read[0].due.to_string().as_str()),
+            ("anna", "2026-11-26T12:00:00.000Z")
+        );
+        assert_eq!(read[1].due, Time::from_millis(7));
+        assert_eq!(list("account\nanna\n").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_list_with_one_wrong_line_ends_nobodys_access() {
+        for wrong in [
+            "account,left\nanna,yesterday\n",
+            "name\nanna\n",
+            "account,left\n",
+            "",
+        ] {
+            assert!(list(wrong).is_err(), "{wrong}");
+        }
+    }
+}

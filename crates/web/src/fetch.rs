@@ -1,0 +1,187 @@
+//! Asks another server, over HTTPS (plain HTTP only on this machine): no redirects, bounded in
+//! size and time. Only addresses that stand in the configuration, or that the provider named there
+//! gives, are asked.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::Uri;
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::client::conn::http1::handshake;
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+/// How another server is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// PEM file with the authorities that are trusted.
+    pub authorities: &'a Path,
+    pub wait_ms: u64,
+    pub bytes_max: usize,
+}
+
+/// A form that is sent, with the `Authorization` that goes with it.
+pub(crate) struct Form {
+    pub body: String,
+    pub authorization: Option<String>,
+}
+
+struct Place {
+    tls: bool,
+    host: String,
+    port: u16,
+    path: String,
+}
+
+/// What stands at `url`, or what is answered to `form`: the status and the body.
+///
+/// # Errors
+/// In words, for the log.
+pub(crate) async fn ask(
+    url: &str,
+    form: Option<Form>,
+    terms: Terms<'_>,
+) -> Result<(u16, Bytes), String> {
+    let place = place(url)?;
+    let wait = Duration::from_millis(terms.wait_ms);
+    let asked = tokio::time::timeout(wait, connect(&place, form, terms)).await;
+    let asked = asked.map_err(|_| format!("no answer within {} ms", terms.wait_ms))?;
+    asked.map_err(|why| format!("`{}`: {why}", place.host))
+}
+
+fn place(url: &str) -> Result<Place, String> {
+    let uri: Uri = url.parse().map_err(|_| format!("`{url}` is no address"))?;
+    let host = uri.host().ok_or("the address names no host")?;
+    let host = host.trim_matches(['[', ']']).to_owned();
+    let here = host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    let tls = match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") if here => false,
+        _ => return Err("only `https://` is asked, or `http://` on this machine".to_owned()),
+    };
+    Ok(Place {
+        port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+        path: uri
+            .path_and_query()
+            .map_or("/", |path| path.as_str())
+            .to_owned(),
+        host,
+        tls,
+    })
+}
+
+async fn connect(
+    place: &Place,
+    form: Option<Form>,
+    terms: Terms<'_>,
+) -> Result<(u16, Bytes), String> {
+    let said = |why: std::io::Error| why.to_string();
+    let stream = TcpStream::connect((place.host.as_str(), place.port))
+        .await
+        .map_err(said)?;
+    if !place.tls {
+        return send(stream, place, form, terms.bytes_max).await;
+    }
+    let connector = TlsConnector::from(Arc::new(trusting(terms.authorities)?));
+    let name = ServerName::try_from(place.host.clone()).map_err(|why| why.to_string())?;
+    let stream = connector.connect(name, stream).await.map_err(said)?;
+    send(stream, place, form, terms.bytes_max).await
+}
+
+fn trusting(authorities: &Path) -> Result<ClientConfig, String> {
+    let file = || format!("`{}` holds no certificates", authorities.display());
+    let mut roots = RootCertStore::empty();
+    let found = CertificateDer::pem_file_iter(authorities).map_err(|_| file())?;
+    let found: Result<Vec<_>, _> = found.collect();
+    let (added, _) = roots.add_parsable_certificates(found.map_err(|_| file())?);
+    if added == 0 {
+        return Err(file());
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|why| why.to_string())?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+async fn send(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    place: &Place,
+    form: Option<Form>,
+    bytes_max: usize,
+) -> Result<(u16, Bytes), String> {
+    let request = request(place, form)?;
+    let shaken = handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = shaken.map_err(|why| why.to_string())?;
+    let driving = tokio::spawn(connection);
+    let answer = async {
+        let response = sender.send_request(request).await;
+        let response = response.map_err(|why| why.to_string())?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), bytes_max)
+            .collect()
+            .await;
+        let body =
+            body.map_err(|_| format!("its answer broke off or is over {bytes_max} bytes"))?;
+        Ok((status, body.to_bytes()))
+    };
+    let answer = answer.await;
+    driving.abort();
+    answer
+}
+
+fn request(place: &Place, form: Option<Form>) -> Result<hyper::Request<Full<Bytes>>, String> {
+    let host = match place.port {
+        443 | 80 => place.host.clone(),
+        port => format!("{}:{port}", place.host),
+    };
+    let request = hyper::Request::builder()
+        .uri(&place.path)
+        .header(HOST, host)
+        .header(ACCEPT, "application/json");
+    let request = match form {
+        None => request.body(Full::default()),
+        Some(form) => {
+            let mut request = request
+                .method("POST")
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+            if let Some(authorization) = form.authorization {
+                request = request.header(AUTHORIZATION, authorization);
+            }
+            request.body(Full::from(form.body))
+        }
+    };
+    request.map_err(|why| why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_is_asked_but_on_this_machine() {
+        for good in [
+            "https://a.example/jwks",
+            "http://127.0.0.1:8080/x",
+            "http://[::1]/x",
+        ] {
+            assert!(place(good).is_ok(), "{good}");
+        }
+        for bad in ["http://a.example/jwks", "file:///etc/passwd", "/jwks", ""] {
+            assert!(place(bad).is_err(), "{bad}");
+        }
+        let place = place("https://a.example/keys?x=1").unwrap();
+        assert_eq!((place.port, place.path.as_str()), (443, "/keys?x=1"));
+    }
+}

@@ -1,0 +1,219 @@
+use super::*;
+use crate::people::IdleMs;
+
+fn sessions(most: usize) -> Sessions {
+    Sessions::new(&Settings {
+        session_idle_ms: IdleMs {
+            nurse: 1_000,
+            ..IdleMs::default()
+        },
+        session_total_ms: 5_000,
+        sessions_max: most,
+        step_up_ms: 500,
+        ..Settings::default()
+    })
+}
+
+fn begin(sessions: &Sessions, account: &str, millis: i64) -> Caller {
+    let caller = Caller::default();
+    let start = Start {
+        account,
+        role: Role::Nurse,
+        level: Level::Full,
+        used: &Used::Password,
+        notices: Vec::new(),
+    };
+    let begun = sessions.begin(start, &caller, at(millis)).unwrap();
+    Caller {
+        session: Some(begun.session),
+        device: Some(begun.device),
+        ..caller
+    }
+}
+
+fn at(millis: i64) -> Time {
+    Time::from_millis(millis)
+}
+
+fn live(sessions: &Sessions, caller: &Caller, millis: i64) -> bool {
+    matches!(
+        sessions.find(caller, at(millis), Touch::Person),
+        Found::Live(_)
+    )
+}
+
+fn paused(sessions: &Sessions, caller: &Caller, millis: i64) -> bool {
+    matches!(
+        sessions.find(caller, at(millis), Touch::Page),
+        Found::Paused(_)
+    )
+}
+
+#[test]
+fn a_session_lives_while_it_is_used_and_not_beyond_its_total() {
+    let sessions = sessions(10);
+    let anna = begin(&sessions, "anna", 0);
+    for moment in [900, 1_800, 2_700, 3_600, 4_500] {
+        assert!(live(&sessions, &anna, moment));
+    }
+    assert!(matches!(
+        sessions.find(&anna, at(5_000), Touch::Person),
+        Found::Nobody
+    ));
+}
+
+#[test]
+fn an_idle_session_pauses_and_goes_on_under_another_id() {
+    let sessions = sessions(10);
+    let anna = begin(&sessions, "anna", 0);
+    assert!(paused(&sessions, &anna, 1_000));
+    let again = Caller {
+        session: sessions.resume(&anna, at(1_100)),
+        ..anna.clone()
+    };
+    assert!(live(&sessions, &again, 1_200));
+    assert!(matches!(
+        sessions.find(&anna, at(1_200), Touch::Person),
+        Found::Nobody
+    ));
+}
+
+#[test]
+fn a_clock_that_is_set_back_revives_nothing() {
+    let sessions = sessions(10);
+    let anna = begin(&sessions, "anna", 0);
+    assert!(live(&sessions, &begin(&sessions, "paul", 6_000), 6_000));
+    assert!(matches!(
+        sessions.find(&anna, at(100), Touch::Person),
+        Found::Nobody
+    ));
+    let rita = begin(&sessions, "rita", 6_000);
+    assert!(live(&sessions, &begin(&sessions, "sven", 7_500), 7_500));
+    assert!(paused(&sessions, &rita, 6_001));
+}
+
+#[test]
+fn a_page_that_fetches_itself_does_not_keep_a_session_alive() {
+    let sessions = sessions(10);
+    let anna = begin(&sessions, "anna", 0);
+    assert!(matches!(
+        sessions.find(&anna, at(900), Touch::Page),
+        Found::Live(_)
+    ));
+    assert!(paused(&sessions, &anna, 1_000));
+}
+
+#[test]
+fn the_longest_idle_makes_room() {
+    let sessions = sessions(2);
+    let callers = [("a", 0), ("b", 1), ("c", 2)].map(|(id, at)| begin(&sessions, id, at));
+    let alive = callers.map(|caller| live(&sessions, &caller, 3));
+    assert_eq!(alive, [false, true, true]);
+}
+
+#[test]
+fn a_cookie_from_another_device_is_refused_and_its_owner_is_told() {
+    let sessions = sessions(10);
+    let anna = begin(&sessions, "anna", 0);
+    for thief in [
+        Caller {
+            device: None,
+            ..anna.clone()
+        },
+        Caller {
+            device: Some("another".into()),
+            ..anna.clone()
+        },
+        Caller {
+            agent_hash: [9; 32],
+            ..anna.clone()
+        },
+    ] {
+        let anna = begin(&sessions, "anna", 0);
+        let thief = Caller {
+            session: anna.session.clone(),
+            ..thief
+        };
+        assert!(matches!(
+            sessions.find(&thief, at(1), Touch::Person),
+            Found::Misused(_)
+        ));
+        assert!(matches!(
+            sessions.find(&thief, at(1), Touch::Person),
+            Found::Nobody
+        ));
+        assert!(paused(&sessions, &anna, 2));
+        let new = sessions.resume(&anna, at(3));
+        assert!(matches!(
+            sessions.find(&thief, at(4), Touch::Person),
+            Found::Nobody
+        ));
+        let again = Caller {
+            session: new,
+            ..anna
+        };
+        let Found::Live(session) = sessions.find(&again, at(4), Touch::Person) else {
+            panic!("not live");
+        };
+        assert!(session.notices[0].contains("another device"));
+    }
+}
+
+#[test]
+fn a_session_that_moves_to_another_network_pauses() {
+    let sessions = sessions(10);
+    let anna = begin(&sessions, "anna", 0);
+    let moved = Caller {
+        source: "192.0.2.1".into(),
+        ..anna
+    };
+    assert!(paused(&sessions, &moved, 1));
+}
+
+#[test]
+fn a_proof_is_fresh_for_a_while() {
+    let sessions = sessions(10);
+    let anna = begin(&sessions, "anna", 0);
+    let Found::Live(session) = sessions.find(&anna, at(1), Touch::Page) else {
+        panic!("not live");
+    };
+    assert!(sessions.fresh(&session, at(499)));
+    assert!(!sessions.fresh(&session, at(500)));
+    assert!(!sessions.fresh(&session, at(100)));
+}
+
+#[test]
+fn a_password_at_sign_in_is_no_second_factor_and_a_step_of_its_own_is_one() {
+    let sessions = sessions(10);
+    let anna = begin(&sessions, "anna", 0);
+    let now = |sessions: &Sessions| sessions.peek(&anna, at(1)).unwrap();
+    assert!(!sessions.stepped_up(&now(&sessions), at(1)));
+    sessions.stepped(&anna, at(1));
+    assert!(sessions.stepped_up(&now(&sessions), at(500)));
+    assert!(!sessions.stepped_up(&now(&sessions), at(501)));
+}
+
+#[test]
+fn a_forged_or_ended_session_is_nobody() {
+    let sessions = sessions(10);
+    let anna = begin(&sessions, "anna", 0);
+    let guess = Caller {
+        session: Some("guess".into()),
+        ..anna.clone()
+    };
+    assert!(!live(&sessions, &guess, 1));
+    sessions.end(&anna);
+    assert!(!live(&sessions, &anna, 1));
+}
+
+#[test]
+fn one_or_all_sessions_of_an_account_end() {
+    let sessions = sessions(10);
+    let (first, second) = (begin(&sessions, "anna", 0), begin(&sessions, "anna", 1));
+    let listed = sessions.of_account("anna", at(2));
+    assert_eq!(listed.len(), 2);
+    assert!(sessions.end_one("paul", &listed[0].name).is_none());
+    assert!(sessions.end_one("anna", &listed[0].name).is_some());
+    assert!(!live(&sessions, &second, 3) && live(&sessions, &first, 3));
+    assert_eq!(sessions.end_all_of("anna"), 1);
+}
