@@ -32,6 +32,11 @@ def administrator():
     made = session.post(os.environ["SALUS_SETUP"], data=who, allow_redirects=False)
     if made.status_code != 303:
         failed("console set-up", f"{made.status_code} {made.text[:300]}")
+    page = session.get(f"{ROOT}/account/step-up")
+    proof = {"csrf": csrf(page), "password": PASSWORD, "next": "/settings/people"}
+    proved = session.post(f"{ROOT}/account/step-up", data=proof, allow_redirects=False)
+    if proved.status_code != 303:
+        failed("console step-up", f"{proved.status_code} {proved.text[:300]}")
     return session
 
 
@@ -42,7 +47,7 @@ def person(admin, account, role, wards, practitioner):
         "wards": wards, "practitioner": practitioner, "password": PASSWORD,
     }
     saved = admin.post(f"{ROOT}/settings/people", data=who, allow_redirects=False)
-    if saved.status_code != 303:
+    if saved.status_code != 303 or "step-up" in saved.headers["location"]:
         failed("console people", f"{saved.status_code} {saved.text[:300]}")
 
 

@@ -8,7 +8,7 @@ import base64
 import os
 import socket
 
-from browser import READY, SHOTS, WAIT_S, Browser, fail
+from browser import ELEMENT, READY, SHOTS, WAIT_S, Browser, fail
 
 def send(message):
     """One message over MLLP; returns the answer."""

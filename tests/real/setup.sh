@@ -4,7 +4,7 @@
 set -euo pipefail
 
 home="${SALUS_REAL_HOME:-$HOME/.cache/salus/real}"
-stamp="$home/.ready-2"
+stamp="$home/.ready-3"
 here="$(cd "$(dirname "$0")" && pwd)"
 mkdir -p "$home"
 

@@ -69,8 +69,7 @@ def code_flow():
              "profile", "offline_access", "patient/*.rs", "patient/*.read"))
     wanted = "launch/patient openid fhirUser offline_access patient/*.read"
     settings = {"app_id": "python-app", "api_base": FHIR, "redirect_uri": redirect, "scope": wanted}
-    state = client.FHIRClient(settings=settings).state
-    smart = trusting(client.FHIRClient(state=state))
+    smart = trusting(client.FHIRClient(settings=settings))
     url = smart.authorize_url
     check("fhirclient authorize url", url and url.startswith(f"{ROOT}/oauth/authorize?"), url)
     nurse = sign_in("nora")
@@ -113,9 +112,11 @@ def backend():
 
     settings = {"app_id": "python-bulk", "api_base": FHIR, "scope": "system/Patient.rs", "jwt_token": assertion()}
     smart = trusting(client.FHIRClient(settings=settings))
+    smart.prepare()
     smart.authorize()
     check("fhirclient backend service reads", Patient.read(f"out-{RUN}", smart.server).id == f"out-{RUN}")
     again = trusting(client.FHIRClient(settings=settings))
+    again.prepare()
     try:
         again.authorize()
         failed("a replayed assertion", "it was taken")

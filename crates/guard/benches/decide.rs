@@ -3,6 +3,7 @@
 //! `cargo bench -p guard --bench decide`
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a measurement prints what it finds"

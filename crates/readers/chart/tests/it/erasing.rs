@@ -175,7 +175,13 @@ async fn a_text_that_names_the_patient_is_noticed() {
     let house = House::new().await;
     let (theirs, other) = house.two_patients().await;
     house.fold(&house.chart).await;
-    let names = async |text: &str| house.chart.names(&[theirs.clone()], text).await.unwrap();
+    let names = async |text: &str| {
+        house
+            .chart
+            .names(std::slice::from_ref(&theirs), text)
+            .await
+            .unwrap()
+    };
     assert!(names("Mrs. ZYXWOLFF asked for it").await);
     assert!(names("the record 100 is wrong").await);
     assert!(!names("retention period is over").await);

@@ -214,12 +214,8 @@ async fn reads_versions_and_histories_are_narrowed_too() {
         }
     }
     assert_eq!(found.len(), 7, "{found:?}");
-    assert!(
-        found
-            .iter()
-            .all(|id| id == "x" || id.contains("laboratory")),
-        "{found:?}"
-    );
+    let narrow = |id: &String| id == "x" || id.contains("laboratory");
+    assert!(found.iter().all(narrow), "{found:?}");
 }
 
 #[tokio::test]

@@ -54,8 +54,8 @@ impl IntoResponse for Fault {
             "status": status.to_string(),
             "detail": detail,
         });
-        if !kind.is_empty() {
-            body["scimType"] = kind.into();
+        if let Some(members) = body.as_object_mut().filter(|_| !kind.is_empty()) {
+            members.insert("scimType".to_owned(), kind.into());
         }
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = answer(status, &body);

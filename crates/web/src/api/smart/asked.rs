@@ -49,6 +49,10 @@ impl From<Wrong> for Response {
 impl Asked {
     /// Reads a request. Until client and address are known to belong together nothing is sent
     /// anywhere: an open redirect would carry codes, or people, to anybody.
+    #[expect(
+        clippy::result_large_err,
+        reason = "made once a request, and handed on to the answer at once"
+    )]
     pub(crate) fn read(app: &App, form: &Form) -> Result<Asked, Wrong> {
         let here = |why: &str| Wrong::Here(Problem::Malformed(why.to_owned()));
         let unknown = || {
