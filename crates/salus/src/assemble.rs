@@ -34,10 +34,10 @@ pub(crate) struct House {
     pub(crate) config: Config,
     pub(crate) app: Arc<App>,
     pub(crate) clock: Arc<dyn Clock>,
-    /// Held while policies are put in force, so that they follow each other as they are sealed.
-    pub(crate) changing: Mutex<()>,
     /// What is folded from the record.
     pub(crate) readers: Vec<Arc<dyn Reader>>,
+    /// Held while policies are put in force, so that they follow each other as they are sealed.
+    pub(crate) changing: Mutex<()>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -61,7 +61,7 @@ impl House {
             staff.reader(),
             tokens.reader(),
             flow.reader(),
-            access.reader(),
+            access.reader(record.blind()),
             chart.reader(),
         ];
         let stop = CancellationToken::new();
@@ -88,8 +88,8 @@ impl House {
             config,
             app,
             clock,
-            changing: Mutex::default(),
             readers,
+            changing: Mutex::default(),
             stop,
             tasks,
         })

@@ -160,6 +160,13 @@ impl House {
             bail!("{words}");
         }
         let family = app.chart.family(&id);
+        let glass = app.oversight.waiting();
+        if glass.iter().any(|broken| family.contains(&broken.patient)) {
+            bail!(
+                "broken glass for this patient waits for its review on the page Access: close it \
+                 first, because who broke it and why goes with the patient"
+            );
+        }
         if app.chart.names(&family, reason).await? {
             bail!(
                 "the reason names the patient, and it is kept when the patient is erased: say why \

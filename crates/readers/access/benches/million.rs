@@ -110,7 +110,11 @@ async fn main() {
         .unwrap();
     let stop = CancellationToken::new();
     let start = Instant::now();
-    tokio::spawn(follow(record.clone(), access.reader(), stop.clone()));
+    tokio::spawn(follow(
+        record.clone(),
+        access.reader(record.blind()),
+        stop.clone(),
+    ));
     assert!(
         access
             .caught_up(record.size(), Duration::from_secs(3_600))

@@ -1,12 +1,11 @@
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{Act, Actor, Arrival, Body, Event, Resend, Subject, Time};
 use guard::{Ask, Taking};
-use record::{Reader, ReaderError, Sealed};
+use record::{Blind, Reader, ReaderError, Sealed};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, SqlitePool};
 use thiserror::Error as ThisError;
@@ -79,8 +78,6 @@ struct Inner {
     folded: watch::Sender<u64>,
     outlet: watch::Sender<Option<OutletStatus>>,
     limits: Limits,
-    /// What was deleted may still stand in the write-ahead log.
-    untidy: AtomicBool,
 }
 
 impl Access {
@@ -113,15 +110,17 @@ impl Access {
             folded: watch::Sender::new(next.unsigned_abs()),
             outlet: watch::Sender::new(None),
             limits,
-            untidy: AtomicBool::new(true),
         };
         let inner = Arc::new(inner);
         Ok(Access { inner })
     }
 
-    /// What `record::follow` keeps up to date.
-    pub fn reader(&self) -> Arc<dyn Reader> {
-        Arc::new(self.clone())
+    /// What `record::follow` keeps up to date. `blind` finds whom an order to erase names.
+    pub fn reader(&self, blind: Blind) -> Arc<dyn Reader> {
+        Arc::new(Folding {
+            access: self.clone(),
+            blind,
+        })
     }
 
     /// The number of events folded.
@@ -281,23 +280,6 @@ impl Access {
         self.inner.outlet.clone()
     }
 
-    /// Removes every trace of a patient from the view; what is sealed is the record's business.
-    ///
-    /// # Errors
-    /// As [`Access::traces`].
-    pub async fn erase(&self, patient: &str) -> Result<(), Error> {
-        let _known = self.inner.known.lock().await;
-        let erased = sqlx::query("DELETE FROM trace WHERE patient = $1")
-            .bind(patient)
-            .execute(&self.inner.pool)
-            .await;
-        erased.map_err(Error::new("erase a patient"))?;
-        let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .execute(&self.inner.pool)
-            .await;
-        emptied.map_err(Error::new("erase a patient")).map(|_| ())
-    }
-
     /// Closes the file; for a refold.
     pub async fn close(&self) {
         self.inner.pool.close().await;
@@ -312,7 +294,7 @@ impl Access {
     async fn take(
         &self,
         events: &[(u64, Time, &Event)],
-        next: u64,
+        (next, blind): (u64, &Blind),
     ) -> Result<Vec<Arrival>, sqlx::Error> {
         let mut kept = self.inner.known.lock().await;
         let folded = self.folded();
@@ -329,12 +311,10 @@ impl Access {
         let mut transaction = self.inner.pool.begin().await?;
         save::traces(&mut transaction, &mut known, &rows).await?;
         save::days(&mut transaction, &days).await?;
-        let mut erased = false;
         for &one in new() {
             save::export(&mut transaction, one).await?;
             if let Body::Erased(order) = &one.2.body {
-                purge::purge(&mut transaction, order).await?;
-                erased = true;
+                purge::purge(&mut transaction, order, blind).await?;
             }
         }
         sqlx::query("UPDATE cursor SET next = $1 WHERE id = 1")
@@ -343,9 +323,6 @@ impl Access {
             .await?;
         transaction.commit().await?;
         *kept = known;
-        if erased {
-            self.inner.untidy.store(true, Ordering::SeqCst);
-        }
         self.inner.folded.send_replace(next);
         Ok(rows.iter().filter_map(ceiling).collect())
     }
@@ -451,30 +428,20 @@ async fn recalled(pool: &SqlitePool) -> Result<Meter, sqlx::Error> {
     }
 }
 
+/// The view as it is folded.
+struct Folding {
+    access: Access,
+    blind: Blind,
+}
+
 #[async_trait]
-impl Reader for Access {
+impl Reader for Folding {
     fn name(&self) -> &'static str {
         "access"
     }
 
     async fn cursor(&self) -> Result<u64, ReaderError> {
-        Ok(self.folded())
-    }
-
-    async fn tidy(&self) -> Result<(), ReaderError> {
-        if !self.inner.untidy.swap(false, Ordering::SeqCst) {
-            return Ok(());
-        }
-        let why = match purge::empty_log(&self.inner.pool).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => "somebody still reads what was erased".to_owned(),
-            Err(why) => why.to_string(),
-        };
-        self.inner.untidy.store(true, Ordering::SeqCst);
-        Err(ReaderError {
-            reader: "access",
-            why,
-        })
+        Ok(self.access.folded())
     }
 
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
@@ -482,10 +449,18 @@ impl Reader for Access {
             .iter()
             .map(|sealed| (sealed.index(), sealed.at(), sealed.event()))
             .collect();
-        let took = self.take(&events, next).await;
+        let took = self.access.take(&events, (next, &self.blind)).await;
         took.map_err(|error| ReaderError {
             reader: "access",
             why: error.to_string(),
+        })
+    }
+
+    async fn tidy(&self) -> Result<(), ReaderError> {
+        let done = record::rewrite_if_due(&self.access.inner.pool).await;
+        done.map_err(|why| ReaderError {
+            reader: "access",
+            why,
         })
     }
 }

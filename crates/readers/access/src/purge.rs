@@ -1,43 +1,60 @@
-//! Taking out who looked at erased patients: those decisions were sealed under the patients' keys.
+//! Taking the traces of erased patients out of the view.
 
 use event::Erased;
-use sqlx::{SqliteConnection, SqlitePool};
+use record::{Blind, rewrite_later};
+use sqlx::{SqliteConnection, sqlite::SqliteQueryResult};
 
-use crate::trace::{PARTS_MAX, TraceId};
+use crate::trace::TraceId;
 
-/// Takes out the traces that an order names, and every other one of the patients they are about.
-/// What an answer showed of several patients is sealed under the house's key of the day: a refold
-/// brings that back, with ids that lead nowhere.
-pub(crate) async fn purge(from: &mut SqliteConnection, order: &Erased) -> Result<(), sqlx::Error> {
+type Found<T> = Result<T, sqlx::Error>;
+
+/// Takes out what the order names: what the erased events left, and whatever other traces say of
+/// the patients.
+pub(crate) async fn purge(
+    connection: &mut SqliteConnection,
+    order: &Erased,
+    blind: &Blind,
+) -> Found<()> {
+    let mut gone = 0;
     for (first, last) in &order.events {
-        let part = u32::try_from(PARTS_MAX).unwrap_or(u32::MAX);
-        let first = TraceId {
-            index: *first,
-            part: 0,
-        }
-        .key();
-        let last = TraceId { index: *last, part }.key();
-        sqlx::query(
-            "DELETE FROM trace WHERE patient IN
-             (SELECT patient FROM trace WHERE key BETWEEN $1 AND $2 AND patient IS NOT NULL)",
-        )
-        .bind(first)
-        .bind(last)
-        .execute(&mut *from)
-        .await?;
-        sqlx::query("DELETE FROM trace WHERE key BETWEEN $1 AND $2")
-            .bind(first)
-            .bind(last)
-            .execute(&mut *from)
-            .await?;
+        let key = |index| TraceId { index, part: 0 }.key();
+        let query = sqlx::query("DELETE FROM trace WHERE key >= $1 AND key < $2")
+            .bind(key(*first))
+            .bind(key(last.saturating_add(1)));
+        gone += query.execute(&mut *connection).await?.rows_affected();
+    }
+    for patient in patients(connection, order, blind).await? {
+        gone += forget(connection, &patient).await?.rows_affected();
+    }
+    if gone > 0 {
+        rewrite_later(connection).await?;
     }
     Ok(())
 }
 
-/// Empties the write-ahead log, where what was deleted would still stand; false if somebody reads.
-pub(crate) async fn empty_log(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
-    let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
-        .fetch_one(pool)
+/// Those of the patients in the view whose marks the order has.
+async fn patients(
+    connection: &mut SqliteConnection,
+    order: &Erased,
+    blind: &Blind,
+) -> Found<Vec<String>> {
+    let all: Vec<String> =
+        sqlx::query_scalar("SELECT DISTINCT patient FROM trace WHERE patient IS NOT NULL")
+            .fetch_all(connection)
+            .await?;
+    let erased = |id: &String| order.patients.contains(&blind.mark(id));
+    Ok(all.into_iter().filter(erased).collect())
+}
+
+/// Takes out one patient, and what was asked when a search showed them: it may be their name.
+async fn forget(connection: &mut SqliteConnection, patient: &str) -> Found<SqliteQueryResult> {
+    let asked = "UPDATE trace SET detail = substr(detail, 1, instr(detail, '?') - 1)
+         WHERE instr(detail, '?') > 0 AND detail IN
+             (SELECT detail FROM trace WHERE patient = $1 AND what IN ('shown', 'listed'))";
+    sqlx::query(asked)
+        .bind(patient)
+        .execute(&mut *connection)
         .await?;
-    Ok(busy == 0)
+    let gone = sqlx::query("DELETE FROM trace WHERE patient = $1").bind(patient);
+    gone.execute(connection).await
 }

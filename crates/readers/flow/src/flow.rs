@@ -265,15 +265,11 @@ impl Reader for Flow {
     }
 
     async fn tidy(&self) -> Result<(), ReaderError> {
-        let failed = |why: String| ReaderError {
+        let done = record::rewrite_if_due(&self.inner.pool).await;
+        done.map_err(|why| ReaderError {
             reader: "flow",
             why,
-        };
-        match purge::rewrite_if_due(&self.inner.pool).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(failed("somebody still reads the file as it was".into())),
-            Err(why) => Err(failed(why.to_string())),
-        }
+        })
     }
 }
 

@@ -1,6 +1,5 @@
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,7 +8,7 @@ use record::{Reader, ReaderError, Sealed};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
-use crate::book::{Book, Change};
+use crate::book::Book;
 use crate::{Broken, Error, InForce, Opened, view};
 
 /// What overseers answer for. Cheap to clone: every clone is the same view.
@@ -22,8 +21,6 @@ struct Inner {
     pool: SqlitePool,
     /// What was folded, and what was known then. Published after the commit.
     state: watch::Sender<(u64, Arc<Book>)>,
-    /// What was deleted may still stand in the write-ahead log.
-    untidy: AtomicBool,
 }
 
 impl Oversight {
@@ -37,7 +34,6 @@ impl Oversight {
         let inner = Inner {
             pool,
             state: watch::Sender::new((next, Arc::new(book))),
-            untidy: AtomicBool::new(true),
         };
         let inner = Arc::new(inner);
         Ok(Oversight { inner })
@@ -128,12 +124,6 @@ impl Oversight {
             .filter_map(|&(index, at, event)| book.take(index, at, event))
             .collect();
         view::save(&self.inner.pool, &changes, (next, book.latest)).await?;
-        if changes
-            .iter()
-            .any(|change| matches!(change, Change::Erased(_)))
-        {
-            self.inner.untidy.store(true, Ordering::SeqCst);
-        }
         self.inner.state.send_replace((next, Arc::new(book)));
         Ok(())
     }
@@ -150,16 +140,8 @@ impl Reader for Oversight {
     }
 
     async fn tidy(&self) -> Result<(), ReaderError> {
-        if !self.inner.untidy.swap(false, Ordering::SeqCst) {
-            return Ok(());
-        }
-        let why = match view::empty_log(&self.inner.pool).await {
-            Ok(true) => return Ok(()),
-            Ok(false) => "somebody still reads what was erased".to_owned(),
-            Err(why) => why.to_string(),
-        };
-        self.inner.untidy.store(true, Ordering::SeqCst);
-        Err(ReaderError {
+        let done = record::rewrite_if_due(&self.inner.pool).await;
+        done.map_err(|why| ReaderError {
             reader: "oversight",
             why,
         })

@@ -207,26 +207,23 @@ async fn note(to: &mut SqliteConnection, glass: u64, opened: &Opened) -> Result<
     Ok(())
 }
 
-/// Takes out the glass of erased patients, with what was opened by it.
+/// Takes out the glass of erased patients, and what was opened by it.
 async fn forget(from: &mut SqliteConnection, runs: &[(u64, u64)]) -> Result<(), sqlx::Error> {
+    let mut gone = 0;
     for (first, last) in runs {
         for sql in [
             "DELETE FROM glass WHERE idx BETWEEN $1 AND $2",
-            "DELETE FROM opened WHERE glass BETWEEN $1 AND $2",
+            "DELETE FROM opened WHERE idx BETWEEN $1 AND $2 OR glass BETWEEN $1 AND $2",
         ] {
             let query = sqlx::query(sql).bind(first.cast_signed());
-            query.bind(last.cast_signed()).execute(&mut *from).await?;
+            let done = query.bind(last.cast_signed()).execute(&mut *from).await?;
+            gone += done.rows_affected();
         }
     }
-    Ok(())
-}
-
-/// Empties the write-ahead log, where what was deleted would still stand; false if somebody reads.
-pub(crate) async fn empty_log(pool: &SqlitePool) -> Result<bool, sqlx::Error> {
-    let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
-        .fetch_one(pool)
-        .await?;
-    Ok(busy == 0)
+    match gone {
+        0 => Ok(()),
+        _ => record::rewrite_later(from).await,
+    }
 }
 
 async fn keep(to: &mut SqliteConnection, in_force: &InForce) -> Result<(), sqlx::Error> {

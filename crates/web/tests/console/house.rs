@@ -89,7 +89,7 @@ impl House {
             rooms.flow.reader(),
             rooms.tokens.reader(),
             rooms.oversight.reader(),
-            rooms.access.reader(),
+            rooms.access.reader(rooms.record.blind()),
         ] {
             follow(&rooms.record, reader, &stop);
         }

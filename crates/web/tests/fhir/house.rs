@@ -149,7 +149,7 @@ impl House {
             chart.reader(),
             staff.reader(),
             oversight.reader(),
-            access.reader(),
+            access.reader(record.blind()),
             tokens.reader(),
         ] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));

@@ -16,8 +16,6 @@ use crate::store::{Packer, list, unpack};
 
 /// Values of one IN list.
 const IN_MAX: usize = 64;
-/// `cursor.id` of the note that the file has to be rewritten.
-const REWRITE: i64 = 2;
 
 const LOOKING: &str = "look for what is to be erased";
 
@@ -47,8 +45,8 @@ pub(super) async fn purge(
     relink(from, &gone).await?;
     blank(from, &gone, packer).await?;
     delete(from, &pids, &gone).await?;
-    let query = sqlx::query("INSERT INTO cursor (id, next) VALUES ($1, 0) ON CONFLICT DO NOTHING");
-    run(from, query.bind(REWRITE)).await?;
+    let noted = record::rewrite_later(from).await;
+    noted.map_err(ChartError::broken("erase from its tables"))?;
     Ok(true)
 }
 
@@ -197,6 +195,8 @@ async fn delete(from: &mut SqliteConnection, pids: &[i64], gone: &[Gone]) -> Out
         for sql in [
             "DELETE FROM alias WHERE retired = $1 OR survivor = $1",
             "DELETE FROM stay WHERE patient = $1",
+            "DELETE FROM tie WHERE patient = $1",
+            "DELETE FROM consent WHERE patient = $1",
             "DELETE FROM patient WHERE pid = $1",
         ] {
             run(from, sqlx::query(sql).bind(pid)).await?;

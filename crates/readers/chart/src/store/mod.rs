@@ -26,9 +26,6 @@ pub(crate) use schema::TABLES;
 use crate::error::Outcome;
 use crate::{ChartError, Config};
 
-/// A file up to this size is rewritten through memory, a larger one through a temporary file.
-const REWRITE_IN_MEMORY_BYTES_MAX: i64 = 256 << 20;
-
 /// The database: one connection that writes, a few that read.
 #[derive(Clone)]
 pub(crate) struct Store {
@@ -77,48 +74,13 @@ impl Store {
         Ok(())
     }
 
-    /// Rewrites the file if something was erased from it, so that nothing of it is left in it or
-    /// beside it.
+    /// Rewrites the file if something was erased from it.
     pub(crate) async fn rewrite_if_due(&self) -> Outcome<()> {
-        let broken = ChartError::broken("rewrite its file after an erasure");
-        let mut writer = self.writer.acquire().await.map_err(&broken)?;
-        let due: Option<i64> = sqlx::query_scalar("SELECT next FROM cursor WHERE id = 2")
-            .fetch_optional(&mut *writer)
-            .await
-            .map_err(&broken)?;
-        if due.is_none() {
-            return Ok(());
-        }
-        let bytes: i64 = sqlx::query_scalar(
-            "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
-        )
-        .fetch_one(&mut *writer)
-        .await
-        .map_err(&broken)?;
-        let through = if bytes > REWRITE_IN_MEMORY_BYTES_MAX {
-            "PRAGMA temp_store = FILE"
-        } else {
-            "PRAGMA temp_store = MEMORY"
-        };
-        for sql in [through, "VACUUM"] {
-            sqlx::query(sql)
-                .execute(&mut *writer)
-                .await
-                .map_err(&broken)?;
-        }
-        let (busy, _, _): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
-            .fetch_one(&mut *writer)
-            .await
-            .map_err(&broken)?;
-        if busy != 0 {
-            return Err(ChartError::Broken {
-                doing: "rewrite its file after an erasure",
-                why: "somebody still reads the old one; trying again".into(),
-            });
-        }
-        // The note goes last: a rewriting that was broken off is done again.
-        let done = sqlx::query("DELETE FROM cursor WHERE id = 2");
-        done.execute(&mut *writer).await.map(drop).map_err(&broken)
+        let done = record::rewrite_if_due(&self.writer).await;
+        done.map_err(|why| ChartError::Broken {
+            doing: "rewrite its file after an erasure",
+            why,
+        })
     }
 
     /// Tables of another layout go: they are folded again from the record.

@@ -86,6 +86,37 @@ async fn an_erased_patient_was_never_there_and_nobody_else_is_touched() {
 }
 
 #[tokio::test]
+async fn what_connected_others_with_an_erased_patient_goes_too() {
+    let house = House::new().await;
+    let (theirs, other) = house.two_patients().await;
+    for patient in [&theirs, &other] {
+        let of = json!({"reference": format!("Patient/{patient}")});
+        house
+            .put(
+                &json!({"resourceType": "ServiceRequest", "id": format!("s-{patient}"),
+                "status": "active", "intent": "order", "subject": of, "code": {"text": "x"},
+                "requester": {"identifier": {"value": "D2"}}}),
+            )
+            .await;
+        house
+            .put(
+                &json!({"resourceType": "Consent", "id": format!("c-{patient}"),
+                "status": "active", "patient": of, "scope": {"coding": [{"code": "patient-privacy"}]},
+                "category": [{"coding": [{"code": "59284-0", "system": "http://loinc.org"}]}],
+                "provision": {"type": "deny", "actor": [{"reference": {"reference": "Practitioner/x"}}]}}),
+            )
+            .await;
+    }
+    house.fold(&house.chart).await;
+    let tables = async || (house.rows("tie").await, house.rows("consent").await);
+    let (ties, consents) = tables().await;
+    assert!(ties >= 2 && consents == 2, "{ties}, {consents}");
+    house.erase(&[&theirs], Vec::new()).await;
+    house.fold(&house.chart).await;
+    assert_eq!(tables().await, (ties / 2, 1));
+}
+
+#[tokio::test]
 async fn who_comes_again_has_a_new_chart() {
     let house = House::new().await;
     let (theirs, _) = house.two_patients().await;

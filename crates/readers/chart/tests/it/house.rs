@@ -51,6 +51,17 @@ impl House {
         }
     }
 
+    /// How many rows a table of the chart has.
+    pub(crate) async fn rows(&self, table: &str) -> i64 {
+        let path = self.folder.path().join("data/views/chart.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        let count = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
+        let rows = sqlx::query_scalar(count).fetch_one(&pool).await.unwrap();
+        pool.close().await;
+        rows
+    }
+
     /// Where the second chart is kept.
     pub(crate) fn other_path(&self) -> std::path::PathBuf {
         self.folder.path().join("data/views/other.db")
