@@ -69,7 +69,7 @@ pub struct Leave {
     pub patient: Option<String>,
     /// SMART scopes.
     pub scopes: Vec<String>,
-    /// Hex SHA-256 of the id of the session it ends with.
+    /// The name of the session it ends with; no secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// SHA-256 (base64url) of the client certificate that has to be shown with its tokens.

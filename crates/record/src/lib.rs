@@ -24,6 +24,7 @@ mod sequencer;
 mod shred;
 pub mod vault;
 mod verify;
+mod view;
 
 pub use config::Config;
 pub use door::{Parts, Record};
@@ -37,3 +38,4 @@ pub use root::{Pkcs11Config, RootConfig, RootKey};
 pub use rotate::{Generation, KeysReport, Rotated, keys};
 pub use sealed::{Blind, Permit, Receipt, Sealed, Witnessed};
 pub use verify::{Alteration, Report, verify};
+pub use view::{ViewFile, open_view};

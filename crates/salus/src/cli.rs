@@ -57,9 +57,9 @@ Everything goes through the real doors: HL7 v2 over MLLP, FHIR over HTTPS.")]
     /// Take charts out, de-identified: FHIR NDJSON, one file a type, with a report.
     #[command(after_help = "\
 Examples:
-  salus export --deidentify --to out --reason 'registry 2026-14, approved by the ethics board'
-  salus export --deidentify --to out --reason 'quality review' --dates year
-  salus export --deidentify --to out --reason 'follow-up' --secret project.key
+  salus export --deidentify --agreed 4711 --to out --reason 'registry 2026-14, approved by the ethics board'
+  salus export --deidentify --agreed 4711 --to out --reason 'quality review' --dates year
+  salus export --deidentify --agreed 4711 --to out --reason 'follow-up' --secret project.key
 Every chart is a decision of its own, sealed with the reason. What still holds a known identifier
 does not leave; the report counts it. Works beside a running server and without one.")]
     Export(Export),
@@ -166,6 +166,9 @@ pub(crate) struct Export {
     /// A new or empty folder.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) to: PathBuf,
+    /// The number of the request on the page Access, Exports, which another person agreed to.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) agreed: u64,
     /// Why; it is sealed with each decision.
     #[arg(long)]
     pub(crate) reason: String,

@@ -37,6 +37,8 @@ const DIRECTORY: [&str; 6] = [
 /// What is asked for: one part of an export.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ExportPart {
+    /// The index of the request that another person agreed to.
+    pub(crate) agreed: u64,
     /// Why, in the operator's words.
     pub(crate) reason: String,
     /// On which pseudonyms and the move of dates depend, as hexadecimal digits.
@@ -75,8 +77,13 @@ pub(crate) struct Exported {
 }
 
 impl House {
-    /// One part of a de-identified export.
+    /// One part of a de-identified export, while two people's agreement to it holds.
     pub(crate) async fn export(&self, part: &ExportPart) -> Result<Exported> {
+        let (access, size) = (&self.app.access, self.app.record.size());
+        if !access.caught_up(size, SETTLE).await {
+            bail!("the view of accesses is behind the record; try again in a minute");
+        }
+        access.leave(part.agreed, self.clock.now()).await??;
         let secret = unhex(&part.secret).and_then(|bytes| Secret::new(&bytes));
         let export = Export {
             house: self,

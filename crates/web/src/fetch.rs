@@ -1,6 +1,6 @@
 //! Asks another server, over HTTPS (plain HTTP only on this machine): no redirects, bounded in
-//! size and time. Only addresses that stand in the configuration, or that the provider named there
-//! gives, are asked.
+//! size and time. Only addresses that an operator registered, that stand in the configuration, or
+//! that the provider named there gives, are asked.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 /// How another server is asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terms<'a> {
-    /// PEM file with the authorities that are trusted.
+    /// PEM file with the authorities that are trusted; empty: those the machine trusts.
     pub authorities: &'a Path,
     pub wait_ms: u64,
     pub bytes_max: usize,
@@ -100,19 +100,24 @@ async fn connect(
 }
 
 fn trusting(authorities: &Path) -> Result<ClientConfig, String> {
-    let file = || format!("`{}` holds no certificates", authorities.display());
     let mut roots = RootCertStore::empty();
-    let found = CertificateDer::pem_file_iter(authorities).map_err(|_| file())?;
-    let found: Result<Vec<_>, _> = found.collect();
-    let (added, _) = roots.add_parsable_certificates(found.map_err(|_| file())?);
+    let (added, _) = roots.add_parsable_certificates(certificates(authorities)?);
     if added == 0 {
-        return Err(file());
+        return Err("there is no certificate of an authority to trust".to_owned());
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|why| why.to_string())?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn certificates(authorities: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    if authorities.as_os_str().is_empty() {
+        return Ok(rustls_native_certs::load_native_certs().certs);
+    }
+    let found = CertificateDer::pem_file_iter(authorities).and_then(Iterator::collect);
+    found.map_err(|_| format!("`{}` holds no certificates", authorities.display()))
 }
 
 async fn send(
@@ -178,7 +183,13 @@ mod tests {
         ] {
             assert!(place(good).is_ok(), "{good}");
         }
-        for bad in ["http://a.example/jwks", "file:///etc/passwd", "/jwks", ""] {
+        for bad in [
+            "http://a.example/jwks",
+            "file:///etc/passwd",
+            "ftp://127.0.0.1/",
+            "/jwks",
+            "",
+        ] {
             assert!(place(bad).is_err(), "{bad}");
         }
         let place = place("https://a.example/keys?x=1").unwrap();

@@ -246,17 +246,13 @@ impl Sessions {
         }
     }
 
-    /// The name, in hex, under which the session of a request can be asked about later.
-    pub(crate) fn key(&self, caller: &Caller) -> Option<String> {
-        Some(tokens::hex(&hash(caller.session.as_deref()?)))
-    }
-
-    /// Whether the session of that name still lives.
-    pub(crate) fn lives_by(&self, key: &str, now: Time) -> bool {
-        let named = tokens::unhex(key);
+    /// Whether the session of that name still lives; a paused one does. The name stays when the
+    /// session goes on after a pause, under another id.
+    pub(crate) fn lives_by(&self, name: &str, now: Time) -> bool {
+        let now = self.steady(now);
         let open = self.lock();
-        let session = named.and_then(|key| open.get(&key));
-        session.is_some_and(|session| self.lives(session, now))
+        let mut named = open.values().filter(|session| session.name == name);
+        named.any(|session| self.lives(session, now))
     }
 
     /// Ends the session that a request's cookie names.

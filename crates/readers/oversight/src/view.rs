@@ -1,20 +1,19 @@
 //! The view's database file: `<data>/views/oversight.db`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use event::{Actor, GlassVerdict, PolicyChange, Time};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
+use record::{ViewFile, open_view};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool};
 
 use crate::Error;
 use crate::book::{Book, Broken, Change, InForce, Opened, Review};
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: i64 = 1;
+const LAYOUT: u16 = 1;
+const CONNECTIONS_MAX: u32 = 2;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS cursor (id BIGINT PRIMARY KEY, next BIGINT NOT NULL,
@@ -55,29 +54,13 @@ CREATE TABLE IF NOT EXISTS policies (
 
 /// Opens the file, or makes it; one with other tables is made anew.
 pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {
-    if let Some(folder) = path.parent() {
-        let made = std::fs::create_dir_all(folder).map_err(sqlx::Error::Io);
-        made.map_err(Error::new("make its folder"))?;
-    }
-    let mut pool = connect(path).await?;
-    let layout: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&pool)
-        .await
-        .map_err(Error::new("read its layout"))?;
-    if layout != 0 && layout != LAYOUT {
-        pool.close().await;
-        remove(path)?;
-        pool = connect(path).await?;
-    }
-    sqlx::raw_sql(TABLES)
-        .execute(&pool)
-        .await
-        .map_err(Error::new("make its tables"))?;
-    sqlx::raw_sql("PRAGMA user_version = 1")
-        .execute(&pool)
-        .await
-        .map_err(Error::new("note its layout"))?;
-    Ok(pool)
+    let file = ViewFile {
+        tables: TABLES,
+        layout: LAYOUT,
+        connections_max: CONNECTIONS_MAX,
+    };
+    let opened = open_view(path, &file).await;
+    opened.map_err(Error::new("be opened"))
 }
 
 /// What is known by heart, and the number of events folded.
@@ -284,33 +267,4 @@ fn verdict(word: &str) -> Result<GlassVerdict, sqlx::Error> {
 
 fn strange(error: serde_json::Error) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
-}
-
-async fn connect(path: &Path) -> Result<SqlitePool, Error> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
-        .pragma("secure_delete", "ON")
-        .busy_timeout(Duration::from_secs(5));
-    SqlitePoolOptions::new()
-        .test_before_acquire(false)
-        .max_connections(2)
-        .connect_with(options)
-        .await
-        .map_err(Error::new("be opened"))
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    for end in ["", "-wal", "-shm"] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(end);
-        let file = PathBuf::from(file);
-        if file.exists() {
-            let removed = std::fs::remove_file(file).map_err(sqlx::Error::Io);
-            removed.map_err(Error::new("remove its old file"))?;
-        }
-    }
-    Ok(())
 }

@@ -1,12 +1,11 @@
 //! The view's database file: `<data>/views/staff.db`.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use event::{Account, Role, Time};
-use sqlx::sqlite::SqliteSynchronous;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow};
+use record::{ViewFile, open_view};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::Error;
@@ -14,7 +13,8 @@ use crate::attempts::{Attempts, Failures, Tried};
 use crate::book::{Book, Entry, Touched};
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: i64 = 2;
+const LAYOUT: u16 = 2;
+const CONNECTIONS_MAX: u32 = 2;
 
 const NAME: &str = "name";
 const SOURCE: &str = "source";
@@ -46,32 +46,13 @@ CREATE TABLE IF NOT EXISTS failure (
 
 /// Opens the file, or makes it; one with other tables is made anew.
 pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {
-    if let Some(folder) = path.parent() {
-        let made = std::fs::create_dir_all(folder).map_err(sqlx::Error::Io);
-        made.map_err(Error::new("make its folder"))?;
-    }
-    let pool = connect(path).await?;
-    let layout: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&pool)
-        .await
-        .map_err(Error::new("read its layout"))?;
-    let pool = match layout {
-        0 | LAYOUT => pool,
-        _ => {
-            pool.close().await;
-            remove(path)?;
-            connect(path).await?
-        }
+    let file = ViewFile {
+        tables: TABLES,
+        layout: LAYOUT,
+        connections_max: CONNECTIONS_MAX,
     };
-    sqlx::raw_sql(TABLES)
-        .execute(&pool)
-        .await
-        .map_err(Error::new("make its tables"))?;
-    sqlx::raw_sql("PRAGMA user_version = 2")
-        .execute(&pool)
-        .await
-        .map_err(Error::new("note its layout"))?;
-    Ok(pool)
+    let opened = open_view(path, &file).await;
+    opened.map_err(Error::new("be opened"))
 }
 
 /// The number of events folded.
@@ -227,32 +208,4 @@ fn list_text(list: &[String]) -> Result<String, sqlx::Error> {
 
 fn strange(error: serde_json::Error) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
-}
-
-async fn connect(path: &Path) -> Result<SqlitePool, Error> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(Duration::from_secs(5));
-    SqlitePoolOptions::new()
-        .test_before_acquire(false)
-        .max_connections(2)
-        .connect_with(options)
-        .await
-        .map_err(Error::new("be opened"))
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    for end in ["", "-wal", "-shm"] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(end);
-        let file = PathBuf::from(file);
-        if file.exists() {
-            let removed = std::fs::remove_file(file).map_err(sqlx::Error::Io);
-            removed.map_err(Error::new("remove its old file"))?;
-        }
-    }
-    Ok(())
 }

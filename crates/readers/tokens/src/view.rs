@@ -1,13 +1,12 @@
 //! The view's database file: `<data>/views/tokens.db`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use event::{App, Time};
+use record::{ViewFile, open_view};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::Error;
@@ -15,38 +14,25 @@ use crate::book::Book;
 use crate::secret::{hex, unhex};
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: i64 = 1;
+const LAYOUT: u16 = 1;
+const CONNECTIONS_MAX: u32 = 1;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS cursor (id BIGINT PRIMARY KEY, next BIGINT NOT NULL, latest BIGINT NOT NULL);
 INSERT INTO cursor (id, next, latest) VALUES (1, 0, 0) ON CONFLICT (id) DO NOTHING;
 CREATE TABLE IF NOT EXISTS app (id TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS family (id TEXT PRIMARY KEY, body TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS mark (id TEXT PRIMARY KEY, body TEXT NOT NULL);
-PRAGMA user_version = 1;";
+CREATE TABLE IF NOT EXISTS mark (id TEXT PRIMARY KEY, body TEXT NOT NULL);";
 
 /// Opens the file, or makes it; one with other tables is made anew.
 pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {
-    if let Some(folder) = path.parent() {
-        let made = std::fs::create_dir_all(folder).map_err(sqlx::Error::Io);
-        made.map_err(Error::new("make its folder"))?;
-    }
-    let pool = connect(path).await?;
-    let layout: i64 = sqlx::query_scalar("PRAGMA user_version")
-        .fetch_one(&pool)
-        .await
-        .map_err(Error::new("read its layout"))?;
-    let pool = match layout {
-        0 | LAYOUT => pool,
-        _ => {
-            pool.close().await;
-            remove(path)?;
-            connect(path).await?
-        }
+    let file = ViewFile {
+        tables: TABLES,
+        layout: LAYOUT,
+        connections_max: CONNECTIONS_MAX,
     };
-    let made = sqlx::raw_sql(TABLES).execute(&pool).await;
-    made.map_err(Error::new("make its tables"))?;
-    Ok(pool)
+    let opened = open_view(path, &file).await;
+    opened.map_err(Error::new("be opened"))
 }
 
 /// The number of events folded, and what they said.
@@ -163,32 +149,4 @@ async fn table<T: DeserializeOwned>(
 
 fn strange(error: serde_json::Error) -> sqlx::Error {
     sqlx::Error::Decode(Box::new(error))
-}
-
-async fn connect(path: &Path) -> Result<SqlitePool, Error> {
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Normal)
-        .busy_timeout(Duration::from_secs(5));
-    SqlitePoolOptions::new()
-        .test_before_acquire(false)
-        .max_connections(1)
-        .connect_with(options)
-        .await
-        .map_err(Error::new("be opened"))
-}
-
-fn remove(path: &Path) -> Result<(), Error> {
-    for end in ["", "-wal", "-shm"] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(end);
-        let file = PathBuf::from(file);
-        if file.exists() {
-            let removed = std::fs::remove_file(file).map_err(sqlx::Error::Io);
-            removed.map_err(Error::new("remove its old file"))?;
-        }
-    }
-    Ok(())
 }

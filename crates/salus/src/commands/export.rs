@@ -22,6 +22,8 @@ const SECRET_BYTES_MIN: usize = 16;
 /// What an export did, as `report.json` keeps it.
 #[derive(Debug, Serialize)]
 struct Report {
+    /// The index of the request that another person agreed to.
+    agreed: u64,
     reason: String,
     dates: DateRule,
     patients: u64,
@@ -44,6 +46,7 @@ pub(crate) async fn run(config: Config, args: &Export, format: Format) -> Result
     }
     let files = Files::new(&args.to)?;
     let part = ExportPart {
+        agreed: args.agreed,
         reason: args.reason.clone(),
         secret: secret(args.secret.as_deref())?,
         dates: args.dates,
@@ -62,6 +65,7 @@ pub(crate) async fn run(config: Config, args: &Export, format: Format) -> Result
 
 async fn all(operator: &Operator, mut part: ExportPart, mut files: Files) -> Result<Report> {
     let mut report = Report {
+        agreed: part.agreed,
         reason: part.reason.clone(),
         dates: part.dates,
         patients: 0,

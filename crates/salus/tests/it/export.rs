@@ -2,7 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use event::{
+    Act, Actor, ActorKind, Body, Clock, Event, ExportAnswered, ExportAsked, Role, Subject, Time,
+};
+use guard::{Standing, admit};
 use serde_json::Value;
 
 use crate::process::{Server, json, run};
@@ -35,6 +40,51 @@ fn imported(folder: &Path) -> std::path::PathBuf {
     data
 }
 
+/// What two people say on the page Access, Exports; the number of the request.
+async fn agreed(data: &Path) -> String {
+    let config = record::Config::new(data.to_owned());
+    let record = record::Record::open(config, Arc::new(Now)).await.unwrap();
+    let seal = async |id: &str, body: Body| {
+        let actor = Actor {
+            kind: ActorKind::Person,
+            id: id.into(),
+            name: id.into(),
+            role: Role::PrivacyOfficer,
+        };
+        let event = Event::new(actor, Act::Export, Subject::Record, body);
+        let admitted = admit(event.into(), Standing::Salus, "").unwrap();
+        record.admit(vec![admitted]).await.unwrap()[0].index
+    };
+    let words = || "the registry asks for it".to_owned();
+    let asked = ExportAsked {
+        what: "all charts".into(),
+        recipient: "the registry".into(),
+        reason: words(),
+    };
+    let request = seal("pia", Body::ExportAsked(asked)).await;
+    let answered = ExportAnswered {
+        request,
+        approved: true,
+        reason: words(),
+    };
+    seal("ada", Body::ExportAnswered(answered)).await;
+    record.stop().await;
+    request.to_string()
+}
+
+struct Now;
+
+impl Clock for Now {
+    fn now(&self) -> Time {
+        let since = std::time::UNIX_EPOCH.elapsed().unwrap();
+        Time::from_millis(since.as_millis().try_into().unwrap())
+    }
+}
+
+fn exporting<'a>(number: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["export", "--deidentify", "--agreed", number], more].concat()
+}
+
 fn lines(folder: &Path, kind: &str) -> Vec<Value> {
     let text = fs::read_to_string(folder.join(format!("{kind}.ndjson"))).unwrap();
     text.lines()
@@ -42,19 +92,19 @@ fn lines(folder: &Path, kind: &str) -> Vec<Value> {
         .collect()
 }
 
-#[test]
-fn charts_leave_without_whose_they_are_and_the_report_says_what_was_done() {
+#[tokio::test]
+async fn charts_leave_without_whose_they_are_and_the_report_says_what_was_done() {
     let folder = tempfile::tempdir().unwrap();
     let data = imported(folder.path());
+    let number = agreed(&data).await;
     let out = folder.path().join("out");
-    let args = [
-        "export",
-        "--deidentify",
+    let to = [
         "--reason",
         "registry 2026-14",
         "--to",
         out.to_str().unwrap(),
     ];
+    let args = exporting(&number, &to);
     let report = json(&data, &args);
     assert_eq!(report["patients"], 2, "{report}");
     assert_eq!(report["known_identifiers"], 0);
@@ -115,49 +165,30 @@ fn charts_leave_without_whose_they_are_and_the_report_says_what_was_done() {
     assert_eq!(run(&data, &["verify"]).status.code(), Some(0));
 }
 
-#[test]
-fn an_export_needs_a_reason_and_has_the_same_pseudonyms_under_the_same_secret() {
+#[tokio::test]
+async fn an_export_needs_a_reason_and_has_the_same_pseudonyms_under_the_same_secret() {
     let folder = tempfile::tempdir().unwrap();
     let data = imported(folder.path());
+    let number = agreed(&data).await;
     let server = Server::serve(&data);
     let secret = folder.path().join("project.key");
     fs::write(&secret, [7; 32]).unwrap();
     let to = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let refused = run(
-        &data,
-        &[
-            "export",
-            "--deidentify",
-            "--reason",
-            "  ",
-            "--to",
-            &to("none"),
-        ],
-    );
+    let blank = ["--reason", "  ", "--to", &to("none")];
+    let refused = run(&data, &exporting(&number, &blank));
     assert_eq!(refused.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("give the reason for it"));
-    assert_eq!(
-        run(&data, &["export", "--reason", "x", "--to", &to("bare")])
-            .status
-            .code(),
-        Some(2)
-    );
+    let bare = ["export", "--agreed", &number, "--reason", "x", "--to"];
+    let bare = run(&data, &[&bare, &[to("bare").as_str()][..]].concat());
+    assert_eq!(bare.status.code(), Some(2));
+    let alone = ["--reason", "x", "--to", &to("alone")];
+    let alone = run(&data, &exporting("1", &alone));
+    assert_eq!(alone.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&alone.stderr).contains("there is no request for an export"));
     let ids = |name: &str, more: &[&str]| {
         let folder = to(name);
-        let args = [
-            &[
-                "export",
-                "--deidentify",
-                "--dates",
-                "year",
-                "--reason",
-                "follow-up",
-                "--to",
-                &folder,
-            ],
-            more,
-        ]
-        .concat();
+        let how = ["--dates", "year", "--reason", "follow-up", "--to", &folder];
+        let args = exporting(&number, &[&how, more].concat());
         let report = json(&data, &args);
         assert_eq!(report["patients"], 2, "{report}");
         let mut ids: Vec<String> = lines(Path::new(&folder), "Patient")

@@ -30,7 +30,7 @@ pub struct Oidc {
     pub client_id: String,
     /// File with our secret there; empty: a public client, PKCE alone.
     pub client_secret_file: PathBuf,
-    /// PEM file with the authorities its certificate is checked against.
+    /// PEM file with the authorities its certificate is checked against; empty: the machine's.
     pub authorities: PathBuf,
     /// Scopes that are asked for, with spaces between them.
     pub scopes: String,
@@ -90,7 +90,7 @@ impl Default for Oidc {
             name: "Single sign-on".to_owned(),
             client_id: "salus".to_owned(),
             client_secret_file: PathBuf::new(),
-            authorities: "/etc/ssl/certs/ca-certificates.crt".into(),
+            authorities: PathBuf::new(),
             scopes: "openid profile".to_owned(),
             account_claim: "preferred_username".to_owned(),
             accounts: Accounts::Existing,

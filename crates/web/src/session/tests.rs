@@ -79,6 +79,19 @@ fn an_idle_session_pauses_and_goes_on_under_another_id() {
 }
 
 #[test]
+fn an_app_that_ends_with_a_session_goes_on_with_it() {
+    let sessions = sessions(10);
+    let anna = begin(&sessions, "anna", 0);
+    let name = sessions.of_account("anna", at(1))[0].name.clone();
+    assert!(paused(&sessions, &anna, 1_000));
+    assert!(sessions.lives_by(&name, at(1_050)));
+    let session = sessions.resume(&anna, at(1_100));
+    assert!(sessions.lives_by(&name, at(1_200)));
+    sessions.end(&Caller { session, ..anna });
+    assert!(!sessions.lives_by(&name, at(1_300)));
+}
+
+#[test]
 fn a_clock_that_is_set_back_revives_nothing() {
     let sessions = sessions(10);
     let anna = begin(&sessions, "anna", 0);

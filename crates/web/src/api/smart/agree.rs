@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
-use axum::http::{Extensions, HeaderMap, StatusCode};
 use axum::response::Response;
 use event::{Act, Agreed, Leave, Token};
 use tokens::Sort;
@@ -18,7 +18,6 @@ use super::scope::{has, needs_patient, told};
 use super::view::{AgreePage, Wish};
 use crate::App;
 use crate::api::fhir::query;
-use crate::caller::Caller;
 use crate::error::Problem;
 use crate::pages::patients::census::Typed;
 use crate::pages::shell::Here;
@@ -121,7 +120,6 @@ fn shown(visit: &Visit, asked: &Asked, patient: Option<Chosen>) -> AgreePage {
 /// `POST /oauth/authorize`
 pub(crate) async fn answer(
     State(app): State<Arc<App>>,
-    headers: HeaderMap,
     Posted { visit, fields }: Posted,
 ) -> Result<Response, Problem> {
     let form = form_of(&fields)?;
@@ -150,7 +148,7 @@ pub(crate) async fn answer(
         let refusal = Refusal::of("access_denied", "the person agreed to none of it");
         return Ok(asked.refuse(&app, &refusal));
     }
-    match give(&visit, &asked, (patient, scopes), &headers).await {
+    match give(&visit, &asked, (patient, scopes)).await {
         Ok(code) => Ok(asked.back(&app, &[("code", code.as_str())])),
         Err(refusal) => Ok(asked.refuse(&app, &refusal)),
     }
@@ -191,7 +189,6 @@ async fn give(
     visit: &Visit,
     asked: &Asked,
     (patient, scopes): (Option<String>, Vec<String>),
-    headers: &HeaderMap,
 ) -> Result<String, Refusal> {
     let app = &visit.app;
     let code = minted(Sort::Code)?;
@@ -201,9 +198,7 @@ async fn give(
         client: asked.client.clone(),
         account: Some(visit.identity.actor.id.clone()),
         patient,
-        session: online
-            .then(|| app.sessions.key(&Caller::of(headers, &Extensions::new())))
-            .flatten(),
+        session: online.then(|| visit.session.name.clone()),
         certificate: None,
         scopes,
     };

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use event::{App as Registered, Time};
 use jsonwebtoken::jwk::JwkSet;
 
-use super::fetch::fetch;
 use crate::App;
+use crate::fetch::{Terms, ask};
 
 /// Sets that are kept at the same time, at most.
 const SETS_MAX: usize = 256;
@@ -97,6 +97,15 @@ impl Keys {
 }
 
 async fn fetched(app: &App, url: &str) -> Result<JwkSet, String> {
-    let bytes = fetch(url, &app.settings).await?;
+    let terms = Terms {
+        authorities: &app.settings.jwks_authorities,
+        wait_ms: app.settings.jwks_timeout_ms,
+        bytes_max: app.settings.jwks_bytes_max,
+    };
+    let (status, bytes) = ask(url, None, terms).await?;
+    // A redirect would lead where nobody registered anything.
+    if status != 200 {
+        return Err(format!("it answered with {status}"));
+    }
     serde_json::from_slice(&bytes).map_err(|_| "it is no JWK set".to_owned())
 }

@@ -11,7 +11,6 @@ pub(crate) mod bearer;
 mod certificate;
 mod client;
 mod discovery;
-mod fetch;
 mod inspect;
 mod issue;
 mod keys;
