@@ -8,6 +8,7 @@ mod ask;
 mod load;
 pub mod mask;
 mod obligation;
+mod pick;
 mod policies;
 mod question;
 mod rota;

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use cedar_policy::{
-    ActionConstraint, Authorizer, Decision as Verdict, Effect, Entities, EntityTypeName, Policy,
-    PolicyId, PolicySet, Request, ResourceConstraint, Response,
+    Authorizer, Decision as Verdict, Effect, Entities, Policy, PolicyId, PolicySet, Request,
+    Response,
 };
 use event::{Act, Actor, Consent, Facts, Role, Subject};
 
 use crate::load::{self, Loaded, PolicyError};
 use crate::obligation::join;
+use crate::pick::Picked;
 use crate::scopes::uncovered;
 use crate::slice::{Slicer, Unfit};
 use crate::words::{fill, needed};
@@ -30,10 +31,12 @@ const ACTS: [Act; 6] = [
 pub(crate) struct Rules {
     pub(crate) files: Vec<(String, String)>,
     pub(crate) schema: String,
-    /// Those that permit and forbid.
+    /// All of them.
     set: PolicySet,
+    /// Those that permit and forbid.
+    deciding: Picked,
     /// Those that say what goes with a permit.
-    duties: PolicySet,
+    duties: Picked,
     obligations: HashMap<PolicyId, Obligation>,
     slicer: Slicer,
     authorizer: Authorizer,
@@ -56,29 +59,27 @@ impl Rules {
     pub(crate) fn load(sources: &[(String, String)], schema: &str) -> Result<Rules, PolicyError> {
         let parsed = load::schema(schema)?;
         let Loaded { set, obligations } = load::policies(sources, &parsed)?;
-        let (mut deciding, mut duties) = (PolicySet::new(), PolicySet::new());
-        for policy in set.policies() {
-            let home = match obligations.contains_key(policy.id()) {
-                true => &mut duties,
-                false => &mut deciding,
-            };
-            // The ids were found unique while loading.
-            home.add(policy.clone())
-                .map_err(|why| load::bad_schema(why.to_string()))?;
-        }
+        let slicer = Slicer::new(parsed).map_err(load::bad_schema)?;
+        let topics = slicer.topics();
+        let is_duty = |policy: &&Policy| obligations.contains_key(policy.id());
+        let (duties, deciding): (Vec<&Policy>, Vec<&Policy>) = set.policies().partition(is_duty);
+        let pick =
+            |some: &[&Policy]| Picked::sort(some, (&topics.0, &topics.1)).map_err(load::bad_schema);
+        let (deciding, duties) = (pick(&deciding)?, pick(&duties)?);
         Ok(Rules {
             files: sources.to_vec(),
             schema: schema.to_owned(),
-            set: deciding,
+            set,
+            deciding,
             duties,
             obligations,
-            slicer: Slicer::new(parsed).map_err(load::bad_schema)?,
+            slicer,
             authorizer: Authorizer::new(),
         })
     }
 
     fn policies(&self) -> impl Iterator<Item = &Policy> {
-        self.set.policies().chain(self.duties.policies())
+        self.set.policies()
     }
 
     /// Every policy's id and words, in the order of the ids.
@@ -110,7 +111,7 @@ impl Rules {
     }
 
     fn outcome(&self, slice: &(Request, Entities), ask: &Ask, facts: &Facts) -> Outcome {
-        let response = self.ask(&self.set, slice);
+        let response = self.ask(self.picked(&self.deciding, ask), slice);
         // INVARIANT: an error refuses. Cedar skips a policy that errors, so a `forbid` that
         // errors would not forbid; that is why errors are looked at before the verdict.
         if let Some(error) = response.diagnostics().errors().next() {
@@ -140,10 +141,11 @@ impl Rules {
         slice: &(Request, Entities),
         (ask, facts): (&Ask, &Facts),
     ) -> Outcome {
-        if self.duties.is_empty() {
+        let duties = self.picked(&self.duties, ask);
+        if duties.is_empty() {
             return outcome;
         }
-        let response = self.ask(&self.duties, slice);
+        let response = self.ask(duties, slice);
         if let Some(error) = response.diagnostics().errors().next() {
             return Outcome::error(&error.to_string());
         }
@@ -174,13 +176,21 @@ impl Rules {
         }
     }
 
+    fn picked<'p>(&self, from: &'p Picked, ask: &Ask) -> &'p PolicySet {
+        from.set(ask.act, self.slicer.kind(&ask.subject))
+    }
+
+    fn near_policies(&self, ask: &Ask) -> impl Iterator<Item = &Policy> {
+        let deciding = self.picked(&self.deciding, ask).policies();
+        deciding.chain(self.picked(&self.duties, ask).policies())
+    }
+
     fn ask(&self, set: &PolicySet, (request, entities): &(Request, Entities)) -> Response {
         self.authorizer.is_authorized(request, set, entities)
     }
 
     fn words(&self, id: &PolicyId) -> &str {
-        let policy = self.set.policy(id).or_else(|| self.duties.policy(id));
-        policy.map_or("", words)
+        self.set.policy(id).map_or("", words)
     }
 
     /// Every policy about such an act on such a thing, whether or not it applied.
@@ -189,8 +199,7 @@ impl Rules {
             return Vec::new();
         };
         let mut near: Vec<Near> = self
-            .policies()
-            .filter(|policy| is_near(policy, &slice.0))
+            .near_policies(ask)
             .map(|policy| Near {
                 id: policy.id().to_string(),
                 effect: self.effect(policy),
@@ -278,22 +287,6 @@ fn reasons(response: &Response) -> Vec<&PolicyId> {
     ids
 }
 
-fn is_near(policy: &Policy, request: &Request) -> bool {
-    let action = request.action();
-    let by_action = match policy.action_constraint() {
-        ActionConstraint::Any => true,
-        ActionConstraint::Eq(one) => Some(&one) == action,
-        ActionConstraint::In(several) => several.iter().any(|one| Some(one) == action),
-    };
-    let kind: Option<&EntityTypeName> = request.resource().map(|uid| uid.type_name());
-    let by_resource = match policy.resource_constraint() {
-        ResourceConstraint::Any => true,
-        ResourceConstraint::Eq(one) | ResourceConstraint::In(one) => Some(one.type_name()) == kind,
-        ResourceConstraint::Is(name) | ResourceConstraint::IsIn(name, _) => Some(&name) == kind,
-    };
-    by_action && by_resource
-}
-
 struct Outcome {
     allowed: bool,
     because: Vec<String>,
@@ -333,5 +326,82 @@ impl Outcome {
             )],
             obligations: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::Relation;
+
+    use super::*;
+    use crate::Policies;
+
+    /// Everybody asks for everything, with much known and with nothing.
+    #[test]
+    fn leaving_out_what_a_head_rules_out_changes_no_answer() {
+        let (files, schema) = Policies::built_in().unwrap().texts();
+        let rules = Rules::load(&files, &schema).unwrap();
+        let known = Facts {
+            relations: vec![
+                Relation::Ward("W3".into()),
+                Relation::CareTeam("ATND".into()),
+            ],
+            labels: vec!["HIV".into(), "VIP".into()],
+            glass: Some(7),
+            ..Facts::default()
+        };
+        let subjects = [
+            Subject::Account("u".into()),
+            Subject::Feed("lab".into()),
+            Subject::Kind("Observation".into()),
+            Subject::Patient("a".into()),
+            Subject::Record,
+            Subject::Ward("W3".into()),
+        ];
+        let roles = Role::PEOPLE.into_iter().chain(SYSTEMS);
+        let mut compared = 0;
+        for (role, act) in roles.flat_map(|role| Act::ALL.map(|act| (role, act))) {
+            for (subject, facts) in subjects
+                .iter()
+                .zip([&known, &Facts::default()].into_iter().cycle())
+            {
+                compared += usize::from(same(&rules, (role, act, subject), facts));
+            }
+        }
+        assert!(compared > 100);
+    }
+
+    /// Whether the question means anything; if so its answer is held against that of all policies.
+    fn same(rules: &Rules, (role, act, subject): (Role, Act, &Subject), facts: &Facts) -> bool {
+        let actor = Actor {
+            role,
+            id: "u".into(),
+            ..Actor::salus()
+        };
+        let mut identity = Identity::of(actor);
+        identity.wards = vec!["W3".into()];
+        let ask = Ask {
+            identity,
+            act,
+            subject: subject.clone(),
+            kinds: vec!["Observation".into()],
+            purpose: "TREAT".into(),
+            reason: Some("a reason".into()),
+            detail: String::new(),
+        };
+        let Ok(slice) = rules.slicer.slice(&ask, facts) else {
+            return false;
+        };
+        let all = rules.ask(&rules.set, &slice);
+        let picked = [&rules.deciding, &rules.duties]
+            .map(|from| rules.ask(rules.picked(from, &ask), &slice));
+        let mut both: Vec<&PolicyId> = picked.iter().flat_map(reasons).collect();
+        both.sort();
+        let effect = |id: &&PolicyId| rules.set.policy(id).map(Policy::effect);
+        let forbids = both.iter().any(|id| effect(id) == Some(Effect::Forbid));
+        // Of all policies Cedar names the forbids, if there are any, else the permits.
+        both.retain(|id| (effect(id) == Some(Effect::Forbid)) == forbids);
+        assert_eq!(reasons(&all), both, "{ask:?}");
+        true
     }
 }

@@ -19,6 +19,7 @@ use crate::keyring::Keyring;
 use crate::publisher::{Publisher, moment};
 use crate::sealed::Outcome;
 use crate::sequencer::{Group, Item, Recent, Sequencer, Write};
+use crate::tail::Tail;
 use crate::vault::{CHECKPOINT, LocalVault, Vault};
 use crate::{Blind, Error, Permit, Receipt, Witnessed, keyfile, recover};
 
@@ -47,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) publisher: Publisher,
     pub(crate) blind: Blind,
+    pub(crate) tail: Arc<Tail>,
     /// Held for reading while something is sealed, for writing while a key is shredded.
     pub(crate) quiet: RwLock<()>,
     /// Held while keys are rotated or shredded.
@@ -113,6 +115,7 @@ impl Record {
             last: Mutex::new(None),
         };
         let inner = Arc::new(Inner {
+            tail: Arc::new(Tail::new(config.tail_bytes_max)),
             config,
             journal,
             vault,
@@ -151,6 +154,7 @@ impl Record {
             last_at: inner.last_at(&frontier).await?,
             frontier,
             grown,
+            tail: Arc::clone(&inner.tail),
         };
         let new = sequencer.frontier.size() == 0;
         inner
@@ -334,12 +338,15 @@ impl Inner {
             }),
             _ => None,
         };
+        let delivery =
+            resend.map(|resend| self.delivery_tags(&resend.sender, &resend.message, &event.raw));
         let message = matches!(event.body, Body::Message(_) | Body::Unmerge(_));
         Ok(Item {
             stream,
             prepared,
-            delivery: resend
-                .map(|resend| self.delivery_tags(&resend.sender, &resend.message, &event.raw)),
+            event: Arc::new(event),
+            bytes: plaintext.len(),
+            delivery,
             write,
             touches: patient.filter(|_| message),
         })

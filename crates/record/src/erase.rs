@@ -159,6 +159,7 @@ impl Inner {
     /// Shreds the keys that a sealed order names. Every step can be repeated.
     async fn shred(&self, streams: &[[u8; 16]], (index, events): (u64, &[u64])) -> Outcome<()> {
         self.keyring.shred(streams, index).await?;
+        self.tail.forget();
         // What was written of a resource counts no longer: it may be made again.
         self.journal.forget(events).await.map_err(failed)?;
         self.keyring.scrub().await?;

@@ -44,6 +44,15 @@ pub struct ReaderError {
     pub why: String,
 }
 
+/// Events after which a cursor is saved though nothing concerned the reader.
+const SAVE_EVENTS: u64 = 1_000;
+
+/// Whether a reader whom nothing concerned between `folded` and `next` should save its cursor all
+/// the same: now and then is enough, since what is folded again changes nothing.
+pub const fn save_is_due(folded: u64, next: u64) -> bool {
+    folded / SAVE_EVENTS != next / SAVE_EVENTS
+}
+
 /// Keeps `reader` up to date until `stop`.
 pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationToken) {
     let mut growth = record.growth();

@@ -143,6 +143,7 @@ pub(crate) struct RecordConfig {
     pub(crate) queue_events_max: usize,
     pub(crate) event_bytes_max: usize,
     pub(crate) recent_writes_max: usize,
+    pub(crate) tail_bytes_max: usize,
     pub(crate) keys_cached_max: NonZeroUsize,
     pub(crate) checkpoint_interval_ms: u64,
 }
@@ -156,6 +157,7 @@ impl Default for RecordConfig {
             queue_events_max: own.queue_events_max,
             event_bytes_max: own.event_bytes_max,
             recent_writes_max: own.recent_writes_max,
+            tail_bytes_max: own.tail_bytes_max,
             keys_cached_max: own.keys_cached_max,
             checkpoint_interval_ms: own.checkpoint_interval_ms,
         }
@@ -233,6 +235,7 @@ impl Config {
             queue_events_max: own.queue_events_max,
             event_bytes_max: own.event_bytes_max,
             recent_writes_max: own.recent_writes_max,
+            tail_bytes_max: own.tail_bytes_max,
             keys_cached_max: own.keys_cached_max,
             checkpoint_interval_ms: own.checkpoint_interval_ms,
             root: self.root(),

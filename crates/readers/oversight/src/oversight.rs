@@ -123,7 +123,9 @@ impl Oversight {
         let changes: Vec<_> = new
             .filter_map(|&(index, at, event)| book.take(index, at, event))
             .collect();
-        view::save(&self.inner.pool, &changes, (next, book.latest)).await?;
+        if !changes.is_empty() || record::save_is_due(folded, next) {
+            view::save(&self.inner.pool, &changes, (next, book.latest)).await?;
+        }
         self.inner.state.send_replace((next, Arc::new(book)));
         Ok(())
     }

@@ -93,6 +93,13 @@ impl Folder {
     pub(crate) async fn fold_entries(&self, entries: &[Entry<'_>], next: u64) -> Outcome<()> {
         let mut place = self.memory.lock().await;
         let mut memory = take(&mut place, entries, next)?;
+        let concerned = entries.iter().any(|entry| step::concerns(entry.event));
+        if !concerned && !record::save_is_due(memory.cursor, next) {
+            memory.cursor = next;
+            self.folded.send_replace(next);
+            *place = Some(memory);
+            return Ok(());
+        }
         // On an error the memory is dropped with what it half learned, and read again.
         self.fold_into(&mut memory, entries, next).await?;
         memory.cursor = next;

@@ -173,6 +173,14 @@ pub(super) fn patient_of_draft(draft: &Draft) -> Option<&str> {
     }
 }
 
+/// Whether an event can change a chart.
+pub(super) const fn concerns(event: &Event) -> bool {
+    matches!(
+        event.body,
+        Body::Erased(_) | Body::Message(_) | Body::Resource(_) | Body::Unmerge(_)
+    )
+}
+
 /// Reads one event; `None`: it says nothing about a chart.
 pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
     let (from, changes) = match &entry.event.body {
