@@ -45,7 +45,7 @@ async fn what_was_altered_is_told_to_whoever_cares_for_the_patient() {
     assert!(
         record
             .html
-            .contains("One thing was altered outside Salus in the last week"),
+            .contains("1 thing was altered outside Salus in the last week"),
         "{}",
         record.html
     );
