@@ -19,6 +19,21 @@ pub struct Altered {
     pub healed_from: Option<String>,
 }
 
+/// What somebody did from a moment on was undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rewound {
+    /// Whose doing: an account, a client or a feed, by id.
+    pub actor: String,
+    /// Since when.
+    pub since: Time,
+    /// Resources that went back to the version before.
+    pub restored: u64,
+    /// Resources that were made, and are marked as deleted.
+    pub deleted: u64,
+    /// Resources that others had changed since, and that stay.
+    pub left: u64,
+}
+
 /// One part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlteredPart {

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Act, Altered, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PersonChange,
-    PolicyChange, Role, Service, Session, Shown, Subject, Token,
+    PolicyChange, Rewound, Role, Service, Session, Shown, Subject, Token,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -39,6 +39,8 @@ pub enum Body {
     PolicyChange(PolicyChange),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
     Resource(Resource),
+    /// What a captured account or machine changed was undone.
+    Rewound(Rewound),
     /// Somebody signed in or out, or tried to.
     Session(Session),
     /// The server began or ended.

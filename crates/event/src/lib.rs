@@ -17,7 +17,7 @@ mod token;
 
 pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Shown};
 pub use actor::{Actor, ActorKind, Role};
-pub use altered::{Altered, AlteredPart};
+pub use altered::{Altered, AlteredPart, Rewound};
 pub use body::{
     Account, AccountChange, Body, Decided, Erased, KeysChanged, Message, Opened, Resource, Unmerge,
     Unread,

@@ -123,7 +123,7 @@ impl Record {
 }
 
 impl Inner {
-    async fn row(&self, index: u64) -> Outcome<Row> {
+    pub(crate) async fn row(&self, index: u64) -> Outcome<Row> {
         let rows = self.journal.rows(index, 1).await.map_err(broken)?;
         rows.into_iter()
             .find(|row| row.seq == index)

@@ -44,6 +44,25 @@ pub struct ReaderError {
     pub why: String,
 }
 
+/// Folds until `reader` has exactly `until` events: for a view that is made to be compared. What it
+/// would say goes nowhere.
+///
+/// # Errors
+/// What the record or the reader said.
+pub async fn fold_to(record: &Record, reader: &dyn Reader, until: u64) -> Result<(), String> {
+    loop {
+        let from = reader.cursor().await.map_err(|why| why.to_string())?;
+        let left = usize::try_from(until.saturating_sub(from)).unwrap_or(FOLD_EVENTS_MAX);
+        if left == 0 {
+            return Ok(());
+        }
+        let read = record.read_until(from, left.min(FOLD_EVENTS_MAX)).await;
+        let (batch, next) = read.map_err(|why| why.to_string())?;
+        let folded = reader.fold(&batch, next).await;
+        folded.map_err(|why| why.to_string())?;
+    }
+}
+
 /// Events after which a cursor is saved though nothing concerned the reader.
 const SAVE_EVENTS: u64 = 1_000;
 

@@ -174,6 +174,7 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
         | Body::Opened(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
+        | Body::Rewound(_)
         | Body::Service(_)
         | Body::Session(_)
         | Body::Shown(_)

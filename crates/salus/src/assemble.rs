@@ -9,7 +9,7 @@ use std::time::Duration;
 use access::{Access, Outlet};
 use anyhow::{Context as _, Result, anyhow, bail};
 use chart::Chart;
-use event::{Act, Actor, Body, Clock, Event, Service, ServiceState, Subject};
+use event::{Act, Actor, Body, Clock, Event, Service, ServiceState, Subject, Time};
 use flow::Flow;
 use guard::{Policies, Rota, Standing, admit};
 use oversight::Oversight;
@@ -38,6 +38,8 @@ pub(crate) struct House {
     pub(crate) readers: Vec<Arc<dyn Reader>>,
     /// Held while policies are put in force, so that they follow each other as they are sealed.
     pub(crate) changing: Mutex<()>,
+    /// When the chart was last found to be what the record says; held while it is compared.
+    pub(crate) compared: Mutex<Option<Time>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -50,6 +52,7 @@ impl House {
         let rota = rota(&config.rota)?;
         let record = Record::open(config.record(), Arc::clone(&clock)).await?;
         make_folder(&config.data.join("views"))?;
+        crate::scrub::forget(&config)?;
         let chart = Chart::open(config.chart()?, record.blind()).await?;
         let staff = Staff::open_with(&config.view("staff"), config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
@@ -90,6 +93,7 @@ impl House {
             clock,
             readers,
             changing: Mutex::default(),
+            compared: Mutex::default(),
             stop,
             tasks,
         })

@@ -106,6 +106,22 @@ patient. Works beside a running server and without one.")]
 Example:
   salus refold chart                 the charts go away for as long as the folding takes")]
     Refold(Refold),
+    /// List what a captured account or machine changed, and undo it as new versions.
+    #[command(after_help = "\
+Examples:
+  salus rewind --actor mallory --since 2026-11-26T10:00:00Z
+  salus rewind --actor lab --since 2026-11-26T10:00:00Z --undo --reason 'incident 7, decided by Dr. Rao'
+The first form changes nothing. What others changed since is left alone and named. Accounts,
+policies and merges are listed, to be decided by hand. Exit code 1: something was left alone.")]
+    Rewind(Rewind),
+    /// Look over the whole record and the charts now: name what was altered, put it right.
+    #[command(after_help = "\
+Examples:
+  salus scrub                        beside a running server or without one
+  salus scrub --format json | jq .altered
+A running server does this by itself, slowly. Exit code 1: something had been altered. What it was,
+from what to what, is on the pages Record and of the patient.")]
+    Scrub,
     /// Check this installation and say what to do.
     #[command(after_help = "\
 Example:
@@ -316,6 +332,22 @@ pub(crate) struct ClientAdd {
     /// It keeps a secret, printed once: for an app on a server, without keys of its own.
     #[arg(long)]
     pub(crate) confidential: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rewind {
+    /// Whose doing: an account, a client or a feed, by id.
+    #[arg(long)]
+    pub(crate) actor: String,
+    /// From when on, as `2026-11-26T10:00:00Z`; without a zone it is UTC.
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) since: String,
+    /// Undo what can be undone.
+    #[arg(long, requires = "reason")]
+    pub(crate) undo: bool,
+    /// Why. It is sealed with what is written.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -179,6 +179,8 @@ pub(crate) struct ChartConfig {
     pub(crate) trend_max: usize,
     pub(crate) hot_resources_max: usize,
     pub(crate) readers_max: u32,
+    /// Hours between comparisons of the chart with a fresh fold of the record; 0: none.
+    pub(crate) compare_every_hours: u16,
 }
 
 impl Default for ChartConfig {
@@ -192,6 +194,7 @@ impl Default for ChartConfig {
             trend_max: own.trend_max,
             hot_resources_max: own.hot_resources_max,
             readers_max: own.readers_max,
+            compare_every_hours: 24,
         }
     }
 }

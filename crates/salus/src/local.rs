@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use web::{Ended, Leaver};
 
+use crate::rewind::{Changed, Order, Suspect, Undone};
+use crate::scrub::Looked;
 use crate::assemble::House;
 use crate::cli::View;
 use crate::config::Config;
@@ -161,6 +163,32 @@ impl Operator {
         }
     }
 
+    /// What a suspect changed.
+    pub(crate) async fn changed_by(&self, suspect: &Suspect) -> Result<Changed> {
+        match self {
+            Operator::Here(house) => house.changed_by(suspect).await,
+            Operator::There(socket) => {
+                call(socket, "/rewind/list", &serde_json::to_vec(suspect)?).await
+            }
+        }
+    }
+
+    /// Undoes it.
+    pub(crate) async fn rewind(&self, order: &Order) -> Result<Undone> {
+        match self {
+            Operator::Here(house) => house.rewind(order).await,
+            Operator::There(socket) => call(socket, "/rewind", &serde_json::to_vec(order)?).await,
+        }
+    }
+
+    /// Looks over record and charts.
+    pub(crate) async fn scrub(&self) -> Result<Looked> {
+        match self {
+            Operator::Here(house) => house.look_over().await,
+            Operator::There(socket) => call(socket, "/scrub", &[]).await,
+        }
+    }
+
     /// Starts to fold a view again.
     pub(crate) async fn refold(&self, view: View) -> Result<u64> {
         match self {
@@ -242,6 +270,9 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/take", post(take))
         .route("/export", post(export))
         .route("/refold", post(refold))
+        .route("/rewind", post(rewind))
+        .route("/rewind/list", post(changed_by))
+        .route("/scrub", post(scrub))
         .route("/progress", get(progress).post(progress))
         .route("/policy/explain", post(explain_one))
         .route("/policy/replay", post(replay))
@@ -276,6 +307,21 @@ async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: 
 
 async fn export(State(house): State<Arc<House>>, Json(part): Json<ExportPart>) -> Response {
     answer(house.export(&part).await)
+}
+
+async fn changed_by(
+    State(house): State<Arc<House>>,
+    Json(suspect): Json<Suspect>,
+) -> Response {
+    answer(house.changed_by(&suspect).await)
+}
+
+async fn rewind(State(house): State<Arc<House>>, Json(order): Json<Order>) -> Response {
+    answer(house.rewind(&order).await)
+}
+
+async fn scrub(State(house): State<Arc<House>>) -> Response {
+    answer(house.look_over().await)
 }
 
 async fn refold(State(house): State<Arc<House>>, Query(which): Query<Which>) -> Response {

@@ -19,6 +19,8 @@ mod output;
 mod peer;
 mod policies;
 mod registration;
+mod rewind;
+mod scrub;
 mod supervise;
 mod tls;
 

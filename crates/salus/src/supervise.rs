@@ -20,7 +20,7 @@ use crate::assemble::House;
 use crate::config::Config;
 use crate::peer::{self, PeerAcceptor};
 use crate::tls::{Https, Renewal};
-use crate::{certificate, framing, local};
+use crate::{certificate, framing, local, scrub};
 
 /// A running server.
 pub(crate) struct Server {
@@ -84,6 +84,7 @@ impl Server {
                 .with_graceful_shutdown(stop.clone().cancelled_owned())
                 .into_future(),
         );
+        tasks.spawn(scrub::now_and_then(Arc::clone(&house), stop.clone()));
         house.send_audit()?;
         house.note(ServiceState::Started).await?;
         let signals = Signals {

@@ -242,6 +242,12 @@ impl Chart {
         store::digest(&self.store).await
     }
 
+    /// Closes the file.
+    pub async fn close(&self) {
+        self.store.readers.close().await;
+        self.store.writer.close().await;
+    }
+
     /// Empties the view; [`record::follow`] folds it again from the first event.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use event::{AlteredPart, Time};
 use seal::{Entry, Hash, TILE_WIDTH};
 
+use super::keys;
 use super::truth::Truth;
 use crate::Error;
 use crate::door::Inner;
@@ -49,7 +50,7 @@ struct Good {
 pub(super) async fn look(
     inner: &Inner,
     truth: &mut Truth<'_>,
-    number: u64,
+    (number, seen): (u64, &mut keys::Seen),
 ) -> Outcome<(Vec<Wrong>, u64)> {
     let Some(leaves) = truth.leaves(number).await? else {
         let part = part("vault/tile", "hashes that lead to the signed root", "none");
@@ -74,6 +75,7 @@ pub(super) async fn look(
         inner.journal.mend(&mend).await.map_err(broken)?;
     }
     wrong.extend(left.files(inner, (number, &good)).await?);
+    wrong.extend(keys::look(inner, good.iter().map(|one| &one.row), seen).await?);
     Ok((wrong, bytes))
 }
 

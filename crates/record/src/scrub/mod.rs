@@ -2,6 +2,7 @@
 //! the path, names it, puts it right from what is left, and seals that it happened.
 
 mod bundle;
+mod keys;
 mod tell;
 mod truth;
 
@@ -14,6 +15,7 @@ use seal::TILE_WIDTH;
 use tokio::sync::{Mutex, watch};
 
 use bundle::{Wrong, part};
+pub use tell::json_differences;
 use truth::Truth;
 
 use crate::Error;
@@ -147,9 +149,9 @@ impl Inner {
         rate: u64,
     ) -> Outcome<()> {
         let mut truth = Truth::of(self, head)?;
-        let begun = Instant::now();
+        let (begun, mut seen) = (Instant::now(), keys::Seen::new());
         for number in 0..truth.size() / WIDTH {
-            let (wrong, bytes) = bundle::look(self, &mut truth, number).await?;
+            let (wrong, bytes) = bundle::look(self, &mut truth, (number, &mut seen)).await?;
             sum.events += WIDTH;
             sum.bytes += bytes;
             self.tell(wrong, (told, sum)).await?;
@@ -172,7 +174,7 @@ impl Inner {
         let mut truth = Truth::of(self, head)?;
         let (size, mut wrong) = (truth.size(), Vec::new());
         if !size.is_multiple_of(WIDTH) {
-            let (found, bytes) = bundle::look(self, &mut truth, size / WIDTH).await?;
+            let (found, bytes) = bundle::look(self, &mut truth, (size / WIDTH, &mut keys::Seen::new())).await?;
             (wrong, sum.events, sum.bytes) = (found, sum.events + size % WIDTH, sum.bytes + bytes);
         }
         drop(last);

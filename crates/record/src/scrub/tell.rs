@@ -87,7 +87,7 @@ impl Inner {
             let words = "bytes that no key of this record opens";
             return Ok(vec![part("content", "an event", words)]);
         };
-        Ok(fields(&was.event().raw, &is.event().raw))
+        Ok(json_differences(&was.event().raw, &is.event().raw))
     }
 
     /// The event whose ciphertext stands there instead.
@@ -111,7 +111,7 @@ impl Inner {
 }
 
 /// The fields in which two JSON documents differ, by path; of other bytes their hashes.
-pub(crate) fn fields(sealed: &[u8], found: &[u8]) -> Vec<AlteredPart> {
+pub fn json_differences(sealed: &[u8], found: &[u8]) -> Vec<AlteredPart> {
     let read = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok();
     match (read(sealed), read(found)) {
         (Some(was), Some(is)) => {
@@ -170,7 +170,7 @@ mod tests {
         let sealed =
             br#"{"resourceType":"Observation","valueQuantity":{"value":4.1,"unit":"mmol/L"}}"#;
         let found = br#"{"resourceType":"Observation","valueQuantity":{"value":9.9,"unit":"mmol/L"},"note":[]}"#;
-        let parts = fields(sealed, found);
+        let parts = json_differences(sealed, found);
         assert_eq!(
             parts,
             [
@@ -178,7 +178,7 @@ mod tests {
                 part("Observation.valueQuantity.value", "4.1", "9.9"),
             ]
         );
-        let other = fields(b"MSH|", b"MSH^");
+        let other = json_differences(b"MSH|", b"MSH^");
         assert_eq!(other.len(), 1);
         assert_ne!(other[0].sealed, other[0].found);
     }

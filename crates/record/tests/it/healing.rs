@@ -264,3 +264,38 @@ async fn checkpoints_go_on_after_healing() {
     record.publish().await.unwrap();
     right(folder.path(), &record).await;
 }
+
+async fn keyring(folder: &Path, statement: &'static str) {
+    let options = SqliteConnectOptions::new().filename(data(folder).join("keyring.db"));
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    sqlx::query(statement).execute(&pool).await.unwrap();
+    pool.close().await;
+}
+
+const SWAP: &str = "UPDATE stream SET wrapped = (SELECT wrapped FROM stream ORDER BY rowid LIMIT 1 OFFSET 2) \
+     WHERE rowid = (SELECT rowid FROM stream ORDER BY rowid LIMIT 1 OFFSET 3)";
+
+#[tokio::test]
+async fn a_swapped_key_is_named_and_put_back_from_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = opened(folder.path()).await;
+    keyring(folder.path(), SWAP).await;
+    let found = record.scrub().await.unwrap();
+    assert_eq!((found.altered, found.healed), (1, 1));
+    let told = told(&record).await;
+    assert_eq!(told[0].1.parts[0].part, "keyring");
+    right(folder.path(), &record).await;
+    let record = open(folder.path()).await;
+    let (all, _) = record.read_until(0, 1_000).await.unwrap();
+    assert_eq!(all.len() as u64, record.size(), "every event opens with the keys on disk");
+}
+
+#[tokio::test]
+async fn a_key_that_is_gone_without_an_order_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = opened(folder.path()).await;
+    keyring(folder.path(), "DELETE FROM stream WHERE rowid = (SELECT max(rowid) FROM stream)").await;
+    let found = record.scrub().await.unwrap();
+    assert_eq!((found.altered, found.healed), (1, 0));
+    assert!(told(&record).await[0].1.parts[0].found.contains("without an order"));
+}

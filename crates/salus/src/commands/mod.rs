@@ -13,6 +13,8 @@ mod people;
 mod policy;
 mod proof;
 mod refold;
+mod rewind;
+mod scrub;
 mod serve;
 mod verify;
 
@@ -51,6 +53,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Keys(command) => Box::pin(keys::run(config, command, format)).await?,
         Command::Proof(args) => proof::run(&config, &args, format).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
+        Command::Rewind(args) => Box::pin(rewind::run(config, &args, format)).await?,
+        Command::Scrub => scrub::run(config, format).await?,
         Command::Serve(args) => Box::pin(serve::run(config, &args, format)).await?,
         Command::Verify => verify::run(&config, format).await?,
         Command::Completions { .. } => crate::output::WELL,

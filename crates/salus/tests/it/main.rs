@@ -9,6 +9,7 @@
 mod commands;
 mod erase;
 mod export;
+mod healing;
 mod keys;
 mod kill;
 mod people;

@@ -74,6 +74,15 @@ impl Folder {
             .clone()
     }
 
+    /// Drops what is known by heart of the tables: they were put right by other hands.
+    pub(crate) async fn relearn(&self) -> Outcome<()> {
+        let mut memory = self.memory.lock().await;
+        *memory = None;
+        let fresh = self.load().await?;
+        self.publish(&fresh);
+        Ok(())
+    }
+
     pub(crate) fn folded(&self) -> watch::Receiver<u64> {
         self.folded.subscribe()
     }

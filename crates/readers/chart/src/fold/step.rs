@@ -203,6 +203,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         | Body::Opened(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
+        | Body::Rewound(_)
         | Body::Service(_)
         | Body::Session(_)
         | Body::Shown(_)

@@ -64,6 +64,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Token(Token::Asserted(_)) => "an app proved who it is".to_owned(),
         Body::Token(Token::Issued(_)) => "tokens issued to an app".to_owned(),
         Body::Token(Token::Ended(_)) => "an app's leave ended".to_owned(),
+        Body::Rewound(_) => "changes undone".to_owned(),
         Body::Service(service) => match service.state {
             event::ServiceState::Started => "Salus started".to_owned(),
             event::ServiceState::Stopped => "Salus stopped".to_owned(),
