@@ -103,7 +103,7 @@ async fn recovery_codes_are_shown_once_and_work_once() {
     app(&house, &mut anna).await;
     let shown = anna.submit("/account", "/account/recovery", &[]).await;
     let codes: Vec<&str> = shown.html.split("<li><code>").skip(1).collect();
-    let codes: Vec<&str> = codes.iter().map(|one| &one[..19]).collect();
+    let codes: Vec<&str> = codes.iter().map(|one| &one[..32]).collect();
     assert_eq!(codes.len(), 10, "{}", shown.html);
     let fields = [
         ("account", "anna"),
@@ -301,6 +301,35 @@ async fn people_see_and_end_their_sessions_and_hear_of_new_browsers() {
 }
 
 #[tokio::test]
+async fn sessions_are_ended_with_a_fresh_proof_and_a_proof_gives_a_new_id() {
+    let house = House::open().await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    let (mut here, mut there) = (house.browser("anna").await, house.browser("anna").await);
+    house.wait(5 * MINUTE - 1);
+    here.get("/now").await;
+    there.get("/now").await;
+    house.wait(1);
+    let end = "/account/sessions/end-all";
+    let asked = here.submit("/account", end, &[]).await;
+    assert_eq!(asked.location(), "/account/step-up?next=/account");
+    assert_eq!(there.get("/now").await.status, StatusCode::OK);
+
+    let mut old = here.clone();
+    let fields = [("password", PASSWORD), ("next", "/account")];
+    let step = "/account/step-up?next=/account";
+    let proved = here.submit(step, "/account/step-up", &fields).await;
+    assert_eq!(proved.location(), "/account", "{}", proved.html);
+    assert_eq!(old.get("/now").await.location(), "/sign-in");
+    assert_eq!(here.get("/now").await.status, StatusCode::OK);
+
+    let ended = here.submit("/account", end, &[]).await;
+    assert_eq!(ended.location(), "/sign-in", "{}", ended.html);
+    for browser in [&mut here, &mut there] {
+        assert_eq!(browser.get("/now").await.location(), "/sign-in");
+    }
+}
+
+#[tokio::test]
 async fn a_password_is_changed_by_its_owner_and_ends_the_other_sessions() {
     let house = House::open().await;
     house.person("anna", Role::Nurse, &["ICU"]).await;
@@ -467,7 +496,7 @@ async fn every_form_needs_the_sessions_token_and_its_own_site() {
 }
 
 /// Every form of somebody who is signed in; a test reads the sources for more.
-const FORMS: [&str; 21] = [
+const FORMS: [&str; 23] = [
     "/sign-out",
     "/account/app",
     "/account/app/remove",
@@ -484,6 +513,8 @@ const FORMS: [&str; 21] = [
     "/access/reviews/*",
     "/flow/*",
     "/glass/*/end",
+    "/oauth/authorize",
+    "/oauth/launch",
     "/patients/*/glass",
     "/patients/*/unmerge",
     "/settings/people",
@@ -506,6 +537,9 @@ fn the_list_of_forms_is_the_routers() {
     for file in ["mod.rs", "account/mod.rs"] {
         sources.push_str(&std::fs::read_to_string(folder.join(file)).unwrap());
     }
+    // Of the apps' forms those that people send; what programs send carries its own proof.
+    let apps = std::fs::read_to_string(folder.join("../api/smart/mod.rs")).unwrap();
+    sources.push_str(apps.split("fn pages()").nth(1).unwrap());
     let text: String = sources.split_whitespace().collect();
     let mut posted: Vec<String> = Vec::new();
     for route in text.split(".route(\"").skip(1) {

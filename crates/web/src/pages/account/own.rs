@@ -129,6 +129,7 @@ pub(crate) async fn password(posted: Posted) -> Result<Response, Problem> {
 /// `POST /account/sessions/end`
 pub(crate) async fn end_one(posted: Posted) -> Result<Response, Problem> {
     let Posted { visit, fields } = posted;
+    visit.needs_step_up(PATH)?;
     let (account, name) = (&visit.identity.actor.id, fields.get("session"));
     let ended = visit.app.sessions.end_one(account, name);
     let ended = ended.ok_or_else(|| Problem::Missing("such session of yours".to_owned()))?;
@@ -140,6 +141,7 @@ pub(crate) async fn end_one(posted: Posted) -> Result<Response, Problem> {
 /// `POST /account/sessions/end-all`
 pub(crate) async fn end_all(posted: Posted) -> Result<Response, Problem> {
     let visit = posted.visit;
+    visit.needs_step_up(PATH)?;
     let ended = visit.app.sessions.end_all_of(&visit.identity.actor.id);
     let note = format!("signed out everywhere: {ended} sessions ended");
     visit.app.seal(seals::ended(&visit, &note)).await?;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use event::{AccountChange, Act, Actor, Body, Event, PersonStep, SessionStep, Subject, Used};
@@ -12,7 +11,7 @@ use staff::SignedIn;
 
 use super::{own_path, proof, seals, sign_in};
 use crate::App;
-use crate::caller::{Caller, cookie};
+use crate::caller::{Caller, begin_cookie, cookie};
 use crate::error::{Problem, broken};
 use crate::oidc::{self, Claims, Errand, Trip, Vouched};
 use crate::people::SecondFactor;
@@ -203,5 +202,10 @@ async fn step_up(
     app.seal(seals::proved(&session.account, caller, proved))
         .await?;
     app.sessions.stepped(caller, now);
-    Ok((StatusCode::SEE_OTHER, Redirect::to(&trip.next)).into_response())
+    let id = app.sessions.resume(caller, now);
+    let id = id.ok_or_else(|| Problem::SignIn {
+        next: trip.next.clone(),
+    })?;
+    let go_on = AppendHeaders([(SET_COOKIE, begin_cookie(&id))]);
+    Ok((go_on, Redirect::to(&trip.next)).into_response())
 }
