@@ -662,6 +662,23 @@ async fn nobody_is_sent_to_another_site_after_any_step() {
 }
 
 #[tokio::test]
+async fn no_link_of_another_site_begins_single_sign_on() {
+    let house = House::open().await;
+    let mut anna = Browser::new(&house);
+    let trip = "/sign-in/sso?next=/patients";
+    for site in ["cross-site", "same-site"] {
+        anna.headers = vec![("sec-fetch-site", site)];
+        let sent = anna.get(trip).await;
+        assert_eq!(sent.location(), "/sign-in?next=/patients", "{site}");
+    }
+    // From the sign-in page, or typed: as far as this house goes, which has no provider.
+    for site in ["same-origin", "none"] {
+        anna.headers = vec![("sec-fetch-site", site)];
+        assert_eq!(anna.get(trip).await.status, StatusCode::NOT_FOUND, "{site}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_person_changes_of_themself_is_sealed_without_its_secret() {
     let house = strict().await;
     house.person("anna", Role::Nurse, &["ICU"]).await;
