@@ -134,7 +134,7 @@ fn passwords_are_typed_hidden_and_may_be_pasted() {
     for (name, text) in templates() {
         assert!(!text.contains("onpaste"), "{name}");
         for input in tags(&text, "<input ") {
-            let secret = ["password", "again", "secret"]
+            let secret = ["password", "again", "current", "secret"]
                 .iter()
                 .any(|field| input.contains(&format!("name=\"{field}\"")));
             if !secret || input.contains("type=\"hidden\"") {

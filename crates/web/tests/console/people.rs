@@ -335,7 +335,7 @@ async fn a_password_is_changed_by_its_owner_and_ends_the_other_sessions() {
     house.person("anna", Role::Nurse, &["ICU"]).await;
     let (mut here, mut there) = (house.browser("anna").await, house.browser("anna").await);
     let new = "another horse entirely";
-    let fields = [("password", new), ("again", new)];
+    let fields = [("current", PASSWORD), ("password", new), ("again", new)];
     house.wait(5 * MINUTE - 1);
     here.get("/now").await;
     there.get("/now").await;
@@ -356,6 +356,12 @@ async fn a_password_is_changed_by_its_owner_and_ends_the_other_sessions() {
         )
         .await;
     assert_eq!(proved.location(), "/account", "{}", proved.html);
+    // A fresh proof is not enough: the password that counts until now has to be known.
+    for current in ["", "wrong wrong wrong"] {
+        let guessed = [("current", current), ("password", new), ("again", new)];
+        let kept = here.submit("/account", "/account/password", &guessed).await;
+        assert_eq!(kept.status, StatusCode::BAD_REQUEST, "{current}");
+    }
     let changed = here.submit("/account", "/account/password", &fields).await;
     assert_eq!(
         changed.location(),

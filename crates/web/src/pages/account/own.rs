@@ -4,8 +4,9 @@ use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
-use event::PersonStep;
+use event::{PersonStep, SessionStep};
 use serde::Deserialize;
+use staff::Attempt;
 
 use super::view::{AccountPage, BrowserRow, SessionRow};
 use super::{hashed, proof, seals};
@@ -13,7 +14,7 @@ use crate::caller::end_cookie;
 use crate::error::Problem;
 use crate::pages::settings::PASSWORD_LETTERS_MIN;
 use crate::pages::shell::Here;
-use crate::pages::visit::{Posted, Visit, page};
+use crate::pages::visit::{Fields, Posted, Visit, page};
 use crate::session::Level;
 
 /// The page itself, for what leads back to it.
@@ -92,6 +93,7 @@ pub(crate) fn account_page(visit: &Visit, wrong: Option<String>) -> Result<Accou
         passkeys: factors.passkeys,
         totp: factors.totp,
         recovery: factors.recovery,
+        password: factors.password,
         provider: factors.provider,
         passkey,
         sessions: sessions.into_iter().map(row).collect(),
@@ -114,6 +116,9 @@ pub(crate) async fn password(posted: Posted) -> Result<Response, Problem> {
         let differ = "The two passwords differ. Type the same one twice.";
         return wrong(&visit, differ.to_owned());
     }
+    if let Some(refused) = not_current(&visit, &fields).await? {
+        return wrong(&visit, refused);
+    }
     let secret = match hashed(fields.exact("password")).await? {
         Ok(secret) => secret,
         Err(bad) => return wrong(&visit, bad),
@@ -124,6 +129,29 @@ pub(crate) async fn password(posted: Posted) -> Result<Response, Problem> {
     app.sessions
         .end_others(&visit.identity.actor.id, &visit.session.name);
     Ok(Redirect::to("/account?done=password").into_response())
+}
+
+/// What is wrong with what was typed as the current password, of whoever has one. It is counted and
+/// sealed as any other wrong proof.
+async fn not_current(visit: &Visit, fields: &Fields) -> Result<Option<String>, Problem> {
+    let (app, account) = (&visit.app, visit.identity.actor.id.as_str());
+    if !app.staff.factors(account).password {
+        return Ok(None);
+    }
+    let attempt = Attempt {
+        account,
+        password: fields.exact("current"),
+        code: "",
+        source: &visit.caller.source,
+    };
+    match app.staff.password(attempt, app.clock.now()).await {
+        Ok(_) => Ok(None),
+        Err(refused) => {
+            let why = (SessionStep::SteppedUp, &refused);
+            let said = proof::refuse(app, account, &visit.caller, why).await?;
+            Ok(Some(said))
+        }
+    }
 }
 
 /// `POST /account/sessions/end`
