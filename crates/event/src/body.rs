@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Act, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PersonChange,
+    Act, Altered, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PersonChange,
     PolicyChange, Role, Service, Session, Shown, Subject, Token,
 };
 
@@ -11,6 +11,8 @@ use crate::{
 pub enum Body {
     /// An account of a person or a client was added or changed.
     Account(AccountChange),
+    /// Something that was sealed was found altered, and put right if it could be.
+    Alteration(Altered),
     /// A system's registration as an app was added, changed or taken away.
     App(AppChange),
     /// An account came to the most different patients it may see.

@@ -5,6 +5,7 @@
 
 mod access;
 mod actor;
+mod altered;
 mod body;
 mod known;
 mod oversight;
@@ -16,6 +17,7 @@ mod token;
 
 pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Shown};
 pub use actor::{Actor, ActorKind, Role};
+pub use altered::{Altered, AlteredPart};
 pub use body::{
     Account, AccountChange, Body, Decided, Erased, KeysChanged, Message, Opened, Resource, Unmerge,
     Unread,

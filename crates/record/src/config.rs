@@ -24,6 +24,10 @@ pub struct Config {
     pub keys_cached_max: NonZeroUsize,
     /// Time between checkpoints, in milliseconds.
     pub checkpoint_interval_ms: u64,
+    /// Bytes a second that looking the record over may read; 0: it is not looked over.
+    pub scrub_bytes_per_second: u64,
+    /// Seconds between the end of one look over the whole record and the next.
+    pub scrub_rest_seconds: u64,
     /// Where the root of all keys is kept.
     pub root: RootConfig,
 }
@@ -41,6 +45,8 @@ impl Config {
             tail_bytes_max: 16 << 20,
             keys_cached_max: NonZeroUsize::new(20_000).unwrap_or(NonZeroUsize::MIN),
             checkpoint_interval_ms: 1_000,
+            scrub_bytes_per_second: 4 << 20,
+            scrub_rest_seconds: 60,
             root: RootConfig::File,
         }
     }

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::journal::{Journal, Published, SqliteJournal};
 use crate::keyring::Keyring;
 use crate::publisher::{Publisher, moment};
+use crate::scrub::{self, Scrub};
 use crate::sealed::Outcome;
 use crate::sequencer::{Group, Item, Recent, Sequencer, Write};
 use crate::tail::Tail;
@@ -49,6 +50,7 @@ pub(crate) struct Inner {
     pub(crate) publisher: Publisher,
     pub(crate) blind: Blind,
     pub(crate) tail: Arc<Tail>,
+    pub(crate) scrub: Scrub,
     /// Held for reading while something is sealed, for writing while a key is shredded.
     pub(crate) quiet: RwLock<()>,
     /// Held while keys are rotated or shredded.
@@ -116,6 +118,7 @@ impl Record {
         };
         let inner = Arc::new(Inner {
             tail: Arc::new(Tail::new(config.tail_bytes_max)),
+            scrub: Scrub::new(),
             config,
             journal,
             vault,
@@ -169,7 +172,8 @@ impl Record {
             self.admit(vec![own(opened)?]).await?;
         }
         let publishing = tokio::spawn(publish_now_and_then(Arc::downgrade(inner)));
-        inner.tasks.lock().await.push(publishing);
+        let scrubbing = tokio::spawn(scrub::now_and_then(Arc::downgrade(inner)));
+        inner.tasks.lock().await.extend([publishing, scrubbing]);
         Ok(())
     }
 
@@ -180,31 +184,12 @@ impl Record {
     /// [`Error::Stopped`], [`Error::Broken`]. On an error nothing of the group is sealed, except
     /// that a commit whose outcome the database could not tell may have happened.
     pub async fn admit(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
-        let _loud = self.inner.quiet.read().await;
-        self.admit_now(events).await
+        self.inner.admit(events).await
     }
 
     /// Seals events while nobody else may.
     pub(crate) async fn admit_now(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
-        if events.is_empty() {
-            return Ok(Vec::new());
-        }
-        let groups = match self.inner.groups.lock() {
-            Ok(groups) => groups.clone(),
-            Err(_) => None,
-        };
-        let groups = groups.ok_or(Error::Stopped)?;
-        let mut items = Vec::with_capacity(events.len());
-        for event in events {
-            items.push(self.inner.prepare(event).await?);
-        }
-        let (reply, answer) = oneshot::channel();
-        groups
-            .send(Group { items, reply })
-            .await
-            .map_err(|_| Error::Stopped)?;
-        drop(groups);
-        answer.await.map_err(|_| Error::Stopped)?
+        self.inner.admit_now(events).await
     }
 
     /// Seals a decision, allowed or not. The only source of permits.
@@ -276,6 +261,35 @@ impl Record {
 }
 
 impl Inner {
+    /// As [`Record::admit`].
+    pub(crate) async fn admit(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
+        let _loud = self.quiet.read().await;
+        self.admit_now(events).await
+    }
+
+    /// Seals events while nobody else may.
+    pub(crate) async fn admit_now(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let groups = match self.groups.lock() {
+            Ok(groups) => groups.clone(),
+            Err(_) => None,
+        };
+        let groups = groups.ok_or(Error::Stopped)?;
+        let mut items = Vec::with_capacity(events.len());
+        for event in events {
+            items.push(self.prepare(event).await?);
+        }
+        let (reply, answer) = oneshot::channel();
+        groups
+            .send(Group { items, reply })
+            .await
+            .map_err(|_| Error::Stopped)?;
+        drop(groups);
+        answer.await.map_err(|_| Error::Stopped)?
+    }
+
     async fn publish(&self) -> Outcome<()> {
         if let Some(published) = self.publisher.publish().await? {
             self.head.send_replace(Some(published));

@@ -161,6 +161,7 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
             seq: row.seq,
         }),
         Body::Account(_)
+        | Body::Alteration(_)
         | Body::App(_)
         | Body::Ceiling(_)
         | Body::Decision(_)

@@ -146,6 +146,8 @@ pub(crate) struct RecordConfig {
     pub(crate) tail_bytes_max: usize,
     pub(crate) keys_cached_max: NonZeroUsize,
     pub(crate) checkpoint_interval_ms: u64,
+    pub(crate) scrub_bytes_per_second: u64,
+    pub(crate) scrub_rest_seconds: u64,
 }
 
 impl Default for RecordConfig {
@@ -160,6 +162,8 @@ impl Default for RecordConfig {
             tail_bytes_max: own.tail_bytes_max,
             keys_cached_max: own.keys_cached_max,
             checkpoint_interval_ms: own.checkpoint_interval_ms,
+            scrub_bytes_per_second: own.scrub_bytes_per_second,
+            scrub_rest_seconds: own.scrub_rest_seconds,
         }
     }
 }
@@ -238,6 +242,8 @@ impl Config {
             tail_bytes_max: own.tail_bytes_max,
             keys_cached_max: own.keys_cached_max,
             checkpoint_interval_ms: own.checkpoint_interval_ms,
+            scrub_bytes_per_second: own.scrub_bytes_per_second,
+            scrub_rest_seconds: own.scrub_rest_seconds,
             root: self.root(),
         }
     }

@@ -9,7 +9,7 @@ use sqlx::SqlitePool;
 use tokio::sync::watch;
 
 use crate::book::Book;
-use crate::{Broken, Error, InForce, Opened, view};
+use crate::{Alteration, Broken, Error, InForce, Opened, view};
 
 /// What overseers answer for. Cheap to clone: every clone is the same view.
 #[derive(Clone)]
@@ -101,6 +101,22 @@ impl Oversight {
     /// As [`Oversight::reviewed`].
     pub async fn opened(&self, glass: u64) -> Result<Vec<Opened>, Error> {
         view::opened(&self.inner.pool, glass).await
+    }
+
+    /// What was found altered, the newest first, at most `most`.
+    ///
+    /// # Errors
+    /// As [`Oversight::reviewed`].
+    pub async fn altered(&self, most: u32) -> Result<Vec<Alteration>, Error> {
+        view::altered(&self.inner.pool, (None, most)).await
+    }
+
+    /// What was found altered of one patient, the newest first, at most `most`.
+    ///
+    /// # Errors
+    /// As [`Oversight::reviewed`].
+    pub async fn altered_of(&self, patient: &str, most: u32) -> Result<Vec<Alteration>, Error> {
+        view::altered(&self.inner.pool, (Some(patient), most)).await
     }
 
     /// The policies that were sealed last; `None`: none ever were.

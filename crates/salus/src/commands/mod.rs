@@ -39,7 +39,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     let format = cli.format;
     let code = match cli.command {
         Command::Bench(args) => bench::run(&args, format).await?,
-        Command::Client(command) => client::run(config, command, format).await?,
+        Command::Client(command) => Box::pin(client::run(config, command, format)).await?,
         Command::Config(command) => config::run(&config, &command, format)?,
         Command::Demo(args) => Box::pin(demo::run(config, &args, format)).await?,
         Command::Doctor => doctor::run(&config, format).await?,

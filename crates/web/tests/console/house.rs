@@ -42,7 +42,7 @@ pub(crate) struct House {
     pub(crate) clock: Arc<Hands>,
     pub(crate) router: Router,
     stop: CancellationToken,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl House {
@@ -100,7 +100,7 @@ impl House {
             clock,
             router,
             stop,
-            _folder: folder,
+            folder,
         }
     }
 

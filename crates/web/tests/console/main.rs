@@ -1,6 +1,7 @@
 //! The console over a real record and real readers.
 
 mod access;
+mod altered;
 #[cfg(test)]
 mod backend;
 #[cfg(test)]

@@ -191,6 +191,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Resource(resource) => (Origin::Fhir, of_resource(resource, entry.event)),
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
+        | Body::Alteration(_)
         | Body::App(_)
         | Body::Ceiling(_)
         | Body::Decision(_)

@@ -243,6 +243,7 @@ fn full() -> ChartPage {
         contacts: vec![item("Müller, Ilse", "wife · +49 30 1234567", "", 880)],
         coverage: vec![item("AOK Nordost", "A123456789", "active", 880)],
         decision: 48_201,
+        altered: crate::pages::altered::samples::altered(),
         checked: Checked {
             verified: 11,
             altered: 1,
@@ -286,6 +287,7 @@ fn bare() -> ChartPage {
         coverage: Vec::new(),
         decision: 48_202,
         checked: Checked::default(),
+        altered: Vec::new(),
     }
 }
 

@@ -78,6 +78,7 @@ impl Teller<'_> {
                 .collect(),
             decision: 0,
             checked: self.checks.counted(),
+            altered: Vec::new(),
         }
     }
 

@@ -113,6 +113,8 @@ pub(crate) struct ChartPage {
     /// The sealed decision that allowed this look.
     pub decision: u64,
     pub checked: Checked,
+    /// What of this patient was found altered lately.
+    pub altered: Vec<crate::pages::altered::Altered>,
 }
 
 impl ChartPage {

@@ -10,6 +10,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Account(change) if change.account.is_none() => "account disabled".to_owned(),
         Body::Account(_) => "account added or changed".to_owned(),
         Body::App(change) if change.app.is_none() => "app taken away".to_owned(),
+        Body::Alteration(_) => "alteration found".to_owned(),
         Body::App(_) => "app registered".to_owned(),
         Body::Ceiling(_) => "an account came to its ceiling".to_owned(),
         Body::Decision(decided) => {

@@ -1,5 +1,6 @@
 use askama::Template;
 
+use crate::pages::altered::Altered;
 use crate::pages::shell::{Check, Shell, Tone};
 use crate::pages::words::Stamp;
 
@@ -16,6 +17,10 @@ pub(crate) struct RecordPage {
     pub published: Option<Published>,
     /// The newest events, newest first.
     pub events: Vec<EventRow>,
+    /// What was found altered, the newest first.
+    pub altered: Vec<Altered>,
+    /// How the last look over the whole record went, in words.
+    pub scrubbed: Option<String>,
     pub wrong: Option<String>,
 }
 
@@ -112,6 +117,8 @@ mod samples {
                 row(48_208, 1, "message ADT^A02", "feed <adt>"),
                 row(48_207, 2, "sign-in, failed", "person"),
             ],
+            altered: crate::pages::altered::samples::altered(),
+            scrubbed: Some("All 48,209 events were looked over 4 min ago.".into()),
             wrong: None,
         }
     }
@@ -125,6 +132,8 @@ mod samples {
             newest: None,
             published: None,
             events: Vec::new(),
+            altered: Vec::new(),
+            scrubbed: None,
             wrong: Some("There is no event `999` in the record. The newest is 48,210.".into()),
         }
     }

@@ -1,0 +1,31 @@
+use serde::{Deserialize, Serialize};
+
+use crate::Time;
+
+/// Something that was sealed was found altered outside the path. The bytes that were there instead
+/// are the event's raw bytes: evidence, as they were found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Altered {
+    /// The event that was altered; `None`: a file or a view that is about no single one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<u64>,
+    /// What differed.
+    pub parts: Vec<AlteredPart>,
+    /// When it was last found whole; `None`: nobody had looked at it before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_at: Option<Time>,
+    /// What it was put right from: `pack`, `journal`, `memory`, `record`; `None`: it could not be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healed_from: Option<String>,
+}
+
+/// One part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlteredPart {
+    /// Which: `row.at`, `row.ciphertext`, `vault/pack/000`, `Observation.valueQuantity.value` ...
+    pub part: String,
+    /// What was sealed.
+    pub sealed: String,
+    /// What was there.
+    pub found: String,
+}
