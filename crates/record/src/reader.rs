@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{Record, Sealed};
 
 /// Events a reader folds in one transaction, at most.
-const FOLD_EVENTS_MAX: usize = 300;
+const FOLD_EVENTS_MAX: usize = 1_000;
 /// A reader that failed tries again, and one that has nothing to do looks again, after this long.
 const RETRY: Duration = Duration::from_secs(1);
 
