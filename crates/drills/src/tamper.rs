@@ -53,7 +53,8 @@ const ROWS: [(&str, &str); 6] = [
     ),
     (
         "a row's entry was edited",
-        "UPDATE row SET entry = substr(entry, 1, 60) || randomblob(length(entry) - 60) WHERE seq = $1",
+        "UPDATE row SET entry = CAST(substr(entry, 1, 60) || randomblob(length(entry) - 60) AS BLOB) \
+         WHERE seq = $1",
     ),
     ("a row was deleted", "DELETE FROM row WHERE seq = $1"),
     (
@@ -80,7 +81,11 @@ const CHART: &str = "UPDATE version SET at = at - 86400000 - 0 * $1 - 0 * $2 WHE
 ///
 /// # Errors
 /// See [`TamperError`].
-pub async fn tamper(data: &Path, published: u64, dice: &mut Dice) -> Result<Vec<Edit>, TamperError> {
+pub async fn tamper(
+    data: &Path,
+    published: u64,
+    dice: &mut Dice,
+) -> Result<Vec<Edit>, TamperError> {
     if published < EVENTS_MIN {
         return Err(TamperError::TooSmall(published));
     }
@@ -99,11 +104,17 @@ pub async fn tamper(data: &Path, published: u64, dice: &mut Dice) -> Result<Vec<
     let keyring = Database::open(data.join("keyring.db")).await?;
     keyring.run(SWAPPED, (0, 0)).await?;
     keyring.close().await;
-    edits.push(edit("a patient's key was swapped for another's", "keyring".into()));
+    edits.push(edit(
+        "a patient's key was swapped for another's",
+        "keyring".into(),
+    ));
     let chart = Database::open(data.join("views/chart.db")).await?;
     chart.run(CHART, (0, 0)).await?;
     chart.close().await;
-    edits.push(edit("a result on a chart was given another time", "chart".into()));
+    edits.push(edit(
+        "a result on a chart was given another time",
+        "chart".into(),
+    ));
     for (what, path) in [
         ("a pack was edited", "vault/pack/001"),
         ("an entry bundle was edited", "vault/tile/entries/001"),

@@ -181,7 +181,8 @@ impl Keyring {
         let wrapping = self.wrapping();
         let (generation, outer) = wrapping.current()?;
         let wrapped = wrap(outer, key, name, nonce).map_err(broken)?;
-        let query = sqlx::query("UPDATE stream SET generation = $1, wrapped = $2 WHERE stream = $3");
+        let query =
+            sqlx::query("UPDATE stream SET generation = $1, wrapped = $2 WHERE stream = $3");
         let query = query.bind(generation).bind(wrapped).bind(name.to_vec());
         let done = query.execute(&self.pool).await.map_err(broken)?;
         Ok(done.rows_affected() == 1)

@@ -20,8 +20,6 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use web::{Ended, Leaver};
 
-use crate::rewind::{Changed, Order, Suspect, Undone};
-use crate::scrub::Looked;
 use crate::assemble::House;
 use crate::cli::View;
 use crate::config::Config;
@@ -29,6 +27,8 @@ use crate::export::{ExportPart, Exported};
 use crate::keeping::{Erase, Erased, Pages, Rotated, Shares, Which as WhichKeys};
 use crate::operations::{Kind, Taken};
 use crate::policies::{Applied, Explained, Replayed, explain};
+use crate::rewind::{Changed, Order, Suspect, Undone};
+use crate::scrub::Looked;
 
 /// The largest part of a file that is sent at once, in bytes.
 pub(crate) const PART_BYTES_MAX: usize = 512 << 20;
@@ -309,10 +309,7 @@ async fn export(State(house): State<Arc<House>>, Json(part): Json<ExportPart>) -
     answer(house.export(&part).await)
 }
 
-async fn changed_by(
-    State(house): State<Arc<House>>,
-    Json(suspect): Json<Suspect>,
-) -> Response {
+async fn changed_by(State(house): State<Arc<House>>, Json(suspect): Json<Suspect>) -> Response {
     answer(house.changed_by(&suspect).await)
 }
 

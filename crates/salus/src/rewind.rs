@@ -229,7 +229,7 @@ fn no_chart(body: &Body) -> Option<String> {
     Some(match body {
         Body::Account(change) => format!("the account `{}` was changed", change.id),
         Body::App(change) => format!("the app `{}` was changed", change.id),
-        Body::Person(change) => format!("what `{}` signs in with was changed", change.id),
+        Body::Person(change) => format!("what `{}` signs in with was changed", change.account),
         Body::PolicyChange(_) => "the policies were changed".to_owned(),
         Body::ExportAnswered(_) => "an export was answered".to_owned(),
         Body::ExportAsked(_) => "an export was asked for".to_owned(),

@@ -47,6 +47,10 @@ impl House {
     /// # Errors
     /// What keeps record or chart from being read, or what was found from being sealed.
     pub(crate) async fn look_over(&self) -> Result<Looked> {
+        // What waits for the next second is looked over too; a row that was altered keeps it waiting.
+        if let Err(why) = self.app.record.publish().await {
+            tracing::warn!(%why, "the newest events are not under a checkpoint yet");
+        }
         let record = self.app.record.scrub().await?;
         let (chart_events, chart_altered) = self.compare_chart().await?;
         Ok(Looked {
@@ -92,7 +96,9 @@ impl House {
         let mut still = live.still().await?;
         let folded = still.folded;
         fold(folded).await?;
-        let differs = fresh.differences(&mut still, &record.erased().await?).await?;
+        let differs = fresh
+            .differences(&mut still, &record.erased().await?)
+            .await?;
         drop(still);
         if differs.is_empty() {
             return Ok((folded, 0));

@@ -184,7 +184,10 @@ async fn versions(
                 (right.at, there.at) = (right.at + 1, there.at + 1);
             }
             (Some(a), b) if b.is_none_or(|b| place(a) < place(b)) => {
-                all.push(Differs::of(a, vec![part(a, "", "a version", "nothing: deleted")]));
+                all.push(Differs::of(
+                    a,
+                    vec![part(a, "", "a version", "nothing: deleted")],
+                ));
                 right.at += 1;
             }
             (_, Some(b)) if covered(b.seq) => there.at += 1,
@@ -363,8 +366,16 @@ async fn rows(
     let mut right = sqlx::query::<Sqlite>(sql).fetch(own);
     let mut there = sqlx::query::<Sqlite>(sql).fetch(live);
     loop {
-        let a = right.try_next().await.map_err(&broken)?.map(|row| cells(&row));
-        let b = there.try_next().await.map_err(&broken)?.map(|row| cells(&row));
+        let a = right
+            .try_next()
+            .await
+            .map_err(&broken)?
+            .map(|row| cells(&row));
+        let b = there
+            .try_next()
+            .await
+            .map_err(&broken)?
+            .map(|row| cells(&row));
         if a.is_none() && b.is_none() {
             return Ok(None);
         }
@@ -391,6 +402,8 @@ fn cells(row: &sqlx::sqlite::SqliteRow) -> String {
         let text = row.try_get::<Option<String>, _>(at).ok().flatten();
         text.or_else(|| Some(row.try_get::<i64, _>(at).ok()?.to_string()))
     };
-    let cells: Vec<String> = (0..row.len()).map(|at| cell(at).unwrap_or_default()).collect();
+    let cells: Vec<String> = (0..row.len())
+        .map(|at| cell(at).unwrap_or_default())
+        .collect();
     cells.join(" | ")
 }

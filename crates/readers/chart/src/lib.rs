@@ -32,11 +32,11 @@ mod words_of;
 
 pub use chart::{Chart, Config, Located, WardCount};
 pub use compare::{Differs, Still};
-pub use rewind::Touched;
 pub use error::ChartError;
 pub use label::{SENSITIVITY, check_sensitivity};
 pub use open::Open;
 pub use page::{HistoryOf, Page, PageOf, Source, Stored};
+pub use rewind::Touched;
 pub use view::{
     Address, Allergy, CensusRow, CodeStatus, Contact, Coverage, Encounter, FindPatient, Identifier,
     Identity, Mark, Medication, PatientView, Problem, Report, ResultRow, Retired, Telecom, Vital,

@@ -52,7 +52,10 @@ impl Chart {
             );
             store::list(&mut query, some.iter().map(|seq| seq.cast_signed()));
             for row in store::fetch(&mut reading.from, query).await? {
-                names.entry((row.kind, row.id.clone())).or_default().push(row);
+                names
+                    .entry((row.kind, row.id.clone()))
+                    .or_default()
+                    .push(row);
             }
         }
         let mut touched = Vec::with_capacity(names.len());

@@ -55,6 +55,8 @@ pub(crate) struct Scrub {
 struct Told {
     before: Option<Time>,
     said: HashSet<(Option<u64>, String, String)>,
+    /// Whose keys were looked at in this round.
+    keys: keys::Seen,
 }
 
 impl Scrub {
@@ -149,9 +151,10 @@ impl Inner {
         rate: u64,
     ) -> Outcome<()> {
         let mut truth = Truth::of(self, head)?;
-        let (begun, mut seen) = (Instant::now(), keys::Seen::new());
+        let begun = Instant::now();
+        told.keys.clear();
         for number in 0..truth.size() / WIDTH {
-            let (wrong, bytes) = bundle::look(self, &mut truth, (number, &mut seen)).await?;
+            let (wrong, bytes) = bundle::look(self, &mut truth, (number, &mut told.keys)).await?;
             sum.events += WIDTH;
             sum.bytes += bytes;
             self.tell(wrong, (told, sum)).await?;
@@ -174,7 +177,8 @@ impl Inner {
         let mut truth = Truth::of(self, head)?;
         let (size, mut wrong) = (truth.size(), Vec::new());
         if !size.is_multiple_of(WIDTH) {
-            let (found, bytes) = bundle::look(self, &mut truth, (size / WIDTH, &mut keys::Seen::new())).await?;
+            let (found, bytes) =
+                bundle::look(self, &mut truth, (size / WIDTH, &mut told.keys)).await?;
             (wrong, sum.events, sum.bytes) = (found, sum.events + size % WIDTH, sum.bytes + bytes);
         }
         drop(last);

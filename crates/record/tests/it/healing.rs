@@ -285,17 +285,30 @@ async fn a_swapped_key_is_named_and_put_back_from_memory() {
     let told = told(&record).await;
     assert_eq!(told[0].1.parts[0].part, "keyring");
     right(folder.path(), &record).await;
+    drop(record);
     let record = open(folder.path()).await;
     let (all, _) = record.read_until(0, 1_000).await.unwrap();
-    assert_eq!(all.len() as u64, record.size(), "every event opens with the keys on disk");
+    assert_eq!(
+        all.len() as u64,
+        record.size(),
+        "every event opens with the keys on disk"
+    );
 }
 
 #[tokio::test]
 async fn a_key_that_is_gone_without_an_order_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let record = opened(folder.path()).await;
-    keyring(folder.path(), "DELETE FROM stream WHERE rowid = (SELECT max(rowid) FROM stream)").await;
+    keyring(
+        folder.path(),
+        "DELETE FROM stream WHERE rowid = (SELECT max(rowid) FROM stream)",
+    )
+    .await;
     let found = record.scrub().await.unwrap();
     assert_eq!((found.altered, found.healed), (1, 0));
-    assert!(told(&record).await[0].1.parts[0].found.contains("without an order"));
+    assert!(
+        told(&record).await[0].1.parts[0]
+            .found
+            .contains("without an order")
+    );
 }

@@ -25,7 +25,11 @@ pub(crate) async fn run(config: Config, args: &Rewind, format: Format) -> Result
         operator.done().await;
         let undone = undone?;
         output::result(format, &undone, done);
-        return Ok(if undone.left.is_empty() { output::WELL } else { output::FOUND });
+        return Ok(if undone.left.is_empty() {
+            output::WELL
+        } else {
+            output::FOUND
+        });
     }
     let changed = operator.changed_by(&suspect).await;
     operator.done().await;
@@ -45,7 +49,13 @@ fn moment(text: &str) -> Result<Time> {
 }
 
 fn list(changed: &Changed) -> String {
-    let count = |way: fn(&Way) -> bool| changed.resources.iter().filter(|one| way(&one.what)).count();
+    let count = |way: fn(&Way) -> bool| {
+        changed
+            .resources
+            .iter()
+            .filter(|one| way(&one.what))
+            .count()
+    };
     let mut out = format!(
         "{} events; {} resources: {} would go back to the version before, {} were made and would be \
          marked as deleted, {} were changed by others since and stay\n",
@@ -64,7 +74,10 @@ fn list(changed: &Changed) -> String {
             Way::Delete => "delete".to_owned(),
             Way::Leave => "leave: changed since".to_owned(),
         };
-        out.push_str(&format!("  {}  (now {}): {what}\n", one.resource, one.current));
+        out.push_str(&format!(
+            "  {}  (now {}): {what}\n",
+            one.resource, one.current
+        ));
     }
     if changed.resources.len() > NAMED {
         out.push_str("  ... all of them with `--format json`\n");

@@ -12,7 +12,11 @@ pub(crate) async fn run(config: Config, format: Format) -> Result<u8> {
     operator.done().await;
     output::result(format, &looked, words);
     let found = looked.altered + looked.chart_altered;
-    Ok(if found > 0 { output::FOUND } else { output::WELL })
+    Ok(if found > 0 {
+        output::FOUND
+    } else {
+        output::WELL
+    })
 }
 
 fn words(looked: &Looked) -> String {

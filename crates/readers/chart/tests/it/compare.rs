@@ -6,13 +6,17 @@ use crate::house::{House, admission, result};
 
 const SODIUM: [&str; 6] = ["2951-2", "Sodium", "141", "mmol/L", "136-145", "N"];
 const CORRECTED: [&str; 6] = ["2951-2", "Sodium", "139", "mmol/L", "136-145", "N"];
+const AGAIN: [&str; 6] = ["2951-2", "Sodium", "140", "mmol/L", "136-145", "N"];
 
-/// A patient with a result that was corrected: event 2 gave it first, event 3 corrected it.
+/// A patient with a result that was corrected: event 2 gave it first, events 3 and 4 corrected it.
 async fn filled() -> House {
     let house = House::new().await;
-    house.message(&admission("1", "7", "Doe^Jane", "3W^301^A")).await;
+    house
+        .message(&admission("1", "7", "Doe^Jane", "3W^301^A"))
+        .await;
     house.message(&result("2", "7", "A1", &[SODIUM])).await;
     house.message(&result("3", "7", "A1", &[CORRECTED])).await;
+    house.message(&result("4", "7", "A1", &[AGAIN])).await;
     house.fold(&house.chart).await;
     house
 }
@@ -48,12 +52,18 @@ async fn what_nobody_touched_does_not_differ() {
 #[tokio::test]
 async fn an_older_content_put_back_is_named_by_field_and_both_values() {
     let found =
-        after("UPDATE page SET body = (SELECT body FROM page WHERE seq = 2) WHERE seq = 3").await;
-    let one = found.iter().find(|one| one.version == Some(3)).unwrap();
+        after("UPDATE page SET body = (SELECT body FROM page WHERE seq = 3) WHERE seq = 4").await;
+    let one = found.iter().find(|one| one.version == Some(4)).unwrap();
     assert!(one.patient.is_some());
-    let value = one.parts.iter().find(|part| part.part.ends_with("valueQuantity.value"));
+    let value = one
+        .parts
+        .iter()
+        .find(|part| part.part.ends_with("valueQuantity.value"));
     let value = value.unwrap_or_else(|| panic!("{:?}", one.parts));
-    assert_eq!((value.sealed.as_str(), value.found.as_str()), ("139", "141"));
+    assert_eq!(
+        (value.sealed.as_str(), value.found.as_str()),
+        ("140", "139")
+    );
     assert!(!one.found.is_empty(), "the forgery is evidence");
 }
 
@@ -71,8 +81,12 @@ async fn a_row_rolled_back_to_an_older_valid_version_is_named() {
 async fn a_reads_way_to_a_resource_a_row_and_a_bed_are_held_against_the_record() {
     let found = after("DELETE FROM head").await;
     assert!(found[0].parts[0].part.ends_with("by name"), "{found:?}");
-    let found = after("DELETE FROM version WHERE seq = 3").await;
-    assert!(found.iter().any(|one| one.parts[0].found == "nothing: deleted"));
+    let found = after("DELETE FROM version WHERE seq = 4").await;
+    assert!(
+        found
+            .iter()
+            .any(|one| one.parts[0].found == "nothing: deleted")
+    );
     let found = after("UPDATE stay SET people = '[]'").await;
     assert_eq!(found[0].parts[0].part, "chart: table stay");
     let found = after("UPDATE version SET patient = 0 WHERE seq = 3").await;
