@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, RwLock, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::cosigned::Cosigned;
 use crate::journal::{Journal, Published, SqliteJournal};
 use crate::keyring::Keyring;
 use crate::publisher::{Publisher, moment};
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     groups: StdMutex<Option<mpsc::Sender<Group>>>,
     grown: watch::Receiver<u64>,
     head: watch::Sender<Option<Published>>,
+    pub(crate) cosigned: watch::Sender<Option<Cosigned>>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// Held while the record is open, so that no second process writes it.
     _lock: File,
@@ -125,12 +127,14 @@ impl Record {
             groups: StdMutex::new(Some(groups)),
             grown,
             head: watch::Sender::new(None),
+            cosigned: watch::Sender::new(None),
             tasks: Mutex::new(Vec::new()),
             _lock: lock,
         });
         inner.settle_keys().await?;
         recover::recover(&inner).await?;
         inner.settle_erasures().await?;
+        inner.read_cosigned().await?;
         inner
             .head
             .send_replace(inner.publisher.last.lock().await.clone());
@@ -274,9 +278,17 @@ impl Record {
 impl Inner {
     async fn publish(&self) -> Outcome<()> {
         if let Some(published) = self.publisher.publish().await? {
-            self.head.send_replace(Some(published));
+            self.tell_head(published);
         }
         Ok(())
+    }
+
+    pub(crate) fn tell_head(&self, published: Published) {
+        self.head.send_replace(Some(published));
+    }
+
+    pub(crate) fn head_changes(&self) -> watch::Receiver<Option<Published>> {
+        self.head.subscribe()
     }
 
     async fn last_at(&self, frontier: &Frontier) -> Outcome<Time> {

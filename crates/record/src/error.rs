@@ -28,6 +28,9 @@ pub enum Error {
     /// The event is there but its patient's key is not: it was erased.
     #[error("event {0} was erased")]
     Erased(u64),
+    /// The permit is for something else, or for less.
+    #[error("the sealed decision does not allow to hand this event out whole")]
+    NotPermitted,
     /// The event is larger than the record takes.
     #[error("an event of {bytes} bytes is more than `event_bytes_max` = {max}")]
     TooLarge {

@@ -4,6 +4,8 @@
 //! **Start here**: [`Record`], then `sequencer`.
 
 mod config;
+mod cosigned;
+mod disclose;
 mod door;
 mod erase;
 mod erased;
@@ -12,6 +14,7 @@ mod escrow;
 pub mod journal;
 mod keyfile;
 mod keyring;
+mod proving;
 mod publisher;
 mod read;
 mod reader;
@@ -25,12 +28,16 @@ mod shred;
 pub mod vault;
 mod verify;
 mod view;
+mod witness;
 
 pub use config::Config;
+pub use cosigned::{Cosigned, Enough};
+pub use disclose::disclosing;
 pub use door::{Parts, Record};
 pub use erase::Erasure;
 pub use error::Error;
 pub use escrow::recover_root;
+pub use proving::{Held, hold};
 pub use read::{Head, Proved, head, prove};
 pub use reader::{Reader, ReaderError, follow};
 pub use rewrite::{rewrite_if_due, rewrite_later};
@@ -39,3 +46,6 @@ pub use rotate::{Generation, KeysReport, Rotated, keys};
 pub use sealed::{Blind, Permit, Receipt, Sealed, Witnessed};
 pub use verify::{Alteration, Report, verify};
 pub use view::{ViewFile, open_view};
+pub use witness::{Answer, WitnessBook};
+
+pub use seal::Disclosure;

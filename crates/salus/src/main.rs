@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod disclosing;
 mod export;
 mod files;
 mod framing;
@@ -19,6 +20,8 @@ mod output;
 mod peer;
 mod policies;
 mod registration;
+mod remote;
+mod served;
 mod supervise;
 mod tls;
 

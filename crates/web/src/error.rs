@@ -177,6 +177,7 @@ impl From<record::Error> for Problem {
             record::Error::Conflict { .. }
             | record::Error::Erased(_)
             | record::Error::NoSuchPatient
+            | record::Error::NotPermitted
             | record::Error::TooLarge { .. } => Problem::Malformed(error.to_string()),
             record::Error::Broken { .. } | record::Error::Stopped => broken(&error),
         }

@@ -22,6 +22,7 @@ mod taking;
 pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
 pub use leave::{Ended, Leaver};
+pub use pages::record::disclosure_sheet;
 pub use oidc::{Accounts, Oidc, RoleRule, Vouched};
 pub use people::{Binding, IdleMs, SecondFactor};
 pub use router::router;

@@ -171,7 +171,9 @@ impl From<record::Error> for Fault {
             record::Error::Erased(_) => {
                 Fault::new(StatusCode::GONE, Code::Deleted, error.to_string())
             }
-            record::Error::Broken { .. } => Fault::broken(error.to_string()),
+            record::Error::Broken { .. } | record::Error::NotPermitted => {
+                Fault::broken(error.to_string())
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use event::{Act, Subject};
 use serde::Deserialize;
 
 use crate::error::Problem;
+use crate::pages::record;
 use crate::pages::shell::Here;
 use crate::pages::visit::{Visit, page};
 use checks::Checks;
@@ -73,6 +74,7 @@ pub(crate) async fn show(
     };
     let mut view = teller.chart(&patient, reports);
     view.decision = open.index();
+    view.head = record::head_line(&visit);
     let known = patient.folded.max(1);
     view.shell = visit.shell(&view.identity.name, Here::Patients);
     view.shell.live = Some(LOOK_SECONDS);

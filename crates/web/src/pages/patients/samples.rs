@@ -243,6 +243,7 @@ fn full() -> ChartPage {
         contacts: vec![item("Müller, Ilse", "wife · +49 30 1234567", "", 880)],
         coverage: vec![item("AOK Nordost", "A123456789", "active", 880)],
         decision: 48_201,
+        head: "48209 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=".into(),
         checked: Checked {
             verified: 11,
             altered: 1,
@@ -285,6 +286,7 @@ fn bare() -> ChartPage {
         contacts: Vec::new(),
         coverage: Vec::new(),
         decision: 48_202,
+        head: String::new(),
         checked: Checked::default(),
     }
 }

@@ -1,7 +1,11 @@
 //! The record: its head, its growth, one event checked, the proofs to take away.
 
+pub(crate) mod disclose;
+mod sheet;
 mod told;
 pub(crate) mod view;
+
+pub use sheet::disclosure_sheet;
 
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
@@ -194,8 +198,19 @@ pub(crate) async fn event(visit: Visit, Path(index): Path<String>) -> Result<Res
         provable,
         message: message && names,
         size,
+        head: head_line(&visit),
     };
     page(StatusCode::OK, &view)
+}
+
+/// The head of the log as people write it down: `SIZE ROOT`.
+pub(crate) fn head_line(visit: &Visit) -> String {
+    let (covered, note, _) = visit.app.record.checkpoint();
+    let root = note.lines().nth(2).unwrap_or_default();
+    match covered {
+        0 => String::new(),
+        size => format!("{size} {root}"),
+    }
 }
 
 fn judged(index: u64, check: &Check, provable: bool) -> (Tone, String) {

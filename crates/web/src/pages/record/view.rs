@@ -55,6 +55,8 @@ pub(crate) struct EventPage {
     /// Whether it is a message that the Flow page can show.
     pub message: bool,
     pub size: u64,
+    /// The log's head now, `SIZE ROOT`; empty: none is published.
+    pub head: String,
 }
 
 #[cfg(test)]
@@ -150,6 +152,7 @@ mod samples {
             provable: true,
             message: true,
             size: 48_211,
+            head: "48209 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=".into(),
         }
     }
 }
