@@ -39,6 +39,24 @@ pub enum Error {
         /// The limit.
         max: usize,
     },
+    /// Another machine became the primary: this one takes nothing any more.
+    #[error("another machine is the primary now (number {epoch}): send to that one")]
+    Fenced {
+        /// The other machine's number.
+        epoch: u64,
+    },
+    /// This is a standby.
+    #[error("this is the standby: it shows what was sealed and takes nothing new")]
+    Standby,
+    /// What the primary showed is not its record, or not a later state of it.
+    #[error("what the primary showed is refused: {why}")]
+    Distrusted {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The keys that wrap the keys of what the primary showed are not here.
+    #[error("the primary has made a new key-encryption key: its keys have to be fetched again")]
+    KeysMissing,
     /// The record is shutting down.
     #[error("the record is stopping")]
     Stopped,

@@ -37,6 +37,24 @@ pub(crate) fn open(config: &Config) -> Outcome<LogKey> {
     LogKey::from_secret(read(&log)?.trim()).map_err(broken)
 }
 
+/// Puts the key of a log into a standby's folder, which must not be another log's.
+pub(crate) fn install_log(config: &Config, log: &LogKey) -> Outcome<()> {
+    let path = config.keys().join(LOG);
+    if path.exists() {
+        let own = LogKey::from_secret(read(&path)?.trim()).map_err(broken)?;
+        if own.public() == log.public() {
+            return Ok(());
+        }
+        return Err(broken(format!(
+            "`{}` is the key of another log: a standby needs a data folder of its own",
+            path.display()
+        )));
+    }
+    write_text(&path, log.secret())?;
+    write_text(&config.keys().join(PUBLIC), log.public())?;
+    sync_folder(&config.keys())
+}
+
 /// The log's public key, from the data folder.
 pub(crate) fn public(config: &Config) -> Outcome<String> {
     read(&config.keys().join(PUBLIC)).map(|text| text.trim().to_owned())

@@ -10,7 +10,7 @@ use crate::door::{Inner, Record};
 use crate::journal::{Journal as _, Row, SqliteJournal};
 use crate::sealed::Outcome;
 use crate::proving::inclusion;
-use crate::vault::{CHECKPOINT, LocalVault, Vault as _};
+use crate::vault::{CHECKPOINT, COSIGNED, LocalVault, Vault as _};
 use crate::{Error, Sealed, keyfile};
 
 /// Rows that are decrypted on a thread of their own at a time.
@@ -188,15 +188,21 @@ pub async fn prove(config: &Config, index: u64) -> Outcome<Proved> {
         .ok_or(Error::NoSuchIndex(index))?;
     let note = String::from_utf8(note.to_vec()).map_err(broken)?;
     let log = LogVerifier::new(&public_key).map_err(broken)?;
-    let (size, _) = log.verify(&note).map_err(broken)?;
-    let proof = inclusion(&vault, index, (size, note)).await?.to_text();
+    let mut head = (log.verify(&note).map_err(broken)?.0, note);
+    if let Some(note) = vault.get(COSIGNED).await.map_err(broken)? {
+        let note = String::from_utf8_lossy(&note).into_owned();
+        let covers = log.verify(&note).ok().filter(|(size, _)| index < *size);
+        head = covers.map_or(head, |(size, _)| (size, note));
+    }
+    let mut proof = inclusion(&vault, index, head).await?;
     let rows = journal.rows(index, 1).await.map_err(broken)?;
     let row = rows
         .into_iter()
         .find(|row| row.seq == index)
         .ok_or(Error::NoSuchIndex(index))?;
+    proof.extra.clone_from(&row.entry);
     Ok(Proved {
-        proof,
+        proof: proof.to_text(),
         entry: row.entry,
         public_key,
     })

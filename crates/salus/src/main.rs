@@ -24,6 +24,7 @@ mod remote;
 mod served;
 mod supervise;
 mod tls;
+mod witnessing;
 
 use std::process::ExitCode;
 

@@ -18,6 +18,7 @@ mod router;
 mod session;
 mod setup;
 mod taking;
+mod witnesses;
 
 pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
@@ -26,3 +27,4 @@ pub use pages::record::disclosure_sheet;
 pub use oidc::{Accounts, Oidc, RoleRule, Vouched};
 pub use people::{Binding, IdleMs, SecondFactor};
 pub use router::router;
+pub use witnesses::{Trouble, WitnessState, Witnesses};

@@ -13,3 +13,4 @@ mod recovery;
 mod rotating;
 mod sealing;
 mod tampering;
+mod witnessing;

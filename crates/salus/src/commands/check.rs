@@ -215,6 +215,12 @@ fn vault(config: &Config, args: &Check) -> Result<Box<dyn Vault>> {
     Ok(Box::new(LocalVault::open(&folder)?))
 }
 
+/// A line in which a control character does nothing to the terminal.
+fn visible(line: &str) -> String {
+    let shown = |letter: char| if letter.is_control() { '\u{fffd}' } else { letter };
+    line.chars().map(shown).collect()
+}
+
 fn words(verdict: &Verdict) -> String {
     let mut out = match verdict.verdict {
         PROVED => format!("PROVED: {}\n", verdict.why),
@@ -236,7 +242,7 @@ fn words(verdict: &Verdict) -> String {
     }
     if let Some(text) = &verdict.text {
         let lines = text.split(['\r', '\n']).filter(|line| !line.is_empty());
-        let shown: Vec<String> = lines.map(|line| line.escape_debug().to_string()).collect();
+        let shown: Vec<String> = lines.map(visible).collect();
         out.push_str(&format!("\n{}\n", shown.join("\n")));
     }
     out.trim_end().to_owned()

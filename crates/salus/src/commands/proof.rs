@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::{Format, Proof};
 use crate::config::Config;
-use crate::disclosing::Disclose;
+use crate::disclosing::{Disclose, Handed};
 use crate::local::Operator;
 use crate::output;
 
@@ -24,10 +24,15 @@ struct Written {
 }
 
 pub(crate) async fn run(config: Config, args: &Proof, format: Format) -> Result<u8> {
-    let proved = record::prove(&config.record(), args.index).await?;
+    let index = args.index;
+    // First: it publishes what was sealed a moment ago, so that there is something to prove.
+    let handed = match &args.reason {
+        Some(reason) => Some(hand_out(config.clone(), index, reason).await?),
+        None => None,
+    };
+    let proved = record::prove(&config.record(), index).await?;
     fs::create_dir_all(&args.out)
         .with_context(|| format!("cannot make the folder `{}`", args.out.display()))?;
-    let index = args.index;
     let mut written = Written {
         index,
         proof: write(args, &format!("{index}.tlog-proof"), proved.proof.as_bytes())?,
@@ -37,15 +42,7 @@ pub(crate) async fn run(config: Config, args: &Proof, format: Format) -> Result<
         decision: None,
         public_key: proved.public_key,
     };
-    if let Some(reason) = &args.reason {
-        let order = Disclose {
-            index,
-            reason: reason.clone(),
-        };
-        let operator = Operator::reach(config).await?;
-        let handed = operator.disclose(&order).await;
-        operator.done().await;
-        let handed = handed?;
+    if let Some(handed) = handed {
         let file = write(args, &format!("{index}.disclosure.json"), handed.file.as_bytes())?;
         written.disclosure = Some(file);
         written.sheet = Some(write(args, &format!("{index}.html"), handed.sheet.as_bytes())?);
@@ -53,6 +50,17 @@ pub(crate) async fn run(config: Config, args: &Proof, format: Format) -> Result<
     }
     output::result(format, &written, words);
     Ok(output::WELL)
+}
+
+async fn hand_out(config: Config, index: u64, reason: &str) -> Result<Handed> {
+    let order = Disclose {
+        index,
+        reason: reason.to_owned(),
+    };
+    let operator = Operator::reach(config).await?;
+    let handed = operator.disclose(&order).await;
+    operator.done().await;
+    handed
 }
 
 fn write(args: &Proof, name: &str, content: &[u8]) -> Result<String> {

@@ -1,5 +1,6 @@
 //! The record: its head, its growth, one event checked, the proofs to take away.
 
+pub(crate) mod cosigning;
 pub(crate) mod disclose;
 mod sheet;
 mod told;
@@ -47,7 +48,11 @@ async fn may_read(visit: &Visit) -> Result<(), Problem> {
 async fn record_page(visit: &Visit, wrong: Option<String>) -> Result<RecordPage, Problem> {
     let size = visit.app.record.size();
     let published = published(visit, size);
-    let (tone, answer) = answer(visit, size);
+    let witnesses = cosigning::told(visit);
+    let (mut tone, mut answer) = answer(visit, size);
+    if let Some((Tone::Bad, words, _)) = &witnesses {
+        (tone, answer) = (Tone::Bad, words.clone());
+    }
     let mut shell = visit.shell("Record", Here::Record);
     shell.live = Some(LIVE_SECONDS);
     Ok(RecordPage {
@@ -57,6 +62,7 @@ async fn record_page(visit: &Visit, wrong: Option<String>) -> Result<RecordPage,
         size: words::thousands(size),
         newest: size.checked_sub(1),
         published,
+        witnesses,
         events: newest(visit, size).await?,
         wrong,
     })

@@ -1,5 +1,6 @@
 use askama::Template;
 
+use super::cosigning::WitnessRow;
 use crate::pages::shell::{Check, Shell, Tone};
 use crate::pages::words::Stamp;
 
@@ -14,6 +15,8 @@ pub(crate) struct RecordPage {
     /// The newest index; `None`: the record is empty.
     pub newest: Option<u64>,
     pub published: Option<Published>,
+    /// What the witnesses say, if there are any: together, and each.
+    pub witnesses: Option<(Tone, String, Vec<WitnessRow>)>,
     /// The newest events, newest first.
     pub events: Vec<EventRow>,
     pub wrong: Option<String>,
@@ -108,6 +111,7 @@ mod samples {
                 signers: vec!["salus.example/record+3b1c5f2a".into()],
                 since: 2,
             }),
+            witnesses: Some((Tone::Bad, "A witness has seen another history.".into(), witnesses())),
             events: vec![
                 row(48_210, 0, "message ORU^R01", "feed lab"),
                 row(48_209, 0, "decision: read, allowed", "nurse"),
@@ -118,6 +122,21 @@ mod samples {
         }
     }
 
+    fn witnesses() -> Vec<WitnessRow> {
+        let row = |name: &str, tone, last, trouble: &str| WitnessRow {
+            name: name.into(),
+            tone,
+            last,
+            trouble: trouble.into(),
+        };
+        let cosigned = |minutes| Some(("48,209".to_owned(), ago(minutes)));
+        vec![
+            row("mercy.example/w1", Tone::Good, cosigned(0), ""),
+            row("north.example/w1", Tone::Warn, cosigned(900), "No answer within 5,000 ms."),
+            row("<east>.example", Tone::Bad, None, "A witness has seen another history."),
+        ]
+    }
+
     pub(super) fn empty() -> RecordPage {
         RecordPage {
             shell: shell("Record", Here::Record),
@@ -126,6 +145,7 @@ mod samples {
             size: "0".into(),
             newest: None,
             published: None,
+            witnesses: None,
             events: Vec::new(),
             wrong: Some("There is no event `999` in the record. The newest is 48,210.".into()),
         }
