@@ -4,7 +4,7 @@
 set -euo pipefail
 
 home="${SALUS_REAL_HOME:-$HOME/.cache/salus/real}"
-stamp="$home/.ready-3"
+stamp="$home/.ready-4"
 here="$(cd "$(dirname "$0")" && pwd)"
 mkdir -p "$home"
 
@@ -44,9 +44,9 @@ if [ ! -e "$stamp" ]; then
     "$python" -m venv "$home/venv"
     "$home/venv/bin/pip" install -q --disable-pip-version-check -r "$here/requirements.txt"
     if "$home/venv/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 12))'; then
-        "$home/venv/bin/pip" install -q --disable-pip-version-check 'aics-tlog==0.2.1'
+        "$home/venv/bin/pip" install -q --disable-pip-version-check 'aics-tlog==0.2.1' 'aics-witness==0.1.0'
     else
-        echo "aics-tlog needs Python 3.12 or newer: the log is checked with golang.org/x/mod alone"
+        echo "aics-tlog needs Python 3.12 or newer: the log is checked with golang.org/x/mod alone, and no other program witnesses it"
     fi
     echo "installing fhir-kit-client, fhirclient and oidc-provider"
     npm install --silent --no-audit --no-fund --prefix "$home/npm" fhir-kit-client@2.0.3 fhirclient@2.6.3 oidc-provider@9.13.3

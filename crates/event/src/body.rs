@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Act, Altered, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, PersonChange,
-    PolicyChange, Rewound, Role, Service, Session, Shown, Subject, Token,
+    Act, Altered, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, Joined,
+    PersonChange, PolicyChange, Promoted, Rewound, Role, Service, Session, Shown, Subject, Token,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -27,6 +27,8 @@ pub enum Body {
     ExportAsked(ExportAsked),
     /// Patients were erased: their keys are gone, and their events stay as bytes that nothing opens.
     Erased(Erased),
+    /// A standby sealed this while the primary was gone; the raw bytes are its plaintext.
+    Joined(Joined),
     /// Something was done with the keys of the whole record.
     Keys(KeysChanged),
     /// An HL7 v2 message; the raw bytes are the message as it stood between the frame's marks.
@@ -37,6 +39,8 @@ pub enum Body {
     Person(PersonChange),
     /// The policies were changed.
     PolicyChange(PolicyChange),
+    /// Another machine became the primary.
+    Promoted(Promoted),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
     Resource(Resource),
     /// What a captured account or machine changed was undone.

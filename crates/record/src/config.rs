@@ -19,7 +19,7 @@ pub struct Config {
     /// Resources and patients whose last write is remembered to detect lost updates.
     pub recent_writes_max: usize,
     /// Bytes of the newest events kept in memory for the readers that keep up.
-    pub tail_bytes_max: usize,
+    pub newest_bytes_max: usize,
     /// Patients' keys kept unwrapped in memory.
     pub keys_cached_max: NonZeroUsize,
     /// Time between checkpoints, in milliseconds.
@@ -42,7 +42,7 @@ impl Config {
             queue_events_max: 4_096,
             event_bytes_max: 64 << 20,
             recent_writes_max: 200_000,
-            tail_bytes_max: 16 << 20,
+            newest_bytes_max: 16 << 20,
             keys_cached_max: NonZeroUsize::new(20_000).unwrap_or(NonZeroUsize::MIN),
             checkpoint_interval_ms: 1_000,
             scrub_bytes_per_second: 4 << 20,

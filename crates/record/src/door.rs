@@ -14,13 +14,16 @@ use tokio::sync::{Mutex, RwLock, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::cosigned::Cosigned;
+use crate::epoch::{self, Epoch};
 use crate::journal::{Journal, Published, SqliteJournal};
 use crate::keyring::Keyring;
+use crate::mirror::Standby;
+use crate::newest::Newest;
 use crate::publisher::{Publisher, moment};
 use crate::scrub::{self, Scrub};
 use crate::sealed::Outcome;
 use crate::sequencer::{Group, Item, Recent, Sequencer, Write};
-use crate::tail::Tail;
 use crate::vault::{CHECKPOINT, LocalVault, Vault};
 use crate::{Blind, Error, Permit, Receipt, Witnessed, keyfile, recover};
 
@@ -41,6 +44,19 @@ pub struct Parts {
     pub vault: Arc<dyn Vault>,
 }
 
+impl Parts {
+    async fn local(config: &Config) -> Outcome<Parts> {
+        let journal = SqliteJournal::open(&config.journal())
+            .await
+            .map_err(broken)?;
+        let vault = LocalVault::open(&config.vault()).map_err(broken)?;
+        Ok(Parts {
+            journal: Arc::new(journal),
+            vault: Arc::new(vault),
+        })
+    }
+}
+
 pub(crate) struct Inner {
     pub(crate) config: Config,
     pub(crate) journal: Arc<dyn Journal>,
@@ -49,7 +65,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) publisher: Publisher,
     pub(crate) blind: Blind,
-    pub(crate) tail: Arc<Tail>,
+    pub(crate) newest: Arc<Newest>,
     pub(crate) scrub: Scrub,
     /// Held for reading while something is sealed, for writing while a key is shredded.
     pub(crate) quiet: RwLock<()>,
@@ -58,6 +74,10 @@ pub(crate) struct Inner {
     groups: StdMutex<Option<mpsc::Sender<Group>>>,
     grown: watch::Receiver<u64>,
     head: watch::Sender<Option<Published>>,
+    pub(crate) cosigned: watch::Sender<Option<Cosigned>>,
+    pub(crate) epoch: watch::Sender<Epoch>,
+    /// What there is beside the record if it only follows another.
+    pub(crate) standby: Option<Standby>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// Held while the record is open, so that no second process writes it.
     _lock: File,
@@ -71,15 +91,19 @@ impl Record {
     /// [`Error::Broken`] if it cannot be read, is in use, or is not what was published.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Outcome<Record> {
         let key = keyfile::open(&config)?;
-        let journal = SqliteJournal::open(&config.journal())
-            .await
-            .map_err(broken)?;
-        let vault = LocalVault::open(&config.vault()).map_err(broken)?;
-        let parts = Parts {
-            journal: Arc::new(journal),
-            vault: Arc::new(vault),
-        };
-        Record::start(config, parts, key, clock).await
+        let parts = Parts::local(&config).await?;
+        Record::start(config, parts, (key, None), clock).await
+    }
+
+    /// As [`Record::open`], for a standby with a record of its own.
+    pub(crate) async fn open_beside(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        side: Record,
+    ) -> Outcome<Record> {
+        let key = keyfile::open(&config)?;
+        let parts = Parts::local(&config).await?;
+        Record::start(config, parts, (key, Some(side)), clock).await
     }
 
     /// Like [`Record::open`], with a journal and a vault of the caller's.
@@ -88,13 +112,13 @@ impl Record {
     /// As [`Record::open`].
     pub async fn open_with(config: Config, parts: Parts, clock: Arc<dyn Clock>) -> Outcome<Record> {
         let key = keyfile::open(&config)?;
-        Record::start(config, parts, key, clock).await
+        Record::start(config, parts, (key, None), clock).await
     }
 
     async fn start(
         config: Config,
         parts: Parts,
-        key: LogKey,
+        (key, side): (LogKey, Option<Record>),
         clock: Arc<dyn Clock>,
     ) -> Outcome<Record> {
         let lock = lock(&config)?;
@@ -108,6 +132,11 @@ impl Record {
         }
         let keyring = Keyring::open(&config, config.keys_cached_max, clock.now()).await?;
         let (grown_to, grown) = watch::channel(frontier.size());
+        let turn = epoch::epoch(&config)?;
+        let (standby, grown_to) = match side {
+            Some(side) => (Some(Standby::new(side, grown_to)), None),
+            None => (None, Some(grown_to)),
+        };
         let (groups, queue) = mpsc::channel(config.queue_events_max);
         let publisher = Publisher {
             journal: Arc::clone(&journal),
@@ -117,7 +146,7 @@ impl Record {
             last: Mutex::new(None),
         };
         let inner = Arc::new(Inner {
-            tail: Arc::new(Tail::new(config.tail_bytes_max)),
+            newest: Arc::new(Newest::new(config.newest_bytes_max)),
             scrub: Scrub::new(),
             config,
             journal,
@@ -131,17 +160,24 @@ impl Record {
             groups: StdMutex::new(Some(groups)),
             grown,
             head: watch::Sender::new(None),
+            cosigned: watch::Sender::new(None),
+            epoch: watch::Sender::new(turn),
+            standby,
             tasks: Mutex::new(Vec::new()),
             _lock: lock,
         });
         inner.settle_keys().await?;
         recover::recover(&inner).await?;
         inner.settle_erasures().await?;
+        inner.read_cosigned().await?;
         inner
             .head
             .send_replace(inner.publisher.last.lock().await.clone());
         let record = Record { inner };
-        record.run(queue, grown_to).await?;
+        match grown_to {
+            Some(grown) => record.run(queue, grown).await?,
+            None => record.inner.found().await?,
+        }
         Ok(record)
     }
 
@@ -157,7 +193,7 @@ impl Record {
             last_at: inner.last_at(&frontier).await?,
             frontier,
             grown,
-            tail: Arc::clone(&inner.tail),
+            newest: Arc::clone(&inner.newest),
         };
         let new = sequencer.frontier.size() == 0;
         inner
@@ -255,6 +291,9 @@ impl Record {
         if let Err(why) = self.inner.publish().await {
             tracing::error!(%why, "the last checkpoint was not published");
         }
+        if let Some(standby) = &self.inner.standby {
+            Box::pin(standby.side.stop()).await;
+        }
         self.inner.keyring.close().await;
         self.inner.journal.close().await;
     }
@@ -263,6 +302,9 @@ impl Record {
 impl Inner {
     /// As [`Record::admit`].
     pub(crate) async fn admit(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
+        if let Some(standby) = &self.standby {
+            return standby.admit(events).await;
+        }
         let _loud = self.quiet.read().await;
         self.admit_now(events).await
     }
@@ -272,6 +314,7 @@ impl Inner {
         if events.is_empty() {
             return Ok(Vec::new());
         }
+        self.unfenced()?;
         let groups = match self.groups.lock() {
             Ok(groups) => groups.clone(),
             Err(_) => None,
@@ -291,10 +334,31 @@ impl Inner {
     }
 
     async fn publish(&self) -> Outcome<()> {
+        // A standby publishes what the primary signed, and a fenced machine nothing any more.
+        if self.standby.is_some() || self.turn().fenced_by().is_some() {
+            return Ok(());
+        }
         if let Some(published) = self.publisher.publish().await? {
-            self.head.send_replace(Some(published));
+            self.tell_head(published);
         }
         Ok(())
+    }
+
+    /// Tells the readers of a standby how much there is.
+    async fn found(&self) -> Outcome<()> {
+        let frontier = self.journal.frontier().await.map_err(broken)?;
+        if let Some(standby) = &self.standby {
+            standby.grown.send_replace(frontier.size());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn tell_head(&self, published: Published) {
+        self.head.send_replace(Some(published));
+    }
+
+    pub(crate) fn head_changes(&self) -> watch::Receiver<Option<Published>> {
+        self.head.subscribe()
     }
 
     async fn last_at(&self, frontier: &Frontier) -> Outcome<Time> {

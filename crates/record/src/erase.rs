@@ -179,9 +179,13 @@ impl Inner {
     }
 
     /// Shreds the keys that a sealed order names. Every step can be repeated.
-    async fn shred(&self, streams: &[[u8; 16]], (index, events): (u64, &[u64])) -> Outcome<()> {
+    pub(crate) async fn shred(
+        &self,
+        streams: &[[u8; 16]],
+        (index, events): (u64, &[u64]),
+    ) -> Outcome<()> {
         self.keyring.shred(streams, index).await?;
-        self.tail.forget();
+        self.newest.forget();
         // What was written of a resource counts no longer: it may be made again.
         self.journal.forget(events).await.map_err(failed)?;
         self.keyring.scrub().await?;
@@ -203,6 +207,18 @@ fn runs(indexes: &[u64]) -> Vec<(u64, u64)> {
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The names of streams as an order spells them.
+pub(crate) fn unhex_streams(names: &[String]) -> Vec<[u8; 16]> {
+    let read = |name: &String| {
+        let mut out = [0; 16];
+        for (place, number) in out.iter_mut().zip(0..) {
+            *place = u8::from_str_radix(name.get(number * 2..number * 2 + 2)?, 16).ok()?;
+        }
+        Some(out)
+    };
+    names.iter().filter_map(read).collect()
 }
 
 fn failed(why: JournalFault) -> Error {

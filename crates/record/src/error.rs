@@ -28,6 +28,9 @@ pub enum Error {
     /// The event is there but its patient's key is not: it was erased.
     #[error("event {0} was erased")]
     Erased(u64),
+    /// The permit is for something else, or for less.
+    #[error("the sealed decision does not allow to hand this event out whole")]
+    NotPermitted,
     /// The event is larger than the record takes.
     #[error("an event of {bytes} bytes is more than `event_bytes_max` = {max}")]
     TooLarge {
@@ -36,6 +39,24 @@ pub enum Error {
         /// The limit.
         max: usize,
     },
+    /// Another machine became the primary: this one takes nothing any more.
+    #[error("another machine is the primary now (number {epoch}): send to that one")]
+    Fenced {
+        /// The other machine's number.
+        epoch: u64,
+    },
+    /// This is a standby.
+    #[error("this is the standby: it shows what was sealed and takes nothing new")]
+    Standby,
+    /// What the primary showed is not its record, or not a later state of it.
+    #[error("what the primary showed is refused: {why}")]
+    Distrusted {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The keys that wrap the keys of what the primary showed are not here.
+    #[error("the primary has made a new key-encryption key: its keys have to be fetched again")]
+    KeysMissing,
     /// The record is shutting down.
     #[error("the record is stopping")]
     Stopped,

@@ -31,10 +31,28 @@ pub(crate) fn open(config: &Config) -> Outcome<LogKey> {
         let mut bytes = [0; 32];
         fill(&mut bytes)?;
         let key = LogKey::new(&config.origin, &bytes).map_err(broken)?;
-        write_new(&log, key.secret())?;
-        write_new(&config.keys().join(PUBLIC), key.public())?;
+        write_text(&log, key.secret())?;
+        write_text(&config.keys().join(PUBLIC), key.public())?;
     }
     LogKey::from_secret(read(&log)?.trim()).map_err(broken)
+}
+
+/// Puts the key of a log into a standby's folder, which must not be another log's.
+pub(crate) fn install_log(config: &Config, log: &LogKey) -> Outcome<()> {
+    let path = config.keys().join(LOG);
+    if path.exists() {
+        let own = LogKey::from_secret(read(&path)?.trim()).map_err(broken)?;
+        if own.public() == log.public() {
+            return Ok(());
+        }
+        return Err(broken(format!(
+            "`{}` is the key of another log: a standby needs a data folder of its own",
+            path.display()
+        )));
+    }
+    write_text(&path, log.secret())?;
+    write_text(&config.keys().join(PUBLIC), log.public())?;
+    sync_folder(&config.keys())
 }
 
 /// The log's public key, from the data folder.
@@ -59,7 +77,7 @@ pub(crate) fn read_root(path: &Path) -> Outcome<Key> {
 
 /// A root key into a file that is not there yet; durable on return.
 pub(crate) fn write_root(path: &Path, key: &Key) -> Outcome<()> {
-    write_new(path, &hex(key.bytes()))?;
+    write_text(path, &hex(key.bytes()))?;
     path.parent().map_or(Ok(()), sync_folder)
 }
 
@@ -69,7 +87,7 @@ pub(crate) fn sync_folder(path: &Path) -> Outcome<()> {
     synced.map_err(|error| broken(format!("`{}`: {error}", path.display())))
 }
 
-fn read(path: &Path) -> Outcome<String> {
+pub(crate) fn read(path: &Path) -> Outcome<String> {
     fs::read_to_string(path).map_err(|error| {
         broken(format!(
             "`{}`: {error}; put the key back from where you keep it",
@@ -86,7 +104,7 @@ pub(crate) fn make_folder(path: &Path) -> Outcome<()> {
     made.map_err(|error| broken(format!("`{}`: {error}", path.display())))
 }
 
-fn write_new(path: &Path, text: &str) -> Outcome<()> {
+pub(crate) fn write_text(path: &Path, text: &str) -> Outcome<()> {
     let write = || -> io::Result<()> {
         let mut file = fs::OpenOptions::new()
             .write(true)

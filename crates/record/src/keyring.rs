@@ -21,9 +21,9 @@ use crate::{Config, Error};
 
 const MIGRATION: &str = include_str!("../migrations/keyring-sqlite.sql");
 /// The name under which tags of patients, resources and messages are made.
-const TAGGING: &str = "salus/tag/v1";
+pub(crate) const TAGGING: &str = "salus/tag/v1";
 /// The name under which stable ids are made from identifiers.
-const BLIND: &str = "salus/blind/v1";
+pub(crate) const BLIND: &str = "salus/blind/v1";
 
 /// The name and the key of one stream.
 #[derive(Clone)]
@@ -37,6 +37,7 @@ pub(crate) struct Keyring {
     pub(crate) pool: SqlitePool,
     pub(crate) wrapping: RwLock<Wrapping>,
     tagging: hmac::Key,
+    pub(crate) tagging_key: Key,
     blind: Key,
     by_tag: Mutex<LruCache<[u8; 16], Stream>>,
     by_name: Mutex<LruCache<[u8; 16], Key>>,
@@ -81,6 +82,7 @@ impl Keyring {
         Ok(Keyring {
             wrapping: RwLock::new(wrapping),
             tagging: hmac::Key::new(hmac::HMAC_SHA256, tagging.bytes()),
+            tagging_key: tagging,
             blind: fixed(&pool, root.as_ref(), BLIND).await?,
             by_tag: Mutex::new(LruCache::new(cached)),
             by_name: Mutex::new(LruCache::new(cached)),

@@ -4,14 +4,21 @@
 //! **Start here**: [`Record`], then `sequencer`.
 
 mod config;
+mod cosigned;
+mod disclose;
 mod door;
+mod epoch;
 mod erase;
 mod erased;
 mod error;
 mod escrow;
 pub mod journal;
+mod keycopy;
 mod keyfile;
 mod keyring;
+mod mirror;
+mod newest;
+mod proving;
 mod publisher;
 mod read;
 mod reader;
@@ -27,12 +34,18 @@ mod tail;
 pub mod vault;
 mod verify;
 mod view;
+mod witness;
 
 pub use config::Config;
+pub use cosigned::{Cosigned, Enough};
+pub use disclose::disclosing;
 pub use door::{Parts, Record};
+pub use epoch::{Epoch, epoch, next_epoch};
 pub use erase::Erasure;
 pub use error::Error;
 pub use escrow::recover_root;
+pub use keycopy::{KeyCopy, StreamKey, install_keys};
+pub use proving::{Held, hold};
 pub use read::{Head, Proved, head, prove};
 pub use reader::{Reader, ReaderError, fold_to, follow, save_is_due};
 pub use rewrite::{rewrite_if_due, rewrite_later};
@@ -40,5 +53,9 @@ pub use root::{Pkcs11Config, RootConfig, RootKey};
 pub use rotate::{Generation, KeysReport, Rotated, keys};
 pub use scrub::{Scrubbed, json_differences};
 pub use sealed::{Blind, Permit, Receipt, Sealed, Witnessed};
+pub use tail::Tail;
 pub use verify::{Alteration, Report, verify};
 pub use view::{ViewFile, open_view};
+pub use witness::{Answer, WitnessBook};
+
+pub use seal::Disclosure;

@@ -39,10 +39,42 @@ impl Publisher {
                 "the committed rows do not hash to the committed tree",
             ));
         }
+        let note = self.key.sign(edge.size(), &edge.root()).map_err(broken)?;
+        self.swap(&mut last, &edge, note).await.map(Some)
+    }
+
+    /// Publishes a checkpoint that the primary signed, over rows that were taken from it; `None` if
+    /// one with as many events is published already.
+    pub(crate) async fn adopt(
+        &self,
+        note: &str,
+        (size, root): (u64, Hash),
+    ) -> Outcome<Option<Published>> {
+        let mut last = self.last.lock().await;
+        if last.as_ref().is_some_and(|last| last.size >= size) {
+            return Ok(None);
+        }
+        let edge = self.advance(last.as_ref(), size).await?;
+        if edge.root() != root {
+            return Err(broken(
+                "the rows that were taken do not hash to what was signed",
+            ));
+        }
+        self.swap(&mut last, &edge, note.to_owned()).await.map(Some)
+    }
+
+    /// Makes a checkpoint the published one, in SQL first.
+    async fn swap(
+        &self,
+        last: &mut Option<Published>,
+        edge: &Edge,
+        note: String,
+    ) -> Outcome<Published> {
+        let from = last.as_ref().map_or(0, |published| published.size);
         let at = last.as_ref().map_or(i64::MIN, |published| published.at);
         let next = Published {
             size: edge.size(),
-            note: self.key.sign(edge.size(), &edge.root()).map_err(broken)?,
+            note,
             edge: edge.to_bytes(),
             at: self.clock.now().millis().max(at),
         };
@@ -58,7 +90,7 @@ impl Publisher {
         self.put_checkpoint(&next.note).await?;
         self.discard_partials(from, next.size).await;
         *last = Some(next.clone());
-        Ok(Some(next))
+        Ok(next)
     }
 
     /// Puts tiles, bundles and packs for the rows up to `size`; returns the new edge.

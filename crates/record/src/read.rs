@@ -1,17 +1,17 @@
 //! Reading events back, and proving where they stand.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use event::Time;
-use seal::{Decompressor, Entry, Hash, Key, LogVerifier, Proof, TILE_WIDTH};
-use tlog_tiles::{Error as TlogError, Hash as TlogHash, HashReader, prove_record};
+use seal::{Decompressor, Entry, Key, LogVerifier};
 
 use crate::config::Config;
 use crate::door::{Inner, Record};
 use crate::journal::{Journal as _, Row, SqliteJournal};
+use crate::proving::inclusion;
 use crate::sealed::Outcome;
-use crate::vault::{CHECKPOINT, LocalVault, Vault, get_grown};
+use crate::vault::{CHECKPOINT, COSIGNED, LocalVault, Vault as _};
 use crate::{Error, Sealed, keyfile};
 
 /// Rows that are decrypted on a thread of their own at a time.
@@ -34,7 +34,7 @@ impl Record {
     /// # Errors
     /// As [`Record::read`].
     pub async fn read_until(&self, from: u64, limit: usize) -> Outcome<(Vec<Sealed>, u64)> {
-        if let Some(sealed) = self.inner.tail.from(from, limit) {
+        if let Some(sealed) = self.inner.newest.from(from, limit) {
             let next = sealed.last().map_or(from, |last| last.index + 1);
             return Ok((sealed, next));
         }
@@ -59,17 +59,29 @@ impl Record {
         self.inner.open_row(&row).await
     }
 
-    /// A C2SP tlog-proof of one event against the last published checkpoint. Its `extra` line
+    /// A C2SP tlog-proof of one event against a published checkpoint. Its `extra` line
     /// carries the entry that it is about (93 bytes, no patient data).
     ///
     /// # Errors
     /// [`Error::NoSuchIndex`] if the event is not published yet, [`Error::Broken`] if tiles are
     /// missing.
     pub async fn proof(&self, index: u64) -> Outcome<String> {
-        let (size, note, _) = self.checkpoint();
-        let mut proof = inclusion(self.inner.vault.as_ref(), index, (size, note)).await?;
+        let head = self.head_over(index);
+        let mut proof = inclusion(self.inner.vault.as_ref(), index, head).await?;
         proof.extra = self.inner.row(index).await?.entry;
         Ok(proof.to_text())
+    }
+
+    /// The head under which an event is proved: the newest one that enough witnesses cosigned, or
+    /// the newest of all if that one does not cover the event yet.
+    fn head_over(&self, index: u64) -> (u64, String) {
+        match self.cosigned() {
+            Some(head) if index < head.size => (head.size, head.note),
+            _ => {
+                let (size, note, _) = self.checkpoint();
+                (size, note)
+            }
+        }
     }
 
     /// The entry (93 bytes, no patient data) whose leaf a proof is about.
@@ -181,15 +193,21 @@ pub async fn prove(config: &Config, index: u64) -> Outcome<Proved> {
         .ok_or(Error::NoSuchIndex(index))?;
     let note = String::from_utf8(note.to_vec()).map_err(broken)?;
     let log = LogVerifier::new(&public_key).map_err(broken)?;
-    let (size, _) = log.verify(&note).map_err(broken)?;
-    let proof = inclusion(&vault, index, (size, note)).await?.to_text();
+    let mut head = (log.verify(&note).map_err(broken)?.0, note);
+    if let Some(note) = vault.get(COSIGNED).await.map_err(broken)? {
+        let note = String::from_utf8_lossy(&note).into_owned();
+        let covers = log.verify(&note).ok().filter(|(size, _)| index < *size);
+        head = covers.map_or(head, |(size, _)| (size, note));
+    }
+    let mut proof = inclusion(&vault, index, head).await?;
     let rows = journal.rows(index, 1).await.map_err(broken)?;
     let row = rows
         .into_iter()
         .find(|row| row.seq == index)
         .ok_or(Error::NoSuchIndex(index))?;
+    proof.extra.clone_from(&row.entry);
     Ok(Proved {
-        proof,
+        proof: proof.to_text(),
         entry: row.entry,
         public_key,
     })
@@ -234,53 +252,6 @@ pub async fn head(config: &Config) -> Outcome<Head> {
     })
 }
 
-/// The inclusion proof of `index` under a checkpoint, from the vault's tiles.
-async fn inclusion(vault: &dyn Vault, index: u64, head: (u64, String)) -> Outcome<Proof> {
-    let (size, checkpoint) = head;
-    if index >= size {
-        return Err(Error::NoSuchIndex(index));
-    }
-    // The library asks for all hashes in one call: the first run tells which ones.
-    let wanted = Wanted::default();
-    let _ = prove_record(size, index, &wanted);
-    let mut known = HashMap::new();
-    for stored in wanted.0.into_inner().unwrap_or_default() {
-        known.insert(stored, stored_hash(vault, stored, size).await?);
-    }
-    let proof = prove_record(size, index, &Known(known)).map_err(broken)?;
-    let hashes = proof.iter().map(|hash| hash.0).collect();
-    Ok(Proof {
-        extra: Vec::new(),
-        index,
-        hashes,
-        checkpoint,
-    })
-}
-
-async fn stored_hash(vault: &dyn Vault, stored: u64, size: u64) -> Outcome<Hash> {
-    let (level, number) = tlog_tiles::split_stored_hash_index(stored);
-    let (tile_level, inside) = (level / 8, level % 8);
-    let first = number << inside;
-    let (tile, offset) = (
-        first / TILE_WIDTH as u64,
-        (first % TILE_WIDTH as u64) as usize,
-    );
-    let there = size >> (8 * u32::from(tile_level));
-    let width = (there - tile * TILE_WIDTH as u64).min(TILE_WIDTH as u64) as usize;
-    let path = seal::tile_path(tile_level, tile, width);
-    let missing = || broken(format!("`vault/{path}` is missing or damaged"));
-    // A checkpoint may be published between the look at the head and this one.
-    let bytes = get_grown(vault, &path)
-        .await
-        .map_err(broken)?
-        .ok_or_else(missing)?;
-    let hashes = seal::read_tile(&bytes).ok_or_else(missing)?;
-    hashes
-        .get(offset..offset + (1 << inside))
-        .map(seal::subtree)
-        .ok_or_else(missing)
-}
-
 /// One event, by a key that the caller has.
 pub(crate) fn open_with(row: &Row, key: &Key) -> Outcome<Sealed> {
     open_row(&mut decompressor()?, row, key)
@@ -302,7 +273,7 @@ fn open_all(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Vec<Sealed>>
     Ok(opened.collect())
 }
 
-fn decompressor() -> Outcome<Decompressor> {
+pub(crate) fn decompressor() -> Outcome<Decompressor> {
     Decompressor::new().ok_or_else(|| broken("there is no memory to decompress"))
 }
 
@@ -322,32 +293,6 @@ fn open_row(decompressor: &mut Decompressor, row: &Row, key: &Key) -> Outcome<Se
         stream: row.stream,
         event: Arc::new(event),
     })
-}
-
-/// Notes which stored hashes are asked for and gives none.
-#[derive(Default)]
-struct Wanted(Mutex<Vec<u64>>);
-
-impl HashReader for Wanted {
-    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<TlogHash>, TlogError> {
-        if let Ok(mut wanted) = self.0.lock() {
-            wanted.extend_from_slice(indexes);
-        }
-        Err(TlogError::IndexesNotInTree)
-    }
-}
-
-struct Known(HashMap<u64, Hash>);
-
-impl HashReader for Known {
-    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<TlogHash>, TlogError> {
-        let hash = |index| self.0.get(index).map(|hash| TlogHash(*hash));
-        indexes
-            .iter()
-            .map(hash)
-            .collect::<Option<_>>()
-            .ok_or(TlogError::IndexesNotInTree)
-    }
 }
 
 fn broken(why: impl ToString) -> Error {

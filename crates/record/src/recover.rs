@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 
-use event::{Body, Glass};
+use event::{Body, Glass, Joined};
 use seal::{Edge, Entry, Frontier, Hash, LogVerifier, TILE_WIDTH};
 
 use crate::Error;
@@ -134,7 +134,7 @@ async fn packed_rows(inner: &Inner, from: u64, size: u64) -> Outcome<Vec<Row>> {
 }
 
 /// Message ids and versions are not in the vault: they are read out of the events again.
-async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
+pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
     let Ok(sealed) = inner.open_row(row).await else {
         return Ok(());
     };
@@ -143,6 +143,17 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
         Body::Message(message) if !message.control.is_empty() => {
             let (message, content) =
                 inner.delivery_tags(&message.feed, &message.control, &event.raw);
+            batch.deliveries.push(Delivery {
+                message,
+                content,
+                seq: row.seq,
+                at: row.at,
+            });
+        }
+        Body::Joined(joined) => {
+            let sender = Joined::sender(&joined.standby);
+            let (message, content) =
+                inner.delivery_tags(&sender, &joined.index.to_string(), &event.raw);
             batch.deliveries.push(Delivery {
                 message,
                 content,
@@ -175,6 +186,7 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
         | Body::Person(_)
         | Body::PolicyChange(_)
         | Body::Rewound(_)
+        | Body::Promoted(_)
         | Body::Service(_)
         | Body::Session(_)
         | Body::Shown(_)

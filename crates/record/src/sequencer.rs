@@ -13,8 +13,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::journal::{Batch, Delivery, Journal, Row, Version};
 use crate::keyring::Stream;
+use crate::newest::Newest;
 use crate::sealed::Outcome;
-use crate::tail::Tail;
 use crate::{Error, Receipt, Sealed};
 
 /// One event, encrypted as far as can be without knowing its index.
@@ -56,7 +56,7 @@ pub(crate) struct Sequencer {
     pub(crate) frontier: Frontier,
     pub(crate) last_at: Time,
     pub(crate) grown: watch::Sender<u64>,
-    pub(crate) tail: Arc<Tail>,
+    pub(crate) newest: Arc<Newest>,
 }
 
 /// Where the answer of a group goes.
@@ -121,7 +121,7 @@ impl Sequencer {
             Ok(()) => {
                 self.frontier = draft.batch.frontier;
                 self.last_at = at;
-                self.tail.push(draft.sealed);
+                self.newest.push(draft.sealed);
                 self.grown.send_replace(self.frontier.size());
                 answer(draft.answers);
             }

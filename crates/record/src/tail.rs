@@ -1,130 +1,132 @@
-//! The newest events as they were sealed, in memory: readers that keep up need not fetch, decrypt
-//! and decode each of them once more.
+//! What a standby is given: rows, the wrapped keys that they are under, and a signed head that they
+//! lead to. A standby asks; nothing is ever sent to it.
 
-use std::collections::VecDeque;
-use std::sync::{PoisonError, RwLock};
+use std::collections::BTreeSet;
 
-use crate::Sealed;
+use seal::{Edge, Hash};
 
-/// What an event takes beside its bytes, roughly.
-const OVERHEAD_BYTES: usize = 1_024;
+use crate::Error;
+use crate::door::Record;
+use crate::journal::Row;
+use crate::keycopy::StreamKey;
+use crate::proving::consistency;
+use crate::publisher::leaf;
+use crate::sealed::Outcome;
 
-/// Consecutive events up to the newest; the oldest leave when there are too many bytes.
-pub(crate) struct Tail {
-    kept: RwLock<Kept>,
-    bytes_max: usize,
+/// Rows that follow each other, and what shows that they are of this log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tail {
+    /// The rows, in order.
+    pub rows: Vec<Row>,
+    /// The wrapped keys of their streams; those of erased ones are gone.
+    pub keys: Vec<StreamKey>,
+    /// A head that the log signed.
+    pub checkpoint: String,
+    /// The consistency proof from the tree that ends with the last row to that head.
+    pub proof: Vec<Hash>,
 }
 
-#[derive(Default)]
-struct Kept {
-    events: VecDeque<(Sealed, usize)>,
-    bytes: usize,
-}
-
-impl Tail {
-    pub(crate) fn new(bytes_max: usize) -> Tail {
-        Tail {
-            kept: RwLock::default(),
-            bytes_max,
+impl Record {
+    /// Up to `max` rows from `from` on with a signed head that they lead to; `None` if there are
+    /// none yet.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchIndex`] if the record has fewer than `from` rows, [`Error::Broken`].
+    pub async fn tail(&self, from: u64, max: usize) -> Outcome<Option<Tail>> {
+        let size = self.size();
+        if from >= size {
+            return if from == size {
+                Ok(None)
+            } else {
+                Err(Error::NoSuchIndex(from))
+            };
         }
-    }
-
-    /// Adds what a commit made durable: events with the bytes of their plaintext, in order.
-    pub(crate) fn push(&self, events: Vec<(Sealed, usize)>) {
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        for (sealed, bytes) in events {
-            // INVARIANT: indexes follow each other. A commit that nobody heard of is a gap.
-            if kept.next().is_some_and(|next| next != sealed.index()) {
-                *kept = Kept::default();
-            }
-            kept.bytes += bytes + OVERHEAD_BYTES;
-            kept.events.push_back((sealed, bytes + OVERHEAD_BYTES));
+        if size - self.checkpoint().0.max(from).min(size) > max as u64 {
+            self.publish().await?;
         }
-        while kept.bytes > self.bytes_max
-            && let Some((_, bytes)) = kept.events.pop_front()
-        {
-            kept.bytes -= bytes;
-        }
-    }
-
-    /// Up to `limit` events from `from` on; `None` if that one is not here.
-    pub(crate) fn from(&self, from: u64, limit: usize) -> Option<Vec<Sealed>> {
-        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        let first = kept.events.front()?.0.index();
-        let skip = usize::try_from(from.checked_sub(first)?).ok()?;
-        let some = kept.events.iter().skip(skip).take(limit);
-        let some: Vec<Sealed> = some.map(|(sealed, _)| sealed.clone()).collect();
-        (!some.is_empty()).then_some(some)
-    }
-
-    /// Forgets everything, because some of it must not be read any more.
-    pub(crate) fn forget(&self) {
-        *self.kept.write().unwrap_or_else(PoisonError::into_inner) = Kept::default();
-    }
-}
-
-impl Kept {
-    fn next(&self) -> Option<u64> {
-        self.events.back().map(|(last, _)| last.index() + 1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use event::{Act, Actor, Body, Event, Opened, Subject, Time};
-
-    use super::*;
-
-    fn sealed(index: u64) -> (Sealed, usize) {
-        let origin = index.to_string();
-        let body = Body::Opened(Opened { origin });
-        let event = Event::new(Actor::salus(), Act::Manage, Subject::Record, body);
-        let sealed = Sealed {
-            index,
-            at: Time::from_millis(0),
-            stream: [0; 16],
-            event: Arc::new(event),
+        let (published, note, _) = self.checkpoint();
+        let (rows, checkpoint, proof) = if from < published {
+            let until = published.min(from.saturating_add(max as u64));
+            let rows = self.inner.rows(from, until).await?;
+            let proof = consistency(self.inner.vault.as_ref(), until, published).await?;
+            (rows, note, proof)
+        } else {
+            let (rows, note) = self.inner.unpublished(published, from).await?;
+            (rows, note, Vec::new())
         };
-        (sealed, 1_000)
+        let streams: BTreeSet<[u8; 16]> = rows.iter().map(|row| row.stream).collect();
+        Ok(Some(Tail {
+            keys: self.inner.keyring.wrapped(&streams).await?,
+            rows,
+            checkpoint,
+            proof,
+        }))
     }
 
-    fn indexes(tail: &Tail, from: u64, limit: usize) -> Option<Vec<u64>> {
-        let some = tail.from(from, limit)?;
-        Some(some.iter().map(Sealed::index).collect())
+    /// A file of the vault: `checkpoint`, `tile/...`, `pack/...`.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] if the vault cannot be read.
+    pub async fn file(&self, path: &str) -> Outcome<Option<bytes::Bytes>> {
+        let sound = |part: &str| {
+            !part.is_empty()
+                && part != ".."
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
+        };
+        if !path.split('/').all(sound) {
+            return Ok(None);
+        }
+        self.inner.vault.get(path).await.map_err(broken)
+    }
+}
+
+impl crate::door::Inner {
+    async fn rows(&self, from: u64, until: u64) -> Outcome<Vec<Row>> {
+        let count = usize::try_from(until - from).unwrap_or(usize::MAX);
+        let rows = self.journal.rows(from, count).await.map_err(broken)?;
+        let dense = rows.iter().zip(from..).all(|(row, seq)| row.seq == seq);
+        match dense && rows.len() == count {
+            true => Ok(rows),
+            false => Err(broken(format!(
+                "rows between {from} and {until} are missing"
+            ))),
+        }
     }
 
-    #[test]
-    fn it_gives_what_follows_and_nothing_it_does_not_have() {
-        let tail = Tail::new(1 << 20);
-        assert_eq!(indexes(&tail, 0, 10), None);
-        tail.push((7..12).map(sealed).collect());
-        assert_eq!(indexes(&tail, 6, 10), None);
-        assert_eq!(indexes(&tail, 9, 2), Some(vec![9, 10]));
-        assert_eq!(indexes(&tail, 9, 10), Some(vec![9, 10, 11]));
-        assert_eq!(indexes(&tail, 12, 10), None);
+    /// The rows from `from` on that no checkpoint covers yet, under a head that is signed for them.
+    ///
+    /// INVARIANT: as when it is published, what is signed was read back and hashed, row by row.
+    async fn unpublished(&self, published: u64, from: u64) -> Outcome<(Vec<Row>, String)> {
+        let frontier = self.journal.frontier().await.map_err(broken)?;
+        let last = self.publisher.last.lock().await.clone();
+        let edge = last.filter(|last| last.size == published);
+        let mut edge = match edge {
+            Some(last) => Edge::from_bytes(&last.edge)
+                .ok_or_else(|| broken("the published edge cannot be read"))?,
+            None if published == 0 => Edge::default(),
+            None => return Err(broken("a checkpoint was published meanwhile; ask again")),
+        };
+        let mut rows = self.rows(published, frontier.size()).await?;
+        for row in &rows {
+            edge.push(leaf(row)?, &mut Vec::new());
+        }
+        if edge.root() != frontier.root() {
+            return Err(broken(
+                "the committed rows do not hash to the committed tree",
+            ));
+        }
+        let key = &self.publisher.key;
+        let note = key.sign(edge.size(), &edge.root()).map_err(broken)?;
+        rows.retain(|row| row.seq >= from);
+        Ok((rows, note))
     }
+}
 
-    #[test]
-    fn it_keeps_no_more_bytes_than_it_may() {
-        let tail = Tail::new(3 * (1_000 + OVERHEAD_BYTES));
-        tail.push((0..9).map(sealed).collect());
-        assert_eq!(indexes(&tail, 5, 10), None);
-        assert_eq!(indexes(&tail, 6, 10), Some(vec![6, 7, 8]));
-        let none = Tail::new(0);
-        none.push(vec![sealed(0)]);
-        assert_eq!(indexes(&none, 0, 1), None);
-    }
-
-    #[test]
-    fn after_a_gap_it_begins_anew_and_forgetting_is_whole() {
-        let tail = Tail::new(1 << 20);
-        tail.push(vec![sealed(3), sealed(4)]);
-        tail.push(vec![sealed(9)]);
-        assert_eq!(indexes(&tail, 3, 10), None);
-        assert_eq!(indexes(&tail, 9, 10), Some(vec![9]));
-        tail.forget();
-        assert_eq!(indexes(&tail, 9, 10), None);
+fn broken(why: impl ToString) -> Error {
+    Error::Broken {
+        doing: "show its tail",
+        why: why.to_string(),
     }
 }

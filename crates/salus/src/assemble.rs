@@ -13,7 +13,7 @@ use event::{Act, Actor, Body, Clock, Event, Service, ServiceState, Subject, Time
 use flow::Flow;
 use guard::{Policies, Rota, Standing, admit};
 use oversight::Oversight;
-use record::{Reader, Record, follow};
+use record::{Reader, Record, WitnessBook, follow};
 use staff::Staff;
 use tokens::Tokens;
 use tokio::sync::Mutex;
@@ -25,6 +25,7 @@ use wire::audit::Site;
 use crate::certificate;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::witnessing::Rounds;
 
 /// How long one wait for the policies in force takes before it says so.
 const FOLD_WAIT: Duration = Duration::from_secs(2);
@@ -40,6 +41,8 @@ pub(crate) struct House {
     pub(crate) changing: Mutex<()>,
     /// When the chart was last found to be what the record says; held while it is compared.
     pub(crate) compared: Mutex<Option<Time>>,
+    /// The witnesses that are asked, until somebody asks them.
+    witnesses: Mutex<Option<Rounds>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -86,7 +89,10 @@ impl House {
             rota,
             clock: Arc::clone(&clock),
         };
-        let app = Arc::new(App::new(rooms, config.web.clone()));
+        let rounds = Rounds::of(&config, &rooms.record)?;
+        let board = rounds.board(&rooms.record);
+        let app = App::new(rooms, config.web.clone());
+        let app = Arc::new(app.witnessed(witness(&config).await?, board));
         Ok(House {
             config,
             app,
@@ -94,6 +100,7 @@ impl House {
             readers,
             changing: Mutex::default(),
             compared: Mutex::default(),
+            witnesses: Mutex::new(Some(rounds)),
             stop,
             tasks,
         })
@@ -119,6 +126,14 @@ impl House {
         Ok(())
     }
 
+    /// Starts asking the witnesses for their cosignatures.
+    pub(crate) async fn ask_witnesses(&self) {
+        if let Some(rounds) = self.witnesses.lock().await.take() {
+            let app = Arc::clone(&self.app);
+            self.tasks.spawn(rounds.run(app, self.stop.clone()));
+        }
+    }
+
     /// Seals that the server began or ended.
     ///
     /// # Errors
@@ -139,6 +154,16 @@ impl House {
         self.tasks.wait().await;
         self.app.record.stop().await;
     }
+}
+
+/// The witness of other records, if this is one.
+async fn witness(config: &Config) -> Result<Option<WitnessBook>> {
+    let own = &config.witness;
+    if own.name.is_empty() {
+        return Ok(None);
+    }
+    let book = WitnessBook::open(&config.data, &own.name, &own.logs).await?;
+    Ok(Some(book))
 }
 
 /// The key that signs id tokens, made at the first start.

@@ -77,13 +77,26 @@ Examples:
   salus verify                       beside a running server or without one
   salus verify --format json | jq .alterations")]
     Verify,
-    /// Write a proof of one event that anyone can check offline (C2SP tlog-proof).
+    /// Write a proof of one event that anyone can check offline; for a reason, the event as well.
     #[command(after_help = "\
 Examples:
-  salus proof 4711                   writes 4711.tlog-proof and 4711.entry
-  salus proof 4711 --out court/      into a folder
-The entry holds no patient data. Check with any C2SP verifier and the key in keys/log.pub.")]
+  salus proof 4711                   writes 4711.tlog-proof and 4711.entry: no patient data
+  salus proof 4711 --out court/ --reason 'court order 7/26'
+                                     also 4711.disclosure.json, the event in the clear, and
+                                     4711.html, a sheet to print; the reason is sealed first
+Check with `salus check`, or with any C2SP verifier and the key in keys/log.pub.
+Works beside a running server and without one.")]
     Proof(Proof),
+    /// Check what was handed out, offline; or hold a head that was kept against a record.
+    #[command(after_help = "\
+Examples:
+  salus check 4711.disclosure.json --key log.pub
+  salus check 4711.tlog-proof --key 'salus.example/record+3b1c5f2a+AYE5...' --format json
+  salus check 4711.disclosure.json --key log.pub --witness 'other.example/w1+9f2c...' --needed 1
+  salus check --head '48209 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I='
+  salus check --head qr.txt --against https://salus.example/log --token-file token --key log.pub
+Exit code 0: proved; 1: not proved, and the output says why.")]
+    Check(Check),
     /// Systems that speak FHIR with a bearer token.
     #[command(subcommand)]
     Client(Client),
@@ -214,6 +227,38 @@ pub(crate) struct Proof {
     /// The folder to write to.
     #[arg(long, default_value = ".", value_name = "FOLDER")]
     pub(crate) out: PathBuf,
+    /// Why the event itself is handed out, and to whom; without this only the proof is written.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// A disclosure (`.disclosure.json`), or a proof (`.tlog-proof`) that holds its entry.
+    #[arg(required_unless_present = "head", conflicts_with = "head")]
+    pub(crate) file: Option<PathBuf>,
+    /// The log's public key, or a file that holds it [default: keys/log.pub of the data folder].
+    #[arg(long, value_name = "KEY OR FILE")]
+    pub(crate) key: Option<String>,
+    /// The public key of a witness that must have cosigned; may be given several times.
+    #[arg(long = "witness", value_name = "KEY")]
+    pub(crate) witnesses: Vec<String>,
+    /// How many of the witnesses must have cosigned [default: all].
+    #[arg(long, value_name = "NUMBER", requires = "witnesses")]
+    pub(crate) needed: Option<usize>,
+    /// A head that was kept: `SIZE ROOT`, the text of its QR code, or a file with either.
+    #[arg(long, value_name = "HEAD")]
+    pub(crate) head: Option<String>,
+    /// What the head is held against: a record's folder, a folder of tiles, or their address
+    /// [default: the data folder].
+    #[arg(long, value_name = "PLACE", requires = "head")]
+    pub(crate) against: Option<String>,
+    /// A file with the token for that address.
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// PEM file with the authorities its certificate is checked against.
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub(crate) authorities: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

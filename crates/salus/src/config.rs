@@ -26,6 +26,13 @@ pub(crate) struct Config {
     pub(crate) rota: PathBuf,
     /// What is logged: a `tracing` filter.
     pub(crate) log: String,
+    /// How many witnesses have to cosign a checkpoint for it to be shown as cosigned.
+    pub(crate) witnesses_needed: usize,
+    /// How long a witness may take to answer.
+    pub(crate) witness_wait_ms: u64,
+    /// The witnesses that are asked.
+    pub(crate) witnesses: Vec<WitnessAsked>,
+    pub(crate) witness: WitnessOf,
     pub(crate) https: Https,
     pub(crate) web: web::Settings,
     pub(crate) mllp: inlets::mllp::Config,
@@ -44,6 +51,10 @@ impl Default for Config {
             policies: PathBuf::new(),
             rota: PathBuf::new(),
             log: "info".into(),
+            witnesses_needed: 0,
+            witness_wait_ms: 5_000,
+            witnesses: Vec::new(),
+            witness: WitnessOf::default(),
             https: Https::default(),
             web: web::Settings::default(),
             mllp: inlets::mllp::Config::default(),
@@ -55,6 +66,29 @@ impl Default for Config {
             audit: Audit::default(),
         }
     }
+}
+
+/// A witness that is asked to cosign.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WitnessAsked {
+    /// Its address; `/add-checkpoint` follows.
+    pub(crate) url: String,
+    /// Its public key (`vkey` of type 4).
+    pub(crate) key: String,
+    /// PEM file with the authorities of its certificate; empty: the machine's.
+    #[serde(default)]
+    pub(crate) authorities: PathBuf,
+}
+
+/// Whose records are witnessed here.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WitnessOf {
+    /// Our name as a witness; empty: nobody's.
+    pub(crate) name: String,
+    /// The public keys of the records.
+    pub(crate) logs: Vec<String>,
 }
 
 /// What becomes of the audit trail beside the record.
@@ -143,7 +177,7 @@ pub(crate) struct RecordConfig {
     pub(crate) queue_events_max: usize,
     pub(crate) event_bytes_max: usize,
     pub(crate) recent_writes_max: usize,
-    pub(crate) tail_bytes_max: usize,
+    pub(crate) newest_bytes_max: usize,
     pub(crate) keys_cached_max: NonZeroUsize,
     pub(crate) checkpoint_interval_ms: u64,
     pub(crate) scrub_bytes_per_second: u64,
@@ -159,7 +193,7 @@ impl Default for RecordConfig {
             queue_events_max: own.queue_events_max,
             event_bytes_max: own.event_bytes_max,
             recent_writes_max: own.recent_writes_max,
-            tail_bytes_max: own.tail_bytes_max,
+            newest_bytes_max: own.newest_bytes_max,
             keys_cached_max: own.keys_cached_max,
             checkpoint_interval_ms: own.checkpoint_interval_ms,
             scrub_bytes_per_second: own.scrub_bytes_per_second,
@@ -242,7 +276,7 @@ impl Config {
             queue_events_max: own.queue_events_max,
             event_bytes_max: own.event_bytes_max,
             recent_writes_max: own.recent_writes_max,
-            tail_bytes_max: own.tail_bytes_max,
+            newest_bytes_max: own.newest_bytes_max,
             keys_cached_max: own.keys_cached_max,
             checkpoint_interval_ms: own.checkpoint_interval_ms,
             scrub_bytes_per_second: own.scrub_bytes_per_second,

@@ -23,6 +23,7 @@ use web::{Ended, Leaver};
 use crate::assemble::House;
 use crate::cli::View;
 use crate::config::Config;
+use crate::disclosing::{Disclose, Handed};
 use crate::export::{ExportPart, Exported};
 use crate::keeping::{Erase, Erased, Pages, Rotated, Shares, Which as WhichKeys};
 use crate::operations::{Kind, Taken};
@@ -155,6 +156,14 @@ impl Operator {
         }
     }
 
+    /// Hands out one event.
+    pub(crate) async fn disclose(&self, order: &Disclose) -> Result<Handed> {
+        match self {
+            Operator::Here(house) => house.disclose(order).await,
+            Operator::There(socket) => call(socket, "/disclose", &serde_json::to_vec(order)?).await,
+        }
+    }
+
     /// Erases a patient.
     pub(crate) async fn erase(&self, order: &Erase) -> Result<Erased> {
         match self {
@@ -263,6 +272,7 @@ pub(crate) fn listen(path: &Path) -> Result<UnixListener> {
 pub(crate) fn router(house: Arc<House>) -> axum::Router {
     axum::Router::new()
         .route("/client", post(add_client))
+        .route("/disclose", post(disclose))
         .route("/erase", post(erase))
         .route("/keys/rotate", post(rotate))
         .route("/keys/escrow", post(escrow))
@@ -283,6 +293,10 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
 
 async fn add_client(State(house): State<Arc<House>>, Json(new): Json<NewClient>) -> Response {
     answer(client(&house, &new).await)
+}
+
+async fn disclose(State(house): State<Arc<House>>, Json(order): Json<Disclose>) -> Response {
+    answer(house.disclose(&order).await)
 }
 
 async fn erase(State(house): State<Arc<House>>, Json(order): Json<Erase>) -> Response {

@@ -9,6 +9,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod disclosing;
 mod export;
 mod files;
 mod framing;
@@ -19,10 +20,13 @@ mod output;
 mod peer;
 mod policies;
 mod registration;
+mod remote;
 mod rewind;
 mod scrub;
+mod served;
 mod supervise;
 mod tls;
+mod witnessing;
 
 use std::process::ExitCode;
 

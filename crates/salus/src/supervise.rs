@@ -86,6 +86,7 @@ impl Server {
         );
         tasks.spawn(scrub::now_and_then(Arc::clone(&house), stop.clone()));
         house.send_audit()?;
+        house.ask_witnesses().await;
         house.note(ServiceState::Started).await?;
         let signals = Signals {
             terminate: signal(SignalKind::terminate())?,

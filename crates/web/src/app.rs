@@ -8,7 +8,7 @@ use flow::Flow;
 use guard::{Ask, Decision, Facts, Identity, Policies, Rota};
 use jiff::tz::TimeZone;
 use oversight::Oversight;
-use record::Record;
+use record::{Record, WitnessBook};
 use staff::Staff;
 use tokens::Tokens;
 
@@ -19,6 +19,7 @@ use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::session::Sessions;
 use crate::setup::Setup;
 use crate::taking;
+use crate::witnesses::Witnesses;
 
 /// Everything a page or an API may use.
 pub struct App {
@@ -40,6 +41,10 @@ pub struct App {
     pub policies: Arc<Policies>,
     /// Who is on duty when.
     pub rota: Rota,
+    /// The witness of other records, if this is one.
+    pub witness: Option<WitnessBook>,
+    /// The witnesses of this record.
+    pub witnesses: Witnesses,
     /// The present moment.
     pub clock: Arc<dyn Clock>,
     /// Limits and names.
@@ -96,6 +101,8 @@ impl App {
             access: rooms.access,
             policies: rooms.policies,
             rota: rooms.rota,
+            witness: None,
+            witnesses: Witnesses::default(),
             clock: rooms.clock,
             settings,
             sessions,
@@ -103,6 +110,14 @@ impl App {
             challenges: Challenges::new(),
             provider: Provider::default(),
         }
+    }
+
+    /// The same, as a witness of other records (if `book` is one), with witnesses of its own.
+    #[must_use]
+    pub fn witnessed(mut self, book: Option<WitnessBook>, witnesses: Witnesses) -> App {
+        self.witness = book;
+        self.witnesses = witnesses;
+        self
     }
 }
 
@@ -260,6 +275,8 @@ pub struct Settings {
     pub review_late_ms: i64,
     /// The most reviewed glass that a page lists, the newest.
     pub reviewed_shown_max: u32,
+    /// A witness that cosigned longer ago than this needs somebody to look.
+    pub witness_late_ms: i64,
     /// The hospital's own sign-on.
     pub oidc: Oidc,
 }
@@ -300,6 +317,7 @@ impl Default for Settings {
             glass_ms: 15 * MINUTE,
             review_late_ms: 72 * 60 * MINUTE,
             reviewed_shown_max: 50,
+            witness_late_ms: 5 * MINUTE,
             oidc: Oidc::default(),
         }
     }

@@ -179,8 +179,14 @@ impl From<record::Error> for Problem {
             record::Error::Conflict { .. }
             | record::Error::Erased(_)
             | record::Error::NoSuchPatient
+            | record::Error::NotPermitted
+            | record::Error::Standby
             | record::Error::TooLarge { .. } => Problem::Malformed(error.to_string()),
-            record::Error::Broken { .. } | record::Error::Stopped => broken(&error),
+            record::Error::Broken { .. }
+            | record::Error::Distrusted { .. }
+            | record::Error::Fenced { .. }
+            | record::Error::KeysMissing
+            | record::Error::Stopped => broken(&error),
         }
     }
 }

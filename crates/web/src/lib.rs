@@ -18,10 +18,13 @@ mod router;
 mod session;
 mod setup;
 mod taking;
+mod witnesses;
 
 pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
 pub use leave::{Ended, Leaver};
 pub use oidc::{Accounts, Oidc, RoleRule, Vouched};
+pub use pages::record::disclosure_sheet;
 pub use people::{Binding, IdleMs, SecondFactor};
 pub use router::router;
+pub use witnesses::{Trouble, WitnessState, Witnesses};

@@ -56,6 +56,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(systems)
         .merge(api::smart::systems(&app))
         .merge(directory)
+        .merge(api::witness::mounted())
         .merge(people)
         .layer(middleware::from_fn(headers))
         .with_state(app)

@@ -3,6 +3,7 @@
 //
 //	verifylog FOLDER KEYFILE            check everything
 //	verifylog -leaf N FOLDER KEYFILE    write entry N to standard output
+//	verifylog -proof PROOF ENTRY KEYFILE    check a C2SP tlog-proof of one entry
 package main
 
 import (
@@ -23,7 +24,12 @@ const width = 256
 
 func main() {
 	leaf := flag.Int64("leaf", -1, "write this entry instead of checking")
+	proof := flag.String("proof", "", "check this proof of an entry")
 	flag.Parse()
+	if *proof != "" && flag.NArg() == 2 {
+		checkProof(*proof, flag.Arg(0), flag.Arg(1))
+		return
+	}
 	if flag.NArg() != 2 {
 		fail("usage: verifylog [-leaf N] FOLDER KEYFILE")
 	}
@@ -45,12 +51,49 @@ type log struct {
 
 // The log whose checkpoint in folder is signed by the key in keyFile (a signed-note vkey).
 func open(folder, keyFile string) log {
+	text, err := os.ReadFile(filepath.Join(folder, "checkpoint"))
+	must(err, "read the checkpoint")
+	origin, tree := head(text, keyFile)
+	return log{folder: folder, origin: origin, tree: tree}
+}
+
+// A C2SP tlog-proof of the entry in a file.
+func checkProof(proofFile, entryFile, keyFile string) {
+	text, err := os.ReadFile(proofFile)
+	must(err, "read the proof")
+	parts := strings.SplitN(string(text), "\n\n", 2)
+	if len(parts) != 2 {
+		fail("the proof has no checkpoint")
+	}
+	origin, tree := head([]byte(parts[1]), keyFile)
+	var index int64 = -1
+	var hashes tlog.RecordProof
+	for number, line := range strings.Split(parts[0], "\n") {
+		switch {
+		case number == 0 && line != "c2sp.org/tlog-proof@v1":
+			fail("this is no tlog-proof")
+		case number == 0 || strings.HasPrefix(line, "extra "):
+		case strings.HasPrefix(line, "index "):
+			index, err = strconv.ParseInt(strings.TrimPrefix(line, "index "), 10, 64)
+			must(err, "read the index")
+		default:
+			hash, err := tlog.ParseHash(line)
+			must(err, "read a hash of the proof")
+			hashes = append(hashes, hash)
+		}
+	}
+	entry, err := os.ReadFile(entryFile)
+	must(err, "read the entry")
+	must(tlog.CheckRecord(hashes, tree.N, tree.Hash, index, tlog.RecordHash(entry)), "check the proof")
+	fmt.Printf("ok sumdb/tlog proof of %d in %d of %s\n", index, tree.N, origin)
+}
+
+// Origin and tree of a checkpoint that the key signed.
+func head(text []byte, keyFile string) (string, tlog.Tree) {
 	key, err := os.ReadFile(keyFile)
 	must(err, "read the key")
 	verifier, err := note.NewVerifier(strings.TrimSpace(string(key)))
 	must(err, "use the key")
-	text, err := os.ReadFile(filepath.Join(folder, "checkpoint"))
-	must(err, "read the checkpoint")
 	opened, err := note.Open(text, note.VerifierList(verifier))
 	must(err, "verify the checkpoint's signature")
 	lines := strings.Split(opened.Text, "\n")
@@ -61,11 +104,11 @@ func open(folder, keyFile string) log {
 	must(err, "read the size")
 	root, err := base64.StdEncoding.DecodeString(lines[2])
 	must(err, "read the root")
-	result := log{folder: folder, origin: lines[0], tree: tlog.Tree{N: size}}
-	if copy(result.tree.Hash[:], root) != tlog.HashSize {
+	tree := tlog.Tree{N: size}
+	if copy(tree.Hash[:], root) != tlog.HashSize {
 		fail("the root is not 32 bytes")
 	}
-	return result
+	return lines[0], tree
 }
 
 // The path of a tile or bundle: three digits at a time, x before all but the last.

@@ -10,6 +10,8 @@ pub use local::LocalVault;
 
 /// Where the published checkpoint lies.
 pub const CHECKPOINT: &str = "checkpoint";
+/// Where the newest head lies that enough witnesses cosigned.
+pub const COSIGNED: &str = "cosigned";
 
 /// Why the vault did not do what it was asked.
 #[derive(Debug, Clone, Error)]

@@ -14,3 +14,4 @@ mod recovery;
 mod rotating;
 mod sealing;
 mod tampering;
+mod witnessing;

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod bench;
+mod check;
 mod client;
 mod config;
 mod demo;
@@ -41,6 +42,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     let format = cli.format;
     let code = match cli.command {
         Command::Bench(args) => bench::run(&args, format).await?,
+        Command::Check(args) => check::run(&config, &args, format).await?,
         Command::Client(command) => Box::pin(client::run(config, command, format)).await?,
         Command::Config(command) => config::run(&config, &command, format)?,
         Command::Demo(args) => Box::pin(demo::run(config, &args, format)).await?,
@@ -51,7 +53,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::People(command) => people::run(config, command, format).await?,
         Command::Policy(command) => Box::pin(policy::run(config, command, format)).await?,
         Command::Keys(command) => Box::pin(keys::run(config, command, format)).await?,
-        Command::Proof(args) => proof::run(&config, &args, format).await?,
+        Command::Proof(args) => Box::pin(proof::run(config, &args, format)).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
         Command::Rewind(args) => Box::pin(rewind::run(config, &args, format)).await?,
         Command::Scrub => scrub::run(config, format).await?,

@@ -6,6 +6,7 @@
     reason = "what cannot be set up is a failed test"
 )]
 
+mod check;
 mod commands;
 mod erase;
 mod export;
@@ -18,3 +19,4 @@ mod process;
 mod serving;
 mod smart;
 mod tls;
+mod witness;

@@ -12,13 +12,13 @@ fn scripts() -> PathBuf {
         .unwrap()
 }
 
-fn installed() -> PathBuf {
+pub(crate) fn installed() -> PathBuf {
     let home = std::env::var_os("SALUS_REAL_HOME").map(PathBuf::from);
     let home = home.unwrap_or_else(|| {
         PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/salus/real")
     });
     assert!(
-        home.join(".ready-3").exists(),
+        home.join(".ready-4").exists(),
         "run `./test`, which installs what this test needs"
     );
     home

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
 
@@ -25,6 +25,7 @@ pub(crate) fn json(data: &Path, args: &[&str]) -> Value {
 /// A running server and what it said when it was ready.
 pub(crate) struct Server {
     child: Child,
+    errors: BufReader<ChildStderr>,
     pub(crate) ready: Value,
     pub(crate) data: PathBuf,
 }
@@ -36,11 +37,16 @@ impl Server {
 
     /// `serve` or `demo`, with any free ports.
     pub(crate) fn start(data: &Path, args: &[&str]) -> Server {
+        Server::start_at(data, args, "127.0.0.1:0")
+    }
+
+    /// The same, where console and FHIR are at an address.
+    pub(crate) fn start_at(data: &Path, args: &[&str], listen: &str) -> Server {
         let mut child = salus()
             .args(["--format", "json", "--data"])
             .arg(data)
             .args(args)
-            .args(["--listen", "127.0.0.1:0", "--mllp", "127.0.0.1:0"])
+            .args(["--listen", listen, "--mllp", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -49,19 +55,16 @@ impl Server {
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
         if line.is_empty() {
             let mut why = String::new();
-            child
-                .stderr
-                .take()
-                .unwrap()
-                .read_to_string(&mut why)
-                .unwrap();
+            errors.read_to_string(&mut why).unwrap();
             assert_eq!(why, "", "it did not start");
         }
         let ready = serde_json::from_str(&line).unwrap();
         Server {
             child,
+            errors,
             ready,
             data: data.to_owned(),
         }
@@ -92,16 +95,17 @@ impl Server {
 
     /// Reads its standard error until a line has `part` in it.
     pub(crate) fn until(&mut self, part: &str) -> String {
-        let stderr = self.child.stderr.as_mut().unwrap();
         let mut said = String::new();
-        for line in BufReader::new(stderr).lines() {
-            let line = line.unwrap();
+        loop {
+            let mut line = String::new();
+            if self.errors.read_line(&mut line).unwrap() == 0 {
+                return said;
+            }
             if line.contains(part) {
                 return line;
             }
             said.push_str(&line);
         }
-        said
     }
 }
 

@@ -3,3 +3,4 @@
 pub mod fhir;
 pub mod scim;
 pub mod smart;
+pub(crate) mod witness;

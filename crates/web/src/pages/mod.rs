@@ -9,6 +9,7 @@ pub(crate) mod now;
 pub(crate) mod patients;
 pub(crate) mod picture;
 pub(crate) mod problem;
+pub(crate) mod qr;
 pub(crate) mod record;
 #[cfg(test)]
 mod rendering;
@@ -68,6 +69,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/record/checkpoint", get(record::checkpoint))
         .route("/record/{index}", get(record::event))
         .route("/record/{index}/proof", get(record::proof))
+        .route("/record/{index}/disclose", post(record::disclose::hand_out))
         .route("/flow", get(flow::show))
         .route("/flow/{index}", get(flow::message).post(flow::open))
         .route("/settings/people", get(settings::show).post(settings::save))

@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 48] = [
+const ROUTES: [&str; 49] = [
     "/oauth/authorize",
     "/oauth/launch",
     "/",
@@ -57,6 +57,7 @@ const ROUTES: [&str; 48] = [
     "/record/checkpoint",
     "/record/*",
     "/record/*/proof",
+    "/record/*/disclose",
     "/flow",
     "/flow/*",
     "/settings/people",

@@ -171,14 +171,19 @@ impl From<record::Error> for Fault {
                 Fault::new(StatusCode::CONFLICT, Code::Conflict, error.to_string())
             }
             record::Error::TooLarge { .. } => Fault::too_large(error.to_string()),
-            record::Error::Stopped => Fault::later(error.to_string()),
+            record::Error::Stopped | record::Error::Fenced { .. } | record::Error::Standby => {
+                Fault::later(error.to_string())
+            }
             record::Error::NoSuchIndex(_) | record::Error::NoSuchPatient => {
                 Fault::new(StatusCode::NOT_FOUND, Code::NotFound, error.to_string())
             }
             record::Error::Erased(_) => {
                 Fault::new(StatusCode::GONE, Code::Deleted, error.to_string())
             }
-            record::Error::Broken { .. } => Fault::ours(&error),
+            record::Error::Broken { .. }
+            | record::Error::Distrusted { .. }
+            | record::Error::KeysMissing
+            | record::Error::NotPermitted => Fault::ours(&error),
         }
     }
 }

@@ -4,12 +4,12 @@ use aws_lc_rs::rand;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use event::PersonStep;
-use qrcodegen::{QrCode, QrCodeEcc};
 
 use super::own::{PATH, purpose, wrong};
 use super::view::{AppPage, RecoveryPage};
 use super::{proof, sound_name};
 use crate::error::{Problem, broken};
+use crate::pages::qr::Qr;
 use crate::pages::shell::Here;
 use crate::pages::visit::{Posted, Visit, page};
 use crate::people::SecondFactor;
@@ -95,27 +95,18 @@ fn app_page(visit: &Visit, secret: String, wrong: Option<String>) -> Result<AppP
     let address = format!(
         "otpauth://totp/Salus:{account}?secret={secret}&issuer=Salus&algorithm=SHA1&digits=6&period=30"
     );
-    let code = QrCode::encode_text(&address, QrCodeEcc::Medium).map_err(|why| broken(&why))?;
+    let code = Qr::of(&address).ok_or_else(|| broken(&"the address does not fit a code"))?;
     let letters: Vec<char> = secret.chars().collect();
     let groups: Vec<String> = letters.chunks(4).map(String::from_iter).collect();
     Ok(AppPage {
         shell: visit.shell("An authenticator app", Here::Nowhere),
-        size: code.size() + 8,
-        squares: squares(&code),
+        size: code.size,
+        squares: code.squares,
         grouped: groups.join(" "),
         account: account.clone(),
         secret,
         wrong,
     })
-}
-
-/// The dark squares of a code as an SVG path, with a quiet zone of four around them.
-fn squares(code: &QrCode) -> String {
-    let places = (0..code.size()).flat_map(|y| (0..code.size()).map(move |x| (x, y)));
-    places
-        .filter(|&(x, y)| code.get_module(x, y))
-        .map(|(x, y)| format!("M{} {}h1v1h-1z", x + 4, y + 4))
-        .collect()
 }
 
 /// `POST /account/app`

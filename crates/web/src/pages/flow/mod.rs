@@ -1,6 +1,6 @@
 //! Flow: the feeds, what they sent that is on no chart, and one message opened for a reason.
 
-mod body;
+pub(crate) mod body;
 pub(crate) mod view;
 
 use axum::extract::Path;

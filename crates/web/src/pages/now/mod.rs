@@ -59,6 +59,7 @@ pub(crate) async fn show(visit: Visit, Query(done): Query<Done>) -> Result<Respo
         chart_tile(&visit),
         patients_tile(&visit, &wards),
     ];
+    tiles.extend(witness_tile(&visit));
     let oversees = visit.oversees().await;
     if oversees {
         tiles.push(glass_tile(&visit));
@@ -186,6 +187,27 @@ async fn record_tile(visit: &Visit) -> Result<Tile, Problem> {
         number: words::thousands(size),
         unit: if size == 1 { "event" } else { "events" }.to_owned(),
         detail,
+    })
+}
+
+/// What the witnesses of the record say, if it has any.
+fn witness_tile(visit: &Visit) -> Option<Tile> {
+    let (tone, said, rows) = record::cosigning::told(visit)?;
+    let good = rows.iter().filter(|row| row.tone == Tone::Good).count();
+    let state = match tone {
+        Tone::Good => "cosigned",
+        Tone::Warn => "too few cosigned lately",
+        Tone::Bad => "a witness refuses",
+        Tone::Unknown => "no evidence",
+    };
+    Some(Tile {
+        label: "Witnesses",
+        href: "/record",
+        tone,
+        state: state.to_owned(),
+        number: good.to_string(),
+        unit: format!("of {} cosigned", rows.len()),
+        detail: said,
     })
 }
 

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::error::{Problem, broken};
 use crate::pages::altered::Altered;
+use crate::pages::record;
 use crate::pages::shell::Here;
 use crate::pages::visit::{Visit, page};
 use checks::Checks;
@@ -80,6 +81,7 @@ pub(crate) async fn show(
     let mut view = teller.chart(&patient, reports);
     view.altered = altered(&visit, &patient.id).await?;
     view.decision = open.index();
+    view.head = record::head_line(&visit);
     let known = patient.folded.max(1);
     view.shell = visit.shell(&view.identity.name, Here::Patients);
     view.shell.live = Some(LOOK_SECONDS);

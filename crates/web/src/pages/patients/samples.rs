@@ -244,6 +244,7 @@ fn full() -> ChartPage {
         coverage: vec![item("AOK Nordost", "A123456789", "active", 880)],
         decision: 48_201,
         altered: crate::pages::altered::samples::altered(),
+        head: "48209 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=".into(),
         checked: Checked {
             verified: 11,
             altered: 1,
@@ -286,6 +287,7 @@ fn bare() -> ChartPage {
         contacts: Vec::new(),
         coverage: Vec::new(),
         decision: 48_202,
+        head: String::new(),
         checked: Checked::default(),
         altered: Vec::new(),
     }

@@ -77,6 +77,7 @@ impl Teller<'_> {
                 .map(|item| self.coverage(item))
                 .collect(),
             decision: 0,
+            head: String::new(),
             checked: self.checks.counted(),
             altered: Vec::new(),
         }

@@ -112,6 +112,8 @@ pub(crate) struct ChartPage {
     pub coverage: Vec<Item>,
     /// The sealed decision that allowed this look.
     pub decision: u64,
+    /// The log's head when the page was made, `SIZE ROOT`; empty: none was published.
+    pub head: String,
     pub checked: Checked,
     /// What of this patient was found altered lately.
     pub altered: Vec<crate::pages::altered::Altered>,

@@ -1,7 +1,12 @@
 //! The record: its head, its growth, one event checked, the proofs to take away.
 
+pub(crate) mod cosigning;
+pub(crate) mod disclose;
+mod sheet;
 mod told;
 pub(crate) mod view;
+
+pub use sheet::disclosure_sheet;
 
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
@@ -50,10 +55,14 @@ async fn record_page(visit: &Visit, wrong: Option<String>) -> Result<RecordPage,
     let published = published(visit, size);
     let altered = visit.app.oversight.altered(ALTERED_SHOWN).await;
     let altered = altered.map_err(|why| broken(&why))?;
-    let (tone, answer) = match news(visit, &altered) {
+    let witnesses = cosigning::told(visit);
+    let (mut tone, mut answer) = match news(visit, &altered) {
         Some(news) => news,
         None => answer(visit, size),
     };
+    if let Some((Tone::Bad, words, _)) = &witnesses {
+        (tone, answer) = (Tone::Bad, words.clone());
+    }
     let mut shell = visit.shell("Record", Here::Record);
     shell.live = Some(LIVE_SECONDS);
     Ok(RecordPage {
@@ -63,6 +72,7 @@ async fn record_page(visit: &Visit, wrong: Option<String>) -> Result<RecordPage,
         size: words::thousands(size),
         newest: size.checked_sub(1),
         published,
+        witnesses,
         events: newest(visit, size).await?,
         scrubbed: scrubbed(visit),
         altered: altered
@@ -255,8 +265,19 @@ pub(crate) async fn event(visit: Visit, Path(index): Path<String>) -> Result<Res
         provable,
         message: message && names,
         size,
+        head: head_line(&visit),
     };
     page(StatusCode::OK, &view)
+}
+
+/// The head of the log as people write it down: `SIZE ROOT`.
+pub(crate) fn head_line(visit: &Visit) -> String {
+    let (covered, note, _) = visit.app.record.checkpoint();
+    let root = note.lines().nth(2).unwrap_or_default();
+    match covered {
+        0 => String::new(),
+        size => format!("{size} {root}"),
+    }
 }
 
 fn judged(index: u64, check: &Check, provable: bool) -> (Tone, String) {

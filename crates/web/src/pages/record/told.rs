@@ -38,10 +38,17 @@ pub(crate) fn what(event: &Event) -> String {
                 .sum();
             format!("patient erased: {events} events cannot be read any more")
         }
+        Body::Joined(_) => "sealed by the standby while the primary was gone".to_owned(),
         Body::Keys(changed) => changed.what.clone(),
         Body::Message(message) => format!("message {}", message.kind),
         Body::Opened(_) => "the record was opened".to_owned(),
         Body::PolicyChange(_) => "policies changed".to_owned(),
+        Body::Promoted(promoted) => {
+            format!(
+                "another machine became the primary, number {}",
+                promoted.epoch
+            )
+        }
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
         Body::Person(change) => step(&change.change).to_owned(),
         Body::Session(session) => {

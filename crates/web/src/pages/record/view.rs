@@ -1,5 +1,6 @@
 use askama::Template;
 
+use super::cosigning::WitnessRow;
 use crate::pages::altered::Altered;
 use crate::pages::shell::{Check, Shell, Tone};
 use crate::pages::words::Stamp;
@@ -15,6 +16,8 @@ pub(crate) struct RecordPage {
     /// The newest index; `None`: the record is empty.
     pub newest: Option<u64>,
     pub published: Option<Published>,
+    /// What the witnesses say, if there are any: together, and each.
+    pub witnesses: Option<(Tone, String, Vec<WitnessRow>)>,
     /// The newest events, newest first.
     pub events: Vec<EventRow>,
     /// What was found altered, the newest first.
@@ -60,6 +63,8 @@ pub(crate) struct EventPage {
     /// Whether it is a message that the Flow page can show.
     pub message: bool,
     pub size: u64,
+    /// The log's head now, `SIZE ROOT`; empty: none is published.
+    pub head: String,
 }
 
 #[cfg(test)]
@@ -111,6 +116,11 @@ mod samples {
                 signers: vec!["salus.example/record+3b1c5f2a".into()],
                 since: 2,
             }),
+            witnesses: Some((
+                Tone::Bad,
+                "A witness has seen another history.".into(),
+                witnesses(),
+            )),
             events: vec![
                 row(48_210, 0, "message ORU^R01", "feed lab"),
                 row(48_209, 0, "decision: read, allowed", "nurse"),
@@ -123,6 +133,31 @@ mod samples {
         }
     }
 
+    fn witnesses() -> Vec<WitnessRow> {
+        let row = |name: &str, tone, last, trouble: &str| WitnessRow {
+            name: name.into(),
+            tone,
+            last,
+            trouble: trouble.into(),
+        };
+        let cosigned = |minutes| Some(("48,209".to_owned(), ago(minutes)));
+        vec![
+            row("mercy.example/w1", Tone::Good, cosigned(0), ""),
+            row(
+                "north.example/w1",
+                Tone::Warn,
+                cosigned(900),
+                "No answer within 5,000 ms.",
+            ),
+            row(
+                "<east>.example",
+                Tone::Bad,
+                None,
+                "A witness has seen another history.",
+            ),
+        ]
+    }
+
     pub(super) fn empty() -> RecordPage {
         RecordPage {
             shell: shell("Record", Here::Record),
@@ -131,6 +166,7 @@ mod samples {
             size: "0".into(),
             newest: None,
             published: None,
+            witnesses: None,
             events: Vec::new(),
             altered: Vec::new(),
             scrubbed: None,
@@ -159,6 +195,7 @@ mod samples {
             provable: true,
             message: true,
             size: 48_211,
+            head: "48209 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=".into(),
         }
     }
 }
