@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Act, Altered, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, Joined,
-    PersonChange, PolicyChange, Promoted, Rewound, Role, Service, Session, Shown, Subject, Token,
+    Act, Altered, AppChange, Ceiling, Considered, Drill, ExportAnswered, ExportAsked, Glass,
+    Joined, PersonChange, PolicyChange, Promoted, Rewound, Role, Service, Session, Shown, Subject,
+    Token,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -19,6 +20,8 @@ pub enum Body {
     Ceiling(Ceiling),
     /// The guard was asked, and this is what it said.
     Decision(Decided),
+    /// A drill was carried out and measured.
+    Drill(Drill),
     /// The glass was broken for a patient, or that was ended or reviewed.
     Glass(Glass),
     /// Another person said yes or no to an export.

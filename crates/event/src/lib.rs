@@ -8,6 +8,7 @@ mod actor;
 mod altered;
 mod body;
 mod known;
+mod lifeline;
 mod oversight;
 mod person;
 mod plaintext;
@@ -24,6 +25,7 @@ pub use body::{
     Unread,
 };
 pub use known::{Consent, Considered, Facts, Relation, Taking};
+pub use lifeline::Drill;
 pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
 pub use plaintext::{Unreadable, decode, encode};

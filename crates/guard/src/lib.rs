@@ -25,5 +25,5 @@ pub use obligation::Obligation;
 pub use policies::Policies;
 pub use question::{Question, Who};
 pub use rota::{BadRota, Rota};
-pub use rules::Near;
+pub use rules::{Heeds, Near};
 pub use scopes::{BadScope, Context, Part, Scope, Seen, is_directory, seen};

@@ -42,6 +42,15 @@ pub(crate) struct Rules {
     authorizer: Authorizer,
 }
 
+/// What of a chart can change an answer to a system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heeds {
+    /// Security labels.
+    pub labels: bool,
+    /// Consents.
+    pub consents: bool,
+}
+
 /// A policy that was near a question: it is about such an act on such a thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Near {
@@ -224,24 +233,41 @@ impl Rules {
             .is_ok_and(|alone| !reasons(&self.ask(&alone, slice)).is_empty())
     }
 
-    /// Whether what charts say can change an answer to a system: found by asking with every label
-    /// and consent, and with none.
-    pub(crate) fn heeds_charts_of_systems(&self) -> bool {
-        let full = |permits| Facts {
+    /// What of what charts say can change an answer to a system: found by asking with every label,
+    /// with consents, with both, and with nothing.
+    pub(crate) fn heeds_of_systems(&self) -> Heeds {
+        let labels = Facts {
             labels: self.literals(),
+            ..Facts::default()
+        };
+        let consents = |permits, facts: &Facts| Facts {
             consents: vec![Consent {
                 permits,
                 ..Consent::default()
             }],
-            ..Facts::default()
+            ..facts.clone()
         };
-        let full = [full(true), full(false)];
+        let plain = Facts::default();
+        let alone = Heeds {
+            labels: self.changes(&[labels.clone()]),
+            consents: self.changes(&[consents(true, &plain), consents(false, &plain)]),
+        };
+        let both = self.changes(&[consents(true, &labels), consents(false, &labels)]);
+        // What only the two together change is both of them.
+        let neither = both && !alone.labels && !alone.consents;
+        Heeds {
+            labels: alone.labels || neither,
+            consents: alone.consents || neither,
+        }
+    }
+
+    /// Whether any of these facts changes anything that is said to a system.
+    fn changes(&self, facts: &[Facts]) -> bool {
         let plain = Facts::default();
         SYSTEMS.iter().any(|&role| {
             ACTS.iter().any(|&act| {
                 let bare = self.probe((role, act), &plain);
-                full.iter()
-                    .any(|facts| self.probe((role, act), facts) != bare)
+                facts.iter().any(|one| self.probe((role, act), one) != bare)
             })
         })
     }

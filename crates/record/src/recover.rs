@@ -176,6 +176,7 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         | Body::App(_)
         | Body::Ceiling(_)
         | Body::Decision(_)
+        | Body::Drill(_)
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
         | Body::Glass(_)

@@ -100,6 +100,14 @@ Exit code 0: proved; 1: not proved, and the output says why.")]
     /// Systems that speak FHIR with a bearer token.
     #[command(subcommand)]
     Client(Client),
+    /// Practise: kill a server in mid-burst, edit its record; measure it, and seal the result.
+    #[command(after_help = "\
+Examples:
+  salus drill outage --seed 7        killed in mid-burst: what is lost, how soon is it back
+  salus drill tamper --seed 7        a database administrator edits twelve ways: how many are named
+A drill runs in a folder of its own and touches nothing of this installation; what it came to is
+sealed here, and compared with the last of its name. Exit code 1: something was lost or not named.")]
+    Drill(Drill),
     /// Erase a patient: shred the key that reads what was sealed of them, purge every view.
     #[command(after_help = "\
 Examples:
@@ -377,6 +385,33 @@ pub(crate) struct ClientAdd {
     /// It keeps a secret, printed once: for an app on a server, without keys of its own.
     #[arg(long)]
     pub(crate) confidential: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drill {
+    /// Which.
+    #[arg(value_enum)]
+    pub(crate) name: DrillName,
+    /// Decides the moments and places; the same seed repeats a drill.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DrillName {
+    /// The server is killed in mid-burst.
+    Outage,
+    /// What lies on disk is edited.
+    Tamper,
+}
+
+impl DrillName {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            DrillName::Outage => "outage",
+            DrillName::Tamper => "tamper",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -24,6 +24,7 @@ use crate::assemble::House;
 use crate::cli::View;
 use crate::config::Config;
 use crate::disclosing::{Disclose, Handed};
+use crate::drill::Drilled;
 use crate::export::{ExportPart, Exported};
 use crate::keeping::{Erase, Erased, Pages, Rotated, Shares, Which as WhichKeys};
 use crate::operations::{Kind, Taken};
@@ -172,6 +173,14 @@ impl Operator {
         }
     }
 
+    /// Seals what a drill came to.
+    pub(crate) async fn note_drill(&self, drill: event::Drill) -> Result<Drilled> {
+        match self {
+            Operator::Here(house) => house.note_drill(drill).await,
+            Operator::There(socket) => call(socket, "/drill", &serde_json::to_vec(&drill)?).await,
+        }
+    }
+
     /// What a suspect changed.
     pub(crate) async fn changed_by(&self, suspect: &Suspect) -> Result<Changed> {
         match self {
@@ -273,6 +282,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
     axum::Router::new()
         .route("/client", post(add_client))
         .route("/disclose", post(disclose))
+        .route("/drill", post(note_drill))
         .route("/erase", post(erase))
         .route("/keys/rotate", post(rotate))
         .route("/keys/escrow", post(escrow))
@@ -325,6 +335,10 @@ async fn export(State(house): State<Arc<House>>, Json(part): Json<ExportPart>) -
 
 async fn changed_by(State(house): State<Arc<House>>, Json(suspect): Json<Suspect>) -> Response {
     answer(house.changed_by(&suspect).await)
+}
+
+async fn note_drill(State(house): State<Arc<House>>, Json(drill): Json<event::Drill>) -> Response {
+    answer(house.note_drill(drill).await)
 }
 
 async fn rewind(State(house): State<Arc<House>>, Json(order): Json<Order>) -> Response {

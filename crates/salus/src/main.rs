@@ -10,6 +10,7 @@ mod clock;
 mod commands;
 mod config;
 mod disclosing;
+mod drill;
 mod export;
 mod files;
 mod framing;

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod demo;
 mod doctor;
+mod drill;
 mod erase;
 mod export;
 mod import;
@@ -47,6 +48,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Config(command) => config::run(&config, &command, format)?,
         Command::Demo(args) => Box::pin(demo::run(config, &args, format)).await?,
         Command::Doctor => doctor::run(&config, format).await?,
+        Command::Drill(args) => Box::pin(drill::run(config, &args, format)).await?,
         Command::Erase(args) => erase::run(config, args, format).await?,
         Command::Export(args) => export::run(config, &args, format).await?,
         Command::Import(args) => Box::pin(import::run(config, &args, format)).await?,

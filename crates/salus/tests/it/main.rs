@@ -8,6 +8,7 @@
 
 mod check;
 mod commands;
+mod drills;
 mod erase;
 mod export;
 mod healing;

@@ -195,6 +195,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         | Body::App(_)
         | Body::Ceiling(_)
         | Body::Decision(_)
+        | Body::Drill(_)
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
         | Body::Glass(_)

@@ -27,6 +27,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Glass(Glass::Started { .. }) => "glass broken".to_owned(),
         Body::Glass(Glass::Ended { .. }) => "broken glass ended".to_owned(),
         Body::Glass(Glass::Reviewed { .. }) => "broken glass reviewed".to_owned(),
+        Body::Drill(_) => "drill carried out".to_owned(),
         Body::ExportAnswered(answered) if answered.approved => "export agreed to".to_owned(),
         Body::ExportAnswered(_) => "export refused".to_owned(),
         Body::ExportAsked(_) => "export asked for".to_owned(),
