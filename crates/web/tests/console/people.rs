@@ -523,6 +523,7 @@ const FORMS: [&str; 23] = [
     "/oauth/launch",
     "/patients/*/glass",
     "/patients/*/unmerge",
+    "/record/*/disclose",
     "/settings/people",
     "/settings/people/disable",
     "/settings/people/reset",
