@@ -140,6 +140,7 @@ impl Record {
             clock: Arc::clone(&clock),
             key,
             last: Mutex::new(None),
+            tail: Mutex::new(None),
         };
         let inner = Arc::new(Inner {
             config,

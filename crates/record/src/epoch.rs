@@ -84,8 +84,24 @@ pub fn epoch(config: &Config) -> Outcome<Epoch> {
     let mut numbers = text.split_whitespace().map(str::parse);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(own)), Some(Ok(highest))) => Ok(Epoch { own, highest }),
-        _ => Err(broken(format!("`{}` does not hold two numbers", path.display()))),
+        _ => Err(broken(format!(
+            "`{}` does not hold two numbers",
+            path.display()
+        ))),
     }
+}
+
+/// Learns of the number of another machine while no record is open.
+///
+/// # Errors
+/// [`Error::Broken`] if it cannot be kept.
+pub fn heard_of(config: &Config, number: u64) -> Outcome<Epoch> {
+    let mut known = epoch(config)?;
+    if number > known.highest {
+        known.highest = number;
+        write(config, known)?;
+    }
+    Ok(known)
 }
 
 /// Gives the machine of a data folder the next number: it is the primary from now on.

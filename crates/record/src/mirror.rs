@@ -116,7 +116,9 @@ impl Inner {
     /// The frontier after the rows, and the signed head that they lead to.
     fn trusted(&self, mut frontier: Frontier, tail: &Tail) -> Outcome<(Frontier, (u64, Hash))> {
         let log = LogVerifier::new(self.publisher.key.public()).map_err(broken)?;
-        let distrusted = |why: &str| Error::Distrusted { why: why.to_owned() };
+        let distrusted = |why: &str| Error::Distrusted {
+            why: why.to_owned(),
+        };
         let head = log
             .verify(&tail.checkpoint)
             .map_err(|why| distrusted(&why.to_string()))?;

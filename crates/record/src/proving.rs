@@ -4,16 +4,18 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use seal::{Hash, LogVerifier, Proof, TILE_WIDTH};
-use tlog_tiles::{
-    Error as TlogError, Hash as TlogHash, HashReader, prove_record, prove_tree,
-};
+use tlog_tiles::{Error as TlogError, Hash as TlogHash, HashReader, prove_record, prove_tree};
 
 use crate::Error;
 use crate::sealed::Outcome;
 use crate::vault::{CHECKPOINT, Vault, get_grown};
 
 /// The inclusion proof of `index` under a checkpoint, from the vault's tiles.
-pub(crate) async fn inclusion(vault: &dyn Vault, index: u64, head: (u64, String)) -> Outcome<Proof> {
+pub(crate) async fn inclusion(
+    vault: &dyn Vault,
+    index: u64,
+    head: (u64, String),
+) -> Outcome<Proof> {
     let (size, checkpoint) = head;
     if index >= size {
         return Err(Error::NoSuchIndex(index));
@@ -78,13 +80,19 @@ impl Held {
 pub async fn hold(vault: &dyn Vault, log: &LogVerifier, head: (u64, Hash)) -> Outcome<Held> {
     let note = vault.get(CHECKPOINT).await.map_err(broken)?;
     let note = note.ok_or_else(|| broken("there is no checkpoint"))?;
-    let (size, root) = log.verify(&String::from_utf8_lossy(&note)).map_err(broken)?;
+    let (size, root) = log
+        .verify(&String::from_utf8_lossy(&note))
+        .map_err(broken)?;
     if head.0 > size {
         return Ok(Held::Shorter(size));
     }
     if head.0 == size {
         let same = head.1 == root;
-        return Ok(if same { Held::Same(size) } else { Held::Forked(size) });
+        return Ok(if same {
+            Held::Same(size)
+        } else {
+            Held::Forked(size)
+        });
     }
     let proof = consistency(vault, head.0, size).await?;
     // Every tree grew out of the empty one.
@@ -92,7 +100,11 @@ pub async fn hold(vault: &dyn Vault, log: &LogVerifier, head: (u64, Hash)) -> Ou
         0 => head.1 == seal::sha256(&[]),
         _ => seal::consistent(head, (size, root), &proof),
     };
-    Ok(if grown { Held::Grown(size) } else { Held::Forked(size) })
+    Ok(if grown {
+        Held::Grown(size)
+    } else {
+        Held::Forked(size)
+    })
 }
 
 async fn look_up(vault: &dyn Vault, wanted: Wanted, size: u64) -> Outcome<Known> {

@@ -21,6 +21,8 @@ pub(crate) struct Publisher {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) key: LogKey,
     pub(crate) last: Mutex<Option<Published>>,
+    /// The edge of what was last signed for a standby, beyond what is published.
+    pub(crate) tail: Mutex<Option<Edge>>,
 }
 
 impl Publisher {
@@ -56,7 +58,9 @@ impl Publisher {
         }
         let edge = self.advance(last.as_ref(), size).await?;
         if edge.root() != root {
-            return Err(broken("the rows that were taken do not hash to what was signed"));
+            return Err(broken(
+                "the rows that were taken do not hash to what was signed",
+            ));
         }
         self.swap(&mut last, &edge, note.to_owned()).await.map(Some)
     }

@@ -8,8 +8,8 @@ use seal::{Decompressor, Entry, Key, LogVerifier};
 use crate::config::Config;
 use crate::door::{Inner, Record};
 use crate::journal::{Journal as _, Row, SqliteJournal};
-use crate::sealed::Outcome;
 use crate::proving::inclusion;
+use crate::sealed::Outcome;
 use crate::vault::{CHECKPOINT, COSIGNED, LocalVault, Vault as _};
 use crate::{Error, Sealed, keyfile};
 

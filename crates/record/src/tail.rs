@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use seal::{Edge, Hash};
 
+use crate::Error;
 use crate::door::Record;
 use crate::journal::Row;
 use crate::keycopy::StreamKey;
 use crate::proving::consistency;
 use crate::publisher::leaf;
 use crate::sealed::Outcome;
-use crate::Error;
 
 /// Rows that follow each other, and what shows that they are of this log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,12 +35,20 @@ impl Record {
     pub async fn tail(&self, from: u64, max: usize) -> Outcome<Option<Tail>> {
         let size = self.size();
         if from >= size {
-            return if from == size { Ok(None) } else { Err(Error::NoSuchIndex(from)) };
+            return if from == size {
+                Ok(None)
+            } else {
+                Err(Error::NoSuchIndex(from))
+            };
         }
         if size - self.checkpoint().0.max(from).min(size) > max as u64 {
             self.publish().await?;
         }
         let (published, note, _) = self.checkpoint();
+        if self.is_standby() && from >= published {
+            // Only a primary signs.
+            return Ok(None);
+        }
         let (rows, checkpoint, proof) = if from < published {
             let until = published.min(from.saturating_add(max as u64));
             let rows = self.inner.rows(from, until).await?;
@@ -85,7 +93,9 @@ impl crate::door::Inner {
         let dense = rows.iter().zip(from..).all(|(row, seq)| row.seq == seq);
         match dense && rows.len() == count {
             true => Ok(rows),
-            false => Err(broken(format!("rows between {from} and {until} are missing"))),
+            false => Err(broken(format!(
+                "rows between {from} and {until} are missing"
+            ))),
         }
     }
 
@@ -94,25 +104,36 @@ impl crate::door::Inner {
     /// INVARIANT: as when it is published, what is signed was read back and hashed, row by row.
     async fn unpublished(&self, published: u64, from: u64) -> Outcome<(Vec<Row>, String)> {
         let frontier = self.journal.frontier().await.map_err(broken)?;
-        let last = self.publisher.last.lock().await.clone();
-        let edge = last.filter(|last| last.size == published);
-        let mut edge = match edge {
-            Some(last) => Edge::from_bytes(&last.edge)
-                .ok_or_else(|| broken("the published edge cannot be read"))?,
-            None if published == 0 => Edge::default(),
-            None => return Err(broken("a checkpoint was published meanwhile; ask again")),
+        let mut kept = self.publisher.tail.lock().await;
+        let mut edge = match kept.take().filter(|edge| edge.size() <= from) {
+            Some(edge) => edge,
+            None => self.published_edge(published).await?,
         };
-        let mut rows = self.rows(published, frontier.size()).await?;
+        let mut rows = self.rows(edge.size(), frontier.size()).await?;
         for row in &rows {
             edge.push(leaf(row)?, &mut Vec::new());
         }
         if edge.root() != frontier.root() {
-            return Err(broken("the committed rows do not hash to the committed tree"));
+            return Err(broken(
+                "the committed rows do not hash to the committed tree",
+            ));
         }
         let key = &self.publisher.key;
         let note = key.sign(edge.size(), &edge.root()).map_err(broken)?;
+        // So that a standby that keeps up costs each row once.
+        *kept = Some(edge);
         rows.retain(|row| row.seq >= from);
         Ok((rows, note))
+    }
+
+    async fn published_edge(&self, published: u64) -> Outcome<Edge> {
+        let last = self.publisher.last.lock().await;
+        match last.as_ref().filter(|last| last.size == published) {
+            Some(last) => Edge::from_bytes(&last.edge)
+                .ok_or_else(|| broken("the published edge cannot be read")),
+            None if published == 0 => Ok(Edge::default()),
+            None => Err(broken("a checkpoint was published meanwhile; ask again")),
+        }
     }
 }
 

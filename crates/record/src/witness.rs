@@ -110,7 +110,10 @@ impl WitnessBook {
                 return Ok(refused(&why));
             }
         };
-        let line = self.key.cosign(&asked.checkpoint, seconds).map_err(broken)?;
+        let line = self
+            .key
+            .cosign(&asked.checkpoint, seconds)
+            .map_err(broken)?;
         self.keep(&asked, (size, root), &line).await?;
         Ok(Answer {
             status: 200,
@@ -142,7 +145,9 @@ impl WitnessBook {
     pub async fn latest(&self, origin: &str) -> Outcome<Option<String>> {
         let hex = |name: &str| {
             let hash = sha256(&[name.as_bytes()]);
-            hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            hash.iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect::<String>()
         };
         let log = self.logs.iter().find(|log| hex(log.origin()) == origin);
         let Some(log) = log else { return Ok(None) };
@@ -230,7 +235,9 @@ fn open_key(path: &Path, name: &str) -> Outcome<WitnessKey> {
     if !path.exists() {
         let seed = keyfile::new_key()?;
         let key = WitnessKey::new(name, seed.bytes()).map_err(|_| {
-            broken(format!("`{name}` cannot be the `name` of `[witness]`: no blanks, no `+`"))
+            broken(format!(
+                "`{name}` cannot be the `name` of `[witness]`: no blanks, no `+`"
+            ))
         })?;
         let folder = path.parent().unwrap_or(path);
         keyfile::make_folder(folder)?;

@@ -56,8 +56,12 @@ impl Remote {
     /// # Errors
     /// What is wrong with the address or the file.
     pub(crate) fn new(url: &str, authorities: &Path) -> Result<Remote> {
-        let uri: Uri = url.parse().with_context(|| format!("`{url}` is no address"))?;
-        let host = uri.host().with_context(|| format!("`{url}` names no host"))?;
+        let uri: Uri = url
+            .parse()
+            .with_context(|| format!("`{url}` is no address"))?;
+        let host = uri
+            .host()
+            .with_context(|| format!("`{url}` names no host"))?;
         let host = host.trim_matches(['[', ']']).to_owned();
         let here = host == "localhost"
             || host
@@ -69,7 +73,9 @@ impl Remote {
             _ => bail!("`{url}`: only `https://` is asked, or `http://` on this machine"),
         };
         Ok(Remote {
-            port: uri.port_u16().unwrap_or(if tls.is_some() { 443 } else { 80 }),
+            port: uri
+                .port_u16()
+                .unwrap_or(if tls.is_some() { 443 } else { 80 }),
             path: uri.path().trim_end_matches('/').to_owned(),
             host,
             tls,
@@ -112,7 +118,10 @@ impl Remote {
         let host = &self.host;
         match asked {
             Ok(answer) => answer.with_context(|| format!("`{host}`")),
-            Err(_) => Err(anyhow!("`{host}`: no answer within {} ms", self.wait.as_millis())),
+            Err(_) => Err(anyhow!(
+                "`{host}`: no answer within {} ms",
+                self.wait.as_millis()
+            )),
         }
     }
 
@@ -219,7 +228,12 @@ mod tests {
         let none = Path::new("");
         assert!(Remote::new("http://127.0.0.1:8080/x", none).is_ok());
         assert!(Remote::new("http://[::1]:8080", none).is_ok());
-        for bad in ["http://a.example", "ftp://127.0.0.1", "file:///etc/passwd", ""] {
+        for bad in [
+            "http://a.example",
+            "ftp://127.0.0.1",
+            "file:///etc/passwd",
+            "",
+        ] {
             assert!(Remote::new(bad, none).is_err(), "{bad}");
         }
     }

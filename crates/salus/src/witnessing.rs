@@ -95,7 +95,10 @@ impl Rounds {
         if size == 0 || self.done(record, size) {
             return;
         }
-        let asking = self.asked.iter_mut().map(|one| one.ask(record, (size, &note)));
+        let asking = self
+            .asked
+            .iter_mut()
+            .map(|one| one.ask(record, (size, &note)));
         let answers: Vec<Result<String, Trouble>> = join_all(asking).await;
         let mut joined = note;
         for (asked, answer) in self.asked.iter().zip(answers) {
@@ -108,7 +111,10 @@ impl Rounds {
                 Err(trouble) => refused(app, name, trouble),
             }
         }
-        let cosigned = self.asked.iter().filter(|asked| asked.key.cosigned(&joined).is_some());
+        let cosigned = self
+            .asked
+            .iter()
+            .filter(|asked| asked.key.cosigned(&joined).is_some());
         let cosigned = cosigned.count();
         let enough = match self.needed > 0 && cosigned >= self.needed {
             true => Enough::Yes,
@@ -132,7 +138,10 @@ impl Rounds {
 
 fn asked(one: &WitnessAsked, wait: Duration, record: &Record) -> Result<Asked> {
     let key = WitnessVerifier::new(&one.key).with_context(|| {
-        format!("`key` = `{}` in `witnesses` is no witness's key (vkey of type 4)", one.key)
+        format!(
+            "`key` = `{}` in `witnesses` is no witness's key (vkey of type 4)",
+            one.key
+        )
     })?;
     let remote = Remote::new(&one.url, &one.authorities);
     let remote = remote.with_context(|| format!("`url` of the witness `{}`", key.name()))?;
@@ -161,15 +170,13 @@ fn refused(app: &App, name: &str, trouble: Trouble) {
     app.witnesses.refused(name, trouble);
 }
 
-fn joined_by(
-    key: &WitnessVerifier,
-    note: &str,
-    lines: &str,
-) -> Result<(String, Time), Trouble> {
+fn joined_by(key: &WitnessVerifier, note: &str, lines: &str) -> Result<(String, Time), Trouble> {
     let wrong = || Trouble::Silent("what it answered is not its cosignature".to_owned());
     let joined = key.join(note, lines).ok_or_else(wrong)?;
     let seconds = key.cosigned(&joined).ok_or_else(wrong)?;
-    let millis = i64::try_from(seconds).unwrap_or_default().saturating_mul(1_000);
+    let millis = i64::try_from(seconds)
+        .unwrap_or_default()
+        .saturating_mul(1_000);
     Ok((joined, Time::from_millis(millis)))
 }
 
@@ -185,7 +192,9 @@ impl Asked {
             Ok(_) => (self.known, self.failures, self.not_before) = (head.0, 0, None),
             Err(_) => {
                 self.failures = self.failures.saturating_add(1);
-                let pause = PAUSE.saturating_mul(1 << self.failures.min(6)).min(PAUSE_MAX);
+                let pause = PAUSE
+                    .saturating_mul(1 << self.failures.min(6))
+                    .min(PAUSE_MAX);
                 self.not_before = Some(now + pause);
             }
         }
@@ -203,7 +212,10 @@ impl Asked {
                 checkpoint: note.to_owned(),
             };
             let body = Bytes::from(asked.to_text());
-            let answer = self.remote.post("/add-checkpoint", "text/plain", body).await;
+            let answer = self
+                .remote
+                .post("/add-checkpoint", "text/plain", body)
+                .await;
             let answer = answer.map_err(|why| silent(format!("{why:#}")))?;
             old = match (answer.status, seen(&answer)) {
                 (200, _) => return Ok(String::from_utf8_lossy(&answer.body).into_owned()),

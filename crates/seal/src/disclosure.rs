@@ -76,7 +76,8 @@ impl Disclosure {
     /// # Errors
     /// [`DisclosureFault::Form`] names the member that is wrong.
     pub fn from_text(text: &str) -> Result<Disclosure, DisclosureFault> {
-        let file: Value = serde_json::from_str(text).map_err(|_| DisclosureFault::Form("format"))?;
+        let file: Value =
+            serde_json::from_str(text).map_err(|_| DisclosureFault::Form("format"))?;
         let text = |name: &'static str| file.get(name).and_then(Value::as_str);
         let bytes = |name: &'static str| {
             let decoded = text(name).and_then(|text| STANDARD.decode(text).ok());

@@ -58,7 +58,15 @@ mod tests {
 
     #[test]
     fn what_is_no_head_is_none() {
-        for bad in ["", "7", "7 AAAA", "x AAAA", "-7 AAAA", "07 AAAA", "seven words of no meaning"] {
+        for bad in [
+            "",
+            "7",
+            "7 AAAA",
+            "x AAAA",
+            "-7 AAAA",
+            "07 AAAA",
+            "seven words of no meaning",
+        ] {
             assert_eq!(PrintedHead::read(bad), None, "{bad}");
         }
     }

@@ -114,7 +114,9 @@ impl AddCheckpoint {
         if log.is_empty() {
             return Err(Refusal::UnknownLog);
         }
-        let mut signed = log.iter().filter_map(|key| key.verify(&self.checkpoint).ok());
+        let mut signed = log
+            .iter()
+            .filter_map(|key| key.verify(&self.checkpoint).ok());
         let (size, root) = signed.next().ok_or(Refusal::Unsigned)?;
         if self.old > size {
             return Err(Refusal::Malformed("its old size is beyond its checkpoint"));
@@ -160,7 +162,11 @@ mod tests {
     impl Log {
         fn new(salt: u8, size: u64) -> Log {
             let leaves: Vec<Hash> = (0..size)
-                .map(|n| leaf_hash(&[n.to_be_bytes().as_slice(), &[if n > 3 { salt } else { 0 }]].concat()))
+                .map(|n| {
+                    leaf_hash(
+                        &[n.to_be_bytes().as_slice(), &[if n > 3 { salt } else { 0 }]].concat(),
+                    )
+                })
                 .collect();
             let mut stored = Vec::new();
             for (number, leaf) in (0..).zip(&leaves) {
@@ -171,7 +177,11 @@ mod tests {
                 );
                 stored.extend(new.unwrap());
             }
-            Log(LogKey::new("log.example", &[2; 32]).unwrap(), leaves, stored)
+            Log(
+                LogKey::new("log.example", &[2; 32]).unwrap(),
+                leaves,
+                stored,
+            )
         }
 
         fn head(&self, size: usize) -> (u64, Hash) {
@@ -208,15 +218,24 @@ mod tests {
         for size in 7..=20 {
             assert_eq!(status(&log.request(7, size), Some(log.head(7))), 200);
         }
-        assert_eq!(log.request(0, 9).judge(&keys, Some(log.head(7))), Err(Refusal::Stale(7)));
+        assert_eq!(
+            log.request(0, 9).judge(&keys, Some(log.head(7))),
+            Err(Refusal::Stale(7))
+        );
         assert_eq!(status(&log.request(7, 9), None), 409);
-        assert_eq!(log.request(7, 9).judge(&[], Some(log.head(7))), Err(Refusal::UnknownLog));
+        assert_eq!(
+            log.request(7, 9).judge(&[], Some(log.head(7))),
+            Err(Refusal::UnknownLog)
+        );
         let mut wrong = log.request(7, 9);
         wrong.old = 10;
         assert_eq!(status(&wrong, Some(log.head(10))), 400);
         let other = LogKey::new("log.example", &[5; 32]).unwrap();
         let other = [LogVerifier::new(other.public()).unwrap()];
-        assert_eq!(log.request(0, 7).judge(&other, None), Err(Refusal::Unsigned));
+        assert_eq!(
+            log.request(0, 7).judge(&other, None),
+            Err(Refusal::Unsigned)
+        );
     }
 
     #[test]
@@ -224,12 +243,21 @@ mod tests {
         let (log, fork) = (Log::new(0, 20), Log::new(9, 20));
         let keys = log.keys();
         let asked = fork.request(7, 12);
-        assert_eq!(asked.judge(&keys, Some(log.head(7))), Err(Refusal::Inconsistent));
+        assert_eq!(
+            asked.judge(&keys, Some(log.head(7))),
+            Err(Refusal::Inconsistent)
+        );
         let asked = fork.request(7, 7);
-        assert_eq!(asked.judge(&keys, Some(log.head(7))), Err(Refusal::Inconsistent));
+        assert_eq!(
+            asked.judge(&keys, Some(log.head(7))),
+            Err(Refusal::Inconsistent)
+        );
         let mut asked = log.request(7, 12);
         asked.proof.pop();
-        assert_eq!(asked.judge(&keys, Some(log.head(7))), Err(Refusal::Inconsistent));
+        assert_eq!(
+            asked.judge(&keys, Some(log.head(7))),
+            Err(Refusal::Inconsistent)
+        );
         let mut asked = log.request(0, 12);
         asked.proof.push([0; 32]);
         assert_eq!(asked.judge(&keys, None), Err(Refusal::Inconsistent));
@@ -250,7 +278,10 @@ mod tests {
             "new 4\n\nx\n",
             "old 4\nAAAA\n\nx\n",
         ] {
-            assert!(matches!(AddCheckpoint::from_text(bad), Err(Refusal::Malformed(_))), "{bad}");
+            assert!(
+                matches!(AddCheckpoint::from_text(bad), Err(Refusal::Malformed(_))),
+                "{bad}"
+            );
         }
         let hash = format!("{}\n", STANDARD.encode([0; 32]));
         assert!(AddCheckpoint::from_text(&format!("old 4\n{}\nx\n", hash.repeat(64))).is_err());

@@ -12,5 +12,6 @@ mod house;
 mod recovery;
 mod rotating;
 mod sealing;
+mod standby;
 mod tampering;
 mod witnessing;

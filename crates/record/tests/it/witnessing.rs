@@ -11,7 +11,9 @@ const SECONDS: u64 = 1_790_000_000;
 
 async fn book(folder: &Path, log: &str) -> WitnessBook {
     std::fs::create_dir_all(folder).unwrap();
-    WitnessBook::open(folder, "w.test/one", &[log.to_owned()]).await.unwrap()
+    WitnessBook::open(folder, "w.test/one", &[log.to_owned()])
+        .await
+        .unwrap()
 }
 
 /// The request that a record makes for its newest checkpoint.
@@ -25,7 +27,9 @@ async fn request(record: &Record, old: u64) -> AddCheckpoint {
 }
 
 async fn ask(book: &WitnessBook, request: &AddCheckpoint) -> Answer {
-    book.add_checkpoint(request.to_text().as_bytes(), SECONDS).await.unwrap()
+    book.add_checkpoint(request.to_text().as_bytes(), SECONDS)
+        .await
+        .unwrap()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -56,7 +60,10 @@ async fn a_growing_record_is_cosigned_and_its_proofs_carry_it() {
     assert_eq!(ask(&book, &request(&record, 0).await).await.body, "21\n");
     let second = ask(&book, &request(&record, 21).await).await;
     assert_eq!(second.status, 200, "{second:?}");
-    assert!(witness.join(&note, &first.body).is_none(), "it is of another head");
+    assert!(
+        witness.join(&note, &first.body).is_none(),
+        "it is of another head"
+    );
     let joined = witness.join(&note, &second.body).unwrap();
     record.add_cosignatures(&joined, Enough::Yes).await.unwrap();
     assert_eq!(record.checkpoint().1, joined);
@@ -67,13 +74,20 @@ async fn a_growing_record_is_cosigned_and_its_proofs_carry_it() {
     for (index, cosigned) in [(3, true), (size - 1, true), (size + 1, false)] {
         let proof = Proof::from_text(&record.proof(index).await.unwrap()).unwrap();
         assert!(proof.verify(&leaf_hash(&proof.extra), &log).is_ok());
-        assert_eq!(witness.cosigned(&proof.checkpoint).is_some(), cosigned, "{index}");
+        assert_eq!(
+            witness.cosigned(&proof.checkpoint).is_some(),
+            cosigned,
+            "{index}"
+        );
     }
     record.stop().await;
     drop(record);
     let record = open(folder.path()).await;
     assert_eq!(record.cosigned().map(|head| head.size), Some(size));
-    assert_eq!(record.cosigned_at(&witness).map(|(size, _)| size), Some(size));
+    assert_eq!(
+        record.cosigned_at(&witness).map(|(size, _)| size),
+        Some(size)
+    );
 }
 
 #[tokio::test]
@@ -114,11 +128,18 @@ async fn strangers_and_nonsense_have_their_status() {
     let record = open(folder.path()).await;
     record.publish().await.unwrap();
     let kept = book(other.path(), &record.public_key()).await;
-    for bad in [&b""[..], b"\xff\xfe", b"old 0\n", b"old x\n\nlog\n1\nAAAA\n\n"] {
+    for bad in [
+        &b""[..],
+        b"\xff\xfe",
+        b"old 0\n",
+        b"old x\n\nlog\n1\nAAAA\n\n",
+    ] {
         assert_eq!(kept.add_checkpoint(bad, SECONDS).await.unwrap().status, 400);
     }
     let mut asked = request(&record, 0).await;
-    asked.checkpoint = asked.checkpoint.replacen("salus.test/record", "other.test", 1);
+    asked.checkpoint = asked
+        .checkpoint
+        .replacen("salus.test/record", "other.test", 1);
     assert_eq!(ask(&kept, &asked).await.status, 404);
     let mut asked = request(&record, 0).await;
     asked.checkpoint = asked.checkpoint.replacen("\n1\n", "\n2\n", 1);

@@ -101,7 +101,11 @@ fn on_file(text: &str, log: &LogVerifier, args: &Check) -> Result<Verdict> {
     let disclosure = Disclosure::from_text(text)?;
     match disclosure.verify(log) {
         Ok(proved) => {
-            prove(&mut verdict, proved.size, "this text was sealed at this index");
+            prove(
+                &mut verdict,
+                proved.size,
+                "this text was sealed at this index",
+            );
             verdict.index = Some(proved.index);
             verdict.sealed = Some(Time::from_millis(proved.at).to_string());
             let text = String::from_utf8_lossy(&disclosure.plaintext);
@@ -140,7 +144,9 @@ fn cosigned(verdict: &mut Verdict, checkpoint: &str, args: &Check) -> Result<()>
         let witness = WitnessVerifier::new(key)
             .with_context(|| format!("`{key}` is no witness's key (vkey of type 4)"))?;
         if let Some(seconds) = witness.cosigned(checkpoint) {
-            let millis = i64::try_from(seconds).unwrap_or_default().saturating_mul(1_000);
+            let millis = i64::try_from(seconds)
+                .unwrap_or_default()
+                .saturating_mul(1_000);
             verdict.cosigned.push(Cosigned {
                 name: witness.name().to_owned(),
                 at: Time::from_millis(millis).to_string(),
@@ -151,7 +157,8 @@ fn cosigned(verdict: &mut Verdict, checkpoint: &str, args: &Check) -> Result<()>
     let (have, proved) = (verdict.cosigned.len(), verdict.verdict == PROVED);
     if proved && have < needed {
         verdict.verdict = "not-proved";
-        verdict.why = format!("{have} of the witnesses cosigned the checkpoint, {needed} are needed");
+        verdict.why =
+            format!("{have} of the witnesses cosigned the checkpoint, {needed} are needed");
     }
     Ok(())
 }
@@ -168,8 +175,15 @@ async fn on_head(
     };
     let head = PrintedHead::read(&text)
         .context("the head is not `SIZE ROOT` (as printed) or a checkpoint (from a QR code)")?;
-    if head.origin.as_deref().is_some_and(|origin| origin != log.origin()) {
-        bail!("the head is of the log `{}`", head.origin.unwrap_or_default());
+    if head
+        .origin
+        .as_deref()
+        .is_some_and(|origin| origin != log.origin())
+    {
+        bail!(
+            "the head is of the log `{}`",
+            head.origin.unwrap_or_default()
+        );
     }
     let vault = vault(config, args)?;
     let held = hold(vault.as_ref(), log, (head.size, head.root)).await?;
@@ -217,7 +231,13 @@ fn vault(config: &Config, args: &Check) -> Result<Box<dyn Vault>> {
 
 /// A line in which a control character does nothing to the terminal.
 fn visible(line: &str) -> String {
-    let shown = |letter: char| if letter.is_control() { '\u{fffd}' } else { letter };
+    let shown = |letter: char| {
+        if letter.is_control() {
+            '\u{fffd}'
+        } else {
+            letter
+        }
+    };
     line.chars().map(shown).collect()
 }
 

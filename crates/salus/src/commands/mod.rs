@@ -12,9 +12,11 @@ mod import;
 mod keys;
 mod people;
 mod policy;
+mod promote;
 mod proof;
 mod refold;
 mod serve;
+mod standby;
 mod verify;
 
 use std::process::ExitCode;
@@ -35,7 +37,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load(&cli)?;
-    let served = matches!(cli.command, Command::Serve(_));
+    let served = matches!(cli.command, Command::Serve(_) | Command::Standby(_));
     log(if served { &config.log } else { "warn" });
     let format = cli.format;
     let code = match cli.command {
@@ -51,9 +53,11 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::People(command) => people::run(config, command, format).await?,
         Command::Policy(command) => Box::pin(policy::run(config, command, format)).await?,
         Command::Keys(command) => Box::pin(keys::run(config, command, format)).await?,
+        Command::Promote(args) => Box::pin(promote::run(config, &args, format)).await?,
         Command::Proof(args) => Box::pin(proof::run(config, &args, format)).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
         Command::Serve(args) => Box::pin(serve::run(config, &args, format)).await?,
+        Command::Standby(args) => Box::pin(standby::run(config, &args, format)).await?,
         Command::Verify => verify::run(&config, format).await?,
         Command::Completions { .. } => crate::output::WELL,
     };

@@ -35,7 +35,11 @@ pub(crate) async fn run(config: Config, args: &Proof, format: Format) -> Result<
         .with_context(|| format!("cannot make the folder `{}`", args.out.display()))?;
     let mut written = Written {
         index,
-        proof: write(args, &format!("{index}.tlog-proof"), proved.proof.as_bytes())?,
+        proof: write(
+            args,
+            &format!("{index}.tlog-proof"),
+            proved.proof.as_bytes(),
+        )?,
         entry: write(args, &format!("{index}.entry"), &proved.entry)?,
         disclosure: None,
         sheet: None,
@@ -43,9 +47,17 @@ pub(crate) async fn run(config: Config, args: &Proof, format: Format) -> Result<
         public_key: proved.public_key,
     };
     if let Some(handed) = handed {
-        let file = write(args, &format!("{index}.disclosure.json"), handed.file.as_bytes())?;
+        let file = write(
+            args,
+            &format!("{index}.disclosure.json"),
+            handed.file.as_bytes(),
+        )?;
         written.disclosure = Some(file);
-        written.sheet = Some(write(args, &format!("{index}.html"), handed.sheet.as_bytes())?);
+        written.sheet = Some(write(
+            args,
+            &format!("{index}.html"),
+            handed.sheet.as_bytes(),
+        )?);
         written.decision = Some(handed.decision);
     }
     output::result(format, &written, words);

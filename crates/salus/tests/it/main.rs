@@ -17,5 +17,6 @@ mod policy;
 mod process;
 mod serving;
 mod smart;
+mod standby;
 mod tls;
 mod witness;

@@ -21,7 +21,9 @@ impl Place {
             folder: root.join(name),
         };
         fs::create_dir_all(&place.folder).unwrap();
-        place.configure(&format!("[witness]\nname = \"{name}.test/w1\"\n[record]\norigin = \"{name}.test/record\"\n"));
+        place.configure(&format!(
+            "[witness]\nname = \"{name}.test/w1\"\n[record]\norigin = \"{name}.test/record\"\n"
+        ));
         assert!(place.serve().stop().success());
         place
     }
@@ -41,7 +43,10 @@ impl Place {
 
     fn serve(&self) -> Server {
         let config = self.folder.join("salus.toml");
-        Server::start(&self.data(), &["--config", config.to_str().unwrap(), "serve"])
+        Server::start(
+            &self.data(),
+            &["--config", config.to_str().unwrap(), "serve"],
+        )
     }
 
     /// A witness of `log` that is asked nothing itself.
@@ -59,7 +64,11 @@ impl Place {
 
     fn asking_and_witnessing(&self, (url, key, authorities): (&str, &str, &str), log: &str) {
         let name = self.folder.file_name().unwrap().to_str().unwrap();
-        let logs = if log.is_empty() { String::new() } else { format!("\"{log}\"") };
+        let logs = if log.is_empty() {
+            String::new()
+        } else {
+            format!("\"{log}\"")
+        };
         self.configure(&format!(
             "witnesses_needed = 1\n\
              witnesses = [{{ url = \"{url}\", key = \"{key}\", authorities = \"{authorities}\" }}]\n\
@@ -79,10 +88,18 @@ fn admission(control: &str) -> String {
 /// What `salus check` says of the first event's proof, with this witness required.
 fn cosigned(place: &Place, witness: &str) -> Option<i32> {
     let out = place.folder.join("out");
-    json(&place.data(), &["proof", "0", "--out", out.to_str().unwrap()]);
+    json(
+        &place.data(),
+        &["proof", "0", "--out", out.to_str().unwrap()],
+    );
     let proof = out.join("0.tlog-proof");
     let output = salus()
-        .args(["check", proof.to_str().unwrap(), "--key", &place.key("log.pub")])
+        .args([
+            "check",
+            proof.to_str().unwrap(),
+            "--key",
+            &place.key("log.pub"),
+        ])
         .args(["--witness", witness])
         .output();
     output.unwrap().status.code()
@@ -91,7 +108,10 @@ fn cosigned(place: &Place, witness: &str) -> Option<i32> {
 #[test]
 fn two_servers_witness_each_other_and_an_older_copy_is_found_out() {
     let root = tempfile::tempdir().unwrap();
-    let (north, south) = (Place::new(root.path(), "north"), Place::new(root.path(), "south"));
+    let (north, south) = (
+        Place::new(root.path(), "north"),
+        Place::new(root.path(), "south"),
+    );
     south.witnessing(&north.key("log.pub"));
     let mut witness = south.serve();
     let url = witness.text("url");
@@ -107,7 +127,10 @@ fn two_servers_witness_each_other_and_an_older_copy_is_found_out() {
     let back = server.text("url");
     let own = server.certificate().display().to_string();
     assert!(witness.stop().success());
-    south.asking_and_witnessing((&back, &north.key("witness.pub"), &own), &north.key("log.pub"));
+    south.asking_and_witnessing(
+        (&back, &north.key("witness.pub"), &own),
+        &north.key("log.pub"),
+    );
     north.asking_and_witnessing(
         (&url, &south.key("witness.pub"), &authorities),
         &south.key("log.pub"),
@@ -134,15 +157,25 @@ fn again(place: &Place, url: &str) -> Server {
     let address = url.strip_prefix("https://").unwrap();
     let config = place.folder.join("salus.toml");
     let text = fs::read_to_string(&config).unwrap();
-    fs::write(&config, text + &format!("[https]\nlisten = \"{address}\"\n")).unwrap();
-    Server::start_at(&place.data(), &["--config", config.to_str().unwrap(), "serve"], address)
+    fs::write(
+        &config,
+        text + &format!("[https]\nlisten = \"{address}\"\n"),
+    )
+    .unwrap();
+    Server::start_at(
+        &place.data(),
+        &["--config", config.to_str().unwrap(), "serve"],
+        address,
+    )
 }
 
 #[test]
 fn a_witness_that_is_gone_stops_nothing() {
     let root = tempfile::tempdir().unwrap();
     let north = Place::new(root.path(), "north");
-    let key = seal::WitnessKey::new("gone.test/w1", &[4; 32]).unwrap().public();
+    let key = seal::WitnessKey::new("gone.test/w1", &[4; 32])
+        .unwrap()
+        .public();
     // Nobody listens there.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", free.local_addr().unwrap());
@@ -173,7 +206,12 @@ fn another_program_witnesses_us_and_we_witness_another_log() {
     let aics = home.join("venv/bin/aics-witness");
     let config = root.path().join("witness.json");
     let ask = |args: &[&str]| {
-        let output = Command::new(&aics).args(args).args(["--config"]).arg(&config).output().unwrap();
+        let output = Command::new(&aics)
+            .args(args)
+            .args(["--config"])
+            .arg(&config)
+            .output()
+            .unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     };
@@ -181,7 +219,13 @@ fn another_program_witnesses_us_and_we_witness_another_log() {
     let address = free.local_addr().unwrap().to_string();
     drop(free);
     let key = ask(&["init", "--name", "aics.test/w1", "--listen", &address]);
-    ask(&["add-log", "--origin", "north.test/record", "--vkey", &north.key("log.pub")]);
+    ask(&[
+        "add-log",
+        "--origin",
+        "north.test/record",
+        "--vkey",
+        &north.key("log.pub"),
+    ]);
     let child = Command::new(&aics)
         .args(["serve", "--config"])
         .arg(&config)
@@ -202,7 +246,10 @@ fn another_program_witnesses_us_and_we_witness_another_log() {
     let log = root.path().join("log");
     let python = |args: &[&str]| {
         let mut command = Command::new(home.join("venv/bin/python"));
-        command.arg(scripts.join("aics_log.py")).arg(&log).args(args);
+        command
+            .arg(scripts.join("aics_log.py"))
+            .arg(&log)
+            .args(args);
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
@@ -218,7 +265,12 @@ fn another_program_witnesses_us_and_we_witness_another_log() {
         &south.key("witness.pub"),
         authorities.to_str().unwrap(),
     ]);
-    for line in ["cosigned 5", "cosigned 12", "fork refused", "rollback refused"] {
+    for line in [
+        "cosigned 5",
+        "cosigned 12",
+        "fork refused",
+        "rollback refused",
+    ] {
         assert!(said.contains(line), "{said}");
     }
     assert!(witness.stop().success());

@@ -51,7 +51,11 @@ async fn latest(State(app): State<Arc<App>>, Path(origin): Path<String>) -> Resp
 }
 
 fn unknown() -> Response {
-    (StatusCode::NOT_FOUND, "no log of this origin is witnessed here\n").into_response()
+    (
+        StatusCode::NOT_FOUND,
+        "no log of this origin is witnessed here\n",
+    )
+        .into_response()
 }
 
 fn broken(why: &record::Error) -> Response {

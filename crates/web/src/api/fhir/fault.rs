@@ -164,9 +164,9 @@ impl From<record::Error> for Fault {
                 Fault::new(StatusCode::CONFLICT, Code::Conflict, error.to_string())
             }
             record::Error::TooLarge { .. } => Fault::too_large(error.to_string()),
-            record::Error::Stopped
-            | record::Error::Fenced { .. }
-            | record::Error::Standby => Fault::later(error.to_string()),
+            record::Error::Stopped | record::Error::Fenced { .. } | record::Error::Standby => {
+                Fault::later(error.to_string())
+            }
             record::Error::NoSuchIndex(_) | record::Error::NoSuchPatient => {
                 Fault::new(StatusCode::NOT_FOUND, Code::NotFound, error.to_string())
             }
@@ -176,9 +176,7 @@ impl From<record::Error> for Fault {
             record::Error::Broken { .. }
             | record::Error::Distrusted { .. }
             | record::Error::KeysMissing
-            | record::Error::NotPermitted => {
-                Fault::broken(error.to_string())
-            }
+            | record::Error::NotPermitted => Fault::broken(error.to_string()),
         }
     }
 }

@@ -63,7 +63,10 @@ fn together(states: &[WitnessState], rows: &[WitnessRow], needed: usize) -> (Ton
         return (Tone::Good, format!("{of}; {needed} are needed."));
     }
     match rows.iter().all(|row| row.tone == Tone::Unknown) {
-        true => (Tone::Unknown, "No evidence: no witness has cosigned yet.".to_owned()),
+        true => (
+            Tone::Unknown,
+            "No evidence: no witness has cosigned yet.".to_owned(),
+        ),
         false => (Tone::Warn, format!("{of}; {needed} are needed.")),
     }
 }
@@ -76,7 +79,8 @@ fn sentence(trouble: &Trouble) -> String {
             words::thousands(*seen)
         ),
         Trouble::SplitView => {
-            "A witness has seen another history of this record: what was sealed has been changed.".to_owned()
+            "A witness has seen another history of this record: what was sealed has been changed."
+                .to_owned()
         }
     }
 }

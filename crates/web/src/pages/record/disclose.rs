@@ -13,7 +13,10 @@ use crate::error::{Problem, broken};
 use crate::pages::visit::{Posted, Visit, reason};
 
 /// `POST /record/{index}/disclose`: the file, or (`as` = `sheet`) the paper.
-pub(crate) async fn hand_out(Path(index): Path<String>, posted: Posted) -> Result<Response, Problem> {
+pub(crate) async fn hand_out(
+    Path(index): Path<String>,
+    posted: Posted,
+) -> Result<Response, Problem> {
     let Posted { visit, fields } = posted;
     may_read(&visit).await?;
     let index = index_of(&index)?;

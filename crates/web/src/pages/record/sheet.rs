@@ -60,7 +60,10 @@ impl Sheet {
             .ok_or("the disclosure has no checkpoint")?;
         let index = proof.lines().find_map(|line| line.strip_prefix("index "));
         let index = index.and_then(|text| text.parse().ok());
-        let at = disclosure.entry.get(17..25).and_then(|at| at.try_into().ok());
+        let at = disclosure
+            .entry
+            .get(17..25)
+            .and_then(|at| at.try_into().ok());
         let at = i64::from_be_bytes(at.ok_or("the disclosure has no entry")?);
         let head: Vec<&str> = checkpoint.lines().take(3).collect();
         let (lines, note) = shown(&event);
@@ -106,7 +109,9 @@ fn shown(event: &Event) -> (Vec<String>, String) {
     match &event.body {
         Body::Message(_) | Body::Unread(_) => {
             let (segments, note) = body::shown(event, SHOWN_BYTES_MAX);
-            let lines = segments.into_iter().map(|one| format!("{}{}", one.name, one.rest));
+            let lines = segments
+                .into_iter()
+                .map(|one| format!("{}{}", one.name, one.rest));
             (lines.collect(), note)
         }
         Body::Resource(_) => json(&serde_json::from_slice(&event.raw).unwrap_or(Value::Null)),
@@ -145,15 +150,29 @@ mod tests {
             plaintext: event::encode(&event.with_raw(raw.to_vec())),
             salt: [1; 32],
             entry: vec![0; 93],
-            proof: "c2sp.org/tlog-proof@v1\nindex 7\n\nlog.example\n9\nAAAA=\n\n— log.example x\n".into(),
+            proof: "c2sp.org/tlog-proof@v1\nindex 7\n\nlog.example\n9\nAAAA=\n\n— log.example x\n"
+                .into(),
         }
     }
 
     #[test]
     fn the_sheet_says_what_where_and_under_which_head() {
         let made = ("Europe/Berlin", Time::from_millis(1_795_269_802_000));
-        let html = disclosure_sheet(&disclosure(b"MSX|<b>"), "log.example+1+AAAA", made, ("Ada", 12)).unwrap();
-        for part in ["Event 7", "log.example+1+AAAA", "9 AAAA=", "MSX|&#60;b&#62;", "Ada", "salus check"] {
+        let html = disclosure_sheet(
+            &disclosure(b"MSX|<b>"),
+            "log.example+1+AAAA",
+            made,
+            ("Ada", 12),
+        )
+        .unwrap();
+        for part in [
+            "Event 7",
+            "log.example+1+AAAA",
+            "9 AAAA=",
+            "MSX|&#60;b&#62;",
+            "Ada",
+            "salus check",
+        ] {
             assert!(html.contains(part), "{part} in {html}");
         }
         assert!(!html.contains("<script") && !html.contains("http://"));

@@ -43,7 +43,10 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Opened(_) => "the record was opened".to_owned(),
         Body::PolicyChange(_) => "policies changed".to_owned(),
         Body::Promoted(promoted) => {
-            format!("another machine became the primary, number {}", promoted.epoch)
+            format!(
+                "another machine became the primary, number {}",
+                promoted.epoch
+            )
         }
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
         Body::Person(change) => step(&change.change).to_owned(),

@@ -111,7 +111,11 @@ mod samples {
                 signers: vec!["salus.example/record+3b1c5f2a".into()],
                 since: 2,
             }),
-            witnesses: Some((Tone::Bad, "A witness has seen another history.".into(), witnesses())),
+            witnesses: Some((
+                Tone::Bad,
+                "A witness has seen another history.".into(),
+                witnesses(),
+            )),
             events: vec![
                 row(48_210, 0, "message ORU^R01", "feed lab"),
                 row(48_209, 0, "decision: read, allowed", "nurse"),
@@ -132,8 +136,18 @@ mod samples {
         let cosigned = |minutes| Some(("48,209".to_owned(), ago(minutes)));
         vec![
             row("mercy.example/w1", Tone::Good, cosigned(0), ""),
-            row("north.example/w1", Tone::Warn, cosigned(900), "No answer within 5,000 ms."),
-            row("<east>.example", Tone::Bad, None, "A witness has seen another history."),
+            row(
+                "north.example/w1",
+                Tone::Warn,
+                cosigned(900),
+                "No answer within 5,000 ms.",
+            ),
+            row(
+                "<east>.example",
+                Tone::Bad,
+                None,
+                "A witness has seen another history.",
+            ),
         ]
     }
 
