@@ -144,6 +144,7 @@ impl Record {
             clock: Arc::clone(&clock),
             key,
             last: Mutex::new(None),
+            tail: Mutex::new(None),
         };
         let inner = Arc::new(Inner {
             newest: Arc::new(Newest::new(config.newest_bytes_max)),

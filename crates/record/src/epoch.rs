@@ -91,6 +91,19 @@ pub fn epoch(config: &Config) -> Outcome<Epoch> {
     }
 }
 
+/// Learns of the number of another machine while no record is open.
+///
+/// # Errors
+/// [`Error::Broken`] if it cannot be kept.
+pub fn heard_of(config: &Config, number: u64) -> Outcome<Epoch> {
+    let mut known = epoch(config)?;
+    if number > known.highest {
+        known.highest = number;
+        write(config, known)?;
+    }
+    Ok(known)
+}
+
 /// Gives the machine of a data folder the next number: it is the primary from now on.
 ///
 /// # Errors

@@ -54,6 +54,15 @@ impl Record {
     }
 }
 
+impl Record {
+    /// Knows the key-encryption keys of a copy that was put into the folder while it was open.
+    pub fn learn_keys(&self, copy: &KeyCopy) {
+        let wrapping = self.inner.keyring.wrapping.write();
+        let mut wrapping = wrapping.unwrap_or_else(std::sync::PoisonError::into_inner);
+        wrapping.0.extend(copy.wrapping.iter().cloned());
+    }
+}
+
 /// Puts a copy of the keys into a standby's data folder, under a root key of its own. May be done
 /// again: keys that it has stay.
 ///

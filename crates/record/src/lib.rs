@@ -40,7 +40,7 @@ pub use config::Config;
 pub use cosigned::{Cosigned, Enough};
 pub use disclose::disclosing;
 pub use door::{Parts, Record};
-pub use epoch::{Epoch, epoch, next_epoch};
+pub use epoch::{Epoch, epoch, heard_of, next_epoch};
 pub use erase::Erasure;
 pub use error::Error;
 pub use escrow::recover_root;

@@ -21,6 +21,8 @@ pub(crate) struct Publisher {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) key: LogKey,
     pub(crate) last: Mutex<Option<Published>>,
+    /// The edge of what was last signed for a standby, beyond what is published.
+    pub(crate) tail: Mutex<Option<Edge>>,
 }
 
 impl Publisher {

@@ -45,6 +45,10 @@ impl Record {
             self.publish().await?;
         }
         let (published, note, _) = self.checkpoint();
+        if self.is_standby() && from >= published {
+            // Only a primary signs.
+            return Ok(None);
+        }
         let (rows, checkpoint, proof) = if from < published {
             let until = published.min(from.saturating_add(max as u64));
             let rows = self.inner.rows(from, until).await?;
@@ -100,15 +104,12 @@ impl crate::door::Inner {
     /// INVARIANT: as when it is published, what is signed was read back and hashed, row by row.
     async fn unpublished(&self, published: u64, from: u64) -> Outcome<(Vec<Row>, String)> {
         let frontier = self.journal.frontier().await.map_err(broken)?;
-        let last = self.publisher.last.lock().await.clone();
-        let edge = last.filter(|last| last.size == published);
-        let mut edge = match edge {
-            Some(last) => Edge::from_bytes(&last.edge)
-                .ok_or_else(|| broken("the published edge cannot be read"))?,
-            None if published == 0 => Edge::default(),
-            None => return Err(broken("a checkpoint was published meanwhile; ask again")),
+        let mut kept = self.publisher.tail.lock().await;
+        let mut edge = match kept.take().filter(|edge| edge.size() <= from) {
+            Some(edge) => edge,
+            None => self.published_edge(published).await?,
         };
-        let mut rows = self.rows(published, frontier.size()).await?;
+        let mut rows = self.rows(edge.size(), frontier.size()).await?;
         for row in &rows {
             edge.push(leaf(row)?, &mut Vec::new());
         }
@@ -119,8 +120,20 @@ impl crate::door::Inner {
         }
         let key = &self.publisher.key;
         let note = key.sign(edge.size(), &edge.root()).map_err(broken)?;
+        // So that a standby that keeps up costs each row once.
+        *kept = Some(edge);
         rows.retain(|row| row.seq >= from);
         Ok((rows, note))
+    }
+
+    async fn published_edge(&self, published: u64) -> Outcome<Edge> {
+        let last = self.publisher.last.lock().await;
+        match last.as_ref().filter(|last| last.size == published) {
+            Some(last) => Edge::from_bytes(&last.edge)
+                .ok_or_else(|| broken("the published edge cannot be read")),
+            None if published == 0 => Ok(Edge::default()),
+            None => Err(broken("a checkpoint was published meanwhile; ask again")),
+        }
     }
 }
 

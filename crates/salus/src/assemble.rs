@@ -16,15 +16,18 @@ use oversight::Oversight;
 use record::{Reader, Record, WitnessBook, follow};
 use staff::Staff;
 use tokens::Tokens;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use web::{App, Rooms, Signer};
+use web::{App, Following, Rooms, Signer};
 use wire::audit::Site;
 
 use crate::certificate;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::fence;
+use crate::following::{self, Follower};
+use crate::promoting::Promote;
 use crate::witnessing::Rounds;
 
 /// How long one wait for the policies in force takes before it says so.
@@ -41,6 +44,8 @@ pub(crate) struct House {
     pub(crate) changing: Mutex<()>,
     /// When the chart was last found to be what the record says; held while it is compared.
     pub(crate) compared: Mutex<Option<Time>>,
+    /// A human's order to become the primary.
+    pub(crate) promotion: watch::Sender<Option<Promote>>,
     /// The witnesses that are asked, until somebody asks them.
     witnesses: Mutex<Option<Rounds>>,
     stop: CancellationToken,
@@ -50,10 +55,28 @@ pub(crate) struct House {
 impl House {
     /// Opens the record and the views and starts folding.
     pub(crate) async fn open(config: Config) -> Result<House> {
+        if following::is_standby(&config.data) {
+            bail!(
+                "`{}` is a standby's folder: start `salus standby`, or make it the primary with \
+                 `salus promote`",
+                config.data.display()
+            );
+        }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let record = Record::open(config.record(), Arc::clone(&clock)).await?;
+        House::around(config, record, clock).await
+    }
+
+    /// The same over a record that only follows a primary.
+    pub(crate) async fn open_standby(config: Config) -> Result<House> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let record = Record::open_standby(config.record(), Arc::clone(&clock)).await?;
+        House::around(config, record, clock).await
+    }
+
+    async fn around(config: Config, record: Record, clock: Arc<dyn Clock>) -> Result<House> {
         let policies = Arc::new(policies(&config.policies)?);
         let rota = rota(&config.rota)?;
-        let record = Record::open(config.record(), Arc::clone(&clock)).await?;
         make_folder(&config.data.join("views"))?;
         crate::scrub::forget(&config)?;
         let chart = Chart::open(config.chart()?, record.blind()).await?;
@@ -92,7 +115,9 @@ impl House {
         let rounds = Rounds::of(&config, &rooms.record)?;
         let board = rounds.board(&rooms.record);
         let app = App::new(rooms, config.web.clone());
-        let app = Arc::new(app.witnessed(witness(&config).await?, board));
+        let following = Following::of(&config.standby.from);
+        let app = app.witnessed(witness(&config).await?, board);
+        let app = Arc::new(app.behind(following));
         Ok(House {
             config,
             app,
@@ -100,6 +125,7 @@ impl House {
             readers,
             changing: Mutex::default(),
             compared: Mutex::default(),
+            promotion: watch::Sender::new(None),
             witnesses: Mutex::new(Some(rounds)),
             stop,
             tasks,
@@ -124,6 +150,27 @@ impl House {
             self.tasks.spawn(outlet.run(record, self.stop.clone()));
         }
         Ok(())
+    }
+
+    /// Starts following the primary.
+    ///
+    /// # Errors
+    /// What is wrong with `[standby]`.
+    pub(crate) fn follow(&self) -> Result<()> {
+        let follower = Follower {
+            primary: following::primary(&self.config)?,
+            config: self.config.clone(),
+            app: Arc::clone(&self.app),
+        };
+        self.tasks.spawn(follower.run(self.stop.clone()));
+        Ok(())
+    }
+
+    /// Starts asking whether another machine took over.
+    pub(crate) fn watch_fence(&self) {
+        let (config, app) = (self.config.clone(), Arc::clone(&self.app));
+        self.tasks
+            .spawn(fence::watch(config, app, self.stop.clone()));
     }
 
     /// Starts asking the witnesses for their cosignatures.

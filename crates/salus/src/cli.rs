@@ -122,6 +122,21 @@ patient. Works beside a running server and without one.")]
     /// People with an account.
     #[command(subcommand)]
     People(People),
+    /// Run a standby: it follows a primary, shows what it sealed, and can take its place.
+    #[command(after_help = "\
+Examples:
+  salus standby --from https://salus.hospital.example:8443 --token-file token
+  salus standby --config standby.toml      with `[standby]`, see salus.example.toml
+The first start says which key the primary has to know (`standby_keys` in `[web]` there). It asks;
+the primary never reaches it.")]
+    Standby(Standby),
+    /// Make this standby the primary, for good.
+    #[command(after_help = "\
+Example:
+  salus promote --reason 'fire in server room A'
+Works beside a running standby, which goes on as the primary, and without one. The old primary takes
+nothing any more once it hears of it: name this machine in `peers` of its `[fence]`.")]
+    Promote(PromoteArgs),
     /// Drop a view and fold it again from the record.
     #[command(after_help = "\
 Example:
@@ -181,6 +196,32 @@ pub(crate) struct Serve {
     /// Where plain MLLP listens (loopback only); overrides the configuration file.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) mllp: Option<std::net::SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Standby {
+    /// The primary's address; overrides the configuration file.
+    #[arg(long, value_name = "URL")]
+    pub(crate) from: Option<String>,
+    /// A file with the token of a client with the scope system/standby there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// PEM file with the authorities of the primary's certificate.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) authorities: Option<PathBuf>,
+    /// Where the console listens; overrides the configuration file. Port 0: any free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Where plain MLLP listens once it is the primary (loopback only).
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) mllp: Option<std::net::SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// Why: 8 letters or more, sealed as the first thing that the new primary does.
+    #[arg(long)]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Args)]

@@ -33,6 +33,8 @@ pub(crate) struct Config {
     /// The witnesses that are asked.
     pub(crate) witnesses: Vec<WitnessAsked>,
     pub(crate) witness: WitnessOf,
+    pub(crate) standby: StandbyOf,
+    pub(crate) fence: Fence,
     pub(crate) https: Https,
     pub(crate) web: web::Settings,
     pub(crate) mllp: inlets::mllp::Config,
@@ -55,6 +57,8 @@ impl Default for Config {
             witness_wait_ms: 5_000,
             witnesses: Vec::new(),
             witness: WitnessOf::default(),
+            standby: StandbyOf::default(),
+            fence: Fence::default(),
             https: Https::default(),
             web: web::Settings::default(),
             mllp: inlets::mllp::Config::default(),
@@ -89,6 +93,45 @@ pub(crate) struct WitnessOf {
     pub(crate) name: String,
     /// The public keys of the records.
     pub(crate) logs: Vec<String>,
+}
+
+/// Whom a standby follows.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct StandbyOf {
+    /// The primary's address.
+    pub(crate) from: String,
+    /// A file with the token of a client with the scope `system/standby` there.
+    pub(crate) token_file: PathBuf,
+    /// PEM file with the authorities of the primary's certificate; empty: the machine's.
+    pub(crate) authorities: PathBuf,
+    /// The public key of the primary's log; empty: the one it shows first.
+    pub(crate) log_key: String,
+}
+
+/// Whom a primary asks whether another machine took over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Fence {
+    /// Addresses of the standby and of others that may have taken over.
+    pub(crate) peers: Vec<String>,
+    /// PEM file with the authorities of their certificates; empty: the machine's.
+    pub(crate) authorities: PathBuf,
+    /// Whether one of them has to answer before this machine takes anything.
+    pub(crate) required: bool,
+    /// How often they are asked while it runs, and how long one answer may take.
+    pub(crate) ask_ms: u64,
+}
+
+impl Default for Fence {
+    fn default() -> Fence {
+        Fence {
+            peers: Vec::new(),
+            authorities: PathBuf::new(),
+            required: false,
+            ask_ms: 2_000,
+        }
+    }
 }
 
 /// What becomes of the audit trail beside the record.

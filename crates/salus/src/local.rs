@@ -26,9 +26,11 @@ use crate::config::Config;
 use crate::disclosing::{Disclose, Handed};
 use crate::drill::Drilled;
 use crate::export::{ExportPart, Exported};
+use crate::fence;
 use crate::keeping::{Erase, Erased, Pages, Rotated, Shares, Which as WhichKeys};
 use crate::operations::{Kind, Taken};
 use crate::policies::{Applied, Explained, Replayed, explain};
+use crate::promoting::{Became, Promote};
 use crate::rewind::{Changed, Order, Suspect, Undone};
 use crate::scrub::Looked;
 
@@ -93,6 +95,7 @@ impl Operator {
         if UnixStream::connect(&socket).await.is_ok() {
             return Ok(Operator::There(socket));
         }
+        fence::may_begin(&config).await?;
         Ok(Operator::Here(Arc::new(House::open(config).await?)))
     }
 
@@ -261,6 +264,16 @@ impl Operator {
     }
 }
 
+/// Tells a running standby to become the primary; `None`: none runs.
+pub(crate) async fn promote(socket: &Path, order: &Promote) -> Result<Option<Became>> {
+    if UnixStream::connect(socket).await.is_err() {
+        return Ok(None);
+    }
+    call(socket, "/promote", &serde_json::to_vec(order)?)
+        .await
+        .map(Some)
+}
+
 async fn client(house: &House, new: &NewClient) -> Result<String> {
     match &new.scopes {
         Some(_) => house.add_client(new).await,
@@ -294,6 +307,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/rewind/list", post(changed_by))
         .route("/scrub", post(scrub))
         .route("/progress", get(progress).post(progress))
+        .route("/promote", post(promote_it))
         .route("/policy/explain", post(explain_one))
         .route("/policy/replay", post(replay))
         .route("/policy/apply", post(apply))
@@ -351,6 +365,10 @@ async fn scrub(State(house): State<Arc<House>>) -> Response {
 
 async fn refold(State(house): State<Arc<House>>, Query(which): Query<Which>) -> Response {
     answer(house.refold(which.view).await)
+}
+
+async fn promote_it(State(house): State<Arc<House>>, Json(order): Json<Promote>) -> Response {
+    answer(house.become_primary(&order))
 }
 
 async fn explain_one(State(house): State<Arc<House>>, question: String) -> Response {

@@ -19,8 +19,9 @@ use tokio_util::task::TaskTracker;
 use crate::assemble::House;
 use crate::config::Config;
 use crate::peer::{self, PeerAcceptor};
+use crate::promoting::Promote;
 use crate::tls::{Https, Renewal};
-use crate::{certificate, framing, local, scrub};
+use crate::{certificate, fence, framing, local, scrub};
 
 /// A running server.
 pub(crate) struct Server {
@@ -43,9 +44,36 @@ struct Signals {
     interrupt: Signal,
 }
 
+/// What a server is here for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// It takes events.
+    Primary,
+    /// It follows a primary.
+    Standby,
+}
+
+/// What a server was told.
+pub(crate) enum Told {
+    /// To stop.
+    Stop,
+    /// To become the primary.
+    Promoted(Promote),
+}
+
 impl Server {
     /// Binds every way in, opens the house and starts serving.
-    pub(crate) async fn start(mut config: Config) -> Result<Server> {
+    pub(crate) async fn start(config: Config) -> Result<Server> {
+        fence::may_begin(&config).await?;
+        Server::begin(config, Part::Primary).await
+    }
+
+    /// The same for a standby: it is looked at, and nothing comes in.
+    pub(crate) async fn start_standby(config: Config) -> Result<Server> {
+        Server::begin(config, Part::Standby).await
+    }
+
+    async fn begin(mut config: Config, part: Part) -> Result<Server> {
         let listener = TcpListener::bind(config.https.listen).with_context(|| {
             format!(
                 "cannot listen on {}; set `listen` in `[https]`",
@@ -59,10 +87,18 @@ impl Server {
             url => url.to_owned(),
         };
         config.web.fhir_base = format!("{url}/fhir");
-        let house = Arc::new(House::open(config).await?);
+        let house = Arc::new(match part {
+            Part::Primary => House::open(config).await?,
+            Part::Standby => House::open_standby(config).await?,
+        });
         let config = &house.config;
-        let inlet = Mllp::bind(config.mllp.clone(), Arc::clone(&house.clock)).await?;
-        let mllp = inlet.addresses().to_vec();
+        let inlet = match part {
+            Part::Primary => Some(Mllp::bind(config.mllp.clone(), Arc::clone(&house.clock)).await?),
+            Part::Standby => None,
+        };
+        let mllp = inlet
+            .as_ref()
+            .map_or_else(Vec::new, |inlet| inlet.addresses().to_vec());
         let files = certificate::ensure(config, house.clock.now())?;
         let fingerprint = certificate::fingerprint(&files.certificate)?;
         let wanted = Https::new(files, &config.https);
@@ -72,10 +108,13 @@ impl Server {
         let tls = RustlsConfig::from_config(served);
         let (stop, tasks, https) = (CancellationToken::new(), TaskTracker::new(), Handle::new());
         let record = house.app.record.clone();
-        let taken = (inlet.reload(), signal(SignalKind::hangup())?);
+        let reload = inlet.as_ref().and_then(Mllp::reload);
+        let taken = (reload, signal(SignalKind::hangup())?);
         let renewal = Renewal::new(config, (tls.clone(), wanted), taken);
         tasks.spawn(renewal.run(stop.clone()));
-        tasks.spawn(Box::new(inlet).run(record, stop.clone()));
+        if let Some(inlet) = inlet {
+            tasks.spawn(Box::new(inlet).run(record, stop.clone()));
+        }
         serve_https(&house, (listener, tls), &https, &tasks)?;
         let socket = local::listen(&config.socket())?;
         let operating = axum::serve(socket, local::router(Arc::clone(&house)));
@@ -85,8 +124,14 @@ impl Server {
                 .into_future(),
         );
         tasks.spawn(scrub::now_and_then(Arc::clone(&house), stop.clone()));
-        house.send_audit()?;
-        house.ask_witnesses().await;
+        match part {
+            Part::Primary => {
+                house.send_audit()?;
+                house.ask_witnesses().await;
+                house.watch_fence();
+            }
+            Part::Standby => house.follow()?,
+        }
         house.note(ServiceState::Started).await?;
         let signals = Signals {
             terminate: signal(SignalKind::terminate())?,
@@ -104,11 +149,17 @@ impl Server {
         })
     }
 
-    /// Waits for SIGTERM or SIGINT.
-    pub(crate) async fn until_told(&mut self) {
+    /// Waits for SIGTERM or SIGINT, or for the order to become the primary.
+    pub(crate) async fn until_told(&mut self) -> Told {
+        let mut promotion = self.house.promotion.subscribe();
+        let promoted = promotion.wait_for(Option::is_some);
         tokio::select! {
-            _ = self.signals.terminate.recv() => {}
-            _ = self.signals.interrupt.recv() => {}
+            _ = self.signals.terminate.recv() => Told::Stop,
+            _ = self.signals.interrupt.recv() => Told::Stop,
+            order = promoted => match order.ok().and_then(|order| order.clone()) {
+                Some(order) => Told::Promoted(order),
+                None => Told::Stop,
+            },
         }
     }
 

@@ -14,6 +14,7 @@ use tokens::Tokens;
 
 use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
+use crate::following::Following;
 use crate::oidc::{Oidc, Provider};
 use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::session::Sessions;
@@ -45,6 +46,8 @@ pub struct App {
     pub witness: Option<WitnessBook>,
     /// The witnesses of this record.
     pub witnesses: Witnesses,
+    /// What a standby knows of its primary.
+    pub following: Following,
     /// The present moment.
     pub clock: Arc<dyn Clock>,
     /// Limits and names.
@@ -103,6 +106,7 @@ impl App {
             rota: rooms.rota,
             witness: None,
             witnesses: Witnesses::default(),
+            following: Following::default(),
             clock: rooms.clock,
             settings,
             sessions,
@@ -110,6 +114,13 @@ impl App {
             challenges: Challenges::new(),
             provider: Provider::default(),
         }
+    }
+
+    /// The same, on a standby.
+    #[must_use]
+    pub fn behind(mut self, following: Following) -> App {
+        self.following = following;
+        self
     }
 
     /// The same, as a witness of other records (if `book` is one), with witnesses of its own.
@@ -278,6 +289,8 @@ pub struct Settings {
     pub review_late_ms: i64,
     /// The most reviewed glass that a page lists, the newest.
     pub reviewed_shown_max: u32,
+    /// Public keys of the standbys that may have the keys of the record.
+    pub standby_keys: Vec<String>,
     /// A witness that cosigned longer ago than this needs somebody to look.
     pub witness_late_ms: i64,
     /// The hospital's own sign-on.
@@ -320,6 +333,7 @@ impl Default for Settings {
             glass_ms: 15 * MINUTE,
             review_late_ms: 72 * 60 * MINUTE,
             reviewed_shown_max: 50,
+            standby_keys: Vec::new(),
             witness_late_ms: 5 * MINUTE,
             oidc: Oidc::default(),
         }

@@ -10,6 +10,7 @@ mod caller;
 mod challenge;
 mod error;
 mod fetch;
+mod following;
 mod leave;
 mod oidc;
 mod pages;
@@ -22,6 +23,7 @@ mod witnesses;
 
 pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
+pub use following::{Contact, Following};
 pub use leave::{Ended, Leaver};
 pub use oidc::{Accounts, Oidc, RoleRule, Vouched};
 pub use pages::record::disclosure_sheet;

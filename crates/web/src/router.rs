@@ -57,6 +57,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(api::smart::systems(&app))
         .merge(directory)
         .merge(api::witness::mounted())
+        .merge(api::log::mounted())
         .merge(people)
         .layer(middleware::from_fn(headers))
         .with_state(app)
@@ -75,7 +76,12 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         "not ready"
     };
     let size = app.record.size();
-    let body = format!("{word}\nrecord_events {size}\nchart_events_behind {behind}\n");
+    let mut body = format!("{word}\nrecord_events {size}\nchart_events_behind {behind}\n");
+    if app.record.is_standby() {
+        let lag = app.following.contact().lag(app.clock.now());
+        let lag = lag.map_or("unknown".to_owned(), |lag| lag.to_string());
+        body.push_str(&format!("standby_lag_ms {lag}\n"));
+    }
     (status, body).into_response()
 }
 

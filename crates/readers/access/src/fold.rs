@@ -76,6 +76,11 @@ pub(crate) fn traces(index: u64, at: Time, event: &Event) -> Vec<Trace> {
             detail: format!("export/{}", answered.request),
             ..base(What::Export)
         }],
+        // A look on the standby, while the primary was gone: as if it had been sealed here then.
+        Body::Joined(joined) => match event::decode(&event.raw) {
+            Ok(inner) => traces(index, joined.at, &inner),
+            Err(_) => Vec::new(),
+        },
         // Messages of feeds and bytes that were not understood are no looks: the Flow page has them.
         _ => Vec::new(),
     }

@@ -13,5 +13,6 @@ mod house;
 mod recovery;
 mod rotating;
 mod sealing;
+mod standby;
 mod tampering;
 mod witnessing;

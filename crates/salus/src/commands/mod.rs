@@ -13,11 +13,13 @@ mod import;
 mod keys;
 mod people;
 mod policy;
+mod promote;
 mod proof;
 mod refold;
 mod rewind;
 mod scrub;
 mod serve;
+mod standby;
 mod verify;
 
 use std::process::ExitCode;
@@ -38,7 +40,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load(&cli)?;
-    let served = matches!(cli.command, Command::Serve(_));
+    let served = matches!(cli.command, Command::Serve(_) | Command::Standby(_));
     log(if served { &config.log } else { "warn" });
     let format = cli.format;
     let code = match cli.command {
@@ -55,11 +57,13 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::People(command) => people::run(config, command, format).await?,
         Command::Policy(command) => Box::pin(policy::run(config, command, format)).await?,
         Command::Keys(command) => Box::pin(keys::run(config, command, format)).await?,
+        Command::Promote(args) => Box::pin(promote::run(config, &args, format)).await?,
         Command::Proof(args) => Box::pin(proof::run(config, &args, format)).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
         Command::Rewind(args) => Box::pin(rewind::run(config, &args, format)).await?,
         Command::Scrub => scrub::run(config, format).await?,
         Command::Serve(args) => Box::pin(serve::run(config, &args, format)).await?,
+        Command::Standby(args) => Box::pin(standby::run(config, &args, format)).await?,
         Command::Verify => verify::run(&config, format).await?,
         Command::Completions { .. } => crate::output::WELL,
     };

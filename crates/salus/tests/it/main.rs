@@ -19,5 +19,6 @@ mod policy;
 mod process;
 mod serving;
 mod smart;
+mod standby;
 mod tls;
 mod witness;

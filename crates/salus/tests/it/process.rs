@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 use serde_json::Value;
 
@@ -26,6 +26,7 @@ pub(crate) fn json(data: &Path, args: &[&str]) -> Value {
 pub(crate) struct Server {
     child: Child,
     errors: BufReader<ChildStderr>,
+    answers: BufReader<ChildStdout>,
     pub(crate) ready: Value,
     pub(crate) data: PathBuf,
 }
@@ -42,20 +43,26 @@ impl Server {
 
     /// The same, where console and FHIR are at an address.
     pub(crate) fn start_at(data: &Path, args: &[&str], listen: &str) -> Server {
-        let mut child = salus()
+        let mut command = salus();
+        command
             .args(["--format", "json", "--data"])
             .arg(data)
-            .args(args)
-            .args(["--listen", listen, "--mllp", "127.0.0.1:0"])
+            .args(args);
+        command.args(["--listen", listen, "--mllp", "127.0.0.1:0"]);
+        Server::spawn(command, data)
+    }
+
+    /// A server by this command line; it says when it is ready.
+    pub(crate) fn spawn(mut command: Command, data: &Path) -> Server {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut answers = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        answers.read_line(&mut line).unwrap();
         if line.is_empty() {
             let mut why = String::new();
             errors.read_to_string(&mut why).unwrap();
@@ -65,9 +72,18 @@ impl Server {
         Server {
             child,
             errors,
+            answers,
             ready,
             data: data.to_owned(),
         }
+    }
+
+    /// What it says next: a standby that became the primary says that it is ready again.
+    pub(crate) fn next(&mut self) -> Value {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        self.ready = serde_json::from_str(&line).unwrap();
+        self.ready.clone()
     }
 
     pub(crate) fn text(&self, key: &str) -> String {

@@ -1,6 +1,7 @@
 //! Doors for systems.
 
 pub mod fhir;
+pub mod log;
 pub mod scim;
 pub mod smart;
 pub(crate) mod witness;

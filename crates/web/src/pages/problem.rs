@@ -38,6 +38,7 @@ pub(crate) fn page(
             .as_ref()
             .map(|(identity, csrf)| visit::who(identity, csrf.clone())),
         fresh: Some(visit::fresh(app)),
+        standby: visit::standby(app),
         done: None,
         notices: Vec::new(),
         live: None,

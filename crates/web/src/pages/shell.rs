@@ -13,6 +13,8 @@ pub(crate) struct Shell {
     pub who: Option<Who>,
     /// How old what the page shows is; `None` for a page that shows nothing that ages.
     pub fresh: Option<Fresh>,
+    /// What to know of what is shown, if this is the standby.
+    pub standby: Option<String>,
     /// What the last form did, in words.
     pub done: Option<String>,
     /// What the person should know about their own account, in words.
@@ -43,6 +45,7 @@ impl Shell {
             here: Here::Nowhere,
             who: None,
             fresh: None,
+            standby: None,
             done: None,
             notices: Vec::new(),
             live: None,
@@ -253,6 +256,7 @@ pub(crate) mod samples {
                 zone: "UTC".into(),
                 behind: 0,
             }),
+            standby: None,
             done: None,
             notices: Vec::new(),
             live: None,

@@ -100,6 +100,7 @@ impl Visit {
             here,
             who: Some(who(&self.identity, self.csrf.clone())),
             fresh: Some(fresh(&self.app)),
+            standby: standby(&self.app),
             done: None,
             notices: self.session.notices.clone(),
             live: None,
@@ -235,6 +236,35 @@ pub(crate) fn lasting(app: &App, identity: &Identity) -> Vec<Lasting> {
         patient: broken.patient,
     })
     .collect()
+}
+
+/// Behind the primary by more than this a standby says so loudly, in milliseconds.
+const STANDBY_LATE_MS: i64 = 3_000;
+
+/// What to know of what a standby shows; `None`: this is none.
+pub(crate) fn standby(app: &App) -> Option<String> {
+    if !app.record.is_standby() {
+        return None;
+    }
+    let contact = app.following.contact();
+    let here = "This is the standby. It takes nothing new.";
+    if let Some(why) = contact.refused {
+        let why = words::quoted(&why);
+        return Some(format!("{here} It refuses what the primary shows: {why}."));
+    }
+    Some(match contact.lag(app.clock.now()) {
+        None => format!("{here} The primary has not answered since it began."),
+        Some(lag) if lag <= STANDBY_LATE_MS => {
+            format!(
+                "{here} It shows what the primary sealed up to {} ago.",
+                words::span(lag)
+            )
+        }
+        Some(lag) => format!(
+            "{here} The primary has not answered for {}: this is what was sealed before.",
+            words::span(lag)
+        ),
+    })
 }
 
 /// How old what a page shows is.

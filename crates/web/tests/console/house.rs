@@ -17,7 +17,7 @@ use record::{Reader, Record, Sealed};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
-use web::{App, Rooms, SecondFactor, Settings};
+use web::{App, Rooms, SecondFactor, Settings, Witnesses};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -56,6 +56,19 @@ impl House {
     }
 
     pub(crate) async fn with(settings: Settings) -> House {
+        House::made(settings, |app| app).await
+    }
+
+    /// One whose record others vouch for.
+    pub(crate) async fn witnessed(witnesses: Witnesses) -> House {
+        let settings = Settings {
+            second_factor: SecondFactor::Optional,
+            ..Settings::default()
+        };
+        House::made(settings, |app| app.witnessed(None, witnesses)).await
+    }
+
+    async fn made(settings: Settings, change: impl FnOnce(App) -> App) -> House {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_795_269_802_000)));
         let config = record::Config::new(folder.path().to_owned());
@@ -93,7 +106,7 @@ impl House {
         ] {
             follow(&rooms.record, reader, &stop);
         }
-        let app = Arc::new(App::new(rooms, settings));
+        let app = Arc::new(change(App::new(rooms, settings)));
         let router = web::router(app.clone());
         House {
             app,

@@ -7,6 +7,8 @@ mod backend;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod disclose;
+#[cfg(test)]
 mod glass;
 #[cfg(test)]
 mod house;

@@ -1,0 +1,100 @@
+//! Of two machines with one record only the one that a human made the primary last takes anything.
+//! The other one learns of it before it takes the first event: it asks those that may have taken
+//! over.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tokio_util::sync::CancellationToken;
+use web::App;
+use web::api::log::Turn;
+
+use crate::config::Config;
+use crate::remote::Remote;
+
+/// Asks, before anything is taken, whether another machine took over.
+///
+/// # Errors
+/// If one did, or if nobody answers and somebody has to.
+pub(crate) async fn may_begin(config: &Config) -> Result<()> {
+    let record = config.record();
+    let mut own = record::epoch(&record)?;
+    let peers = peers(config)?;
+    let log = std::fs::read_to_string(config.data.join("keys/log.pub")).unwrap_or_default();
+    let mut answers = 0_usize;
+    for peer in &peers {
+        match turn(peer, log.trim()).await {
+            Ok(epoch) => {
+                answers += 1;
+                own = record::heard_of(&record, epoch)?;
+            }
+            Err(why) => {
+                tracing::warn!(why = %format!("{why:#}"), "whether another machine took over is not known")
+            }
+        }
+    }
+    if let Some(epoch) = own.fenced_by() {
+        bail!(
+            "another machine is the primary now (number {epoch}, this one is {}): this one must not \
+             take anything any more. Make it a standby of that one, in a new data folder",
+            own.own
+        );
+    }
+    if answers == 0 && !peers.is_empty() && config.fence.required {
+        bail!(
+            "none of `peers` in `[fence]` answers, so nobody knows whether another machine took over; \
+             bring one of them back, or set `required = false` if you are sure that none did"
+        );
+    }
+    Ok(())
+}
+
+/// Asks again and again while the server runs.
+pub(crate) async fn watch(config: Config, app: Arc<App>, stop: CancellationToken) {
+    let Ok(peers) = peers(&config) else { return };
+    let log = app.record.public_key();
+    let pause = Duration::from_millis(config.fence.ask_ms.max(1));
+    while !peers.is_empty() {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        for peer in &peers {
+            let Ok(epoch) = turn(peer, &log).await else {
+                continue;
+            };
+            let before = app.record.epoch().fenced_by();
+            if let Err(why) = app.record.heard_of(epoch) {
+                tracing::error!(%why, "that another machine took over could not be kept");
+            }
+            if before.is_none() && app.record.epoch().fenced_by().is_some() {
+                tracing::error!(
+                    epoch,
+                    "another machine took over: nothing is taken any more"
+                );
+            }
+        }
+    }
+}
+
+fn peers(config: &Config) -> Result<Vec<Remote>> {
+    let own = &config.fence;
+    let wait = Duration::from_millis(own.ask_ms.max(1));
+    let peers = own.peers.iter();
+    let peers = peers.map(|url| Ok(Remote::new(url, &own.authorities)?.waiting(wait)));
+    peers.collect()
+}
+
+/// The highest number that a peer has heard of, if it is of the same record.
+async fn turn(peer: &Remote, log: &str) -> Result<u64> {
+    let answer = peer.get("/epoch").await?;
+    if answer.status != 200 {
+        bail!("it answered {}", answer.status);
+    }
+    let turn: Turn = serde_json::from_slice(&answer.body)?;
+    if turn.log != log {
+        bail!("it has another record");
+    }
+    Ok(turn.epoch)
+}
