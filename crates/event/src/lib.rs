@@ -17,8 +17,8 @@ mod token;
 pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Shown};
 pub use actor::{Actor, ActorKind, Role};
 pub use body::{
-    Account, AccountChange, Body, Decided, Erased, KeysChanged, Message, Opened, Resource, Unmerge,
-    Unread,
+    Account, AccountChange, BackedUp, Body, Decided, Erased, KeysChanged, Message, Opened,
+    Resource, Unmerge, Unread,
 };
 pub use known::{Consent, Considered, Facts, Relation, Taking};
 pub use oversight::{Glass, GlassVerdict, PolicyChange};

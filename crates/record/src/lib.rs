@@ -3,8 +3,10 @@
 //! **Never**: an acknowledgement before the commit; a signature from memory; the same index twice.
 //! **Start here**: [`Record`], then `sequencer`.
 
+mod backup;
 mod config;
 mod door;
+mod engines;
 mod erase;
 mod erased;
 mod error;
@@ -12,6 +14,7 @@ mod escrow;
 pub mod journal;
 mod keyfile;
 mod keyring;
+mod moving;
 mod publisher;
 mod read;
 mod reader;
@@ -26,11 +29,17 @@ pub mod vault;
 mod verify;
 mod view;
 
+pub use backup::{
+    KeysCopied, Lock, Made, Place, Point, Restored, Wanted, backup, copy_keys, points, pull,
+    restore, restore_keys,
+};
 pub use config::Config;
 pub use door::{Parts, Record};
+pub use engines::{Objects, Storage};
 pub use erase::Erasure;
 pub use error::Error;
 pub use escrow::recover_root;
+pub use moving::{Carrying, Moved, carry};
 pub use read::{Head, Proved, head, prove};
 pub use reader::{Reader, ReaderError, follow};
 pub use rewrite::{rewrite_if_due, rewrite_later};

@@ -9,10 +9,10 @@ use tlog_tiles::{Error as TlogError, Hash as TlogHash, HashReader, prove_record}
 
 use crate::config::Config;
 use crate::door::{Inner, Record};
-use crate::journal::{Journal as _, Row, SqliteJournal};
+use crate::journal::Row;
 use crate::sealed::Outcome;
-use crate::vault::{CHECKPOINT, LocalVault, Vault, get_grown};
-use crate::{Error, Sealed, keyfile};
+use crate::vault::{CHECKPOINT, Vault, get_grown};
+use crate::{Error, Sealed, engines, keyfile};
 
 /// Rows that are decrypted on a thread of their own at a time.
 const SPAWN_ROWS: usize = 16;
@@ -165,10 +165,8 @@ pub struct Proved {
 /// [`Error::NoSuchIndex`] if it is not there or not published, [`Error::Broken`] if files are
 /// missing.
 pub async fn prove(config: &Config, index: u64) -> Outcome<Proved> {
-    let journal = SqliteJournal::open_read_only(&config.journal())
-        .await
-        .map_err(broken)?;
-    let vault = LocalVault::open(&config.vault()).map_err(broken)?;
+    let journal = engines::journal_read_only(config).await?;
+    let vault = engines::vault(config)?;
     let public_key = keyfile::public(config)?;
     let note = vault
         .get(CHECKPOINT)
@@ -178,7 +176,9 @@ pub async fn prove(config: &Config, index: u64) -> Outcome<Proved> {
     let note = String::from_utf8(note.to_vec()).map_err(broken)?;
     let log = LogVerifier::new(&public_key).map_err(broken)?;
     let (size, _) = log.verify(&note).map_err(broken)?;
-    let proof = inclusion(&vault, index, (size, note)).await?.to_text();
+    let proof = inclusion(vault.as_ref(), index, (size, note))
+        .await?
+        .to_text();
     let rows = journal.rows(index, 1).await.map_err(broken)?;
     let row = rows
         .into_iter()
@@ -207,9 +207,7 @@ pub struct Head {
 /// # Errors
 /// [`Error::Broken`] if the journal cannot be read.
 pub async fn head(config: &Config) -> Outcome<Head> {
-    let journal = SqliteJournal::open_read_only(&config.journal())
-        .await
-        .map_err(broken)?;
+    let journal = engines::journal_read_only(config).await?;
     let size = journal.frontier().await.map_err(broken)?.size();
     let published = journal
         .published()

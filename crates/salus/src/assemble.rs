@@ -48,7 +48,7 @@ impl House {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let policies = Arc::new(policies(&config.policies)?);
         let rota = rota(&config.rota)?;
-        let record = Record::open(config.record(), Arc::clone(&clock)).await?;
+        let record = Box::pin(Record::open(config.record(), Arc::clone(&clock))).await?;
         make_folder(&config.data.join("views"))?;
         let chart = Chart::open(config.chart()?, record.blind()).await?;
         let staff = Staff::open_with(&config.view("staff"), config.staff.clone()).await?;

@@ -216,7 +216,7 @@ impl House {
         waiting
     }
 
-    fn decide(&self, act: Act, subject: Subject, reason: Option<String>) -> Decision {
+    pub(crate) fn decide(&self, act: Act, subject: Subject, reason: Option<String>) -> Decision {
         let ask = Ask {
             identity: operator(),
             act,

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod backup;
 mod bench;
 mod client;
 mod config;
@@ -9,10 +10,12 @@ mod erase;
 mod export;
 mod import;
 mod keys;
+mod moving;
 mod people;
 mod policy;
 mod proof;
 mod refold;
+mod restore;
 mod serve;
 mod verify;
 
@@ -38,6 +41,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     log(if served { &config.log } else { "warn" });
     let format = cli.format;
     let code = match cli.command {
+        Command::Backup(command) => Box::pin(backup::run(config, command, format)).await?,
         Command::Bench(args) => bench::run(&args, format).await?,
         Command::Client(command) => client::run(config, command, format).await?,
         Command::Config(command) => config::run(&config, &command, format)?,
@@ -46,11 +50,13 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Erase(args) => erase::run(config, args, format).await?,
         Command::Export(args) => export::run(config, &args, format).await?,
         Command::Import(args) => Box::pin(import::run(config, &args, format)).await?,
+        Command::Move(args) => moving::run(config, args, format).await?,
         Command::People(command) => people::run(config, command, format).await?,
         Command::Policy(command) => Box::pin(policy::run(config, command, format)).await?,
         Command::Keys(command) => Box::pin(keys::run(config, command, format)).await?,
         Command::Proof(args) => proof::run(&config, &args, format).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
+        Command::Restore(command) => Box::pin(restore::run(&config, command, format)).await?,
         Command::Serve(args) => Box::pin(serve::run(config, &args, format)).await?,
         Command::Verify => verify::run(&config, format).await?,
         Command::Completions { .. } => crate::output::WELL,

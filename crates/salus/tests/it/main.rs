@@ -11,6 +11,7 @@ mod erase;
 mod export;
 mod keys;
 mod kill;
+mod lifeline;
 mod people;
 mod policy;
 mod process;

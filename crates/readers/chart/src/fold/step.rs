@@ -184,6 +184,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
         | Body::App(_)
+        | Body::BackedUp(_)
         | Body::Ceiling(_)
         | Body::Decision(_)
         | Body::ExportAnswered(_)
