@@ -108,6 +108,9 @@ Exit code 0: proved; 1: not proved, and the output says why.")]
 Examples:
   salus drill outage --seed 7        killed in mid-burst: what is lost, how soon is it back
   salus drill tamper --seed 7        a database administrator edits twelve ways: how many are named
+  salus drill ransomware             data folder and reachable backup encrypted; back from the pulled one
+  salus drill lost-site              the machine is gone; a standby reads, and is made the primary
+  salus drill restore                tonight's backup, restored into an empty folder
 A drill runs in a folder of its own and touches nothing of this installation; what it came to is
 sealed here, and compared with the last of its name. Exit code 1: something was lost or not named.")]
     Drill(Drill),
@@ -564,8 +567,14 @@ pub(crate) struct Drill {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DrillName {
+    /// The machine and its folder are gone; a standby is made the primary.
+    LostSite,
     /// The server is killed in mid-burst.
     Outage,
+    /// The data folder and the backup within reach are encrypted.
+    Ransomware,
+    /// Tonight's backup, restored into an empty folder.
+    Restore,
     /// What lies on disk is edited.
     Tamper,
 }
@@ -573,7 +582,10 @@ pub(crate) enum DrillName {
 impl DrillName {
     pub(crate) const fn word(self) -> &'static str {
         match self {
+            DrillName::LostSite => "lost-site",
             DrillName::Outage => "outage",
+            DrillName::Ransomware => "ransomware",
+            DrillName::Restore => "restore",
             DrillName::Tamper => "tamper",
         }
     }

@@ -1,7 +1,10 @@
 //! What is practised: a server of its own in a folder of its own is killed, edited, encrypted; what
 //! was lost, and how long it took, is measured and sealed in the real record.
 
+mod lost_site;
 mod outage;
+mod ransomware;
+mod restore;
 mod scene;
 mod tamper;
 
@@ -32,7 +35,10 @@ pub(crate) struct Drilled {
 /// What kept it from being carried out; that is no result.
 pub(crate) async fn carry_out(name: DrillName, seed: u64) -> Result<Drill> {
     match name {
+        DrillName::LostSite => Box::pin(lost_site::drill(seed)).await,
         DrillName::Outage => outage::drill(seed).await,
+        DrillName::Ransomware => Box::pin(ransomware::drill(seed)).await,
+        DrillName::Restore => Box::pin(restore::drill(seed)).await,
         DrillName::Tamper => tamper::drill(seed).await,
     }
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use drills::faults::{FhirDoor, Siege, siege};
-use drills::load::{Call, Template};
+use drills::load::Template;
 use event::{Clock as _, Drill};
 
 use super::scene::{Scene, fhir_of, mllp_of};
@@ -13,14 +13,11 @@ use crate::clock::SystemClock;
 
 /// How often it is killed before the one that is measured.
 const ROUNDS: u32 = 5;
-const PATIENT: &str = r#"{"resourceType":"Patient","id":"drill"}"#;
 
 pub(super) async fn drill(seed: u64) -> Result<Drill> {
     let mut scene = Scene::set().await?;
     let first = scene.start().await?;
-    let mut put = Call::post("/Patient/drill", PATIENT, 1);
-    put.method = hyper::Method::PUT;
-    scene.call(&first, put).await?;
+    scene.patient(&first).await?;
     first.victim.stop().await?;
     let outcome = siege(&Siege {
         server: scene.recipe(),
@@ -44,7 +41,7 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
     dying.victim.kill().await?;
     let cut = Instant::now();
     let back = scene.start().await?;
-    scene.call(&back, Call::get("/Patient/drill")).await?;
+    scene.read(&back).await?;
     let read = cut.elapsed().as_secs_f64();
     scene.results(&back, 1).await?;
     let write = cut.elapsed().as_secs_f64();

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use drills::faults::{Recipe, Victim};
@@ -16,13 +17,19 @@ use tokio::process::Command;
 use crate::clock::SystemClock;
 
 const READY_WAIT: Duration = Duration::from_secs(60);
+/// Between two looks whether a chart is there.
+const LOOK: Duration = Duration::from_millis(20);
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 /// Patients the messages are about.
 const PATIENTS: usize = 20;
+const PATIENT: &str = r#"{"resourceType":"Patient","id":"drill"}"#;
 
 /// A folder with a record, a client and this program.
+#[derive(Clone)]
 pub(super) struct Scene {
-    folder: TempDir,
+    folder: PathBuf,
+    /// Taken away when the last scene in it is over.
+    _whole: Arc<TempDir>,
     program: PathBuf,
     token: String,
     runs: u32,
@@ -37,27 +44,50 @@ pub(super) struct Running {
 impl Scene {
     /// Makes the folder, and a client in it.
     pub(super) async fn set() -> Result<Scene> {
-        let folder = tempfile::tempdir().context("cannot make a folder for the drill")?;
-        let program = std::env::current_exe().context("cannot find this program")?;
+        let whole = tempfile::tempdir().context("cannot make a folder for the drill")?;
         let mut scene = Scene {
-            folder,
-            program,
+            folder: whole.path().to_owned(),
+            _whole: Arc::new(whole),
+            program: std::env::current_exe().context("cannot find this program")?,
             token: String::new(),
             runs: 0,
         };
-        // What is edited is found when the drill looks, not before.
-        std::fs::write(scene.config(), "[record]\nscrub_bytes_per_second = 0\n")?;
-        let made = scene
-            .run(&["client", "add", "drill", "--scope", "system/*.cruds"])
-            .await?
-            .0;
-        let token = made.get("token").and_then(Value::as_str);
-        scene.token = token.context("the drill's client has no token")?.to_owned();
+        scene.configure("")?;
+        let order = ["client", "add", "drill", "--scope", "system/*.cruds"];
+        let (made, _) = scene.run(&order).await?;
+        text(&made, "token")?.clone_into(&mut scene.token);
         Ok(scene)
     }
 
+    /// Another folder beside it, with the same client.
+    pub(super) fn elsewhere(&self, name: &str) -> Scene {
+        let mut scene = self.clone();
+        scene.folder = self.folder.join(name);
+        scene
+    }
+
+    /// Writes the configuration: `head`, whole sections, and what every drill needs.
+    pub(super) fn configure(&self, head: &str) -> Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        // What is edited is found when the drill looks, not before.
+        let text = format!("{head}[record]\nscrub_bytes_per_second = 0\n");
+        std::fs::write(self.config(), text).context("cannot write the drill's configuration")
+    }
+
     pub(super) fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.join("data")
+    }
+
+    /// A file or folder beside the data.
+    pub(super) fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    /// A folder beside the data, made.
+    pub(super) fn made(&self, name: &str) -> Result<String> {
+        let path = self.path(name);
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make `{path}`"))?;
+        Ok(path)
     }
 
     pub(super) fn token(&self) -> &str {
@@ -69,11 +99,15 @@ impl Scene {
     }
 
     fn config(&self) -> PathBuf {
-        self.folder.path().join("salus.toml")
+        self.folder.join("salus.toml")
     }
 
     /// How the server is started.
     pub(super) fn recipe(&self) -> Recipe {
+        self.recipe_at("127.0.0.1:0")
+    }
+
+    fn recipe_at(&self, listen: &str) -> Recipe {
         let paths = [
             Path::new("--config"),
             &self.config(),
@@ -85,7 +119,7 @@ impl Scene {
             "json",
             "serve",
             "--listen",
-            "127.0.0.1:0",
+            listen,
             "--mllp",
             "127.0.0.1:0",
         ];
@@ -104,14 +138,28 @@ impl Scene {
 
     /// Starts it.
     pub(super) async fn start(&self) -> Result<Running> {
-        let victim = self.recipe().start().await?;
+        self.start_at("127.0.0.1:0").await
+    }
+
+    /// Starts it where it was before.
+    pub(super) async fn start_at(&self, listen: &str) -> Result<Running> {
+        self.start_by(&self.recipe_at(listen)).await
+    }
+
+    pub(super) async fn start_by(&self, recipe: &Recipe) -> Result<Running> {
+        if !self.config().exists() {
+            self.configure("")?;
+        }
+        let victim = recipe.start().await?;
         let line = victim.said().lines().last().unwrap_or_default();
         let said = serde_json::from_str(line).context("the server did not say where it listens")?;
         Ok(Running { victim, said })
     }
 
-    /// What another command prints as JSON, and its exit code.
-    pub(super) async fn run(&self, args: &[&str]) -> Result<(Value, i32)> {
+    async fn output(&self, args: &[&str]) -> Result<Output> {
+        if !self.config().exists() {
+            self.configure("")?;
+        }
         let output = Command::new(&self.program)
             .arg("--config")
             .arg(self.config())
@@ -120,8 +168,19 @@ impl Scene {
             .args(["--format", "json"])
             .args(args)
             .stdin(Stdio::null())
-            .output()
-            .await?;
+            .output();
+        Ok(output.await?)
+    }
+
+    /// What a command that is refused says.
+    pub(super) async fn refused(&self, args: &[&str]) -> Result<String> {
+        let output = self.output(args).await?;
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// What another command prints as JSON, and its exit code.
+    pub(super) async fn run(&self, args: &[&str]) -> Result<(Value, i32)> {
+        let output = self.output(args).await?;
         let printed = serde_json::from_slice(&output.stdout).with_context(|| {
             let why = String::from_utf8_lossy(&output.stderr).into_owned();
             format!("`salus {}` failed: {why}", args.join(" "))
@@ -131,9 +190,14 @@ impl Scene {
 
     /// Sends results until `count` are acknowledged.
     pub(super) async fn results(&mut self, running: &Running, count: u64) -> Result<()> {
+        self.results_at(running.mllp()?, count).await
+    }
+
+    /// As [`Scene::results`], to an address.
+    pub(super) async fn results_at(&mut self, address: SocketAddr, count: u64) -> Result<()> {
         self.runs += 1;
         let load = MllpLoad {
-            address: running.mllp()?,
+            address,
             tls: None,
             connections: 8,
             until: Until::Count(count),
@@ -149,10 +213,29 @@ impl Scene {
         }
     }
 
+    /// A patient who can be read by name.
+    pub(super) async fn patient(&self, running: &Running) -> Result<()> {
+        let mut put = Call::post("/Patient/drill", PATIENT, 1);
+        put.method = hyper::Method::PUT;
+        self.call(running, put).await
+    }
+
+    /// Reads the patient, as soon as their chart is there.
+    pub(super) async fn read(&self, running: &Running) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            match self.call(running, Call::get("/Patient/drill")).await {
+                Ok(()) => return Ok(()),
+                Err(why) if began.elapsed() > READY_WAIT => return Err(why),
+                Err(_) => tokio::time::sleep(LOOK).await,
+            }
+        }
+    }
+
     /// One call to the FHIR door, which has to be answered well.
-    pub(super) async fn call(&self, running: &Running, call: Call) -> Result<()> {
+    async fn call(&self, running: &Running, call: Call) -> Result<()> {
         let load = HttpLoad {
-            base: running.text("fhir").to_owned(),
+            base: format!("{}/fhir", running.text("url")),
             tls: pinned(&std::fs::read(self.certificate())?)?,
             token: self.token.clone(),
             connections: 1,
@@ -182,6 +265,18 @@ impl Running {
             .parse()
             .context("the server has no MLLP door")
     }
+}
+
+/// A text that a command printed.
+pub(super) fn text<'v>(printed: &'v Value, key: &str) -> Result<&'v str> {
+    let text = printed.get(key).and_then(Value::as_str);
+    text.with_context(|| format!("there is no `{key}` in `{printed}`"))
+}
+
+/// A number that a command printed.
+pub(super) fn number(printed: &Value, key: &str) -> Result<u64> {
+    let number = printed.get(key).and_then(Value::as_u64);
+    number.with_context(|| format!("there is no `{key}` in `{printed}`"))
 }
 
 /// Where MLLP listens, in the line that says that a server is ready.

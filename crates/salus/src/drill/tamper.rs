@@ -1,12 +1,12 @@
 //! An administrator of the database edits what lies on disk while the server runs.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use drills::dice::Dice;
 use drills::tamper::tamper;
 use event::Drill;
 use serde_json::Value;
 
-use super::scene::Scene;
+use super::scene::{Scene, number};
 
 /// Results that are sealed before: more than two bundles of events.
 const RESULTS: u64 = 700;
@@ -40,9 +40,4 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
         altered: edits.len() as u64,
         named,
     })
-}
-
-fn number(printed: &Value, key: &str) -> Result<u64> {
-    let number = printed.get(key).and_then(Value::as_u64);
-    number.with_context(|| format!("`salus scrub` printed no `{key}`"))
 }

@@ -29,3 +29,30 @@ fn a_server_that_is_killed_loses_nothing_and_is_back() {
     assert!(seconds("seconds_to_read") > 0.0);
     assert!(seconds("seconds_to_write") >= seconds("seconds_to_read"));
 }
+
+/// Nothing is lost, and the ways back are measured.
+fn came_back(name: &str) -> serde_json::Value {
+    let folder = tempfile::tempdir().unwrap();
+    let drilled = json(folder.path(), &["drill", name, "--seed", "2"]);
+    let drill = drilled["drill"].clone();
+    assert_eq!(drill["lost"], 0, "{drilled}");
+    assert!(drill["seconds_to_read"].as_f64().unwrap() > 0.0);
+    assert!(drill["seconds_to_write"].as_f64().unwrap() > 0.0);
+    drill
+}
+
+#[test]
+fn tonights_backup_comes_back_whole() {
+    came_back("restore");
+}
+
+#[test]
+fn what_was_encrypted_is_known_and_the_pulled_backup_comes_back() {
+    let drill = came_back("ransomware");
+    assert_eq!((&drill["altered"], &drill["named"]), (&2.into(), &2.into()));
+}
+
+#[test]
+fn a_lost_site_is_read_at_the_other_and_written_there() {
+    came_back("lost-site");
+}
