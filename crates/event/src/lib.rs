@@ -7,6 +7,7 @@ mod access;
 mod actor;
 mod body;
 mod known;
+mod lifeline;
 mod oversight;
 mod person;
 mod plaintext;
@@ -21,6 +22,10 @@ pub use body::{
     Unread,
 };
 pub use known::{Consent, Considered, Facts, Relation, Taking};
+pub use lifeline::{
+    Captured, Copy, Downtime, Drill, Line, LineKind, Outcome, PackCode, Printed, SentOn, SheetBack,
+    Verdict,
+};
 pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
 pub use plaintext::{Unreadable, decode, encode};

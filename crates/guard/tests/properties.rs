@@ -7,7 +7,11 @@ use guard::{Ask, Consent, Context, Facts, Identity, Policies, Relation, Scope};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-const ACTS: [Act; 17] = [
+const ACTS: [Act; 21] = [
+    Act::Capture,
+    Act::Carry,
+    Act::Reconcile,
+    Act::Unlock,
     Act::BreakGlass,
     Act::Audit,
     Act::Create,
@@ -181,6 +185,10 @@ fn means_something(act: Act, subject: &Subject) -> bool {
             matches!(subject, Subject::Patient(_))
         }
         Act::SignIn | Act::SignOut => matches!(subject, Subject::Account(_)),
+        Act::Capture | Act::Reconcile => {
+            matches!(subject, Subject::Patient(_) | Subject::Ward(_))
+        }
+        Act::Carry | Act::Unlock => matches!(subject, Subject::Ward(_)),
     }
 }
 

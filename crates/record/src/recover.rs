@@ -160,10 +160,19 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
             replaces: 0,
             seq: row.seq,
         }),
+        Body::Verdict(verdict) => batch.versions.push(Version {
+            resource: inner.verdict_tag(verdict.captured),
+            replaces: 0,
+            seq: row.seq,
+        }),
         Body::Account(_)
         | Body::App(_)
+        | Body::Captured(_)
         | Body::Ceiling(_)
+        | Body::Copy(_)
         | Body::Decision(_)
+        | Body::Downtime(_)
+        | Body::Drill(_)
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
         | Body::Glass(_)
@@ -171,10 +180,14 @@ async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
         | Body::Keys(_)
         | Body::Message(_)
         | Body::Opened(_)
+        | Body::PackCode(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
+        | Body::Printed(_)
+        | Body::SentOn(_)
         | Body::Service(_)
         | Body::Session(_)
+        | Body::SheetBack(_)
         | Body::Shown(_)
         | Body::Token(_)
         | Body::Unmerge(_)

@@ -84,7 +84,7 @@ impl House {
         let scopes = new.scopes.clone().unwrap_or_default();
         let spoken = scopes
             .iter()
-            .filter(|scope| *scope != web::api::scim::SCOPE);
+            .filter(|scope| ![web::api::scim::SCOPE, web::PACK_SCOPE].contains(&scope.as_str()));
         registration::check(new.app.as_ref(), &spoken.cloned().collect::<Vec<_>>())?;
         let mut random = [0; 32];
         SystemRandom::new()

@@ -85,6 +85,7 @@ impl Server {
                 .into_future(),
         );
         house.send_audit()?;
+        house.pack_wards();
         house.note(ServiceState::Started).await?;
         let signals = Signals {
             terminate: signal(SignalKind::terminate())?,

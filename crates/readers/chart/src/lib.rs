@@ -5,6 +5,7 @@
 
 mod alias;
 mod around;
+mod carry;
 mod census;
 mod chart;
 mod error;
@@ -28,6 +29,7 @@ mod view;
 mod words;
 mod words_of;
 
+pub use carry::{Carried, WardState};
 pub use chart::{Chart, Config, Located, WardCount};
 pub use error::ChartError;
 pub use label::{SENSITIVITY, check_sensitivity};
@@ -35,6 +37,6 @@ pub use open::Open;
 pub use page::{HistoryOf, Page, PageOf, Source, Stored};
 pub use view::{
     Address, Allergy, CensusRow, CodeStatus, Contact, Coverage, Encounter, FindPatient, Identifier,
-    Identity, Mark, Medication, PatientView, Problem, Report, ResultRow, Retired, Telecom, Vital,
-    VitalReading,
+    Identity, Mark, Medication, PatientView, Precaution, Problem, Report, ResultRow, Retired,
+    Telecom, Vital, VitalReading,
 };

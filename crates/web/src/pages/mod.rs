@@ -2,8 +2,10 @@
 
 pub(crate) mod access;
 pub(crate) mod account;
+pub(crate) mod downtime;
 pub(crate) mod flow;
 pub(crate) mod glass;
+pub(crate) mod lifeline;
 pub(crate) mod now;
 pub(crate) mod patients;
 pub(crate) mod picture;
@@ -69,6 +71,26 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/record/{index}/proof", get(record::proof))
         .route("/flow", get(flow::show))
         .route("/flow/{index}", get(flow::message).post(flow::open))
+        .route("/downtime", get(downtime::show))
+        .route("/downtime/away", post(downtime::declare))
+        .route("/downtime/entries/{index}", post(downtime::decide::decide))
+        .route(
+            "/downtime/sheet",
+            get(downtime::sheet::ask).post(downtime::sheet::save),
+        )
+        .route("/downtime/ward/{ward}", get(downtime::queue::ward))
+        .route(
+            "/downtime/ward/{ward}/entries",
+            get(downtime::queue::entries),
+        )
+        .route("/downtime/ward/{ward}/print", post(downtime::print::print))
+        .route("/lifeline", get(lifeline::show))
+        .route("/packs/{ward}", get(crate::packs::download))
+        .route(
+            "/packs/{ward}/card",
+            get(lifeline::card::ask).post(lifeline::card::show),
+        )
+        .route("/packs/{ward}/renew", post(lifeline::card::renew))
         .route("/settings/people", get(settings::show).post(settings::save))
         .route("/settings/people/disable", post(settings::disable))
         .route("/settings/people/reset", post(settings::reset))

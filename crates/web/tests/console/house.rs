@@ -56,6 +56,11 @@ impl House {
     }
 
     pub(crate) async fn with(settings: Settings) -> House {
+        House::packing(settings, Vec::new()).await
+    }
+
+    /// One that makes packs.
+    pub(crate) async fn packing(settings: Settings, packs: Vec<lifeline::PackConfig>) -> House {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_795_269_802_000)));
         let config = record::Config::new(folder.path().to_owned());
@@ -78,6 +83,14 @@ impl House {
             access: access::Access::open(&views.join("access.db"))
                 .await
                 .unwrap(),
+            lifeline: lifeline::Lifeline::open(
+                &views.join("lifeline.db"),
+                (lifeline::PackKey::of([7; 32]), record.blind()),
+                lifeline::Limits::default(),
+                packs,
+            )
+            .await
+            .unwrap(),
             policies: Arc::new(Policies::built_in().unwrap()),
             clock: clock.clone(),
             record,
@@ -90,6 +103,7 @@ impl House {
             rooms.tokens.reader(),
             rooms.oversight.reader(),
             rooms.access.reader(rooms.record.blind()),
+            rooms.lifeline.reader(),
         ] {
             follow(&rooms.record, reader, &stop);
         }
@@ -137,6 +151,8 @@ impl House {
             self.app.access.caught_up(size, wait).await,
             "access is late"
         );
+        let seen = self.app.lifeline.caught_up(size, wait).await;
+        assert!(seen, "lifeline is late");
     }
 
     pub(crate) async fn person(&self, id: &str, role: Role, wards: &[&str]) {

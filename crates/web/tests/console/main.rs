@@ -6,9 +6,13 @@ mod backend;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
+mod downtime;
+#[cfg(test)]
 mod glass;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod packs;
 #[cfg(test)]
 mod people;
 #[cfg(test)]

@@ -184,21 +184,30 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
         | Body::App(_)
+        | Body::Captured(_)
         | Body::Ceiling(_)
+        | Body::Copy(_)
         | Body::Decision(_)
+        | Body::Downtime(_)
+        | Body::Drill(_)
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
         | Body::Glass(_)
         | Body::Erased(_)
         | Body::Keys(_)
         | Body::Opened(_)
+        | Body::PackCode(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
+        | Body::Printed(_)
+        | Body::SentOn(_)
         | Body::Service(_)
         | Body::Session(_)
+        | Body::SheetBack(_)
         | Body::Shown(_)
         | Body::Token(_)
-        | Body::Unread(_) => return None,
+        | Body::Unread(_)
+        | Body::Verdict(_) => return None,
     };
     (!changes.is_empty()).then(|| Step {
         seq: i64::try_from(entry.index).unwrap_or(i64::MAX),

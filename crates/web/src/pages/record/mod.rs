@@ -1,6 +1,6 @@
 //! The record: its head, its growth, one event checked, the proofs to take away.
 
-mod told;
+pub(crate) mod told;
 pub(crate) mod view;
 
 use axum::extract::{Path, Query};
@@ -206,7 +206,7 @@ fn judged(index: u64, check: &Check, provable: bool) -> (Tone, String) {
             Tone::Unknown,
             format!("Event {index} cannot be checked now."),
         ),
-        Check::Unchecked => (
+        Check::Unchecked | Check::Carried => (
             Tone::Unknown,
             format!("Event {index} waits for its checkpoint."),
         ),
