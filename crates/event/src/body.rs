@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Act, Altered, AppChange, Ceiling, Considered, Drill, ExportAnswered, ExportAsked, Glass,
-    Joined, PersonChange, PolicyChange, Promoted, Rewound, Role, Service, Session, Shown, Subject,
-    Token,
+    Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
+    ExportAsked, Glass, Joined, PackCode, PersonChange, PolicyChange, Printed, Promoted, Rewound,
+    Role, SentOn, Service, Session, SheetBack, Shown, Subject, Token, Verdict,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -18,10 +18,16 @@ pub enum Body {
     App(AppChange),
     /// The record was backed up.
     BackedUp(BackedUp),
+    /// A line that was written while systems were away was typed in.
+    Captured(Captured),
     /// An account came to the most different patients it may see.
     Ceiling(Ceiling),
+    /// A copy of the record was looked at.
+    Copy(Copy),
     /// The guard was asked, and this is what it said.
     Decision(Decided),
+    /// The system that charts come from went away, or came back.
+    Downtime(Downtime),
     /// A drill was carried out and measured.
     Drill(Drill),
     /// The glass was broken for a patient, or that was ended or reviewed.
@@ -40,20 +46,28 @@ pub enum Body {
     Message(Message),
     /// The record was opened: always its first event, so that index 0 is never a version.
     Opened(Opened),
+    /// A ward's packs open with another code from now on.
+    PackCode(PackCode),
     /// What a person proves themselves with changed, or they left.
     Person(PersonChange),
     /// The policies were changed.
     PolicyChange(PolicyChange),
+    /// Blank sheets were printed, and have to come back.
+    Printed(Printed),
     /// Another machine became the primary.
     Promoted(Promoted),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
     Resource(Resource),
     /// What a captured account or machine changed was undone.
     Rewound(Rewound),
+    /// An accepted entry was sent on to the system it was written down for.
+    SentOn(SentOn),
     /// Somebody signed in or out, or tried to.
     Session(Session),
     /// The server began or ended.
     Service(Service),
+    /// A printed sheet came back.
+    SheetBack(SheetBack),
     /// An answer about several patients showed these.
     Shown(Shown),
     /// Leave for an app was given, used or ended: codes and tokens by their hashes.
@@ -62,6 +76,8 @@ pub enum Body {
     Unmerge(Unmerge),
     /// Bytes from a known sender that could not be understood. Kept all the same.
     Unread(Unread),
+    /// A person decided about an entry that was typed in.
+    Verdict(Verdict),
 }
 
 /// What is known of an HL7 v2 message without understanding all of it.

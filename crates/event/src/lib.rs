@@ -25,7 +25,10 @@ pub use body::{
     Resource, Unmerge, Unread,
 };
 pub use known::{Consent, Considered, Facts, Relation, Taking};
-pub use lifeline::Drill;
+pub use lifeline::{
+    Captured, Copy, Downtime, Drill, Line, LineKind, Outcome, PackCode, Printed, SentOn, SheetBack,
+    Verdict,
+};
 pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
 pub use plaintext::{Unreadable, decode, encode};

@@ -8,6 +8,10 @@ pub enum Act {
     BreakGlass,
     /// Look at who looked: at a patient's chart, or what an account did.
     Audit,
+    /// Type in what was written down while systems were away.
+    Capture,
+    /// Take a ward's charts along in a pack, for when Salus is away.
+    Carry,
     /// Make a resource that was not there.
     Create,
     /// Mark a resource as no longer current.
@@ -24,6 +28,8 @@ pub enum Act {
     Read,
     /// Look at the body of a message on the Flow page.
     ReadMessage,
+    /// Decide what becomes of an entry that was typed in.
+    Reconcile,
     /// Close what somebody did in an emergency, with a verdict.
     Review,
     /// Ask which patients or resources there are.
@@ -34,6 +40,8 @@ pub enum Act {
     SignIn,
     /// End a session.
     SignOut,
+    /// Learn the code that opens a ward's packs.
+    Unlock,
     /// Take a merge of two patients back.
     Unmerge,
     /// Replace a resource by a newer version.
@@ -42,9 +50,11 @@ pub enum Act {
 
 impl Act {
     /// Every act.
-    pub const ALL: [Act; 17] = [
+    pub const ALL: [Act; 21] = [
         Act::BreakGlass,
         Act::Audit,
+        Act::Capture,
+        Act::Carry,
         Act::Create,
         Act::Delete,
         Act::Export,
@@ -53,11 +63,13 @@ impl Act {
         Act::Manage,
         Act::Read,
         Act::ReadMessage,
+        Act::Reconcile,
         Act::Review,
         Act::Search,
         Act::Send,
         Act::SignIn,
         Act::SignOut,
+        Act::Unlock,
         Act::Unmerge,
         Act::Update,
     ];
@@ -67,6 +79,8 @@ impl Act {
         match self {
             Act::BreakGlass => "break-glass",
             Act::Audit => "audit",
+            Act::Capture => "capture",
+            Act::Carry => "carry",
             Act::Create => "create",
             Act::Delete => "delete",
             Act::Export => "export",
@@ -75,11 +89,13 @@ impl Act {
             Act::Manage => "manage",
             Act::Read => "read",
             Act::ReadMessage => "read-message",
+            Act::Reconcile => "reconcile",
             Act::Review => "review",
             Act::Search => "search",
             Act::Send => "send",
             Act::SignIn => "sign-in",
             Act::SignOut => "sign-out",
+            Act::Unlock => "unlock",
             Act::Unmerge => "unmerge",
             Act::Update => "update",
         }

@@ -14,9 +14,10 @@ macro_rules! built_in {
 }
 
 /// The policies that come with Salus, by file name.
-const BUILT_IN: [(&str, &str); 7] = built_in!(
+const BUILT_IN: [(&str, &str); 8] = built_in!(
     "bedside.cedar",
     "ceilings.cedar",
+    "downtime.cedar",
     "duties.cedar",
     "emergency.cedar",
     "limits.cedar",

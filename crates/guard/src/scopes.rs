@@ -245,14 +245,18 @@ pub(crate) fn letter(act: Act, subject: &Subject) -> Option<char> {
         Act::Update => Some('u'),
         Act::Delete => Some('d'),
         Act::BreakGlass
+        | Act::Capture
+        | Act::Carry
         | Act::Export
         | Act::Manage
         | Act::ReadMessage
+        | Act::Reconcile
         | Act::Review
         | Act::Erase
         | Act::Send
         | Act::SignIn
         | Act::SignOut
+        | Act::Unlock
         | Act::Unmerge => None,
     }
 }

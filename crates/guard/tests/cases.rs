@@ -184,7 +184,9 @@ fn obliged(id: &str) -> &'static str {
         "distant-relations-see-no-sensitive-parts" => {
             "mask ETH GDIS HIV PSY PSYTHPN SDV SEX STD SUD V"
         }
-        "very-restricted-parts-need-the-team" => "mask PSYTHPN V",
+        "packs-hold-no-very-restricted-parts" | "very-restricted-parts-need-the-team" => {
+            "mask PSYTHPN V"
+        }
         "vip-charts-need-a-second-factor" => "step-up",
         "vip-charts-are-noticed" => "notify vip",
         "broken-glass-is-noticed" => "notify glass",

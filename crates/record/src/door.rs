@@ -29,6 +29,8 @@ use crate::{Blind, Error, Permit, Receipt, Witnessed, engines, keyfile, recover}
 
 /// What a review is called among the things that can be written once; no FHIR type is called so.
 const REVIEW: &str = "glass-review";
+/// What a verdict is called among them.
+const VERDICT: &str = "captured-verdict";
 
 /// The one sealed record. Cheap to clone: every clone is the same record.
 #[derive(Clone)]
@@ -423,6 +425,15 @@ impl Inner {
                 kind: REVIEW.to_owned(),
                 id: glass.to_string(),
             }),
+            // Of two who decide about the same entry, one is first.
+            Body::Verdict(verdict) => Some(Write {
+                resource: self.verdict_tag(verdict.captured),
+                patient: None,
+                replaces: 0,
+                as_of: 0,
+                kind: VERDICT.to_owned(),
+                id: verdict.captured.to_string(),
+            }),
             _ => None,
         };
         let delivery =
@@ -447,6 +458,11 @@ impl Inner {
     /// The tag of the one review that broken glass can have.
     pub(crate) fn review_tag(&self, glass: u64) -> [u8; 16] {
         self.resource_tag(REVIEW, &glass.to_string())
+    }
+
+    /// The tag of the one verdict that an entry can have.
+    pub(crate) fn verdict_tag(&self, captured: u64) -> [u8; 16] {
+        self.resource_tag(VERDICT, &captured.to_string())
     }
 
     pub(crate) fn delivery_tags(

@@ -191,12 +191,20 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
             replaces: 0,
             seq: row.seq,
         }),
+        Body::Verdict(verdict) => batch.versions.push(Version {
+            resource: inner.verdict_tag(verdict.captured),
+            replaces: 0,
+            seq: row.seq,
+        }),
         Body::Account(_)
         | Body::Alteration(_)
         | Body::App(_)
         | Body::BackedUp(_)
+        | Body::Captured(_)
         | Body::Ceiling(_)
+        | Body::Copy(_)
         | Body::Decision(_)
+        | Body::Downtime(_)
         | Body::Drill(_)
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
@@ -205,12 +213,16 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         | Body::Keys(_)
         | Body::Message(_)
         | Body::Opened(_)
+        | Body::PackCode(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
         | Body::Rewound(_)
         | Body::Promoted(_)
+        | Body::Printed(_)
+        | Body::SentOn(_)
         | Body::Service(_)
         | Body::Session(_)
+        | Body::SheetBack(_)
         | Body::Shown(_)
         | Body::Token(_)
         | Body::Unmerge(_)

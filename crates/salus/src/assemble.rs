@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use access::{Access, Outlet};
 use anyhow::{Context as _, Result, anyhow, bail};
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use chart::Chart;
 use event::{Act, Actor, Body, Clock, Event, Service, ServiceState, Subject, Time};
 use flow::Flow;
 use guard::{Policies, Rota, Standing, admit};
+use lifeline::{Lifeline, PackKey};
 use oversight::Oversight;
 use record::{Reader, Record, WitnessBook, follow};
 use staff::Staff;
@@ -85,12 +87,14 @@ impl House {
         let oversight = Oversight::open(&config.view("oversight")).await?;
         let access = Access::open_with(&config.view("access"), config.access.clone()).await?;
         let tokens = Tokens::open(&config.view("tokens")).await?;
+        let lifeline = lifeline(&config, &record).await?;
         let readers: Vec<Arc<dyn Reader>> = vec![
             oversight.reader(),
             staff.reader(),
             tokens.reader(),
             flow.reader(),
             access.reader(record.blind()),
+            lifeline.reader(),
             chart.reader(),
         ];
         let stop = CancellationToken::new();
@@ -108,6 +112,7 @@ impl House {
             signer: signer(&config)?,
             oversight,
             access,
+            lifeline,
             policies,
             rota,
             clock: Arc::clone(&clock),
@@ -181,6 +186,15 @@ impl House {
         }
     }
 
+    /// Starts making the wards' packs, and sending accepted entries on.
+    pub(crate) fn pack_wards(&self) {
+        let packing = web::keep_packing(Arc::clone(&self.app), self.stop.clone());
+        self.tasks.spawn(packing);
+        let upstream = self.config.upstream.clone();
+        let sending = web::send_on(Arc::clone(&self.app), upstream, self.stop.clone());
+        self.tasks.spawn(sending);
+    }
+
     /// Seals that the server began or ended.
     ///
     /// # Errors
@@ -211,6 +225,32 @@ async fn witness(config: &Config) -> Result<Option<WitnessBook>> {
     }
     let book = WitnessBook::open(&config.data, &own.name, &own.logs).await?;
     Ok(Some(book))
+}
+
+/// Packs, paper, copies and drills; the key of all packs' codes is made at the first start.
+async fn lifeline(config: &Config, record: &Record) -> Result<Lifeline> {
+    let path = config.data.join("keys/packs.key");
+    if !path.exists() {
+        let mut key = [0; 32];
+        SystemRandom::new()
+            .fill(&mut key)
+            .ok()
+            .context("the system has no randomness")?;
+        certificate::write(&path, &key)
+            .with_context(|| format!("cannot write the key `{}`", path.display()))?;
+    }
+    let key =
+        fs::read(&path).with_context(|| format!("cannot read the key `{}`", path.display()))?;
+    let key: [u8; 32] = key.try_into().ok().with_context(|| {
+        format!(
+            "`{}` is no key of 32 bytes; put your copy back",
+            path.display()
+        )
+    })?;
+    let with = (PackKey::of(key), record.blind());
+    let view = config.view("lifeline");
+    let lifeline = Lifeline::open(&view, with, config.lifeline.clone(), config.packs.clone());
+    Ok(lifeline.await?)
 }
 
 /// The key that signs id tokens, made at the first start.

@@ -48,6 +48,11 @@ pub(crate) struct Config {
     pub(crate) staff: staff::Limits,
     pub(crate) access: access::Limits,
     pub(crate) audit: Audit,
+    pub(crate) lifeline: lifeline::Limits,
+    pub(crate) upstream: lifeline::UpstreamConfig,
+    /// Which ward's pack goes where.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) packs: Vec<lifeline::PackConfig>,
 }
 
 impl Default for Config {
@@ -74,6 +79,9 @@ impl Default for Config {
             staff: staff::Limits::default(),
             access: access::Limits::default(),
             audit: Audit::default(),
+            lifeline: lifeline::Limits::default(),
+            upstream: lifeline::UpstreamConfig::default(),
+            packs: Vec::new(),
         }
     }
 }

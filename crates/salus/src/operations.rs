@@ -82,9 +82,10 @@ impl House {
             bail!("`{id}` is a person's sign-in name; choose another");
         }
         let scopes = new.scopes.clone().unwrap_or_default();
-        let spoken = scopes.iter().filter(|scope| {
-            ![web::api::scim::SCOPE, web::api::log::SCOPE].contains(&scope.as_str())
-        });
+        let apart = [web::api::scim::SCOPE, web::api::log::SCOPE, web::PACK_SCOPE];
+        let spoken = scopes
+            .iter()
+            .filter(|scope| !apart.contains(&scope.as_str()));
         registration::check(new.app.as_ref(), &spoken.cloned().collect::<Vec<_>>())?;
         let mut random = [0; 32];
         SystemRandom::new()

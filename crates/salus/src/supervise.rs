@@ -127,6 +127,7 @@ impl Server {
         match part {
             Part::Primary => {
                 house.send_audit()?;
+                house.pack_wards();
                 house.ask_witnesses().await;
                 house.watch_fence();
             }

@@ -7,6 +7,7 @@ use event::{Clock, Role, Time};
 use flow::Flow;
 use guard::{Ask, Decision, Facts, Identity, Policies, Rota};
 use jiff::tz::TimeZone;
+use lifeline::Lifeline;
 use oversight::Oversight;
 use record::{Record, WitnessBook};
 use staff::Staff;
@@ -16,10 +17,12 @@ use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
 use crate::following::Following;
 use crate::oidc::{Oidc, Provider};
+use crate::packs::Packing;
 use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::session::Sessions;
 use crate::setup::Setup;
 use crate::taking;
+use crate::upstream::Upstream;
 use crate::witnesses::Witnesses;
 
 /// Everything a page or an API may use.
@@ -38,6 +41,8 @@ pub struct App {
     pub oversight: Oversight,
     /// Who looked at whom.
     pub access: Access,
+    /// Ward packs, paper, copies and drills.
+    pub lifeline: Lifeline,
     /// Who may do what.
     pub policies: Arc<Policies>,
     /// Who is on duty when.
@@ -59,6 +64,8 @@ pub struct App {
     pub(crate) setup: Setup,
     pub(crate) challenges: Challenges,
     pub(crate) provider: Provider,
+    pub(crate) packing: Packing,
+    pub(crate) upstream: Upstream,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -79,6 +86,8 @@ pub struct Rooms {
     pub oversight: Oversight,
     /// Who looked at whom.
     pub access: Access,
+    /// Ward packs, paper, copies and drills.
+    pub lifeline: Lifeline,
     /// Who may do what.
     pub policies: Arc<Policies>,
     /// Who is on duty when.
@@ -102,6 +111,7 @@ impl App {
             launches: Launches::default(),
             oversight: rooms.oversight,
             access: rooms.access,
+            lifeline: rooms.lifeline,
             policies: rooms.policies,
             rota: rooms.rota,
             witness: None,
@@ -113,6 +123,8 @@ impl App {
             setup: Setup::default(),
             challenges: Challenges::new(),
             provider: Provider::default(),
+            packing: Packing::default(),
+            upstream: Upstream::default(),
         }
     }
 

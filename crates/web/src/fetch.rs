@@ -28,10 +28,20 @@ pub(crate) struct Terms<'a> {
     pub bytes_max: usize,
 }
 
-/// A form that is sent, with the `Authorization` that goes with it.
+/// A body that is sent, with the `Authorization` that goes with it.
 pub(crate) struct Form {
+    pub sent: Sent,
     pub body: String,
     pub authorization: Option<String>,
+}
+
+/// What a body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// The fields of a form: POST.
+    Form,
+    /// A FHIR resource: PUT.
+    Resource,
 }
 
 struct Place {
@@ -158,9 +168,11 @@ fn request(place: &Place, form: Option<Form>) -> Result<hyper::Request<Full<Byte
     let request = match form {
         None => request.body(Full::default()),
         Some(form) => {
-            let mut request = request
-                .method("POST")
-                .header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+            let (method, kind) = match form.sent {
+                Sent::Form => ("POST", "application/x-www-form-urlencoded"),
+                Sent::Resource => ("PUT", "application/fhir+json"),
+            };
+            let mut request = request.method(method).header(CONTENT_TYPE, kind);
             if let Some(authorization) = form.authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }

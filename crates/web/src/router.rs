@@ -14,7 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::{App, api, assets, pages, session};
+use crate::{App, api, assets, packs, pages, session};
 
 /// What a page may do: show itself, its own stylesheet and script, and send forms back here and,
 /// if there are any, to these origins: a form that an app's answer follows leads there.
@@ -53,6 +53,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/static/salus.js", get(script))
         .route("/static/mark.svg", get(mark))
         .route("/favicon.ico", get(mark))
+        .route("/packs/machine/{ward}", get(packs::machine))
         .merge(systems)
         .merge(api::smart::systems(&app))
         .merge(directory)

@@ -45,13 +45,17 @@ impl Answering {
     }
 
     /// Seals whom the answer shows; there is nothing to seal if it shows nobody, or if the
-    /// decision named the one patient it is about.
+    /// decision named the one patient it is about. Returns the index of the event.
     ///
     /// # Errors
     /// What keeps the record from sealing: then the answer must not leave.
-    pub(crate) async fn seal(mut self, app: &App, patients: Vec<String>) -> Result<(), Error> {
+    pub(crate) async fn seal(
+        mut self,
+        app: &App,
+        patients: Vec<String>,
+    ) -> Result<Option<u64>, Error> {
         if patients.is_empty() || self.ask.subject.patient().is_some() {
-            return Ok(());
+            return Ok(None);
         }
         self.shown.patients = patients;
         let actor = self.ask.identity.actor;
@@ -62,14 +66,15 @@ impl Answering {
                 doing: "seal whom an answer shows",
                 why: refused.words,
             })?;
-        app.record.admit(vec![admitted]).await.map(|_| ())
+        let receipts = app.record.admit(vec![admitted]).await?;
+        Ok(receipts.first().map(|receipt| receipt.index))
     }
 }
 
 /// A ward's list and the finding of patients show who they are, and nothing else.
 fn identity_only(ask: &Ask) -> bool {
     match &ask.subject {
-        Subject::Ward(_) => true,
+        Subject::Ward(_) => ask.act != Act::Carry,
         Subject::Kind(kind) => kind == "Patient" && ask.kinds == ["Patient"],
         _ => false,
     }

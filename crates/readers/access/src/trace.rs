@@ -112,6 +112,10 @@ whats! {
     Audit => "audit",
     /// Broke the glass for a patient, or tried.
     BreakGlass => "break-glass",
+    /// Typed in what was written while systems were away.
+    Capture => "capture",
+    /// Took a ward's charts along in a pack.
+    Carry => "carry",
     /// Came to the most patients an account may see.
     Ceiling => "ceiling",
     /// Made a resource.
@@ -130,6 +134,8 @@ whats! {
     Read => "read",
     /// Read the body of a message.
     ReadMessage => "read-message",
+    /// Decided what becomes of an entry that was typed in.
+    Reconcile => "reconcile",
     /// Judged what had been opened in an emergency.
     Review => "review",
     /// Asked which patients or resources there are.
@@ -146,6 +152,8 @@ whats! {
     Started => "started",
     /// The server ended.
     Stopped => "stopped",
+    /// Learned the code that opens a ward's packs.
+    Unlock => "unlock",
     /// Took a merge of two patients back.
     Unmerge => "unmerge",
     /// Replaced a resource.

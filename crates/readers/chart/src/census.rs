@@ -64,7 +64,7 @@ pub(crate) async fn find(
 }
 
 /// Survivors' ids of everybody with a stay on a ward.
-async fn on_ward(reading: &mut Reading, ward: &str) -> Outcome<BTreeSet<String>> {
+pub(crate) async fn on_ward(reading: &mut Reading, ward: &str) -> Outcome<BTreeSet<String>> {
     let known = reading.known.clone();
     let stays = stay::all(&mut reading.from, &known).await?;
     let there = stays

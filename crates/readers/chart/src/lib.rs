@@ -5,6 +5,7 @@
 
 mod alias;
 mod around;
+mod carry;
 mod census;
 mod chart;
 mod compare;
@@ -30,6 +31,7 @@ mod view;
 mod words;
 mod words_of;
 
+pub use carry::{Carried, WardState};
 pub use chart::{Chart, Config, Located, WardCount};
 pub use compare::{Differs, Still};
 pub use error::ChartError;
@@ -39,6 +41,6 @@ pub use page::{HistoryOf, Page, PageOf, Source, Stored};
 pub use rewind::Touched;
 pub use view::{
     Address, Allergy, CensusRow, CodeStatus, Contact, Coverage, Encounter, FindPatient, Identifier,
-    Identity, Mark, Medication, PatientView, Problem, Report, ResultRow, Retired, Telecom, Vital,
-    VitalReading,
+    Identity, Mark, Medication, PatientView, Precaution, Problem, Report, ResultRow, Retired,
+    Telecom, Vital, VitalReading,
 };

@@ -1,6 +1,7 @@
 use event::Act;
 use record::Permit;
 
+use crate::carry::{self, Carried};
 use crate::chart::Chart;
 use crate::error::Outcome;
 use crate::page::{HistoryOf, Page, PageOf, Stored};
@@ -101,6 +102,16 @@ impl Open {
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn census(&self) -> Outcome<Vec<CensusRow>> {
         census::of_ward(&self.chart, &self.scope).await
+    }
+
+    /// Everybody on the permit's ward with their charts, by room and bed: what its pack holds.
+    /// `withheld`: patients of whom it says only that they are there.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::OutsidePermit`] unless the permit is for a pack,
+    /// [`crate::ChartError::Broken`].
+    pub async fn carried(&self, withheld: &[String]) -> Outcome<Vec<Carried>> {
+        carry::all(&self.chart, &self.scope, withheld).await
     }
 
     /// Patients by name, number, birth date or ward; needs a permit for the type `Patient` or,

@@ -66,8 +66,10 @@ pub(crate) enum Reach {
     Patient(Vec<String>),
     /// All resources of one type.
     Kind(String),
-    /// The patients on one ward.
+    /// The patients on one ward: who they are.
     Ward(String),
+    /// The patients on one ward, with their charts, for its pack.
+    Carried(String),
     /// Everything, and of that only its history.
     Record,
     /// No content at all.
@@ -82,6 +84,7 @@ impl Scope {
         );
         let client = ask.identity.role() == Role::Client;
         let reach = match &ask.subject {
+            Subject::Ward(ward) if ask.act == Act::Carry => Reach::Carried(ward.clone()),
             _ if !looks => Reach::Nothing,
             Subject::Patient(id) => Reach::Patient(aliases.family(id)),
             Subject::Kind(kind) => Reach::Kind(kind.clone()),
@@ -151,9 +154,22 @@ impl Scope {
     /// The ward, if the permit is for one.
     pub(crate) fn ward(&self) -> Option<&str> {
         match &self.reach {
-            Reach::Ward(ward) => Some(ward),
+            Reach::Ward(ward) | Reach::Carried(ward) => Some(ward),
             _ => None,
         }
+    }
+
+    /// The scope of one chart in a pack; `None`: the permit is for no pack.
+    ///
+    /// INVARIANT: called with somebody who lies on the permit's ward, or is expected there.
+    pub(crate) fn carried(&self, family: Vec<String>) -> Option<Scope> {
+        let Reach::Carried(_) = self.reach else {
+            return None;
+        };
+        Some(Scope {
+            reach: Reach::Patient(family),
+            ..self.clone()
+        })
     }
 
     /// Refuses unless resources of this type may be asked for.
@@ -161,7 +177,7 @@ impl Scope {
         let reaches = match &self.reach {
             Reach::Patient(_) => self.names(kind),
             Reach::Kind(allowed) => allowed == kind,
-            Reach::Ward(_) | Reach::Record | Reach::Nothing => false,
+            Reach::Carried(_) | Reach::Ward(_) | Reach::Record | Reach::Nothing => false,
         };
         if reaches {
             Ok(())
@@ -180,7 +196,7 @@ impl Scope {
         match &self.reach {
             Reach::Patient(family) => row.patient.as_ref().is_some_and(|id| family.contains(id)),
             Reach::Kind(_) | Reach::Record => true,
-            Reach::Ward(_) | Reach::Nothing => false,
+            Reach::Carried(_) | Reach::Ward(_) | Reach::Nothing => false,
         }
     }
 
@@ -195,7 +211,7 @@ impl Scope {
                 own && self.names(kind)
             }
             Reach::Kind(allowed) => allowed == kind || self.names(kind),
-            Reach::Ward(_) | Reach::Record | Reach::Nothing => false,
+            Reach::Carried(_) | Reach::Ward(_) | Reach::Record | Reach::Nothing => false,
         }
     }
 

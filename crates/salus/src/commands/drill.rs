@@ -31,10 +31,10 @@ fn words(drilled: &Drilled) -> String {
             Some(drill.lost.to_string())
         }),
         ("seconds until a chart reads", |drill| {
-            seconds(drill.seconds_to_read)
+            seconds(drill.to_read_ms)
         }),
         ("seconds until writes are back", |drill| {
-            seconds(drill.seconds_to_write)
+            seconds(drill.to_write_ms)
         }),
         ("altered and named", |drill| {
             (drill.altered > 0).then(|| format!("{} of {}", drill.named, drill.altered))
@@ -56,6 +56,6 @@ fn words(drilled: &Drilled) -> String {
     out
 }
 
-fn seconds(seconds: Option<f64>) -> Option<String> {
-    seconds.map(|seconds| format!("{seconds:.2}"))
+fn seconds(millis: Option<u64>) -> Option<String> {
+    millis.map(|millis| format!("{}.{:03}", millis / 1_000, millis % 1_000))
 }

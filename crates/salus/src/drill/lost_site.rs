@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use event::Drill;
 
-use super::scene::{Scene, number, text};
+use super::scene::{Scene, millis, number, text};
 
 const RESULTS: u64 = 500;
 /// How long the standby may take to have everything.
@@ -40,13 +40,13 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
     fs::remove_dir_all(scene.data()).context("the lost site is still there")?;
     let began = Instant::now();
     standby.read(&following).await?;
-    let read = began.elapsed().as_secs_f64();
+    let read = millis(began);
     standby
         .run(&["promote", "--reason", "drill: the other site is lost"])
         .await?;
     let write = loop {
         match scene.results_at(door, 1).await {
-            Ok(()) => break began.elapsed().as_secs_f64(),
+            Ok(()) => break millis(began),
             Err(why) if began.elapsed() > FOLLOW_WAIT => return Err(why),
             Err(_) => tokio::time::sleep(LOOK).await,
         }
@@ -57,9 +57,9 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
         name: "lost-site".into(),
         seed,
         lost: number(&held, "events")?.saturating_sub(number(&left, "events")?),
-        seconds_back: None,
-        seconds_to_read: Some(read),
-        seconds_to_write: Some(write),
+        back_ms: None,
+        to_read_ms: Some(read),
+        to_write_ms: Some(write),
         altered: 0,
         named: 0,
     })

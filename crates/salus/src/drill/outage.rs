@@ -8,7 +8,7 @@ use drills::faults::{FhirDoor, Siege, siege};
 use drills::load::Template;
 use event::{Clock as _, Drill};
 
-use super::scene::{Scene, fhir_of, mllp_of};
+use super::scene::{Scene, fhir_of, millis, mllp_of};
 use crate::clock::SystemClock;
 
 /// How often it is killed before the one that is measured.
@@ -42,17 +42,17 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
     let cut = Instant::now();
     let back = scene.start().await?;
     scene.read(&back).await?;
-    let read = cut.elapsed().as_secs_f64();
+    let read = millis(cut);
     scene.results(&back, 1).await?;
-    let write = cut.elapsed().as_secs_f64();
+    let write = millis(cut);
     back.victim.stop().await?;
     Ok(Drill {
         name: "outage".into(),
         seed,
         lost: outcome.breaches.len() as u64,
-        seconds_back: None,
-        seconds_to_read: Some(read),
-        seconds_to_write: Some(write),
+        back_ms: None,
+        to_read_ms: Some(read),
+        to_write_ms: Some(write),
         altered: 0,
         named: 0,
     })

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, ensure};
 use event::Drill;
 
-use super::scene::{Scene, number, text};
+use super::scene::{Scene, millis, number, text};
 
 const RESULTS: u64 = 700;
 
@@ -33,9 +33,9 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
     );
     let back = new.start().await?;
     new.read(&back).await?;
-    let read = began.elapsed().as_secs_f64();
+    let read = millis(began);
     scene.results(&back, 1).await?;
-    let write = began.elapsed().as_secs_f64();
+    let write = millis(began);
     back.victim.stop().await?;
     let (verified, _) = new.run(&["verify"]).await?;
     let held = number(&made, "events")?;
@@ -43,9 +43,9 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
         name: "restore".into(),
         seed,
         lost: held.saturating_sub(number(&verified, "events")?),
-        seconds_back: None,
-        seconds_to_read: Some(read),
-        seconds_to_write: Some(write),
+        back_ms: None,
+        to_read_ms: Some(read),
+        to_write_ms: Some(write),
         altered: 0,
         named: 0,
     })

@@ -267,6 +267,11 @@ impl Running {
     }
 }
 
+/// Milliseconds since a moment.
+pub(super) fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A text that a command printed.
 pub(super) fn text<'v>(printed: &'v Value, key: &str) -> Result<&'v str> {
     let text = printed.get(key).and_then(Value::as_str);

@@ -34,9 +34,9 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
         name: "tamper".into(),
         seed,
         lost: left as u64,
-        seconds_back: None,
-        seconds_to_read: None,
-        seconds_to_write: None,
+        back_ms: None,
+        to_read_ms: None,
+        to_write_ms: None,
         altered: edits.len() as u64,
         named,
     })

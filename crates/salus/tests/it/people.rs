@@ -126,3 +126,37 @@ fn the_audit_trail_arrives_whole_at_rsyslog() {
 fn the_root_key_can_live_in_softhsm() {
     by_itself("softhsm.sh");
 }
+
+#[test]
+fn a_wards_pack_opens_in_a_browser_when_salus_is_gone() {
+    let home = installed();
+    let folder = tempfile::tempdir().unwrap();
+    let packs = folder.path().join("packs");
+    std::fs::create_dir(&packs).unwrap();
+    let config = folder.path().join("salus.toml");
+    let wanted = format!("[[packs]]\nward = \"*\"\nfolders = [{packs:?}]\nevery_ms = 1000\n");
+    std::fs::write(&config, wanted).unwrap();
+    let args = ["--config", config.to_str().unwrap(), "demo", "--speed", "0"];
+    let mut server = Server::start(&folder.path().join("data"), &args);
+    let opened = server.until("the hospital is open");
+    assert!(opened.contains("the hospital is open"), "{opened}");
+    let ready = server.ready.to_string();
+    let run = |what: &str| {
+        let output = Command::new(home.join("venv/bin/python"))
+            .arg(scripts().join("pack.py"))
+            .arg(what)
+            .arg(&packs)
+            .env("SALUS_READY", &ready)
+            .env("SALUS_SHOTS", folder.path())
+            .output()
+            .unwrap();
+        let (said, why) = (
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        assert!(output.status.success(), "{said}\n{why}");
+    };
+    run("card");
+    assert!(server.stop().success());
+    run("open");
+}

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use crate::App;
-use crate::fetch::{Form, Terms, ask};
+use crate::fetch::{Form, Sent, Terms, ask};
 use crate::session::hash;
 pub(crate) use person::entry;
 pub(crate) use provider::Provider;
@@ -237,6 +237,7 @@ pub(crate) async fn arrive(app: &App, trip: &Trip, code: &str) -> Result<Claims,
         ("code_verifier", trip.verifier()),
     ];
     let sent = Form {
+        sent: Sent::Form,
         body: form(&fields),
         authorization: authorization(oidc)?,
     };

@@ -3,8 +3,10 @@
 pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod altered;
+pub(crate) mod downtime;
 pub(crate) mod flow;
 pub(crate) mod glass;
+pub(crate) mod lifeline;
 pub(crate) mod now;
 pub(crate) mod patients;
 pub(crate) mod picture;
@@ -72,6 +74,26 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/record/{index}/disclose", post(record::disclose::hand_out))
         .route("/flow", get(flow::show))
         .route("/flow/{index}", get(flow::message).post(flow::open))
+        .route("/downtime", get(downtime::show))
+        .route("/downtime/away", post(downtime::declare))
+        .route("/downtime/entries/{index}", post(downtime::decide::decide))
+        .route(
+            "/downtime/sheet",
+            get(downtime::sheet::ask).post(downtime::sheet::save),
+        )
+        .route("/downtime/ward/{ward}", get(downtime::queue::ward))
+        .route(
+            "/downtime/ward/{ward}/entries",
+            get(downtime::queue::entries),
+        )
+        .route("/downtime/ward/{ward}/print", post(downtime::print::print))
+        .route("/lifeline", get(lifeline::show))
+        .route("/packs/{ward}", get(crate::packs::download))
+        .route(
+            "/packs/{ward}/card",
+            get(lifeline::card::ask).post(lifeline::card::show),
+        )
+        .route("/packs/{ward}/renew", post(lifeline::card::renew))
         .route("/settings/people", get(settings::show).post(settings::save))
         .route("/settings/people/disable", post(settings::disable))
         .route("/settings/people/reset", post(settings::reset))

@@ -16,7 +16,18 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 49] = [
+const ROUTES: [&str; 60] = [
+    "/downtime",
+    "/downtime/away",
+    "/downtime/entries/*",
+    "/downtime/sheet",
+    "/downtime/ward/*",
+    "/downtime/ward/*/entries",
+    "/downtime/ward/*/print",
+    "/lifeline",
+    "/packs/*",
+    "/packs/*/card",
+    "/packs/*/renew",
     "/oauth/authorize",
     "/oauth/launch",
     "/",
@@ -239,7 +250,8 @@ fn page<P: Samples>(name: &str) {
 fn every_page_renders_lawfully_with_every_sample() {
     use crate::api::smart::view;
     use crate::pages::{
-        access, account, flow, glass, now, patients, problem, record, reviews, settings,
+        access, account, downtime, flow, glass, lifeline, now, patients, problem, record, reviews,
+        settings,
     };
     page::<account::view::SetupPage>("setup");
     page::<account::view::SignInPage>("sign-in");
@@ -264,6 +276,13 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<access::letter::LetterPage>("access-letter");
     page::<access::print::PrintPage>("access-print");
     page::<access::exports::ExportsPage>("access-exports");
+    page::<downtime::view::DowntimePage>("downtime");
+    page::<downtime::view::SheetPage>("downtime-sheet");
+    page::<downtime::view::QueuePage>("downtime-ward");
+    page::<downtime::view::PatientQueue>("downtime-entries");
+    page::<downtime::view::PrintPage>("downtime-print");
+    page::<lifeline::view::LifelinePage>("lifeline");
+    page::<lifeline::view::CardPage>("card");
     page::<settings::view::PeoplePage>("people");
     page::<problem::ProblemPage>("problem");
     page::<view::AgreePage>("agree");

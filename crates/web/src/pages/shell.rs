@@ -83,6 +83,7 @@ pub(crate) enum Here {
     Now,
     Patients,
     Access,
+    Lifeline,
     Record,
     Flow,
     Settings,
@@ -91,10 +92,11 @@ pub(crate) enum Here {
 
 impl Here {
     /// The items in order, with where they lead.
-    pub(crate) const BAR: [(Here, &'static str, &'static str); 6] = [
+    pub(crate) const BAR: [(Here, &'static str, &'static str); 7] = [
         (Here::Now, "Now", "/now"),
         (Here::Patients, "Patients", "/patients"),
         (Here::Access, "Access", "/access"),
+        (Here::Lifeline, "Lifeline", "/lifeline"),
         (Here::Record, "Record", "/record"),
         (Here::Flow, "Flow", "/flow"),
         (Here::Settings, "Settings", "/settings/people"),
@@ -199,6 +201,8 @@ pub(crate) enum Check {
     Altered(String),
     /// It was not re-read for this page.
     Unchecked,
+    /// It stands in a ward pack, from where nothing leads back to the record.
+    Carried,
 }
 
 impl Mark {
@@ -206,7 +210,7 @@ impl Mark {
         match self.check {
             Check::Verified => Tone::Good,
             Check::Altered(_) => Tone::Bad,
-            Check::Unchecked => Tone::Unknown,
+            Check::Unchecked | Check::Carried => Tone::Unknown,
         }
     }
 
@@ -215,7 +219,13 @@ impl Mark {
             Check::Verified => "verified",
             Check::Altered(_) => "altered",
             Check::Unchecked => "sealed, not re-read",
+            Check::Carried => "sealed",
         }
+    }
+
+    /// Whether it stands where nothing leads to the record.
+    pub(crate) fn is_carried(&self) -> bool {
+        self.check == Check::Carried
     }
 }
 

@@ -117,6 +117,11 @@ pub(crate) fn in_query(value: &str) -> String {
     out
 }
 
+/// A value as it stands in one segment of the path of an address.
+pub(crate) fn in_path(value: &str) -> String {
+    in_query(value).replace('/', "%2F")
+}
+
 /// `A, B and C`
 pub(crate) fn list(items: &[String]) -> String {
     match items {

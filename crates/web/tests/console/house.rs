@@ -56,7 +56,7 @@ impl House {
     }
 
     pub(crate) async fn with(settings: Settings) -> House {
-        House::made(settings, |app| app).await
+        House::made((settings, Vec::new()), |app| app).await
     }
 
     /// One whose record others vouch for.
@@ -65,10 +65,18 @@ impl House {
             second_factor: SecondFactor::Optional,
             ..Settings::default()
         };
-        House::made(settings, |app| app.witnessed(None, witnesses)).await
+        House::made((settings, Vec::new()), |app| app.witnessed(None, witnesses)).await
     }
 
-    async fn made(settings: Settings, change: impl FnOnce(App) -> App) -> House {
+    /// One that makes packs.
+    pub(crate) async fn packing(settings: Settings, packs: Vec<lifeline::PackConfig>) -> House {
+        House::made((settings, packs), |app| app).await
+    }
+
+    async fn made(
+        (settings, packs): (Settings, Vec<lifeline::PackConfig>),
+        change: impl FnOnce(App) -> App,
+    ) -> House {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(Hands(AtomicI64::new(1_795_269_802_000)));
         let config = record::Config::new(folder.path().to_owned());
@@ -91,6 +99,14 @@ impl House {
             access: access::Access::open(&views.join("access.db"))
                 .await
                 .unwrap(),
+            lifeline: lifeline::Lifeline::open(
+                &views.join("lifeline.db"),
+                (lifeline::PackKey::of([7; 32]), record.blind()),
+                lifeline::Limits::default(),
+                packs,
+            )
+            .await
+            .unwrap(),
             policies: Arc::new(Policies::built_in().unwrap()),
             clock: clock.clone(),
             record,
@@ -103,6 +119,7 @@ impl House {
             rooms.tokens.reader(),
             rooms.oversight.reader(),
             rooms.access.reader(rooms.record.blind()),
+            rooms.lifeline.reader(),
         ] {
             follow(&rooms.record, reader, &stop);
         }
@@ -150,6 +167,8 @@ impl House {
             self.app.access.caught_up(size, wait).await,
             "access is late"
         );
+        let seen = self.app.lifeline.caught_up(size, wait).await;
+        assert!(seen, "lifeline is late");
     }
 
     pub(crate) async fn person(&self, id: &str, role: Role, wards: &[&str]) {

@@ -9,9 +9,13 @@ mod directory;
 #[cfg(test)]
 mod disclose;
 #[cfg(test)]
+mod downtime;
+#[cfg(test)]
 mod glass;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
+mod packs;
 #[cfg(test)]
 mod people;
 #[cfg(test)]

@@ -194,8 +194,11 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         | Body::Alteration(_)
         | Body::App(_)
         | Body::BackedUp(_)
+        | Body::Captured(_)
         | Body::Ceiling(_)
+        | Body::Copy(_)
         | Body::Decision(_)
+        | Body::Downtime(_)
         | Body::Drill(_)
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
@@ -204,15 +207,20 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         | Body::Joined(_)
         | Body::Keys(_)
         | Body::Opened(_)
+        | Body::PackCode(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
         | Body::Rewound(_)
         | Body::Promoted(_)
+        | Body::Printed(_)
+        | Body::SentOn(_)
         | Body::Service(_)
         | Body::Session(_)
+        | Body::SheetBack(_)
         | Body::Shown(_)
         | Body::Token(_)
-        | Body::Unread(_) => return None,
+        | Body::Unread(_)
+        | Body::Verdict(_) => return None,
     };
     (!changes.is_empty()).then(|| Step {
         seq: i64::try_from(entry.index).unwrap_or(i64::MAX),

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
+use super::clinical::is_code_status;
 use super::{Chartful, Item, is_error, moment};
 use crate::place::Places;
-use crate::view::{Contact, Coverage, Encounter};
+use crate::view::{Contact, Coverage, Encounter, Precaution};
 use crate::words_of::{
     address, concept, concept_at, human, identifiers, list, name, telecom, text,
 };
@@ -93,6 +94,26 @@ fn contact(item: &Item, value: &Value, name: Option<String>) -> Contact {
         telecom: telecom(value),
         address: home.and_then(address).map(|one| one.text),
     }
+}
+
+/// Isolation, falls and the like: active flags that are no code status, the newest first.
+pub(super) fn precautions(chartful: &Chartful) -> Vec<Precaution> {
+    let flags = chartful.of("Flag").iter().filter(|item| {
+        let active = text(&item.value, "/status").as_deref() == Some("active");
+        active && !is_code_status(&item.value)
+    });
+    let mut all: Vec<Precaution> = flags
+        .filter_map(|item| {
+            Some(Precaution {
+                mark: item.mark.clone(),
+                text: concept_at(&item.value, "/code")?,
+                category: concept_at(&item.value, "/category/0"),
+                since: text(&item.value, "/period/start"),
+            })
+        })
+        .collect();
+    all.sort_by_key(|one| std::cmp::Reverse(moment(one.since.as_deref(), &one.mark)));
+    all
 }
 
 /// Insurance.

@@ -99,6 +99,7 @@ pub(crate) async fn of(chart: &Chart, scope: &Scope) -> Outcome<Option<PatientVi
         allergies: clinical::allergies(&chartful),
         medications: clinical::medications(&chartful),
         problems: clinical::problems(&chartful),
+        precautions: around::precautions(&chartful),
         vitals: results::vitals(&chartful, chart.config.trend_max),
         reports: results::reports(&chartful),
         encounters: around::encounters(&chartful, &known.places),

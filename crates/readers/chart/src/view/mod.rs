@@ -40,6 +40,8 @@ pub struct PatientView {
     pub medications: Vec<Medication>,
     /// Problems and diagnoses, the active ones first.
     pub problems: Vec<Problem>,
+    /// What whoever comes near should know: isolation, falls, aggression; the newest first.
+    pub precautions: Vec<Precaution>,
     /// The latest of each vital sign with those before it.
     pub vitals: Vec<Vital>,
     /// Results by report, the newest first; results without a report come last.
@@ -195,6 +197,19 @@ pub struct Problem {
     pub active: bool,
     /// Since when.
     pub onset: Option<String>,
+}
+
+/// Something that whoever comes near the patient should know (FHIR `Flag`, active).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Precaution {
+    /// Where this comes from.
+    pub mark: Mark,
+    /// What.
+    pub text: String,
+    /// What kind: `Infection Control`, `Safety` ...
+    pub category: Option<String>,
+    /// Since when.
+    pub since: Option<String>,
 }
 
 /// One vital sign over time.

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::error::{Problem, broken};
 use crate::pages::flow::{hours, silent};
+use crate::pages::lifeline::packs;
 use crate::pages::picture::Bars;
 use crate::pages::shell::{Here, Tone};
 use crate::pages::visit::{Visit, behind, page};
@@ -58,6 +59,7 @@ pub(crate) async fn show(visit: Visit, Query(done): Query<Done>) -> Result<Respo
         record_tile(&visit).await?,
         chart_tile(&visit),
         patients_tile(&visit, &wards),
+        packs_tile(&visit),
     ];
     tiles.extend(witness_tile(&visit));
     let oversees = visit.oversees().await;
@@ -271,6 +273,25 @@ fn patients_tile(visit: &Visit, wards: &[WardCount]) -> Tile {
         }
         .to_owned(),
         detail: words::capital(&detail),
+    }
+}
+
+/// Freshness is watched before anything is away: an old pack is an alarm.
+fn packs_tile(visit: &Visit) -> Tile {
+    let told = packs::Told::of(&visit.app, visit.eye.now);
+    Tile {
+        label: "Ward packs",
+        href: "/lifeline",
+        tone: told.tone,
+        state: told.state,
+        number: words::thousands(told.fresh as u64),
+        unit: if told.fresh == 1 {
+            "fresh"
+        } else {
+            "are fresh"
+        }
+        .to_owned(),
+        detail: told.detail,
     }
 }
 

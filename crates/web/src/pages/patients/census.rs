@@ -77,6 +77,7 @@ pub(crate) async fn show(visit: Visit, Query(typed): Query<Typed>) -> Result<Res
         wards: links(&visit, &wards, &form.ward),
         search: form,
         lists,
+        away: crate::pages::downtime::away(&visit),
     };
     page(StatusCode::OK, &view)
 }
@@ -178,6 +179,11 @@ async fn listed(
 }
 
 fn told(visit: &Visit, row: CensusRow) -> Row {
+    row_of(&visit.eye, row)
+}
+
+/// One patient of a list.
+pub(crate) fn row_of(eye: &words::Eye, row: CensusRow) -> Row {
     let born = row.birth_date.unwrap_or_default();
     let number = row
         .identifiers
@@ -185,8 +191,7 @@ fn told(visit: &Visit, row: CensusRow) -> Row {
         .find(|one| one.label.starts_with("MR"));
     let number = number.or(row.identifiers.first());
     Row {
-        age: words::years_since(&born, &visit.eye)
-            .map_or_else(String::new, |years| years.to_string()),
+        age: words::years_since(&born, eye).map_or_else(String::new, |years| years.to_string()),
         id: row.patient,
         name: row.name.unwrap_or_else(|| "Name: no evidence".to_owned()),
         born,

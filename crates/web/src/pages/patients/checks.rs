@@ -13,6 +13,8 @@ use crate::pages::shell::{Check, Mark};
 /// What re-reading found, by event.
 pub(crate) struct Checks {
     found: HashMap<u64, Check>,
+    /// What is said of an event that was not re-read.
+    rest: Check,
 }
 
 impl Checks {
@@ -36,12 +38,29 @@ impl Checks {
         while let Some(Ok((index, check))) = work.join_next().await {
             found.insert(index, check);
         }
-        Checks { found }
+        Checks {
+            found,
+            rest: Check::Unchecked,
+        }
+    }
+
+    /// For a pack: nothing is re-read, and nothing leads back to the record.
+    pub(crate) fn carried() -> Checks {
+        Checks {
+            found: HashMap::new(),
+            rest: Check::Carried,
+        }
+    }
+
+    /// Whether it is told for a pack, which is read later and elsewhere.
+    pub(crate) fn is_carried(&self) -> bool {
+        self.rest == Check::Carried
     }
 
     /// The mark of one thing on the page.
     pub(crate) fn mark(&self, index: u64) -> Mark {
-        let check = self.found.get(&index).cloned().unwrap_or(Check::Unchecked);
+        let check = self.found.get(&index).cloned();
+        let check = check.unwrap_or_else(|| self.rest.clone());
         Mark { index, check }
     }
 
@@ -51,7 +70,7 @@ impl Checks {
             match check {
                 Check::Verified => counted.verified += 1,
                 Check::Altered(_) => counted.altered += 1,
-                Check::Unchecked => counted.unchecked += 1,
+                Check::Unchecked | Check::Carried => counted.unchecked += 1,
             }
         }
         counted
@@ -73,6 +92,7 @@ fn marks(patient: &PatientView) -> impl Iterator<Item = &chart::Mark> {
     let first = first.chain(patient.allergies.iter().map(|item| &item.mark));
     let first = first.chain(patient.medications.iter().map(|item| &item.mark));
     let first = first.chain(patient.problems.iter().map(|item| &item.mark));
+    let first = first.chain(patient.precautions.iter().map(|item| &item.mark));
     let first = first.chain(patient.vitals.iter().map(|item| &item.latest.mark));
     let results = patient.reports.iter().flat_map(|report| {
         let rows = report.results.iter().map(|row| &row.mark);

@@ -7,7 +7,7 @@ use event::Time;
 use super::told::Teller;
 use super::vitals::{Flag, Report, ResultRow, Vital};
 use crate::pages::picture::{Gauge, Point, Trend};
-use crate::pages::words::{self, Stamp};
+use crate::pages::words;
 
 impl Teller<'_> {
     pub(super) fn vital(&self, item: &chart::Vital) -> Vital {
@@ -33,10 +33,14 @@ impl Teller<'_> {
             Some((day, None)) => return format!("{word} {day}").trim().to_owned(),
             None => ("received", sealed),
         };
-        let stamp = Stamp::new(time, self.eye);
-        format!("{word} {}, {} ago", stamp.short(), stamp.age)
-            .trim()
-            .to_owned()
+        let stamp = self.stamp(time);
+        // A pack is read later: an age would be wrong by then.
+        match self.checks.is_carried() {
+            true => format!("{word} {}", stamp.short()),
+            false => format!("{word} {}, {} ago", stamp.short(), stamp.age),
+        }
+        .trim()
+        .to_owned()
     }
 
     /// A reading as a point of a line; of `120/80` the first number.
@@ -48,7 +52,7 @@ impl Teller<'_> {
         };
         Some(Point {
             at: at.millis(),
-            stamp: Stamp::new(at, self.eye),
+            stamp: self.stamp(at),
             value: first.parse().ok()?,
             shown: reading.value.clone(),
             flag: Flag::of(&reading.flag).map_or("", |flag| flag.word),

@@ -3,7 +3,7 @@
 pub(crate) mod census;
 mod checks;
 mod measured;
-mod told;
+pub(crate) mod told;
 pub(crate) mod unmerge;
 pub(crate) mod view;
 pub(crate) mod vitals;
@@ -19,7 +19,7 @@ use crate::pages::altered::Altered;
 use crate::pages::record;
 use crate::pages::shell::Here;
 use crate::pages::visit::{Visit, page};
-use checks::Checks;
+pub(crate) use checks::Checks;
 pub(crate) use checks::check;
 
 /// How often an open chart page looks for news, in seconds.

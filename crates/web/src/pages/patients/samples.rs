@@ -76,6 +76,7 @@ fn page(answer: &str, lists: Vec<WardList>, search: SearchForm) -> PatientsPage 
         ],
         search,
         lists,
+        away: None,
     }
 }
 
@@ -179,7 +180,7 @@ fn encounters() -> Vec<Item> {
     )]
 }
 
-fn full() -> ChartPage {
+fn strong() -> (Item, Item) {
     let mut dnr = item(
         "Do not attempt resuscitation",
         "decided with the family",
@@ -194,6 +195,11 @@ fn full() -> ChartPage {
         902,
     );
     penicillin.strong = true;
+    (dnr, penicillin)
+}
+
+fn full() -> ChartPage {
+    let (dnr, penicillin) = strong();
     let mut late = item("Latex", "rash", "active", 903);
     late.late = true;
     let mut gone = item(
@@ -231,6 +237,12 @@ fn full() -> ChartPage {
             item("Heart failure, NYHA III", "onset 2021-05", "active", 910),
             gone,
         ],
+        precautions: vec![item(
+            "Contact isolation <MRSA>",
+            "Infection control",
+            "",
+            906,
+        )],
         vitals: vitals(),
         reports: vec![
             report("Basic metabolic panel", "final"),
@@ -278,6 +290,7 @@ fn bare() -> ChartPage {
         allergies: Vec::new(),
         medications: Vec::new(),
         problems: Vec::new(),
+        precautions: Vec::new(),
         vitals: Vec::new(),
         reports: Vec::new(),
         older_reports: 0,

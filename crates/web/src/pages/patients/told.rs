@@ -51,6 +51,11 @@ impl Teller<'_> {
                 .iter()
                 .map(|item| self.problem(item))
                 .collect(),
+            precautions: patient
+                .precautions
+                .iter()
+                .map(|item| self.precaution(item))
+                .collect(),
             vitals: patient.vitals.iter().map(|item| self.vital(item)).collect(),
             reports: patient
                 .reports
@@ -127,6 +132,15 @@ impl Teller<'_> {
         }
     }
 
+    /// A moment; in a pack, which is read on another day, always with its day.
+    pub(super) fn stamp(&self, time: event::Time) -> Stamp {
+        let stamp = Stamp::new(time, self.eye);
+        Stamp {
+            today: stamp.today && !self.checks.is_carried(),
+            ..stamp
+        }
+    }
+
     /// A line of a section, plain: the caller adds what is particular.
     fn item(&self, what: &str, mark: &chart::Mark) -> Item {
         Item {
@@ -135,7 +149,7 @@ impl Teller<'_> {
             status: String::new(),
             strong: false,
             past: false,
-            at: Stamp::new(mark.at, self.eye),
+            at: self.stamp(mark.at),
             late: mark.late,
             mark: self.checks.mark(mark.version),
         }
@@ -194,6 +208,16 @@ impl Teller<'_> {
         ]);
         line.status = item.status.clone().unwrap_or_default();
         line.past = !item.active;
+        line
+    }
+
+    fn precaution(&self, item: &chart::Precaution) -> Item {
+        let mut line = self.item(&item.text, &item.mark);
+        line.detail = joined([
+            item.category.clone(),
+            self.since("since", item.since.as_deref()),
+        ]);
+        line.strong = true;
         line
     }
 

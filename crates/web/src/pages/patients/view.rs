@@ -1,6 +1,7 @@
 use askama::Template;
 
 use crate::error::WayIn;
+use crate::pages::downtime::view::AwayNote;
 use crate::pages::glass::view::GlassForm;
 use crate::pages::shell::{Mark, Shell};
 use crate::pages::words::{self, Stamp};
@@ -15,6 +16,8 @@ pub(crate) struct PatientsPage {
     pub wards: Vec<WardLink>,
     pub search: SearchForm,
     pub lists: Vec<WardList>,
+    /// That systems are away, if they are.
+    pub away: Option<AwayNote>,
 }
 
 /// A ward in the row of wards.
@@ -100,6 +103,7 @@ pub(crate) struct ChartPage {
     pub allergies: Vec<Item>,
     pub medications: Vec<Item>,
     pub problems: Vec<Item>,
+    pub precautions: Vec<Item>,
     pub vitals: Vec<super::vitals::Vital>,
     pub reports: Vec<super::vitals::Report>,
     pub older_reports: usize,
@@ -125,8 +129,13 @@ impl ChartPage {
         crate::pages::access::print::mark(self.decision)
     }
 
+    /// Where everything is shown.
+    fn all(&self) -> String {
+        format!("/patients/{}?all=yes", self.id)
+    }
+
     /// `3 older reports are`; empty if none is left out.
-    fn older(&self) -> String {
+    pub(crate) fn older(&self) -> String {
         match self.older_reports {
             0 => String::new(),
             left => words::count(left as u64, "older report is", "older reports are"),

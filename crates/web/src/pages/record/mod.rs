@@ -3,7 +3,7 @@
 pub(crate) mod cosigning;
 pub(crate) mod disclose;
 mod sheet;
-mod told;
+pub(crate) mod told;
 pub(crate) mod view;
 
 pub use sheet::disclosure_sheet;
@@ -288,7 +288,7 @@ fn judged(index: u64, check: &Check, provable: bool) -> (Tone, String) {
             Tone::Unknown,
             format!("Event {index} cannot be checked now."),
         ),
-        Check::Unchecked => (
+        Check::Unchecked | Check::Carried => (
             Tone::Unknown,
             format!("Event {index} waits for its checkpoint."),
         ),

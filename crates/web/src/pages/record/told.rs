@@ -1,6 +1,8 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
-use event::{Act, Actor, Body, Event, Glass, PersonStep, Role, SessionStep, Subject, Token};
+use event::{
+    Act, Actor, Body, Event, Glass, Outcome, PersonStep, Role, Session, SessionStep, Subject, Token,
+};
 
 use crate::pages::words;
 
@@ -24,10 +26,18 @@ pub(crate) fn what(event: &Event) -> String {
                 decided.act.word().replace('-', " ")
             )
         }
+        Body::Captured(_)
+        | Body::Copy(_)
+        | Body::Downtime(_)
+        | Body::Drill(_)
+        | Body::PackCode(_)
+        | Body::Printed(_)
+        | Body::SentOn(_)
+        | Body::SheetBack(_)
+        | Body::Verdict(_) => lifeline(&event.body),
         Body::Glass(Glass::Started { .. }) => "glass broken".to_owned(),
         Body::Glass(Glass::Ended { .. }) => "broken glass ended".to_owned(),
         Body::Glass(Glass::Reviewed { .. }) => "broken glass reviewed".to_owned(),
-        Body::Drill(_) => "drill carried out".to_owned(),
         Body::ExportAnswered(answered) if answered.approved => "export agreed to".to_owned(),
         Body::ExportAnswered(_) => "export refused".to_owned(),
         Body::ExportAsked(_) => "export asked for".to_owned(),
@@ -53,22 +63,7 @@ pub(crate) fn what(event: &Event) -> String {
         }
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
         Body::Person(change) => step(&change.change).to_owned(),
-        Body::Session(session) => {
-            let act = match (event.act, session.step) {
-                (Act::SignOut, _) => "sign-out",
-                (_, SessionStep::Began) => "sign-in",
-                (_, SessionStep::Ended) => "session ended",
-                (_, SessionStep::Misused) => "session used from another device",
-                (_, SessionStep::Resumed) => "session resumed",
-                (_, SessionStep::SteppedUp) => "proof of who acts",
-                (_, SessionStep::TurnedAway) => "sign-in, not looked at",
-            };
-            if session.ok {
-                act.to_owned()
-            } else {
-                format!("{act}, failed")
-            }
-        }
+        Body::Session(session) => signed(event.act, session),
         Body::Token(Token::Agreed(_)) => "leave given to an app".to_owned(),
         Body::Token(Token::Asserted(_)) => "an app proved who it is".to_owned(),
         Body::Token(Token::Issued(_)) => "tokens issued to an app".to_owned(),
@@ -84,6 +79,49 @@ pub(crate) fn what(event: &Event) -> String {
         }
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
+    }
+}
+
+/// What became of a session.
+fn signed(act: Act, session: &Session) -> String {
+    let word = match (act, session.step) {
+        (Act::SignOut, _) => "sign-out",
+        (_, SessionStep::Began) => "sign-in",
+        (_, SessionStep::Ended) => "session ended",
+        (_, SessionStep::Misused) => "session used from another device",
+        (_, SessionStep::Resumed) => "session resumed",
+        (_, SessionStep::SteppedUp) => "proof of who acts",
+        (_, SessionStep::TurnedAway) => "sign-in, not looked at",
+    };
+    match session.ok {
+        true => word.to_owned(),
+        false => format!("{word}, failed"),
+    }
+}
+
+/// What keeps wards going, and what came of it.
+fn lifeline(body: &Body) -> String {
+    match body {
+        Body::Captured(captured) => format!("typed in from paper: {}", captured.line.kind.word()),
+        Body::Copy(copy) => format!("a copy was looked at: {}", copy.kind),
+        Body::Downtime(downtime) if downtime.away => "systems are away".to_owned(),
+        Body::Downtime(_) => "systems are back".to_owned(),
+        Body::Drill(drill) => format!("drill {}", drill.name),
+        Body::PackCode(_) => "a new code for a ward's packs".to_owned(),
+        Body::Printed(printed) => {
+            let sheets = words::count(printed.sheets.len() as u64, "sheet", "sheets");
+            format!("{sheets} printed")
+        }
+        Body::SentOn(sent) if sent.taken => "an entry was sent on".to_owned(),
+        Body::SentOn(_) => "an entry was sent on and refused".to_owned(),
+        Body::SheetBack(_) => "a sheet came back".to_owned(),
+        Body::Verdict(verdict) => match verdict.outcome {
+            Outcome::Accepted { .. } => "an entry was accepted",
+            Outcome::Changed { .. } => "an entry was changed and accepted",
+            Outcome::Refused => "an entry was refused",
+        }
+        .to_owned(),
+        _ => String::new(),
     }
 }
 
