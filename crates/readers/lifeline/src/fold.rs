@@ -1,6 +1,6 @@
 //! What one event leaves in the view.
 
-use event::{Act, Body, Captured, Erased, Event, Outcome, Time};
+use event::{Act, Body, Captured, Copy, Erased, Event, Outcome, Time};
 use record::{Blind, Sealed};
 use sqlx::{SqliteConnection, SqlitePool};
 
@@ -180,20 +180,19 @@ async fn paper(to: &mut SqliteConnection, (idx, millis): (i64, i64), event: &Eve
                 .await
                 .map(drop)
         }
-        Body::Copy(copy) => sqlx::query(
-            "INSERT INTO copy (kind, name, idx, at, body, verified) VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (kind, name) DO UPDATE SET idx = excluded.idx, at = excluded.at,
-             body = excluded.body, verified = COALESCE(excluded.verified, verified)",
-        )
-        .bind(&copy.kind)
-        .bind(&copy.name)
-        .bind(idx)
-        .bind(millis)
-        .bind(text(copy))
-        .bind((copy.verified && copy.wrong.is_empty()).then_some(millis))
-        .execute(to)
-        .await
-        .map(drop),
+        Body::Copy(copy) => copied(to, (idx, millis), copy).await,
+        // That it can be restored is another question: a drill answers it.
+        Body::BackedUp(made) => {
+            let copy = Copy {
+                kind: "backup".into(),
+                name: made.place.clone(),
+                events: made.size,
+                behind_ms: 0,
+                verified: false,
+                wrong: String::new(),
+            };
+            copied(to, (idx, millis), &copy).await
+        }
         Body::Drill(drill) => {
             sqlx::query("INSERT OR REPLACE INTO drill (idx, at, body) VALUES ($1, $2, $3)")
                 .bind(idx)
@@ -205,6 +204,23 @@ async fn paper(to: &mut SqliteConnection, (idx, millis): (i64, i64), event: &Eve
         }
         _ => Ok(()),
     }
+}
+
+/// How a copy stands; when it was last found right stays.
+async fn copied(to: &mut SqliteConnection, (idx, millis): (i64, i64), copy: &Copy) -> Done {
+    let query = sqlx::query(
+        "INSERT INTO copy (kind, name, idx, at, body, verified) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (kind, name) DO UPDATE SET idx = excluded.idx, at = excluded.at,
+         body = excluded.body, verified = COALESCE(excluded.verified, verified)",
+    );
+    let query = query
+        .bind(&copy.kind)
+        .bind(&copy.name)
+        .bind(idx)
+        .bind(millis)
+        .bind(text(copy))
+        .bind((copy.verified && copy.wrong.is_empty()).then_some(millis));
+    query.execute(to).await.map(drop)
 }
 
 /// What is erased stays erased: entries of the patient go, and their place in a list is left empty
