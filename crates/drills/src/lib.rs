@@ -7,4 +7,5 @@ pub mod dice;
 pub mod faults;
 pub mod hospital;
 pub mod load;
+pub mod tamper;
 pub mod traffic;

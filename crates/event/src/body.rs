@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Act, AppChange, Ceiling, Considered, ExportAnswered, ExportAsked, Glass, Joined, PersonChange,
-    PolicyChange, Promoted, Role, Service, Session, Shown, Subject, Token,
+    Act, Altered, AppChange, Ceiling, Considered, Drill, ExportAnswered, ExportAsked, Glass,
+    Joined, PersonChange, PolicyChange, Promoted, Rewound, Role, Service, Session, Shown, Subject,
+    Token,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -11,12 +12,16 @@ use crate::{
 pub enum Body {
     /// An account of a person or a client was added or changed.
     Account(AccountChange),
+    /// Something that was sealed was found altered, and put right if it could be.
+    Alteration(Altered),
     /// A system's registration as an app was added, changed or taken away.
     App(AppChange),
     /// An account came to the most different patients it may see.
     Ceiling(Ceiling),
     /// The guard was asked, and this is what it said.
     Decision(Decided),
+    /// A drill was carried out and measured.
+    Drill(Drill),
     /// The glass was broken for a patient, or that was ended or reviewed.
     Glass(Glass),
     /// Another person said yes or no to an export.
@@ -41,6 +46,8 @@ pub enum Body {
     Promoted(Promoted),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
     Resource(Resource),
+    /// What a captured account or machine changed was undone.
+    Rewound(Rewound),
     /// Somebody signed in or out, or tried to.
     Session(Session),
     /// The server began or ended.

@@ -5,8 +5,10 @@
 
 mod access;
 mod actor;
+mod altered;
 mod body;
 mod known;
+mod lifeline;
 mod oversight;
 mod person;
 mod plaintext;
@@ -17,11 +19,13 @@ mod token;
 
 pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Shown};
 pub use actor::{Actor, ActorKind, Role};
+pub use altered::{Altered, AlteredPart, Rewound};
 pub use body::{
     Account, AccountChange, Body, Decided, Erased, KeysChanged, Message, Opened, Resource, Unmerge,
     Unread,
 };
 pub use known::{Consent, Considered, Facts, Relation, Taking};
+pub use lifeline::Drill;
 pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
 pub use plaintext::{Unreadable, decode, encode};

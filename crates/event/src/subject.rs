@@ -41,6 +41,27 @@ pub enum Act {
 }
 
 impl Act {
+    /// Every act.
+    pub const ALL: [Act; 17] = [
+        Act::BreakGlass,
+        Act::Audit,
+        Act::Create,
+        Act::Delete,
+        Act::Export,
+        Act::Erase,
+        Act::History,
+        Act::Manage,
+        Act::Read,
+        Act::ReadMessage,
+        Act::Review,
+        Act::Search,
+        Act::Send,
+        Act::SignIn,
+        Act::SignOut,
+        Act::Unmerge,
+        Act::Update,
+    ];
+
     /// The act's one word, as policies and the record spell it.
     pub const fn word(self) -> &'static str {
         match self {

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use event::Facts;
 
 use crate::load::PolicyError;
-use crate::rules::{Near, Rules};
+use crate::rules::{Heeds, Near, Rules};
 use crate::{Ask, Decision};
 
 macro_rules! built_in {
@@ -33,7 +33,7 @@ pub struct Policies {
 /// One set, and what is known of it.
 struct Held {
     rules: Rules,
-    heeds_charts_of_systems: bool,
+    heeds_of_systems: Heeds,
 }
 
 impl Policies {
@@ -51,7 +51,7 @@ impl Policies {
     pub fn load(sources: &[(String, String)], schema: &str) -> Result<Policies, PolicyError> {
         let rules = Rules::load(sources, schema)?;
         let held = Held {
-            heeds_charts_of_systems: rules.heeds_charts_of_systems(),
+            heeds_of_systems: rules.heeds_of_systems(),
             rules,
         };
         Ok(Policies {
@@ -98,10 +98,9 @@ impl Policies {
         self.held().rules.near(ask, facts)
     }
 
-    /// Whether what a chart says (labels, consents) can change an answer to a system; if not, it
-    /// need not be looked up for one.
-    pub fn heeds_charts_of_systems(&self) -> bool {
-        self.held().heeds_charts_of_systems
+    /// What of a chart can change an answer to a system; what cannot need not be looked up for one.
+    pub fn heeds_of_systems(&self) -> Heeds {
+        self.held().heeds_of_systems
     }
 
     fn held(&self) -> Arc<Held> {

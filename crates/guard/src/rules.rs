@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use cedar_policy::{
-    ActionConstraint, Authorizer, Decision as Verdict, Effect, Entities, EntityTypeName, Policy,
-    PolicyId, PolicySet, Request, ResourceConstraint, Response,
+    Authorizer, Decision as Verdict, Effect, Entities, Policy, PolicyId, PolicySet, Request,
+    Response,
 };
 use event::{Act, Actor, Consent, Facts, Role, Subject};
 
 use crate::load::{self, Loaded, PolicyError};
 use crate::obligation::join;
+use crate::pick::Picked;
 use crate::scopes::uncovered;
 use crate::slice::{Slicer, Unfit};
 use crate::words::{fill, needed};
@@ -30,13 +31,24 @@ const ACTS: [Act; 6] = [
 pub(crate) struct Rules {
     pub(crate) files: Vec<(String, String)>,
     pub(crate) schema: String,
-    /// Those that permit and forbid.
+    /// All of them.
     set: PolicySet,
+    /// Those that permit and forbid.
+    deciding: Picked,
     /// Those that say what goes with a permit.
-    duties: PolicySet,
+    duties: Picked,
     obligations: HashMap<PolicyId, Obligation>,
     slicer: Slicer,
     authorizer: Authorizer,
+}
+
+/// What of a chart can change an answer to a system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heeds {
+    /// Security labels.
+    pub labels: bool,
+    /// Consents.
+    pub consents: bool,
 }
 
 /// A policy that was near a question: it is about such an act on such a thing.
@@ -56,29 +68,27 @@ impl Rules {
     pub(crate) fn load(sources: &[(String, String)], schema: &str) -> Result<Rules, PolicyError> {
         let parsed = load::schema(schema)?;
         let Loaded { set, obligations } = load::policies(sources, &parsed)?;
-        let (mut deciding, mut duties) = (PolicySet::new(), PolicySet::new());
-        for policy in set.policies() {
-            let home = match obligations.contains_key(policy.id()) {
-                true => &mut duties,
-                false => &mut deciding,
-            };
-            // The ids were found unique while loading.
-            home.add(policy.clone())
-                .map_err(|why| load::bad_schema(why.to_string()))?;
-        }
+        let slicer = Slicer::new(parsed).map_err(load::bad_schema)?;
+        let topics = slicer.topics();
+        let is_duty = |policy: &&Policy| obligations.contains_key(policy.id());
+        let (duties, deciding): (Vec<&Policy>, Vec<&Policy>) = set.policies().partition(is_duty);
+        let pick =
+            |some: &[&Policy]| Picked::sort(some, (&topics.0, &topics.1)).map_err(load::bad_schema);
+        let (deciding, duties) = (pick(&deciding)?, pick(&duties)?);
         Ok(Rules {
             files: sources.to_vec(),
             schema: schema.to_owned(),
-            set: deciding,
+            set,
+            deciding,
             duties,
             obligations,
-            slicer: Slicer::new(parsed).map_err(load::bad_schema)?,
+            slicer,
             authorizer: Authorizer::new(),
         })
     }
 
     fn policies(&self) -> impl Iterator<Item = &Policy> {
-        self.set.policies().chain(self.duties.policies())
+        self.set.policies()
     }
 
     /// Every policy's id and words, in the order of the ids.
@@ -110,7 +120,7 @@ impl Rules {
     }
 
     fn outcome(&self, slice: &(Request, Entities), ask: &Ask, facts: &Facts) -> Outcome {
-        let response = self.ask(&self.set, slice);
+        let response = self.ask(self.picked(&self.deciding, ask), slice);
         // INVARIANT: an error refuses. Cedar skips a policy that errors, so a `forbid` that
         // errors would not forbid; that is why errors are looked at before the verdict.
         if let Some(error) = response.diagnostics().errors().next() {
@@ -140,10 +150,11 @@ impl Rules {
         slice: &(Request, Entities),
         (ask, facts): (&Ask, &Facts),
     ) -> Outcome {
-        if self.duties.is_empty() {
+        let duties = self.picked(&self.duties, ask);
+        if duties.is_empty() {
             return outcome;
         }
-        let response = self.ask(&self.duties, slice);
+        let response = self.ask(duties, slice);
         if let Some(error) = response.diagnostics().errors().next() {
             return Outcome::error(&error.to_string());
         }
@@ -174,13 +185,21 @@ impl Rules {
         }
     }
 
+    fn picked<'p>(&self, from: &'p Picked, ask: &Ask) -> &'p PolicySet {
+        from.set(ask.act, self.slicer.kind(&ask.subject))
+    }
+
+    fn near_policies(&self, ask: &Ask) -> impl Iterator<Item = &Policy> {
+        let deciding = self.picked(&self.deciding, ask).policies();
+        deciding.chain(self.picked(&self.duties, ask).policies())
+    }
+
     fn ask(&self, set: &PolicySet, (request, entities): &(Request, Entities)) -> Response {
         self.authorizer.is_authorized(request, set, entities)
     }
 
     fn words(&self, id: &PolicyId) -> &str {
-        let policy = self.set.policy(id).or_else(|| self.duties.policy(id));
-        policy.map_or("", words)
+        self.set.policy(id).map_or("", words)
     }
 
     /// Every policy about such an act on such a thing, whether or not it applied.
@@ -189,8 +208,7 @@ impl Rules {
             return Vec::new();
         };
         let mut near: Vec<Near> = self
-            .policies()
-            .filter(|policy| is_near(policy, &slice.0))
+            .near_policies(ask)
             .map(|policy| Near {
                 id: policy.id().to_string(),
                 effect: self.effect(policy),
@@ -215,24 +233,41 @@ impl Rules {
             .is_ok_and(|alone| !reasons(&self.ask(&alone, slice)).is_empty())
     }
 
-    /// Whether what charts say can change an answer to a system: found by asking with every label
-    /// and consent, and with none.
-    pub(crate) fn heeds_charts_of_systems(&self) -> bool {
-        let full = |permits| Facts {
+    /// What of what charts say can change an answer to a system: found by asking with every label,
+    /// with consents, with both, and with nothing.
+    pub(crate) fn heeds_of_systems(&self) -> Heeds {
+        let labels = Facts {
             labels: self.literals(),
+            ..Facts::default()
+        };
+        let consents = |permits, facts: &Facts| Facts {
             consents: vec![Consent {
                 permits,
                 ..Consent::default()
             }],
-            ..Facts::default()
+            ..facts.clone()
         };
-        let full = [full(true), full(false)];
+        let plain = Facts::default();
+        let alone = Heeds {
+            labels: self.changes(std::slice::from_ref(&labels)),
+            consents: self.changes(&[consents(true, &plain), consents(false, &plain)]),
+        };
+        let both = self.changes(&[consents(true, &labels), consents(false, &labels)]);
+        // What only the two together change is both of them.
+        let neither = both && !alone.labels && !alone.consents;
+        Heeds {
+            labels: alone.labels || neither,
+            consents: alone.consents || neither,
+        }
+    }
+
+    /// Whether any of these facts changes anything that is said to a system.
+    fn changes(&self, facts: &[Facts]) -> bool {
         let plain = Facts::default();
         SYSTEMS.iter().any(|&role| {
             ACTS.iter().any(|&act| {
                 let bare = self.probe((role, act), &plain);
-                full.iter()
-                    .any(|facts| self.probe((role, act), facts) != bare)
+                facts.iter().any(|one| self.probe((role, act), one) != bare)
             })
         })
     }
@@ -278,22 +313,6 @@ fn reasons(response: &Response) -> Vec<&PolicyId> {
     ids
 }
 
-fn is_near(policy: &Policy, request: &Request) -> bool {
-    let action = request.action();
-    let by_action = match policy.action_constraint() {
-        ActionConstraint::Any => true,
-        ActionConstraint::Eq(one) => Some(&one) == action,
-        ActionConstraint::In(several) => several.iter().any(|one| Some(one) == action),
-    };
-    let kind: Option<&EntityTypeName> = request.resource().map(|uid| uid.type_name());
-    let by_resource = match policy.resource_constraint() {
-        ResourceConstraint::Any => true,
-        ResourceConstraint::Eq(one) | ResourceConstraint::In(one) => Some(one.type_name()) == kind,
-        ResourceConstraint::Is(name) | ResourceConstraint::IsIn(name, _) => Some(&name) == kind,
-    };
-    by_action && by_resource
-}
-
 struct Outcome {
     allowed: bool,
     because: Vec<String>,
@@ -333,5 +352,82 @@ impl Outcome {
             )],
             obligations: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::Relation;
+
+    use super::*;
+    use crate::Policies;
+
+    /// Everybody asks for everything, with much known and with nothing.
+    #[test]
+    fn leaving_out_what_a_head_rules_out_changes_no_answer() {
+        let (files, schema) = Policies::built_in().unwrap().texts();
+        let rules = Rules::load(&files, &schema).unwrap();
+        let known = Facts {
+            relations: vec![
+                Relation::Ward("W3".into()),
+                Relation::CareTeam("ATND".into()),
+            ],
+            labels: vec!["HIV".into(), "VIP".into()],
+            glass: Some(7),
+            ..Facts::default()
+        };
+        let subjects = [
+            Subject::Account("u".into()),
+            Subject::Feed("lab".into()),
+            Subject::Kind("Observation".into()),
+            Subject::Patient("a".into()),
+            Subject::Record,
+            Subject::Ward("W3".into()),
+        ];
+        let roles = Role::PEOPLE.into_iter().chain(SYSTEMS);
+        let mut compared = 0;
+        for (role, act) in roles.flat_map(|role| Act::ALL.map(|act| (role, act))) {
+            for (subject, facts) in subjects
+                .iter()
+                .zip([&known, &Facts::default()].into_iter().cycle())
+            {
+                compared += usize::from(same(&rules, (role, act, subject), facts));
+            }
+        }
+        assert!(compared > 100);
+    }
+
+    /// Whether the question means anything; if so its answer is held against that of all policies.
+    fn same(rules: &Rules, (role, act, subject): (Role, Act, &Subject), facts: &Facts) -> bool {
+        let actor = Actor {
+            role,
+            id: "u".into(),
+            ..Actor::salus()
+        };
+        let mut identity = Identity::of(actor);
+        identity.wards = vec!["W3".into()];
+        let ask = Ask {
+            identity,
+            act,
+            subject: subject.clone(),
+            kinds: vec!["Observation".into()],
+            purpose: "TREAT".into(),
+            reason: Some("a reason".into()),
+            detail: String::new(),
+        };
+        let Ok(slice) = rules.slicer.slice(&ask, facts) else {
+            return false;
+        };
+        let all = rules.ask(&rules.set, &slice);
+        let picked = [&rules.deciding, &rules.duties]
+            .map(|from| rules.ask(rules.picked(from, &ask), &slice));
+        let mut both: Vec<&PolicyId> = picked.iter().flat_map(reasons).collect();
+        both.sort();
+        let effect = |id: &&PolicyId| rules.set.policy(id).map(Policy::effect);
+        let forbids = both.iter().any(|id| effect(id) == Some(Effect::Forbid));
+        // Of all policies Cedar names the forbids, if there are any, else the permits.
+        both.retain(|id| (effect(id) == Some(Effect::Forbid)) == forbids);
+        assert_eq!(reasons(&all), both, "{ask:?}");
+        true
     }
 }

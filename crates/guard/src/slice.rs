@@ -35,6 +35,33 @@ impl Slicer {
         Ok(Slicer { schema, names })
     }
 
+    /// Every act under Cedar's names, and every kind of thing.
+    pub(crate) fn topics(&self) -> (Vec<(Act, EntityUid)>, Vec<EntityTypeName>) {
+        let acts = Act::ALL.map(|act| (act, self.names.action(act)));
+        let names = &self.names;
+        let kinds = [
+            &names.account,
+            &names.feed,
+            &names.kind,
+            &names.patient,
+            &names.record,
+            &names.ward,
+        ];
+        (acts.to_vec(), kinds.map(Clone::clone).to_vec())
+    }
+
+    /// What kind of thing a subject is.
+    pub(crate) const fn kind(&self, subject: &Subject) -> &EntityTypeName {
+        match subject {
+            Subject::Account(_) => &self.names.account,
+            Subject::Feed(_) => &self.names.feed,
+            Subject::Kind(_) => &self.names.kind,
+            Subject::Patient(_) => &self.names.patient,
+            Subject::Record => &self.names.record,
+            Subject::Ward(_) => &self.names.ward,
+        }
+    }
+
     pub(crate) fn slice(&self, ask: &Ask, facts: &Facts) -> Result<(Request, Entities), Unfit> {
         let asker = self.names.account(&ask.identity.actor.id);
         let subject = self.names.subject(&ask.subject);

@@ -7,26 +7,6 @@ use guard::{Ask, Consent, Context, Facts, Identity, Policies, Relation, Scope};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
-const ACTS: [Act; 17] = [
-    Act::BreakGlass,
-    Act::Audit,
-    Act::Create,
-    Act::Delete,
-    Act::Erase,
-    Act::Export,
-    Act::History,
-    Act::Manage,
-    Act::Read,
-    Act::ReadMessage,
-    Act::Review,
-    Act::Search,
-    Act::Send,
-    Act::SignIn,
-    Act::SignOut,
-    Act::Unmerge,
-    Act::Update,
-];
-
 const ROLES: [Role; 8] = [
     Role::Administrator,
     Role::Client,
@@ -81,7 +61,7 @@ fn ask() -> impl Strategy<Value = Ask> {
     let reason = prop::option::of(select(&["", "  ", "complaint"][..]));
     (
         identity(),
-        select(&ACTS[..]),
+        select(&Act::ALL[..]),
         subject(),
         kinds,
         purpose,

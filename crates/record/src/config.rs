@@ -18,10 +18,16 @@ pub struct Config {
     pub event_bytes_max: usize,
     /// Resources and patients whose last write is remembered to detect lost updates.
     pub recent_writes_max: usize,
+    /// Bytes of the newest events kept in memory for the readers that keep up.
+    pub newest_bytes_max: usize,
     /// Patients' keys kept unwrapped in memory.
     pub keys_cached_max: NonZeroUsize,
     /// Time between checkpoints, in milliseconds.
     pub checkpoint_interval_ms: u64,
+    /// Bytes a second that looking the record over may read; 0: it is not looked over.
+    pub scrub_bytes_per_second: u64,
+    /// Seconds between the end of one look over the whole record and the next.
+    pub scrub_rest_seconds: u64,
     /// Where the root of all keys is kept.
     pub root: RootConfig,
 }
@@ -36,8 +42,11 @@ impl Config {
             queue_events_max: 4_096,
             event_bytes_max: 64 << 20,
             recent_writes_max: 200_000,
+            newest_bytes_max: 16 << 20,
             keys_cached_max: NonZeroUsize::new(20_000).unwrap_or(NonZeroUsize::MIN),
             checkpoint_interval_ms: 1_000,
+            scrub_bytes_per_second: 4 << 20,
+            scrub_rest_seconds: 60,
             root: RootConfig::File,
         }
     }

@@ -19,7 +19,9 @@ use crate::epoch::{self, Epoch};
 use crate::journal::{Journal, Published, SqliteJournal};
 use crate::keyring::Keyring;
 use crate::mirror::Standby;
+use crate::newest::Newest;
 use crate::publisher::{Publisher, moment};
+use crate::scrub::{self, Scrub};
 use crate::sealed::Outcome;
 use crate::sequencer::{Group, Item, Recent, Sequencer, Write};
 use crate::vault::{CHECKPOINT, LocalVault, Vault};
@@ -63,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) publisher: Publisher,
     pub(crate) blind: Blind,
+    pub(crate) newest: Arc<Newest>,
+    pub(crate) scrub: Scrub,
     /// Held for reading while something is sealed, for writing while a key is shredded.
     pub(crate) quiet: RwLock<()>,
     /// Held while keys are rotated or shredded.
@@ -143,6 +147,8 @@ impl Record {
             tail: Mutex::new(None),
         };
         let inner = Arc::new(Inner {
+            newest: Arc::new(Newest::new(config.newest_bytes_max)),
+            scrub: Scrub::new(),
             config,
             journal,
             vault,
@@ -188,6 +194,7 @@ impl Record {
             last_at: inner.last_at(&frontier).await?,
             frontier,
             grown,
+            newest: Arc::clone(&inner.newest),
         };
         let new = sequencer.frontier.size() == 0;
         inner
@@ -202,7 +209,8 @@ impl Record {
             self.admit(vec![own(opened)?]).await?;
         }
         let publishing = tokio::spawn(publish_now_and_then(Arc::downgrade(inner)));
-        inner.tasks.lock().await.push(publishing);
+        let scrubbing = tokio::spawn(scrub::now_and_then(Arc::downgrade(inner)));
+        inner.tasks.lock().await.extend([publishing, scrubbing]);
         Ok(())
     }
 
@@ -213,35 +221,12 @@ impl Record {
     /// [`Error::Stopped`], [`Error::Broken`]. On an error nothing of the group is sealed, except
     /// that a commit whose outcome the database could not tell may have happened.
     pub async fn admit(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
-        if let Some(standby) = &self.inner.standby {
-            return standby.admit(events).await;
-        }
-        let _loud = self.inner.quiet.read().await;
-        self.admit_now(events).await
+        self.inner.admit(events).await
     }
 
     /// Seals events while nobody else may.
     pub(crate) async fn admit_now(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
-        if events.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.inner.unfenced()?;
-        let groups = match self.inner.groups.lock() {
-            Ok(groups) => groups.clone(),
-            Err(_) => None,
-        };
-        let groups = groups.ok_or(Error::Stopped)?;
-        let mut items = Vec::with_capacity(events.len());
-        for event in events {
-            items.push(self.inner.prepare(event).await?);
-        }
-        let (reply, answer) = oneshot::channel();
-        groups
-            .send(Group { items, reply })
-            .await
-            .map_err(|_| Error::Stopped)?;
-        drop(groups);
-        answer.await.map_err(|_| Error::Stopped)?
+        self.inner.admit_now(events).await
     }
 
     /// Seals a decision, allowed or not. The only source of permits.
@@ -316,6 +301,39 @@ impl Record {
 }
 
 impl Inner {
+    /// As [`Record::admit`].
+    pub(crate) async fn admit(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
+        if let Some(standby) = &self.standby {
+            return standby.admit(events).await;
+        }
+        let _loud = self.quiet.read().await;
+        self.admit_now(events).await
+    }
+
+    /// Seals events while nobody else may.
+    pub(crate) async fn admit_now(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.unfenced()?;
+        let groups = match self.groups.lock() {
+            Ok(groups) => groups.clone(),
+            Err(_) => None,
+        };
+        let groups = groups.ok_or(Error::Stopped)?;
+        let mut items = Vec::with_capacity(events.len());
+        for event in events {
+            items.push(self.prepare(event).await?);
+        }
+        let (reply, answer) = oneshot::channel();
+        groups
+            .send(Group { items, reply })
+            .await
+            .map_err(|_| Error::Stopped)?;
+        drop(groups);
+        answer.await.map_err(|_| Error::Stopped)?
+    }
+
     async fn publish(&self) -> Outcome<()> {
         // A standby publishes what the primary signed, and a fenced machine nothing any more.
         if self.standby.is_some() || self.turn().fenced_by().is_some() {
@@ -399,12 +417,15 @@ impl Inner {
             }),
             _ => None,
         };
+        let delivery =
+            resend.map(|resend| self.delivery_tags(&resend.sender, &resend.message, &event.raw));
         let message = matches!(event.body, Body::Message(_) | Body::Unmerge(_));
         Ok(Item {
             stream,
             prepared,
-            delivery: resend
-                .map(|resend| self.delivery_tags(&resend.sender, &resend.message, &event.raw)),
+            event: Arc::new(event),
+            bytes: plaintext.len(),
+            delivery,
             write,
             touches: patient.filter(|_| message),
         })

@@ -75,6 +75,16 @@ impl Record {
     }
 }
 
+impl Record {
+    /// The orders by which patients were erased.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] if keyring or journal cannot be read.
+    pub async fn erased(&self) -> Outcome<Vec<Erased>> {
+        self.inner.erased().await
+    }
+}
+
 /// What is to be sealed.
 struct Order<'o> {
     decision: &'o Decision,
@@ -105,6 +115,18 @@ impl Order<'_> {
 }
 
 impl Inner {
+    /// As [`Record::erased`].
+    pub(crate) async fn erased(&self) -> Outcome<Vec<Erased>> {
+        let mut orders = Vec::new();
+        for index in self.keyring.orders().await? {
+            let row = self.row(index).await?;
+            if let Body::Erased(order) = &self.open_row(&row).await?.event.body {
+                orders.push(order.clone());
+            }
+        }
+        Ok(orders)
+    }
+
     /// Finishes or drops erasures that were broken off.
     pub(crate) async fn settle_erasures(&self) -> Outcome<()> {
         let Some((streams, since)) = self.keyring.intended().await? else {
@@ -163,6 +185,7 @@ impl Inner {
         (index, events): (u64, &[u64]),
     ) -> Outcome<()> {
         self.keyring.shred(streams, index).await?;
+        self.newest.forget();
         // What was written of a resource counts no longer: it may be made again.
         self.journal.forget(events).await.map_err(failed)?;
         self.keyring.scrub().await?;

@@ -90,9 +90,9 @@ async fn orders(journal: &SqliteJournal, keyring: &Keyring) -> Outcome<Vec<Erase
             };
             // A row that was altered is named as that; it orders nothing.
             if let Ok(sealed) = crate::read::open_with(row, &key)
-                && let Body::Erased(order) = sealed.event.body
+                && let Body::Erased(order) = &sealed.event.body
             {
-                orders.push(order);
+                orders.push(order.clone());
             }
         }
     }

@@ -160,6 +160,36 @@ impl Keyring {
         Ok(Some(key))
     }
 
+    /// The key of a stream as the file has it now, whatever is remembered.
+    pub(crate) async fn on_disk(&self, name: &[u8; 16]) -> Outcome<Option<Key>> {
+        let row = sqlx::query_as("SELECT generation, wrapped FROM stream WHERE stream = $1");
+        let row = row.bind(name.to_vec()).fetch_optional(&self.pool).await;
+        let row: Option<(i64, Vec<u8>)> = row.map_err(broken)?;
+        let unwrap = |(generation, wrapped): (i64, Vec<u8>)| {
+            self.wrapping().unwrap(generation, &wrapped, name)
+        };
+        row.map(unwrap).transpose()
+    }
+
+    /// The key of a stream, if it is in memory.
+    pub(crate) fn remembered(&self, name: &[u8; 16]) -> Option<Key> {
+        cached(&self.by_name, name)
+    }
+
+    /// Wraps a key again that the file lost to another one; whether the file has its stream at all.
+    pub(crate) async fn put_back(&self, name: &[u8; 16], key: &Key) -> Outcome<bool> {
+        let mut nonce = [0; 12];
+        self.random(&mut nonce)?;
+        let wrapping = self.wrapping();
+        let (generation, outer) = wrapping.current()?;
+        let wrapped = wrap(outer, key, name, nonce).map_err(broken)?;
+        let query =
+            sqlx::query("UPDATE stream SET generation = $1, wrapped = $2 WHERE stream = $3");
+        let query = query.bind(generation).bind(wrapped).bind(name.to_vec());
+        let done = query.execute(&self.pool).await.map_err(broken)?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Whose stream it is: `patient/<id>` or `house/<day>`; `None` if it was erased.
     pub(crate) async fn owner(&self, name: &[u8; 16]) -> Outcome<Option<String>> {
         let row = sqlx::query("SELECT subject FROM stream WHERE stream = $1").bind(name.to_vec());

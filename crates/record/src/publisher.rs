@@ -89,8 +89,7 @@ impl Publisher {
         {
             return Err(broken("somebody else published a checkpoint"));
         }
-        self.put(CHECKPOINT.into(), next.note.clone().into_bytes())
-            .await?;
+        self.put_checkpoint(&next.note).await?;
         self.discard_partials(from, next.size).await;
         *last = Some(next.clone());
         Ok(next)
@@ -151,6 +150,10 @@ impl Publisher {
         self.put(seal::pack_path(number, rows.len()), pack).await?;
         self.put(seal::bundle_path(number, rows.len()), entries)
             .await
+    }
+
+    pub(crate) async fn put_checkpoint(&self, note: &str) -> Outcome<()> {
+        self.put(CHECKPOINT.into(), note.as_bytes().to_vec()).await
     }
 
     pub(crate) async fn put_tile(&self, level: u8, number: u64, hashes: &[Hash]) -> Outcome<()> {

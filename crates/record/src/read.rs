@@ -1,6 +1,7 @@
 //! Reading events back, and proving where they stand.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use event::Time;
 use seal::{Decompressor, Entry, Key, LogVerifier};
@@ -33,6 +34,10 @@ impl Record {
     /// # Errors
     /// As [`Record::read`].
     pub async fn read_until(&self, from: u64, limit: usize) -> Outcome<(Vec<Sealed>, u64)> {
+        if let Some(sealed) = self.inner.newest.from(from, limit) {
+            let next = sealed.last().map_or(from, |last| last.index + 1);
+            return Ok((sealed, next));
+        }
         let rows = self.inner.journal.rows(from, limit).await.map_err(broken)?;
         let next = rows.last().map_or(from, |row| row.seq + 1);
         let keys = self.inner.keys_of(&rows).await?;
@@ -286,7 +291,7 @@ fn open_row(decompressor: &mut Decompressor, row: &Row, key: &Key) -> Outcome<Se
         index: row.seq,
         at,
         stream: row.stream,
-        event,
+        event: Arc::new(event),
     })
 }
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{Record, Sealed};
 
 /// Events a reader folds in one transaction, at most.
-const FOLD_EVENTS_MAX: usize = 300;
+const FOLD_EVENTS_MAX: usize = 1_000;
 /// A reader that failed tries again, and one that has nothing to do looks again, after this long.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -42,6 +42,34 @@ pub struct ReaderError {
     pub reader: &'static str,
     /// What went wrong, without patient data.
     pub why: String,
+}
+
+/// Folds until `reader` has exactly `until` events: for a view that is made to be compared. What it
+/// would say goes nowhere.
+///
+/// # Errors
+/// What the record or the reader said.
+pub async fn fold_to(record: &Record, reader: &dyn Reader, until: u64) -> Result<(), String> {
+    loop {
+        let from = reader.cursor().await.map_err(|why| why.to_string())?;
+        let left = usize::try_from(until.saturating_sub(from)).unwrap_or(FOLD_EVENTS_MAX);
+        if left == 0 {
+            return Ok(());
+        }
+        let read = record.read_until(from, left.min(FOLD_EVENTS_MAX)).await;
+        let (batch, next) = read.map_err(|why| why.to_string())?;
+        let folded = reader.fold(&batch, next).await;
+        folded.map_err(|why| why.to_string())?;
+    }
+}
+
+/// Events after which a cursor is saved though nothing concerned the reader.
+const SAVE_EVENTS: u64 = 1_000;
+
+/// Whether a reader whom nothing concerned between `folded` and `next` should save its cursor all
+/// the same: now and then is enough, since what is folded again changes nothing.
+pub const fn save_is_due(folded: u64, next: u64) -> bool {
+    folded / SAVE_EVENTS != next / SAVE_EVENTS
 }
 
 /// Keeps `reader` up to date until `stop`.

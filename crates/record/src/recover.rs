@@ -172,9 +172,11 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
             seq: row.seq,
         }),
         Body::Account(_)
+        | Body::Alteration(_)
         | Body::App(_)
         | Body::Ceiling(_)
         | Body::Decision(_)
+        | Body::Drill(_)
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
         | Body::Glass(_)
@@ -184,6 +186,7 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         | Body::Opened(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
+        | Body::Rewound(_)
         | Body::Promoted(_)
         | Body::Service(_)
         | Body::Session(_)

@@ -12,7 +12,7 @@ pub struct Sealed {
     pub(crate) index: u64,
     pub(crate) at: Time,
     pub(crate) stream: [u8; 16],
-    pub(crate) event: Event,
+    pub(crate) event: Arc<Event>,
 }
 
 impl Sealed {
@@ -27,7 +27,7 @@ impl Sealed {
     }
 
     /// What was sealed.
-    pub const fn event(&self) -> &Event {
+    pub fn event(&self) -> &Event {
         &self.event
     }
 

@@ -7,19 +7,23 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use event::{Clock, Time};
+use event::{Clock, Event, Time};
 use seal::{Frontier, Prepared};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::journal::{Batch, Delivery, Journal, Row, Version};
 use crate::keyring::Stream;
+use crate::newest::Newest;
 use crate::sealed::Outcome;
-use crate::{Error, Receipt};
+use crate::{Error, Receipt, Sealed};
 
 /// One event, encrypted as far as can be without knowing its index.
 pub(crate) struct Item {
     pub(crate) stream: Stream,
     pub(crate) prepared: Prepared,
+    pub(crate) event: Arc<Event>,
+    /// Length of its plaintext.
+    pub(crate) bytes: usize,
     /// Blind tags of (sender and message id, content).
     pub(crate) delivery: Option<([u8; 16], [u8; 16])>,
     /// What it writes, if it writes one resource.
@@ -52,6 +56,7 @@ pub(crate) struct Sequencer {
     pub(crate) frontier: Frontier,
     pub(crate) last_at: Time,
     pub(crate) grown: watch::Sender<u64>,
+    pub(crate) newest: Arc<Newest>,
 }
 
 /// Where the answer of a group goes.
@@ -64,6 +69,7 @@ struct Draft {
     seen: HashMap<[u8; 16], Vec<Delivery>>,
     used: HashSet<([u8; 16], u64)>,
     answers: Vec<(Reply, Vec<Receipt>)>,
+    sealed: Vec<(Sealed, usize)>,
 }
 
 impl Sequencer {
@@ -115,6 +121,7 @@ impl Sequencer {
             Ok(()) => {
                 self.frontier = draft.batch.frontier;
                 self.last_at = at;
+                self.newest.push(draft.sealed);
                 self.grown.send_replace(self.frontier.size());
                 answer(draft.answers);
             }
@@ -211,6 +218,13 @@ impl Sequencer {
             entry: entry.to_bytes().to_vec(),
             ciphertext,
         });
+        let sealed = Sealed {
+            index: seq,
+            at,
+            stream: item.stream.name,
+            event: item.event,
+        };
+        draft.sealed.push((sealed, item.bytes));
         let mut reused = false;
         if let Some((message, content)) = item.delivery {
             let delivery = Delivery {

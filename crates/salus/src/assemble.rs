@@ -9,7 +9,7 @@ use std::time::Duration;
 use access::{Access, Outlet};
 use anyhow::{Context as _, Result, anyhow, bail};
 use chart::Chart;
-use event::{Act, Actor, Body, Clock, Event, Service, ServiceState, Subject};
+use event::{Act, Actor, Body, Clock, Event, Service, ServiceState, Subject, Time};
 use flow::Flow;
 use guard::{Policies, Rota, Standing, admit};
 use oversight::Oversight;
@@ -44,6 +44,8 @@ pub(crate) struct House {
     pub(crate) changing: Mutex<()>,
     /// A human's order to become the primary.
     pub(crate) promotion: watch::Sender<Option<Promote>>,
+    /// When the chart was last found to be what the record says; held while it is compared.
+    pub(crate) compared: Mutex<Option<Time>>,
     /// The witnesses that are asked, until somebody asks them.
     witnesses: Mutex<Option<Rounds>>,
     stop: CancellationToken,
@@ -61,21 +63,22 @@ impl House {
             );
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let record = Record::open(config.record(), Arc::clone(&clock)).await?;
-        House::around(config, record, clock).await
+        let record = Box::pin(Record::open(config.record(), Arc::clone(&clock))).await?;
+        Box::pin(House::around(config, record, clock)).await
     }
 
     /// The same over a record that only follows a primary.
     pub(crate) async fn open_standby(config: Config) -> Result<House> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let record = Record::open_standby(config.record(), Arc::clone(&clock)).await?;
-        House::around(config, record, clock).await
+        let record = Box::pin(Record::open_standby(config.record(), Arc::clone(&clock))).await?;
+        Box::pin(House::around(config, record, clock)).await
     }
 
     async fn around(config: Config, record: Record, clock: Arc<dyn Clock>) -> Result<House> {
         let policies = Arc::new(policies(&config.policies)?);
         let rota = rota(&config.rota)?;
         make_folder(&config.data.join("views"))?;
+        crate::scrub::forget(&config)?;
         let chart = Chart::open(config.chart()?, record.blind()).await?;
         let staff = Staff::open_with(&config.view("staff"), config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
@@ -122,6 +125,7 @@ impl House {
             readers,
             changing: Mutex::default(),
             promotion: watch::Sender::new(None),
+            compared: Mutex::default(),
             witnesses: Mutex::new(Some(rounds)),
             stop,
             tasks,

@@ -100,6 +100,14 @@ Exit code 0: proved; 1: not proved, and the output says why.")]
     /// Systems that speak FHIR with a bearer token.
     #[command(subcommand)]
     Client(Client),
+    /// Practise: kill a server in mid-burst, edit its record; measure it, and seal the result.
+    #[command(after_help = "\
+Examples:
+  salus drill outage --seed 7        killed in mid-burst: what is lost, how soon is it back
+  salus drill tamper --seed 7        a database administrator edits twelve ways: how many are named
+A drill runs in a folder of its own and touches nothing of this installation; what it came to is
+sealed here, and compared with the last of its name. Exit code 1: something was lost or not named.")]
+    Drill(Drill),
     /// Erase a patient: shred the key that reads what was sealed of them, purge every view.
     #[command(after_help = "\
 Examples:
@@ -134,6 +142,22 @@ nothing any more once it hears of it: name this machine in `peers` of its `[fenc
 Example:
   salus refold chart                 the charts go away for as long as the folding takes")]
     Refold(Refold),
+    /// List what a captured account or machine changed, and undo it as new versions.
+    #[command(after_help = "\
+Examples:
+  salus rewind --actor mallory --since 2026-11-26T10:00:00Z
+  salus rewind --actor lab --since 2026-11-26T10:00:00Z --undo --reason 'incident 7, decided by Dr. Rao'
+The first form changes nothing. What others changed since is left alone and named. Accounts,
+policies and merges are listed, to be decided by hand. Exit code 1: something was left alone.")]
+    Rewind(Rewind),
+    /// Look over the whole record and the charts now: name what was altered, put it right.
+    #[command(after_help = "\
+Examples:
+  salus scrub                        beside a running server or without one
+  salus scrub --format json | jq .altered
+A running server does this by itself, slowly. Exit code 1: something had been altered. What it was,
+from what to what, is on the pages Record and of the patient.")]
+    Scrub,
     /// Check this installation and say what to do.
     #[command(after_help = "\
 Example:
@@ -402,6 +426,49 @@ pub(crate) struct ClientAdd {
     /// It keeps a secret, printed once: for an app on a server, without keys of its own.
     #[arg(long)]
     pub(crate) confidential: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drill {
+    /// Which.
+    #[arg(value_enum)]
+    pub(crate) name: DrillName,
+    /// Decides the moments and places; the same seed repeats a drill.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DrillName {
+    /// The server is killed in mid-burst.
+    Outage,
+    /// What lies on disk is edited.
+    Tamper,
+}
+
+impl DrillName {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            DrillName::Outage => "outage",
+            DrillName::Tamper => "tamper",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rewind {
+    /// Whose doing: an account, a client or a feed, by id.
+    #[arg(long)]
+    pub(crate) actor: String,
+    /// From when on, as `2026-11-26T10:00:00Z`; without a zone it is UTC.
+    #[arg(long, value_name = "MOMENT")]
+    pub(crate) since: String,
+    /// Undo what can be undone.
+    #[arg(long, requires = "reason")]
+    pub(crate) undo: bool,
+    /// Why. It is sealed with what is written.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -220,8 +220,11 @@ pub(crate) struct RecordConfig {
     pub(crate) queue_events_max: usize,
     pub(crate) event_bytes_max: usize,
     pub(crate) recent_writes_max: usize,
+    pub(crate) newest_bytes_max: usize,
     pub(crate) keys_cached_max: NonZeroUsize,
     pub(crate) checkpoint_interval_ms: u64,
+    pub(crate) scrub_bytes_per_second: u64,
+    pub(crate) scrub_rest_seconds: u64,
 }
 
 impl Default for RecordConfig {
@@ -233,8 +236,11 @@ impl Default for RecordConfig {
             queue_events_max: own.queue_events_max,
             event_bytes_max: own.event_bytes_max,
             recent_writes_max: own.recent_writes_max,
+            newest_bytes_max: own.newest_bytes_max,
             keys_cached_max: own.keys_cached_max,
             checkpoint_interval_ms: own.checkpoint_interval_ms,
+            scrub_bytes_per_second: own.scrub_bytes_per_second,
+            scrub_rest_seconds: own.scrub_rest_seconds,
         }
     }
 }
@@ -250,6 +256,8 @@ pub(crate) struct ChartConfig {
     pub(crate) trend_max: usize,
     pub(crate) hot_resources_max: usize,
     pub(crate) readers_max: u32,
+    /// Hours between comparisons of the chart with a fresh fold of the record; 0: none.
+    pub(crate) compare_every_hours: u16,
 }
 
 impl Default for ChartConfig {
@@ -263,6 +271,7 @@ impl Default for ChartConfig {
             trend_max: own.trend_max,
             hot_resources_max: own.hot_resources_max,
             readers_max: own.readers_max,
+            compare_every_hours: 24,
         }
     }
 }
@@ -310,8 +319,11 @@ impl Config {
             queue_events_max: own.queue_events_max,
             event_bytes_max: own.event_bytes_max,
             recent_writes_max: own.recent_writes_max,
+            newest_bytes_max: own.newest_bytes_max,
             keys_cached_max: own.keys_cached_max,
             checkpoint_interval_ms: own.checkpoint_interval_ms,
+            scrub_bytes_per_second: own.scrub_bytes_per_second,
+            scrub_rest_seconds: own.scrub_rest_seconds,
             root: self.root(),
         }
     }

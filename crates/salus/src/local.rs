@@ -24,12 +24,15 @@ use crate::assemble::House;
 use crate::cli::View;
 use crate::config::Config;
 use crate::disclosing::{Disclose, Handed};
+use crate::drill::Drilled;
 use crate::export::{ExportPart, Exported};
 use crate::fence;
 use crate::keeping::{Erase, Erased, Pages, Rotated, Shares, Which as WhichKeys};
 use crate::operations::{Kind, Taken};
 use crate::policies::{Applied, Explained, Replayed, explain};
 use crate::promoting::{Became, Promote};
+use crate::rewind::{Changed, Order, Suspect, Undone};
+use crate::scrub::Looked;
 
 /// The largest part of a file that is sent at once, in bytes.
 pub(crate) const PART_BYTES_MAX: usize = 512 << 20;
@@ -92,7 +95,7 @@ impl Operator {
         if UnixStream::connect(&socket).await.is_ok() {
             return Ok(Operator::There(socket));
         }
-        fence::may_begin(&config).await?;
+        Box::pin(fence::may_begin(&config)).await?;
         Ok(Operator::Here(Arc::new(House::open(config).await?)))
     }
 
@@ -170,6 +173,40 @@ impl Operator {
         match self {
             Operator::Here(house) => house.erase(order).await,
             Operator::There(socket) => call(socket, "/erase", &serde_json::to_vec(order)?).await,
+        }
+    }
+
+    /// Seals what a drill came to.
+    pub(crate) async fn note_drill(&self, drill: event::Drill) -> Result<Drilled> {
+        match self {
+            Operator::Here(house) => house.note_drill(drill).await,
+            Operator::There(socket) => call(socket, "/drill", &serde_json::to_vec(&drill)?).await,
+        }
+    }
+
+    /// What a suspect changed.
+    pub(crate) async fn changed_by(&self, suspect: &Suspect) -> Result<Changed> {
+        match self {
+            Operator::Here(house) => house.changed_by(suspect).await,
+            Operator::There(socket) => {
+                call(socket, "/rewind/list", &serde_json::to_vec(suspect)?).await
+            }
+        }
+    }
+
+    /// Undoes it.
+    pub(crate) async fn rewind(&self, order: &Order) -> Result<Undone> {
+        match self {
+            Operator::Here(house) => house.rewind(order).await,
+            Operator::There(socket) => call(socket, "/rewind", &serde_json::to_vec(order)?).await,
+        }
+    }
+
+    /// Looks over record and charts.
+    pub(crate) async fn scrub(&self) -> Result<Looked> {
+        match self {
+            Operator::Here(house) => house.look_over().await,
+            Operator::There(socket) => call(socket, "/scrub", &[]).await,
         }
     }
 
@@ -258,6 +295,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
     axum::Router::new()
         .route("/client", post(add_client))
         .route("/disclose", post(disclose))
+        .route("/drill", post(note_drill))
         .route("/erase", post(erase))
         .route("/keys/rotate", post(rotate))
         .route("/keys/escrow", post(escrow))
@@ -265,6 +303,9 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/take", post(take))
         .route("/export", post(export))
         .route("/refold", post(refold))
+        .route("/rewind", post(rewind))
+        .route("/rewind/list", post(changed_by))
+        .route("/scrub", post(scrub))
         .route("/progress", get(progress).post(progress))
         .route("/promote", post(promote_it))
         .route("/policy/explain", post(explain_one))
@@ -304,6 +345,22 @@ async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: 
 
 async fn export(State(house): State<Arc<House>>, Json(part): Json<ExportPart>) -> Response {
     answer(house.export(&part).await)
+}
+
+async fn changed_by(State(house): State<Arc<House>>, Json(suspect): Json<Suspect>) -> Response {
+    answer(house.changed_by(&suspect).await)
+}
+
+async fn note_drill(State(house): State<Arc<House>>, Json(drill): Json<event::Drill>) -> Response {
+    answer(house.note_drill(drill).await)
+}
+
+async fn rewind(State(house): State<Arc<House>>, Json(order): Json<Order>) -> Response {
+    answer(house.rewind(&order).await)
+}
+
+async fn scrub(State(house): State<Arc<House>>) -> Response {
+    answer(house.look_over().await)
 }
 
 async fn refold(State(house): State<Arc<House>>, Query(which): Query<Which>) -> Response {

@@ -6,6 +6,11 @@
     reason = "what cannot be read is a failed test"
 )]
 
+#[path = "tidy/asvs.rs"]
+mod asvs;
+#[path = "tidy/ground.rs"]
+mod ground;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -162,8 +162,11 @@ impl App {
             return Ok(Facts::default());
         };
         let system = is_system(ask.identity.role());
-        if system && !self.policies.heeds_charts_of_systems() {
-            return Ok(Facts::default());
+        if system {
+            let heeds = self.policies.heeds_of_systems();
+            if !(heeds.labels || heeds.consents && self.chart.any_consents()) {
+                return Ok(Facts::default());
+            }
         }
         let now = self.clock.now();
         let mut facts = self.chart.facts(&ask.identity, patient, now).await?;

@@ -140,9 +140,11 @@ impl Problem {
                 "It was used, it is too old, or an administrator exists already.".to_owned(),
                 "Sign in. If nobody can, start Salus again: it prints a new link as long as there is no administrator.",
             ),
-            Problem::Broken(why) => (
+            // What it is goes to the program's log alone: paths and queries are nobody's here.
+            Problem::Broken(_) => (
                 "This page cannot be shown now.",
-                words::sentence(why),
+                "Salus or its machine has a fault; what it is stands in the program's log."
+                    .to_owned(),
                 "Try again in a moment. If it stays, tell whoever runs Salus; nothing that was sealed is lost.",
             ),
         };
@@ -214,4 +216,23 @@ impl From<guard::Refused> for Problem {
 pub(crate) fn broken(error: &dyn std::fmt::Display) -> Problem {
     tracing::error!(%error, "a page cannot be shown");
     Problem::Broken(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_ours_tells_nothing_of_the_inside() {
+        let why = "SELECT secret FROM account: /var/lib/salus/views/staff.db is locked".to_owned();
+        let problem = Problem::from(record::Error::Broken { doing: "read", why });
+        assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let (title, happened, to_do) = problem.told();
+        let told = [title, happened, to_do].join(" ");
+        assert!(
+            !told.contains("SELECT") && !told.contains("/var/lib"),
+            "{told}"
+        );
+        assert!(told.contains("log"), "{told}");
+    }
 }

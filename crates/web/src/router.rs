@@ -31,6 +31,13 @@ pub(crate) fn policy(origins: &[String]) -> String {
     )
 }
 
+/// What an answer may do that is no page: nothing, wherever a browser puts it.
+const NOTHING: &str = "default-src 'none'; object-src 'none'; base-uri 'none'; \
+                       form-action 'none'; frame-ancestors 'none'";
+
+/// Browsers speak TLS alone with this host and those under it, for a year.
+const TLS_ALONE: &str = "max-age=31536000; includeSubDomains";
+
 /// Events that charts may be behind before a balancer should send people elsewhere.
 const READY_BEHIND_MAX: u64 = 50_000;
 
@@ -87,7 +94,7 @@ async fn script(headers: HeaderMap) -> Response {
 }
 
 async fn mark(headers: HeaderMap) -> Response {
-    file(&headers, "image/svg+xml", assets::MARK)
+    file(&headers, "image/svg+xml; charset=utf-8", assets::MARK)
 }
 
 /// A file that browsers keep, and ask about before they use it again.
@@ -118,9 +125,13 @@ async fn headers(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     put(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
-    put(headers, STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    put(headers, STRICT_TRANSPORT_SECURITY, TLS_ALONE);
+    put(headers, REFERRER_POLICY, "no-referrer");
     if !headers.contains_key(CACHE_CONTROL) {
         put(headers, CACHE_CONTROL, "no-store");
+    }
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        put(headers, CONTENT_SECURITY_POLICY, NOTHING);
     }
     response
 }
@@ -135,7 +146,6 @@ async fn page_headers(request: Request, next: Next) -> Response {
     {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
-    put(headers, REFERRER_POLICY, "no-referrer");
     put(headers, X_FRAME_OPTIONS, "DENY");
     put(
         headers,

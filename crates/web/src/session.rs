@@ -188,7 +188,7 @@ impl Sessions {
         good.then(|| session.clone())
     }
 
-    /// The session goes on after a pause, under a new id; the old one is worth nothing.
+    /// The session goes on after a pause or a proof, under a new id; the old one is worth nothing.
     pub(crate) fn resume(&self, caller: &Caller, now: Time) -> Option<String> {
         let now = self.steady(now);
         let (old, new) = (hash(caller.session.as_deref()?), secret()?);

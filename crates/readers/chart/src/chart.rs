@@ -197,6 +197,11 @@ impl Chart {
         Ok((survivor != patient).then(|| survivor.to_owned()))
     }
 
+    /// Whether anybody's consent was ever written here.
+    pub fn any_consents(&self) -> bool {
+        self.folder.known().consents
+    }
+
     /// Everybody who is one person with this patient: the survivor first, then who was merged.
     pub fn family(&self, patient: &str) -> Vec<String> {
         self.folder.known().aliases.family(patient)
@@ -240,6 +245,12 @@ impl Chart {
     /// [`ChartError::Broken`].
     pub async fn state_digest(&self) -> Outcome<[u8; 32]> {
         store::digest(&self.store).await
+    }
+
+    /// Closes the file.
+    pub async fn close(&self) {
+        self.store.readers.close().await;
+        self.store.writer.close().await;
     }
 
     /// Empties the view; [`record::follow`] folds it again from the first event.

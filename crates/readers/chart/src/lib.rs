@@ -7,6 +7,7 @@ mod alias;
 mod around;
 mod census;
 mod chart;
+mod compare;
 mod error;
 mod fold;
 mod hash;
@@ -17,6 +18,7 @@ mod page;
 mod parts;
 mod place;
 mod read;
+mod rewind;
 mod scope;
 mod search;
 mod stay;
@@ -29,10 +31,12 @@ mod words;
 mod words_of;
 
 pub use chart::{Chart, Config, Located, WardCount};
+pub use compare::{Differs, Still};
 pub use error::ChartError;
 pub use label::{SENSITIVITY, check_sensitivity};
 pub use open::Open;
 pub use page::{HistoryOf, Page, PageOf, Source, Stored};
+pub use rewind::Touched;
 pub use view::{
     Address, Allergy, CensusRow, CodeStatus, Contact, Coverage, Encounter, FindPatient, Identifier,
     Identity, Mark, Medication, PatientView, Problem, Report, ResultRow, Retired, Telecom, Vital,

@@ -1,3 +1,4 @@
+use event::Act;
 use record::Permit;
 
 use crate::chart::Chart;
@@ -20,6 +21,20 @@ impl Open {
         let scope = Scope::of(permit.ask(), &known.aliases);
         Open {
             scope: scope.without(permit.masks(), &known.words),
+            index: permit.index(),
+            chart,
+        }
+    }
+
+    /// Open to what `permit` allows to be written, so that what stood there can be written back.
+    pub(crate) fn to_write_back(chart: Chart, permit: Permit, act: Act) -> Open {
+        let mut ask = permit.ask().clone();
+        if ask.act == act {
+            ask.act = Act::Read;
+        }
+        let scope = Scope::of(&ask, &chart.folder.known().aliases);
+        Open {
+            scope,
             index: permit.index(),
             chart,
         }

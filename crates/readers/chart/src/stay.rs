@@ -125,7 +125,12 @@ impl Chart {
         let mut reading = Reading::begin(self).await?;
         let known = reading.known.clone();
         let family = known.aliases.family(patient);
-        let stays = of_patients(&mut reading.from, &known, &family).await?;
+        // A stay connects by its ward or by who is named on it: a system has neither.
+        let connected = !identity.wards.is_empty() || identity.practitioner.is_some();
+        let stays = match connected {
+            true => of_patients(&mut reading.from, &known, &family).await?,
+            false => Vec::new(),
+        };
         let mut relations = Vec::new();
         for stay in &stays {
             let ward = stay.spot.ward.as_ref();

@@ -149,8 +149,9 @@ pub(crate) struct Provision {
 
 /// What a Consent provides for those who treat; empty: nothing, or it is not in force.
 ///
-/// A provision that names neither a person, a role nor a purpose is the base rule of the form, and
-/// says nothing about anybody. Research and advance directives are other matters.
+/// The root that names neither a person, a role nor a purpose is the base rule of the form, and says
+/// nothing about anybody (R4 gives it no type). Within it a `deny` that names nobody binds everybody,
+/// while a `permit` that names nobody opens nothing. Research and advance directives are other matters.
 pub(crate) fn provisions(consent: &Value) -> Vec<Provision> {
     let scope = codes(consent.get("scope"));
     let about_care = scope
@@ -161,23 +162,32 @@ pub(crate) fn provisions(consent: &Value) -> Vec<Provision> {
         && about_care
         && let Some(root) = consent.get("provision")
     {
-        gather(root, (i64::MIN, i64::MAX), &mut all);
+        let (own, span) = provision(root, (i64::MIN, i64::MAX));
+        all.extend(own.filter(Provision::names_somebody));
+        within(root, span, &mut all);
     }
     all
 }
 
-/// A provision and those within it; each holds at most as long as the one around it.
-fn gather(provision: &Value, (since, until): (i64, i64), all: &mut Vec<Provision>) {
-    let moment = |path: &str| {
-        let text = provision.pointer(path)?.as_str()?;
-        wire::fhir::search::span_of(text)
-    };
+/// Those within a provision; each holds at most as long as the one around it.
+fn within(around: &Value, span: (i64, i64), all: &mut Vec<Provision>) {
+    let list = around.get("provision").and_then(Value::as_array);
+    for inner in list.into_iter().flatten() {
+        let (own, span) = provision(inner, span);
+        all.extend(own.filter(|one| one.names_somebody() || !one.permits));
+        within(inner, span, all);
+    }
+}
+
+/// What one provision says by itself, if it can be read, and while it holds.
+fn provision(one: &Value, (since, until): (i64, i64)) -> (Option<Provision>, (i64, i64)) {
+    let moment = |path: &str| wire::fhir::search::span_of(one.pointer(path)?.as_str()?);
     let since = moment("/period/start").map_or(since, |span| since.max(span.lo_ms));
     let until = moment("/period/end").map_or(until, |span| until.min(span.hi_ms));
-    let list = |name: &str| provision.get(name).and_then(Value::as_array);
+    let list = |name: &str| one.get(name).and_then(Value::as_array);
     let actors = || list("actor").into_iter().flatten();
-    let one = Provision {
-        permits: provision.get("type").and_then(Value::as_str) == Some("permit"),
+    let said = Provision {
+        permits: one.get("type").and_then(Value::as_str) == Some("permit"),
         people: actors()
             .filter_map(|actor| person(actor.get("reference")?))
             .collect(),
@@ -189,15 +199,10 @@ fn gather(provision: &Value, (since, until): (i64, i64), all: &mut Vec<Provision
         since,
         until,
     };
-    let anybody = one.people.is_empty() && one.roles.is_empty();
     // An actor that cannot be read names somebody, only not anybody we know.
-    let unread = anybody && list("actor").is_some_and(|actors| !actors.is_empty());
-    if !(unread || anybody && one.purposes.is_empty()) && provision.get("type").is_some() {
-        all.push(one);
-    }
-    for inner in list("provision").into_iter().flatten() {
-        gather(inner, (since, until), all);
-    }
+    let unread = said.anybody() && actors().next().is_some();
+    let said = (!unread && one.get("type").is_some()).then_some(said);
+    (said, (since, until))
 }
 
 fn coded(list: Option<&Vec<Value>>) -> Vec<String> {
@@ -213,13 +218,20 @@ fn codes(concept: Option<&Value>) -> Vec<String> {
 }
 
 impl Provision {
+    const fn anybody(&self) -> bool {
+        self.people.is_empty() && self.roles.is_empty()
+    }
+
+    const fn names_somebody(&self) -> bool {
+        !self.anybody() || !self.purposes.is_empty()
+    }
+
     /// What it says to somebody with these names (references and numbers) and role at a moment.
     pub(crate) fn says(self, names: &[String], role: &str, now: i64) -> Option<Consent> {
         let by_name = self.people.iter().any(|name| names.contains(name));
         // Where a person is named, their role only describes them.
         let by_role = self.people.is_empty() && self.roles.iter().any(|one| one == role);
-        let anybody = self.people.is_empty() && self.roles.is_empty();
-        let holds = (by_name || by_role || anybody) && self.since <= now && now < self.until;
+        let holds = (by_name || by_role || self.anybody()) && self.since <= now && now < self.until;
         holds.then_some(Consent {
             permits: self.permits,
             purposes: self.purposes,
@@ -311,6 +323,35 @@ mod tests {
         let both = says("Practitioner/x", now);
         assert!(!both[0].permits && both[0].kinds == ["Condition"] && both[1] == research);
         assert_eq!(says("Practitioner/x", now + 400 * DAY), [research]);
+    }
+
+    #[test]
+    fn a_no_to_everybody_within_the_base_rule_binds_everybody_and_a_yes_opens_nothing() {
+        let form = json!({
+            "status": "active", "scope": {"coding": [{"code": "patient-privacy"}]},
+            "provision": {
+                "type": "deny",
+                "provision": [
+                    {"type": "permit", "class": [{"code": "Observation"}], "provision": [
+                        {"type": "deny", "class": [{"code": "Condition"}],
+                         "period": {"start": "2026-01-01", "end": "2026-12-31"}}
+                    ]},
+                ],
+            },
+        });
+        let said = |now: i64| -> Vec<Consent> {
+            let all = provisions(&form).into_iter();
+            all.filter_map(|one| one.says(&["Practitioner/x".to_owned()], "nurse", now))
+                .collect()
+        };
+        let now = 1_795_683_600_000;
+        let no = Consent {
+            permits: false,
+            purposes: Vec::new(),
+            kinds: vec!["Condition".into()],
+        };
+        assert_eq!(said(now), [no]);
+        assert!(said(now + 400 * DAY).is_empty());
     }
 
     #[test]

@@ -196,6 +196,13 @@ impl Flow {
             .filter(|(index, ..)| *index >= kept.next)
             .filter_map(|&(index, at, event)| Came::of(index, at, event))
             .collect();
+        let erased = |event: &Event| matches!(event.body, Body::Erased(_));
+        let concerned = !came.is_empty() || events.iter().any(|(_, _, event)| erased(event));
+        if !concerned && !record::save_is_due(kept.next, next) {
+            kept.next = next;
+            self.inner.folded.send_replace(next);
+            return Ok(());
+        }
         // A copy, so that a transaction that fails leaves what is known as it was.
         let mut known = kept.clone();
         known.next = next;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use event::{Actor, Body, Event, Glass, GlassVerdict, PolicyChange, Time};
+use event::{Actor, Altered, Body, Event, Glass, GlassVerdict, PolicyChange, Time};
 
 /// Glass that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +58,19 @@ pub struct Opened {
     pub detail: String,
 }
 
+/// Something that was sealed was found altered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alteration {
+    /// The index of the event that says so.
+    pub index: u64,
+    /// When it was found.
+    pub at: Time,
+    /// The patient's id, if it concerns one.
+    pub patient: Option<String>,
+    /// What was altered, from what to what, and whether it was put right.
+    pub altered: Altered,
+}
+
 /// The policies that were sealed last.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InForce {
@@ -74,6 +87,7 @@ pub struct InForce {
 /// What changed, to be saved.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Change {
+    Altered(Alteration),
     Broken(Broken),
     /// Events of erased patients: first and last index of each run.
     Erased(Vec<(u64, u64)>),
@@ -101,6 +115,12 @@ impl Book {
     pub(crate) fn take(&mut self, index: u64, at: Time, event: &Event) -> Option<Change> {
         self.latest = self.latest.max(at);
         match &event.body {
+            Body::Alteration(altered) => Some(Change::Altered(Alteration {
+                index,
+                at,
+                patient: event.subject.patient().map(str::to_owned),
+                altered: altered.clone(),
+            })),
             Body::Glass(glass) => self.glass((index, at), event, glass),
             Body::Decision(decided) => {
                 let glass = decided.considered.as_ref()?.facts.glass?;

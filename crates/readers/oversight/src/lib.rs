@@ -1,5 +1,5 @@
-//! **In**: sealed [`Glass`](event::Body::Glass) and [`PolicyChange`](event::Body::PolicyChange) events, and decisions made under broken glass.
-//! **Out**: whose glass is broken for whom, what was opened by it, what waits for review; the policies that were sealed last.
+//! **In**: sealed [`Glass`](event::Body::Glass) and [`PolicyChange`](event::Body::PolicyChange) events, decisions made under broken glass, [`Alteration`](event::Body::Alteration)s.
+//! **Out**: whose glass is broken for whom, what was opened by it, what waits for review; the policies that were sealed last; what was found altered.
 //! **Never**: a decision, a chart, a glass that outlives its time because a clock was set back.
 //! **Start here**: [`Oversight`], then `book.rs`.
 
@@ -8,6 +8,6 @@ mod error;
 mod oversight;
 mod view;
 
-pub use book::{Broken, InForce, Opened, Review};
+pub use book::{Alteration, Broken, InForce, Opened, Review};
 pub use error::Error;
 pub use oversight::Oversight;

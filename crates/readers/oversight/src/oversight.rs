@@ -9,7 +9,7 @@ use sqlx::SqlitePool;
 use tokio::sync::watch;
 
 use crate::book::Book;
-use crate::{Broken, Error, InForce, Opened, view};
+use crate::{Alteration, Broken, Error, InForce, Opened, view};
 
 /// What overseers answer for. Cheap to clone: every clone is the same view.
 #[derive(Clone)]
@@ -103,6 +103,22 @@ impl Oversight {
         view::opened(&self.inner.pool, glass).await
     }
 
+    /// What was found altered, the newest first, at most `most`.
+    ///
+    /// # Errors
+    /// As [`Oversight::reviewed`].
+    pub async fn altered(&self, most: u32) -> Result<Vec<Alteration>, Error> {
+        view::altered(&self.inner.pool, (None, most)).await
+    }
+
+    /// What was found altered of one patient, the newest first, at most `most`.
+    ///
+    /// # Errors
+    /// As [`Oversight::reviewed`].
+    pub async fn altered_of(&self, patient: &str, most: u32) -> Result<Vec<Alteration>, Error> {
+        view::altered(&self.inner.pool, (Some(patient), most)).await
+    }
+
     /// The policies that were sealed last; `None`: none ever were.
     pub fn policies(&self) -> Option<Arc<InForce>> {
         self.book().policies.clone()
@@ -123,7 +139,9 @@ impl Oversight {
         let changes: Vec<_> = new
             .filter_map(|&(index, at, event)| book.take(index, at, event))
             .collect();
-        view::save(&self.inner.pool, &changes, (next, book.latest)).await?;
+        if !changes.is_empty() || record::save_is_due(folded, next) {
+            view::save(&self.inner.pool, &changes, (next, book.latest)).await?;
+        }
         self.inner.state.send_replace((next, Arc::new(book)));
         Ok(())
     }

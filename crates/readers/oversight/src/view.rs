@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use event::{Actor, GlassVerdict, PolicyChange, Time};
+use event::{Actor, Altered, GlassVerdict, PolicyChange, Time};
 use record::{ViewFile, open_view};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool};
 
 use crate::Error;
-use crate::book::{Book, Broken, Change, InForce, Opened, Review};
+use crate::book::{Alteration, Book, Broken, Change, InForce, Opened, Review};
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 1;
+const LAYOUT: u16 = 2;
 const CONNECTIONS_MAX: u32 = 2;
 
 const TABLES: &str = "
@@ -45,6 +45,13 @@ CREATE TABLE IF NOT EXISTS opened (
     detail TEXT NOT NULL,
     PRIMARY KEY (glass, idx)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS altered (
+    idx INTEGER PRIMARY KEY,
+    at BIGINT NOT NULL,
+    patient TEXT,
+    body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS altered_patient ON altered (patient);
 CREATE TABLE IF NOT EXISTS policies (
     idx INTEGER PRIMARY KEY,
     at BIGINT NOT NULL,
@@ -132,6 +139,7 @@ pub(crate) async fn save(
     let mut transaction = pool.begin().await?;
     for change in changes {
         match change {
+            Change::Altered(one) => alter(&mut transaction, one).await?,
             Change::Broken(broken) => put(&mut transaction, broken).await?,
             Change::Erased(runs) => forget(&mut transaction, runs).await?,
             Change::Opened(glass, opened) => note(&mut transaction, *glass, opened).await?,
@@ -144,6 +152,45 @@ pub(crate) async fn save(
         .execute(&mut *transaction)
         .await?;
     transaction.commit().await
+}
+
+async fn alter(to: &mut SqliteConnection, one: &Alteration) -> Result<(), sqlx::Error> {
+    let body =
+        serde_json::to_string(&one.altered).map_err(|why| sqlx::Error::Encode(why.into()))?;
+    let sql = "INSERT INTO altered (idx, at, patient, body) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (idx) DO NOTHING";
+    let query = sqlx::query::<Sqlite>(sql)
+        .bind(one.index.cast_signed())
+        .bind(one.at.millis())
+        .bind(one.patient.as_deref())
+        .bind(body);
+    query.execute(to).await.map(drop)
+}
+
+/// What was found altered, the newest first: of one patient, or of all.
+pub(crate) async fn altered(
+    pool: &SqlitePool,
+    (patient, most): (Option<&str>, u32),
+) -> Result<Vec<Alteration>, Error> {
+    let sql = "SELECT idx, at, patient, body FROM altered
+               WHERE $1 IS NULL OR patient = $1 ORDER BY idx DESC LIMIT $2";
+    let rows: Vec<(i64, i64, Option<String>, String)> = sqlx::query_as(sql)
+        .bind(patient)
+        .bind(i64::from(most))
+        .fetch_all(pool)
+        .await
+        .map_err(Error::new("read what was altered"))?;
+    let read = rows.into_iter().map(|(index, at, patient, body)| {
+        let altered: Altered = serde_json::from_str(&body)?;
+        Ok(Alteration {
+            index: index.unsigned_abs(),
+            at: Time::from_millis(at),
+            patient,
+            altered,
+        })
+    });
+    let all: Result<Vec<_>, serde_json::Error> = read.collect();
+    all.map_err(|why| Error::new("read what was altered")(sqlx::Error::Decode(why.into())))
 }
 
 async fn put(to: &mut SqliteConnection, broken: &Broken) -> Result<(), sqlx::Error> {
@@ -195,6 +242,7 @@ async fn forget(from: &mut SqliteConnection, runs: &[(u64, u64)]) -> Result<(), 
     let mut gone = 0;
     for (first, last) in runs {
         for sql in [
+            "DELETE FROM altered WHERE idx BETWEEN $1 AND $2",
             "DELETE FROM glass WHERE idx BETWEEN $1 AND $2",
             "DELETE FROM opened WHERE idx BETWEEN $1 AND $2 OR glass BETWEEN $1 AND $2",
         ] {

@@ -67,6 +67,12 @@ pub(crate) struct Touched {
     pub(crate) failures: BTreeSet<Tried>,
 }
 
+impl Touched {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.failures.is_empty()
+    }
+}
+
 impl Book {
     pub(crate) fn of(entries: Vec<Entry>, failures: Attempts, latest: Time) -> Book {
         let mut book = Book {

@@ -67,6 +67,16 @@ pub enum BadPassword {
         /// Bytes it may have.
         max: usize,
     },
+    /// Little but words that are tried first.
+    #[error(
+        "without words that are tried first the password has {left} characters of its own; it needs at least {min}"
+    )]
+    Guessed {
+        /// Characters that are left.
+        left: usize,
+        /// Characters it needs.
+        min: usize,
+    },
     /// The same few characters over and over.
     #[error("the password is made of {kinds} different characters; it needs at least {min}")]
     Monotonous {

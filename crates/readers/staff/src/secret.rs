@@ -13,6 +13,43 @@ use crate::BadPassword;
 const PASSWORD_CHARACTERS_MIN: usize = 12;
 const PASSWORD_DIFFERENT_MIN: usize = 5;
 const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Characters that a password needs beside the words of [`TRIED_FIRST`].
+const PASSWORD_OWN_MIN: usize = 6;
+/// What is tried first on a house like this one, longer words before those that they hold. The list
+/// stands in docs/protect/sign-in.md, too.
+const TRIED_FIRST: [&str; 31] = [
+    "administrator",
+    "admin",
+    "salus",
+    "hospital",
+    "krankenhaus",
+    "spital",
+    "klinik",
+    "clinic",
+    "health",
+    "patient",
+    "doctor",
+    "nurse",
+    "ward",
+    "station",
+    "password",
+    "passwort",
+    "kennwort",
+    "welcome",
+    "willkommen",
+    "letmein",
+    "changeme",
+    "spring",
+    "summer",
+    "autumn",
+    "winter",
+    "1234567890",
+    "0123456789",
+    "12345678",
+    "qwertyuiop",
+    "qwerty",
+    "qwertz",
+];
 const TOKEN_PREFIX: &str = "salus_";
 
 /// SHA-256 of a token as it is written in the header.
@@ -100,7 +137,22 @@ fn check_password(password: &str) -> Result<(), BadPassword> {
     if kinds < min {
         return Err(BadPassword::Monotonous { kinds, min });
     }
+    let (left, min) = (own_characters(password), PASSWORD_OWN_MIN);
+    if left < min {
+        return Err(BadPassword::Guessed { left, min });
+    }
     Ok(())
+}
+
+/// How many characters are left when the words that are tried first are taken out.
+fn own_characters(password: &str) -> usize {
+    let mut left = password.to_lowercase();
+    for word in TRIED_FIRST {
+        left = left.replace(word, "");
+    }
+    left.chars()
+        .filter(|letter| !letter.is_whitespace())
+        .count()
 }
 
 fn argon2() -> Argon2<'static> {
@@ -134,6 +186,27 @@ mod tests {
             "the password is made of 2 different characters; it needs at least 5"
         );
         assert!(said(&"long enough ".repeat(100)).contains("1024 at most"));
+        for guessed in [
+            "Hospital2026!",
+            "Salus-Klinik-26",
+            "PASSWORD1234!",
+            "123456789012",
+            "winter Summer 26",
+        ] {
+            assert!(said(guessed).contains("tried first"), "{guessed}");
+        }
+    }
+
+    #[test]
+    fn any_characters_will_do_and_all_of_them_count() {
+        let long = "a1 ".repeat(21) + "zZ?";
+        for good in ["48 17 93 02 56 31", "åßðđŋħjĸłłøþ", "!?!?;;::..,,--", &long] {
+            let phc = hash_password(good, [1; 16]).unwrap();
+            assert!(verifies(good, &phc), "{good}");
+            assert!(!verifies(&good.to_uppercase(), &phc) || good.to_uppercase() == good);
+            assert!(!verifies(&format!("{good} "), &phc), "{good}");
+        }
+        assert_eq!(long.chars().count(), 66);
     }
 
     #[test]

@@ -181,7 +181,9 @@ impl Staff {
         let mut book = Book::clone(&book);
         let new = new.map(|&(_, at, event)| (at, event));
         let touched = book.fold(new, &self.inner.limits);
-        view::save(&self.inner.pool, &book, &touched, next).await?;
+        if !touched.is_empty() || record::save_is_due(folded, next) {
+            view::save(&self.inner.pool, &book, &touched, next).await?;
+        }
         self.inner.state.send_replace((next, Arc::new(book)));
         Ok(())
     }

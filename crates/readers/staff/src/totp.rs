@@ -53,14 +53,14 @@ fn same(one: &str, other: &str) -> bool {
 /// New recovery codes: what is shown once, and the hashes that are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoveryCodes {
-    /// `abcd-efgh-ijkl-mnop`: 80 bits each.
+    /// `abcd-efgh-ijkl-mnop-qrst-uvwx-yz`: 128 bits each, so that a plain hash of them will do.
     pub codes: Vec<String>,
     /// Hex SHA-256 of each, for [`event::PersonStep::Recovery`].
     pub hashes: Vec<String>,
 }
 
 /// Ten recovery codes from random bytes.
-pub fn new_recovery(random: [u8; 100]) -> RecoveryCodes {
+pub fn new_recovery(random: [u8; 160]) -> RecoveryCodes {
     let texts: Vec<String> = random
         .chunks_exact(random.len() / RECOVERY_CODES)
         .map(|bytes| BASE32_NOPAD.encode(bytes).to_ascii_lowercase())
@@ -125,12 +125,12 @@ mod tests {
 
     #[test]
     fn a_recovery_code_is_known_however_it_is_typed() {
-        let mut random = [0_u8; 100];
+        let mut random = [0_u8; 160];
         for (place, byte) in random.iter_mut().enumerate() {
             *byte = u8::try_from(place).unwrap();
         }
         let made = new_recovery(random);
-        assert_eq!((made.codes.len(), made.codes[0].len()), (10, 19));
+        assert_eq!((made.codes.len(), made.codes[0].len()), (10, 32));
         let typed = made.codes[3].to_uppercase().replace('-', " ");
         assert_eq!(recovery_hash(&typed), made.hashes[3]);
     }

@@ -140,7 +140,9 @@ impl Tokens {
             return Ok(());
         }
         let saved = self.fold(events.iter().filter(|(index, ..)| *index >= folded))?;
-        view::save(&self.inner.pool, &saved, next).await?;
+        if !saved.is_empty() || record::save_is_due(folded, next) {
+            view::save(&self.inner.pool, &saved, next).await?;
+        }
         // Kept until now, so that a save that failed is made up for by the next.
         self.writing().touched = Touched::default();
         self.inner.folded.send_replace(next);

@@ -84,6 +84,10 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// What was touched, as the book has it now.
     pub(crate) fn of(book: &Book) -> Result<Saved, sqlx::Error> {
         let (mut rows, touched) = (Vec::new(), &book.touched);

@@ -1,6 +1,7 @@
 //! The SQL half of the record: rows, deliveries, versions, the tree's frontier, the checkpoint.
 
 mod erase;
+mod mend;
 mod sqlite;
 
 use async_trait::async_trait;
@@ -101,6 +102,10 @@ pub trait Journal: Send + Sync + 'static {
     async fn versions(&self, resources: &[[u8; 16]]) -> Result<Vec<Version>, JournalFault>;
     /// The indexes, from `from` on, of the events of these streams, in order.
     async fn of_streams(&self, streams: &[[u8; 16]], from: u64) -> Result<Vec<u64>, JournalFault>;
+    /// Puts rows back as they were sealed, whatever lies in their places; durable on return.
+    async fn mend(&self, rows: &[Row]) -> Result<(), JournalFault>;
+    /// Takes rows away that no commit accounts for, at and beyond the tree's size, and gives them.
+    async fn take_forged(&self) -> Result<Vec<Row>, JournalFault>;
     /// Forgets which versions of resources these events wrote.
     async fn forget(&self, seqs: &[u64]) -> Result<(), JournalFault>;
     /// The last published checkpoint.

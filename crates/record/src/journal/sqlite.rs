@@ -13,7 +13,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqliteConnection};
 
-use super::{Batch, Delivery, Journal, JournalFault, Published, Row, Version, erase};
+use super::{Batch, Delivery, Journal, JournalFault, Published, Row, Version, erase, mend};
 
 /// Rows a statement inserts: SQLite gains nothing beyond, and long lists of `$n` are quadratic.
 const ROWS_PER_STATEMENT: usize = 50;
@@ -185,6 +185,20 @@ impl Journal for SqliteJournal {
     async fn forget(&self, seqs: &[u64]) -> Result<(), JournalFault> {
         let done = erase::forget((&self.readers, &self.writer), seqs).await;
         done.map_err(fault("forget what was erased"))
+    }
+
+    async fn mend(&self, rows: &[Row]) -> Result<(), JournalFault> {
+        let done = mend::mend(&self.writer, rows).await;
+        done.map_err(fault("put rows back"))
+    }
+
+    async fn take_forged(&self) -> Result<Vec<Row>, JournalFault> {
+        const DOING: &str = "take forged rows away";
+        let rows = mend::take_forged(&self.writer)
+            .await
+            .map_err(fault(DOING))?;
+        let read = rows.iter().map(read_row);
+        read.collect::<Option<_>>().ok_or_else(|| malformed(DOING))
     }
 
     async fn published(&self) -> Result<Option<Published>, JournalFault> {

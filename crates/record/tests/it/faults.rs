@@ -89,6 +89,17 @@ impl Journal for FaultyJournal {
         self.0.forget(seqs).await
     }
 
+    async fn mend(&self, rows: &[Row]) -> Result<(), JournalFault> {
+        if self.1.strikes(4) {
+            return Err(disk_full("put rows back"));
+        }
+        self.0.mend(rows).await
+    }
+
+    async fn take_forged(&self) -> Result<Vec<Row>, JournalFault> {
+        self.0.take_forged().await
+    }
+
     async fn published(&self) -> Result<Option<Published>, JournalFault> {
         self.0.published().await
     }

@@ -32,11 +32,12 @@ impl Clock for StillClock {
 
 pub(crate) const NOON: i64 = 1_790_000_000_000;
 
-/// Checkpoints are made when the test says so.
+/// Checkpoints are made, and the record is looked over, when the test says so.
 pub(crate) fn config(folder: &Path) -> Config {
     let mut config = Config::new(folder.join("data"));
     config.origin = "salus.test/record".into();
     config.checkpoint_interval_ms = 3_600_000;
+    config.scrub_bytes_per_second = 0;
     config
 }
 

@@ -8,6 +8,7 @@
 
 mod erasing;
 mod faults;
+mod healing;
 mod house;
 mod recovery;
 mod rotating;

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod demo;
 mod doctor;
+mod drill;
 mod erase;
 mod export;
 mod import;
@@ -15,6 +16,8 @@ mod policy;
 mod promote;
 mod proof;
 mod refold;
+mod rewind;
+mod scrub;
 mod serve;
 mod standby;
 mod verify;
@@ -43,10 +46,11 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     let code = match cli.command {
         Command::Bench(args) => bench::run(&args, format).await?,
         Command::Check(args) => check::run(&config, &args, format).await?,
-        Command::Client(command) => client::run(config, command, format).await?,
+        Command::Client(command) => Box::pin(client::run(config, command, format)).await?,
         Command::Config(command) => config::run(&config, &command, format)?,
         Command::Demo(args) => Box::pin(demo::run(config, &args, format)).await?,
         Command::Doctor => doctor::run(&config, format).await?,
+        Command::Drill(args) => Box::pin(drill::run(config, &args, format)).await?,
         Command::Erase(args) => erase::run(config, args, format).await?,
         Command::Export(args) => export::run(config, &args, format).await?,
         Command::Import(args) => Box::pin(import::run(config, &args, format)).await?,
@@ -56,6 +60,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Promote(args) => Box::pin(promote::run(config, &args, format)).await?,
         Command::Proof(args) => Box::pin(proof::run(config, &args, format)).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
+        Command::Rewind(args) => Box::pin(rewind::run(config, &args, format)).await?,
+        Command::Scrub => scrub::run(config, format).await?,
         Command::Serve(args) => Box::pin(serve::run(config, &args, format)).await?,
         Command::Standby(args) => Box::pin(standby::run(config, &args, format)).await?,
         Command::Verify => verify::run(&config, format).await?,

@@ -8,8 +8,10 @@
 
 mod check;
 mod commands;
+mod drills;
 mod erase;
 mod export;
+mod healing;
 mod keys;
 mod kill;
 mod people;

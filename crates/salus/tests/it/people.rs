@@ -94,3 +94,35 @@ fn people_sign_in_with_passkeys_and_through_a_real_provider_and_leave() {
     );
     assert!(output.status.success(), "{said}\n{why}");
 }
+
+/// A script that starts a server of its own.
+fn by_itself(script: &str) {
+    installed();
+    let output = Command::new("timeout")
+        .args(["300", "bash"])
+        .arg(scripts().join(script))
+        .arg(env!("CARGO_BIN_EXE_salus"))
+        .output()
+        .unwrap();
+    let (said, why) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{said}\n{why}");
+    assert!(said.contains("ok "), "{said}");
+}
+
+#[test]
+fn openssl_finds_good_tls_and_no_other() {
+    by_itself("tls.sh");
+}
+
+#[test]
+fn the_audit_trail_arrives_whole_at_rsyslog() {
+    by_itself("audit.sh");
+}
+
+#[test]
+fn the_root_key_can_live_in_softhsm() {
+    by_itself("softhsm.sh");
+}

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod account;
+pub(crate) mod altered;
 pub(crate) mod flow;
 pub(crate) mod glass;
 pub(crate) mod now;

@@ -272,6 +272,7 @@ async fn a_mass_reader_at_one_patient_a_second_is_stopped() {
                 "{}",
                 page.html
             );
+            assert!(page.html.contains("/account/step-up?next="), "a way on");
             break;
         }
     }

@@ -42,7 +42,7 @@ pub(crate) struct House {
     pub(crate) clock: Arc<Hands>,
     pub(crate) router: Router,
     stop: CancellationToken,
-    _folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl House {
@@ -113,7 +113,7 @@ impl House {
             clock,
             router,
             stop,
-            _folder: folder,
+            folder,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The console over a real record and real readers.
 
 mod access;
+mod altered;
 #[cfg(test)]
 mod backend;
 #[cfg(test)]
@@ -612,8 +613,45 @@ async fn machines_learn_whether_salus_lives_and_styles_are_kept_by_browsers() {
     assert!(browser.get("/readyz").await.html.starts_with("ready\n"));
     let css = browser.get("/static/salus.css").await;
     assert!(css.headers.get("etag").is_some() && css.headers["cache-control"] == "no-cache");
-    assert_eq!(
-        browser.get("/fhir/nothing/here").await.headers["x-content-type-options"],
-        "nosniff"
-    );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_page_is_locked_down_too() {
+    let house = House::open().await;
+    let mut browser = Browser::new(&house);
+    for path in [
+        "/healthz",
+        "/readyz",
+        "/static/salus.js",
+        "/static/mark.svg",
+        "/fhir/metadata",
+        "/fhir/nothing/here",
+        "/scim/v2/Users",
+        "/oauth/jwks",
+        "/now",
+    ] {
+        let headers = browser.get(path).await.headers;
+        let policy = headers["content-security-policy"].to_str().unwrap();
+        for part in [
+            "default-src",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        ] {
+            assert!(policy.contains(part), "{path}: {policy}");
+        }
+        let tls = headers["strict-transport-security"].to_str().unwrap();
+        assert_eq!(tls, "max-age=31536000; includeSubDomains", "{path}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(headers["referrer-policy"], "no-referrer", "{path}");
+        assert!(
+            headers.get("access-control-allow-origin").is_none(),
+            "{path}"
+        );
+        let kind = headers
+            .get("content-type")
+            .map(|kind| kind.to_str().unwrap());
+        let said = kind.is_none_or(|kind| kind.contains("charset=utf-8") || kind.contains("json"));
+        assert!(said, "{path}: {kind:?}");
+    }
 }

@@ -103,7 +103,7 @@ async fn recovery_codes_are_shown_once_and_work_once() {
     app(&house, &mut anna).await;
     let shown = anna.submit("/account", "/account/recovery", &[]).await;
     let codes: Vec<&str> = shown.html.split("<li><code>").skip(1).collect();
-    let codes: Vec<&str> = codes.iter().map(|one| &one[..19]).collect();
+    let codes: Vec<&str> = codes.iter().map(|one| &one[..32]).collect();
     assert_eq!(codes.len(), 10, "{}", shown.html);
     let fields = [
         ("account", "anna"),
@@ -301,12 +301,41 @@ async fn people_see_and_end_their_sessions_and_hear_of_new_browsers() {
 }
 
 #[tokio::test]
+async fn sessions_are_ended_with_a_fresh_proof_and_a_proof_gives_a_new_id() {
+    let house = House::open().await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    let (mut here, mut there) = (house.browser("anna").await, house.browser("anna").await);
+    house.wait(5 * MINUTE - 1);
+    here.get("/now").await;
+    there.get("/now").await;
+    house.wait(1);
+    let end = "/account/sessions/end-all";
+    let asked = here.submit("/account", end, &[]).await;
+    assert_eq!(asked.location(), "/account/step-up?next=/account");
+    assert_eq!(there.get("/now").await.status, StatusCode::OK);
+
+    let mut old = here.clone();
+    let fields = [("password", PASSWORD), ("next", "/account")];
+    let step = "/account/step-up?next=/account";
+    let proved = here.submit(step, "/account/step-up", &fields).await;
+    assert_eq!(proved.location(), "/account", "{}", proved.html);
+    assert_eq!(old.get("/now").await.location(), "/sign-in");
+    assert_eq!(here.get("/now").await.status, StatusCode::OK);
+
+    let ended = here.submit("/account", end, &[]).await;
+    assert_eq!(ended.location(), "/sign-in", "{}", ended.html);
+    for browser in [&mut here, &mut there] {
+        assert_eq!(browser.get("/now").await.location(), "/sign-in");
+    }
+}
+
+#[tokio::test]
 async fn a_password_is_changed_by_its_owner_and_ends_the_other_sessions() {
     let house = House::open().await;
     house.person("anna", Role::Nurse, &["ICU"]).await;
     let (mut here, mut there) = (house.browser("anna").await, house.browser("anna").await);
     let new = "another horse entirely";
-    let fields = [("password", new), ("again", new)];
+    let fields = [("current", PASSWORD), ("password", new), ("again", new)];
     house.wait(5 * MINUTE - 1);
     here.get("/now").await;
     there.get("/now").await;
@@ -327,6 +356,12 @@ async fn a_password_is_changed_by_its_owner_and_ends_the_other_sessions() {
         )
         .await;
     assert_eq!(proved.location(), "/account", "{}", proved.html);
+    // A fresh proof is not enough: the password that counts until now has to be known.
+    for current in ["", "wrong wrong wrong"] {
+        let guessed = [("current", current), ("password", new), ("again", new)];
+        let kept = here.submit("/account", "/account/password", &guessed).await;
+        assert_eq!(kept.status, StatusCode::BAD_REQUEST, "{current}");
+    }
     let changed = here.submit("/account", "/account/password", &fields).await;
     assert_eq!(
         changed.location(),
@@ -467,7 +502,7 @@ async fn every_form_needs_the_sessions_token_and_its_own_site() {
 }
 
 /// Every form of somebody who is signed in; a test reads the sources for more.
-const FORMS: [&str; 22] = [
+const FORMS: [&str; 24] = [
     "/sign-out",
     "/account/app",
     "/account/app/remove",
@@ -484,6 +519,8 @@ const FORMS: [&str; 22] = [
     "/access/reviews/*",
     "/flow/*",
     "/glass/*/end",
+    "/oauth/authorize",
+    "/oauth/launch",
     "/patients/*/glass",
     "/patients/*/unmerge",
     "/record/*/disclose",
@@ -507,6 +544,9 @@ fn the_list_of_forms_is_the_routers() {
     for file in ["mod.rs", "account/mod.rs"] {
         sources.push_str(&std::fs::read_to_string(folder.join(file)).unwrap());
     }
+    // Of the apps' forms those that people send; what programs send carries its own proof.
+    let apps = std::fs::read_to_string(folder.join("../api/smart/mod.rs")).unwrap();
+    sources.push_str(apps.split("fn pages()").nth(1).unwrap());
     let text: String = sources.split_whitespace().collect();
     let mut posted: Vec<String> = Vec::new();
     for route in text.split(".route(\"").skip(1) {
@@ -625,6 +665,23 @@ async fn nobody_is_sent_to_another_site_after_any_step() {
             .get(&format!("/sign-in?next={}", crate::house::escaped(next)))
             .await;
         assert_eq!(asked.location(), "/now");
+    }
+}
+
+#[tokio::test]
+async fn no_link_of_another_site_begins_single_sign_on() {
+    let house = House::open().await;
+    let mut anna = Browser::new(&house);
+    let trip = "/sign-in/sso?next=/patients";
+    for site in ["cross-site", "same-site"] {
+        anna.headers = vec![("sec-fetch-site", site)];
+        let sent = anna.get(trip).await;
+        assert_eq!(sent.location(), "/sign-in?next=/patients", "{site}");
+    }
+    // From the sign-in page, or typed: as far as this house goes, which has no provider.
+    for site in ["same-origin", "none"] {
+        anna.headers = vec![("sec-fetch-site", site)];
+        assert_eq!(anna.get(trip).await.status, StatusCode::NOT_FOUND, "{site}");
     }
 }
 

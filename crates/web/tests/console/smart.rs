@@ -520,9 +520,13 @@ async fn the_page_says_what_is_asked_and_the_person_decides() {
         "learn your sign-in name",
         "Müller",
         "https://growth.example",
+        "Its access ends 5 min after it got it.",
     ] {
         assert!(page.html.contains(words), "{words}: {}", page.html);
     }
+    let lasting = asked("patient/*.rs offline_access", &[("patient", "p-icu")]);
+    let told = browser.get(&url(&lasting)).await.html;
+    assert!(told.contains("has not used it for 90 days"), "{told}");
     let policy = page.headers["content-security-policy"].to_str().unwrap();
     assert!(
         policy.contains("form-action 'self' https://growth.example;"),
@@ -627,6 +631,29 @@ async fn nobody_is_sent_where_nothing_is_registered() {
             Some(error),
             "{field}"
         );
+    }
+}
+
+#[tokio::test]
+async fn only_the_grants_that_are_offered_are_given() {
+    let house = hospital().await;
+    for (grant, error) in [
+        ("password", "unsupported_grant_type"),
+        ("implicit", "unsupported_grant_type"),
+        (
+            "urn:ietf:params:oauth:grant-type:device_code",
+            "unsupported_grant_type",
+        ),
+        // An app that proves nothing about itself gets nothing in its own name.
+        ("client_credentials", "unauthorized_client"),
+    ] {
+        let pairs = [
+            ("grant_type", grant),
+            ("client_id", "growth"),
+            ("scope", "user/*.rs"),
+        ];
+        let reply = post(&house, "/oauth/token", &pairs).await;
+        assert_eq!(text(&reply.json, "error"), error, "{grant}");
     }
 }
 

@@ -152,6 +152,8 @@ async fn methods_and_media_that_are_not_spoken() {
         .await;
     assert_eq!(reply.code(), 501);
     assert!(reply.words().contains("not-supported"));
+    let call = (Method::TRACE, "/Patient");
+    assert_eq!(house.write(call, (&[], Vec::new())).await.code(), 405);
     for accept in ["application/fhir+xml", "text/html"] {
         let reply = house.get_with("/Patient", &[("accept", accept)]).await;
         assert_eq!(reply.code(), 406);

@@ -324,6 +324,7 @@ impl Batch<'_> {
             let provisions = value.map_or_else(Vec::new, tie::provisions);
             let kept = (!provisions.is_empty() && pid > 0)
                 .then(|| (pid, serde_json::to_string(&provisions).unwrap_or_default()));
+            self.memory.known.consents = true;
             self.pending.consents.insert(hash::slot(kind, id), kept);
         }
         if tie::ties(kind) {

@@ -28,6 +28,8 @@ pub(crate) struct Known {
     pub(crate) words: Arc<Words>,
     pub(crate) aliases: Arc<Aliases>,
     pub(crate) places: Arc<Places>,
+    /// There is a consent in the chart, or there was one.
+    pub(crate) consents: bool,
 }
 
 /// The current version of a resource.
@@ -122,7 +124,12 @@ impl Known {
                 .fetch_all(&mut *from)
                 .await
                 .map_err(&broken)?;
+        let consents: i64 = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM consent)")
+            .fetch_one(&mut *from)
+            .await
+            .map_err(&broken)?;
         Ok(Known {
+            consents: consents != 0,
             words: Arc::new(Words::from_rows(words)),
             aliases: Arc::new(Aliases::from_rows(aliases)),
             places: Arc::new(Places::from_rows(places)),

@@ -74,6 +74,15 @@ impl Folder {
             .clone()
     }
 
+    /// Drops what is known by heart of the tables: they were put right by other hands.
+    pub(crate) async fn relearn(&self) -> Outcome<()> {
+        let mut memory = self.memory.lock().await;
+        *memory = None;
+        let fresh = self.load().await?;
+        self.publish(&fresh);
+        Ok(())
+    }
+
     pub(crate) fn folded(&self) -> watch::Receiver<u64> {
         self.folded.subscribe()
     }
@@ -93,6 +102,13 @@ impl Folder {
     pub(crate) async fn fold_entries(&self, entries: &[Entry<'_>], next: u64) -> Outcome<()> {
         let mut place = self.memory.lock().await;
         let mut memory = take(&mut place, entries, next)?;
+        let concerned = entries.iter().any(|entry| step::concerns(entry.event));
+        if !concerned && !record::save_is_due(memory.cursor, next) {
+            memory.cursor = next;
+            self.folded.send_replace(next);
+            *place = Some(memory);
+            return Ok(());
+        }
         // On an error the memory is dropped with what it half learned, and read again.
         self.fold_into(&mut memory, entries, next).await?;
         memory.cursor = next;

@@ -173,6 +173,14 @@ pub(super) fn patient_of_draft(draft: &Draft) -> Option<&str> {
     }
 }
 
+/// Whether an event can change a chart.
+pub(super) const fn concerns(event: &Event) -> bool {
+    matches!(
+        event.body,
+        Body::Erased(_) | Body::Message(_) | Body::Resource(_) | Body::Unmerge(_)
+    )
+}
+
 /// Reads one event; `None`: it says nothing about a chart.
 pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
     let (from, changes) = match &entry.event.body {
@@ -183,9 +191,11 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Resource(resource) => (Origin::Fhir, of_resource(resource, entry.event)),
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
+        | Body::Alteration(_)
         | Body::App(_)
         | Body::Ceiling(_)
         | Body::Decision(_)
+        | Body::Drill(_)
         | Body::ExportAnswered(_)
         | Body::ExportAsked(_)
         | Body::Glass(_)
@@ -195,6 +205,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         | Body::Opened(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
+        | Body::Rewound(_)
         | Body::Promoted(_)
         | Body::Service(_)
         | Body::Session(_)

@@ -51,6 +51,15 @@ impl House {
         }
     }
 
+    /// Somebody edits the chart's file.
+    pub(crate) async fn sql(&self, statement: &'static str) {
+        let path = self.folder.path().join("data/views/chart.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+        sqlx::query(statement).execute(&pool).await.unwrap();
+        pool.close().await;
+    }
+
     /// How many rows a table of the chart has.
     pub(crate) async fn rows(&self, table: &str) -> i64 {
         let path = self.folder.path().join("data/views/chart.db");

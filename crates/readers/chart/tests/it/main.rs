@@ -1,6 +1,8 @@
 //! The chart over a real record: folding, searching, permits.
 
 #[cfg(test)]
+mod compare;
+#[cfg(test)]
 mod erasing;
 #[cfg(test)]
 mod fold;

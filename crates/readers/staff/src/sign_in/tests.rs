@@ -223,7 +223,7 @@ async fn failures_lock_the_name_after_a_restart_too() {
 async fn a_recovery_code_works_once() {
     let folder = tempfile::tempdir().unwrap();
     let staff = with_app(folder.path()).await;
-    let codes = new_recovery([7; 100]);
+    let codes = new_recovery([7; 160]);
     let hashes = codes.hashes.clone();
     take(&staff, &[person("nora", PersonStep::Recovery { hashes })]).await;
     let attempt = with_code("nora", &codes.codes[0]);

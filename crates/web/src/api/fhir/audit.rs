@@ -400,6 +400,5 @@ fn bundle(
 }
 
 fn broken(error: access::Error) -> Fault {
-    tracing::error!(%error, "the audit view did not answer");
-    Fault::broken(error.to_string())
+    Fault::ours(&error)
 }

@@ -230,10 +230,7 @@ impl From<ChartError> for Fault {
                 tracing::warn!(%error, "a permit did not fit");
                 Fault::later("what was asked for changed hands meanwhile; ask again")
             }
-            ChartError::Broken { .. } => {
-                tracing::error!(%error, "the chart did not answer");
-                Fault::broken(error.to_string())
-            }
+            ChartError::Broken { .. } => Fault::ours(&error),
         }
     }
 }

@@ -85,6 +85,13 @@ impl Fault {
         Fault::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLong, words)
     }
 
+    /// 500 for what our machine or the record does not do. What it is goes to the program's log
+    /// alone: paths and queries are no business of whoever asks.
+    pub(crate) fn ours(error: &dyn std::fmt::Display) -> Fault {
+        tracing::error!(%error, "a request was not answered");
+        Fault::broken("Salus or its machine has a fault; what it is stands in the program's log")
+    }
+
     /// 500. The words carry no patient data.
     pub(crate) fn broken(words: impl Into<String>) -> Fault {
         Fault::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Exception, words)
@@ -176,7 +183,28 @@ impl From<record::Error> for Fault {
             record::Error::Broken { .. }
             | record::Error::Distrusted { .. }
             | record::Error::KeysMissing
-            | record::Error::NotPermitted => Fault::broken(error.to_string()),
+            | record::Error::NotPermitted => Fault::ours(&error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_of_ours_tells_nothing_of_the_inside() {
+        let why = "INSERT INTO event: /var/lib/salus/journal.db: disk I/O error".to_owned();
+        let fault = Fault::from(record::Error::Broken {
+            doing: "commit",
+            why,
+        });
+        assert_eq!(fault.status, StatusCode::INTERNAL_SERVER_ERROR);
+        let told = fault.words();
+        assert!(
+            !told.contains("INSERT") && !told.contains("/var/lib"),
+            "{told}"
+        );
+        assert!(told.contains("log"), "{told}");
     }
 }

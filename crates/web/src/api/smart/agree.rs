@@ -11,17 +11,19 @@ use tokens::Sort;
 
 use super::asked::{Asked, origin};
 use super::client::Form;
-use super::issue::{family, minted};
+use super::issue::{ACCESS_MS, family, minted};
 use super::patient::{Chosen, choices, chosen};
 use super::refusal::Refusal;
 use super::scope::{has, needs_patient, told};
 use super::view::{AgreePage, Wish};
 use crate::App;
 use crate::api::fhir::query;
+use crate::app::Settings;
 use crate::error::Problem;
 use crate::pages::patients::census::Typed;
 use crate::pages::shell::Here;
 use crate::pages::visit::{Fields, Posted, Visit, page};
+use crate::pages::words;
 use crate::router::policy;
 
 /// The longest life of a code, in milliseconds.
@@ -111,10 +113,26 @@ fn shown(visit: &Visit, asked: &Asked, patient: Option<Chosen>) -> AgreePage {
         client: asked.client.clone(),
         goes_to: origin(&asked.redirect_uri),
         lasting: has(&asked.scopes, "offline_access"),
+        how_long: how_long(&visit.app.settings, &asked.scopes),
         patient: patient.map(|patient| patient.name),
         wishes: asked.scopes.iter().enumerate().map(wish).collect(),
         fields,
     }
+}
+
+/// For how long an app has what it asks for, if the person agrees to all of it.
+fn how_long(settings: &Settings, scopes: &[String]) -> String {
+    if has(scopes, "offline_access") {
+        let unused = words::span(settings.refresh_token_ms);
+        return format!(
+            "It keeps this access when you have signed out, until it has not used it for {unused}."
+        );
+    }
+    if has(scopes, "online_access") {
+        return "It keeps this access until you sign out.".to_owned();
+    }
+    let life = settings.access_token_ms.clamp(ACCESS_MS.0, ACCESS_MS.1);
+    format!("Its access ends {} after it got it.", words::span(life))
 }
 
 /// `POST /oauth/authorize`

@@ -15,7 +15,7 @@ use super::scope::has;
 use crate::App;
 
 /// The shortest and the longest life of an access token, in milliseconds: 1 minute, 1 hour.
-const ACCESS_MS: (i64, i64) = (60_000, 3_600_000);
+pub(super) const ACCESS_MS: (i64, i64) = (60_000, 3_600_000);
 
 /// What tokens are made from.
 pub(crate) struct Basis {

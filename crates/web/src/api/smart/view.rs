@@ -14,6 +14,8 @@ pub(crate) struct AgreePage {
     pub goes_to: String,
     /// It keeps its access when the person signs out.
     pub lasting: bool,
+    /// For how long it has its access, as a sentence.
+    pub how_long: String,
     /// The one patient it is opened for, by name.
     pub patient: Option<String>,
     pub wishes: Vec<Wish>,
@@ -83,6 +85,7 @@ mod samples {
                 client: "growth".into(),
                 goes_to: "https://growth.example".into(),
                 lasting,
+                how_long: "Its access ends 5 min after it got it.".into(),
                 patient: patient.map(str::to_owned),
                 wishes: vec![wish(0, "patient/Observation.rs"), wish(1, "openid")],
                 fields: vec![("state".into(), "a\"b".into())],

@@ -13,7 +13,7 @@ use super::view::AgainPage;
 use super::{Wanted, own_path, proof, seals, with_next};
 use crate::App;
 use crate::caller::{Caller, begin_cookie};
-use crate::error::{Problem, broken};
+use crate::error::Problem;
 use crate::pages::shell::Shell;
 use crate::pages::visit::{Fields, Stranger, page};
 use crate::session::{Found, Session, Touch, same};
@@ -139,8 +139,10 @@ async fn resume(
         app.sessions.proved(&form.caller, app.clock.now());
     }
     let id = app.sessions.resume(&form.caller, app.clock.now());
-    let id = id.ok_or_else(|| broken(&"the session has ended; sign in"))?;
     let next = own_path(form.fields.get("next"));
+    let id = id.ok_or_else(|| Problem::SignIn {
+        next: next.to_owned(),
+    })?;
     Ok(([(SET_COOKIE, begin_cookie(&id))], Redirect::to(next)).into_response())
 }
 

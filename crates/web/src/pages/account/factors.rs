@@ -153,7 +153,7 @@ pub(crate) async fn recovery(posted: Posted) -> Result<Response, Problem> {
         let first = "Set up a passkey or an app first; the codes are for when it is lost.";
         return wrong(&visit, first.to_owned());
     }
-    let mut random = [0_u8; 100];
+    let mut random = [0_u8; 160];
     rand::fill(&mut random).map_err(|_| broken(&"this machine gives no random numbers"))?;
     let made = staff::new_recovery(random);
     let hashes = made.hashes;

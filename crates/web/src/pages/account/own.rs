@@ -4,8 +4,9 @@ use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
-use event::PersonStep;
+use event::{PersonStep, SessionStep};
 use serde::Deserialize;
+use staff::Attempt;
 
 use super::view::{AccountPage, BrowserRow, SessionRow};
 use super::{hashed, proof, seals};
@@ -13,7 +14,7 @@ use crate::caller::end_cookie;
 use crate::error::Problem;
 use crate::pages::settings::PASSWORD_LETTERS_MIN;
 use crate::pages::shell::Here;
-use crate::pages::visit::{Posted, Visit, page};
+use crate::pages::visit::{Fields, Posted, Visit, page};
 use crate::session::Level;
 
 /// The page itself, for what leads back to it.
@@ -92,6 +93,7 @@ pub(crate) fn account_page(visit: &Visit, wrong: Option<String>) -> Result<Accou
         passkeys: factors.passkeys,
         totp: factors.totp,
         recovery: factors.recovery,
+        password: factors.password,
         provider: factors.provider,
         passkey,
         sessions: sessions.into_iter().map(row).collect(),
@@ -114,6 +116,9 @@ pub(crate) async fn password(posted: Posted) -> Result<Response, Problem> {
         let differ = "The two passwords differ. Type the same one twice.";
         return wrong(&visit, differ.to_owned());
     }
+    if let Some(refused) = not_current(&visit, &fields).await? {
+        return wrong(&visit, refused);
+    }
     let secret = match hashed(fields.exact("password")).await? {
         Ok(secret) => secret,
         Err(bad) => return wrong(&visit, bad),
@@ -126,9 +131,33 @@ pub(crate) async fn password(posted: Posted) -> Result<Response, Problem> {
     Ok(Redirect::to("/account?done=password").into_response())
 }
 
+/// What is wrong with what was typed as the current password, of whoever has one. It is counted and
+/// sealed as any other wrong proof.
+async fn not_current(visit: &Visit, fields: &Fields) -> Result<Option<String>, Problem> {
+    let (app, account) = (&visit.app, visit.identity.actor.id.as_str());
+    if !app.staff.factors(account).password {
+        return Ok(None);
+    }
+    let attempt = Attempt {
+        account,
+        password: fields.exact("current"),
+        code: "",
+        source: &visit.caller.source,
+    };
+    match app.staff.password(attempt, app.clock.now()).await {
+        Ok(_) => Ok(None),
+        Err(refused) => {
+            let why = (SessionStep::SteppedUp, &refused);
+            let said = proof::refuse(app, account, &visit.caller, why).await?;
+            Ok(Some(said))
+        }
+    }
+}
+
 /// `POST /account/sessions/end`
 pub(crate) async fn end_one(posted: Posted) -> Result<Response, Problem> {
     let Posted { visit, fields } = posted;
+    visit.needs_step_up(PATH)?;
     let (account, name) = (&visit.identity.actor.id, fields.get("session"));
     let ended = visit.app.sessions.end_one(account, name);
     let ended = ended.ok_or_else(|| Problem::Missing("such session of yours".to_owned()))?;
@@ -140,6 +169,7 @@ pub(crate) async fn end_one(posted: Posted) -> Result<Response, Problem> {
 /// `POST /account/sessions/end-all`
 pub(crate) async fn end_all(posted: Posted) -> Result<Response, Problem> {
     let visit = posted.visit;
+    visit.needs_step_up(PATH)?;
     let ended = visit.app.sessions.end_all_of(&visit.identity.actor.id);
     let note = format!("signed out everywhere: {ended} sessions ended");
     visit.app.seal(seals::ended(&visit, &note)).await?;

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
-use axum::http::StatusCode;
+use axum::http::HeaderMap;
 use axum::http::header::SET_COOKIE;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use event::{AccountChange, Act, Actor, Body, Event, PersonStep, SessionStep, Subject, Used};
 use serde::Deserialize;
 use staff::SignedIn;
 
-use super::{own_path, proof, seals, sign_in};
+use super::{own_path, proof, seals, sign_in, with_next};
 use crate::App;
-use crate::caller::{Caller, cookie};
+use crate::caller::{Caller, begin_cookie, cookie};
 use crate::error::{Problem, broken};
 use crate::oidc::{self, Claims, Errand, Trip, Vouched};
 use crate::people::SecondFactor;
@@ -35,7 +35,13 @@ pub(crate) struct Leave {
 pub(crate) async fn leave(
     State(app): State<Arc<App>>,
     Query(asked): Query<Leave>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    if from_elsewhere(&headers) {
+        // Nobody is signed in because they followed a link: they press the button themselves.
+        let page = with_next("/sign-in", own_path(&asked.next));
+        return Ok(Redirect::to(&page).into_response());
+    }
     if !app.settings.oidc.on() {
         return Err(Problem::Missing("single sign-on here".to_owned()));
     }
@@ -60,6 +66,12 @@ pub(crate) async fn leave(
             wrong(&app, &trip.next, said)
         }
     }
+}
+
+/// Whether a browser says that another site led here.
+fn from_elsewhere(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    site.is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 fn trip_cookie(value: &str, seconds: u32) -> String {
@@ -203,5 +215,10 @@ async fn step_up(
     app.seal(seals::proved(&session.account, caller, proved))
         .await?;
     app.sessions.stepped(caller, now);
-    Ok((StatusCode::SEE_OTHER, Redirect::to(&trip.next)).into_response())
+    let id = app.sessions.resume(caller, now);
+    let id = id.ok_or_else(|| Problem::SignIn {
+        next: trip.next.clone(),
+    })?;
+    let go_on = AppendHeaders([(SET_COOKIE, begin_cookie(&id))]);
+    Ok((go_on, Redirect::to(&trip.next)).into_response())
 }

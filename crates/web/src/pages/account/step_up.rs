@@ -2,12 +2,14 @@
 
 use axum::extract::Query;
 use axum::http::StatusCode;
+use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
 use event::{SessionStep, Used};
 use staff::{Attempt, SignInRefused};
 
 use super::view::StepUpPage;
 use super::{Wanted, own_path, proof, seals, with_next};
+use crate::caller::begin_cookie;
 use crate::error::Problem;
 use crate::pages::shell::Here;
 use crate::pages::visit::{Posted, Visit, page};
@@ -87,7 +89,12 @@ async fn done(
             app.seal(seals::proved(account, &visit.caller, proved))
                 .await?;
             app.sessions.stepped(&visit.caller, app.clock.now());
-            Ok(Redirect::to(next).into_response())
+            // Whoever proved themselves gets a new id; the one before is worth nothing.
+            let id = app.sessions.resume(&visit.caller, app.clock.now());
+            let id = id.ok_or_else(|| Problem::SignIn {
+                next: next.to_owned(),
+            })?;
+            Ok(([(SET_COOKIE, begin_cookie(&id))], Redirect::to(next)).into_response())
         }
         Err(refused) => {
             let why = (SessionStep::SteppedUp, &refused);

@@ -98,6 +98,8 @@ pub(crate) struct AccountPage {
     pub passkeys: Vec<(String, String)>,
     pub totp: bool,
     pub recovery: usize,
+    /// There is a password already.
+    pub password: bool,
     pub provider: Option<String>,
     pub passkey: PasskeyForm,
     pub sessions: Vec<SessionRow>,
@@ -282,6 +284,7 @@ mod samples {
             passkeys: if enrol { Vec::new() } else { passkeys },
             totp: !enrol,
             recovery: if enrol { 0 } else { 8 },
+            password: !enrol,
             provider: (!enrol).then(|| "https://login.hospital.example".into()),
             passkey: passkey("/account/passkeys"),
             sessions: vec![session(true), session(false)],

@@ -22,6 +22,8 @@ use view::{NowPage, Tile, Waiting, WardBar};
 const LIVE_SECONDS: u32 = 5;
 /// Quarantined messages that the page lists, the newest.
 const WAITING_SHOWN: usize = 8;
+/// Alterations that the tile of the record looks at.
+const ALTERED_LOOKED_AT: u32 = 100;
 /// The chart may be this many events behind before somebody should look.
 const BEHIND_MAX: u64 = 5_000;
 
@@ -53,7 +55,7 @@ pub(crate) async fn show(visit: Visit, Query(done): Query<Done>) -> Result<Respo
     let wards = visit.app.chart.wards().await?;
     let mut tiles = vec![
         feeds_tile(&visit, &feeds),
-        record_tile(&visit),
+        record_tile(&visit).await?,
         chart_tile(&visit),
         patients_tile(&visit, &wards),
     ];
@@ -158,8 +160,10 @@ fn glass_tile(visit: &Visit) -> Tile {
     }
 }
 
-fn record_tile(visit: &Visit) -> Tile {
+async fn record_tile(visit: &Visit) -> Result<Tile, Problem> {
     let size = visit.app.record.size();
+    let altered = visit.app.oversight.altered(ALTERED_LOOKED_AT).await;
+    let altered = record::news(visit, &altered.map_err(|why| broken(&why))?);
     let (tone, _) = record::answer(visit, size);
     let (_, _, at) = visit.app.record.checkpoint();
     let age = words::span(visit.eye.now.since(at));
@@ -171,7 +175,11 @@ fn record_tile(visit: &Visit) -> Tile {
             format!("last checkpoint {age} ago, events wait"),
         ),
     };
-    Tile {
+    let (tone, state, detail) = match altered {
+        Some((tone, words)) => (tone, "altered", words),
+        None => (tone, state, detail),
+    };
+    Ok(Tile {
         label: "Record",
         href: "/record",
         tone,
@@ -179,7 +187,7 @@ fn record_tile(visit: &Visit) -> Tile {
         number: words::thousands(size),
         unit: if size == 1 { "event" } else { "events" }.to_owned(),
         detail,
-    }
+    })
 }
 
 /// What the witnesses of the record say, if it has any.

@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use event::{Act, Subject};
 use serde::Deserialize;
 
-use crate::error::Problem;
+use crate::error::{Problem, broken};
+use crate::pages::altered::Altered;
 use crate::pages::record;
 use crate::pages::shell::Here;
 use crate::pages::visit::{Visit, page};
@@ -31,6 +32,11 @@ const RESULTS_SHOWN: usize = 40;
 const NEWS_EVENTS_MAX: usize = 500;
 /// Unseen events beyond which a page is made anew without looking whose they are.
 const NEWS_BEHIND_MAX: u64 = 5_000;
+
+/// Alterations that a chart page shows.
+const ALTERED_SHOWN: u32 = 10;
+/// What was altered is on the chart page for a month.
+const ALTERED_NEWS_MS: i64 = 31 * 24 * 60 * 60 * 1_000;
 
 /// What a chart page may be asked with.
 #[derive(Deserialize)]
@@ -73,6 +79,7 @@ pub(crate) async fn show(
         rows,
     };
     let mut view = teller.chart(&patient, reports);
+    view.altered = altered(&visit, &patient.id).await?;
     view.decision = open.index();
     view.head = record::head_line(&visit);
     let known = patient.folded.max(1);
@@ -81,6 +88,16 @@ pub(crate) async fn show(
     view.shell.version = known;
     let shown = page(StatusCode::OK, &view)?;
     Ok(([version(known)], shown).into_response())
+}
+
+/// What of a patient was found altered in the last month, in whatever way it was put right.
+async fn altered(visit: &Visit, id: &str) -> Result<Vec<Altered>, Problem> {
+    let all = visit.app.oversight.altered_of(id, ALTERED_SHOWN).await;
+    let all = all.map_err(|why| broken(&why))?;
+    let late = all
+        .iter()
+        .filter(|one| visit.eye.now.since(one.at) < ALTERED_NEWS_MS);
+    Ok(late.map(|one| Altered::told(one, &visit.eye)).collect())
 }
 
 fn version(known: u64) -> (HeaderName, HeaderValue) {
@@ -116,6 +133,6 @@ fn changes_charts(sealed: &::record::Sealed) -> bool {
     use event::Body;
     matches!(
         sealed.event().body,
-        Body::Message(_) | Body::Resource(_) | Body::Unmerge(_)
+        Body::Alteration(_) | Body::Message(_) | Body::Resource(_) | Body::Unmerge(_)
     )
 }

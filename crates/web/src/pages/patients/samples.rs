@@ -243,12 +243,9 @@ fn full() -> ChartPage {
         contacts: vec![item("Müller, Ilse", "wife · +49 30 1234567", "", 880)],
         coverage: vec![item("AOK Nordost", "A123456789", "active", 880)],
         decision: 48_201,
+        altered: crate::pages::altered::samples::altered(),
         head: "48209 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=".into(),
-        checked: Checked {
-            verified: 11,
-            altered: 1,
-            unchecked: 0,
-        },
+        checked: checked(),
     }
 }
 
@@ -288,6 +285,7 @@ fn bare() -> ChartPage {
         decision: 48_202,
         head: String::new(),
         checked: Checked::default(),
+        altered: Vec::new(),
     }
 }
 
@@ -392,5 +390,13 @@ fn report(name: &str, status: &str) -> Report {
         late: status == "preliminary",
         one_event: status == "final",
         mark: Some(mark(48_150)),
+    }
+}
+
+fn checked() -> Checked {
+    Checked {
+        verified: 11,
+        altered: 1,
+        unchecked: 0,
     }
 }

@@ -79,6 +79,7 @@ impl Teller<'_> {
             decision: 0,
             head: String::new(),
             checked: self.checks.counted(),
+            altered: Vec::new(),
         }
     }
 

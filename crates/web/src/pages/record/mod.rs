@@ -15,7 +15,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use event::{Act, Body, Subject};
 use serde::Deserialize;
 
-use crate::error::Problem;
+use crate::error::{Problem, broken};
+use crate::pages::altered::Altered;
 use crate::pages::patients;
 use crate::pages::shell::{Check, Here, Tone};
 use crate::pages::visit::{Visit, page};
@@ -27,6 +28,10 @@ use view::{EventPage, EventRow, Published, RecordPage};
 const LIVE_SECONDS: u32 = 5;
 /// Events that the page lists.
 const EVENTS_SHOWN: u64 = 12;
+/// Alterations that the page lists.
+const ALTERED_SHOWN: u32 = 20;
+/// An alteration that was put right is told on the first line for a week.
+const ALTERED_NEWS_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// A checkpoint older than this while events wait for one needs somebody to look.
 const CHECKPOINT_LATE_MS: i64 = 10_000;
 
@@ -48,8 +53,13 @@ async fn may_read(visit: &Visit) -> Result<(), Problem> {
 async fn record_page(visit: &Visit, wrong: Option<String>) -> Result<RecordPage, Problem> {
     let size = visit.app.record.size();
     let published = published(visit, size);
+    let altered = visit.app.oversight.altered(ALTERED_SHOWN).await;
+    let altered = altered.map_err(|why| broken(&why))?;
     let witnesses = cosigning::told(visit);
-    let (mut tone, mut answer) = answer(visit, size);
+    let (mut tone, mut answer) = match news(visit, &altered) {
+        Some(news) => news,
+        None => answer(visit, size),
+    };
     if let Some((Tone::Bad, words, _)) = &witnesses {
         (tone, answer) = (Tone::Bad, words.clone());
     }
@@ -64,7 +74,58 @@ async fn record_page(visit: &Visit, wrong: Option<String>) -> Result<RecordPage,
         published,
         witnesses,
         events: newest(visit, size).await?,
+        scrubbed: scrubbed(visit),
+        altered: altered
+            .iter()
+            .map(|one| Altered::told(one, &visit.eye))
+            .collect(),
         wrong,
+    })
+}
+
+/// What was altered lately, in one sentence.
+pub(crate) fn news(visit: &Visit, altered: &[oversight::Alteration]) -> Option<(Tone, String)> {
+    let late = |one: &&oversight::Alteration| visit.eye.now.since(one.at) < ALTERED_NEWS_MS;
+    let lately: Vec<_> = altered.iter().filter(late).collect();
+    let left = lately
+        .iter()
+        .filter(|one| one.altered.healed_from.is_none())
+        .count() as u64;
+    let healed = lately.len() as u64 - left;
+    let things = |count| words::count(count, "thing was", "things were");
+    match (left, healed) {
+        (0, 0) => None,
+        (0, healed) => {
+            let words = format!(
+                "{} altered outside Salus in the last week, and put right.",
+                things(healed)
+            );
+            Some((Tone::Warn, words::sentence(&words)))
+        }
+        (left, _) => {
+            let words = format!(
+                "{} altered outside Salus and could not be put right.",
+                things(left)
+            );
+            Some((Tone::Bad, words::sentence(&words)))
+        }
+    }
+}
+
+/// How the last look over the whole record went.
+fn scrubbed(visit: &Visit) -> Option<String> {
+    let last = visit.app.record.scrubbed().borrow().clone();
+    let ago = words::span(visit.eye.now.since(last.at?));
+    let events = words::thousands(last.events);
+    Some(match last.altered {
+        0 => format!(
+            "All {events} published events were looked over {ago} ago; nothing was altered."
+        ),
+        altered => format!(
+            "All {events} published events were looked over {ago} ago; {}, {} put right.",
+            words::count(altered, "thing was altered", "things were altered"),
+            words::thousands(last.healed)
+        ),
     })
 }
 

@@ -1,6 +1,8 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
-use event::{Act, Actor, Body, Event, Glass, PersonStep, Role, SessionStep, Subject, Token};
+use event::{
+    Act, Actor, Body, Event, Glass, PersonStep, Role, Session, SessionStep, Subject, Token,
+};
 
 use crate::pages::words;
 
@@ -10,6 +12,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Account(change) if change.account.is_none() => "account disabled".to_owned(),
         Body::Account(_) => "account added or changed".to_owned(),
         Body::App(change) if change.app.is_none() => "app taken away".to_owned(),
+        Body::Alteration(_) => "alteration found".to_owned(),
         Body::App(_) => "app registered".to_owned(),
         Body::Ceiling(_) => "an account came to its ceiling".to_owned(),
         Body::Decision(decided) => {
@@ -26,6 +29,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Glass(Glass::Started { .. }) => "glass broken".to_owned(),
         Body::Glass(Glass::Ended { .. }) => "broken glass ended".to_owned(),
         Body::Glass(Glass::Reviewed { .. }) => "broken glass reviewed".to_owned(),
+        Body::Drill(_) => "drill carried out".to_owned(),
         Body::ExportAnswered(answered) if answered.approved => "export agreed to".to_owned(),
         Body::ExportAnswered(_) => "export refused".to_owned(),
         Body::ExportAsked(_) => "export asked for".to_owned(),
@@ -50,26 +54,12 @@ pub(crate) fn what(event: &Event) -> String {
         }
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
         Body::Person(change) => step(&change.change).to_owned(),
-        Body::Session(session) => {
-            let act = match (event.act, session.step) {
-                (Act::SignOut, _) => "sign-out",
-                (_, SessionStep::Began) => "sign-in",
-                (_, SessionStep::Ended) => "session ended",
-                (_, SessionStep::Misused) => "session used from another device",
-                (_, SessionStep::Resumed) => "session resumed",
-                (_, SessionStep::SteppedUp) => "proof of who acts",
-                (_, SessionStep::TurnedAway) => "sign-in, not looked at",
-            };
-            if session.ok {
-                act.to_owned()
-            } else {
-                format!("{act}, failed")
-            }
-        }
+        Body::Session(session) => session_step(event.act, session),
         Body::Token(Token::Agreed(_)) => "leave given to an app".to_owned(),
         Body::Token(Token::Asserted(_)) => "an app proved who it is".to_owned(),
         Body::Token(Token::Issued(_)) => "tokens issued to an app".to_owned(),
         Body::Token(Token::Ended(_)) => "an app's leave ended".to_owned(),
+        Body::Rewound(_) => "changes undone".to_owned(),
         Body::Service(service) => match service.state {
             event::ServiceState::Started => "Salus started".to_owned(),
             event::ServiceState::Stopped => "Salus stopped".to_owned(),
@@ -80,6 +70,24 @@ pub(crate) fn what(event: &Event) -> String {
         }
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
+    }
+}
+
+/// What a session did.
+fn session_step(act: Act, session: &Session) -> String {
+    let done = match (act, session.step) {
+        (Act::SignOut, _) => "sign-out",
+        (_, SessionStep::Began) => "sign-in",
+        (_, SessionStep::Ended) => "session ended",
+        (_, SessionStep::Misused) => "session used from another device",
+        (_, SessionStep::Resumed) => "session resumed",
+        (_, SessionStep::SteppedUp) => "proof of who acts",
+        (_, SessionStep::TurnedAway) => "sign-in, not looked at",
+    };
+    if session.ok {
+        done.to_owned()
+    } else {
+        format!("{done}, failed")
     }
 }
 

@@ -1,6 +1,7 @@
 use askama::Template;
 
 use super::cosigning::WitnessRow;
+use crate::pages::altered::Altered;
 use crate::pages::shell::{Check, Shell, Tone};
 use crate::pages::words::Stamp;
 
@@ -19,6 +20,10 @@ pub(crate) struct RecordPage {
     pub witnesses: Option<(Tone, String, Vec<WitnessRow>)>,
     /// The newest events, newest first.
     pub events: Vec<EventRow>,
+    /// What was found altered, the newest first.
+    pub altered: Vec<Altered>,
+    /// How the last look over the whole record went, in words.
+    pub scrubbed: Option<String>,
     pub wrong: Option<String>,
 }
 
@@ -122,6 +127,8 @@ mod samples {
                 row(48_208, 1, "message ADT^A02", "feed <adt>"),
                 row(48_207, 2, "sign-in, failed", "person"),
             ],
+            altered: crate::pages::altered::samples::altered(),
+            scrubbed: Some("All 48,209 events were looked over 4 min ago.".into()),
             wrong: None,
         }
     }
@@ -161,6 +168,8 @@ mod samples {
             published: None,
             witnesses: None,
             events: Vec::new(),
+            altered: Vec::new(),
+            scrubbed: None,
             wrong: Some("There is no event `999` in the record. The newest is 48,210.".into()),
         }
     }

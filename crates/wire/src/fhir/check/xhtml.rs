@@ -245,6 +245,9 @@ mod tests {
             "<div style=\"background:URL(Javascript:x)\">x</div>",
             "<div <b>x</b></div>",
             "<div><!-- x</div>",
+            "<!DOCTYPE div [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><div>&x;</div>",
+            "<div><!ENTITY x \"y\">x</div>",
+            "<div><![CDATA[x]]></div>",
         ] {
             assert!(fault(text).is_some(), "{text}");
         }

@@ -1,0 +1,176 @@
+//! Looks the record over, and holds the chart against a fresh fold of it: what somebody edited in
+//! the view's file is named, sealed and put right.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use chart::{Chart, Differs};
+use event::{Act, Actor, Altered, Body, Event, Subject, Time};
+use guard::{Standing, admit};
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::assemble::House;
+use crate::config::Config;
+
+/// The fresh fold may be this many events behind before the view is held still for it.
+const CLOSE_EVENTS: u64 = 1_000;
+/// Rounds of catching up with a view that goes on; then it is held still all the same.
+const ROUNDS_MAX: u32 = 20;
+/// Bytes of a forgery that are kept, at most.
+const EVIDENCE_BYTES_MAX: usize = 1 << 20;
+
+/// What looking everything over came to.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Looked {
+    /// Published events that were looked over.
+    pub(crate) events: u64,
+    /// Bytes re-read and hashed.
+    pub(crate) bytes: u64,
+    /// Rows and files that were altered.
+    pub(crate) altered: u64,
+    /// Those of them that were put right.
+    pub(crate) healed: u64,
+    /// Events from which the chart was folded afresh to be compared.
+    pub(crate) chart_events: u64,
+    /// Entries of the chart that were altered; all were put right.
+    pub(crate) chart_altered: u64,
+}
+
+impl House {
+    /// Looks over everything now.
+    ///
+    /// # Errors
+    /// What keeps record or chart from being read, or what was found from being sealed.
+    pub(crate) async fn look_over(&self) -> Result<Looked> {
+        // What waits for the next second is looked over too; a row that was altered keeps it waiting.
+        if let Err(why) = self.app.record.publish().await {
+            tracing::warn!(%why, "the newest events are not under a checkpoint yet");
+        }
+        let record = self.app.record.scrub().await?;
+        let (chart_events, chart_altered) = self.compare_chart().await?;
+        Ok(Looked {
+            events: record.events,
+            bytes: record.bytes,
+            altered: record.altered,
+            healed: record.healed,
+            chart_events,
+            chart_altered,
+        })
+    }
+
+    /// Holds the chart against a fresh fold: (events folded, entries altered).
+    async fn compare_chart(&self) -> Result<(u64, u64)> {
+        let mut whole_at = self.compared.lock().await;
+        let file = file(&self.config);
+        remove(&file)?;
+        let mut config = self.config.chart()?;
+        config.path.clone_from(&file);
+        let fresh = Chart::open(config, self.app.record.blind()).await?;
+        let compared = self.compare_with(&fresh, *whole_at).await;
+        fresh.close().await;
+        remove(&file)?;
+        let compared = compared?;
+        *whole_at = Some(self.clock.now());
+        Ok(compared)
+    }
+
+    async fn compare_with(&self, fresh: &Chart, whole_at: Option<Time>) -> Result<(u64, u64)> {
+        let (record, live) = (&self.app.record, &self.app.chart);
+        let reader = fresh.reader();
+        let fold = async |until: u64| {
+            let folded = record::fold_to(record, reader.as_ref(), until).await;
+            folded.map_err(anyhow::Error::msg)
+        };
+        for _ in 0..ROUNDS_MAX {
+            let until = *live.folded().borrow();
+            fold(until).await?;
+            if *live.folded().borrow() <= until + CLOSE_EVENTS {
+                break;
+            }
+        }
+        let mut still = live.still().await?;
+        let folded = still.folded;
+        fold(folded).await?;
+        let differs = fresh
+            .differences(&mut still, &record.erased().await?)
+            .await?;
+        drop(still);
+        if differs.is_empty() {
+            return Ok((folded, 0));
+        }
+        live.put_right(fresh, &differs).await?;
+        for one in &differs {
+            tracing::error!(event = one.version, "an entry of the chart was altered");
+            let admitted = admit(told(one, whole_at).into(), Standing::Salus, "");
+            let admitted = admitted.map_err(|refused| anyhow!(refused.words))?;
+            record.admit(vec![admitted]).await?;
+        }
+        Ok((folded, differs.len() as u64))
+    }
+}
+
+/// A comparison that was broken off leaves no charts behind.
+///
+/// # Errors
+/// What the file system said.
+pub(crate) fn forget(config: &Config) -> Result<()> {
+    remove(&file(config))
+}
+
+fn file(config: &Config) -> PathBuf {
+    config.data.join("views/compared.db")
+}
+
+/// Compares the chart now and then, until `stop`.
+pub(crate) async fn now_and_then(house: Arc<House>, stop: CancellationToken) {
+    let every = Duration::from_secs(60 * 60 * u64::from(house.config.chart.compare_every_hours));
+    if every.is_zero() {
+        return;
+    }
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(every) => {}
+        }
+        let compared = tokio::select! {
+            () = stop.cancelled() => return,
+            compared = house.compare_chart() => compared,
+        };
+        if let Err(why) = compared {
+            tracing::error!(%why, "the chart could not be compared; trying again later");
+        }
+    }
+}
+
+fn told(one: &Differs, whole_at: Option<Time>) -> Event {
+    let patient = one.patient.clone().map(Subject::Patient);
+    let body = Body::Alteration(Altered {
+        index: one.version,
+        parts: one.parts.clone(),
+        whole_at,
+        healed_from: Some("record".to_owned()),
+    });
+    let subject = patient.unwrap_or(Subject::Record);
+    let mut event = Event::new(Actor::salus(), Act::Manage, subject, body);
+    event.raw.clone_from(&one.found);
+    event.raw.truncate(EVIDENCE_BYTES_MAX);
+    event
+}
+
+/// The fresh fold's file holds charts: it does not outlive the comparison.
+fn remove(file: &Path) -> Result<()> {
+    for end in ["", "-wal", "-shm"] {
+        let mut path = OsString::from(file);
+        path.push(end);
+        let path = PathBuf::from(path);
+        if path.exists() {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}

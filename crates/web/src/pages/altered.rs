@@ -1,0 +1,104 @@
+//! What was found altered outside Salus, as pages tell it.
+
+use oversight::Alteration;
+
+use super::words::{self, Eye, Stamp};
+
+/// One thing that was altered.
+pub(crate) struct Altered {
+    /// The event that says so.
+    pub index: u64,
+    /// When it was found.
+    pub at: Stamp,
+    /// The event that was altered.
+    pub event: Option<u64>,
+    pub parts: Vec<Part>,
+    /// Whether and from what it was put right.
+    pub healed: String,
+    pub whole: bool,
+    /// Between which two looks it happened.
+    pub since: String,
+}
+
+/// From what to what.
+pub(crate) struct Part {
+    pub part: String,
+    pub sealed: String,
+    pub found: String,
+}
+
+/// Characters of a value that are shown.
+const SHOWN_CHARS: usize = 120;
+
+impl Altered {
+    pub(crate) fn told(one: &Alteration, eye: &Eye) -> Altered {
+        let altered = &one.altered;
+        let healed = match altered.healed_from.as_deref() {
+            Some("pack") => "put right from the vault's pack".to_owned(),
+            Some("journal") => "put right from the journal".to_owned(),
+            Some("record") => "folded again from the record".to_owned(),
+            Some(other) => format!("put right from {other}"),
+            None => "NOT put right: nothing whole is left here; restore it from a copy".to_owned(),
+        };
+        let since = match altered.whole_at {
+            Some(whole) => format!("whole {} before", words::span(one.at.since(whole))),
+            None => "never looked at before".to_owned(),
+        };
+        let parts = altered.parts.iter().map(|part| Part {
+            part: part.part.clone(),
+            sealed: cut(&part.sealed),
+            found: cut(&part.found),
+        });
+        Altered {
+            index: one.index,
+            at: Stamp::new(one.at, eye),
+            event: altered.index,
+            parts: parts.collect(),
+            healed,
+            whole: altered.healed_from.is_some(),
+            since,
+        }
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((at, _)) => format!("{}\u{2026}", text.get(..at).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    use super::*;
+    use crate::pages::shell::samples::ago;
+
+    pub(crate) fn altered() -> Vec<Altered> {
+        let part = |part: &str, sealed: &str, found: &str| Part {
+            part: part.into(),
+            sealed: sealed.into(),
+            found: found.into(),
+        };
+        let one = |whole: bool, parts: Vec<Part>| Altered {
+            index: 4_711,
+            at: ago(7),
+            event: Some(4_020),
+            parts,
+            healed: if whole {
+                "put right from the vault's pack"
+            } else {
+                "NOT put right"
+            }
+            .into(),
+            whole,
+            since: "whole 3 min before".into(),
+        };
+        vec![
+            one(
+                true,
+                vec![part("Observation.valueQuantity.value", "4.1", "9.9")],
+            ),
+            one(false, vec![part("row.at", "<b>", "\"'&")]),
+        ]
+    }
+}
