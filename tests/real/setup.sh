@@ -9,12 +9,13 @@ here="$(cd "$(dirname "$0")" && pwd)"
 mkdir -p "$home"
 
 need_apt=()
-for pair in go:golang-go chromium:chromium chromedriver:chromium-driver python3:python3 node:nodejs npm:npm curl:curl openssl:openssl softhsm2-util:softhsm2; do
+for pair in go:golang-go chromium:chromium chromedriver:chromium-driver python3:python3 node:nodejs npm:npm curl:curl openssl:openssl softhsm2-util:softhsm2 setpriv:util-linux; do
     command -v "${pair%%:*}" >/dev/null || need_apt+=("${pair#*:}")
 done
 [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] || need_apt+=(golang-golang-x-mod-dev)
 command -v rsyslogd >/dev/null || [ -x /usr/sbin/rsyslogd ] || need_apt+=(rsyslog)
 [ -n "$(find /usr/lib -name lmnsd_gtls.so -print -quit 2>/dev/null)" ] || need_apt+=(rsyslog-gnutls)
+[ -n "$(find /usr/lib/postgresql -maxdepth 2 -name bin -print -quit 2>/dev/null)" ] || need_apt+=(postgresql)
 python3 -c 'import venv, ensurepip' 2>/dev/null || need_apt+=(python3-venv)
 if [ ${#need_apt[@]} -gt 0 ]; then
     echo "installing ${need_apt[*]}"

@@ -16,6 +16,8 @@ pub enum Body {
     Alteration(Altered),
     /// A system's registration as an app was added, changed or taken away.
     App(AppChange),
+    /// The record was backed up.
+    BackedUp(BackedUp),
     /// An account came to the most different patients it may see.
     Ceiling(Ceiling),
     /// The guard was asked, and this is what it said.
@@ -116,6 +118,18 @@ impl Erased {
         let run = runs.checked_sub(1).and_then(|place| self.events.get(place));
         run.is_some_and(|(_, last)| index <= *last)
     }
+}
+
+/// A backup was made: its manifest is pinned here, so that who has the log can tell it from every
+/// other that somebody may have added to its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackedUp {
+    /// Where it is: a folder, or a bucket with its prefix.
+    pub place: String,
+    /// Events in it.
+    pub size: u64,
+    /// SHA-256 of its manifest, in hex.
+    pub manifest: String,
 }
 
 /// Something was done with the keys of the whole record.

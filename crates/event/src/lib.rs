@@ -21,8 +21,8 @@ pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Sh
 pub use actor::{Actor, ActorKind, Role};
 pub use altered::{Altered, AlteredPart, Rewound};
 pub use body::{
-    Account, AccountChange, Body, Decided, Erased, KeysChanged, Message, Opened, Resource, Unmerge,
-    Unread,
+    Account, AccountChange, BackedUp, Body, Decided, Erased, KeysChanged, Message, Opened,
+    Resource, Unmerge, Unread,
 };
 pub use known::{Consent, Considered, Facts, Relation, Taking};
 pub use lifeline::Drill;

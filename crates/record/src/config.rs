@@ -1,6 +1,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::engines::{Objects, Storage};
 use crate::root::RootConfig;
 
 /// Where the record lives and what it may use.
@@ -8,6 +9,10 @@ use crate::root::RootConfig;
 pub struct Config {
     /// The data folder: `journal.db`, `keyring.db`, `keys/`, `vault/`.
     pub data: PathBuf,
+    /// Where rows are durable.
+    pub storage: Storage,
+    /// Where tiles and packs are durable.
+    pub objects: Objects,
     /// The log's origin line (C2SP tlog-checkpoint); counts only when the log key is made.
     pub origin: String,
     /// Events in one commit, at most.
@@ -37,6 +42,8 @@ impl Config {
     pub fn new(data: PathBuf) -> Config {
         Config {
             data,
+            storage: Storage::File,
+            objects: Objects::File,
             origin: "salus.invalid/record".into(),
             batch_events_max: 1_000,
             queue_events_max: 4_096,
@@ -65,6 +72,10 @@ impl Config {
 
     pub(crate) fn keys(&self) -> PathBuf {
         self.data.join("keys")
+    }
+
+    pub(crate) fn node(&self) -> PathBuf {
+        self.data.join("node")
     }
 
     pub(crate) fn root_key(&self) -> PathBuf {

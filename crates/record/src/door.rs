@@ -9,14 +9,14 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 use event::{Actor, Body, Clock, Event, Glass, Opened, Subject, Time};
 use guard::{Admitted, Decision, Standing, admit};
-use seal::{Compressor, Frontier, Key, LogKey};
+use seal::{Compressor, Frontier, Key};
 use tokio::sync::{Mutex, RwLock, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::cosigned::Cosigned;
 use crate::epoch::{self, Epoch};
-use crate::journal::{Journal, Published, SqliteJournal};
+use crate::journal::{Journal, Published};
 use crate::keyring::Keyring;
 use crate::mirror::Standby;
 use crate::newest::Newest;
@@ -24,8 +24,8 @@ use crate::publisher::{Publisher, moment};
 use crate::scrub::{self, Scrub};
 use crate::sealed::Outcome;
 use crate::sequencer::{Group, Item, Recent, Sequencer, Write};
-use crate::vault::{CHECKPOINT, LocalVault, Vault};
-use crate::{Blind, Error, Permit, Receipt, Witnessed, keyfile, recover};
+use crate::vault::Vault;
+use crate::{Blind, Error, Permit, Receipt, Witnessed, engines, keyfile, recover};
 
 /// What a review is called among the things that can be written once; no FHIR type is called so.
 const REVIEW: &str = "glass-review";
@@ -45,14 +45,10 @@ pub struct Parts {
 }
 
 impl Parts {
-    async fn local(config: &Config) -> Outcome<Parts> {
-        let journal = SqliteJournal::open(&config.journal())
-            .await
-            .map_err(broken)?;
-        let vault = LocalVault::open(&config.vault()).map_err(broken)?;
+    async fn of(config: &Config) -> Outcome<Parts> {
         Ok(Parts {
-            journal: Arc::new(journal),
-            vault: Arc::new(vault),
+            journal: engines::journal(config).await?,
+            vault: engines::vault(config)?,
         })
     }
 }
@@ -90,9 +86,10 @@ impl Record {
     /// # Errors
     /// [`Error::Broken`] if it cannot be read, is in use, or is not what was published.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Outcome<Record> {
-        let key = keyfile::open(&config)?;
-        let parts = Parts::local(&config).await?;
-        Record::start(config, parts, (key, None), clock).await
+        keyfile::folders(&config)?;
+        let lock = lock(&config)?;
+        let parts = Parts::of(&config).await?;
+        Record::start((config, lock), parts, None, clock).await
     }
 
     /// As [`Record::open`], for a standby with a record of its own.
@@ -101,9 +98,10 @@ impl Record {
         clock: Arc<dyn Clock>,
         side: Record,
     ) -> Outcome<Record> {
-        let key = keyfile::open(&config)?;
-        let parts = Parts::local(&config).await?;
-        Record::start(config, parts, (key, Some(side)), clock).await
+        keyfile::folders(&config)?;
+        let lock = lock(&config)?;
+        let parts = Parts::of(&config).await?;
+        Record::start((config, lock), parts, Some(side), clock).await
     }
 
     /// Like [`Record::open`], with a journal and a vault of the caller's.
@@ -111,25 +109,32 @@ impl Record {
     /// # Errors
     /// As [`Record::open`].
     pub async fn open_with(config: Config, parts: Parts, clock: Arc<dyn Clock>) -> Outcome<Record> {
-        let key = keyfile::open(&config)?;
-        Record::start(config, parts, (key, None), clock).await
+        keyfile::folders(&config)?;
+        let lock = lock(&config)?;
+        Record::start((config, lock), parts, None, clock).await
     }
 
     async fn start(
-        config: Config,
+        (config, lock): (Config, File),
         parts: Parts,
-        (key, side): (LogKey, Option<Record>),
+        side: Option<Record>,
         clock: Arc<dyn Clock>,
     ) -> Outcome<Record> {
-        let lock = lock(&config)?;
         let Parts { journal, vault } = parts;
+        if let Some(place) = journal.moved().await.map_err(broken)? {
+            return Err(broken(format!(
+                "this record was moved to `{place}`: set `storage` to that, or bring it back with \
+                 `salus move`"
+            )));
+        }
         let frontier = journal.frontier().await.map_err(broken)?;
-        let sealed = frontier.size() > 0 || vault.get(CHECKPOINT).await.map_err(broken)?.is_some();
-        if sealed && !config.keyring().exists() {
+        let heads = vault.heads().await.map_err(broken)?;
+        if (frontier.size() > 0 || !heads.is_empty()) && !config.keyring().exists() {
             return Err(broken(
                 "`keyring.db` is missing: without it no event can be read; put your copy back",
             ));
         }
+        let key = keyfile::open(&config, frontier.size().max(heads.len() as u64))?;
         let keyring = Keyring::open(&config, config.keys_cached_max, clock.now()).await?;
         let (grown_to, grown) = watch::channel(frontier.size());
         let turn = epoch::epoch(&config)?;
@@ -294,6 +299,9 @@ impl Record {
         }
         if let Some(standby) = &self.inner.standby {
             Box::pin(standby.side.stop()).await;
+        }
+        if let Err(why) = self.inner.vault.close().await {
+            tracing::error!(%why, "the end of the record did not reach the vault");
         }
         self.inner.keyring.close().await;
         self.inner.journal.close().await;
@@ -486,6 +494,9 @@ async fn publish_now_and_then(inner: std::sync::Weak<Inner>) {
         if let Err(why) = inner.publish().await {
             tracing::error!(%why, "no checkpoint was published; trying again");
         }
+        if let Err(why) = inner.vault.look().await {
+            tracing::error!(%why, "the end of the record did not reach the vault; trying again");
+        }
     }
 }
 
@@ -493,7 +504,8 @@ fn blind(key: &Key) -> Blind {
     Blind(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key.bytes())))
 }
 
-fn lock(config: &Config) -> Outcome<File> {
+/// Keeps every other process from the data folder for as long as it is held.
+pub(crate) fn lock(config: &Config) -> Outcome<File> {
     let path = config.data.join("lock");
     let file = File::options()
         .create(true)

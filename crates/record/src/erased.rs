@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use event::{Body, Erased, Time};
 
 use crate::config::Config;
-use crate::journal::{Journal, SqliteJournal};
+use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::sealed::Outcome;
 use crate::verify::{Alteration, Report};
@@ -46,11 +46,7 @@ impl Keyless {
     }
 
     /// Says of each such event whether it was erased by a sealed order.
-    pub(crate) async fn account(
-        &self,
-        journal: &SqliteJournal,
-        report: &mut Report,
-    ) -> Outcome<()> {
+    pub(crate) async fn account(&self, journal: &dyn Journal, report: &mut Report) -> Outcome<()> {
         let Some(keyring) = &self.keyring else {
             return Ok(());
         };
@@ -79,7 +75,7 @@ impl Keyless {
     }
 }
 
-async fn orders(journal: &SqliteJournal, keyring: &Keyring) -> Outcome<Vec<Erased>> {
+async fn orders(journal: &dyn Journal, keyring: &Keyring) -> Outcome<Vec<Erased>> {
     let mut orders = Vec::new();
     for index in keyring.orders().await? {
         let rows = journal.rows(index, 1).await;

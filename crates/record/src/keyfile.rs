@@ -16,15 +16,33 @@ use crate::sealed::Outcome;
 const LOG: &str = "log.key";
 const PUBLIC: &str = "log.pub";
 
-/// Reads the log's key; makes it and the root key's file if the record is new.
-///
-/// INVARIANT: keys are never made beside a record that exists, or its data would seem lost.
-pub(crate) fn open(config: &Config) -> Outcome<LogKey> {
+/// Makes the folders of a record.
+pub(crate) fn folders(config: &Config) -> Outcome<()> {
     make_folder(&config.data)?;
     make_folder(&config.keys())?;
-    make_folder(&config.vault())?;
+    make_folder(&config.vault())
+}
+
+/// The name under which this data folder holds a database that several servers could write.
+pub(crate) fn node(config: &Config) -> Outcome<String> {
+    let path = config.node();
+    if !path.exists() {
+        let mut bytes = [0; 32];
+        fill(&mut bytes)?;
+        write_text(&path, hex(&bytes).get(..16).unwrap_or_default())?;
+    }
+    let id = read(&path)?;
+    let host = rustix::system::uname();
+    let host = host.nodename().to_string_lossy();
+    Ok(format!("{host}/{}", id.trim()))
+}
+
+/// Reads the log's key; makes it and the root key's file if there is neither a key nor an event.
+///
+/// INVARIANT: keys are never made beside a record that exists, or its data would seem lost.
+pub(crate) fn open(config: &Config, events: u64) -> Outcome<LogKey> {
     let (root, log) = (config.root_key(), config.keys().join(LOG));
-    if !root.exists() && !log.exists() && !config.journal().exists() {
+    if !root.exists() && !log.exists() && events == 0 {
         if config.root == RootConfig::File {
             write_root(&root, &new_key()?)?;
         }
@@ -124,7 +142,7 @@ fn fill(bytes: &mut [u8]) -> Outcome<()> {
         .map_err(|_| broken("the system has no randomness"))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -3,10 +3,12 @@
 //! **Never**: an acknowledgement before the commit; a signature from memory; the same index twice.
 //! **Start here**: [`Record`], then `sequencer`.
 
+mod backup;
 mod config;
 mod cosigned;
 mod disclose;
 mod door;
+mod engines;
 mod epoch;
 mod erase;
 mod erased;
@@ -17,6 +19,7 @@ mod keycopy;
 mod keyfile;
 mod keyring;
 mod mirror;
+mod moving;
 mod newest;
 mod proving;
 mod publisher;
@@ -36,15 +39,21 @@ mod verify;
 mod view;
 mod witness;
 
+pub use backup::{
+    KeysCopied, Lock, Made, Place, Point, Restored, Wanted, backup, copy_keys, points, pull,
+    restore, restore_keys,
+};
 pub use config::Config;
 pub use cosigned::{Cosigned, Enough};
 pub use disclose::disclosing;
 pub use door::{Parts, Record};
+pub use engines::{Objects, Storage};
 pub use epoch::{Epoch, epoch, heard_of, next_epoch};
 pub use erase::Erasure;
 pub use error::Error;
 pub use escrow::recover_root;
 pub use keycopy::{KeyCopy, StreamKey, install_keys};
+pub use moving::{Carrying, Moved, carry};
 pub use proving::{Held, hold};
 pub use read::{Head, Proved, head, prove};
 pub use reader::{Reader, ReaderError, fold_to, follow, save_is_due};

@@ -8,11 +8,11 @@ use seal::{Decompressor, Entry, Key, LogVerifier};
 
 use crate::config::Config;
 use crate::door::{Inner, Record};
-use crate::journal::{Journal as _, Row, SqliteJournal};
+use crate::journal::Row;
 use crate::proving::inclusion;
 use crate::sealed::Outcome;
-use crate::vault::{CHECKPOINT, COSIGNED, LocalVault, Vault as _};
-use crate::{Error, Sealed, keyfile};
+use crate::vault::{CHECKPOINT, COSIGNED};
+use crate::{Error, Sealed, engines, keyfile};
 
 /// Rows that are decrypted on a thread of their own at a time.
 const SPAWN_ROWS: usize = 16;
@@ -181,10 +181,8 @@ pub struct Proved {
 /// [`Error::NoSuchIndex`] if it is not there or not published, [`Error::Broken`] if files are
 /// missing.
 pub async fn prove(config: &Config, index: u64) -> Outcome<Proved> {
-    let journal = SqliteJournal::open_read_only(&config.journal())
-        .await
-        .map_err(broken)?;
-    let vault = LocalVault::open(&config.vault()).map_err(broken)?;
+    let journal = engines::journal_read_only(config).await?;
+    let vault = engines::vault(config)?;
     let public_key = keyfile::public(config)?;
     let note = vault
         .get(CHECKPOINT)
@@ -199,7 +197,7 @@ pub async fn prove(config: &Config, index: u64) -> Outcome<Proved> {
         let covers = log.verify(&note).ok().filter(|(size, _)| index < *size);
         head = covers.map_or(head, |(size, _)| (size, note));
     }
-    let mut proof = inclusion(&vault, index, head).await?;
+    let mut proof = inclusion(vault.as_ref(), index, head).await?;
     let rows = journal.rows(index, 1).await.map_err(broken)?;
     let row = rows
         .into_iter()
@@ -229,9 +227,7 @@ pub struct Head {
 /// # Errors
 /// [`Error::Broken`] if the journal cannot be read.
 pub async fn head(config: &Config) -> Outcome<Head> {
-    let journal = SqliteJournal::open_read_only(&config.journal())
-        .await
-        .map_err(broken)?;
+    let journal = engines::journal_read_only(config).await?;
     let size = journal.frontier().await.map_err(broken)?.size();
     let published = journal
         .published()

@@ -6,6 +6,7 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
 use event::{Body, Glass, Joined};
 use seal::{Edge, Entry, Frontier, Hash, LogVerifier, TILE_WIDTH};
 
@@ -41,19 +42,38 @@ pub(crate) async fn recover(inner: &Inner) -> Outcome<()> {
     Ok(())
 }
 
-/// Size, root and note of the checkpoint in the vault, if this log signed it.
+/// Size, root and note of the furthest checkpoint in the vault that this log signed.
 async fn published_outside(inner: &Inner) -> Outcome<Option<(u64, Hash, String)>> {
-    let Some(bytes) = inner.vault.get(CHECKPOINT).await.map_err(broken)? else {
-        return Ok(None);
-    };
-    let note = String::from_utf8(bytes.to_vec()).map_err(broken)?;
     let log = LogVerifier::new(inner.publisher.key.public()).map_err(broken)?;
-    let (size, root) = log.verify(&note).map_err(|why| {
-        broken(format!(
+    let (mut furthest, mut wrong) = (None::<(u64, Hash, String)>, None);
+    for bytes in inner.vault.heads().await.map_err(broken)? {
+        match read_head(&log, &bytes) {
+            Ok(head) if furthest.as_ref().is_none_or(|last| last.0 < head.0) => {
+                furthest = Some(head);
+            }
+            Ok(_) => {}
+            Err(why) => wrong = Some(why),
+        }
+    }
+    match (furthest, wrong) {
+        // Somebody else's checkpoint in a bucket must not keep ours from being found.
+        (Some(head), wrong) => {
+            if let Some(why) = wrong {
+                tracing::error!(%why, "a checkpoint in the vault is not ours");
+            }
+            Ok(Some(head))
+        }
+        (None, Some(why)) => Err(broken(format!(
             "{why}; if `vault/checkpoint` was damaged, move it away and run `salus verify`"
-        ))
-    })?;
-    Ok(Some((size, root, note)))
+        ))),
+        (None, None) => Ok(None),
+    }
+}
+
+fn read_head(log: &LogVerifier, bytes: &Bytes) -> Result<(u64, Hash, String), String> {
+    let note = String::from_utf8(bytes.to_vec()).map_err(|why| why.to_string())?;
+    let (size, root) = log.verify(&note).map_err(|why| why.to_string())?;
+    Ok((size, root, note))
 }
 
 async fn roll_forward(inner: &Inner, start: Frontier, head: (u64, Hash)) -> Outcome<()> {
@@ -174,6 +194,7 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         Body::Account(_)
         | Body::Alteration(_)
         | Body::App(_)
+        | Body::BackedUp(_)
         | Body::Ceiling(_)
         | Body::Decision(_)
         | Body::Drill(_)

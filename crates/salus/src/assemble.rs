@@ -42,10 +42,10 @@ pub(crate) struct House {
     pub(crate) readers: Vec<Arc<dyn Reader>>,
     /// Held while policies are put in force, so that they follow each other as they are sealed.
     pub(crate) changing: Mutex<()>,
-    /// A human's order to become the primary.
-    pub(crate) promotion: watch::Sender<Option<Promote>>,
     /// When the chart was last found to be what the record says; held while it is compared.
     pub(crate) compared: Mutex<Option<Time>>,
+    /// A human's order to become the primary.
+    pub(crate) promotion: watch::Sender<Option<Promote>>,
     /// The witnesses that are asked, until somebody asks them.
     witnesses: Mutex<Option<Rounds>>,
     stop: CancellationToken,
@@ -124,8 +124,8 @@ impl House {
             clock,
             readers,
             changing: Mutex::default(),
-            promotion: watch::Sender::new(None),
             compared: Mutex::default(),
+            promotion: watch::Sender::new(None),
             witnesses: Mutex::new(Some(rounds)),
             stop,
             tasks,

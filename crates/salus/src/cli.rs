@@ -39,6 +39,9 @@ pub(crate) enum Format {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Back up the record, or its keys, to a second place.
+    #[command(subcommand)]
+    Backup(Backup),
     /// Run Salus: console and FHIR over HTTPS, HL7 v2 over MLLP.
     #[command(after_help = "\
 Examples:
@@ -119,6 +122,17 @@ patient. Works beside a running server and without one.")]
     /// The keys of the record: look, rotate, keep the root key with several people, put it back.
     #[command(subcommand)]
     Keys(Keys),
+    /// Carry the record to other engines: PostgreSQL, a bucket, or back into the data folder.
+    #[command(after_help = "\
+Examples:
+  salus move --to 'postgres://salus@db.hospital/salus?sslrootcert=/etc/salus/db.pem'
+  salus move --to 'postgres://salus@localhost/salus?host=/run/postgresql' --objects 's3://vault?region=eu'
+  salus move --objects 's3://vault/house?endpoint=https://s3.hospital&credentials=/etc/salus/s3'
+  salus move --to file --objects file        back into the data folder
+Beside a running server it carries ahead what is there (exit code 1); stop the server and give the
+command again: what is left is carried, everything is verified at the new place, the roots are
+compared, and the old place is closed. A move that was broken off goes on where it stopped.")]
+    Move(Move),
     /// People with an account.
     #[command(subcommand)]
     People(People),
@@ -137,6 +151,9 @@ Example:
 Works beside a running standby, which goes on as the primary, and without one. The old primary takes
 nothing any more once it hears of it: name this machine in `peers` of its `[fence]`.")]
     Promote(PromoteArgs),
+    /// Bring a backup back into an empty folder: first the keys, then the record.
+    #[command(subcommand)]
+    Restore(Restore),
     /// Drop a view and fold it again from the record.
     #[command(after_help = "\
 Example:
@@ -328,6 +345,113 @@ Works beside a running server and without one.")]
         /// Its short name.
         id: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Backup {
+    /// Everything under the last checkpoint that is not at the place yet.
+    #[command(after_help = "\
+Examples:
+  salus backup record --to /mnt/disk
+  salus backup record --to 's3://backup/house?region=eu&credentials=/etc/salus/s3'
+Works beside a running server and without one; needs no key. Best a bucket with object lock in
+compliance mode: nobody can take anything out of it then. Nothing is ever replaced or removed. The
+receipt names the manifest: keep it outside this machine. Exit code 1: the place has no lock.")]
+    Record {
+        /// A folder, or a bucket.
+        #[arg(long, value_name = "PLACE")]
+        to: String,
+    },
+    /// Fetch the backup of another machine's vault, which has no way to this one.
+    #[command(after_help = "\
+Example:
+  salus backup pull --from /mnt/salus-vault --log-key log.pub --to /backup/salus
+`--from` is the vault as this machine sees it (a read-only share), `--log-key` its public key, handed
+over once. Nothing is taken that the key did not sign, nothing that is here is replaced.")]
+    Pull {
+        /// The vault's folder.
+        #[arg(long, value_name = "FOLDER")]
+        from: PathBuf,
+        /// The file with the log's public key.
+        #[arg(long, value_name = "FILE")]
+        log_key: PathBuf,
+        /// The folder of the backup.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+    },
+    /// The keyring and the log's keys, encrypted under the root key.
+    #[command(after_help = "\
+Example:
+  salus backup keys --to /mnt/keys --keep 30
+Not to where the record's backups are. The root key is not in it: `salus keys escrow` gives it to
+several people. What was erased is gone for good once the last copy from before has made room.")]
+    Keys {
+        /// The folder of the copies.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+        /// The newest copies that stay, at least 2.
+        #[arg(long, default_value_t = 30)]
+        keep: usize,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Restore {
+    /// Say which backups there are at a place, and what else is there.
+    #[command(after_help = "\
+Example:
+  salus restore list --from /mnt/disk --log-key log.pub
+Exit code 1: something there claims to be a backup and is none of this log.")]
+    List {
+        /// A folder, or a bucket.
+        #[arg(long, value_name = "PLACE")]
+        from: String,
+        /// The file with the log's public key.
+        #[arg(long, value_name = "FILE")]
+        log_key: PathBuf,
+    },
+    /// Put the keys back into an empty data folder.
+    #[command(after_help = "\
+Examples:
+  salus restore keys keys-00000000000000004711.salus --share ada.txt --share eve.txt --data new
+  salus restore keys keys-00000000000000004711.salus --data new     with new/keys/root.key in place
+A share is a page of `salus keys escrow`, or its four lines.")]
+    Keys {
+        /// The copy.
+        copy: PathBuf,
+        /// A file with one share of the root key.
+        #[arg(long = "share", value_name = "FILE")]
+        shares: Vec<PathBuf>,
+    },
+    /// Fetch the record into a data folder that has its keys, roll it forward and verify it.
+    #[command(after_help = "\
+Examples:
+  salus restore record --from 's3://backup/house?region=eu' --data new
+  salus restore record --from /mnt/disk --at-most 120000 --data new     to before an attack
+  salus restore record --from /mnt/disk --manifest 9f2c... --data new   as a receipt names it
+What was added, replaced or deleted at the place counts for nothing: a backup that is not whole is
+named and passed over for the one before (exit code 1). One that was broken off goes on.")]
+    Record {
+        /// A folder, or a bucket.
+        #[arg(long, value_name = "PLACE")]
+        from: String,
+        /// The furthest backup with at most so many events.
+        #[arg(long, value_name = "EVENTS", conflicts_with = "manifest")]
+        at_most: Option<u64>,
+        /// The backup with this manifest.
+        #[arg(long, value_name = "SHA-256")]
+        manifest: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Move {
+    /// Where rows go: `file` or `postgres://...`; without it they stay where they are.
+    #[arg(long, value_name = "STORAGE", required_unless_present = "objects")]
+    pub(crate) to: Option<String>,
+    /// Where tiles and packs go: `file` or `s3://...`; without it they stay where they are.
+    #[arg(long, value_name = "OBJECTS")]
+    pub(crate) objects: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

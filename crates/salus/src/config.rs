@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use inlets::mllp::TlsMin;
-use record::{Pkcs11Config, RootConfig};
+use record::{Objects, Pkcs11Config, RootConfig, Storage};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Cli;
@@ -20,6 +20,10 @@ const FILE: &str = "salus.toml";
 pub(crate) struct Config {
     /// The data folder.
     pub(crate) data: PathBuf,
+    /// Where rows are durable: empty, or the address of a PostgreSQL database.
+    pub(crate) storage: String,
+    /// Where tiles and packs are durable: empty, or the address of a bucket.
+    pub(crate) objects: String,
     /// A folder with `*.cedar` policies and their schema; empty: the built-in ones.
     pub(crate) policies: PathBuf,
     /// A file with people's weekly hours and own charts; empty: none.
@@ -50,6 +54,8 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             data: "salus-data".into(),
+            storage: String::new(),
+            objects: String::new(),
             policies: PathBuf::new(),
             rota: PathBuf::new(),
             log: "info".into(),
@@ -301,7 +307,13 @@ impl Config {
                     path.display()
                 )
             }
-            Ok(config) => Ok(config),
+            Ok(config) => match config.engines() {
+                Ok(_) => Ok(config),
+                Err(why) => bail!(
+                    "the configuration file `{}` is wrong: {why}",
+                    path.display()
+                ),
+            },
             Err(why) => bail!(
                 "the configuration file `{}` is wrong:\n{why}",
                 path.display()
@@ -309,11 +321,22 @@ impl Config {
         }
     }
 
+    fn engines(&self) -> Result<(Storage, Objects), String> {
+        Ok((
+            Storage::parse(&self.storage)?,
+            Objects::parse(&self.objects)?,
+        ))
+    }
+
     /// What the record wants.
     pub(crate) fn record(&self) -> record::Config {
         let own = &self.record;
+        // What is wrong with them was said when the file was read.
+        let (storage, objects) = self.engines().unwrap_or_default();
         record::Config {
             data: self.data.clone(),
+            storage,
+            objects,
             origin: own.origin.clone(),
             batch_events_max: own.batch_events_max,
             queue_events_max: own.queue_events_max,

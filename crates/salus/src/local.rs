@@ -21,6 +21,7 @@ use tokio::net::{UnixListener, UnixStream};
 use web::{Ended, Leaver};
 
 use crate::assemble::House;
+use crate::backing::Pinned;
 use crate::cli::View;
 use crate::config::Config;
 use crate::disclosing::{Disclose, Handed};
@@ -168,6 +169,14 @@ impl Operator {
         }
     }
 
+    /// Seals that a backup was made.
+    pub(crate) async fn backed_up(&self, made: &Pinned) -> Result<u64> {
+        match self {
+            Operator::Here(house) => house.backed_up(made).await,
+            Operator::There(socket) => call(socket, "/backed-up", &serde_json::to_vec(made)?).await,
+        }
+    }
+
     /// Erases a patient.
     pub(crate) async fn erase(&self, order: &Erase) -> Result<Erased> {
         match self {
@@ -293,6 +302,7 @@ pub(crate) fn listen(path: &Path) -> Result<UnixListener> {
 /// What a running server answers on the socket.
 pub(crate) fn router(house: Arc<House>) -> axum::Router {
     axum::Router::new()
+        .route("/backed-up", post(backed_up))
         .route("/client", post(add_client))
         .route("/disclose", post(disclose))
         .route("/drill", post(note_drill))
@@ -321,6 +331,10 @@ async fn add_client(State(house): State<Arc<House>>, Json(new): Json<NewClient>)
 
 async fn disclose(State(house): State<Arc<House>>, Json(order): Json<Disclose>) -> Response {
     answer(house.disclose(&order).await)
+}
+
+async fn backed_up(State(house): State<Arc<House>>, Json(made): Json<Pinned>) -> Response {
+    answer(house.backed_up(&made).await)
 }
 
 async fn erase(State(house): State<Arc<House>>, Json(order): Json<Erase>) -> Response {

@@ -4,6 +4,7 @@
 //! **Start here**: [`cli`], then [`assemble`].
 
 mod assemble;
+mod backing;
 mod certificate;
 mod cli;
 mod clock;

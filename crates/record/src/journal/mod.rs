@@ -1,13 +1,16 @@
 //! The SQL half of the record: rows, deliveries, versions, the tree's frontier, the checkpoint.
 
-mod erase;
-mod mend;
+mod carry;
+mod postgres;
+mod sql;
 mod sqlite;
 
 use async_trait::async_trait;
 use seal::Frontier;
 use thiserror::Error;
 
+pub use carry::Carry;
+pub use postgres::PostgresJournal;
 pub use sqlite::SqliteJournal;
 
 /// One event as it lies in SQL.
@@ -85,7 +88,7 @@ pub struct JournalFault {
     pub why: String,
 }
 
-/// Where rows are durable. Implementations: SQLite; PostgreSQL takes the same SQL text.
+/// Where rows are durable. Implementations: SQLite and PostgreSQL.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
     /// Closes what is open; nothing else is asked of it afterwards.
@@ -112,4 +115,26 @@ pub trait Journal: Send + Sync + 'static {
     async fn published(&self) -> Result<Option<Published>, JournalFault>;
     /// Replaces the checkpoint if it still has the size `expected` (`None`: there is none yet).
     async fn publish(&self, expected: Option<u64>, next: &Published) -> Result<bool, JournalFault>;
+    /// Where the record went, if it was carried elsewhere: nothing is added here any more.
+    async fn moved(&self) -> Result<Option<String>, JournalFault> {
+        Ok(None)
+    }
+}
+
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn fault(doing: &'static str) -> impl Fn(sqlx::Error) -> JournalFault {
+    move |error| JournalFault {
+        doing,
+        why: error.to_string(),
+    }
+}
+
+fn malformed(doing: &'static str) -> JournalFault {
+    JournalFault {
+        doing,
+        why: "a column does not hold what it should".into(),
+    }
 }

@@ -7,7 +7,7 @@ use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectStore as _, ObjectStoreExt as _};
 
-use super::{Vault, VaultFault};
+use super::{Vault, VaultFault, fault};
 
 /// A vault in a folder: temporary file, fsync, rename.
 pub struct LocalVault(LocalFileSystem);
@@ -56,15 +56,6 @@ impl Vault for LocalVault {
             Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(fault("remove", path)(error)),
         }
-    }
-}
-
-fn fault(doing: &'static str, path: &str) -> impl Fn(Error) -> VaultFault {
-    let path = path.to_owned();
-    move |error| VaultFault {
-        doing,
-        path: path.clone(),
-        why: error.to_string(),
     }
 }
 

@@ -1,12 +1,17 @@
 //! The object half of the record: tiles, entry bundles, packs and the published checkpoint.
 
+mod address;
 mod local;
+mod s3;
+mod tail;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use thiserror::Error;
 
+pub use address::S3Address;
 pub use local::LocalVault;
+pub use s3::S3Vault;
 
 /// Where the published checkpoint lies.
 pub const CHECKPOINT: &str = "checkpoint";
@@ -36,6 +41,27 @@ pub trait Vault: Send + Sync + 'static {
     async fn list(&self, prefix: &str) -> Result<Vec<String>, VaultFault>;
     /// Removes an object; it need not be there.
     async fn discard(&self, path: &str) -> Result<(), VaultFault>;
+    /// Every checkpoint that is kept, in no order; nothing is verified.
+    async fn heads(&self) -> Result<Vec<Bytes>, VaultFault> {
+        Ok(self.get(CHECKPOINT).await?.into_iter().collect())
+    }
+    /// Called once in each checkpoint interval, whether anything was published or not.
+    async fn look(&self) -> Result<(), VaultFault> {
+        Ok(())
+    }
+    /// Called after the last checkpoint, when the record stops.
+    async fn close(&self) -> Result<(), VaultFault> {
+        Ok(())
+    }
+}
+
+pub(crate) fn fault(doing: &'static str, path: &str) -> impl Fn(object_store::Error) -> VaultFault {
+    let path = path.to_owned();
+    move |error| VaultFault {
+        doing,
+        path: path.clone(),
+        why: error.to_string(),
+    }
 }
 
 /// How often a partial file may be replaced while it is looked for.

@@ -14,11 +14,11 @@ use files::Files;
 
 use crate::config::Config;
 use crate::erased::Keyless;
-use crate::journal::{Journal, Row, SqliteJournal};
+use crate::journal::{Carry, Journal, Row};
 use crate::keyring::Keyring;
 use crate::sealed::Outcome;
-use crate::vault::{CHECKPOINT, LocalVault, Vault};
-use crate::{Error, keyfile};
+use crate::vault::CHECKPOINT;
+use crate::{Error, engines, keyfile};
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
@@ -58,13 +58,11 @@ pub struct Report {
 /// # Errors
 /// [`Error::Broken`] if journal, vault or public key cannot be opened at all.
 pub async fn verify(config: &Config, progress: impl Fn(u64, u64)) -> Outcome<Report> {
-    let journal = SqliteJournal::open_read_only(&config.journal())
-        .await
-        .map_err(broken)?;
-    let vault = LocalVault::open(&config.vault()).map_err(broken)?;
+    let journal = engines::journal_read_only(config).await?;
+    let vault = engines::vault(config)?;
     let log = LogVerifier::new(&keyfile::public(config)?).map_err(broken)?;
     let mut check = Check {
-        journal: Arc::new(journal),
+        journal,
         files: Arc::new(Files(vault)),
         report: Report::default(),
         edge: Edge::default(),
@@ -74,15 +72,16 @@ pub async fn verify(config: &Config, progress: impl Fn(u64, u64)) -> Outcome<Rep
     };
     check.run(&log, progress).await?;
     let mut report = check.report;
-    check.keyless.account(&check.journal, &mut report).await?;
+    let journal = check.journal.as_ref();
+    check.keyless.account(journal, &mut report).await?;
     if let Some(keyring) = &check.keyless.keyring {
-        name_owners(&check.journal, keyring, &mut report).await;
+        name_owners(journal, keyring, &mut report).await;
     }
     Ok(report)
 }
 
 struct Check {
-    journal: Arc<SqliteJournal>,
+    journal: Arc<dyn Carry>,
     files: Arc<Files>,
     report: Report,
     edge: Edge,
@@ -271,7 +270,7 @@ impl Check {
     }
 }
 
-async fn name_owners(journal: &SqliteJournal, keyring: &Keyring, report: &mut Report) {
+async fn name_owners(journal: &dyn Journal, keyring: &Keyring, report: &mut Report) {
     for alteration in &mut report.alterations {
         let Some(index) = alteration.index else {
             continue;

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod backup;
 mod bench;
 mod check;
 mod client;
@@ -11,11 +12,13 @@ mod erase;
 mod export;
 mod import;
 mod keys;
+mod moving;
 mod people;
 mod policy;
 mod promote;
 mod proof;
 mod refold;
+mod restore;
 mod rewind;
 mod scrub;
 mod serve;
@@ -44,6 +47,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     log(if served { &config.log } else { "warn" });
     let format = cli.format;
     let code = match cli.command {
+        Command::Backup(command) => Box::pin(backup::run(config, command, format)).await?,
         Command::Bench(args) => bench::run(&args, format).await?,
         Command::Check(args) => check::run(&config, &args, format).await?,
         Command::Client(command) => Box::pin(client::run(config, command, format)).await?,
@@ -54,6 +58,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Erase(args) => erase::run(config, args, format).await?,
         Command::Export(args) => export::run(config, &args, format).await?,
         Command::Import(args) => Box::pin(import::run(config, &args, format)).await?,
+        Command::Move(args) => moving::run(config, args, format).await?,
         Command::People(command) => people::run(config, command, format).await?,
         Command::Policy(command) => Box::pin(policy::run(config, command, format)).await?,
         Command::Keys(command) => Box::pin(keys::run(config, command, format)).await?,
@@ -62,6 +67,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Refold(args) => refold::run(config, &args, format).await?,
         Command::Rewind(args) => Box::pin(rewind::run(config, &args, format)).await?,
         Command::Scrub => scrub::run(config, format).await?,
+        Command::Restore(command) => Box::pin(restore::run(&config, command, format)).await?,
         Command::Serve(args) => Box::pin(serve::run(config, &args, format)).await?,
         Command::Standby(args) => Box::pin(standby::run(config, &args, format)).await?,
         Command::Verify => verify::run(&config, format).await?,

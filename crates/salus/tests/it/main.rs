@@ -14,6 +14,7 @@ mod export;
 mod healing;
 mod keys;
 mod kill;
+mod lifeline;
 mod people;
 mod policy;
 mod process;

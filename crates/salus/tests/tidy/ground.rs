@@ -189,6 +189,11 @@ fn every_cookie_is_bound_to_host_and_tls() {
 #[test]
 fn no_other_program_is_started() {
     for (name, text) in sources() {
+        // A drill starts this program itself, in a folder of its own.
+        if name.ends_with("salus/src/drill/scene.rs") {
+            assert!(text.contains("std::env::current_exe()"));
+            continue;
+        }
         assert!(
             !text.contains("process::Command"),
             "{name} starts a program"

@@ -193,6 +193,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         Body::Account(_)
         | Body::Alteration(_)
         | Body::App(_)
+        | Body::BackedUp(_)
         | Body::Ceiling(_)
         | Body::Decision(_)
         | Body::Drill(_)

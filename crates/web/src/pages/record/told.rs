@@ -42,6 +42,7 @@ pub(crate) fn what(event: &Event) -> String {
             format!("patient erased: {events} events cannot be read any more")
         }
         Body::Joined(_) => "sealed by the standby while the primary was gone".to_owned(),
+        Body::BackedUp(made) => format!("backed up: {} events", made.size),
         Body::Keys(changed) => changed.what.clone(),
         Body::Message(message) => format!("message {}", message.kind),
         Body::Opened(_) => "the record was opened".to_owned(),

@@ -6,6 +6,8 @@ use std::collections::HashSet;
 use futures_util::TryStreamExt as _;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqlitePool};
 
+use crate::journal::sql;
+
 /// Streams that one statement looks for.
 const STREAMS_AT_ONCE: usize = 100;
 
@@ -42,9 +44,7 @@ pub(super) async fn forget(
     };
     let wanted: HashSet<u64> = seqs.iter().copied().collect();
     let mut gone: Vec<(Vec<u8>, i64)> = Vec::new();
-    let query =
-        sqlx::query("SELECT resource, replaces, seq FROM version WHERE seq BETWEEN $1 AND $2");
-    let mut rows = query
+    let mut rows = sqlx::query(sql::VERSIONS_BETWEEN)
         .bind(first.cast_signed())
         .bind(last.cast_signed())
         .fetch(readers);
@@ -56,8 +56,9 @@ pub(super) async fn forget(
     drop(rows);
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
     for (resource, replaces) in gone {
-        let query = sqlx::query("DELETE FROM version WHERE resource = $1 AND replaces = $2");
-        let query = query.bind(resource).bind(replaces);
+        let query = sqlx::query(sql::FORGET_VERSION)
+            .bind(resource)
+            .bind(replaces);
         query.execute(&mut *tx).await?;
     }
     tx.commit().await

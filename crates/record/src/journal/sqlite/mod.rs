@@ -1,25 +1,29 @@
-//! One SQL text for SQLite and PostgreSQL: runtime queries, `$1` placeholders, multi-row inserts.
+//! The journal in one SQLite file: runtime queries, multi-row inserts.
 
-use std::fmt::Write as _;
+mod carry;
+mod erase;
+mod insert;
+mod mend;
+
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use seal::Frontier;
-use sqlx::query::Query;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteRow, SqliteSynchronous,
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, Row as _, Sqlite, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row as _};
 
-use super::{Batch, Delivery, Journal, JournalFault, Published, Row, Version, erase, mend};
+use insert::{ROWS_PER_STATEMENT, placeholders};
 
-/// Rows a statement inserts: SQLite gains nothing beyond, and long lists of `$n` are quadratic.
-const ROWS_PER_STATEMENT: usize = 50;
+use super::{Batch, Delivery, Journal, JournalFault, Published, Row, Version, sql};
+use super::{fault, malformed, whole};
+
 const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-const MIGRATION: &str = include_str!("../../migrations/sqlite.sql");
+const MIGRATION: &str = include_str!("../../../migrations/sqlite.sql");
 
 /// The journal in one SQLite file, write-ahead log, `synchronous=FULL`.
 pub struct SqliteJournal {
@@ -84,7 +88,7 @@ impl Journal for SqliteJournal {
 
     async fn frontier(&self) -> Result<Frontier, JournalFault> {
         const DOING: &str = "read the tree";
-        let row = sqlx::query("SELECT frontier FROM tree WHERE one = 1");
+        let row = sqlx::query(sql::FRONTIER);
         let row = row
             .fetch_optional(&self.readers)
             .await
@@ -103,13 +107,13 @@ impl Journal for SqliteJournal {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(fault(DOING))?;
-        insert_rows(&mut tx, &batch.rows)
+        insert::rows(&mut tx, &batch.rows)
             .await
             .map_err(fault("insert rows"))?;
-        insert_deliveries(&mut tx, &batch.deliveries)
+        insert::deliveries(&mut tx, &batch.deliveries)
             .await
             .map_err(fault("insert message ids"))?;
-        insert_versions(&mut tx, &batch.versions)
+        insert::versions(&mut tx, &batch.versions)
             .await
             .map_err(fault("insert versions"))?;
         let size = whole(batch.frontier.size());
@@ -135,9 +139,7 @@ impl Journal for SqliteJournal {
 
     async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalFault> {
         const DOING: &str = "read rows";
-        let rows = sqlx::query(
-            "SELECT seq, stream, at, entry, ciphertext FROM row WHERE seq >= $1 ORDER BY seq LIMIT $2",
-        );
+        let rows = sqlx::query(sql::ROWS);
         let rows = rows
             .bind(whole(from))
             .bind(whole(limit as u64))
@@ -151,14 +153,7 @@ impl Journal for SqliteJournal {
     async fn deliveries(&self, messages: &[[u8; 16]]) -> Result<Vec<Delivery>, JournalFault> {
         let sql = "SELECT message, content, seq, at FROM delivery WHERE message IN ";
         let rows = self.among(sql, messages).await?;
-        let read = rows.iter().map(|row| {
-            Some(Delivery {
-                message: bytes16(row, 0)?,
-                content: bytes16(row, 1)?,
-                seq: index(row, 2)?,
-                at: row.try_get(3).ok()?,
-            })
-        });
+        let read = rows.iter().map(read_delivery);
         read.collect::<Option<_>>()
             .ok_or_else(|| malformed("read message ids"))
     }
@@ -166,13 +161,7 @@ impl Journal for SqliteJournal {
     async fn versions(&self, resources: &[[u8; 16]]) -> Result<Vec<Version>, JournalFault> {
         let sql = "SELECT resource, replaces, seq FROM version WHERE resource IN ";
         let rows = self.among(sql, resources).await?;
-        let read = rows.iter().map(|row| {
-            Some(Version {
-                resource: bytes16(row, 0)?,
-                replaces: index(row, 1)?,
-                seq: index(row, 2)?,
-            })
-        });
+        let read = rows.iter().map(read_version);
         read.collect::<Option<_>>()
             .ok_or_else(|| malformed("read versions"))
     }
@@ -203,7 +192,7 @@ impl Journal for SqliteJournal {
 
     async fn published(&self) -> Result<Option<Published>, JournalFault> {
         const DOING: &str = "read the checkpoint";
-        let row = sqlx::query("SELECT size, note, edge, at FROM checkpoint WHERE one = 1");
+        let row = sqlx::query(sql::PUBLISHED);
         let row = row
             .fetch_optional(&self.readers)
             .await
@@ -222,14 +211,8 @@ impl Journal for SqliteJournal {
 
     async fn publish(&self, expected: Option<u64>, next: &Published) -> Result<bool, JournalFault> {
         let sql = match expected {
-            Some(_) => {
-                "UPDATE checkpoint SET size = $1, note = $2, edge = $3, at = $4 \
-                 WHERE one = 1 AND size = $5"
-            }
-            None => {
-                "INSERT INTO checkpoint (one, size, note, edge, at) VALUES (1, $1, $2, $3, $4) \
-                 ON CONFLICT (one) DO NOTHING"
-            }
+            Some(_) => sql::PUBLISH_NEXT,
+            None => sql::PUBLISH_FIRST,
         };
         let mut query = sqlx::query(sql)
             .bind(whole(next.size))
@@ -243,6 +226,11 @@ impl Journal for SqliteJournal {
             .await
             .map_err(fault("swap the checkpoint"))?;
         Ok(done.rows_affected() == 1)
+    }
+
+    async fn moved(&self) -> Result<Option<String>, JournalFault> {
+        let place = sqlx::query_scalar(sql::MOVED).fetch_optional(&self.readers);
+        place.await.map_err(fault("read whether it was moved"))
     }
 }
 
@@ -265,72 +253,6 @@ impl SqliteJournal {
     }
 }
 
-async fn insert_rows(tx: &mut SqliteConnection, rows: &[Row]) -> sqlx::Result<()> {
-    const SQL: &str = "INSERT INTO row (seq, stream, at, entry, ciphertext) VALUES ";
-    insert(tx, (SQL, 5), rows, |query, row| {
-        query
-            .bind(whole(row.seq))
-            .bind(row.stream.to_vec())
-            .bind(row.at)
-            .bind(row.entry.clone())
-            .bind(row.ciphertext.clone())
-    })
-    .await
-}
-
-async fn insert_deliveries(tx: &mut SqliteConnection, seen: &[Delivery]) -> sqlx::Result<()> {
-    const SQL: &str = "INSERT INTO delivery (message, content, seq, at) VALUES ";
-    insert(tx, (SQL, 4), seen, |query, one| {
-        let query = query.bind(one.message.to_vec()).bind(one.content.to_vec());
-        query.bind(whole(one.seq)).bind(one.at)
-    })
-    .await
-}
-
-async fn insert_versions(tx: &mut SqliteConnection, versions: &[Version]) -> sqlx::Result<()> {
-    const SQL: &str = "INSERT INTO version (resource, replaces, seq) VALUES ";
-    insert(tx, (SQL, 3), versions, |query, one| {
-        query
-            .bind(one.resource.to_vec())
-            .bind(whole(one.replaces))
-            .bind(whole(one.seq))
-    })
-    .await
-}
-
-type Bound<'q> = Query<'q, Sqlite, SqliteArguments>;
-
-async fn insert<T>(
-    tx: &mut SqliteConnection,
-    (sql, columns): (&str, usize),
-    items: &[T],
-    bind: for<'q> fn(Bound<'q>, &T) -> Bound<'q>,
-) -> sqlx::Result<()> {
-    for some in items.chunks(ROWS_PER_STATEMENT) {
-        let mut text = sql.to_owned();
-        for number in 0..some.len() {
-            let comma = if number == 0 { "" } else { ", " };
-            text.push_str(comma);
-            text.push_str(&placeholders(number * columns + 1, columns));
-        }
-        let query = some.iter().fold(sqlx::query(AssertSqlSafe(text)), bind);
-        query.execute(&mut *tx).await?;
-    }
-    Ok(())
-}
-
-/// `($3, $4)` for `from` = 3 and `count` = 2.
-fn placeholders(from: usize, count: usize) -> String {
-    let mut out = String::from("(");
-    for number in from..from + count {
-        let comma = if number == from { "" } else { ", " };
-        // INVARIANT: writing to a String cannot fail.
-        let _ = write!(out, "{comma}${number}");
-    }
-    out.push(')');
-    out
-}
-
 fn read_row(row: &SqliteRow) -> Option<Row> {
     Some(Row {
         seq: index(row, 0)?,
@@ -341,28 +263,27 @@ fn read_row(row: &SqliteRow) -> Option<Row> {
     })
 }
 
+fn read_delivery(row: &SqliteRow) -> Option<Delivery> {
+    Some(Delivery {
+        message: bytes16(row, 0)?,
+        content: bytes16(row, 1)?,
+        seq: index(row, 2)?,
+        at: row.try_get(3).ok()?,
+    })
+}
+
+fn read_version(row: &SqliteRow) -> Option<Version> {
+    Some(Version {
+        resource: bytes16(row, 0)?,
+        replaces: index(row, 1)?,
+        seq: index(row, 2)?,
+    })
+}
+
 fn bytes16(row: &SqliteRow, column: usize) -> Option<[u8; 16]> {
     row.try_get::<&[u8], _>(column).ok()?.try_into().ok()
 }
 
 fn index(row: &SqliteRow, column: usize) -> Option<u64> {
     row.try_get::<i64, _>(column).ok()?.try_into().ok()
-}
-
-fn whole(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn fault(doing: &'static str) -> impl Fn(sqlx::Error) -> JournalFault {
-    move |error| JournalFault {
-        doing,
-        why: error.to_string(),
-    }
-}
-
-fn malformed(doing: &'static str) -> JournalFault {
-    JournalFault {
-        doing,
-        why: "a column does not hold what it should".into(),
-    }
 }

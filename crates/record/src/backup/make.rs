@@ -1,0 +1,255 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use seal::{Edge, Hash, LogVerifier, TILE_WIDTH};
+
+use super::bundle::{Checked, checked};
+use super::chain::{chain, fetched};
+use super::manifest::{self, Manifest, Object};
+use super::place::{Lock, Place, Shelf};
+use super::{WIDTH, broken, tail_paths};
+use crate::config::Config;
+use crate::sealed::Outcome;
+use crate::vault::{LocalVault, Vault, get_grown};
+use crate::{engines, keyfile};
+
+/// Manifests that go on from each other before one names everything again.
+const DEPTH_MAX: u32 = 64;
+
+/// What a backup did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// Events in it.
+    pub size: u64,
+    /// Root of the log at that size.
+    pub root: Hash,
+    /// SHA-256 of its manifest, in hex: who knows it can tell it from every other.
+    pub manifest: String,
+    /// Objects that were added.
+    pub objects: u64,
+    /// Bytes that were added.
+    pub bytes: u64,
+    /// What keeps it at its place.
+    pub lock: Lock,
+}
+
+/// Backs up the record of a data folder, beside a running server or without one: everything under
+/// the last checkpoint that is not at the place yet. `progress` is told (events done, in all).
+///
+/// # Errors
+/// [`Error::Broken`](crate::Error::Broken) if the place cannot be used, or if what is to be backed
+/// up is not what was sealed: then nothing is pinned.
+pub async fn backup(config: &Config, to: &Place, progress: impl Fn(u64, u64)) -> Outcome<Made> {
+    let notes = config.data.join("backups");
+    keyfile::make_folder(&notes)?;
+    let way = Way {
+        vault: engines::vault(config)?,
+        log: LogVerifier::new(&keyfile::public(config)?).map_err(broken)?,
+        shelf: to.open().map_err(broken)?,
+        // Which manifest was ours is not asked of the place: somebody else may have added some.
+        last: notes.join(
+            manifest::sha256(to.words().as_bytes())
+                .get(..16)
+                .unwrap_or_default(),
+        ),
+    };
+    way.run(&progress).await
+}
+
+/// Backs up a vault that is reached as a folder (a share, a fetched copy) into a folder of this
+/// machine, which the server that is backed up has no way to. Nothing is taken that its log key did
+/// not sign, nothing that is here is replaced.
+///
+/// # Errors
+/// As [`backup`].
+pub async fn pull(
+    from: &Path,
+    public_key: &str,
+    to: &Path,
+    progress: impl Fn(u64, u64),
+) -> Outcome<Made> {
+    keyfile::make_folder(to)?;
+    let way = Way {
+        vault: Arc::new(LocalVault::open(from).map_err(broken)?),
+        log: LogVerifier::new(public_key.trim()).map_err(broken)?,
+        shelf: Place::Folder(to.to_owned()).open().map_err(broken)?,
+        last: to.join("last"),
+    };
+    way.run(&progress).await
+}
+
+struct Way {
+    vault: Arc<dyn Vault>,
+    log: LogVerifier,
+    shelf: Arc<dyn Shelf>,
+    /// The file that notes which manifest was ours.
+    last: PathBuf,
+}
+
+impl Way {
+    async fn run(&self, progress: &impl Fn(u64, u64)) -> Outcome<Made> {
+        let (size, root, note) = self.head().await?;
+        let before = self.before().await?;
+        let mut growing = match before {
+            Some((sha256, before)) => self.going_on(sha256, before, size).await?,
+            None => Growing::default(),
+        };
+        while growing.edge.size() + WIDTH <= size {
+            let number = growing.edge.size() / WIDTH;
+            let found = self.read(number, TILE_WIDTH).await?;
+            let paths = (
+                seal::bundle_path(number, TILE_WIDTH),
+                seal::pack_path(number, TILE_WIDTH),
+            );
+            self.add(&mut growing, found, paths).await?;
+            progress(growing.edge.size(), size);
+        }
+        let edge = growing.edge.clone();
+        let width = usize::try_from(size % WIDTH).unwrap_or_default();
+        if width > 0 {
+            let found = self.read(size / WIDTH, width).await?;
+            self.add(&mut growing, found, tail_paths(size)).await?;
+        }
+        if growing.edge.root() != root {
+            return Err(broken(
+                "the vault is not what its checkpoint says: run `salus verify`; nothing was pinned",
+            ));
+        }
+        let manifest = Manifest {
+            previous: growing.previous,
+            depth: growing.depth,
+            edge,
+            objects: growing.objects,
+            note,
+        };
+        let text = manifest.to_text();
+        let sha256 = manifest::sha256(text.as_bytes());
+        let path = manifest::path(size, &sha256);
+        self.shelf
+            .add(&path, Bytes::from(text))
+            .await
+            .map_err(broken)?;
+        self.remember(&sha256)?;
+        progress(size, size);
+        Ok(Made {
+            size,
+            root,
+            manifest: sha256,
+            objects: growing.added,
+            bytes: growing.bytes,
+            lock: self.shelf.lock().await,
+        })
+    }
+
+    /// The furthest checkpoint of the vault that its log signed.
+    async fn head(&self) -> Outcome<(u64, Hash, String)> {
+        let mut furthest = None::<(u64, Hash, String)>;
+        for bytes in self.vault.heads().await.map_err(broken)? {
+            let note = String::from_utf8_lossy(&bytes).into_owned();
+            if let Ok((size, root)) = self.log.verify(&note)
+                && furthest.as_ref().is_none_or(|last| last.0 < size)
+            {
+                furthest = Some((size, root, note));
+            }
+        }
+        furthest.ok_or_else(|| broken("no checkpoint is published yet, or another log signed it"))
+    }
+
+    /// The manifest that this machine pinned last, if the place still has it.
+    async fn before(&self) -> Outcome<Option<(String, Manifest)>> {
+        let Ok(sha256) = fs::read_to_string(&self.last) else {
+            return Ok(None);
+        };
+        let sha256 = sha256.trim().to_owned();
+        let found = fetched(self.shelf.as_ref(), &sha256).await?;
+        if found.is_none() {
+            tracing::error!(
+                "the last backup is gone from its place: everything is backed up again"
+            );
+        }
+        Ok(found.map(|manifest| (sha256, manifest)))
+    }
+
+    async fn going_on(&self, sha256: String, before: Manifest, size: u64) -> Outcome<Growing> {
+        if before.edge.size() > size {
+            return Err(broken(format!(
+                "the backup has {} events and this record {size}: it is an older copy; start the \
+                 server once, so that it rolls forward, or restore",
+                before.edge.size()
+            )));
+        }
+        let mut growing = Growing {
+            edge: before.edge.clone(),
+            depth: before.depth + 1,
+            ..Growing::default()
+        };
+        if growing.depth < DEPTH_MAX {
+            growing.previous = Some(sha256);
+            return Ok(growing);
+        }
+        growing.depth = 0;
+        for manifest in chain(self.shelf.as_ref(), before).await? {
+            let lasting = manifest.objects.into_iter();
+            let lasting = lasting.filter(|one| !one.path.starts_with("tail/"));
+            growing.objects.extend(lasting);
+        }
+        Ok(growing)
+    }
+
+    async fn read(&self, number: u64, width: usize) -> Outcome<Checked> {
+        let path = seal::pack_path(number, width);
+        let wrong = || {
+            broken(format!(
+                "`vault/{path}` is missing or was altered: run `salus verify`"
+            ))
+        };
+        let bundle = get_grown(self.vault.as_ref(), &seal::bundle_path(number, width)).await;
+        let bundle = bundle.map_err(broken)?.ok_or_else(wrong)?;
+        let pack = get_grown(self.vault.as_ref(), &path).await;
+        let pack = pack.map_err(broken)?.ok_or_else(wrong)?;
+        checked(&bundle, &pack, width).ok_or_else(wrong)
+    }
+
+    async fn add(
+        &self,
+        growing: &mut Growing,
+        found: Checked,
+        (bundle, pack): (String, String),
+    ) -> Outcome<()> {
+        for leaf in found.leaves {
+            growing.edge.push(leaf, &mut Vec::new());
+        }
+        for (path, bytes) in [(bundle, found.bundle), (pack, found.pack)] {
+            let (length, sha256) = (bytes.len() as u64, manifest::sha256(&bytes));
+            let version = self.shelf.add(&path, bytes.into()).await.map_err(broken)?;
+            growing.added += 1;
+            growing.bytes += length;
+            growing.objects.push(Object {
+                path,
+                bytes: length,
+                sha256,
+                version,
+            });
+        }
+        Ok(())
+    }
+
+    fn remember(&self, sha256: &str) -> Outcome<()> {
+        let next = self.last.with_extension("next");
+        let written = fs::write(&next, sha256).and_then(|()| fs::rename(&next, &self.last));
+        written.map_err(|why| broken(format!("`{}`: {why}", self.last.display())))
+    }
+}
+
+/// A manifest as it takes shape.
+#[derive(Default)]
+struct Growing {
+    edge: Edge,
+    previous: Option<String>,
+    depth: u32,
+    objects: Vec<Object>,
+    added: u64,
+    bytes: u64,
+}
