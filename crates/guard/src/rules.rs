@@ -249,7 +249,7 @@ impl Rules {
         };
         let plain = Facts::default();
         let alone = Heeds {
-            labels: self.changes(&[labels.clone()]),
+            labels: self.changes(std::slice::from_ref(&labels)),
             consents: self.changes(&[consents(true, &plain), consents(false, &plain)]),
         };
         let both = self.changes(&[consents(true, &labels), consents(false, &labels)]);

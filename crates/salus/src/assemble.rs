@@ -65,15 +65,15 @@ impl House {
             );
         }
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let record = Record::open(config.record(), Arc::clone(&clock)).await?;
-        House::around(config, record, clock).await
+        let record = Box::pin(Record::open(config.record(), Arc::clone(&clock))).await?;
+        Box::pin(House::around(config, record, clock)).await
     }
 
     /// The same over a record that only follows a primary.
     pub(crate) async fn open_standby(config: Config) -> Result<House> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let record = Record::open_standby(config.record(), Arc::clone(&clock)).await?;
-        House::around(config, record, clock).await
+        let record = Box::pin(Record::open_standby(config.record(), Arc::clone(&clock))).await?;
+        Box::pin(House::around(config, record, clock)).await
     }
 
     async fn around(config: Config, record: Record, clock: Arc<dyn Clock>) -> Result<House> {

@@ -96,7 +96,7 @@ impl Operator {
         if UnixStream::connect(&socket).await.is_ok() {
             return Ok(Operator::There(socket));
         }
-        fence::may_begin(&config).await?;
+        Box::pin(fence::may_begin(&config)).await?;
         Ok(Operator::Here(Arc::new(House::open(config).await?)))
     }
 

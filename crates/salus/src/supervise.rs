@@ -64,13 +64,13 @@ pub(crate) enum Told {
 impl Server {
     /// Binds every way in, opens the house and starts serving.
     pub(crate) async fn start(config: Config) -> Result<Server> {
-        fence::may_begin(&config).await?;
-        Server::begin(config, Part::Primary).await
+        Box::pin(fence::may_begin(&config)).await?;
+        Box::pin(Server::begin(config, Part::Primary)).await
     }
 
     /// The same for a standby: it is looked at, and nothing comes in.
     pub(crate) async fn start_standby(config: Config) -> Result<Server> {
-        Server::begin(config, Part::Standby).await
+        Box::pin(Server::begin(config, Part::Standby)).await
     }
 
     async fn begin(mut config: Config, part: Part) -> Result<Server> {
@@ -123,16 +123,7 @@ impl Server {
                 .with_graceful_shutdown(stop.clone().cancelled_owned())
                 .into_future(),
         );
-        tasks.spawn(scrub::now_and_then(Arc::clone(&house), stop.clone()));
-        match part {
-            Part::Primary => {
-                house.send_audit()?;
-                house.pack_wards();
-                house.ask_witnesses().await;
-                house.watch_fence();
-            }
-            Part::Standby => house.follow()?,
-        }
+        set_going(&house, part, (&tasks, &stop)).await?;
         house.note(ServiceState::Started).await?;
         let signals = Signals {
             terminate: signal(SignalKind::terminate())?,
@@ -183,6 +174,23 @@ impl Server {
             None => tracing::warn!("something still holds the record"),
         }
     }
+}
+
+/// Starts what a server does by itself.
+async fn set_going(
+    house: &Arc<House>,
+    part: Part,
+    (tasks, stop): (&TaskTracker, &CancellationToken),
+) -> Result<()> {
+    if part == Part::Standby {
+        return house.follow();
+    }
+    tasks.spawn(scrub::now_and_then(Arc::clone(house), stop.clone()));
+    house.send_audit()?;
+    house.pack_wards();
+    house.ask_witnesses().await;
+    house.watch_fence();
+    Ok(())
 }
 
 fn serve_https(

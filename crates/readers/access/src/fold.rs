@@ -9,6 +9,17 @@ const TEXT_CHARACTERS_MAX: usize = 2_000;
 
 /// The traces of an event; none if it bears on nobody's looking.
 pub(crate) fn traces(index: u64, at: Time, event: &Event) -> Vec<Trace> {
+    let Body::Joined(joined) = &event.body else {
+        return of_event(index, at, event);
+    };
+    // A look on the standby, while the primary was gone: as if it had been sealed here then.
+    match event::decode(&event.raw) {
+        Ok(inner) => of_event(index, joined.at, &inner),
+        Err(_) => Vec::new(),
+    }
+}
+
+fn of_event(index: u64, at: Time, event: &Event) -> Vec<Trace> {
     let base = |what: What| Trace {
         id: TraceId { index, part: 0 },
         at,
@@ -76,11 +87,6 @@ pub(crate) fn traces(index: u64, at: Time, event: &Event) -> Vec<Trace> {
             detail: format!("export/{}", answered.request),
             ..base(What::Export)
         }],
-        // A look on the standby, while the primary was gone: as if it had been sealed here then.
-        Body::Joined(joined) => match event::decode(&event.raw) {
-            Ok(inner) => traces(index, joined.at, &inner),
-            Err(_) => Vec::new(),
-        },
         // Messages of feeds and bytes that were not understood are no looks: the Flow page has them.
         _ => Vec::new(),
     }

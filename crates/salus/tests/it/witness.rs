@@ -199,7 +199,7 @@ impl Drop for Running {
 }
 
 #[test]
-fn another_program_witnesses_us_and_we_witness_another_log() {
+fn another_program_witnesses_us() {
     let home = installed();
     let root = tempfile::tempdir().unwrap();
     let north = Place::new(root.path(), "north");
@@ -241,7 +241,12 @@ fn another_program_witnesses_us_and_we_witness_another_log() {
     server.until("witnesses cosigned");
     assert!(server.stop().success());
     assert_eq!(cosigned(&north, &key), Some(0));
-    // And the other way: its log, our witness, with its own client.
+}
+
+#[test]
+fn we_witness_the_log_of_another_program_and_refuse_its_fork() {
+    let home = installed();
+    let root = tempfile::tempdir().unwrap();
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/real");
     let log = root.path().join("log");
     let python = |args: &[&str]| {

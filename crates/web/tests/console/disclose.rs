@@ -98,7 +98,7 @@ async fn what_is_of_no_patient_is_for_those_who_oversee() {
     let mut pia = house.browser("pia").await;
     let file = hands_out(&mut pia, index, &[("reason", REASON)]).await;
     assert_eq!(file.status, StatusCode::OK, "{}", file.html);
-    assert_eq!(decisions(&house).await.pop().unwrap().act, Act::ReadMessage);
+    assert_eq!(decisions(&house).await.pop().unwrap().act, Act::Read);
 }
 
 fn witness(name: &str) -> WitnessState {

@@ -257,11 +257,7 @@ fn full() -> ChartPage {
         decision: 48_201,
         altered: crate::pages::altered::samples::altered(),
         head: "48209 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=".into(),
-        checked: Checked {
-            verified: 11,
-            altered: 1,
-            unchecked: 0,
-        },
+        checked: checked(),
     }
 }
 
@@ -407,5 +403,13 @@ fn report(name: &str, status: &str) -> Report {
         late: status == "preliminary",
         one_event: status == "final",
         mark: Some(mark(48_150)),
+    }
+}
+
+fn checked() -> Checked {
+    Checked {
+        verified: 11,
+        altered: 1,
+        unchecked: 0,
     }
 }

@@ -39,23 +39,28 @@ pub(crate) async fn hand_out(
     Ok(attached((&name, "text/html; charset=utf-8"), html))
 }
 
-/// What the guard is asked: to read the whole chart that it is on, for those who treat the patient;
-/// to read a body for a reason, for those who oversee. Masked parts cannot be cut out of it.
+/// What the guard is asked. Of a patient's event: to read the whole chart that it is on, for those
+/// who treat the patient, or to read its body for a reason, for those who oversee. Of any other: to
+/// read of the account that did it, which those who oversee may. Masked parts cannot be cut out.
 async fn ask(visit: &Visit, sealed: &Sealed, why: String) -> Result<Ask, Problem> {
     let event = sealed.event();
     let clinical = matches!(
         event.body,
         Body::Message(_) | Body::Resource(_) | Body::Unmerge(_)
     );
-    let patient = event.subject.patient().filter(|_| clinical);
-    let mut ask = match patient {
-        Some(id) if !visit.oversees().await => {
+    let mut ask = match &event.subject {
+        Subject::Patient(id) if clinical && !visit.oversees().await => {
             let survivor = visit.app.chart.survivor(id).await?;
             let id = survivor.unwrap_or_else(|| id.to_owned());
             visit.ask(Act::Read, Subject::Patient(id))
         }
-        _ => {
+        Subject::Patient(_) | Subject::Feed(_) => {
             let mut ask = visit.ask(Act::ReadMessage, event.subject.clone());
+            ask.purpose = "HOPERAT".to_owned();
+            ask
+        }
+        Subject::Account(_) | Subject::Kind(_) | Subject::Record | Subject::Ward(_) => {
+            let mut ask = visit.ask(Act::Read, Subject::Account(event.actor.id.clone()));
             ask.purpose = "HOPERAT".to_owned();
             ask
         }
