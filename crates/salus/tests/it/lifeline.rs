@@ -4,10 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::process::{Server, json, run, salus};
-
-#[path = "../../../../tests/real/engines.rs"]
-mod real;
+use crate::process::{Server, json, run, with_config};
+use crate::real;
 
 const PATIENT: &str = r#"{"resourceType":"Patient","id":"a1","name":[{"family":"Åberg"}]}"#;
 
@@ -16,17 +14,6 @@ fn imported(data: &std::path::Path) {
     fs::write(&file, PATIENT).unwrap();
     let taken = json(data, &["import", file.to_str().unwrap()]);
     assert_eq!(taken["accepted"], 1, "{taken}");
-}
-
-fn with_config(file: &std::path::Path, args: &[&str]) -> Value {
-    let output = salus()
-        .args(["--format", "json", "--config"])
-        .arg(file)
-        .args(args)
-        .output();
-    let output = output.unwrap();
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@ use seal::{Scheme, Share};
 
 use super::house::{Files, House, Sql};
 use super::real;
+use crate::erasing::CutShort;
 use crate::house::{NOON, StillClock, config, data, fill};
 
 fn bucket(house: &House, name: &str) -> Place {
@@ -169,6 +170,28 @@ async fn nobody_with_the_servers_own_keys_takes_a_locked_backup_away() {
     assert_eq!(done.point.size, 1_201);
     whole(&fresh, 1_201).await;
     record.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_that_is_broken_off_goes_on() {
+    let house = House::new(Sql::Sqlite, Files::Folder).await;
+    let place = bucket(&house, &real::locked_bucket());
+    let record = house.open().await;
+    fill(&record, 0, 4_000).await;
+    record.publish().await.unwrap();
+    backup(&house.config(), &place, |_, _| {}).await.unwrap();
+    record.stop().await;
+    let to = tempfile::tempdir().unwrap();
+    let fresh = with_keys(&house, to.path()).await;
+    let all = Wanted::Furthest;
+    let first = Box::pin(restore(&place, &fresh, &all, |_, _| {}));
+    assert!(
+        CutShort(first, 12).await.is_none(),
+        "nothing was broken off"
+    );
+    let done = restore(&place, &fresh, &all, |_, _| {}).await.unwrap();
+    assert_eq!(done.point.size, 4_001);
+    whole(&fresh, 4_001).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
