@@ -64,7 +64,7 @@ pub async fn points(place: &Place, public_key: &str) -> Outcome<(Vec<Point>, Vec
     Ok((found.into_iter().map(|(point, _)| point).collect(), foreign))
 }
 
-async fn all(
+pub(super) async fn all(
     shelf: &dyn Shelf,
     log: &LogVerifier,
 ) -> Outcome<(Vec<(Point, Manifest)>, Vec<String>)> {

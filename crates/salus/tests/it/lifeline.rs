@@ -64,7 +64,21 @@ fn a_backup_beside_a_server_is_sealed_and_comes_back_in_an_empty_folder() {
     fs::create_dir(&disk).unwrap();
     imported(&data);
     let server = Server::serve(&data);
-    let made = json(&data, &["backup", "record", "--to", disk.to_str().unwrap()]);
+    let packs = folder.path().join("packs");
+    fs::create_dir(&packs).unwrap();
+    fs::write(packs.join("ward-ICU.html"), "a pack").unwrap();
+    let first = packs.to_str().unwrap();
+    let made = json(
+        &data,
+        &[
+            "backup",
+            "record",
+            "--to",
+            disk.to_str().unwrap(),
+            "--first",
+            first,
+        ],
+    );
     assert!(
         made["sealed"].is_u64() && made["locked_days"].is_null(),
         "{made}"
@@ -115,6 +129,20 @@ fn a_backup_beside_a_server_is_sealed_and_comes_back_in_an_empty_folder() {
         (&made["events"], &0.into()),
         "{restored}"
     );
+    let pack = fs::read_to_string(new.join("first/ward-ICU.html"));
+    assert_eq!(pack.unwrap(), "a pack", "it is there before the record");
+    let (log_key, to) = (log_key.to_str().unwrap(), folder.path().join("ward"));
+    let alone = [
+        "restore",
+        "first",
+        "--from",
+        place,
+        "--log-key",
+        log_key,
+        "--to",
+    ];
+    let alone = json(&new, &[&alone[..], &[to.to_str().unwrap()]].concat());
+    assert_eq!(alone["files"].as_array().unwrap().len(), 1, "{alone}");
     let again = run(&new, &["restore", "record", "--from", place]);
     assert_eq!(
         again.status.code(),
