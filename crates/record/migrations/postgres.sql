@@ -1,3 +1,4 @@
+SET LOCAL client_min_messages = warning;
 CREATE TABLE IF NOT EXISTS row (
     seq bigint PRIMARY KEY,
     stream bytea NOT NULL,

@@ -295,7 +295,11 @@ impl Record {
         if let Some(sequencer) = tasks.next() {
             let _ = sequencer.await;
         }
+        // A publication that is under way ends first: broken off in the middle, the last
+        // checkpoint would be in SQL and not in the vault until the next start.
+        let under_way = self.inner.publisher.last.lock().await;
         tasks.for_each(|task| task.abort());
+        drop(under_way);
         if let Err(why) = self.inner.publish().await {
             tracing::error!(%why, "the last checkpoint was not published");
         }

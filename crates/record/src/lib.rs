@@ -40,7 +40,7 @@ mod view;
 mod witness;
 
 pub use backup::{
-    KeysCopied, Lock, Made, Place, Point, Restored, Wanted, backup, copy_keys, points, pull,
+    KeysCopied, Lock, Made, Place, Point, Restored, Wanted, backup, copy_keys, first, points, pull,
     restore, restore_keys,
 };
 pub use config::Config;

@@ -357,6 +357,7 @@ pub(crate) enum Backup {
 Examples:
   salus backup record --to /mnt/disk
   salus backup record --to 's3://backup/house?region=eu&credentials=/etc/salus/s3'
+  salus backup record --to /mnt/disk --first /var/lib/salus-packs
 Works beside a running server and without one; needs no key. Best a bucket with object lock in
 compliance mode: nobody can take anything out of it then. Nothing is ever replaced or removed. The
 receipt names the manifest: keep it outside this machine. Exit code 1: the place has no lock.")]
@@ -364,6 +365,9 @@ receipt names the manifest: keep it outside this machine. Exit code 1: the place
         /// A folder, or a bucket.
         #[arg(long, value_name = "PLACE")]
         to: String,
+        /// A folder whose files go along and come back before all else: the wards' packs.
+        #[arg(long, value_name = "FOLDER")]
+        first: Vec<PathBuf>,
     },
     /// Fetch the backup of another machine's vault, which has no way to this one.
     #[command(after_help = "\
@@ -412,6 +416,22 @@ Exit code 1: something there claims to be a backup and is none of this log.")]
         /// The file with the log's public key.
         #[arg(long, value_name = "FILE")]
         log_key: PathBuf,
+    },
+    /// Fetch what the wards need before all else: the files that went along (`--first`).
+    #[command(after_help = "\
+Example:
+  salus restore first --from 's3://backup/house?region=eu' --log-key log.pub --to packs
+Takes seconds, on any machine, without keys. Exit code 1: none went along.")]
+    First {
+        /// A folder, or a bucket.
+        #[arg(long, value_name = "PLACE")]
+        from: String,
+        /// The file with the log's public key.
+        #[arg(long, value_name = "FILE")]
+        log_key: PathBuf,
+        /// Where to put them.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
     },
     /// Put the keys back into an empty data folder.
     #[command(after_help = "\

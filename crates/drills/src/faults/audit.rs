@@ -1,6 +1,5 @@
 //! Opens the record that a dead server left behind, as a restarted one would, and reads it all.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use event::{Body, Clock};
@@ -23,20 +22,23 @@ pub struct Findings {
     pub breaches: Vec<Breach>,
 }
 
-/// Recovers the record in `data`, publishes, reads every event, verifies everything on disk, and
+/// Recovers the record, publishes, reads every event, verifies everything on disk, and
 /// holds it against the sender's books. Nobody else may have the record open.
 ///
 /// # Errors
 /// As [`Record::open`], [`Record::read`] and [`verify`].
-pub async fn audit(data: &Path, clock: Arc<dyn Clock>, ledger: &Ledger) -> Result<Findings, Error> {
-    let config = Config::new(data.to_owned());
+pub async fn audit(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    ledger: &Ledger,
+) -> Result<Findings, Error> {
     let record = Record::open(config.clone(), clock).await?;
     record.publish().await?;
     let controls = controls(&record).await;
     let events = record.size();
     record.stop().await;
     let controls = controls?;
-    let report = verify(&config, |_, _| {}).await?;
+    let report = verify(config, |_, _| {}).await?;
     let mut breaches: Vec<Breach> = report
         .alterations
         .iter()

@@ -2,7 +2,6 @@
 //! what it left. Senders behave as hospitals' senders do: what was not acknowledged is sent again.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,8 +22,8 @@ use crate::load::{Template, acknowledged, patched_id};
 pub struct Siege {
     /// How to start the server.
     pub server: Recipe,
-    /// The server's data folder.
-    pub data: PathBuf,
+    /// The server's record: its data folder and its engines.
+    pub record: record::Config,
     /// Finds the address of the MLLP listener in the line by which the server says it is ready.
     pub address: fn(&str) -> Option<SocketAddr>,
     /// Decides the moments.
@@ -96,7 +95,7 @@ pub async fn siege(siege: &Siege) -> Result<Outcome, SiegeError> {
                 .map_err(|why| SiegeError::Server(round, why))?;
         }
         let ledger = books.ledger();
-        let found = audit(&siege.data, Arc::clone(&siege.clock), &ledger).await;
+        let found = audit(&siege.record, Arc::clone(&siege.clock), &ledger).await;
         let found = found.map_err(|why| SiegeError::Record(round, why))?;
         outcome.rounds = round + 1;
         outcome.acknowledged = ledger.acknowledged();

@@ -41,7 +41,7 @@ fn recipe(data: &Path, manner: &str) -> Recipe {
 fn rounds(data: &Path, manner: &str, rounds: u32) -> Siege {
     Siege {
         server: recipe(data, manner),
-        data: data.to_owned(),
+        record: Config::new(data.to_owned()),
         address: |said| said.rsplit("listening on ").next()?.trim().parse().ok(),
         seed: 4711,
         rounds,

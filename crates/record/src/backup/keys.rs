@@ -24,8 +24,6 @@ const MARK: &str = "salus keys v1";
 const CONTEXT: &str = "salus/keys-copy/v1";
 /// Copies that stay, at least: the newest may be the damaged one.
 const KEEP_MIN: usize = 2;
-/// What else is copied from `keys/`, if it is there.
-const FILES: [&str; 3] = ["log.key", "log.pub", "id.key"];
 const KEYRING: &str = "keyring.db";
 
 /// A copy of the keys that was made.
@@ -55,12 +53,13 @@ pub async fn copy_keys(config: &Config, to: &Path, keep: usize) -> Outcome<KeysC
     let copied = copied.execute(&pool).await;
     pool.close().await;
     copied.map_err(broken)?;
-    let mut parts = vec![(KEYRING, read(&whole)?)];
+    let mut parts = vec![(KEYRING.to_owned(), read(&whole)?)];
     fs::remove_file(&whole).map_err(broken)?;
-    for name in FILES {
-        let path = config.keys().join(name);
-        if path.exists() {
-            parts.push((name, read(&path)?));
+    for entry in fs::read_dir(config.keys()).map_err(broken)? {
+        let path = entry.map_err(broken)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if copied_too(&name) && path.is_file() {
+            parts.push((name.into_owned(), read(&path)?));
         }
     }
     let text = sealed(root.as_ref(), &parts)?;
@@ -102,7 +101,7 @@ pub fn restore_keys(config: &Config, copy: &Path, shares: &[Share]) -> Outcome<(
         keyfile::write_root(&config.root_key(), &key)?;
     }
     for (name, bytes) in parts.iter().filter(|(name, _)| name != KEYRING) {
-        if FILES.contains(&name.as_str()) {
+        if copied_too(name) {
             write_over(&config.keys().join(name), bytes)?;
         }
     }
@@ -112,8 +111,15 @@ pub fn restore_keys(config: &Config, copy: &Path, shares: &[Share]) -> Outcome<(
     write_over(&config.keyring(), bytes)
 }
 
+/// The log's keys and whatever else was made in `keys/`, but never the root key.
+fn copied_too(name: &str) -> bool {
+    let safe = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
+    let other = !name.starts_with("root.") && !name.starts_with("keyring.");
+    other && !name.starts_with('.') && name.chars().all(safe)
+}
+
 /// Lines of head, then everything under a key of its own, which the root wraps.
-fn sealed(root: &dyn RootKey, parts: &[(&str, Vec<u8>)]) -> Outcome<String> {
+fn sealed(root: &dyn RootKey, parts: &[(String, Vec<u8>)]) -> Outcome<String> {
     let key = keyfile::new_key()?;
     let mut bytes = Vec::new();
     for (name, part) in parts {

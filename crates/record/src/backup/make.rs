@@ -9,7 +9,7 @@ use super::bundle::{Checked, checked};
 use super::chain::{chain, fetched};
 use super::manifest::{self, Manifest, Object};
 use super::place::{Lock, Place, Shelf};
-use super::{WIDTH, broken, tail_paths};
+use super::{WIDTH, broken, first, tail_paths};
 use crate::config::Config;
 use crate::sealed::Outcome;
 use crate::vault::{LocalVault, Vault, get_grown};
@@ -36,16 +36,23 @@ pub struct Made {
 }
 
 /// Backs up the record of a data folder, beside a running server or without one: everything under
-/// the last checkpoint that is not at the place yet. `progress` is told (events done, in all).
+/// the last checkpoint that is not at the place yet, and the files of the folders `first`, which
+/// [`first`](super::first()) brings back before all else. `progress` is told (events done, in all).
 ///
 /// # Errors
 /// [`Error::Broken`](crate::Error::Broken) if the place cannot be used, or if what is to be backed
 /// up is not what was sealed: then nothing is pinned.
-pub async fn backup(config: &Config, to: &Place, progress: impl Fn(u64, u64)) -> Outcome<Made> {
+pub async fn backup(
+    config: &Config,
+    to: &Place,
+    first: &[PathBuf],
+    progress: impl Fn(u64, u64),
+) -> Outcome<Made> {
     let notes = config.data.join("backups");
     keyfile::make_folder(&notes)?;
     let way = Way {
         vault: engines::vault(config)?,
+        first: first::files(first)?,
         log: LogVerifier::new(&keyfile::public(config)?).map_err(broken)?,
         shelf: to.open().map_err(broken)?,
         // Which manifest was ours is not asked of the place: somebody else may have added some.
@@ -73,6 +80,7 @@ pub async fn pull(
     keyfile::make_folder(to)?;
     let way = Way {
         vault: Arc::new(LocalVault::open(from).map_err(broken)?),
+        first: Vec::new(),
         log: LogVerifier::new(public_key.trim()).map_err(broken)?,
         shelf: Place::Folder(to.to_owned()).open().map_err(broken)?,
         last: to.join("last"),
@@ -84,6 +92,8 @@ struct Way {
     vault: Arc<dyn Vault>,
     log: LogVerifier,
     shelf: Arc<dyn Shelf>,
+    /// What goes along, by name.
+    first: Vec<(String, Vec<u8>)>,
     /// The file that notes which manifest was ours.
     last: PathBuf,
 }
@@ -116,6 +126,11 @@ impl Way {
             return Err(broken(
                 "the vault is not what its checkpoint says: run `salus verify`; nothing was pinned",
             ));
+        }
+        for (name, bytes) in &self.first {
+            let path = first::path(name, &manifest::sha256(bytes));
+            let object = self.put(path, bytes.clone()).await?;
+            growing.count(object);
         }
         let manifest = Manifest {
             previous: growing.previous,
@@ -192,7 +207,7 @@ impl Way {
         growing.depth = 0;
         for manifest in chain(self.shelf.as_ref(), before).await? {
             let lasting = manifest.objects.into_iter();
-            let lasting = lasting.filter(|one| !one.path.starts_with("tail/"));
+            let lasting = lasting.filter(|one| !one.path.starts_with("tail/") && !first::is(one));
             growing.objects.extend(lasting);
         }
         Ok(growing)
@@ -222,18 +237,21 @@ impl Way {
             growing.edge.push(leaf, &mut Vec::new());
         }
         for (path, bytes) in [(bundle, found.bundle), (pack, found.pack)] {
-            let (length, sha256) = (bytes.len() as u64, manifest::sha256(&bytes));
-            let version = self.shelf.add(&path, bytes.into()).await.map_err(broken)?;
-            growing.added += 1;
-            growing.bytes += length;
-            growing.objects.push(Object {
-                path,
-                bytes: length,
-                sha256,
-                version,
-            });
+            let object = self.put(path, bytes).await?;
+            growing.count(object);
         }
         Ok(())
+    }
+
+    async fn put(&self, path: String, bytes: Vec<u8>) -> Outcome<Object> {
+        let (length, sha256) = (bytes.len() as u64, manifest::sha256(&bytes));
+        let version = self.shelf.add(&path, bytes.into()).await.map_err(broken)?;
+        Ok(Object {
+            path,
+            bytes: length,
+            sha256,
+            version,
+        })
     }
 
     fn remember(&self, sha256: &str) -> Outcome<()> {
@@ -252,4 +270,12 @@ struct Growing {
     objects: Vec<Object>,
     added: u64,
     bytes: u64,
+}
+
+impl Growing {
+    fn count(&mut self, object: Object) {
+        self.added += 1;
+        self.bytes += object.bytes;
+        self.objects.push(object);
+    }
 }

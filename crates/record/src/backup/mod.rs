@@ -7,12 +7,14 @@
 mod bucket;
 mod bundle;
 mod chain;
+mod first;
 mod keys;
 mod make;
 mod manifest;
 mod place;
 mod restore;
 
+pub use first::first;
 pub use keys::{KeysCopied, copy_keys, restore_keys};
 pub use make::{Made, backup, pull};
 pub use place::{Lock, Place};

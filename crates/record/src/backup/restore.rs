@@ -1,6 +1,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::pin::pin;
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use seal::{Edge, Hash, LogVerifier, TILE_WIDTH};
 
 use super::bundle::checked;
@@ -13,6 +15,9 @@ use crate::engines::Objects;
 use crate::keyfile;
 use crate::sealed::Outcome;
 use crate::vault::{CHECKPOINT, LocalVault, Vault};
+
+/// Bundles that are fetched at the same time: a bucket answers each after a while, but many at once.
+const BUNDLES_AHEAD: usize = 16;
 
 /// A backup that can be restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +64,7 @@ pub async fn points(place: &Place, public_key: &str) -> Outcome<(Vec<Point>, Vec
     Ok((found.into_iter().map(|(point, _)| point).collect(), foreign))
 }
 
-async fn all(
+pub(super) async fn all(
     shelf: &dyn Shelf,
     log: &LogVerifier,
 ) -> Outcome<(Vec<(Point, Manifest)>, Vec<String>)> {
@@ -132,8 +137,6 @@ pub async fn restore(
             shelf: shelf.as_ref(),
             vault: &vault,
             objects: HashMap::new(),
-            kept: HashSet::new(),
-            fetched: 0,
         };
         match fetching.run((&point, manifest), &roots, &progress).await {
             Ok(fetched) => {
@@ -179,8 +182,13 @@ struct Fetching<'f> {
     shelf: &'f dyn Shelf,
     vault: &'f LocalVault,
     objects: HashMap<String, Object>,
-    /// What of the vault belongs to this backup.
-    kept: HashSet<String>,
+}
+
+/// One bundle with its pack, durable in the vault.
+struct Fetched {
+    leaves: Vec<Hash>,
+    paths: [String; 2],
+    /// Objects that were not there yet.
     fetched: u64,
 }
 
@@ -198,11 +206,15 @@ impl Fetching<'_> {
                 .extend(objects.map(|one| (one.path.clone(), one)));
         }
         let (mut edge, mut forked) = (Edge::default(), None);
-        while edge.size() < point.size {
-            let number = edge.size() / WIDTH;
-            let width =
-                usize::try_from((point.size - edge.size()).min(WIDTH)).unwrap_or(TILE_WIDTH);
-            for leaf in self.bundle(number, width, point.size).await? {
+        let (mut kept, mut fetched) = (HashSet::new(), 0);
+        let bundles = stream::iter(0..point.size.div_ceil(WIDTH));
+        let bundles = bundles.map(|number| self.bundle(number, point.size));
+        let mut bundles = pin!(bundles.buffered(BUNDLES_AHEAD));
+        while let Some(bundle) = bundles.next().await {
+            let bundle = bundle?;
+            kept.extend(bundle.paths);
+            fetched += bundle.fetched;
+            for leaf in bundle.leaves {
                 edge.push(leaf, &mut Vec::new());
                 let others = roots.get(&edge.size()).map_or(&[][..], Vec::as_slice);
                 if others.iter().any(|root| *root != edge.root()) {
@@ -219,42 +231,54 @@ impl Fetching<'_> {
         if let Some(other) = forked {
             return Err(Stop::Forked(other));
         }
-        self.clear().await?;
+        self.clear(&kept).await?;
         // The checkpoint goes last: it promises everything under it.
         self.vault
             .put(CHECKPOINT, note.into())
             .await
             .map_err(not_whole)?;
-        Ok(self.fetched)
+        Ok(fetched)
     }
 
-    /// One bundle and its pack into the vault; its leaves.
-    async fn bundle(&mut self, number: u64, width: usize, size: u64) -> Result<Vec<Hash>, Stop> {
-        let (bundle_to, pack_to) = (
+    /// One bundle and its pack into the vault.
+    async fn bundle(&self, number: u64, size: u64) -> Result<Fetched, Stop> {
+        let width = (size - number * WIDTH).min(WIDTH);
+        let width = usize::try_from(width).unwrap_or(TILE_WIDTH);
+        let to = [
             seal::bundle_path(number, width),
             seal::pack_path(number, width),
-        );
-        let (bundle_at, pack_at) = match width {
-            TILE_WIDTH => (bundle_to.clone(), pack_to.clone()),
-            _ => tail_paths(size),
+        ];
+        let at = match width {
+            TILE_WIDTH => to.clone(),
+            _ => tail_paths(size).into(),
         };
-        let bundle = self.object(&bundle_at, &bundle_to).await?;
-        let pack = self.object(&pack_at, &pack_to).await?;
-        let found = checked(&bundle, &pack, width);
-        let found = found.ok_or_else(|| Stop::NotWhole(format!("`{pack_at}` is damaged")))?;
-        Ok(found.leaves)
+        let (mut parts, mut fetched) = (Vec::new(), 0);
+        for (at, to) in at.iter().zip(&to) {
+            let (bytes, new) = self.object(at, to).await?;
+            fetched += new;
+            parts.push(bytes);
+        }
+        let found = match parts.as_slice() {
+            [bundle, pack] => checked(bundle, pack, width),
+            _ => None,
+        };
+        let found = found.ok_or_else(|| Stop::NotWhole(format!("bundle {number} is damaged")))?;
+        Ok(Fetched {
+            leaves: found.leaves,
+            paths: to,
+            fetched,
+        })
     }
 
-    /// One object as it was pinned, durable in the vault.
-    async fn object(&mut self, at: &str, to: &str) -> Result<Bytes, Stop> {
+    /// One object as it was pinned, durable in the vault; and how many were fetched for it.
+    async fn object(&self, at: &str, to: &str) -> Result<(Bytes, u64), Stop> {
         let wrong = |why: &str| Stop::NotWhole(format!("`{at}` {why}"));
-        self.kept.insert(to.to_owned());
         let pinned = self.objects.get(at).ok_or_else(|| wrong("is not in it"))?;
         let right = |bytes: &Bytes| {
             bytes.len() as u64 == pinned.bytes && manifest::sha256(bytes) == pinned.sha256
         };
         if let Some(bytes) = self.vault.get(to).await.map_err(not_whole)?.filter(right) {
-            return Ok(bytes);
+            return Ok((bytes, 0));
         }
         let found = self.shelf.get(at, pinned.version.as_deref()).await;
         let bytes = found.map_err(not_whole)?.ok_or_else(|| wrong("is gone"))?;
@@ -262,16 +286,15 @@ impl Fetching<'_> {
             return Err(wrong("is not what was pinned"));
         }
         self.vault.put(to, bytes.clone()).await.map_err(not_whole)?;
-        self.fetched += 1;
-        Ok(bytes)
+        Ok((bytes, 1))
     }
 
     /// Takes away what backups that were not whole have left. Until here it is kept: most of it
     /// belongs to this one, too.
-    async fn clear(&self) -> Result<(), Stop> {
+    async fn clear(&self, kept: &HashSet<String>) -> Result<(), Stop> {
         for prefix in ["pack", "tile"] {
             let there = self.vault.list(prefix).await.map_err(not_whole)?;
-            for path in there.iter().filter(|path| !self.kept.contains(*path)) {
+            for path in there.iter().filter(|path| !kept.contains(*path)) {
                 self.vault.discard(path).await.map_err(not_whole)?;
             }
         }

@@ -14,7 +14,7 @@ use crate::output;
 
 pub(crate) async fn run(config: Config, command: Backup, format: Format) -> Result<u8> {
     match command {
-        Backup::Record { to } => record(config, &to, format).await,
+        Backup::Record { to, first } => record(config, (&to, &first), format).await,
         Backup::Pull { from, log_key, to } => pull(&from, &log_key, (&to, format)).await,
         Backup::Keys { to, keep } => keys(&config, (&to, keep), format).await,
     }
@@ -52,12 +52,12 @@ impl Receipt {
     }
 }
 
-async fn record(config: Config, to: &str, format: Format) -> Result<u8> {
+async fn record(config: Config, (to, first): (&str, &[PathBuf]), format: Format) -> Result<u8> {
     let place = Place::parse(to).map_err(|why| anyhow!(why))?;
     let own = config.record();
     let operator = Operator::reach(config).await?;
     let bar = bar()?;
-    let made = record::backup(&own, &place, |done, all| {
+    let made = record::backup(&own, &place, first, |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     });

@@ -16,6 +16,7 @@ use crate::output;
 pub(crate) async fn run(config: &Config, command: Restore, format: Format) -> Result<u8> {
     match command {
         Restore::List { from, log_key } => list(&from, &log_key, format).await,
+        Restore::First { from, log_key, to } => first(&from, &log_key, (&to, format)).await,
         Restore::Keys { copy, shares } => keys(config, (&copy, &shares), format),
         Restore::Record {
             from,
@@ -80,6 +81,31 @@ async fn list(from: &str, log_key: &Path, format: Format) -> Result<u8> {
 }
 
 #[derive(Serialize)]
+struct First {
+    files: Vec<PathBuf>,
+}
+
+async fn first(from: &str, log_key: &Path, (to, format): (&Path, Format)) -> Result<u8> {
+    let place = Place::parse(from).map_err(|why| anyhow!(why))?;
+    let key = fs::read_to_string(log_key);
+    let key = key.with_context(|| format!("cannot read the key `{}`", log_key.display()))?;
+    let first = First {
+        files: record::first(&place, &key, to).await?,
+    };
+    output::result(format, &first, |first| match first.files.as_slice() {
+        [] => "no evidence: no file went along with a backup".to_owned(),
+        files => files
+            .iter()
+            .map(|file| format!("{}\n", file.display()))
+            .collect(),
+    });
+    Ok(match first.files.is_empty() {
+        true => output::FOUND,
+        false => output::WELL,
+    })
+}
+
+#[derive(Serialize)]
 struct Keyed {
     data: PathBuf,
 }
@@ -122,6 +148,12 @@ async fn record(config: &Config, (from, wanted): (&str, &Wanted), format: Format
         bar.set_length(all);
         bar.set_position(done);
     };
+    // What the wards need comes first; whether it is there or not, the record follows.
+    let key = fs::read_to_string(config.data.join("keys/log.pub"));
+    let key = key.context("there are no keys yet: first `salus restore keys`")?;
+    for file in record::first(&place, &key, &config.data.join("first")).await? {
+        output::note(&format!("readable now: {}", file.display()));
+    }
     let done = Box::pin(record::restore(&place, &own, wanted, progress)).await?;
     bar.finish_and_clear();
     output::note("fetched; rolling the record forward and verifying it");

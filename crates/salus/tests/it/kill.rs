@@ -1,5 +1,6 @@
 //! SIGKILL at a random moment, again and again, with the real binary.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use drills::faults::{FhirDoor, Recipe, Siege, siege};
 use drills::load::Template;
 use event::{Body, Clock, Time};
 
-use crate::process::json;
+use crate::process::with_config;
+use crate::real;
 
 const AT: Time = Time::from_millis(1_795_300_000_000);
 
@@ -26,8 +28,7 @@ fn address(said: &str) -> Option<std::net::SocketAddr> {
 }
 
 /// Patients that were created through the FHIR door.
-async fn created(data: &std::path::Path) -> usize {
-    let config = record::Config::new(data.to_owned());
+async fn created(config: record::Config) -> usize {
     let record = record::Record::open(config, Arc::new(Later)).await.unwrap();
     let mut next = 0;
     let mut patients = 0;
@@ -43,44 +44,35 @@ async fn created(data: &std::path::Path) -> usize {
     patients
 }
 
-/// 20 rounds; `SALUS_KILL_ROUNDS` asks for more (nightly: 200).
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_server_acknowledged_survives_being_killed() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path().join("data");
-    let rounds = std::env::var("SALUS_KILL_ROUNDS")
-        .ok()
-        .and_then(|text| text.parse().ok());
+/// Kills the server that `file` configures, and counts what was not kept.
+async fn besieged(file: &Path, engines: record::Config, rounds: u32) {
     let server = Recipe {
         program: env!("CARGO_BIN_EXE_salus").into(),
-        args: ["--format", "json", "--data"]
+        args: ["--format", "json", "--config"]
             .into_iter()
             .map(Into::into)
-            .chain([data.clone().into_os_string()])
+            .chain([file.as_os_str().to_owned()])
             .chain(["serve", "--listen", "127.0.0.1:0", "--mllp", "127.0.0.1:0"].map(Into::into))
             .collect(),
         env: Vec::new(),
         ready: "\"mllp\"".into(),
         ready_wait: Duration::from_secs(60),
     };
-    let token = json(
-        &data,
-        &["client", "add", "ris", "--scope", "system/*.cruds"],
-    );
+    let token = with_config(file, &["client", "add", "ris", "--scope", "system/*.cruds"]);
     let fhir = FhirDoor {
         base: |said| {
             let ready: serde_json::Value = serde_json::from_str(said.lines().last()?).ok()?;
             Some(ready["fhir"].as_str()?.to_owned())
         },
-        certificate: data.join("tls/certificate.pem"),
+        certificate: engines.data.join("tls/certificate.pem"),
         token: token["token"].as_str().unwrap().to_owned(),
     };
     let outcome = siege(&Siege {
         server,
-        data,
+        record: engines.clone(),
         address,
         seed: 7,
-        rounds: rounds.unwrap_or(20),
+        rounds,
         connections: 6,
         messages_max: 200,
         templates: Template::panels(1, 10, AT),
@@ -90,6 +82,40 @@ async fn what_the_server_acknowledged_survives_being_killed() {
     .await
     .unwrap();
     assert_eq!(outcome.breaches, []);
-    let patients = created(&folder.path().join("data")).await;
+    let patients = created(engines).await;
     assert!(patients > 0, "no patient was created in any round");
+}
+
+fn rounds(usual: u32) -> u32 {
+    let asked = std::env::var("SALUS_KILL_ROUNDS").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+fn configured(folder: &Path, engines: &str) -> (PathBuf, record::Config) {
+    let (file, data) = (folder.join("salus.toml"), folder.join("data"));
+    let text = format!("data = \"{}\"\n{engines}", data.display());
+    std::fs::write(&file, text).unwrap();
+    (file, record::Config::new(data))
+}
+
+/// 20 rounds; `SALUS_KILL_ROUNDS` asks for more (nightly: 200).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_server_acknowledged_survives_being_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, engines) = configured(folder.path(), "");
+    Box::pin(besieged(&file, engines, rounds(20))).await;
+}
+
+/// The same on PostgreSQL and a bucket with object lock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_on_other_engines_survives_it_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = real::address(&real::database().await);
+    let credentials = real::credentials(folder.path());
+    let objects = real::bucket_line(&real::locked_bucket(), &credentials);
+    let lines = format!("storage = \"{storage}\"\nobjects = \"{objects}\"\n");
+    let (file, mut engines) = configured(folder.path(), &lines);
+    engines.storage = record::Storage::parse(&storage).unwrap();
+    engines.objects = record::Objects::parse(&objects).unwrap();
+    Box::pin(besieged(&file, engines, rounds(6))).await;
 }

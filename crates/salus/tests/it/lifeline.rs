@@ -1,32 +1,20 @@
 //! Moving, backing up and restoring, as an operator does it.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::process::{Server, json, run, salus};
-
-#[path = "../../../../tests/real/engines.rs"]
-mod real;
+use crate::process::{Server, json, run, with_config};
+use crate::real;
 
 const PATIENT: &str = r#"{"resourceType":"Patient","id":"a1","name":[{"family":"Åberg"}]}"#;
 
-fn imported(data: &std::path::Path) {
+fn imported(data: &Path) {
     let file = data.with_file_name("a.json");
     fs::write(&file, PATIENT).unwrap();
     let taken = json(data, &["import", file.to_str().unwrap()]);
     assert_eq!(taken["accepted"], 1, "{taken}");
-}
-
-fn with_config(file: &std::path::Path, args: &[&str]) -> Value {
-    let output = salus()
-        .args(["--format", "json", "--config"])
-        .arg(file)
-        .args(args)
-        .output();
-    let output = output.unwrap();
-    serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -69,66 +57,56 @@ async fn an_installation_moves_to_a_database_and_serves_from_there() {
     assert_eq!(verified["alterations"], Value::Array(vec![]), "{verified}");
 }
 
+/// One command line; no path in it has a blank.
+fn said(data: &Path, line: &str) -> Value {
+    json(data, &line.split_whitespace().collect::<Vec<_>>())
+}
+
 #[test]
 fn a_backup_beside_a_server_is_sealed_and_comes_back_in_an_empty_folder() {
     let folder = tempfile::tempdir().unwrap();
-    let (data, disk) = (folder.path().join("data"), folder.path().join("disk"));
-    let (copies, new) = (folder.path().join("copies"), folder.path().join("new"));
+    let [data, disk, copies, packs, shares, new, ward] =
+        ["data", "disk", "copies", "packs", "shares", "new", "ward"]
+            .map(|name| folder.path().join(name));
+    let [disk, copies, packs, shares, ward] =
+        [disk, copies, packs, shares, ward].map(|path| path.to_str().unwrap().to_owned());
     fs::create_dir(&disk).unwrap();
+    fs::create_dir(&packs).unwrap();
+    fs::write(Path::new(&packs).join("ward-ICU.html"), "a pack").unwrap();
     imported(&data);
     let server = Server::serve(&data);
-    let made = json(&data, &["backup", "record", "--to", disk.to_str().unwrap()]);
+    let made = said(&data, &format!("backup record --to {disk} --first {packs}"));
     assert!(
         made["sealed"].is_u64() && made["locked_days"].is_null(),
         "{made}"
     );
-    let copied = json(&data, &["backup", "keys", "--to", copies.to_str().unwrap()]);
-    let shares = folder.path().join("shares");
-    let shares_to = shares.to_str().unwrap();
-    let cut = json(
+    let copied = said(&data, &format!("backup keys --to {copies}"));
+    let cut = said(
         &data,
-        &[
-            "keys", "escrow", "--shares", "3", "--needed", "2", "--to", shares_to,
-        ],
+        &format!("keys escrow --shares 3 --needed 2 --to {shares}"),
     );
     assert_eq!(server.stop().code(), Some(0));
 
     let share = |number: usize| cut["files"][number].as_str().unwrap();
     let copy = copied["path"].as_str().unwrap();
-    let keyed = json(
+    let (one, two) = (share(0), share(2));
+    let keyed = said(
         &new,
-        &[
-            "restore",
-            "keys",
-            copy,
-            "--share",
-            share(0),
-            "--share",
-            share(2),
-        ],
+        &format!("restore keys {copy} --share {one} --share {two}"),
     );
     assert!(keyed["data"].is_string(), "{keyed}");
-    let place = disk.to_str().unwrap();
-    let log_key = new.join("keys/log.pub");
-    let listed = json(
-        &new,
-        &[
-            "restore",
-            "list",
-            "--from",
-            place,
-            "--log-key",
-            log_key.to_str().unwrap(),
-        ],
-    );
+    let key = new.join("keys/log.pub").display().to_string();
+    let listed = said(&new, &format!("restore list --from {disk} --log-key {key}"));
     assert_eq!(listed["backups"][0]["events"], made["events"], "{listed}");
-    let restored = json(&new, &["restore", "record", "--from", place]);
-    assert_eq!(
-        (&restored["events"], &restored["alterations"]),
-        (&made["events"], &0.into()),
-        "{restored}"
-    );
-    let again = run(&new, &["restore", "record", "--from", place]);
+    let line = format!("restore first --from {disk} --log-key {key} --to {ward}");
+    let alone = said(&new, &line);
+    assert_eq!(alone["files"].as_array().unwrap().len(), 1, "{alone}");
+    let restored = said(&new, &format!("restore record --from {disk}"));
+    let found = (&restored["events"], &restored["alterations"]);
+    assert_eq!(found, (&made["events"], &0.into()), "{restored}");
+    let pack = fs::read_to_string(new.join("first/ward-ICU.html"));
+    assert_eq!(pack.unwrap(), "a pack", "it was there before the record");
+    let again = run(&new, &["restore", "record", "--from", &disk]);
     assert_eq!(
         again.status.code(),
         Some(2),

@@ -18,6 +18,8 @@ mod lifeline;
 mod people;
 mod policy;
 mod process;
+#[path = "../../../../tests/real/engines.rs"]
+mod real;
 mod serving;
 mod smart;
 mod standby;

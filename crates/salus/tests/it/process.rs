@@ -22,6 +22,18 @@ pub(crate) fn json(data: &Path, args: &[&str]) -> Value {
         .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
+/// The JSON that a command prints under a configuration file.
+pub(crate) fn with_config(file: &Path, args: &[&str]) -> Value {
+    let output = salus()
+        .args(["--format", "json", "--config"])
+        .arg(file)
+        .args(args)
+        .output()
+        .unwrap();
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&output.stderr).into_owned()))
+}
+
 /// A running server and what it said when it was ready.
 pub(crate) struct Server {
     child: Child,

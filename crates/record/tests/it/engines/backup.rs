@@ -4,13 +4,14 @@ use std::fs;
 use std::path::Path;
 
 use record::{
-    Config, Lock, Place, Record, Wanted, backup, copy_keys, points, pull, restore, restore_keys,
-    verify,
+    Config, Lock, Place, Record, Wanted, backup, copy_keys, first, points, pull, restore,
+    restore_keys, verify,
 };
 use seal::{Scheme, Share};
 
 use super::house::{Files, House, Sql};
 use super::real;
+use crate::erasing::CutShort;
 use crate::house::{NOON, StillClock, config, data, fill};
 
 fn bucket(house: &House, name: &str) -> Place {
@@ -59,14 +60,18 @@ async fn what_was_backed_up_comes_back_from_a_disk_and_from_a_bucket() {
     fill(&record, 0, 600).await;
     record.publish().await.unwrap();
     for place in &places {
-        let first = backup(&house.config(), place, |_, _| {}).await.unwrap();
+        let first = backup(&house.config(), place, &[], |_, _| {})
+            .await
+            .unwrap();
         assert_eq!((first.size, first.objects), (601, 6));
     }
     fill(&record, 600, 200).await;
     record.publish().await.unwrap();
     for (place, lock) in places.iter().zip([Lock::None, Lock::Days(10)]) {
         // Beside the server, and only what is new: one bundle and the end of the log.
-        let second = backup(&house.config(), place, |_, _| {}).await.unwrap();
+        let second = backup(&house.config(), place, &[], |_, _| {})
+            .await
+            .unwrap();
         assert_eq!((second.size, second.objects, second.lock), (801, 4, lock));
     }
     record.stop().await;
@@ -135,11 +140,18 @@ async fn nobody_with_the_servers_own_keys_takes_a_locked_backup_away() {
     let house = House::new(Sql::Sqlite, Files::Folder).await;
     let name = real::locked_bucket();
     let place = bucket(&house, &name);
+    let packs = [house.path().join("packs")];
+    fs::create_dir(&packs[0]).unwrap();
+    fs::write(packs[0].join(".ward-ICU.html.new"), "half of it").unwrap();
     let record = house.open().await;
     for events in [600, 200] {
         fill(&record, record.size() - 1, events).await;
         record.publish().await.unwrap();
-        backup(&house.config(), &place, |_, _| {}).await.unwrap();
+        let pack = format!("pack of {events}");
+        fs::write(packs[0].join("ward-ICU.html"), pack).unwrap();
+        backup(&house.config(), &place, &packs, |_, _| {})
+            .await
+            .unwrap();
     }
     attack(&name);
     let to = tempfile::tempdir().unwrap();
@@ -151,6 +163,11 @@ async fn nobody_with_the_servers_own_keys_takes_a_locked_backup_away() {
     assert!(!done.passed_over.is_empty(), "the forgeries are named");
     whole(&fresh, 801).await;
     let key = record.public_key();
+    // What the wards need comes back by itself, without keys, and the newest of it.
+    let to = tempfile::tempdir().unwrap();
+    let files = first(&place, &key, to.path()).await.unwrap();
+    assert_eq!(files, [to.path().join("ward-ICU.html")]);
+    assert_eq!(fs::read_to_string(&files[0]).unwrap(), "pack of 200");
     let (all, foreign) = points(&place, &key).await.unwrap();
     assert!(all.iter().any(|point| point.size == 601));
     assert!(
@@ -160,7 +177,9 @@ async fn nobody_with_the_servers_own_keys_takes_a_locked_backup_away() {
     // And backups go on: nothing goes on from a forgery.
     fill(&record, 800, 400).await;
     record.publish().await.unwrap();
-    backup(&house.config(), &place, |_, _| {}).await.unwrap();
+    backup(&house.config(), &place, &[], |_, _| {})
+        .await
+        .unwrap();
     let to = tempfile::tempdir().unwrap();
     let fresh = with_keys(&house, to.path()).await;
     let done = restore(&place, &fresh, &Wanted::Furthest, |_, _| {})
@@ -169,6 +188,30 @@ async fn nobody_with_the_servers_own_keys_takes_a_locked_backup_away() {
     assert_eq!(done.point.size, 1_201);
     whole(&fresh, 1_201).await;
     record.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_that_is_broken_off_goes_on() {
+    let house = House::new(Sql::Sqlite, Files::Folder).await;
+    let place = bucket(&house, &real::locked_bucket());
+    let record = house.open().await;
+    fill(&record, 0, 4_000).await;
+    record.publish().await.unwrap();
+    backup(&house.config(), &place, &[], |_, _| {})
+        .await
+        .unwrap();
+    record.stop().await;
+    let to = tempfile::tempdir().unwrap();
+    let fresh = with_keys(&house, to.path()).await;
+    let all = Wanted::Furthest;
+    let first = Box::pin(restore(&place, &fresh, &all, |_, _| {}));
+    assert!(
+        CutShort(first, 12).await.is_none(),
+        "nothing was broken off"
+    );
+    let done = restore(&place, &fresh, &all, |_, _| {}).await.unwrap();
+    assert_eq!(done.point.size, 4_001);
+    whole(&fresh, 4_001).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -223,7 +266,9 @@ async fn a_second_history_under_a_stolen_key_is_not_taken_for_the_first() {
     fill(&record, 0, 300).await;
     record.stop().await;
     drop(record);
-    backup(&house.config(), &place, |_, _| {}).await.unwrap();
+    backup(&house.config(), &place, &[], |_, _| {})
+        .await
+        .unwrap();
     // The whole folder is stolen, keys and all, and another history written.
     let stolen = House::new(Sql::Sqlite, Files::Folder).await;
     copy(&data(house.path()), &data(stolen.path()));
@@ -233,7 +278,7 @@ async fn a_second_history_under_a_stolen_key_is_not_taken_for_the_first() {
         fill(&record, events, events).await;
         record.stop().await;
         drop(record);
-        let made = backup(&one.config(), &place, |_, _| {}).await.unwrap();
+        let made = backup(&one.config(), &place, &[], |_, _| {}).await.unwrap();
         if events == 400 {
             right = made.manifest;
         }
@@ -282,7 +327,9 @@ async fn the_keys_come_back_with_the_shares_of_several_people() {
     let place = house.path().join("disk");
     fs::create_dir(&place).unwrap();
     let place = Place::Folder(place);
-    backup(&house.config(), &place, |_, _| {}).await.unwrap();
+    backup(&house.config(), &place, &[], |_, _| {})
+        .await
+        .unwrap();
 
     let copy = last.unwrap().path;
     let to = tempfile::tempdir().unwrap();

@@ -48,7 +48,8 @@ every_record!(
     Files::Bucket,
     [
         the_machine_lost_comes_back_from_the_bucket,
-        nothing_unfinished_is_locked_away
+        nothing_unfinished_is_locked_away,
+        an_object_that_was_replaced_is_named_and_heals
     ]
 );
 every_record!(
@@ -57,6 +58,7 @@ every_record!(
     Files::Bucket,
     [
         the_machine_lost_comes_back_from_the_bucket,
-        nothing_unfinished_is_locked_away
+        nothing_unfinished_is_locked_away,
+        an_object_that_was_replaced_is_named_and_heals
     ]
 );

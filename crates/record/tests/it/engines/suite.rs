@@ -182,3 +182,20 @@ pub(crate) async fn nothing_unfinished_is_locked_away(house: House) {
     once.dedup();
     assert_eq!(once, names, "nothing is there in two versions");
 }
+
+/// The bucket keeps the true version; what counts is the newest, until it is deleted.
+pub(crate) async fn an_object_that_was_replaced_is_named_and_heals(house: House) {
+    let record = house.open().await;
+    fill(&record, 0, 600).await;
+    record.stop().await;
+    drop(record);
+    let bucket = house.bucket.as_deref().unwrap();
+    let url = format!("{}/{bucket}/house/pack/001", real::endpoint());
+    real::curl(&["-X", "PUT", "-d", "garbage", &url]);
+    let found = house.verified().await.alterations;
+    assert!(found.iter().all(|one| one.field == "vault/pack/001"));
+    assert_eq!(found.len(), 256, "every event of it");
+    real::curl(&["-X", "DELETE", &url]);
+    house.open().await.stop().await;
+    assert_eq!(house.verified().await.alterations, []);
+}
