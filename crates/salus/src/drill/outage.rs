@@ -21,7 +21,7 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
     first.victim.stop().await?;
     let outcome = siege(&Siege {
         server: scene.recipe(),
-        data: scene.data(),
+        record: record::Config::new(scene.data()),
         address: mllp_of,
         seed,
         rounds: ROUNDS,
