@@ -110,8 +110,10 @@ impl Way {
             Some((sha256, before)) => self.going_on(sha256, before, size).await?,
             None => Growing::default(),
         };
-        let missing = growing.edge.size() / WIDTH..size / WIDTH;
-        let bundles = stream::iter(missing).map(|number| self.bundle(number));
+        let first = growing.edge.size() / WIDTH;
+        let seen = self.seen(&growing.edge, (size, root)).await?;
+        let bundles = stream::iter((first..size / WIDTH).zip(&seen));
+        let bundles = bundles.map(|(number, seen)| self.bundle(number, *seen));
         let mut bundles = pin!(bundles.buffered(BUNDLES_AT_ONCE));
         while let Some(added) = bundles.next().await {
             growing.take(added?);
@@ -121,12 +123,10 @@ impl Way {
         let width = usize::try_from(size % WIDTH).unwrap_or_default();
         if width > 0 {
             let found = self.read(size / WIDTH, width).await?;
+            if seen.last() != Some(&digest(&found.leaves)) {
+                return Err(broken("the end of the log changes while it is read"));
+            }
             growing.take(self.add(found, tail_paths(size)).await?);
-        }
-        if growing.edge.root() != root {
-            return Err(broken(
-                "the vault is not what its checkpoint says: run `salus verify`; nothing was pinned",
-            ));
         }
         for (name, bytes) in &self.first {
             let path = first::path(name, &manifest::sha256(bytes));
@@ -228,9 +228,37 @@ impl Way {
         checked(&bundle, &pack, width).ok_or_else(wrong)
     }
 
-    /// One full bundle with its pack, at the place.
-    async fn bundle(&self, number: u64) -> Outcome<Added> {
+    /// Reads everything that is to be added, before any of it is: what the checkpoint does not
+    /// promise must not lie at the place under a name that the true one will need. Returns what
+    /// each full bundle came to.
+    async fn seen(&self, from: &Edge, (size, root): (u64, Hash)) -> Outcome<Vec<Hash>> {
+        let (mut edge, mut seen) = (from.clone(), Vec::new());
+        let bundles = stream::iter(edge.size() / WIDTH..size.div_ceil(WIDTH)).map(|number| {
+            let width = (size - number * WIDTH).min(WIDTH);
+            self.read(number, usize::try_from(width).unwrap_or(TILE_WIDTH))
+        });
+        let mut bundles = pin!(bundles.buffered(BUNDLES_AT_ONCE));
+        while let Some(found) = bundles.next().await {
+            let leaves = found?.leaves;
+            seen.push(digest(&leaves));
+            for leaf in leaves {
+                edge.push(leaf, &mut Vec::new());
+            }
+        }
+        match edge.root() == root {
+            true => Ok(seen),
+            false => Err(broken(
+                "the vault is not what its checkpoint says: run `salus verify`; nothing was added",
+            )),
+        }
+    }
+
+    /// One full bundle with its pack, at the place, if it is still what was seen.
+    async fn bundle(&self, number: u64, seen: Hash) -> Outcome<Added> {
         let found = self.read(number, TILE_WIDTH).await?;
+        if digest(&found.leaves) != seen {
+            return Err(broken(format!("bundle {number} changes while it is read")));
+        }
         let paths = (
             seal::bundle_path(number, TILE_WIDTH),
             seal::pack_path(number, TILE_WIDTH),
@@ -276,6 +304,11 @@ struct Growing {
     objects: Vec<Object>,
     added: u64,
     bytes: u64,
+}
+
+/// What a bundle came to.
+fn digest(leaves: &[Hash]) -> Hash {
+    seal::sha256(&[&leaves.concat()])
 }
 
 /// What one bundle added.
