@@ -1,8 +1,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
 use seal::{Edge, Hash, LogVerifier, TILE_WIDTH};
 
 use super::bundle::{Checked, checked};
@@ -15,6 +17,8 @@ use crate::sealed::Outcome;
 use crate::vault::{LocalVault, Vault, get_grown};
 use crate::{engines, keyfile};
 
+/// Bundles that are brought at the same time: a bucket answers each after a while, but many at once.
+const BUNDLES_AT_ONCE: usize = 16;
 /// Manifests that go on from each other before one names everything again.
 const DEPTH_MAX: u32 = 64;
 
@@ -106,26 +110,23 @@ impl Way {
             Some((sha256, before)) => self.going_on(sha256, before, size).await?,
             None => Growing::default(),
         };
-        while growing.edge.size() + WIDTH <= size {
-            let number = growing.edge.size() / WIDTH;
-            let found = self.read(number, TILE_WIDTH).await?;
-            let paths = (
-                seal::bundle_path(number, TILE_WIDTH),
-                seal::pack_path(number, TILE_WIDTH),
-            );
-            self.add(&mut growing, found, paths).await?;
+        let first = growing.edge.size() / WIDTH;
+        let seen = self.seen(&growing.edge, (size, root)).await?;
+        let bundles = stream::iter((first..size / WIDTH).zip(&seen));
+        let bundles = bundles.map(|(number, seen)| self.bundle(number, *seen));
+        let mut bundles = pin!(bundles.buffered(BUNDLES_AT_ONCE));
+        while let Some(added) = bundles.next().await {
+            growing.take(added?);
             progress(growing.edge.size(), size);
         }
         let edge = growing.edge.clone();
         let width = usize::try_from(size % WIDTH).unwrap_or_default();
         if width > 0 {
             let found = self.read(size / WIDTH, width).await?;
-            self.add(&mut growing, found, tail_paths(size)).await?;
-        }
-        if growing.edge.root() != root {
-            return Err(broken(
-                "the vault is not what its checkpoint says: run `salus verify`; nothing was pinned",
-            ));
+            if seen.last() != Some(&digest(&found.leaves)) {
+                return Err(broken("the end of the log changes while it is read"));
+            }
+            growing.take(self.add(found, tail_paths(size)).await?);
         }
         for (name, bytes) in &self.first {
             let path = first::path(name, &manifest::sha256(bytes));
@@ -227,20 +228,53 @@ impl Way {
         checked(&bundle, &pack, width).ok_or_else(wrong)
     }
 
-    async fn add(
-        &self,
-        growing: &mut Growing,
-        found: Checked,
-        (bundle, pack): (String, String),
-    ) -> Outcome<()> {
-        for leaf in found.leaves {
-            growing.edge.push(leaf, &mut Vec::new());
+    /// Reads everything that is to be added, before any of it is: what the checkpoint does not
+    /// promise must not lie at the place under a name that the true one will need. Returns what
+    /// each full bundle came to.
+    async fn seen(&self, from: &Edge, (size, root): (u64, Hash)) -> Outcome<Vec<Hash>> {
+        let (mut edge, mut seen) = (from.clone(), Vec::new());
+        let bundles = stream::iter(edge.size() / WIDTH..size.div_ceil(WIDTH)).map(|number| {
+            let width = (size - number * WIDTH).min(WIDTH);
+            self.read(number, usize::try_from(width).unwrap_or(TILE_WIDTH))
+        });
+        let mut bundles = pin!(bundles.buffered(BUNDLES_AT_ONCE));
+        while let Some(found) = bundles.next().await {
+            let leaves = found?.leaves;
+            seen.push(digest(&leaves));
+            for leaf in leaves {
+                edge.push(leaf, &mut Vec::new());
+            }
         }
-        for (path, bytes) in [(bundle, found.bundle), (pack, found.pack)] {
-            let object = self.put(path, bytes).await?;
-            growing.count(object);
+        match edge.root() == root {
+            true => Ok(seen),
+            false => Err(broken(
+                "the vault is not what its checkpoint says: run `salus verify`; nothing was added",
+            )),
         }
-        Ok(())
+    }
+
+    /// One full bundle with its pack, at the place, if it is still what was seen.
+    async fn bundle(&self, number: u64, seen: Hash) -> Outcome<Added> {
+        let found = self.read(number, TILE_WIDTH).await?;
+        if digest(&found.leaves) != seen {
+            return Err(broken(format!("bundle {number} changes while it is read")));
+        }
+        let paths = (
+            seal::bundle_path(number, TILE_WIDTH),
+            seal::pack_path(number, TILE_WIDTH),
+        );
+        self.add(found, paths).await
+    }
+
+    async fn add(&self, found: Checked, (bundle, pack): (String, String)) -> Outcome<Added> {
+        let objects = [
+            self.put(bundle, found.bundle).await?,
+            self.put(pack, found.pack).await?,
+        ];
+        Ok(Added {
+            leaves: found.leaves,
+            objects,
+        })
     }
 
     async fn put(&self, path: String, bytes: Vec<u8>) -> Outcome<Object> {
@@ -272,7 +306,25 @@ struct Growing {
     bytes: u64,
 }
 
+/// What a bundle came to.
+fn digest(leaves: &[Hash]) -> Hash {
+    seal::sha256(&[&leaves.concat()])
+}
+
+/// What one bundle added.
+struct Added {
+    leaves: Vec<Hash>,
+    objects: [Object; 2],
+}
+
 impl Growing {
+    fn take(&mut self, added: Added) {
+        for leaf in added.leaves {
+            self.edge.push(leaf, &mut Vec::new());
+        }
+        added.objects.into_iter().for_each(|one| self.count(one));
+    }
+
     fn count(&mut self, object: Object) {
         self.added += 1;
         self.bytes += object.bytes;

@@ -224,8 +224,6 @@ async fn a_fetched_copy_takes_nothing_that_was_not_signed() {
     drop(record);
     let here = tempfile::tempdir().unwrap();
     pull(&vault, &key, here.path(), |_, _| {}).await.unwrap();
-    let kept = vault.join("../kept");
-    copy(&vault, &kept);
 
     // Somebody who owns the server alters what is new, and what is old.
     let record = house.open().await;
@@ -242,6 +240,19 @@ async fn a_fetched_copy_takes_nothing_that_was_not_signed() {
         .await
         .unwrap_err();
     assert!(refused.to_string().contains("pack/002"), "{refused}");
+    // Events that fit their entries, under a checkpoint that does not promise them.
+    for (kind, number) in [("pack", 1), ("tile/entries", 1)] {
+        let (from, to) = (format!("{kind}/00{number}"), format!("{kind}/002"));
+        fs::copy(vault.join(from), vault.join(to)).unwrap();
+    }
+    let refused = pull(&vault, &key, here.path(), |_, _| {})
+        .await
+        .unwrap_err();
+    assert!(refused.to_string().contains("checkpoint"), "{refused}");
+    assert!(
+        !here.path().join("pack/002").exists(),
+        "it would be in the way of the true one"
+    );
     // Another log's vault, and no vault at all.
     let other = House::new(Sql::Sqlite, Files::Folder).await;
     other.open().await.stop().await;
