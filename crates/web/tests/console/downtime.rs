@@ -88,6 +88,7 @@ fn given(outcome: &'static str, reason: &'static str) -> Vec<(&'static str, &'st
         ("what0", "Furosemide"),
         ("value0", "40"),
         ("unit0", "mg"),
+        ("by0", "AK"),
     ]
 }
 
