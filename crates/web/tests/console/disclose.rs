@@ -35,10 +35,10 @@ async fn hands_out(browser: &mut Browser, index: u64, fields: &[(&str, &str)]) -
 }
 
 #[tokio::test]
-async fn a_nurse_hands_out_an_event_of_her_patient_and_anyone_can_check_it() {
+async fn an_overseer_hands_out_an_event_of_a_patient_and_anyone_can_check_it() {
     let (house, index) = hospital().await;
-    let mut nora = house.browser("nora").await;
-    let file = hands_out(&mut nora, index, &[("reason", REASON), ("as", "file")]).await;
+    let mut pia = house.browser("pia").await;
+    let file = hands_out(&mut pia, index, &[("reason", REASON), ("as", "file")]).await;
     assert_eq!(file.status, StatusCode::OK, "{}", file.html);
     let name = file.headers["content-disposition"].to_str().unwrap();
     assert!(
@@ -54,14 +54,30 @@ async fn a_nurse_hands_out_an_event_of_her_patient_and_anyone_can_check_it() {
             .contains("Müller")
     );
     let decided = decisions(&house).await.pop().unwrap();
-    assert!(decided.allowed && decided.act == Act::Read);
+    assert!(decided.allowed && decided.act == Act::ReadMessage);
     assert_eq!(decided.reason.as_deref(), Some(REASON));
     assert_eq!(decided.detail, format!("disclosure of event {index}"));
-    let sheet = hands_out(&mut nora, index, &[("reason", REASON), ("as", "sheet")]).await;
+    let sheet = hands_out(&mut pia, index, &[("reason", REASON), ("as", "sheet")]).await;
     assert!(
         sheet.html.contains("Müller") && sheet.html.contains("<svg"),
         "{}",
         sheet.html
+    );
+}
+
+#[tokio::test]
+async fn what_is_masked_for_somebody_is_not_handed_out_by_them() {
+    let (house, index) = hospital().await;
+    // She reads the chart, but for what is very restricted; a sealed text cannot be cut.
+    let mut nora = house.browser("nora").await;
+    let refused = hands_out(&mut nora, index, &[("reason", REASON)]).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.html.contains("whole"), "{}", refused.html);
+    assert!(!refused.html.contains("Müller"));
+    let decided = decisions(&house).await.pop().unwrap();
+    assert!(
+        decided.allowed && decided.act == Act::Read,
+        "the look itself is sealed"
     );
 }
 
