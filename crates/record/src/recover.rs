@@ -154,6 +154,10 @@ async fn packed_rows(inner: &Inner, from: u64, size: u64) -> Outcome<Vec<Row>> {
 }
 
 /// Message ids and versions are not in the vault: they are read out of the events again.
+#[expect(
+    clippy::too_many_lines,
+    reason = "a closed list: whoever adds a kind of event is asked here what is to be remembered of it"
+)]
 pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Outcome<()> {
     let Ok(sealed) = inner.open_row(row).await else {
         return Ok(());

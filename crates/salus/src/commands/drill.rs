@@ -25,8 +25,11 @@ pub(crate) async fn run(config: Config, args: &Drill, format: Format) -> Result<
     Ok(if well { output::WELL } else { output::FOUND })
 }
 
+/// What a drill says of one figure.
+type Told = fn(&event::Drill) -> Option<String>;
+
 fn words(drilled: &Drilled) -> String {
-    let rows: [(&str, fn(&event::Drill) -> Option<String>); 4] = [
+    let rows: [(&str, Told); 4] = [
         ("acknowledged and lost", |drill| {
             Some(drill.lost.to_string())
         }),

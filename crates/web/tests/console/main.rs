@@ -1,6 +1,7 @@
 //! The console over a real record and real readers.
 
 mod access;
+#[cfg(test)]
 mod altered;
 #[cfg(test)]
 mod backend;

@@ -488,7 +488,6 @@ async fn a_narrowed_scope_shows_a_part_and_policies_count_too() {
     );
 }
 
-#[expect(clippy::too_many_lines, reason = "one case after the other")]
 #[tokio::test]
 async fn the_page_says_what_is_asked_and_the_person_decides() {
     let house = hospital().await;

@@ -64,10 +64,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
         Body::Person(change) => step(&change.change).to_owned(),
         Body::Session(session) => signed(event.act, session),
-        Body::Token(Token::Agreed(_)) => "leave given to an app".to_owned(),
-        Body::Token(Token::Asserted(_)) => "an app proved who it is".to_owned(),
-        Body::Token(Token::Issued(_)) => "tokens issued to an app".to_owned(),
-        Body::Token(Token::Ended(_)) => "an app's leave ended".to_owned(),
+        Body::Token(token) => leave(token).to_owned(),
         Body::Rewound(_) => "changes undone".to_owned(),
         Body::Service(service) => match service.state {
             event::ServiceState::Started => "Salus started".to_owned(),
@@ -79,6 +76,16 @@ pub(crate) fn what(event: &Event) -> String {
         }
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
+    }
+}
+
+/// What became of an app's leave.
+const fn leave(token: &Token) -> &'static str {
+    match token {
+        Token::Agreed(_) => "leave given to an app",
+        Token::Asserted(_) => "an app proved who it is",
+        Token::Issued(_) => "tokens issued to an app",
+        Token::Ended(_) => "an app's leave ended",
     }
 }
 
