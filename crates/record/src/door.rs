@@ -29,6 +29,9 @@ use crate::{Blind, Error, Permit, Receipt, Witnessed, engines, keyfile, recover}
 
 /// What a review is called among the things that can be written once; no FHIR type is called so.
 const REVIEW: &str = "glass-review";
+/// How often a data folder is tried that another process holds, and how long between the tries.
+const LOCK_TRIES: u32 = 10;
+const LOCK_WAIT: Duration = Duration::from_millis(50);
 /// What a verdict is called among them.
 const VERDICT: &str = "captured-verdict";
 
@@ -89,7 +92,7 @@ impl Record {
     /// [`Error::Broken`] if it cannot be read, is in use, or is not what was published.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Outcome<Record> {
         keyfile::folders(&config)?;
-        let lock = lock(&config)?;
+        let lock = lock(&config).await?;
         let parts = Parts::of(&config).await?;
         Record::start((config, lock), parts, None, clock).await
     }
@@ -101,7 +104,7 @@ impl Record {
         side: Record,
     ) -> Outcome<Record> {
         keyfile::folders(&config)?;
-        let lock = lock(&config)?;
+        let lock = lock(&config).await?;
         let parts = Parts::of(&config).await?;
         Record::start((config, lock), parts, Some(side), clock).await
     }
@@ -112,7 +115,7 @@ impl Record {
     /// As [`Record::open`].
     pub async fn open_with(config: Config, parts: Parts, clock: Arc<dyn Clock>) -> Outcome<Record> {
         keyfile::folders(&config)?;
-        let lock = lock(&config)?;
+        let lock = lock(&config).await?;
         Record::start((config, lock), parts, None, clock).await
     }
 
@@ -524,8 +527,9 @@ fn blind(key: &Key) -> Blind {
     Blind(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key.bytes())))
 }
 
-/// Keeps every other process from the data folder for as long as it is held.
-pub(crate) fn lock(config: &Config) -> Outcome<File> {
+/// Keeps every other process from the data folder for as long as it is held. One that has just
+/// ended, or a child that somebody is starting this moment, may hold it a little longer.
+pub(crate) async fn lock(config: &Config) -> Outcome<File> {
     let path = config.data.join("lock");
     let file = File::options()
         .create(true)
@@ -533,10 +537,16 @@ pub(crate) fn lock(config: &Config) -> Outcome<File> {
         .write(true)
         .open(&path);
     let file = file.map_err(|error| broken(format!("`{}`: {error}", path.display())))?;
-    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).map_err(
-        |_| broken("another salus process uses this data folder; stop it, or talk to it instead"),
-    )?;
-    Ok(file)
+    for _ in 0..LOCK_TRIES {
+        let operation = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        if rustix::fs::flock(&file, operation).is_ok() {
+            return Ok(file);
+        }
+        tokio::time::sleep(LOCK_WAIT).await;
+    }
+    Err(broken(
+        "another salus process uses this data folder; stop it, or talk to it instead",
+    ))
 }
 
 fn broken(why: impl ToString) -> Error {

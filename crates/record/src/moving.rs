@@ -67,7 +67,7 @@ pub async fn carry(
         return Err(broken("the record is there already"));
     }
     settle((from, to), clock).await?;
-    let locked = lock(from).ok();
+    let locked = lock(from).await.ok();
     let way = Way {
         journals: places(from, to, locked.is_some()).await?,
         old_vault: engines::vault(from)?,
@@ -94,7 +94,7 @@ async fn settle((from, to): (&Config, &Config), clock: Arc<dyn Clock>) -> Outcom
     if !from.data.exists() {
         return Err(broken(NOTHING));
     }
-    let Ok(locked) = lock(from) else {
+    let Ok(locked) = lock(from).await else {
         return Ok(());
     };
     let old = engines::journal(from).await?;
