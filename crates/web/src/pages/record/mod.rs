@@ -115,7 +115,9 @@ pub(crate) fn news(visit: &Visit, altered: &[oversight::Alteration]) -> Option<(
 /// How the last look over the whole record went.
 fn scrubbed(visit: &Visit) -> Option<String> {
     let last = visit.app.record.scrubbed().borrow().clone();
-    let ago = words::span(visit.eye.now.since(last.at?));
+    // A look over an empty record is no evidence.
+    let at = last.at.filter(|_| last.events > 0)?;
+    let ago = words::span(visit.eye.now.since(at));
     let events = words::thousands(last.events);
     Some(match last.altered {
         0 => format!(
