@@ -34,6 +34,9 @@ pub struct Rewound {
     pub left: u64,
 }
 
+/// Characters of a value that are kept in an [`AlteredPart`], at most; the evidence has the rest.
+const VALUE_CHARS_MAX: usize = 2_000;
+
 /// One part of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlteredPart {
@@ -43,4 +46,35 @@ pub struct AlteredPart {
     pub sealed: String,
     /// What was there.
     pub found: String,
+}
+
+impl AlteredPart {
+    /// A part, with values cut to a length that fits into any event.
+    pub fn new(part: impl ToString, sealed: impl ToString, found: impl ToString) -> AlteredPart {
+        AlteredPart {
+            part: part.to_string(),
+            sealed: cut(sealed.to_string()),
+            found: cut(found.to_string()),
+        }
+    }
+}
+
+fn cut(mut text: String) -> String {
+    if let Some((at, _)) = text.char_indices().nth(VALUE_CHARS_MAX) {
+        text.truncate(at);
+        text.push('\u{2026}');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_cut_and_a_short_one_is_not() {
+        let part = AlteredPart::new("content", "\u{e4}".repeat(3_000), "short");
+        assert_eq!(part.sealed.chars().count(), VALUE_CHARS_MAX + 1);
+        assert_eq!(part.found, "short");
+    }
 }

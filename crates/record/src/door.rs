@@ -515,6 +515,7 @@ async fn publish_now_and_then(inner: std::sync::Weak<Inner>) {
         tokio::time::sleep(Duration::from_millis(millis)).await;
         let Some(inner) = inner.upgrade() else { return };
         if let Err(why) = inner.publish().await {
+            inner.scrub.stuck();
             tracing::error!(%why, "no checkpoint was published; trying again");
         }
         if let Err(why) = inner.vault.look().await {

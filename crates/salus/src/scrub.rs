@@ -103,13 +103,14 @@ impl House {
         if differs.is_empty() {
             return Ok((folded, 0));
         }
-        live.put_right(fresh, &differs).await?;
+        // What lies there is sealed as evidence before it is overwritten.
         for one in &differs {
             tracing::error!(event = one.version, "an entry of the chart was altered");
             let admitted = admit(told(one, whole_at).into(), Standing::Salus, "");
             let admitted = admitted.map_err(|refused| anyhow!(refused.words))?;
             record.admit(vec![admitted]).await?;
         }
+        live.put_right(fresh, &differs).await?;
         Ok((folded, differs.len() as u64))
     }
 }

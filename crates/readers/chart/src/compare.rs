@@ -348,11 +348,8 @@ impl Differs {
 
 fn part(of: &Version, name: &str, sealed: impl ToString, found: impl ToString) -> AlteredPart {
     let dot = if name.is_empty() { "" } else { " " };
-    AlteredPart {
-        part: format!("chart: {}/{}{dot}{name}", of.kind, of.id),
-        sealed: sealed.to_string(),
-        found: found.to_string(),
-    }
+    let name = format!("chart: {}/{}{dot}{name}", of.kind, of.id);
+    AlteredPart::new(name, sealed, found)
 }
 
 /// The first row in which a table differs.
@@ -365,7 +362,7 @@ async fn rows(
     let broken = ChartError::broken("compare its tables");
     let mut right = sqlx::query::<Sqlite>(sql).fetch(own);
     let mut there = sqlx::query::<Sqlite>(sql).fetch(live);
-    loop {
+    for number in 1_u64.. {
         let a = right
             .try_next()
             .await
@@ -380,20 +377,22 @@ async fn rows(
             return Ok(None);
         }
         if a != b {
-            let words = |row: Option<String>| row.unwrap_or_else(|| "nothing more".to_owned());
+            // A row may name a patient, and this is sealed under nobody's key: it is not shown.
+            let words = |row: Option<String>, is: &str| match row {
+                Some(_) => format!("row {number}, {is}"),
+                None => format!("no row {number}"),
+            };
+            let (a, b) = (words(a, "as folded"), words(b, "another"));
             return Ok(Some(Differs {
                 patient: None,
                 version: None,
-                parts: vec![AlteredPart {
-                    part: format!("chart: table {table}"),
-                    sealed: words(a),
-                    found: words(b),
-                }],
+                parts: vec![AlteredPart::new(format!("chart: table {table}"), a, b)],
                 found: Vec::new(),
                 content_only: false,
             }));
         }
     }
+    Ok(None)
 }
 
 /// A row as text, its cells one after the other.

@@ -10,6 +10,7 @@ use super::truth::Truth;
 use crate::Error;
 use crate::door::Inner;
 use crate::journal::Row;
+use crate::keyfile::hex;
 use crate::sealed::Outcome;
 use crate::vault::get_grown;
 
@@ -45,19 +46,40 @@ struct Good {
     from: &'static str,
 }
 
-/// Looks at one bundle, puts right what can be, and says what was wrong. Bytes looked at come
-/// with it.
+/// What looking at one bundle came to. Nothing of it is put right yet: what lies there is sealed as
+/// evidence before it is overwritten.
+pub(super) struct Looked {
+    pub(super) wrong: Vec<Wrong>,
+    /// Bytes that were looked at.
+    pub(super) bytes: u64,
+    heal: Heal,
+}
+
+/// How a bundle is put right.
+#[derive(Default)]
+struct Heal {
+    rows: Vec<Row>,
+    /// The bundle's number, its leaves and all its rows, if its files have to be written again.
+    files: Option<(u64, Vec<Hash>, Vec<Row>)>,
+}
+
+/// Looks at one bundle and says what is wrong.
 pub(super) async fn look(
     inner: &Inner,
     truth: &mut Truth<'_>,
     (number, seen): (u64, &mut keys::Seen),
-) -> Outcome<(Vec<Wrong>, u64)> {
+) -> Outcome<Looked> {
     let Some(leaves) = truth.leaves(number).await? else {
-        let part = part("vault/tile", "hashes that lead to the signed root", "none");
-        return Ok((vec![Wrong::file(vec![part])], 0));
+        let path = seal::tile_path(0, number, TILE_WIDTH);
+        let name = format!("vault/{path}");
+        let part = AlteredPart::new(name, "hashes that lead to the signed root", "none");
+        return Ok(Looked {
+            wrong: vec![Wrong::file(vec![part])],
+            bytes: 0,
+            heal: Heal::default(),
+        });
     };
     let left = Left::read(inner, (number, leaves)).await?;
-    let bytes = left.bytes();
     let mut wrong = Vec::new();
     let mut good = Vec::with_capacity(left.leaves.len());
     for (seq, leaf) in (left.first..).zip(&left.leaves) {
@@ -65,18 +87,38 @@ pub(super) async fn look(
         if let Some(one) = left.compare(seq, found.as_ref()) {
             wrong.push(one);
         }
-        good.extend(found);
+        good.extend(found.map(|found| found.row));
     }
-    let mend: Vec<Row> = wrong
+    let rows = wrong
         .iter()
-        .filter_map(|one| Some(one.rows.as_ref()?.0.clone()))
-        .collect();
-    if !mend.is_empty() {
-        inner.journal.mend(&mend).await.map_err(broken)?;
+        .filter_map(|one| Some(one.rows.as_ref()?.0.clone()));
+    let rows: Vec<Row> = rows.collect();
+    let files = left.files(&good);
+    wrong.extend(keys::look(inner, good.iter(), seen).await?);
+    let written = (!files.is_empty()).then(|| (number, left.leaves.clone(), good));
+    wrong.extend(files);
+    Ok(Looked {
+        wrong,
+        bytes: left.bytes(),
+        heal: Heal {
+            rows,
+            files: written,
+        },
+    })
+}
+
+impl Looked {
+    /// Puts right what can be.
+    pub(super) async fn heal(self, inner: &Inner) -> Outcome<()> {
+        if !self.heal.rows.is_empty() {
+            inner.journal.mend(&self.heal.rows).await.map_err(broken)?;
+        }
+        if let Some((number, leaves, rows)) = self.heal.files {
+            inner.publisher.put_tile(0, number, &leaves).await?;
+            inner.publisher.put_bundle(&rows).await?;
+        }
+        Ok(())
     }
-    wrong.extend(left.files(inner, (number, &good)).await?);
-    wrong.extend(keys::look(inner, good.iter().map(|one| &one.row), seen).await?);
-    Ok((wrong, bytes))
 }
 
 impl Left {
@@ -143,7 +185,7 @@ impl Left {
         let row = self.rows.get(&seq);
         let Some(good) = good else {
             let found = if row.is_some() { "altered" } else { "nothing" };
-            let parts = vec![part("row", "an event", found)];
+            let parts = vec![AlteredPart::new("row", "an event", found)];
             return Some(Wrong {
                 index: Some(seq),
                 stream: row.map(|row| row.stream),
@@ -152,7 +194,7 @@ impl Left {
             });
         };
         let parts = match row {
-            None => vec![part("row", "an event", "nothing: deleted")],
+            None => vec![AlteredPart::new("row", "an event", "nothing: deleted")],
             Some(row) => columns(row, &good.row),
         };
         (!parts.is_empty()).then(|| Wrong {
@@ -165,32 +207,25 @@ impl Left {
         })
     }
 
-    /// The files of the bundle against what they should hold; written again if all of it is left.
-    async fn files(&self, inner: &Inner, (number, good): (u64, &[Good])) -> Outcome<Vec<Wrong>> {
-        let rows: Vec<Row> = good.iter().map(|one| one.row.clone()).collect();
-        if rows.len() < self.leaves.len() {
-            return Ok(Vec::new());
+    /// The files of the bundle against what they should hold, if all of that is left.
+    fn files(&self, good: &[Row]) -> Vec<Wrong> {
+        if good.len() < self.leaves.len() {
+            return Vec::new();
         }
-        let width = rows.len();
-        let entries = seal::bundle(rows.iter().map(|row| row.entry.as_slice()));
-        let pack = seal::pack(rows.iter().map(|row| row.ciphertext.as_slice()));
+        let width = good.len();
+        let entries = seal::bundle(good.iter().map(|row| row.entry.as_slice()));
+        let pack = seal::pack(good.iter().map(|row| row.ciphertext.as_slice()));
         let parts = [
             differing(&self.entries, &entries, width),
             differing(&self.pack, &pack, width),
             differing(&self.tile, &self.leaves.concat(), width),
         ];
-        let parts: Vec<(AlteredPart, &[u8])> = parts.into_iter().flatten().collect();
-        if parts.is_empty() {
-            return Ok(Vec::new());
-        }
-        inner.publisher.put_tile(0, number, &self.leaves).await?;
-        inner.publisher.put_bundle(&rows).await?;
         let one = |(part, found): (AlteredPart, &[u8])| Wrong {
             healed_from: Some("journal"),
             evidence: found.to_vec(),
             ..Wrong::file(vec![part])
         };
-        Ok(parts.into_iter().map(one).collect())
+        parts.into_iter().flatten().map(one).collect()
     }
 }
 
@@ -224,14 +259,22 @@ impl Wrong {
 fn columns(row: &Row, good: &Row) -> Vec<AlteredPart> {
     let mut parts = Vec::new();
     if row.stream != good.stream {
-        parts.push(part("row.stream", hex(&good.stream), hex(&row.stream)));
+        parts.push(AlteredPart::new(
+            "row.stream",
+            hex(&good.stream),
+            hex(&row.stream),
+        ));
     }
     if row.at != good.at {
         let (was, is) = (Time::from_millis(good.at), Time::from_millis(row.at));
-        parts.push(part("row.at", was, is));
+        parts.push(AlteredPart::new("row.at", was, is));
     }
     if row.entry != good.entry {
-        parts.push(part("row.entry", hex(&good.entry), hex(&row.entry)));
+        parts.push(AlteredPart::new(
+            "row.entry",
+            hex(&good.entry),
+            hex(&row.entry),
+        ));
     }
     if row.ciphertext != good.ciphertext {
         parts.push(differs("row.ciphertext", &good.ciphertext, &row.ciphertext));
@@ -263,19 +306,7 @@ pub(super) fn differs(name: &str, sealed: &[u8], found: &[u8]) -> AlteredPart {
     } else {
         format!("vault/{name}")
     };
-    part(&name, words(sealed), words(found))
-}
-
-pub(super) fn part(part: &str, sealed: impl ToString, found: impl ToString) -> AlteredPart {
-    AlteredPart {
-        part: part.to_owned(),
-        sealed: sealed.to_string(),
-        found: found.to_string(),
-    }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    AlteredPart::new(name, words(sealed), words(found))
 }
 
 fn broken(why: impl ToString) -> Error {

@@ -3,7 +3,9 @@
 
 use std::collections::HashSet;
 
-use super::bundle::{Wrong, part};
+use event::AlteredPart;
+
+use super::bundle::Wrong;
 use crate::door::Inner;
 use crate::journal::Row;
 use crate::read;
@@ -45,7 +47,11 @@ async fn one(inner: &Inner, row: &Row) -> Outcome<Option<Wrong>> {
         index: Some(row.seq),
         stream: Some(row.stream),
         healed_from: healed.then_some("memory"),
-        ..Wrong::file(vec![part("keyring", "the key of its patient", found)])
+        ..Wrong::file(vec![AlteredPart::new(
+            "keyring",
+            "the key of its patient",
+            found,
+        )])
     }))
 }
 

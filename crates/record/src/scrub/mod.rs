@@ -8,13 +8,14 @@ mod truth;
 
 use std::collections::HashSet;
 use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use event::Time;
+use event::{AlteredPart, Time};
 use seal::TILE_WIDTH;
 use tokio::sync::{Mutex, watch};
 
-use bundle::{Wrong, part};
+use bundle::{Looked, Wrong};
 pub use tell::json_differences;
 use truth::Truth;
 
@@ -27,6 +28,8 @@ use crate::vault::CHECKPOINT;
 const WIDTH: u64 = TILE_WIDTH as u64;
 /// Between two looks at the end of the record, where forged rows would be.
 const REST: Duration = Duration::from_secs(1);
+/// Forged rows that are taken away at a time.
+const FORGED_MAX: usize = 1_000;
 
 /// What a look over the whole record came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,8 +49,10 @@ pub struct Scrubbed {
 /// What is remembered between looks.
 pub(crate) struct Scrub {
     done: watch::Sender<Scrubbed>,
-    /// Held by whoever looks.
+    /// Held by whoever looks, for one bundle at a time: an order to look at once need not wait.
     looking: Mutex<Told>,
+    /// No checkpoint could be made: something among the newest events may be altered.
+    stuck: AtomicBool,
 }
 
 /// What was said already and could not be healed: it is not said each time.
@@ -64,7 +69,13 @@ impl Scrub {
         Scrub {
             done: watch::Sender::new(Scrubbed::default()),
             looking: Mutex::default(),
+            stuck: AtomicBool::new(false),
         }
+    }
+
+    /// Says that no checkpoint could be made.
+    pub(crate) fn stuck(&self) {
+        self.stuck.store(true, Ordering::Relaxed);
     }
 }
 
@@ -111,122 +122,147 @@ pub(crate) async fn now_and_then(inner: Weak<Inner>) {
 impl Inner {
     /// One look over everything, at most `rate` bytes a second (0: as fast as it goes).
     async fn scrub(&self, rate: u64) -> Outcome<Scrubbed> {
-        let mut told = self.scrub.looking.lock().await;
         let mut sum = Scrubbed::default();
-        self.checkpoint_file(&mut told, &mut sum).await?;
+        self.scrub.looking.lock().await.keys.clear();
+        self.checkpoint_file(&mut sum).await?;
         let head = self.publisher.last.lock().await.clone();
         if let Some(head) = head {
-            self.bundles(&head, (&mut told, &mut sum), rate).await?;
+            self.bundles(&head, &mut sum, rate).await?;
         }
-        self.forged(&mut told, &mut sum).await?;
+        self.forged(&mut sum).await?;
         let now = self.clock.now();
-        (sum.at, told.before) = (Some(now), Some(now));
+        sum.at = Some(now);
+        self.scrub.looking.lock().await.before = Some(now);
         self.scrub.done.send_replace(sum.clone());
         Ok(sum)
     }
 
-    /// Forged rows, and the events that were sealed last: what an altered one would keep from
-    /// being published.
+    /// Forged rows, and if no checkpoint can be made the newest events.
     async fn look_at_the_end(&self) -> Outcome<()> {
-        let mut told = self.scrub.looking.lock().await;
         let mut sum = Scrubbed::default();
-        self.forged(&mut told, &mut sum).await?;
-        let size = self
-            .publisher
-            .last
-            .lock()
-            .await
-            .as_ref()
-            .map_or(0, |last| last.size);
-        if !size.is_multiple_of(WIDTH) {
-            self.unfinished((&mut told, &mut sum)).await?;
+        self.forged(&mut sum).await?;
+        if self.scrub.stuck.swap(false, Ordering::Relaxed) {
+            self.unfinished(&mut sum).await?;
         }
         Ok(())
     }
 
-    async fn bundles(
-        &self,
-        head: &Published,
-        (told, sum): (&mut Told, &mut Scrubbed),
-        rate: u64,
-    ) -> Outcome<()> {
+    async fn bundles(&self, head: &Published, sum: &mut Scrubbed, rate: u64) -> Outcome<()> {
         let mut truth = Truth::of(self, head)?;
         let begun = Instant::now();
-        told.keys.clear();
         for number in 0..truth.size() / WIDTH {
-            let (wrong, bytes) = bundle::look(self, &mut truth, (number, &mut told.keys)).await?;
-            sum.events += WIDTH;
-            sum.bytes += bytes;
-            self.tell(wrong, (told, sum)).await?;
+            {
+                let mut told = self.scrub.looking.lock().await;
+                let looked = bundle::look(self, &mut truth, (number, &mut told.keys)).await?;
+                sum.events += WIDTH;
+                self.settle(looked, (&mut told, sum)).await?;
+            }
             if rate > 0 {
                 let due = Duration::from_secs_f64(sum.bytes as f64 / rate as f64);
-                tokio::time::sleep(due.saturating_sub(begun.elapsed())).await;
+                self.pause(due.saturating_sub(begun.elapsed())).await?;
             }
         }
         let upper = truth.upper_files().await?;
-        self.tell(upper, (told, sum)).await?;
-        self.unfinished((told, sum)).await
+        let mut told = self.scrub.looking.lock().await;
+        self.tell(upper, (&mut told, sum)).await?;
+        drop(told);
+        self.unfinished(sum).await
+    }
+
+    /// Rests between two bundles; the end is looked at meanwhile.
+    async fn pause(&self, mut left: Duration) -> Outcome<()> {
+        while !left.is_zero() {
+            let some = left.min(REST);
+            tokio::time::sleep(some).await;
+            left -= some;
+            if some == REST || self.scrub.stuck.load(Ordering::Relaxed) {
+                self.look_at_the_end().await?;
+            }
+        }
+        Ok(())
     }
 
     /// The last bundle, whose files grow: nothing is published meanwhile.
-    async fn unfinished(&self, (told, sum): (&mut Told, &mut Scrubbed)) -> Outcome<()> {
+    async fn unfinished(&self, sum: &mut Scrubbed) -> Outcome<()> {
         let last = self.publisher.last.lock().await;
         let Some(head) = last.as_ref() else {
             return Ok(());
         };
         let mut truth = Truth::of(self, head)?;
-        let (size, mut wrong) = (truth.size(), Vec::new());
-        if !size.is_multiple_of(WIDTH) {
-            let (found, bytes) =
-                bundle::look(self, &mut truth, (size / WIDTH, &mut told.keys)).await?;
-            (wrong, sum.events, sum.bytes) = (found, sum.events + size % WIDTH, sum.bytes + bytes);
+        let size = truth.size();
+        if size.is_multiple_of(WIDTH) {
+            return Ok(());
         }
-        drop(last);
-        self.tell(wrong, (told, sum)).await
+        let mut told = self.scrub.looking.lock().await;
+        let looked = bundle::look(self, &mut truth, (size / WIDTH, &mut told.keys)).await?;
+        sum.events += size % WIDTH;
+        self.settle(looked, (&mut told, sum)).await
     }
 
-    /// Rows that no commit accounts for are taken away and kept as evidence.
-    async fn forged(&self, told: &mut Told, sum: &mut Scrubbed) -> Outcome<()> {
-        let forged = self.journal.take_forged().await.map_err(broken)?;
-        let wrong = forged.iter().map(|row: &Row| Wrong {
-            index: Some(row.seq),
-            stream: Some(row.stream),
-            healed_from: Some("journal"),
-            evidence: bundle::evidence(row),
-            ..Wrong::file(vec![part(
-                "row",
-                "nothing",
-                "a row beyond the head: forged",
-            )])
-        });
-        self.tell(wrong.collect(), (told, sum)).await
+    /// Seals what is wrong, and only then puts it right.
+    async fn settle(
+        &self,
+        mut looked: Looked,
+        (told, sum): (&mut Told, &mut Scrubbed),
+    ) -> Outcome<()> {
+        sum.bytes += looked.bytes;
+        self.tell(std::mem::take(&mut looked.wrong), (told, sum))
+            .await?;
+        looked.heal(self).await
+    }
+
+    /// Rows that no commit accounts for are kept as evidence and taken away.
+    async fn forged(&self, sum: &mut Scrubbed) -> Outcome<()> {
+        let head = self.journal.frontier().await.map_err(broken)?.size();
+        let beyond = self.journal.rows(head, FORGED_MAX).await;
+        let beyond = beyond.map_err(broken)?;
+        if beyond.is_empty() {
+            return Ok(());
+        }
+        // What was committed between the two looks is no forgery: the tree has grown with it.
+        let head = self.journal.frontier().await.map_err(broken)?.size();
+        let forged = beyond.iter().filter(|row| row.seq >= head);
+        let wrong: Vec<Wrong> = forged.map(forgery).collect();
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let mut told = self.scrub.looking.lock().await;
+        self.tell(wrong, (&mut told, sum)).await?;
+        let taken = self.journal.take_forged().await;
+        taken.map(drop).map_err(broken)
     }
 
     /// The published checkpoint against the one that SQL and memory hold.
-    async fn checkpoint_file(&self, told: &mut Told, sum: &mut Scrubbed) -> Outcome<()> {
+    async fn checkpoint_file(&self, sum: &mut Scrubbed) -> Outcome<()> {
         let last = self.publisher.last.lock().await;
-        let Some(head) = last.clone() else {
+        let Some(head) = last.as_ref() else {
             return Ok(());
         };
-        let found = self
-            .vault
-            .get(CHECKPOINT)
-            .await
-            .map_err(broken)?
-            .unwrap_or_default();
+        let found = self.vault.get(CHECKPOINT).await.map_err(broken)?;
+        let found = found.unwrap_or_default();
         if found == head.note.as_bytes() {
             return Ok(());
         }
-        self.publisher.put_checkpoint(&head.note).await?;
-        drop(last);
-        let seen = String::from_utf8_lossy(&found).into_owned();
-        let part = part("vault/checkpoint", &head.note, seen);
+        let seen = String::from_utf8_lossy(&found);
         let wrong = Wrong {
             healed_from: Some("journal"),
             evidence: found.to_vec(),
-            ..Wrong::file(vec![part])
+            ..Wrong::file(vec![AlteredPart::new("vault/checkpoint", &head.note, seen)])
         };
-        self.tell(vec![wrong], (told, sum)).await
+        let mut told = self.scrub.looking.lock().await;
+        self.tell(vec![wrong], (&mut told, sum)).await?;
+        self.publisher.put_checkpoint(&head.note).await
+    }
+}
+
+fn forgery(row: &Row) -> Wrong {
+    let found = "a row beyond the head: forged";
+    Wrong {
+        index: Some(row.seq),
+        stream: Some(row.stream),
+        healed_from: Some("journal"),
+        evidence: bundle::evidence(row),
+        ..Wrong::file(vec![AlteredPart::new("row", "nothing", found)])
     }
 }
 

@@ -4,14 +4,17 @@ use event::{Act, Actor, Altered, AlteredPart, Body, Event, Subject};
 use guard::{Standing, admit};
 use serde_json::Value;
 
-use super::bundle::{Wrong, hex, part};
+use super::bundle::Wrong;
 use super::{Scrubbed, Told, broken};
 use crate::door::Inner;
 use crate::journal::Row;
+use crate::keyfile::hex;
 use crate::sealed::Outcome;
 
 /// Fields that are named one by one, at most.
 const FIELDS_MAX: usize = 20;
+/// Events of the same keys that are searched for a content that was put elsewhere, the newest first.
+const SPLICES_MAX: usize = 5_000;
 /// Bytes of a forgery that are kept, at most.
 const EVIDENCE_BYTES_MAX: usize = 1 << 20;
 
@@ -77,7 +80,7 @@ impl Inner {
         }
         if let Some(other) = self.spliced(good, found).await? {
             let sealed = format!("the content of event {}", good.seq);
-            return Ok(vec![part(
+            return Ok(vec![AlteredPart::new(
                 "content",
                 sealed,
                 format!("the content of event {other}"),
@@ -85,7 +88,7 @@ impl Inner {
         }
         let (Ok(was), Ok(is)) = (self.open_row(good).await, self.open_row(found).await) else {
             let words = "bytes that no key of this record opens";
-            return Ok(vec![part("content", "an event", words)]);
+            return Ok(vec![AlteredPart::new("content", "an event", words)]);
         };
         Ok(json_differences(&was.event().raw, &is.event().raw))
     }
@@ -95,7 +98,8 @@ impl Inner {
         let entry = seal::Entry::from_bytes(&found.entry);
         let stream = entry.map_or(good.stream, |entry| entry.stream);
         let streams = [good.stream, stream, found.stream];
-        for index in self.journal.of_streams(&streams, 0).await.map_err(broken)? {
+        let all = self.journal.of_streams(&streams, 0).await.map_err(broken)?;
+        for index in all.into_iter().rev().take(SPLICES_MAX) {
             if index != good.seq {
                 let rows = self.journal.rows(index, 1).await.map_err(broken)?;
                 if rows
@@ -122,7 +126,7 @@ pub fn json_differences(sealed: &[u8], found: &[u8]) -> Vec<AlteredPart> {
         }
         _ => {
             let words = |bytes: &[u8]| hex(&seal::sha256(&[bytes]));
-            vec![part("content", words(sealed), words(found))]
+            vec![AlteredPart::new("content", words(sealed), words(found))]
         }
     }
 }
@@ -149,7 +153,7 @@ fn differ(path: &str, (was, is): (&Value, &Value), parts: &mut Vec<AlteredPart>)
                 differ(&format!("{path}[{at}]"), pair, parts);
             }
         }
-        _ => parts.push(part(path, shown(was), shown(is))),
+        _ => parts.push(AlteredPart::new(path, shown(was), shown(is))),
     }
 }
 
@@ -174,8 +178,8 @@ mod tests {
         assert_eq!(
             parts,
             [
-                part("Observation.note", "nothing", "[]"),
-                part("Observation.valueQuantity.value", "4.1", "9.9"),
+                AlteredPart::new("Observation.note", "nothing", "[]"),
+                AlteredPart::new("Observation.valueQuantity.value", "4.1", "9.9"),
             ]
         );
         let other = json_differences(b"MSH|", b"MSH^");

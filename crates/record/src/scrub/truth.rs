@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use event::AlteredPart;
 use seal::{Edge, Hash, LogVerifier, TILE_WIDTH};
 
-use super::bundle::{Wrong, differs, part};
+use super::bundle::{Wrong, differs};
 use crate::Error;
 use crate::door::Inner;
 use crate::journal::{Published, Row};
@@ -124,8 +125,8 @@ impl<'i> Truth<'i> {
         let found = self.inner.vault.get(&path).await.map_err(broken)?;
         let found = found.map(Vec::from).unwrap_or_default();
         let Some(hashes) = hashes else {
-            let part = part(
-                &format!("vault/{path}"),
+            let part = AlteredPart::new(
+                format!("vault/{path}"),
                 "hashes that lead to the signed root",
                 "none",
             );

@@ -312,3 +312,50 @@ async fn a_key_that_is_gone_without_an_order_is_named() {
             .contains("without an order")
     );
 }
+
+/// Nobody asks for a look: what keeps checkpoints back is found, told and put right by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_checkpoints_back_is_put_right_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = crate::house::config(folder.path());
+    config.checkpoint_interval_ms = 20;
+    config.scrub_bytes_per_second = 1 << 20;
+    let clock = crate::house::StillClock::at(crate::house::NOON);
+    let record = Record::open(config, clock).await.unwrap();
+    fill(&record, 0, 30).await;
+    while record.publish().await.is_err() || record.checkpoint().0 < 31 {}
+    let mut looked = record.scrubbed();
+    looked.wait_for(|last| last.at.is_some()).await.unwrap();
+    sql(folder.path(), "UPDATE row SET at = at + 1 WHERE seq = 17").await;
+    fill(&record, 30, 10).await;
+    let told_of = async {
+        let mut growth = record.growth();
+        while told(&record).await.is_empty() || record.publish().await.is_err() {
+            growth.changed().await.unwrap();
+        }
+    };
+    let minute = std::time::Duration::from_secs(60);
+    tokio::time::timeout(minute, told_of).await.unwrap();
+    assert_eq!(told(&record).await[0].1.index, Some(17));
+    right(folder.path(), &record).await;
+}
+
+/// Whoever orders a look does not wait for the slow one in the background.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_is_ordered_does_not_wait_for_the_slow_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = opened(folder.path()).await;
+    record.stop().await;
+    drop(record);
+    let mut config = crate::house::config(folder.path());
+    // A bundle takes hours at this rate.
+    config.scrub_bytes_per_second = 1;
+    let clock = crate::house::StillClock::at(crate::house::NOON);
+    let record = Record::open(config, clock).await.unwrap();
+    sql(folder.path(), "UPDATE row SET at = at - 1 WHERE seq = 300").await;
+    let minute = std::time::Duration::from_secs(60);
+    let found = tokio::time::timeout(minute, record.scrub()).await;
+    let found = found.unwrap().unwrap();
+    assert_eq!((found.altered, found.healed), (1, 1));
+    right(folder.path(), &record).await;
+}

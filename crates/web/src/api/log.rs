@@ -251,5 +251,6 @@ fn arrival(standby: &Actor, beside: &Beside) -> Option<event::Arrival> {
 
 fn broken(why: &dyn std::fmt::Display) -> Response {
     tracing::error!(%why, "a standby was not answered");
-    (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response()
+    let words = "the record cannot answer now; its own log says why\n";
+    (StatusCode::SERVICE_UNAVAILABLE, words).into_response()
 }
