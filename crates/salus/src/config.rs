@@ -265,6 +265,7 @@ impl Default for RecordConfig {
 pub(crate) struct ChartConfig {
     pub(crate) sensitivity: PathBuf,
     pub(crate) search_scan_max: usize,
+    pub(crate) search_chain_max: usize,
     pub(crate) include_max: usize,
     pub(crate) summary_scan_max: usize,
     pub(crate) trend_max: usize,
@@ -280,6 +281,7 @@ impl Default for ChartConfig {
         ChartConfig {
             sensitivity: PathBuf::new(),
             search_scan_max: own.search_scan_max,
+            search_chain_max: own.search_chain_max,
             include_max: own.include_max,
             summary_scan_max: own.summary_scan_max,
             trend_max: own.trend_max,
@@ -385,6 +387,7 @@ impl Config {
             sensitivity,
             path: self.view("chart"),
             search_scan_max: own.search_scan_max,
+            search_chain_max: own.search_chain_max,
             include_max: own.include_max,
             summary_scan_max: own.summary_scan_max,
             trend_max: own.trend_max,

@@ -262,15 +262,8 @@ async fn everything(open: &Open, kind: &str) -> Result<Vec<Value>> {
 
 fn all_of(kind: &str) -> Query {
     Query {
-        kind: kind.to_owned(),
-        filters: Vec::new(),
-        sort: Vec::new(),
-        count: None,
-        includes: Vec::new(),
-        revincludes: Vec::new(),
         total: Total::Not,
-        page: None,
-        pairs: Vec::new(),
+        ..Query::new(kind)
     }
 }
 
