@@ -10,6 +10,7 @@ use record::{Objects, Pkcs11Config, RootConfig, Storage};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Cli;
+use crate::logging::LogFormat;
 
 /// The file that is read if none is named.
 const FILE: &str = "salus.toml";
@@ -30,6 +31,10 @@ pub(crate) struct Config {
     pub(crate) rota: PathBuf,
     /// What is logged: a `tracing` filter.
     pub(crate) log: String,
+    /// How log entries are written: `text` or `json`.
+    pub(crate) log_format: LogFormat,
+    /// The most bytes that one file of an import may have once it is unpacked.
+    pub(crate) import_unpacked_bytes_max: u64,
     /// How many witnesses have to cosign a checkpoint for it to be shown as cosigned.
     pub(crate) witnesses_needed: usize,
     /// How long a witness may take to answer.
@@ -64,6 +69,8 @@ impl Default for Config {
             policies: PathBuf::new(),
             rota: PathBuf::new(),
             log: "info".into(),
+            log_format: LogFormat::Text,
+            import_unpacked_bytes_max: 16 << 30,
             witnesses_needed: 0,
             witness_wait_ms: 5_000,
             witnesses: Vec::new(),

@@ -21,6 +21,8 @@ mod packs;
 mod people;
 #[cfg(test)]
 mod smart;
+#[cfg(test)]
+mod strangers;
 
 use axum::http::StatusCode;
 use event::{Body, Role};
