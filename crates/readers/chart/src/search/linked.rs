@@ -154,10 +154,14 @@ impl Links<'_> {
         let pages = store::pages(&mut reading.from, &rows).await?;
         let both = rows.into_iter().zip(pages);
         let found = both.filter_map(|(row, json)| {
-            let value = as_read(&row, &json)?;
+            let mut value = as_read(&row, &json)?;
+            if !view.shows(row.patient.as_deref(), &value) {
+                return None;
+            }
+            // What is hidden connects nothing either.
+            self.scope.hides().strip(&row, &mut value);
             let mut all = query.filters.iter();
-            let fits = all.all(|filter| wire::fhir::matches(&value, filter))
-                && view.shows(row.patient.as_deref(), &value);
+            let fits = all.all(|filter| wire::fhir::matches(&value, filter));
             fits.then_some((row, value))
         });
         Ok(found.collect())
