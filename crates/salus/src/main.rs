@@ -5,6 +5,7 @@
 
 mod assemble;
 mod backing;
+mod backups;
 mod certificate;
 mod cli;
 mod clock;
@@ -26,7 +27,6 @@ mod policies;
 mod promoting;
 mod registration;
 mod remote;
-mod rewind;
 mod scrub;
 mod served;
 mod supervise;

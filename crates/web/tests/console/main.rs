@@ -20,6 +20,8 @@ mod packs;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod rewind;
+#[cfg(test)]
 mod smart;
 
 use axum::http::StatusCode;
