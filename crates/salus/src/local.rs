@@ -61,6 +61,23 @@ pub(crate) struct Leavers {
 pub(crate) struct Part {
     pub(crate) kind: Kind,
     pub(crate) feed: String,
+    /// It was begun before, when the record had that many events, and may have been taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) begun: Option<u64>,
+}
+
+impl Part {
+    /// It as the query of a URL.
+    fn query(&self) -> Result<String> {
+        let kind = serde_json::to_value(self.kind)?;
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("kind", kind.as_str().unwrap_or_default());
+        query.append_pair("feed", &self.feed);
+        if let Some(begun) = self.begun {
+            query.append_pair("begun", &begun.to_string());
+        }
+        Ok(query.finish())
+    }
 }
 
 /// Policies to be tried or put in force.
@@ -110,16 +127,9 @@ impl Operator {
     /// Takes a part of a file.
     pub(crate) async fn take(&self, part: &Part, bytes: Vec<u8>) -> Result<Taken> {
         match self {
-            Operator::Here(house) => house.take(part.kind, &part.feed, bytes).await,
+            Operator::Here(house) => house.take(part, bytes).await,
             Operator::There(socket) => {
-                let kind = serde_json::to_value(part.kind)?;
-                let kind = kind.as_str().unwrap_or_default();
-                call(
-                    socket,
-                    &format!("/take?kind={kind}&feed={}", part.feed),
-                    &bytes,
-                )
-                .await
+                call(socket, &format!("/take?{}", part.query()?), &bytes).await
             }
         }
     }
@@ -379,7 +389,7 @@ async fn leavers(State(house): State<Arc<House>>, Json(list): Json<Leavers>) -> 
 }
 
 async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: Bytes) -> Response {
-    answer(house.take(part.kind, &part.feed, bytes.to_vec()).await)
+    answer(house.take(&part, bytes.to_vec()).await)
 }
 
 async fn export(State(house): State<Arc<House>>, Json(part): Json<ExportPart>) -> Response {
