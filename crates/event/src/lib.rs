@@ -26,8 +26,8 @@ pub use body::{
 };
 pub use known::{Consent, Considered, Facts, Relation, Taking};
 pub use lifeline::{
-    Captured, Copy, Downtime, Drill, Line, LineKind, Outcome, PackCode, Printed, SentOn, SheetBack,
-    Verdict,
+    Captured, Copy, Downtime, Drill, Line, LineKind, Outcome, PackCode, PackOpenings, Printed,
+    SentOn, SheetBack, Verdict,
 };
 pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};

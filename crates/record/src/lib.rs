@@ -41,8 +41,8 @@ mod view;
 mod witness;
 
 pub use backup::{
-    KeysCopied, Lock, Made, Place, Point, Restored, Wanted, backup, copy_keys, first, points, pull,
-    restore, restore_keys,
+    KeysCopied, Lock, Made, Pins, PinsMade, Place, Point, Restored, Wanted, backup, copy_keys,
+    first, last_pins, points, pull, renew, restore, restore_keys,
 };
 pub use config::Config;
 pub use cosigned::{Cosigned, Enough};

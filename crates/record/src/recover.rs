@@ -226,6 +226,7 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         | Body::SentOn(_)
         | Body::Service(_)
         | Body::Session(_)
+        | Body::PackOpenings(_)
         | Body::SheetBack(_)
         | Body::Shown(_)
         | Body::Token(_)

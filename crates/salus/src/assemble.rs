@@ -193,6 +193,8 @@ impl House {
         let upstream = self.config.upstream.clone();
         let sending = web::send_on(Arc::clone(&self.app), upstream, self.stop.clone());
         self.tasks.spawn(sending);
+        let noting = web::note_standbys(Arc::clone(&self.app), self.stop.clone());
+        self.tasks.spawn(noting);
     }
 
     /// Seals that the server began or ended.

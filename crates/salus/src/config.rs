@@ -9,6 +9,7 @@ use inlets::mllp::TlsMin;
 use record::{Objects, Pkcs11Config, RootConfig, Storage};
 use serde::{Deserialize, Serialize};
 
+use crate::backups::Backups;
 use crate::cli::Cli;
 use crate::logging::LogFormat;
 
@@ -55,6 +56,7 @@ pub(crate) struct Config {
     pub(crate) audit: Audit,
     pub(crate) lifeline: lifeline::Limits,
     pub(crate) upstream: lifeline::UpstreamConfig,
+    pub(crate) backups: Backups,
     /// Which ward's pack goes where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) packs: Vec<lifeline::PackConfig>,
@@ -88,6 +90,7 @@ impl Default for Config {
             audit: Audit::default(),
             lifeline: lifeline::Limits::default(),
             upstream: lifeline::UpstreamConfig::default(),
+            backups: Backups::default(),
             packs: Vec::new(),
         }
     }
@@ -339,6 +342,7 @@ impl Config {
     }
 
     fn engines(&self) -> Result<(Storage, Objects), String> {
+        self.backups.check()?;
         Ok((
             Storage::parse(&self.storage)?,
             Objects::parse(&self.objects)?,
@@ -401,6 +405,27 @@ impl Config {
             hot_resources_max: own.hot_resources_max,
             readers_max: own.readers_max,
         })
+    }
+
+    /// The wards' packs that were put into folders, each ward's newest: they go along with backups,
+    /// so that wards read before anything else is back.
+    pub(crate) fn packed(&self) -> Vec<PathBuf> {
+        let folders = self.packs.iter().flat_map(|one| &one.folders);
+        let files = folders.filter_map(|folder| std::fs::read_dir(folder).ok());
+        let mut files: Vec<PathBuf> = files.flatten().flatten().map(|one| one.path()).collect();
+        files.retain(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("ward-") && name.ends_with(".html")
+        });
+        let changed = |path: &PathBuf| path.metadata().and_then(|found| found.modified()).ok();
+        files.sort_by_cached_key(|path| {
+            (
+                path.file_name().map(ToOwned::to_owned),
+                std::cmp::Reverse(changed(path)),
+            )
+        });
+        files.dedup_by(|a, b| a.file_name() == b.file_name());
+        files
     }
 
     /// The database file of a view.

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
-use web::{Ended, Leaver};
+use web::{Changed, Ended, Leaver, Order, Suspect, Undone};
 
 use crate::asking::{Asked, Wanted};
 use crate::assemble::House;
@@ -30,10 +30,9 @@ use crate::drill::Drilled;
 use crate::export::{ExportPart, Exported};
 use crate::fence;
 use crate::keeping::{Erase, Erased, Pages, Rotated, Shares, Which as WhichKeys};
-use crate::operations::{Kind, Taken};
+use crate::operations::{Kind, Taken, operator};
 use crate::policies::{Applied, Explained, Replayed, explain};
 use crate::promoting::{Became, Promote};
-use crate::rewind::{Changed, Order, Suspect, Undone};
 use crate::scrub::Looked;
 
 /// The largest part of a file that is sent at once, in bytes.
@@ -199,6 +198,14 @@ impl Operator {
         }
     }
 
+    /// The manifests of folders and dumps that were sealed for a place, the newest first.
+    pub(crate) async fn pinned(&self, place: &str) -> Result<Vec<String>> {
+        match self {
+            Operator::Here(house) => house.pinned(place).await,
+            Operator::There(socket) => call(socket, "/pinned", &serde_json::to_vec(place)?).await,
+        }
+    }
+
     /// Erases a patient.
     pub(crate) async fn erase(&self, order: &Erase) -> Result<Erased> {
         match self {
@@ -218,7 +225,7 @@ impl Operator {
     /// What a suspect changed.
     pub(crate) async fn changed_by(&self, suspect: &Suspect) -> Result<Changed> {
         match self {
-            Operator::Here(house) => house.changed_by(suspect).await,
+            Operator::Here(house) => changed(house, suspect).await,
             Operator::There(socket) => {
                 call(socket, "/rewind/list", &serde_json::to_vec(suspect)?).await
             }
@@ -228,7 +235,7 @@ impl Operator {
     /// Undoes it.
     pub(crate) async fn rewind(&self, order: &Order) -> Result<Undone> {
         match self {
-            Operator::Here(house) => house.rewind(order).await,
+            Operator::Here(house) => undo(house, order).await,
             Operator::There(socket) => call(socket, "/rewind", &serde_json::to_vec(order)?).await,
         }
     }
@@ -305,6 +312,19 @@ pub(crate) async fn promote(socket: &Path, order: &Promote) -> Result<Option<Bec
         .map(Some)
 }
 
+async fn changed(house: &House, suspect: &Suspect) -> Result<Changed> {
+    house
+        .app
+        .changed_by(suspect)
+        .await
+        .map_err(anyhow::Error::msg)
+}
+
+async fn undo(house: &House, order: &Order) -> Result<Undone> {
+    let undone = house.app.rewind(order, &operator(), |_, _| {}).await;
+    undone.map_err(anyhow::Error::msg)
+}
+
 async fn client(house: &House, new: &NewClient) -> Result<String> {
     match &new.scopes {
         Some(_) => house.add_client(new).await,
@@ -335,6 +355,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/take", post(take))
         .route("/export", post(export))
         .route("/exports", post(exports))
+        .route("/pinned", post(pinned))
         .route("/refold", post(refold))
         .route("/rewind", post(rewind))
         .route("/rewind/list", post(changed_by))
@@ -358,6 +379,10 @@ async fn disclose(State(house): State<Arc<House>>, Json(order): Json<Disclose>) 
 
 async fn backed_up(State(house): State<Arc<House>>, Json(made): Json<Pinned>) -> Response {
     answer(house.backed_up(&made).await)
+}
+
+async fn pinned(State(house): State<Arc<House>>, Json(place): Json<String>) -> Response {
+    answer(house.pinned(&place).await)
 }
 
 async fn erase(State(house): State<Arc<House>>, Json(order): Json<Erase>) -> Response {
@@ -392,7 +417,7 @@ async fn exports(State(house): State<Arc<House>>, Json(wanted): Json<Option<Want
 }
 
 async fn changed_by(State(house): State<Arc<House>>, Json(suspect): Json<Suspect>) -> Response {
-    answer(house.changed_by(&suspect).await)
+    answer(changed(&house, &suspect).await)
 }
 
 async fn note_drill(State(house): State<Arc<House>>, Json(drill): Json<event::Drill>) -> Response {
@@ -400,7 +425,7 @@ async fn note_drill(State(house): State<Arc<House>>, Json(drill): Json<event::Dr
 }
 
 async fn rewind(State(house): State<Arc<House>>, Json(order): Json<Order>) -> Response {
-    answer(house.rewind(&order).await)
+    answer(undo(&house, &order).await)
 }
 
 async fn scrub(State(house): State<Arc<House>>) -> Response {

@@ -6,6 +6,7 @@
 mod asking;
 mod assemble;
 mod backing;
+mod backups;
 mod certificate;
 mod cli;
 mod clock;
@@ -28,7 +29,6 @@ mod policies;
 mod promoting;
 mod registration;
 mod remote;
-mod rewind;
 mod scrub;
 mod served;
 mod supervise;

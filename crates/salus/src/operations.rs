@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use event::{Account, AccountChange, Act, Actor, ActorKind, AppChange, Body, Event, Role, Subject};
-use guard::{Ask, Facts, Identity, Standing, admit};
+use event::{Account, AccountChange, Act, AppChange, Body, Event, Role, Subject};
+use guard::{Ask, Facts, Standing, admit};
 use inlets::mllp::{Feed, FeedConfig, receive};
 use serde::{Deserialize, Serialize};
 use web::Ended;
 use web::api::fhir::Importer;
+pub(crate) use web::operator;
 
 use crate::assemble::House;
 use crate::cli::View;
@@ -76,18 +77,6 @@ pub(crate) enum Kind {
     Lines,
     /// A file of HL7 v2 messages.
     Messages,
-}
-
-/// The operator of this machine.
-pub(crate) fn operator() -> Identity {
-    let mut identity = Identity::of(Actor {
-        kind: ActorKind::Person,
-        id: "operator".into(),
-        name: "the operator of this machine".into(),
-        role: Role::Operator,
-    });
-    identity.scopes = vec!["system/*.cruds".into()];
-    identity
 }
 
 impl House {

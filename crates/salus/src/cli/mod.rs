@@ -363,12 +363,19 @@ pub(crate) struct Bench {
     /// Also write the figures as JSON to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Which figures, separated by commas: hl7, fhir, seal, verify.
+    /// Which figures, separated by commas: hl7, fhir, seal, verify; or `recover`, which is measured
+    /// alone: an installation comes back on an empty machine.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// FHIR transaction bundles, one a line; without it the synthetic hospital's are sent.
     #[arg(long, value_name = "NDJSON")]
     pub(crate) bundles: Option<PathBuf>,
+    /// Patients of the installation that comes back (`--only recover`).
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) patients: usize,
+    /// Where it is made (`--only recover`) [default: the system's temporary folder].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
     /// Messages a second to offer instead of as many as possible (HL7 only).
     #[arg(long, value_name = "PER SECOND")]
     pub(crate) rate: Option<u64>,

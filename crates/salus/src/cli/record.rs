@@ -107,6 +107,18 @@ over once. Nothing is taken that the key did not sign, nothing that is here is r
         #[arg(long, value_name = "FOLDER")]
         to: PathBuf,
     },
+    /// Folders and dumps of other systems, as `[[backups.files]]` names them.
+    #[command(after_help = "\
+Examples:
+  salus backup files                 every name
+  salus backup files lab pacs-db     these
+They become snapshots in a repository that restic opens (`restic -r PLACE/repository --password-file
+keys/files.key snapshots`). Each manifest goes into the log, so that nothing somebody adds there can
+hide a snapshot. Exit code 1: one of them failed, or the place has no lock.")]
+    Files {
+        /// Names; without any, all.
+        names: Vec<String>,
+    },
     /// The keyring and the log's keys, encrypted under the root key.
     #[command(after_help = "\
 Example:
@@ -153,6 +165,32 @@ Takes seconds, on any machine, without keys. Exit code 1: none went along.")]
         /// Where to put them.
         #[arg(long, value_name = "FOLDER")]
         to: PathBuf,
+    },
+    /// Bring back folders and dumps of other systems.
+    #[command(after_help = "\
+Examples:
+  salus restore files --from /mnt/disk --to back               every name, as the log pinned them last
+  salus restore files lab --from /mnt/disk --to back
+  salus restore files --from /mnt/disk --to back --manifest 9f2c... --password-file files.key
+                                                               on a machine without the record
+Each name comes back in a folder of its own. Files that are there already and right are left, so one
+that was broken off goes on. What is not whole is named and passed over for the one before (exit
+code 1).")]
+    Files {
+        /// Names; without any, all.
+        names: Vec<String>,
+        /// A folder, or a bucket.
+        #[arg(long, value_name = "PLACE")]
+        from: String,
+        /// Where to put them.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+        /// The backup with this manifest [default: the last that the record sealed].
+        #[arg(long, value_name = "SHA-256")]
+        manifest: Option<String>,
+        /// The repository's password [default: keys/files.key of the data folder].
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
     },
     /// Put the keys back into an empty data folder.
     #[command(after_help = "\
@@ -288,6 +326,12 @@ pub(crate) enum DrillName {
 }
 
 impl DrillName {
+    /// The drill of a name.
+    pub(crate) fn of(word: &str) -> Option<DrillName> {
+        let mut all = DrillName::value_variants().iter().copied();
+        all.find(|name| name.word() == word)
+    }
+
     pub(crate) const fn word(self) -> &'static str {
         match self {
             DrillName::LostSite => "lost-site",

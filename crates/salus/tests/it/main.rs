@@ -11,6 +11,7 @@ mod commands;
 mod drills;
 mod erase;
 mod export;
+mod folders;
 mod healing;
 mod keys;
 mod kill;

@@ -111,8 +111,14 @@ struct Wanted {
 }
 
 /// Rows from an index on, or 204 if none came in time, or 409 with how many there are.
-async fn rows(State(app): State<Arc<App>>, _: Follower, Query(wanted): Query<Wanted>) -> Response {
+async fn rows(
+    State(app): State<Arc<App>>,
+    follower: Follower,
+    Query(wanted): Query<Wanted>,
+) -> Response {
     let record = &app.record;
+    let has = (wanted.from, record.size());
+    app.standbys.asks(&follower.0.id, has, app.clock.now());
     let wait = Duration::from_millis(wanted.wait_ms).min(WAIT_MAX);
     if record.size() == wanted.from {
         let mut growth = record.growth();

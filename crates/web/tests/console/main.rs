@@ -20,6 +20,8 @@ mod packs;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod rewind;
+#[cfg(test)]
 mod smart;
 #[cfg(test)]
 mod strangers;

@@ -2,6 +2,7 @@
 
 mod around;
 mod clinical;
+mod doings;
 mod identity;
 mod results;
 
@@ -21,14 +22,16 @@ use crate::view::{Mark, PatientView};
 use crate::{Config, words_of};
 
 /// Types that are read whole.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 13] = [
     "AllergyIntolerance",
+    "Communication",
     "Condition",
     "Consent",
     "Coverage",
     "DiagnosticReport",
     "Encounter",
     "Flag",
+    "MedicationAdministration",
     "MedicationRequest",
     "MedicationStatement",
     "Patient",
@@ -99,6 +102,8 @@ pub(crate) async fn of(chart: &Chart, scope: &Scope) -> Outcome<Option<PatientVi
         code_status: clinical::code_status(&chartful),
         allergies: clinical::allergies(&chartful),
         medications: clinical::medications(&chartful),
+        given: doings::given(&chartful),
+        notes: doings::notes(&chartful),
         problems: clinical::problems(&chartful),
         precautions: around::precautions(&chartful),
         vitals: results::vitals(&chartful, chart.config.trend_max),
@@ -213,7 +218,8 @@ async fn newest(reading: &mut Reading, scope: &Scope, kind: &str, max: usize) ->
 
 /// Names of what the resources refer to without saying its name.
 async fn names(reading: &mut Reading, chartful: &Chartful) -> Outcome<HashMap<String, String>> {
-    let paths: [(&str, &[&str]); 5] = [
+    let paths: [(&str, &[&str]); 6] = [
+        ("MedicationAdministration", &["/medicationReference"]),
         ("MedicationRequest", &["/medicationReference"]),
         ("MedicationStatement", &["/medicationReference"]),
         ("Coverage", &["/payor/0"]),

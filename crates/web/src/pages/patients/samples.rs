@@ -233,6 +233,8 @@ fn full() -> ChartPage {
             ),
             altered,
         ],
+        given: vec![item("Furosemide", "40 mg, at 10:00", "", 917)],
+        notes: vec![item("Refuses <the> tablet", "at 10:05", "", 918)],
         problems: vec![
             item("Heart failure, NYHA III", "onset 2021-05", "active", 910),
             gone,
@@ -286,6 +288,8 @@ fn bare() -> ChartPage {
         code_status: Vec::new(),
         allergies: Vec::new(),
         medications: Vec::new(),
+        given: Vec::new(),
+        notes: Vec::new(),
         problems: Vec::new(),
         precautions: Vec::new(),
         vitals: Vec::new(),

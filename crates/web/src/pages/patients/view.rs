@@ -102,6 +102,8 @@ pub(crate) struct ChartPage {
     pub code_status: Vec<Item>,
     pub allergies: Vec<Item>,
     pub medications: Vec<Item>,
+    pub given: Vec<Item>,
+    pub notes: Vec<Item>,
     pub problems: Vec<Item>,
     pub precautions: Vec<Item>,
     pub vitals: Vec<super::vitals::Vital>,
