@@ -53,10 +53,10 @@ pub(super) fn iam(iam: Segment<'_>, work: &mut Work<'_>) {
             Some("Entered in Error"),
         );
         draft.put("verificationStatus", concept_of(wrong));
-        draft.clears.push("clinicalStatus");
+        draft.clear("clinicalStatus");
     } else if let Some(status) = clinical_status(iam.field(17), work) {
         draft.put("clinicalStatus", status);
-        draft.clears.push("verificationStatus");
+        draft.clear("verificationStatus");
     } else {
         stands(&mut draft);
     }
@@ -69,7 +69,7 @@ fn stands(draft: &mut Draft) {
         "clinicalStatus",
         concept_of(coding(ALLERGY_STATUS, "active", Some("Active"))),
     );
-    draft.clears.push("verificationStatus");
+    draft.clear("verificationStatus");
 }
 
 /// IAM-17, table 0438: only its codes that FHIR has (active, inactive, resolved).
@@ -211,7 +211,7 @@ pub(super) fn dg1(dg1: Segment<'_>, work: &mut Work<'_>) -> Option<Value> {
         );
         draft.put("verificationStatus", concept_of(wrong));
     } else {
-        draft.clears.push("verificationStatus");
+        draft.clear("verificationStatus");
     }
     let category = coding(
         CONDITION_CATEGORY,

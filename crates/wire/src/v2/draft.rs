@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
@@ -20,9 +21,28 @@ pub struct Draft {
     pub otherwise: Map<String, Value>,
     /// What the message empties with `""`: an element (`name`), a member of one
     /// (`period.end`), or the entries of a list under one key (`participant:ATND`).
-    pub clears: Vec<&'static str>,
+    pub clears: Vec<Cow<'static, str>>,
     /// How it meets what is there.
     pub mode: Mode,
+    /// When what it says happened, as its sender says; `None`: it settles nothing.
+    pub told: Option<Told>,
+}
+
+/// A moment as precise as it was written, in milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Its first millisecond.
+    pub from_ms: i64,
+    /// The millisecond after its last.
+    pub until_ms: i64,
+}
+
+impl Told {
+    /// Whether all of it is before that millisecond: of two times that may be the same, neither
+    /// is older.
+    pub const fn is_before(self, millis: i64) -> bool {
+        self.until_ms <= millis
+    }
 }
 
 /// How a draft meets the resource that is there already.
@@ -52,7 +72,13 @@ impl Draft {
             otherwise: Map::new(),
             clears: Vec::new(),
             mode,
+            told: None,
         }
+    }
+
+    /// Empties a path before the rest is laid.
+    pub(super) fn clear(&mut self, path: &'static str) {
+        self.clears.push(Cow::Borrowed(path));
     }
 
     /// Sets an element, if there is something to set.
@@ -93,6 +119,37 @@ pub fn merged(existing: Option<&Map<String, Value>>, draft: &Draft) -> Map<Strin
         vacate(&mut result);
     }
     result
+}
+
+/// What comes of laying a draft upon a resource that something newer wrote: nothing that is there
+/// is changed. Results, specimens, orders and patients that are not named yet are; and what several
+/// systems tell of (orders, reports, documents, appointments) gets what nobody had told yet.
+pub fn merged_late(existing: &Map<String, Value>, draft: &Draft) -> Map<String, Value> {
+    let told_by_several = matches!(
+        draft.kind,
+        "Appointment" | "DiagnosticReport" | "DocumentReference" | "MedicationRequest" | "ServiceRequest"
+    );
+    let mut result = match told_by_several {
+        true => filled(existing.clone(), &draft.json),
+        false => existing.clone(),
+    };
+    for element in ["result", "specimen", "basedOn", "link"] {
+        if let Some(Value::Array(new)) = draft.json.get(element) {
+            add_missing(&mut result, element, new);
+        }
+    }
+    result
+}
+
+fn add_missing(result: &mut Map<String, Value>, element: &str, new: &[Value]) {
+    let there = result
+        .entry(element)
+        .or_insert_with(|| Value::Array(Vec::new()));
+    if let Value::Array(there) = there {
+        let known: HashSet<String> = there.iter().map(|one| key_of(element, one)).collect();
+        let missing = new.iter().filter(|one| !known.contains(&key_of(element, one)));
+        there.extend(missing.cloned());
+    }
 }
 
 /// Nobody lies in a bed of a visit that is over, however late a message that names one comes.
@@ -261,19 +318,23 @@ fn is_keyed(element: &str) -> bool {
             | "diagnosis"
             | "result"
             | "specimen"
+            | "basedOn"
             | "location"
     )
 }
 
 /// The stem of an element that has one of several types, for instance `deceased`.
 fn choice(element: &str) -> Option<&'static str> {
-    const STEMS: [&str; 6] = [
+    const STEMS: [&str; 9] = [
         "deceased",
         "multipleBirth",
         "onset",
         "effective",
         "collected",
         "value",
+        "occurrence",
+        "medication",
+        "performed",
     ];
     let bare = element.strip_prefix('_').unwrap_or(element);
     STEMS.into_iter().find(|stem| {
@@ -321,7 +382,7 @@ mod tests {
         let before =
             map(json!({"name": [1], "gender": "male", "period": {"start": "1", "end": "2"}}));
         let mut draft = draft(json!({"name": [2], "period": {"start": "3"}}));
-        draft.clears = vec!["gender", "period.end"];
+        draft.clears = vec!["gender".into(), "period.end".into()];
         let after = merged(Some(&before), &draft);
         assert_eq!(after["name"], json!([2]));
         assert_eq!(after["period"], json!({"start": "3"}));

@@ -1,4 +1,4 @@
-//! Which patient a message is about, and which two are one (A40).
+//! Which patient a message is about, and which two are one (A18, A34, A36, A40 ...).
 
 use serde_json::{Value, json};
 
@@ -43,7 +43,7 @@ fn rank(kind: Option<&str>) -> u8 {
     }
 }
 
-/// The merges of an A40, one for each PID that is followed by an MRG.
+/// The merges of a message, one for each PID that is followed by an MRG.
 pub(super) fn merges(message: &Message<'_>, work: &mut Work<'_>) -> Vec<Merge> {
     let mut found = Vec::new();
     let mut pid = None;
