@@ -3,6 +3,7 @@
 //! **Never**: a default password; an unknown option that is ignored; a panic that is silent.
 //! **Start here**: [`cli`], then [`assemble`].
 
+mod asking;
 mod assemble;
 mod backing;
 mod certificate;

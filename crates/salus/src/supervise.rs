@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::asking::Asking;
 use crate::assemble::House;
 use crate::config::Config;
 use crate::peer::{self, PeerAcceptor};
@@ -93,7 +94,10 @@ impl Server {
         });
         let config = &house.config;
         let inlet = match part {
-            Part::Primary => Some(Mllp::bind(config.mllp.clone(), Arc::clone(&house.clock)).await?),
+            Part::Primary => {
+                let bound = Mllp::bind(config.mllp.clone(), Arc::clone(&house.clock)).await?;
+                Some(bound.answering(Arc::new(Asking(Arc::clone(&house.app)))))
+            }
             Part::Standby => None,
         };
         let mllp = inlet

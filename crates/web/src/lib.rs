@@ -10,6 +10,7 @@ mod caller;
 mod challenge;
 mod error;
 mod fetch;
+mod finding;
 mod following;
 mod leave;
 mod oidc;
@@ -25,6 +26,7 @@ mod witnesses;
 
 pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
+pub use finding::Sought;
 pub use following::{Contact, Following};
 pub use leave::{Ended, Leaver};
 pub use oidc::{Accounts, Oidc, RoleRule, Vouched};

@@ -69,7 +69,9 @@ pub(super) fn renumbered(message: &Message<'_>, mrg: Segment<'_>, work: &mut Wor
             work.add(old);
         }
     }
-    let Some(now) = work.encounter.clone() else { return };
+    let Some(now) = work.encounter.clone() else {
+        return;
+    };
     if let Some(before) = number(mrg.field(5), work) {
         let id = work.id("Encounter", &before.system, &before.value);
         if id != now {
@@ -77,8 +79,10 @@ pub(super) fn renumbered(message: &Message<'_>, mrg: Segment<'_>, work: &mut Wor
             old.list("identifier", vec![data::identifier(&before, Some("VN"))]);
             old.put("status", Value::from("entered-in-error"));
             old.put("partOf", reference("Encounter", &now));
-            old.otherwise.insert("class".into(), coding(UNKNOWN, "UNK", Some("unknown")));
-            old.otherwise.insert("subject".into(), work.patient_reference());
+            old.otherwise
+                .insert("class".into(), coding(UNKNOWN, "UNK", Some("unknown")));
+            old.otherwise
+                .insert("subject".into(), work.patient_reference());
             work.add(old);
         }
     }

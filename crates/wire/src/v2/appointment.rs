@@ -37,7 +37,10 @@ fn id(sch: Segment<'_>, work: &mut Work<'_>) -> String {
             return work.id("Appointment", &named.system, &named.value);
         }
     }
-    work.complain_at(spot(sch, 2), "numbers no appointment; told apart by patient and time");
+    work.complain_at(
+        spot(sch, 2),
+        "numbers no appointment; told apart by patient and time",
+    );
     let at = work.text(sch.field(11).comp(4)).unwrap_or_default();
     let patient = work.patient.clone();
     work.part_id("Appointment", &[&patient, &at])
@@ -74,7 +77,10 @@ fn standing(
 fn why(message: &Message<'_>, sch: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     let reason = work.concept(sch.field(7), &table("0276"));
     draft.list("reasonCode", reason.into_iter().collect());
-    draft.put("appointmentType", work.concept(sch.field(8), &table("0277")));
+    draft.put(
+        "appointmentType",
+        work.concept(sch.field(8), &table("0277")),
+    );
     let mut services = Vec::new();
     for ais in message.segments("AIS") {
         services.extend(work.concept(ais.field(3), ""));
@@ -89,10 +95,15 @@ fn why(message: &Message<'_>, sch: Segment<'_>, draft: &mut Draft, work: &mut Wo
 fn timed(message: &Message<'_>, sch: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     let minutes = minutes(sch.field(9), sch.field(10), work);
     draft.put("minutesDuration", minutes.map(Value::from));
-    let tq1 = message.segment("TQ1").map(|tq1| (spot(tq1, 7), tq1.field(7), tq1.field(8)));
+    let tq1 = message
+        .segment("TQ1")
+        .map(|tq1| (spot(tq1, 7), tq1.field(7), tq1.field(8)));
     let at = spot(sch, 11);
     let of_sch = (at, at.part().comp(4), at.part().comp(5));
-    let first = tq1.into_iter().chain([of_sch]).find(|(_, start, _)| !start.is_absent());
+    let first = tq1
+        .into_iter()
+        .chain([of_sch])
+        .find(|(_, start, _)| !start.is_absent());
     let (at, start, end) = match first {
         Some(found) => found,
         None => match resources(message).find(|one| !one.start().part().is_absent()) {
@@ -113,7 +124,12 @@ fn timed(message: &Message<'_>, sch: Segment<'_>, draft: &mut Draft, work: &mut 
     }
 }
 
-fn instant(element: &str, (at, part): (Spot<'_>, Part<'_>), draft: &mut Draft, work: &mut Work<'_>) {
+fn instant(
+    element: &str,
+    (at, part): (Spot<'_>, Part<'_>),
+    draft: &mut Draft,
+    work: &mut Work<'_>,
+) {
     if part.is_absent() {
         return;
     }
@@ -126,15 +142,24 @@ fn instant(element: &str, (at, part): (Spot<'_>, Part<'_>), draft: &mut Draft, w
 
 /// A duration in minutes; without a unit it is in minutes.
 fn minutes(amount: Part<'_>, unit: Part<'_>, work: &mut Work<'_>) -> Option<u32> {
-    let amount = work.text(amount.rep(0))?.parse::<u32>().ok().filter(|amount| *amount > 0)?;
-    let unit = work.text(unit.comp(1)).unwrap_or_default().to_ascii_uppercase();
+    let amount = work
+        .text(amount.rep(0))?
+        .parse::<u32>()
+        .ok()
+        .filter(|amount| *amount > 0)?;
+    let unit = work
+        .text(unit.comp(1))
+        .unwrap_or_default()
+        .to_ascii_uppercase();
     let factor = match unit.as_str() {
         "" | "M" | "MIN" | "MINUTES" | "MINUTE" => 1,
         "H" | "HR" | "HOUR" | "HOURS" => 60,
         "D" | "DAY" | "DAYS" => 1_440,
         _ => return None,
     };
-    amount.checked_mul(factor).filter(|minutes| *minutes < 1 << 31)
+    amount
+        .checked_mul(factor)
+        .filter(|minutes| *minutes < 1 << 31)
 }
 
 /// SCH-26 and SCH-27, by number; the order itself comes by its own message.
@@ -177,27 +202,29 @@ fn resources<'m>(message: &'m Message<'m>) -> impl Iterator<Item = Resource<'m>>
 
 /// The patient, and everybody and everything that is reserved; contacts after them. A message that
 /// names resources names all of them.
-fn participants(
-    message: &Message<'_>,
-    sch: Segment<'_>,
-    draft: &mut Draft,
-    work: &mut Work<'_>,
-) {
+fn participants(message: &Message<'_>, sch: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     let patient = json!({"actor": work.patient_reference(), "status": "accepted"});
     let mut found = vec![patient];
     for resource in resources(message).filter(|one| one.segment.name() != "AIS") {
         found.extend(participant(&resource, work));
     }
-    for (field, role) in [(12, "placer contact"), (16, "filler contact"), (20, "enterer")] {
+    for (field, role) in [
+        (12, "placer contact"),
+        (16, "filler contact"),
+        (20, "enterer"),
+    ] {
         let person = work.practitioner(sch.field(field).rep(0));
-        let one = |actor: Value| json!({"type": [{"text": role}], "actor": actor, "status": "accepted"});
+        let one =
+            |actor: Value| json!({"type": [{"text": role}], "actor": actor, "status": "accepted"});
         found.extend(person.map(one));
     }
     if found.len() > 1 {
         draft.clear("participant");
         draft.list("participant", found);
     } else {
-        draft.otherwise.insert("participant".into(), Value::Array(found));
+        draft
+            .otherwise
+            .insert("participant".into(), Value::Array(found));
     }
 }
 
@@ -205,14 +232,19 @@ fn participant(resource: &Resource<'_>, work: &mut Work<'_>) -> Option<Value> {
     let segment = resource.segment;
     let actor = match segment.name() {
         "AIP" => work.practitioner(segment.field(3).rep(0))?,
-        "AIL" => work.location(segment.field(3).rep(0), None)?.get("location")?.clone(),
+        "AIL" => work
+            .location(segment.field(3).rep(0), None)?
+            .get("location")?
+            .clone(),
         _ => {
             let name = super::medicine::instruction(segment.field(3).rep(0), work)?;
             json!({"display": name})
         }
     };
     let kind = work.concept(segment.field(4).rep(0), "");
-    let said = work.text(segment.field(resource.fields.3)).unwrap_or_default();
+    let said = work
+        .text(segment.field(resource.fields.3))
+        .unwrap_or_default();
     let status = match said.to_ascii_lowercase().as_str() {
         "cancelled" | "deleted" | "noshow" | "blocked" => "declined",
         "pending" | "waitlist" => "tentative",

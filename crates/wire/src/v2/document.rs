@@ -24,10 +24,14 @@ pub(super) fn document(message: &Message<'_>, trigger: &str, work: &mut Work<'_>
     draft.put("subject", work.patient_reference());
     written(txa, &mut draft, work);
     labelled(txa, &mut draft, work);
-    let title = work.free(txa.field(25).rep(0)).map(|title| title.into_owned());
+    let title = work
+        .free(txa.field(25).rep(0))
+        .map(|title| title.into_owned());
     draft.put("description", title.clone().map(Value::from));
     draft.list("content", contents(message, title.as_deref(), work));
-    draft.otherwise.insert("content".into(), json!([{"attachment": absent()}]));
+    draft
+        .otherwise
+        .insert("content".into(), json!([{"attachment": absent()}]));
     draft.put("context", context(message, txa, work));
     earlier(txa, trigger, &mut draft, work);
     work.add(draft);
@@ -38,8 +42,15 @@ fn id(txa: Segment<'_>, work: &mut Work<'_>) -> String {
     if let Some(named) = data::entity(txa.field(12), work.sender.authority) {
         return work.id("DocumentReference", &named.system, &named.value);
     }
-    work.complain_at(spot(txa, 12), "numbers no document; told apart by patient, type and time");
-    let [kind, time] = [2, 6].map(|number| work.text(txa.field(number)).unwrap_or_default().into_owned());
+    work.complain_at(
+        spot(txa, 12),
+        "numbers no document; told apart by patient, type and time",
+    );
+    let [kind, time] = [2, 6].map(|number| {
+        work.text(txa.field(number))
+            .unwrap_or_default()
+            .into_owned()
+    });
     let patient = work.patient.clone();
     work.part_id("DocumentReference", &[&patient, &kind, &time])
 }
@@ -47,10 +58,16 @@ fn id(txa: Segment<'_>, work: &mut Work<'_>) -> String {
 fn named(txa: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     let authority = work.sender.authority;
     let master = data::entity(txa.field(12), authority);
-    draft.put("masterIdentifier", master.map(|named| data::identifier(&named, None)));
+    draft.put(
+        "masterIdentifier",
+        master.map(|named| data::identifier(&named, None)),
+    );
     let file = work.text(txa.field(16)).map(|name| {
         let system = data::named_system(&format!("{authority}:file"));
-        let named = data::Named { system, value: name.into_owned() };
+        let named = data::Named {
+            system,
+            value: name.into_owned(),
+        };
         data::identifier(&named, None)
     });
     draft.list("identifier", file.into_iter().collect());
@@ -59,7 +76,10 @@ fn named(txa: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
 /// `status` and `docStatus` by the trigger, TXA-17 and TXA-19. A cancelled document was never one.
 fn standing(txa: Segment<'_>, trigger: &str, draft: &mut Draft, work: &mut Work<'_>) {
     let at = spot(txa, 19);
-    let available = work.text(at.part()).unwrap_or_default().to_ascii_uppercase();
+    let available = work
+        .text(at.part())
+        .unwrap_or_default()
+        .to_ascii_uppercase();
     let status = match (trigger, available.as_str()) {
         ("T11", _) | (_, "CA") => "entered-in-error",
         (_, "OB") => "superseded",
@@ -71,7 +91,11 @@ fn standing(txa: Segment<'_>, trigger: &str, draft: &mut Draft, work: &mut Work<
     }
     let at = spot(txa, 17);
     let completed = work.look(at, at.part(), code::DOCUMENT_STATUS);
-    let completed = if trigger == "T11" { Some("entered-in-error") } else { completed };
+    let completed = if trigger == "T11" {
+        Some("entered-in-error")
+    } else {
+        completed
+    };
     draft.put("docStatus", completed.map(Value::from));
 }
 
@@ -83,9 +107,13 @@ fn written(txa: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     }
     draft.list("author", authors);
     // Who did authenticate it (TXA-22) says more than who is to (TXA-10).
-    let signed = [22, 10].into_iter().find_map(|number| work.practitioner(txa.field(number).rep(0)));
+    let signed = [22, 10]
+        .into_iter()
+        .find_map(|number| work.practitioner(txa.field(number).rep(0)));
     draft.put("authenticator", signed);
-    let Some(stamp) = work.time(spot(txa, 6)) else { return };
+    let Some(stamp) = work.time(spot(txa, 6)) else {
+        return;
+    };
     if stamp.moment.has_clock() {
         stamp.put(&mut draft.json, "date");
     } else {
@@ -94,9 +122,14 @@ fn written(txa: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
 }
 
 fn labelled(txa: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
-    let Some(said) = work.code(txa.field(18)) else { return };
+    let Some(said) = work.code(txa.field(18)) else {
+        return;
+    };
     let said = said.into_owned();
-    draft.list("securityLabel", vec![concept_of(coding(CONFIDENTIALITY, &said, None))]);
+    draft.list(
+        "securityLabel",
+        vec![concept_of(coding(CONFIDENTIALITY, &said, None))],
+    );
     // Where access is decided, one place says what is sensitive.
     if let Some(label) = labels::confidentiality(&said) {
         draft.put("meta", json!({"security": [label]}));
@@ -117,7 +150,11 @@ fn contents(message: &Message<'_>, title: Option<&str>, work: &mut Work<'_>) -> 
                 _ => {
                     text.push_str(if text.is_empty() { "" } else { "\n" });
                     let line = work.free(part).map(|line| line.into_owned());
-                    text.push_str(&line.or_else(|| value::words(part, work)).unwrap_or_default());
+                    text.push_str(
+                        &line
+                            .or_else(|| value::words(part, work))
+                            .unwrap_or_default(),
+                    );
                 }
             }
         }
@@ -139,15 +176,20 @@ fn context(message: &Message<'_>, txa: Segment<'_>, work: &mut Work<'_>) -> Opti
     let authority = work.sender.authority;
     let mut named = Vec::new();
     for obr in message.segments("OBR") {
-        named.extend(data::entity(obr.field(3), authority).or_else(|| data::entity(obr.field(2), authority)));
+        named.extend(
+            data::entity(obr.field(3), authority).or_else(|| data::entity(obr.field(2), authority)),
+        );
     }
     for number in [14, 15] {
         let at = spot(txa, number);
-        named.extend(work.reps(at).filter_map(|part| data::entity(part, authority)));
+        named.extend(
+            work.reps(at)
+                .filter_map(|part| data::entity(part, authority)),
+        );
     }
-    let orders = named.iter().map(|named| {
-        json!({"type": "ServiceRequest", "identifier": data::identifier(named, None)})
-    });
+    let orders = named.iter().map(
+        |named| json!({"type": "ServiceRequest", "identifier": data::identifier(named, None)}),
+    );
     let mut related: Vec<Value> = Vec::new();
     for order in orders {
         if !related.contains(&order) {
@@ -176,15 +218,26 @@ fn earlier(txa: Segment<'_>, trigger: &str, draft: &mut Draft, work: &mut Work<'
         return;
     }
     let target = reference("DocumentReference", &id);
-    draft.list("relatesTo", vec![json!({"code": relation, "target": target})]);
+    draft.list(
+        "relatesTo",
+        vec![json!({"code": relation, "target": target})],
+    );
     let mut before = work.of_patient("DocumentReference", id, Mode::Merge);
     before.put("masterIdentifier", data::identifier(&named, None));
-    let status = if relation == "replaces" { "superseded" } else { "current" };
+    let status = if relation == "replaces" {
+        "superseded"
+    } else {
+        "current"
+    };
     match relation {
         "replaces" => before.put("status", Value::from(status)),
         _ => drop(before.otherwise.insert("status".into(), status.into())),
     }
-    before.otherwise.insert("subject".into(), work.patient_reference());
-    before.otherwise.insert("content".into(), json!([{"attachment": absent()}]));
+    before
+        .otherwise
+        .insert("subject".into(), work.patient_reference());
+    before
+        .otherwise
+        .insert("content".into(), json!([{"attachment": absent()}]));
     work.add(before);
 }

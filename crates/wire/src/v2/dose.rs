@@ -21,11 +21,26 @@ pub(super) struct Columns {
 
 impl Columns {
     /// RXO.
-    pub(super) const ORDERED: Columns = Columns { least: 2, most: 3, unit: 4, rate: Some((21, 22)) };
+    pub(super) const ORDERED: Columns = Columns {
+        least: 2,
+        most: 3,
+        unit: 4,
+        rate: Some((21, 22)),
+    };
     /// RXE.
-    pub(super) const ENCODED: Columns = Columns { least: 3, most: 4, unit: 5, rate: Some((23, 24)) };
+    pub(super) const ENCODED: Columns = Columns {
+        least: 3,
+        most: 4,
+        unit: 5,
+        rate: Some((23, 24)),
+    };
     /// RXG.
-    pub(super) const GIVEN: Columns = Columns { least: 5, most: 6, unit: 7, rate: Some((15, 16)) };
+    pub(super) const GIVEN: Columns = Columns {
+        least: 5,
+        most: 6,
+        unit: 7,
+        rate: Some((15, 16)),
+    };
 }
 
 /// A Dosage: the words, the timing, the way and the amount.
@@ -49,9 +64,16 @@ pub(super) fn instruction(
         quantity(segment, (value, unit), work)
     });
     let amount = amount.and_then(|(segment, columns)| much(segment, columns, work));
-    let (member, amount) = amount.map_or(("doseQuantity", when.dose), |(member, value)| (member, Some(value)));
-    let dose = Object::with_room(2).put(member, amount).put("rateQuantity", rate).some();
-    dosage.list("doseAndRate", dose.into_iter().collect()).some()
+    let (member, amount) = amount.map_or(("doseQuantity", when.dose), |(member, value)| {
+        (member, Some(value))
+    });
+    let dose = Object::with_room(2)
+        .put(member, amount)
+        .put("rateQuantity", rate)
+        .some();
+    dosage
+        .list("doseAndRate", dose.into_iter().collect())
+        .some()
 }
 
 /// RXR: route, site, device and method.
@@ -59,9 +81,16 @@ pub(super) fn way(group: &Group<'_>, work: &mut Work<'_>) -> Vec<(&'static str, 
     let Some(rxr) = group.first("RXR") else {
         return Vec::new();
     };
-    let fields = [(1, "route", "0162"), (2, "site", "0550"), (4, "method", "0165")];
+    let fields = [
+        (1, "route", "0162"),
+        (2, "site", "0550"),
+        (4, "method", "0165"),
+    ];
     let found = fields.into_iter().filter_map(|(number, member, codes)| {
-        Some((member, work.concept(rxr.field(number).rep(0), &table(codes))?))
+        Some((
+            member,
+            work.concept(rxr.field(number).rep(0), &table(codes))?,
+        ))
     });
     found.collect()
 }
@@ -85,7 +114,9 @@ pub(super) fn quantity(
     (value, unit): (usize, usize),
     work: &mut Work<'_>,
 ) -> Option<Value> {
-    let number = work.text(segment.field(value)).and_then(|text| decimal(&text))?;
+    let number = work
+        .text(segment.field(value))
+        .and_then(|text| decimal(&text))?;
     let unit = segment.field(unit);
     let code = work.text(unit.comp(1));
     let words = work.text(unit.comp(2));
@@ -115,15 +146,28 @@ pub(super) fn made_of<'w>(
     work: &mut Work<'w>,
 ) -> impl Iterator<Item = String> + use<'w> {
     let mut found = Vec::new();
-    let columns = [("RXE", 6, 25, 26), ("RXO", 5, 18, 19), ("RXG", 8, 17, 18), ("RXD", 6, 16, 17)];
+    let columns = [
+        ("RXE", 6, 25, 26),
+        ("RXO", 5, 18, 19),
+        ("RXG", 8, 17, 18),
+        ("RXD", 6, 16, 17),
+    ];
     for (name, form, strength, unit) in columns {
-        let Some(segment) = group.first(name) else { continue };
+        let Some(segment) = group.first(name) else {
+            continue;
+        };
         let form = super::medicine::instruction(segment.field(form).rep(0), work);
         found.extend(form.map(|form| format!("form: {form}")));
-        let strength = work.text(segment.field(strength)).map(|text| text.into_owned());
+        let strength = work
+            .text(segment.field(strength))
+            .map(|text| text.into_owned());
         if let Some(strength) = strength {
             let unit = super::medicine::instruction(segment.field(unit).rep(0), work);
-            found.push(format!("strength: {strength} {}", unit.unwrap_or_default()).trim_end().to_owned());
+            found.push(
+                format!("strength: {strength} {}", unit.unwrap_or_default())
+                    .trim_end()
+                    .to_owned(),
+            );
         }
         if !found.is_empty() {
             break;
@@ -145,12 +189,18 @@ fn component(rxc: Segment<'_>, work: &mut Work<'_>) -> Option<String> {
     };
     let amount = work.text(rxc.field(3)).unwrap_or_default();
     let unit = super::medicine::instruction(rxc.field(4).rep(0), work).unwrap_or_default();
-    Some(format!("{role}: {name} {amount} {unit}").trim_end().to_owned())
+    Some(
+        format!("{role}: {name} {amount} {unit}")
+            .trim_end()
+            .to_owned(),
+    )
 }
 
 /// The lines of a repeating CWE, as notes.
 pub(super) fn notes(segment: Segment<'_>, number: usize, work: &mut Work<'_>) -> Vec<Value> {
     let at = spot(segment, number);
-    let lines = work.reps(at).filter_map(|part| super::medicine::instruction(part, work));
+    let lines = work
+        .reps(at)
+        .filter_map(|part| super::medicine::instruction(part, work));
     lines.map(|text| json!({"text": text})).collect()
 }

@@ -3,8 +3,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
-use super::place;
 use super::work::is_reversed;
+use super::{Told, place, settle};
 
 /// One resource as one message means it, not yet laid upon what is known already.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,23 +26,6 @@ pub struct Draft {
     pub mode: Mode,
     /// When what it says happened, as its sender says; `None`: it settles nothing.
     pub told: Option<Told>,
-}
-
-/// A moment as precise as it was written, in milliseconds since 1970-01-01T00:00:00Z.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
-    /// Its first millisecond.
-    pub from_ms: i64,
-    /// The millisecond after its last.
-    pub until_ms: i64,
-}
-
-impl Told {
-    /// Whether all of it is before that millisecond: of two times that may be the same, neither
-    /// is older.
-    pub const fn is_before(self, millis: i64) -> bool {
-        self.until_ms <= millis
-    }
 }
 
 /// How a draft meets the resource that is there already.
@@ -100,7 +83,7 @@ impl Draft {
 ///
 /// Applying the same draft twice in a row changes nothing more.
 pub fn merged(existing: Option<&Map<String, Value>>, draft: &Draft) -> Map<String, Value> {
-    let mut result = match (existing, draft.mode) {
+    let result = match (existing, draft.mode) {
         (None, _) | (_, Mode::Replace) => draft.json.clone(),
         (Some(existing), Mode::Fill) => filled(existing.clone(), &draft.json),
         (Some(existing), Mode::Merge) => {
@@ -112,61 +95,25 @@ pub fn merged(existing: Option<&Map<String, Value>>, draft: &Draft) -> Map<Strin
             result
         }
     };
-    if !draft.otherwise.is_empty() {
-        result = filled(result, &draft.otherwise);
+    complete(result, draft.kind, &draft.otherwise)
+}
+
+/// The resource that a draft is by itself: what [`merged`] makes of it where nothing is there, or
+/// where it replaces what is there.
+pub fn alone(draft: Draft) -> Map<String, Value> {
+    complete(draft.json, draft.kind, &draft.otherwise)
+}
+
+fn complete(
+    mut result: Map<String, Value>,
+    kind: &str,
+    otherwise: &Map<String, Value>,
+) -> Map<String, Value> {
+    if !otherwise.is_empty() {
+        result = filled(result, otherwise);
     }
-    if draft.kind == "Encounter" {
-        vacate(&mut result);
-    }
+    settle::settle(kind, &mut result);
     result
-}
-
-/// What comes of laying a draft upon a resource that something newer wrote: nothing that is there
-/// is changed. Results, specimens, orders and patients that are not named yet are; and what several
-/// systems tell of (orders, reports, documents, appointments) gets what nobody had told yet.
-pub fn merged_late(existing: &Map<String, Value>, draft: &Draft) -> Map<String, Value> {
-    let told_by_several = matches!(
-        draft.kind,
-        "Appointment" | "DiagnosticReport" | "DocumentReference" | "MedicationRequest" | "ServiceRequest"
-    );
-    let mut result = match told_by_several {
-        true => filled(existing.clone(), &draft.json),
-        false => existing.clone(),
-    };
-    for element in ["result", "specimen", "basedOn", "link"] {
-        if let Some(Value::Array(new)) = draft.json.get(element) {
-            add_missing(&mut result, element, new);
-        }
-    }
-    result
-}
-
-fn add_missing(result: &mut Map<String, Value>, element: &str, new: &[Value]) {
-    let there = result
-        .entry(element)
-        .or_insert_with(|| Value::Array(Vec::new()));
-    if let Value::Array(there) = there {
-        let known: HashSet<String> = there.iter().map(|one| key_of(element, one)).collect();
-        let missing = new.iter().filter(|one| !known.contains(&key_of(element, one)));
-        there.extend(missing.cloned());
-    }
-}
-
-/// Nobody lies in a bed of a visit that is over, however late a message that names one comes.
-fn vacate(encounter: &mut Map<String, Value>) {
-    let status = encounter.get("status").and_then(Value::as_str);
-    if !matches!(status, Some("finished" | "cancelled" | "entered-in-error")) {
-        return;
-    }
-    if let Some(Value::Array(places)) = encounter.get_mut("location") {
-        for place in places.iter_mut().filter_map(Value::as_object_mut) {
-            if place.get("status").and_then(Value::as_str) != Some("completed") {
-                place.insert("status".into(), "completed".into());
-            }
-        }
-        let mut seen = HashSet::new();
-        places.retain(|place| seen.insert(place.to_string()));
-    }
 }
 
 /// Takes a merge of two patients back in one of them: its `link` to the other goes, and with it
@@ -191,7 +138,10 @@ pub fn unmerged(patient: &Map<String, Value>, other: &str) -> Map<String, Value>
     result
 }
 
-fn filled(mut result: Map<String, Value>, more: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn filled(
+    mut result: Map<String, Value>,
+    more: &Map<String, Value>,
+) -> Map<String, Value> {
     for (element, value) in more {
         if !has(&result, element) {
             result.insert(element.clone(), value.clone());
@@ -343,7 +293,7 @@ fn choice(element: &str) -> Option<&'static str> {
     })
 }
 
-fn key_of(element: &str, value: &Value) -> String {
+pub(super) fn key_of(element: &str, value: &Value) -> String {
     let at = |path: &str| text_at(value, path).unwrap_or_default();
     match element {
         "identifier" => format!("{}|{}", at("/system"), at("/value")),

@@ -19,7 +19,12 @@ pub(super) fn doses(message: &Message<'_>, work: &mut Work<'_>) {
         let order = medicine::underlying(group, &numbers, work);
         for (segment, kind) in [("RXA", Kind::Administration), ("RXD", Kind::Dispense)] {
             if let Some(segment) = group.first(segment) {
-                let dose = Dose { group, segment, order: order.as_deref(), numbers: &numbers };
+                let dose = Dose {
+                    group,
+                    segment,
+                    order: order.as_deref(),
+                    numbers: &numbers,
+                };
                 match kind {
                     Kind::Administration => administration(&dose, work),
                     Kind::Dispense => dispense(&dose, work),
@@ -45,17 +50,30 @@ struct Dose<'d, 'm> {
 
 impl Dose<'_, '_> {
     /// By the order (or the patient), the counters, the medicine and the time.
-    fn draft(&self, kind: &'static str, (code, time): (usize, usize), work: &mut Work<'_>) -> Draft {
+    fn draft(
+        &self,
+        kind: &'static str,
+        (code, time): (usize, usize),
+        work: &mut Work<'_>,
+    ) -> Draft {
         let text = |number: usize, work: &mut Work<'_>| {
-            work.text(self.segment.field(number)).unwrap_or_default().into_owned()
+            work.text(self.segment.field(number))
+                .unwrap_or_default()
+                .into_owned()
         };
         let whose = self.order.unwrap_or(&work.patient).to_owned();
         let medicine = super::clinical::key_of(self.segment.field(code), work);
         let (counter, time) = (text(1, work), text(time, work));
-        let sub = if kind == "MedicationAdministration" { text(2, work) } else { String::new() };
+        let sub = if kind == "MedicationAdministration" {
+            text(2, work)
+        } else {
+            String::new()
+        };
         let id = work.part_id(kind, &[&whose, &counter, &sub, &medicine, &time]);
         let mut draft = work.of_patient(kind, id, Mode::Replace);
-        let concept = work.concept(self.segment.field(code), "").unwrap_or_else(absent);
+        let concept = work
+            .concept(self.segment.field(code), "")
+            .unwrap_or_else(absent);
         draft.put("medicationCodeableConcept", concept);
         draft.put("subject", work.patient_reference());
         let encounter = work.encounter_reference();
@@ -75,7 +93,12 @@ fn administration(dose: &Dose<'_, '_>, work: &mut Work<'_>) {
     let reason = work.concept(rxa.field(18).rep(0), "");
     draft.list("statusReason", reason.into_iter().collect());
     let (start, end) = (spot(rxa, 3), spot(rxa, 4));
-    super::result::span((start, start.part()), (end, end.part()), ("effective", &mut draft.json), work);
+    super::result::span(
+        (start, start.part()),
+        (end, end.part()),
+        ("effective", &mut draft.json),
+        work,
+    );
     if !draft.json.keys().any(|key| key.starts_with("effective")) {
         draft.put("_effectiveDateTime", absent());
     }
@@ -107,13 +130,17 @@ fn administered(rxa: Segment<'_>, work: &mut Work<'_>) -> &'static str {
     if at.part().is_absent() {
         return "completed";
     }
-    work.look(at, at.part(), code::ADMINISTERED).unwrap_or("unknown")
+    work.look(at, at.part(), code::ADMINISTERED)
+        .unwrap_or("unknown")
 }
 
 fn dispense(dose: &Dose<'_, '_>, work: &mut Work<'_>) {
     let rxd = dose.segment;
     let mut draft = dose.draft("MedicationDispense", (2, 3), work);
-    let status = dose.group.first("ORC").and_then(|orc| work.text(orc.field(5)));
+    let status = dose
+        .group
+        .first("ORC")
+        .and_then(|orc| work.text(orc.field(5)));
     let status = match status.as_deref() {
         Some("CA" | "DC") => "cancelled",
         Some("ER") => "entered-in-error",
@@ -124,7 +151,10 @@ fn dispense(dose: &Dose<'_, '_>, work: &mut Work<'_>) {
     draft.put("status", Value::from(status));
     let number = work.text(rxd.field(7)).map(|value| {
         let system = data::named_system(work.sender.authority);
-        let named = data::Named { system, value: value.into_owned() };
+        let named = data::Named {
+            system,
+            value: value.into_owned(),
+        };
         data::identifier(&named, Some("RX"))
     });
     draft.list("identifier", number.into_iter().collect());
@@ -137,7 +167,10 @@ fn dispense(dose: &Dose<'_, '_>, work: &mut Work<'_>) {
         performers.extend(work.practitioner(part).map(|actor| json!({"actor": actor})));
     }
     draft.list("performer", performers);
-    draft.list("authorizingPrescription", dose.order_reference().into_iter().collect());
+    draft.list(
+        "authorizingPrescription",
+        dose.order_reference().into_iter().collect(),
+    );
     let mut note = dose::notes(rxd, 9, work);
     note.extend(dose.group.note(&["OBX"], work));
     note.extend(dose::made_of(dose.group, work).map(|text| json!({"text": text})));
@@ -152,7 +185,9 @@ fn substitution(rxd: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     if let Some(said) = work.code(rxd.field(11)) {
         let was = !matches!(&*said, "N" | "0");
         let kind = work.concept(rxd.field(11), &table("0167"));
-        let value = Object::with_room(2).set("wasSubstituted", was).put("type", kind);
+        let value = Object::with_room(2)
+            .set("wasSubstituted", was)
+            .put("type", kind);
         draft.put("substitution", value.done());
     }
 }

@@ -1,7 +1,7 @@
 //! Messages in groups: the segments that belong to one order, one charge or one problem.
 
-use super::work::Work;
 use super::observation;
+use super::work::Work;
 use crate::hl7::{Message, Segment};
 
 /// One group, in the order in which it was sent.
@@ -15,7 +15,9 @@ pub(super) fn groups<'m>(message: &'m Message<'m>, heads: &[&str]) -> Vec<Group<
     let mut groups: Vec<Group<'m>> = Vec::new();
     for segment in message.all() {
         let name = segment.name();
-        let again = groups.last().is_none_or(|group| group.first(name).is_some());
+        let again = groups
+            .last()
+            .is_none_or(|group| group.first(name).is_some());
         if name == "ORC" || heads.contains(&name) && again {
             let inherited = groups
                 .last()
@@ -72,7 +74,11 @@ impl<'m> Group<'m> {
     }
 
     /// The notes about the group itself as `note`.
-    pub(super) fn note(&self, about_others: &[&str], work: &mut Work<'_>) -> Vec<serde_json::Value> {
+    pub(super) fn note(
+        &self,
+        about_others: &[&str],
+        work: &mut Work<'_>,
+    ) -> Vec<serde_json::Value> {
         let notes = self.notes_but(about_others);
         observation::note(&notes, work).into_iter().collect()
     }
@@ -92,8 +98,12 @@ pub(super) fn observations(group: &Group<'_>, whole: &str, work: &mut Work<'_>) 
     let mut found = Vec::new();
     for obx in group.all("OBX") {
         let notes = group.notes_behind(obx);
-        found.extend(observation::observation(obx, &notes, (&mut shared, &mut met), work));
+        found.extend(observation::observation(
+            obx,
+            &notes,
+            (&mut shared, &mut met),
+            work,
+        ));
     }
     found
 }
-

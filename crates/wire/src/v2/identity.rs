@@ -17,7 +17,7 @@ pub(super) fn identifier_of(pid: Segment<'_>, authority: &str) -> Option<Named> 
 
 /// The one repetition of a list of identifiers that is the medical record number, or comes
 /// nearest to it.
-fn preferred(list: Part<'_>, authority: &str) -> Option<Named> {
+pub(super) fn preferred(list: Part<'_>, authority: &str) -> Option<Named> {
     let mut best: Option<(u8, Named)> = None;
     for part in list.reps().take(100) {
         let Some(named) = data::named(part, (1, 4), authority) else {

@@ -39,7 +39,9 @@ pub(super) fn family(kind: &str) -> Option<Family> {
     let family = match what {
         "ADT" => return admission(trigger),
         "ORU" => Family::Results,
-        "ORM" | "OML" | "OMG" | "OMI" | "OMD" | "ORR" | "ORL" | "ORG" | "ORI" | "ORD" => Family::Orders,
+        "ORM" | "OML" | "OMG" | "OMI" | "OMD" | "ORR" | "ORL" | "ORG" | "ORI" | "ORD" => {
+            Family::Orders
+        }
         "OMP" | "ORP" | "RDE" | "RRE" | "RGV" | "RRG" => Family::Medicines,
         "RDS" | "RRD" | "RAS" | "RRA" => Family::Doses,
         "MDM" => Family::Documents,
@@ -78,8 +80,12 @@ fn triggers(what: &str) -> &'static [&'static str] {
         "RRD" => &["O02", "O14"],
         "RAS" => &["O01", "O17"],
         "RRA" => &["O02", "O18"],
-        "MDM" => &["T01", "T02", "T03", "T04", "T05", "T06", "T07", "T08", "T09", "T10", "T11"],
-        "SIU" => &["S12", "S13", "S14", "S15", "S16", "S17", "S18", "S19", "S20", "S21", "S22", "S26"],
+        "MDM" => &[
+            "T01", "T02", "T03", "T04", "T05", "T06", "T07", "T08", "T09", "T10", "T11",
+        ],
+        "SIU" => &[
+            "S12", "S13", "S14", "S15", "S16", "S17", "S18", "S19", "S20", "S21", "S22", "S26",
+        ],
         "VXU" => &["V04"],
         "DFT" => &["P03", "P11"],
         "PPR" => &["PC1", "PC2", "PC3"],
@@ -90,8 +96,17 @@ fn triggers(what: &str) -> &'static [&'static str] {
     }
 }
 
+/// Whether messages of that kind are patient queries, which are answered and change no chart.
+pub(super) fn asks(kind: &str) -> bool {
+    matches!(kind, "QBP^Q21" | "QBP^Q22" | "QBP^Q23")
+}
+
 fn admission(trigger: &str) -> Option<Family> {
-    let number: u8 = trigger.strip_prefix('A').filter(|digits| digits.len() == 2)?.parse().ok()?;
+    let number: u8 = trigger
+        .strip_prefix('A')
+        .filter(|digits| digits.len() == 2)?
+        .parse()
+        .ok()?;
     match number {
         // A19 is a query, A56 to A59 were never given out.
         19 | 56..=59 => None,
@@ -106,7 +121,21 @@ fn admission(trigger: &str) -> Option<Family> {
 impl Family {
     /// Whether the sender is who tells who a patient is and where: others name them in passing.
     pub(super) const fn tells_who(self) -> bool {
-        matches!(self, Family::Visit | Family::Merge | Family::Two | Family::Place | Family::Master)
+        matches!(
+            self,
+            Family::Visit | Family::Merge | Family::Two | Family::Place | Family::Master
+        )
+    }
+
+    /// The segment without which a message is about nothing.
+    pub(super) const fn needs(self) -> Option<&'static str> {
+        match self {
+            Family::Documents => Some("TXA"),
+            Family::Appointments => Some("SCH"),
+            Family::Master => Some("MFE"),
+            Family::Place => Some("NPU"),
+            _ => None,
+        }
     }
 
     /// Whether diagnoses stand within the orders, and are of those.
@@ -123,7 +152,25 @@ pub(super) fn names_visit_in_passing(kind: &str) -> bool {
     };
     matches!(
         trigger,
-        "A28" | "A29" | "A31" | "A37" | "A24" | "A60" | "A18" | "A30" | "A34" | "A35" | "A36" | "A39"
-            | "A40" | "A41" | "A43" | "A44" | "A46" | "A47" | "A48" | "A49"
+        "A28"
+            | "A29"
+            | "A31"
+            | "A37"
+            | "A24"
+            | "A60"
+            | "A18"
+            | "A30"
+            | "A34"
+            | "A35"
+            | "A36"
+            | "A39"
+            | "A40"
+            | "A41"
+            | "A43"
+            | "A44"
+            | "A46"
+            | "A47"
+            | "A48"
+            | "A49"
     )
 }

@@ -18,10 +18,20 @@ pub(super) const LABELS: Codings = &[
     ("EMP", "EMP", "employee information sensitivity", ACT),
     ("UWM", "UWM", "Unwed mother", OWN),
     ("VIP", "VIP", "Very important person or celebrity", OWN),
-    ("PSY", "PSY", "psychiatry disorder information sensitivity", ACT),
+    (
+        "PSY",
+        "PSY",
+        "psychiatry disorder information sensitivity",
+        ACT,
+    ),
     ("AID", "HIV", "HIV/AIDS information sensitivity", ACT),
     ("HIV", "HIV", "HIV/AIDS information sensitivity", ACT),
-    ("ETH", "ETHUD", "alcohol use disorder information sensitivity", ACT),
+    (
+        "ETH",
+        "ETHUD",
+        "alcohol use disorder information sensitivity",
+        ACT,
+    ),
 ];
 
 /// The label that a code of either table means.

@@ -21,7 +21,11 @@ pub(super) fn entries(message: &Message<'_>, work: &mut Work<'_>) {
         let mfe = group.first("MFE");
         work.told = mfe.and_then(|mfe| work.told_at(&[mfe.field(3)])).or(told);
         let is_active = mfe.is_none_or(|mfe| !is_ended(mfe, work));
-        let state = if is_active { State::Active } else { State::Ended };
+        let state = if is_active {
+            State::Active
+        } else {
+            State::Ended
+        };
         for stf in group.all("STF") {
             staff(group, (stf, state), work);
         }
@@ -57,13 +61,23 @@ fn staff(group: &Group<'_>, (stf, state): (Segment<'_>, State), work: &mut Work<
     let inactive = work.text(stf.field(7)).as_deref() == Some("I");
     draft.put("active", Value::from(state == State::Active && !inactive));
     let at = spot(stf, 3);
-    draft.list("name", work.reps(at).filter_map(|part| work.name(part, 0)).collect());
+    draft.list(
+        "name",
+        work.reps(at)
+            .filter_map(|part| work.name(part, 0))
+            .collect(),
+    );
     let mut telecom = telecoms(spot(stf, 10), Some("work"), work);
     let mail = work.text(stf.field(15)).filter(|mail| mail.contains('@'));
     telecom.extend(mail.map(|mail| json!({"system": "email", "value": mail, "use": "work"})));
     draft.list("telecom", telecom);
     let at = spot(stf, 11);
-    draft.list("address", work.reps(at).filter_map(|part| work.address(part)).collect());
+    draft.list(
+        "address",
+        work.reps(at)
+            .filter_map(|part| work.address(part))
+            .collect(),
+    );
     gender(spot(stf, 5), &mut draft, work);
     born(spot(stf, 6), &mut draft, work);
     let active = draft.json.get("active").cloned();
@@ -105,7 +119,10 @@ fn role(
     for (segment, number, codes_of) in [(Some(stf), 4, "0182"), (pra, 3, "0186")] {
         let Some(segment) = segment else { continue };
         let at = spot(segment, number);
-        codes.extend(work.reps(at).filter_map(|part| work.concept(part, &table(codes_of))));
+        codes.extend(
+            work.reps(at)
+                .filter_map(|part| work.concept(part, &table(codes_of))),
+        );
     }
     draft.list("code", codes);
     let mut specialties = Vec::new();
@@ -116,9 +133,15 @@ fn role(
     }
     draft.list("specialty", specialties);
     let department = super::medicine::instruction(stf.field(8).rep(0), work);
-    draft.put("organization", department.map(|name| json!({"display": name})));
+    draft.put(
+        "organization",
+        department.map(|name| json!({"display": name})),
+    );
     let says_more = ["code", "specialty", "organization", "period"];
-    if says_more.iter().any(|element| draft.json.contains_key(*element)) {
+    if says_more
+        .iter()
+        .any(|element| draft.json.contains_key(*element))
+    {
         work.add(draft);
     }
 }
@@ -126,15 +149,26 @@ fn role(
 /// LOC: the finest place that LOC-1 names.
 fn place(loc: Segment<'_>, state: State, work: &mut Work<'_>) {
     let entry = work.location(loc.field(1), None);
-    let id = entry.as_ref().and_then(|entry| entry.pointer("/location/reference"));
-    let id = id.and_then(Value::as_str).and_then(|reference| reference.strip_prefix("Location/"));
+    let id = entry
+        .as_ref()
+        .and_then(|entry| entry.pointer("/location/reference"));
+    let id = id
+        .and_then(Value::as_str)
+        .and_then(|reference| reference.strip_prefix("Location/"));
     let Some(id) = id.map(str::to_owned) else {
         return work.complain_at(spot(loc, 1), "names no place; left out");
     };
-    let status = if state == State::Active { "active" } else { "inactive" };
+    let status = if state == State::Active {
+        "active"
+    } else {
+        "inactive"
+    };
     let words = work.free(loc.field(2)).map(|words| words.into_owned());
     let at = spot(loc, 3);
-    let kinds: Vec<Value> = work.reps(at).filter_map(|part| work.concept(part, &table("0260"))).collect();
+    let kinds: Vec<Value> = work
+        .reps(at)
+        .filter_map(|part| work.concept(part, &table("0260")))
+        .collect();
     let telecom = telecoms(spot(loc, 6), Some("work"), work);
     let address = work.address(loc.field(5).rep(0));
     let told = work.told;

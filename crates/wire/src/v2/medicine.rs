@@ -10,8 +10,7 @@ use super::group::{self, Group};
 use super::json::{Object, absent, coding, concept_of};
 use super::number::{self, Numbers};
 use super::patient::table;
-use super::timing::{self, When};
-use super::value::decimal;
+use super::timing;
 use super::work::{Work, spot};
 use super::{Draft, Mode, code, data, service, task};
 use crate::hl7::{Message, Segment};
@@ -37,7 +36,10 @@ pub(super) fn order(group: &Group<'_>, work: &mut Work<'_>) -> Option<String> {
     let numbers = Numbers::of(orc, None, work);
     let id = id(&numbers, (group, detail), work);
     let mut draft = work.of_patient("MedicationRequest", id.clone(), Mode::Merge);
-    let tables = (code::MEDICATION_ORDER_STATUS, code::MEDICATION_ORDER_CONTROL);
+    let tables = (
+        code::MEDICATION_ORDER_STATUS,
+        code::MEDICATION_ORDER_CONTROL,
+    );
     service::standing(orc, tables, &mut draft, work);
     named(&numbers, group, &mut draft, work);
     medicine(group, &mut draft, work);
@@ -56,13 +58,25 @@ pub(super) fn order(group: &Group<'_>, work: &mut Work<'_>) -> Option<String> {
     Some(id)
 }
 
-fn id(numbers: &Numbers, (group, detail): (&Group<'_>, Segment<'_>), work: &mut Work<'_>) -> String {
+fn id(
+    numbers: &Numbers,
+    (group, detail): (&Group<'_>, Segment<'_>),
+    work: &mut Work<'_>,
+) -> String {
     if let Some(id) = numbers.id("MedicationRequest", work) {
         return id;
     }
-    work.complain_at(spot(detail, 0), "numbers no order; told apart by patient, medicine and time");
-    let key = code_of(group).map(|part| super::clinical::key_of(part, work)).unwrap_or_default();
-    let time = group.first("ORC").and_then(|orc| orc.field(9).string()).unwrap_or_default();
+    work.complain_at(
+        spot(detail, 0),
+        "numbers no order; told apart by patient, medicine and time",
+    );
+    let key = code_of(group)
+        .map(|part| super::clinical::key_of(part, work))
+        .unwrap_or_default();
+    let time = group
+        .first("ORC")
+        .and_then(|orc| orc.field(9).string())
+        .unwrap_or_default();
     let patient = work.patient.clone();
     work.part_id("MedicationRequest", &[&patient, &key, &time])
 }
@@ -74,19 +88,27 @@ fn named(numbers: &Numbers, group: &Group<'_>, draft: &mut Draft, work: &mut Wor
     let prescription = group.first("RXE").and_then(|rxe| work.text(rxe.field(15)));
     found.extend(prescription.map(|value| {
         let system = data::named_system(work.sender.authority);
-        let named = data::Named { system, value: value.into_owned() };
+        let named = data::Named {
+            system,
+            value: value.into_owned(),
+        };
         data::identifier(&named, Some("RX"))
     }));
     draft.list("identifier", found);
-    draft.put("groupIdentifier", orc.and_then(|orc| number::requisition(orc, work)));
+    draft.put(
+        "groupIdentifier",
+        orc.and_then(|orc| number::requisition(orc, work)),
+    );
     draft.put("meta", number::confidential(orc, work));
 }
 
 fn code_of<'m>(group: &Group<'m>) -> Option<crate::hl7::Part<'m>> {
-    [("RXE", 2), ("RXO", 1), ("RXG", 4)].into_iter().find_map(|(name, number)| {
-        let part = group.first(name)?.field(number);
-        (!part.is_absent()).then_some(part)
-    })
+    [("RXE", 2), ("RXO", 1), ("RXG", 4)]
+        .into_iter()
+        .find_map(|(name, number)| {
+            let part = group.first(name)?.field(number);
+            (!part.is_absent()).then_some(part)
+        })
 }
 
 /// What is ordered, and in the note what it is made of (RXC), its form and its strength.
@@ -94,23 +116,31 @@ fn medicine(group: &Group<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     match code_of(group).and_then(|part| work.concept(part, "")) {
         Some(concept) => draft.put("medicationCodeableConcept", concept),
         None => {
-            draft.otherwise.insert("medicationCodeableConcept".into(), absent());
+            draft
+                .otherwise
+                .insert("medicationCodeableConcept".into(), absent());
         }
     }
     let mut note = group.note(&["OBX"], work);
     note.extend(dose::made_of(group, work).map(|text| json!({"text": text})));
     if let Some(rxo) = group.first("RXO") {
-        note.extend(super::value::words(rxo.field(6).rep(0), work).map(|text| json!({"text": text})));
+        note.extend(
+            super::value::words(rxo.field(6).rep(0), work).map(|text| json!({"text": text})),
+        );
     }
     draft.list("note", note);
-    let reason = [("RXE", 27), ("RXO", 20)].into_iter().find_map(|(name, number)| {
-        let segment = group.first(name)?;
-        work.concept(segment.field(number).rep(0), "")
-    });
+    let reason = [("RXE", 27), ("RXO", 20)]
+        .into_iter()
+        .find_map(|(name, number)| {
+            let segment = group.first(name)?;
+            work.concept(segment.field(number).rep(0), "")
+        });
     draft.list("reasonCode", reason.into_iter().collect());
     draft.list("reasonReference", service::reasons(group, work));
     let seen = group::observations(group, &draft.id.clone(), work);
-    let seen = seen.iter().map(|id| super::json::reference("Observation", id));
+    let seen = seen
+        .iter()
+        .map(|id| super::json::reference("Observation", id));
     draft.list("supportingInformation", seen.collect());
 }
 
@@ -129,7 +159,10 @@ fn how(group: &Group<'_>, orc: Option<Segment<'_>>, draft: &mut Draft, work: &mu
         .find_map(|(name, number)| {
             let segment = group.first(name)?;
             let at = spot(segment, number);
-            let words: Vec<String> = work.reps(at).filter_map(|part| instruction(part, work)).collect();
+            let words: Vec<String> = work
+                .reps(at)
+                .filter_map(|part| instruction(part, work))
+                .collect();
             (!words.is_empty()).then_some(words)
         })
         .unwrap_or_default();
@@ -140,16 +173,22 @@ fn how(group: &Group<'_>, orc: Option<Segment<'_>>, draft: &mut Draft, work: &mu
 /// CWE as words: the text, else the code.
 pub(super) fn instruction(part: crate::hl7::Part<'_>, work: &mut Work<'_>) -> Option<String> {
     let words = work.free(part.comp(2)).or_else(|| work.free(part.comp(9)));
-    words.or_else(|| work.text(part.comp(1))).map(|words| words.into_owned())
+    words
+        .or_else(|| work.text(part.comp(1)))
+        .map(|words| words.into_owned())
 }
 
 /// `dispenseRequest` and `substitution`.
 fn supply(group: &Group<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     let columns = [("RXE", [10, 11, 12, 9]), ("RXO", [11, 12, 13, 9])];
     for (name, [amount, unit, refills, substitution]) in columns {
-        let Some(segment) = group.first(name) else { continue };
+        let Some(segment) = group.first(name) else {
+            continue;
+        };
         let quantity = dose::quantity(segment, (amount, unit), work);
-        let refills = work.text(segment.field(refills)).and_then(|text| text.parse::<u16>().ok());
+        let refills = work
+            .text(segment.field(refills))
+            .and_then(|text| text.parse::<u16>().ok());
         let asked = Object::with_room(2)
             .put("numberOfRepeatsAllowed", refills)
             .put("quantity", quantity)
@@ -172,8 +211,17 @@ fn give(group: &Group<'_>, rxg: Segment<'_>, work: &mut Work<'_>) {
     let orc = group.first("ORC");
     let numbers = Numbers::of(orc, None, work);
     let order = underlying(group, &numbers, work);
-    let part = [1, 2].map(|number| work.text(rxg.field(number)).unwrap_or_default().into_owned());
-    let key = [order.as_deref().unwrap_or(&work.patient), "give", &part[0], &part[1]];
+    let part = [1, 2].map(|number| {
+        work.text(rxg.field(number))
+            .unwrap_or_default()
+            .into_owned()
+    });
+    let key = [
+        order.as_deref().unwrap_or(&work.patient),
+        "give",
+        &part[0],
+        &part[1],
+    ];
     let id = work.part_id("MedicationRequest", &key);
     let mut draft = work.of_patient("MedicationRequest", id, Mode::Merge);
     draft.otherwise.insert("status".into(), "active".into());
@@ -187,7 +235,10 @@ fn give(group: &Group<'_>, rxg: Segment<'_>, work: &mut Work<'_>) {
     let fields = [Some(spot(rxg, 3))];
     let when = timing::when(group.first("TQ1"), &fields, work);
     let at = spot(rxg, 13);
-    let words = work.reps(at).filter_map(|part| instruction(part, work)).collect();
+    let words = work
+        .reps(at)
+        .filter_map(|part| instruction(part, work))
+        .collect();
     let dosage = dose::instruction(group, (when, Some((rxg, Columns::GIVEN))), words, work);
     draft.list("dosageInstruction", dosage.into_iter().collect());
     work.add(draft);
@@ -209,14 +260,18 @@ pub(super) fn underlying(
     let mut draft = work.of_patient("MedicationRequest", id.clone(), Mode::Merge);
     draft.list("identifier", numbers.identifiers());
     let part = dose::given_code(group);
-    let medicine = part.and_then(|part| work.concept(part, "")).unwrap_or_else(absent);
+    let medicine = part
+        .and_then(|part| work.concept(part, ""))
+        .unwrap_or_else(absent);
     let usual = [
         ("status", Value::from("unknown")),
         ("intent", Value::from("order")),
         ("medicationCodeableConcept", medicine),
         ("subject", work.patient_reference()),
     ];
-    draft.otherwise.extend(usual.map(|(element, value)| (element.to_owned(), value)));
+    draft
+        .otherwise
+        .extend(usual.map(|(element, value)| (element.to_owned(), value)));
     work.add(draft);
     Some(id)
 }

@@ -30,6 +30,7 @@ mod identity;
 mod json;
 mod kind;
 mod labels;
+mod late;
 mod master;
 mod medicine;
 mod number;
@@ -39,8 +40,10 @@ mod people;
 mod place;
 mod problem;
 mod procedure;
+pub mod query;
 mod result;
 mod service;
+mod settle;
 mod specimen;
 mod system;
 mod task;
@@ -52,7 +55,8 @@ mod value;
 mod visit;
 mod work;
 
-pub use draft::{Draft, Mode, Told, merged, merged_late, unmerged};
+pub use draft::{Draft, Mode, alone, merged, unmerged};
+pub use late::{Told, merged_late};
 pub use place::{Place, place};
 
 use self::data::Named;
@@ -100,9 +104,10 @@ pub struct Merge {
     pub retired: String,
 }
 
-/// Whether messages of that kind are mapped. The others are kept, and not mapped.
+/// Whether messages of that kind are understood: mapped to the chart, or answered from it. The
+/// others are kept, and not mapped.
 pub fn maps(kind: &str) -> bool {
-    kind::family(kind).is_some()
+    kind::family(kind).is_some() || kind::asks(kind)
 }
 
 /// The identifier that makes the id of the Patient, as (system, value): of PID-3 the medical
@@ -115,7 +120,7 @@ pub fn patient_identifier(message: &Message<'_>, authority: &str) -> Option<(Str
 }
 
 /// Why nothing of a message reaches a chart although messages of its kind are mapped: it names
-/// nobody, or more than one patient. `None`: it does, or its kind is not mapped.
+/// nobody, or more than one patient, or lacks the segment it is about. `None`: it does, or its kind is not mapped.
 pub fn unmappable(message: &Message<'_>, authority: &str) -> Option<String> {
     let kind = message.kind();
     if message.fault().is_some() || !maps(&kind) {
@@ -125,10 +130,19 @@ pub fn unmappable(message: &Message<'_>, authority: &str) -> Option<String> {
         zone: "UTC",
         charset: "",
         authority,
-        id: &|_, _, _| String::new(),
+        id: &|_, system, value| format!("{system}|{value}"),
     };
+    let family = kind::family(&kind)?;
+    if let Some(name) = family
+        .needs()
+        .filter(|name| message.segment(name).is_none())
+    {
+        return Some(format!(
+            "there is no {name}, so there is nothing it is about"
+        ));
+    }
     let mut work = Work::new(&sender, Mode::Fill);
-    let reaches = match kind::family(&kind)? {
+    let reaches = match family {
         Family::Merge if !identity::merges(message, &mut work).is_empty() => true,
         Family::Two => two::about_two(message, trigger(&kind), &mut work).is_some(),
         Family::Place | Family::Master => true,
@@ -261,7 +275,11 @@ fn subject_matter(message: &Message<'_>, (family, trigger): (Family, &str), work
         Family::Vaccines => vaccine::vaccines(message, work),
         Family::Charges => charge::charges(message, trigger, work),
         Family::Problems => problem::problems(message, work),
-        Family::Results | Family::Visit | Family::Merge | Family::Two | Family::Place
+        Family::Results
+        | Family::Visit
+        | Family::Merge
+        | Family::Two
+        | Family::Place
         | Family::Master => {
             let mut met = Met::new();
             for order in &result::orders(message) {

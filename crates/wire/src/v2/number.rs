@@ -15,7 +15,11 @@ pub(super) struct Numbers {
 
 impl Numbers {
     /// OBR-2 and OBR-3, else ORC-2 and ORC-3.
-    pub(super) fn of(orc: Option<Segment<'_>>, obr: Option<Segment<'_>>, work: &Work<'_>) -> Numbers {
+    pub(super) fn of(
+        orc: Option<Segment<'_>>,
+        obr: Option<Segment<'_>>,
+        work: &Work<'_>,
+    ) -> Numbers {
         let authority = work.sender.authority;
         let number = |at: usize| {
             let of = |segment: Segment<'_>| data::entity(segment.field(at), authority);
@@ -48,14 +52,20 @@ impl Numbers {
     /// What tells this order from others; empty: nothing does.
     pub(super) fn key(&self) -> String {
         let named = self.filler.as_ref().or(self.placer.as_ref());
-        named.map_or_else(String::new, |named| format!("{}|{}", named.system, named.value))
+        named.map_or_else(String::new, |named| {
+            format!("{}|{}", named.system, named.value)
+        })
     }
 
     /// As identifiers, with their types.
     pub(super) fn identifiers(&self) -> Vec<Value> {
         let both = [(&self.placer, "PLAC"), (&self.filler, "FILL")];
-        let named = both.into_iter().filter_map(|(named, kind)| Some((named.as_ref()?, kind)));
-        named.map(|(named, kind)| data::identifier(named, Some(kind))).collect()
+        let named = both
+            .into_iter()
+            .filter_map(|(named, kind)| Some((named.as_ref()?, kind)));
+        named
+            .map(|(named, kind)| data::identifier(named, Some(kind)))
+            .collect()
     }
 
     /// A reference to the order, which names it by its number too.

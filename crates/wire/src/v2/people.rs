@@ -151,9 +151,15 @@ pub(super) fn related(nk1: Segment<'_>, position: usize, work: &mut Work<'_>) {
 /// GT1: who pays, as a RelatedPerson; the id of it.
 pub(super) fn guarantor(gt1: Segment<'_>, position: usize, work: &mut Work<'_>) -> Option<String> {
     let at = spot(gt1, 3);
-    let names: Vec<Value> = work.reps(at).filter_map(|part| work.name(part, 0)).collect();
+    let names: Vec<Value> = work
+        .reps(at)
+        .filter_map(|part| work.name(part, 0))
+        .collect();
     let at = spot(gt1, 2);
-    let numbers: Vec<Value> = work.reps(at).filter_map(|part| work.identifier(at, part)).collect();
+    let numbers: Vec<Value> = work
+        .reps(at)
+        .filter_map(|part| work.identifier(at, part))
+        .collect();
     if names.is_empty() && numbers.is_empty() {
         return None;
     }
@@ -175,7 +181,12 @@ pub(super) fn guarantor(gt1: Segment<'_>, position: usize, work: &mut Work<'_>) 
     gender(spot(gt1, 9), &mut draft, work);
     born(spot(gt1, 8), &mut draft, work);
     let at = spot(gt1, 5);
-    draft.list("address", work.reps(at).filter_map(|part| work.address(part)).collect());
+    draft.list(
+        "address",
+        work.reps(at)
+            .filter_map(|part| work.address(part))
+            .collect(),
+    );
     work.add(draft);
     Some(id)
 }

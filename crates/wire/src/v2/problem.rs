@@ -77,7 +77,10 @@ fn standing(prb: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
         draft.clear("clinicalStatus");
         return;
     }
-    let said = work.text(prb.field(14).comp(1)).unwrap_or_default().to_ascii_lowercase();
+    let said = work
+        .text(prb.field(14).comp(1))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let resolved = !prb.field(9).is_absent() && !prb.field(9).is_null();
     let status = match said.as_str() {
         "resolved" | "r" => "resolved",
@@ -89,7 +92,10 @@ fn standing(prb: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
         _ => "active",
     };
     draft.put("clinicalStatus", concept_of(coding(CLINICAL, status, None)));
-    let certainty = work.text(prb.field(13).comp(1)).unwrap_or_default().to_ascii_lowercase();
+    let certainty = work
+        .text(prb.field(13).comp(1))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let certainty = match certainty.as_str() {
         "confirmed" | "c" => Some("confirmed"),
         "provisional" | "p" => Some("provisional"),
@@ -99,7 +105,10 @@ fn standing(prb: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
         _ => None,
     };
     match certainty {
-        Some(code) => draft.put("verificationStatus", concept_of(coding(CERTAINTY, code, None))),
+        Some(code) => draft.put(
+            "verificationStatus",
+            concept_of(coding(CERTAINTY, code, None)),
+        ),
         None => draft.clear("verificationStatus"),
     }
 }
@@ -131,7 +140,10 @@ fn goal(group: &Group<'_>, gol: Segment<'_>, work: &mut Work<'_>) -> Option<Stri
     let (id, identifiers) = named("Goal", gol, work);
     let mut draft = work.of_patient("Goal", id.clone(), Mode::Merge);
     draft.list("identifier", identifiers);
-    let said = work.text(gol.field(18).comp(1)).unwrap_or_default().to_ascii_lowercase();
+    let said = work
+        .text(gol.field(18).comp(1))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     let status = match said.as_str() {
         _ if is_deleted(gol, work) => "entered-in-error",
         "proposed" | "planned" | "accepted" | "cancelled" | "completed" | "rejected" => &said,

@@ -32,9 +32,19 @@ pub(super) fn pr1(pr1: Segment<'_>, work: &mut Work<'_>) {
     let id = id(pr1, work);
     let mut draft = work.of_patient("Procedure", id, Mode::Replace);
     let named = data::entity(pr1.field(19), work.sender.authority);
-    draft.list("identifier", named.map(|named| data::identifier(&named, None)).into_iter().collect());
+    draft.list(
+        "identifier",
+        named
+            .map(|named| data::identifier(&named, None))
+            .into_iter()
+            .collect(),
+    );
     let deleted = work.text(pr1.field(20)).as_deref() == Some("D");
-    let status = if deleted { "entered-in-error" } else { "unknown" };
+    let status = if deleted {
+        "entered-in-error"
+    } else {
+        "unknown"
+    };
     draft.put("status", Value::from(status));
     draft.put("category", work.concept(pr1.field(6), &table("0230")));
     draft.put("code", concept);
@@ -46,7 +56,10 @@ pub(super) fn pr1(pr1: Segment<'_>, work: &mut Work<'_>) {
     let reason = work.concept(pr1.field(15), "");
     draft.list("reasonCode", reason.into_iter().collect());
     let place = work.location(pr1.field(23), None);
-    draft.put("location", place.and_then(|entry| entry.get("location").cloned()));
+    draft.put(
+        "location",
+        place.and_then(|entry| entry.get("location").cloned()),
+    );
     work.add(draft);
 }
 
@@ -65,8 +78,12 @@ fn id(pr1: Segment<'_>, work: &mut Work<'_>) -> String {
 
 /// PR1-5, and with its minutes (PR1-7) until when.
 fn performed(pr1: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
-    let Some(stamp) = work.time(spot(pr1, 5)) else { return };
-    let minutes = work.text(pr1.field(7)).and_then(|text| text.parse::<u32>().ok());
+    let Some(stamp) = work.time(spot(pr1, 5)) else {
+        return;
+    };
+    let minutes = work
+        .text(pr1.field(7))
+        .and_then(|text| text.parse::<u32>().ok());
     let start = stamp.moment.text.clone();
     match minutes.and_then(|minutes| time::later(&start, i64::from(minutes))) {
         Some(end) => {

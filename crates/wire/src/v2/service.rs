@@ -36,7 +36,12 @@ fn order(group: &Group<'_>, work: &mut Work<'_>) {
     work.told = orc.and_then(|orc| work.told_at(&[orc.field(9)])).or(told);
     let id = id(&numbers, detail, obr, work);
     let mut draft = work.of_patient("ServiceRequest", id.clone(), Mode::Merge);
-    standing(orc, (code::ORDER_STATUS, code::ORDER_CONTROL), &mut draft, work);
+    standing(
+        orc,
+        (code::ORDER_STATUS, code::ORDER_CONTROL),
+        &mut draft,
+        work,
+    );
     numbered(&numbers, (orc, obr), &mut draft, work);
     draft.put("meta", number::confidential(orc, work));
     draft.put("subject", work.patient_reference());
@@ -60,12 +65,17 @@ fn id(
     obr: Option<Segment<'_>>,
     work: &mut Work<'_>,
 ) -> String {
-    let service = obr.map(|obr| clinical::key_of(obr.field(4), work)).unwrap_or_default();
+    let service = obr
+        .map(|obr| clinical::key_of(obr.field(4), work))
+        .unwrap_or_default();
     match numbers.id("ServiceRequest", work) {
         Some(id) if work.has_made(&id) => work.part_id("ServiceRequest", &[&id, &service]),
         Some(id) => id,
         None => {
-            work.complain_at(spot(detail, 2), "numbers no order; told apart by patient, service and time");
+            work.complain_at(
+                spot(detail, 2),
+                "numbers no order; told apart by patient, service and time",
+            );
             let field = if obr.is_some() { 6 } else { 9 };
             let time = work.text(detail.field(field)).unwrap_or_default();
             let patient = work.patient.clone();
@@ -89,7 +99,10 @@ pub(super) fn standing(
     let status = said.or_else(|| code::look(controls, &control));
     draft.put("status", status.map(Value::from));
     if let Some(reason) = work.concept(orc.field(16), "") {
-        add_extension(draft, extension(STATUS_REASON, "valueCodeableConcept", reason));
+        add_extension(
+            draft,
+            extension(STATUS_REASON, "valueCodeableConcept", reason),
+        );
     }
     if control == "NW" || control == "OP" {
         if let Some(stamp) = work.time(spot(orc, 9)) {
@@ -121,7 +134,10 @@ fn numbered(
     let filler_group = orc.and_then(|orc| data::entity(orc.field(38), authority));
     found.extend(filler_group.map(|named| data::identifier(&named, Some("FGN"))));
     draft.list("identifier", found);
-    draft.put("requisition", orc.and_then(|orc| number::requisition(orc, work)));
+    draft.put(
+        "requisition",
+        orc.and_then(|orc| number::requisition(orc, work)),
+    );
 }
 
 /// What is ordered: OBR-4, why and how.
@@ -150,9 +166,9 @@ fn what(group: &Group<'_>, obr: Option<Segment<'_>>, draft: &mut Draft, work: &m
     }
     let parent = data::entity_in(obr.field(29).comp(1), work.sender.authority)
         .or_else(|| data::entity_in(obr.field(29).comp(2), work.sender.authority));
-    let parent = parent.map(|named| {
-        json!({"type": "ServiceRequest", "identifier": data::identifier(&named, None)})
-    });
+    let parent = parent.map(
+        |named| json!({"type": "ServiceRequest", "identifier": data::identifier(&named, None)}),
+    );
     draft.list("basedOn", parent.into_iter().collect());
 }
 
@@ -279,7 +295,9 @@ pub(super) fn named(
             ("requester", number::requester(orc, (obr, 16), work)),
         ];
         for (element, value) in usual {
-            draft.otherwise.extend(value.map(|value| (element.to_owned(), value)));
+            draft
+                .otherwise
+                .extend(value.map(|value| (element.to_owned(), value)));
         }
         work.add(draft);
     }

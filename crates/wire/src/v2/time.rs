@@ -74,7 +74,9 @@ pub(super) fn moment(text: &str, zone: Option<&TimeZone>) -> Option<Moment> {
 /// A time of ours, that many minutes later, with the same offset. `None`: it has no time of day.
 pub(super) fn later(text: &str, minutes: i64) -> Option<String> {
     let at: jiff::Timestamp = text.parse().ok()?;
-    let after = at.checked_add(jiff::SignedDuration::from_mins(minutes)).ok()?;
+    let after = at
+        .checked_add(jiff::SignedDuration::from_mins(minutes))
+        .ok()?;
     let sign = text.get(10..)?.rfind(['+', '-'])?;
     let offset = text.get(10 + sign..)?;
     let (_, offset) = split_offset(&offset.replace(':', ""))?;

@@ -57,13 +57,18 @@ fn of_tq1(tq1: Segment<'_>, work: &mut Work<'_>) -> When {
     }
     let (start, end) = (spot(tq1, 7), spot(tq1, 8));
     let period = work.period((start, start.part()), (end, end.part()));
-    repeat.bounded(&period, || duration(&work_text(tq1.field(6)).unwrap_or_default(), tq1.field(6)));
+    repeat.bounded(&period, || {
+        duration(&work_text(tq1.field(6)).unwrap_or_default(), tq1.field(6))
+    });
     repeat.counted(work.text(tq1.field(14)));
     let words = [tq1.field(10), tq1.field(11)];
     When {
         dose: quantity(tq1.field(2), Within::Components, work),
         priority: priority(work.text(tq1.field(9).comp(1))),
-        words: words.into_iter().filter_map(|part| work.free(part).map(Cow::into_owned)).collect(),
+        words: words
+            .into_iter()
+            .filter_map(|part| work.free(part).map(Cow::into_owned))
+            .collect(),
         as_needed: repeat.as_needed,
         timing: repeat.timing(),
         period,
@@ -74,12 +79,18 @@ fn of_tq(at: Spot<'_>, work: &mut Work<'_>) -> When {
     let part = at.part().rep(0);
     let mut repeat = Repeat::of(part.comp(2), work);
     let period = work.period((at, part.comp(4)), (at, part.comp(5)));
-    repeat.bounded(&period, || duration(&work_text(part.comp(3)).unwrap_or_default(), part.comp(3)));
+    repeat.bounded(&period, || {
+        duration(&work_text(part.comp(3)).unwrap_or_default(), part.comp(3))
+    });
     repeat.counted(work.text(part.comp(12)));
     When {
         dose: quantity(part.comp(1), Within::Subcomponents, work),
         priority: priority(work.text(part.comp(6))),
-        words: work.free(part.comp(8)).map(Cow::into_owned).into_iter().collect(),
+        words: work
+            .free(part.comp(8))
+            .map(Cow::into_owned)
+            .into_iter()
+            .collect(),
         as_needed: repeat.as_needed,
         timing: repeat.timing(),
         period,
@@ -107,7 +118,9 @@ fn quantity(part: Part<'_>, within: Within, work: &mut Work<'_>) -> Option<Value
         Within::Subcomponents => (part.sub(1), part.sub(2)),
     };
     let number = work.text(value).and_then(|text| decimal(&text))?;
-    let quantity = Object::with_room(2).set("value", number).put("unit", work.text(unit));
+    let quantity = Object::with_room(2)
+        .set("value", number)
+        .put("unit", work.text(unit));
     Some(quantity.done())
 }
 
@@ -117,7 +130,10 @@ fn duration(said: &str, part: Part<'_>) -> Option<Value> {
         Some((letter, digits)) if letter.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
             (digits.to_owned(), letter.to_owned())
         }
-        _ => (said.to_owned(), work_text(part.comp(2).sub(1)).or_else(|| work_text(part.sub(2)))?),
+        _ => (
+            said.to_owned(),
+            work_text(part.comp(2).sub(1)).or_else(|| work_text(part.sub(2)))?,
+        ),
     };
     let number = decimal(&digits)?;
     let unit = code::look(code::TIME_UNIT, &unit)?;
@@ -147,7 +163,10 @@ impl Repeat {
         repeat.how_often(&upper);
         let words = work.text(part.sub(2));
         let concept = Object::with_room(2)
-            .set("coding", vec![coding(&table("0335"), &said, words.as_deref())])
+            .set(
+                "coding",
+                vec![coding(&table("0335"), &said, words.as_deref())],
+            )
             .set("text", words.as_deref().unwrap_or(&said));
         repeat.code = Some(concept.done());
         repeat
@@ -181,7 +200,10 @@ impl Repeat {
 
     fn timing(self) -> Option<Value> {
         let repeat = (!self.map.is_empty()).then_some(Value::Object(self.map));
-        Object::with_room(2).put("repeat", repeat).put("code", self.code).some()
+        Object::with_room(2)
+            .put("repeat", repeat)
+            .put("code", self.code)
+            .some()
     }
 }
 
@@ -206,7 +228,10 @@ fn often(pattern: &str) -> Option<(u32, u32, &'static str)> {
 }
 
 fn small(digits: &str) -> Option<u32> {
-    digits.parse().ok().filter(|number| (1..10_000).contains(number))
+    digits
+        .parse()
+        .ok()
+        .filter(|number| (1..10_000).contains(number))
 }
 
 #[cfg(test)]

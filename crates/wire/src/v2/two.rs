@@ -23,9 +23,16 @@ struct Section<'m> {
 }
 
 /// Both patients of a message; the id of the first.
-pub(super) fn about_two(message: &Message<'_>, trigger: &str, work: &mut Work<'_>) -> Option<String> {
+pub(super) fn about_two(
+    message: &Message<'_>,
+    trigger: &str,
+    work: &mut Work<'_>,
+) -> Option<String> {
     let sections = sections(message);
-    let ids: Vec<String> = sections.iter().filter_map(|section| id(section, work)).collect();
+    let ids: Vec<String> = sections
+        .iter()
+        .filter_map(|section| id(section, work))
+        .collect();
     let [first, second] = ids.as_slice() else {
         work.complain("does not name two patients, so nothing can be put in a chart".into());
         return None;
@@ -48,7 +55,10 @@ fn id(section: &Section<'_>, work: &mut Work<'_>) -> Option<String> {
     match identifier_of(section.pid, work.sender.authority) {
         Some(named) => Some(work.id("Patient", &named.system, &named.value)),
         None => {
-            work.complain_at(spot(section.pid, 3), "names nobody, so nothing can be put in a chart");
+            work.complain_at(
+                spot(section.pid, 3),
+                "names nobody, so nothing can be put in a chart",
+            );
             None
         }
     }
@@ -58,7 +68,12 @@ fn sections<'m>(message: &'m Message<'m>) -> Vec<Section<'m>> {
     let mut sections: Vec<Section<'m>> = Vec::new();
     for segment in message.all() {
         match (segment.name(), sections.last_mut()) {
-            ("PID", _) => sections.push(Section { pid: segment, pd1: None, pv1: None, pv2: None }),
+            ("PID", _) => sections.push(Section {
+                pid: segment,
+                pd1: None,
+                pv1: None,
+                pv2: None,
+            }),
             ("PD1", Some(section)) => section.pd1 = Some(segment),
             ("PV1", Some(section)) => section.pv1 = Some(segment),
             ("PV2", Some(section)) => section.pv2 = Some(segment),
@@ -72,7 +87,10 @@ fn sections<'m>(message: &'m Message<'m>) -> Vec<Section<'m>> {
 fn linked(draft: &mut Draft, trigger: &str, other: &str) {
     let reference = format!("Patient/{other}");
     match trigger {
-        "A24" => draft.list("link", vec![json!({"other": {"reference": reference}, "type": "seealso"})]),
+        "A24" => draft.list(
+            "link",
+            vec![json!({"other": {"reference": reference}, "type": "seealso"})],
+        ),
         "A37" => draft.clears.push(Cow::Owned(format!("link:{reference}"))),
         _ => {}
     }
@@ -102,8 +120,12 @@ pub(super) fn place(message: &Message<'_>, work: &mut Work<'_>) {
         return work.complain("there is no NPU, so no bed is named".into());
     };
     let entry = work.location(npu.field(1), None);
-    let id = entry.as_ref().and_then(|entry| entry.pointer("/location/reference"));
-    let id = id.and_then(Value::as_str).and_then(|reference| reference.strip_prefix("Location/"));
+    let id = entry
+        .as_ref()
+        .and_then(|entry| entry.pointer("/location/reference"));
+    let id = id
+        .and_then(Value::as_str)
+        .and_then(|reference| reference.strip_prefix("Location/"));
     let Some(id) = id.map(str::to_owned) else {
         return work.complain_at(spot(npu, 1), "names no bed");
     };
@@ -111,7 +133,10 @@ pub(super) fn place(message: &Message<'_>, work: &mut Work<'_>) {
     let status = code::look(code::BED_STATUS, &said)
         .map(|display| coding(&table("0116"), &said.to_ascii_uppercase(), Some(display)));
     if status.is_none() {
-        work.complain_at(spot(npu, 2), &format!("`{said}` is not in table 0116; left out"));
+        work.complain_at(
+            spot(npu, 2),
+            &format!("`{said}` is not in table 0116; left out"),
+        );
     }
     let told = work.told;
     if let Some(draft) = work.made(&id) {

@@ -95,12 +95,17 @@ fn standing(rxa: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     let status = match work.text(rxa.field(21)).as_deref() {
         Some("D") => "entered-in-error",
         _ if at.part().is_absent() => "completed",
-        _ => work.look(at, at.part(), code::IMMUNIZED).unwrap_or("completed"),
+        _ => work
+            .look(at, at.part(), code::IMMUNIZED)
+            .unwrap_or("completed"),
     };
     draft.put("status", Value::from(status));
     draft.put("statusReason", work.concept(rxa.field(18).rep(0), ""));
     let at = spot(rxa, 19);
-    let reasons = work.reps(at).filter_map(|part| work.concept(part, "")).collect();
+    let reasons = work
+        .reps(at)
+        .filter_map(|part| work.concept(part, ""))
+        .collect();
     draft.list("reasonCode", reasons);
 }
 
@@ -109,7 +114,9 @@ fn when(orc: Option<Segment<'_>>, rxa: Segment<'_>, draft: &mut Draft, work: &mu
         Some(stamp) => stamp.put(&mut draft.json, "occurrenceDateTime"),
         None => draft.put("occurrenceString", Value::from("unknown")),
     }
-    let recorded = orc.map(|orc| spot(orc, 9)).filter(|at| !at.part().is_absent());
+    let recorded = orc
+        .map(|orc| spot(orc, 9))
+        .filter(|at| !at.part().is_absent());
     if let Some(stamp) = work.time(recorded.unwrap_or(spot(rxa, 22))) {
         stamp.put(&mut draft.json, "recorded");
     }
@@ -125,12 +132,17 @@ fn given(group: &Group<'_>, rxa: Segment<'_>, draft: &mut Draft, work: &mut Work
             draft.put(member, value);
         }
     }
-    draft.put("lotNumber", work.text(rxa.field(15).rep(0)).map(Value::from));
+    draft.put(
+        "lotNumber",
+        work.text(rxa.field(15).rep(0)).map(Value::from),
+    );
     if let Some(stamp) = work.time_in(spot(rxa, 16), rxa.field(16).rep(0)) {
         draft.put("expirationDate", Value::from(stamp.moment.day()));
     }
     draft.put("manufacturer", manufacturer(rxa, work));
-    let place = work.location(rxa.field(27), None).and_then(|entry| entry.get("location").cloned());
+    let place = work
+        .location(rxa.field(27), None)
+        .and_then(|entry| entry.get("location").cloned());
     draft.put("location", place.or_else(|| at_place(rxa, work)));
     let mut performers = Vec::new();
     for part in work.reps(spot(rxa, 10)) {
@@ -150,19 +162,31 @@ fn performer(role: &str, actor: &Value) -> Value {
 fn manufacturer(rxa: Segment<'_>, work: &mut Work<'_>) -> Option<Value> {
     let part = rxa.field(17).rep(0);
     let code = work.text(part.comp(1));
-    let name = work.free(part.comp(2)).or_else(|| code.clone())?.into_owned();
-    let system = work.text(part.comp(3)).map(|name| super::system::uri(&name).into_owned());
+    let name = work
+        .free(part.comp(2))
+        .or_else(|| code.clone())?
+        .into_owned();
+    let system = work
+        .text(part.comp(3))
+        .map(|name| super::system::uri(&name).into_owned());
     let identifier = code.map(|code| {
-        Object::with_room(2).put("system", system).set("value", code).done()
+        Object::with_room(2)
+            .put("system", system)
+            .set("value", code)
+            .done()
     });
-    let one = Object::with_room(3).set("type", "Organization").put("identifier", identifier);
+    let one = Object::with_room(3)
+        .set("type", "Organization")
+        .put("identifier", identifier);
     Some(one.set("display", name).done())
 }
 
 /// RXA-11 (LA2): the facility in its fourth component, or the point of care.
 fn at_place(rxa: Segment<'_>, work: &mut Work<'_>) -> Option<Value> {
     let part = rxa.field(11);
-    let name = [4, 1].into_iter().find_map(|number| work.text(part.comp(number).sub(1)))?;
+    let name = [4, 1]
+        .into_iter()
+        .find_map(|number| work.text(part.comp(number).sub(1)))?;
     Some(json!({"display": name}))
 }
 
@@ -195,7 +219,10 @@ fn observed(group: &Group<'_>, (draft, id): (&mut Draft, &str), work: &mut Work<
     for obx in group.all("OBX") {
         let code = work.text(obx.field(3).comp(1)).unwrap_or_default();
         match &*code {
-            ELIGIBILITY => draft.list("programEligibility", work.concept(obx.field(5), "").into_iter().collect()),
+            ELIGIBILITY => draft.list(
+                "programEligibility",
+                work.concept(obx.field(5), "").into_iter().collect(),
+            ),
             FUNDING => draft.put("fundingSource", work.concept(obx.field(5), "")),
             code if DOSE_NUMBER.contains(&code) => protocol(obx, draft, work),
             code if PUBLICATION.contains(&code) => publication(obx, &mut education, work),
@@ -210,7 +237,10 @@ fn observed(group: &Group<'_>, (draft, id): (&mut Draft, &str), work: &mut Work<
 
 fn protocol(obx: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     let said = work.text(obx.field(5)).unwrap_or_default();
-    let number = said.parse::<u32>().ok().filter(|number| (1..1 << 31).contains(number));
+    let number = said
+        .parse::<u32>()
+        .ok()
+        .filter(|number| (1..1 << 31).contains(number));
     let one = match number {
         Some(number) => json!({"doseNumberPositiveInt": number}),
         None if said.is_empty() => return,
@@ -222,8 +252,14 @@ fn protocol(obx: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
 /// The dates of a leaflet (VIS): published, presented.
 fn publication(obx: Segment<'_>, education: &mut Vec<Value>, work: &mut Work<'_>) {
     let code = work.text(obx.field(3).comp(1)).unwrap_or_default();
-    let member = if code == "29768-9" { "publicationDate" } else { "presentationDate" };
-    let Some(stamp) = work.time(spot(obx, 5)) else { return };
+    let member = if code == "29768-9" {
+        "publicationDate"
+    } else {
+        "presentationDate"
+    };
+    let Some(stamp) = work.time(spot(obx, 5)) else {
+        return;
+    };
     let last = education.last_mut().and_then(Value::as_object_mut);
     match last.filter(|map| !map.contains_key(member)) {
         Some(map) => drop(map.insert(member.into(), stamp.moment.text.into())),

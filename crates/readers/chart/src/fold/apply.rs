@@ -7,16 +7,14 @@ use serde_json::{Map, Value};
 use wire::v2::{Draft, Mode};
 
 use super::batch::{Batch, NewPage, NewRow, Seen};
-use super::index::{self, Found, Names};
+use super::content::{About, Content, Follows};
+use super::index::{Found, Names};
 use super::memory::{Current, Name};
-use super::stay::Stay;
-use super::step::{Change, Origin, Ready, Step, Written, bytes, patient_of_draft};
+use super::step::{Change, Origin, Step, Whole, patient_of_draft};
 use crate::alias::Relinked;
 use crate::error::Outcome;
 use crate::hash;
-use crate::place::Place;
 use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE};
-use crate::tie;
 
 /// The event whose changes are being applied, and what it has written so far.
 struct Now {
@@ -33,10 +31,10 @@ struct Version<'v> {
     id: String,
     /// The patient's number and id.
     patient: Option<(i64, String)>,
-    /// Content, and what it is found by; `None`: deleted.
-    content: Option<(Vec<u8>, Found)>,
-    /// What labels, ties, stays and places follow from; `None`: deleted.
-    value: Option<&'v Value>,
+    /// `None`: deleted.
+    content: Option<Content>,
+    /// When what it says happened, in milliseconds since 1970; 0: nobody said.
+    told: i64,
     hot: bool,
 }
 
@@ -68,8 +66,9 @@ impl Batch<'_> {
 
     fn change(&mut self, now: &mut Now, from: &Origin, change: Change) {
         match change {
-            Change::Draft(draft, ready) => self.draft(now, from, (*draft, ready)),
-            Change::Write(written) => self.written(now, from, written),
+            Change::Draft(draft) => self.draft(now, from, *draft),
+            Change::Replace(whole) => self.replaced(now, from, *whole),
+            Change::Write(whole) => self.whole(now, from, *whole),
             Change::Delete { kind, id } => self.delete(now, from, &kind, id),
             Change::Merge { retired, survivor } => {
                 let aliases = Arc::make_mut(&mut self.memory.known.aliases);
@@ -86,88 +85,127 @@ impl Batch<'_> {
     }
 
     /// What a message says of a resource. No version is made if nothing changes.
-    fn draft(&mut self, now: &mut Now, from: &Origin, (draft, ready): (Draft, Option<Ready>)) {
+    fn draft(&mut self, now: &mut Now, from: &Origin, draft: Draft) {
         let hot = draft.mode != Mode::Replace;
-        let name = self.name(draft.kind, &draft.id);
-        let seen = name.as_ref().and_then(|name| self.seen.get_mut(name));
-        let current = seen.and_then(|seen| {
-            seen.hot = hot;
-            seen.current.as_mut().filter(|current| !current.deleted)
-        });
         let patient = patient_of_draft(&draft).map(str::to_owned);
-        let Some(current) = current else {
+        let told = draft.told.map_or(0, |told| told.from_ms);
+        let Some(current) = self.there(draft.kind, &draft.id, hot) else {
             let of = (draft.kind, draft.id.clone(), patient);
-            return match ready {
-                Some(ready) => self.replaced(now, from, of, ready),
-                None => self.map(now, from, of, wire::v2::merged(None, &draft)),
-            };
+            return self.map(now, from, (of, told), wire::v2::alone(draft));
         };
+        if current.is_newer_than(draft.told) {
+            return self.late(now, from, &draft);
+        }
         let fingerprint = fingerprint(&draft);
         if current.idle.iter().any(|idle| **idle == *fingerprint) {
-            return;
+            return self.still(draft.kind, &draft.id, told);
         }
         let same_patient = current.patient == patient;
         let before = current.json.as_deref().and_then(object);
         let after = wire::v2::merged(before.as_ref(), &draft);
         if before.as_ref() == Some(&after) && same_patient {
             current.is_idle_after(&fingerprint);
-            return;
+            return self.still(draft.kind, &draft.id, told);
         }
-        let of = (draft.kind, draft.id, patient);
-        match ready {
-            Some(ready) => self.replaced(now, from, of, ready),
-            None => self.map(now, from, of, after),
+        self.map(now, from, ((draft.kind, draft.id, patient), told), after);
+    }
+
+    /// What an older message says that comes after a newer one: it may add, but changes nothing.
+    fn late(&mut self, now: &mut Now, from: &Origin, draft: &Draft) {
+        let Some(current) = self.there(draft.kind, &draft.id, true) else {
+            return;
+        };
+        let Some(before) = current.json.as_deref().and_then(object) else {
+            return;
+        };
+        let patient = current.patient.clone();
+        let after = wire::v2::merged_late(&before, draft);
+        if after != before {
+            let of = (draft.kind, draft.id.clone(), patient);
+            self.map(now, from, (of, 0), after);
         }
     }
 
-    /// A version that was ready before: no Encounter and no Location, which are laid upon others.
-    fn replaced(
-        &mut self,
-        now: &mut Now,
-        from: &Origin,
-        (kind, id, patient): (&str, String, Option<String>),
-        ready: Ready,
-    ) {
-        let version = Version {
-            kind,
-            id,
-            patient: patient.map(|id| (self.pid(&id), id)),
-            content: Some((ready.json, ready.found)),
-            value: Some(&ready.value),
-            hot: false,
+    /// What was said again stays as it is, and is as new as the last who said so.
+    fn still(&mut self, kind: &str, id: &str, told: i64) {
+        let first = self.first_rid;
+        let name = self.name(kind, id);
+        let seen = name.and_then(|name| self.seen.get_mut(&name));
+        let Some(current) = seen.and_then(|seen| seen.current.as_mut()) else {
+            return;
         };
-        self.write(now, from, version);
+        if told <= current.told {
+            return;
+        }
+        current.told = told;
+        let rid = current.rid;
+        let row = usize::try_from(rid - first)
+            .ok()
+            .and_then(|place| self.pending.rows.get_mut(place));
+        match row {
+            Some(row) => row.told = told,
+            None => drop(self.pending.told.insert(rid, told)),
+        }
+    }
+
+    /// What replaces whole. No version is made if nothing changes.
+    fn replaced(&mut self, now: &mut Now, from: &Origin, whole: Whole) {
+        let told = whole.told.map_or(0, |told| told.from_ms);
+        let Some(current) = self.there(&whole.kind, &whole.id, false) else {
+            return self.whole(now, from, whole);
+        };
+        if current.is_newer_than(whole.told) {
+            return;
+        }
+        let before = current.json.as_deref().unwrap_or_default();
+        if current.patient == whole.patient && says_the_same(before, &whole.content.json) {
+            self.still(&whole.kind, &whole.id, told);
+        } else {
+            self.whole(now, from, whole);
+        }
+    }
+
+    /// The current version, unless there is none or it is deleted.
+    fn there(&mut self, kind: &str, id: &str, hot: bool) -> Option<&mut Current> {
+        let name = self.name(kind, id)?;
+        let seen = self.seen.get_mut(&name)?;
+        seen.hot = hot;
+        seen.current.as_mut().filter(|current| !current.deleted)
     }
 
     fn map(
         &mut self,
         now: &mut Now,
         from: &Origin,
-        (kind, id, patient): (&str, String, Option<String>),
+        ((kind, id, patient), told): ((&str, String, Option<String>), i64),
         json: Map<String, Value>,
     ) {
-        let value = Value::Object(json);
-        let found = index::of(kind, &value, (patient.as_deref(), Names::Anybody));
+        let about = About {
+            kind,
+            id: &id,
+            patient: patient.as_deref(),
+            at: now.at,
+        };
+        let labels = &self.memory.labels;
+        let content = Content::of(about, Names::Anybody, &Value::Object(json), labels);
         let version = Version {
             kind,
             id,
             patient: patient.map(|id| (self.pid(&id), id)),
-            content: Some((bytes(&value), found)),
-            value: Some(&value),
+            content: Some(content),
+            told,
             hot: true,
         };
         self.write(now, from, version);
     }
 
-    fn written(&mut self, now: &mut Now, from: &Origin, written: Written) {
-        let whose = (written.patient.as_deref(), Names::Anybody);
-        let found = index::of(&written.kind, &written.value, whose);
+    fn whole(&mut self, now: &mut Now, from: &Origin, whole: Whole) {
         let version = Version {
-            kind: &written.kind,
-            id: written.id,
-            patient: written.patient.map(|id| (self.pid(&id), id)),
-            content: Some((written.json, found)),
-            value: Some(&written.value),
+            kind: &whole.kind,
+            id: whole.id,
+            patient: whole.patient.map(|id| (self.pid(&id), id)),
+            content: Some(whole.content),
+            told: whole.told.map_or(0, |told| told.from_ms),
             hot: false,
         };
         self.write(now, from, version);
@@ -187,7 +225,7 @@ impl Batch<'_> {
             id,
             patient,
             content: None,
-            value: None,
+            told: 0,
             hot: false,
         };
         self.write(now, from, version);
@@ -205,7 +243,7 @@ impl Batch<'_> {
         let after = wire::v2::unmerged(&before, other);
         if after != before {
             let whose = Some(patient.clone());
-            self.map(now, from, ("Patient", patient, whose), after);
+            self.map(now, from, (("Patient", patient, whose), 0), after);
         }
     }
 
@@ -219,15 +257,17 @@ impl Batch<'_> {
             Some((pid, id)) => (pid, Some(id)),
             None => (0, None),
         };
-        self.follow((version.kind, &version.id), version.value, pid);
-        self.tie((version.kind, &version.id), version.value, (pid, now.at));
-        let labels = self.labels(version.value);
-        let (json, mut flags) = match version.content {
-            Some((json, found)) => {
-                self.index(rid, found);
-                (json, 0)
+        let name = (version.kind, version.id.as_str());
+        let (json, mut flags, labels) = match version.content {
+            Some(content) => {
+                self.follow(name, content.follows, pid);
+                self.index(rid, content.found);
+                (content.json, 0, self.labels(&content.labels))
             }
-            None => (Vec::new(), DELETED),
+            None => {
+                self.follow(name, Follows::of(name, None, now.at), pid);
+                (Vec::new(), DELETED, 0)
+            }
         };
         if patient
             .as_deref()
@@ -235,7 +275,12 @@ impl Batch<'_> {
         {
             flags |= LATE;
         }
+        let name = (kind, version.id.clone());
+        let before = self.seen.get(&name).and_then(|seen| seen.current.as_ref());
+        // What came by another door does not make old messages new.
+        let told = before.map_or(0, |before| before.told).max(version.told);
         let current = Current {
+            told,
             rid,
             pid,
             patient,
@@ -243,7 +288,7 @@ impl Batch<'_> {
             json: Some(json.as_slice().into()),
             idle: Vec::new(),
         };
-        let prev = self.replace((kind, version.id.clone()), current, version.hot);
+        let prev = self.replace(name, current, version.hot);
         self.pending.rows.push(NewRow {
             rid,
             kind,
@@ -257,6 +302,7 @@ impl Batch<'_> {
             prev,
             next: 0,
             labels,
+            told,
         });
         now.items.push(json);
     }
@@ -293,44 +339,37 @@ impl Batch<'_> {
         self.pending.names.extend(names);
     }
 
-    /// Stays follow encounters, places follow locations.
-    fn follow(&mut self, (kind, id): (&str, &str), value: Option<&Value>, pid: i64) {
-        match kind {
-            "Encounter" => {
-                let stay = value.and_then(Stay::of).map(|stay| (pid, stay));
+    /// Stays follow encounters, places follow locations, ties follow appointments, orders and
+    /// reports; consents follow themselves.
+    fn follow(&mut self, (kind, id): (&str, &str), follows: Follows, pid: i64) {
+        match follows {
+            Follows::Nothing => {}
+            Follows::Stay(stay) => {
+                let stay = stay.map(|stay| (pid, stay));
                 self.pending.stays.insert(id.to_owned(), stay);
             }
-            "Location" => {
-                let place = value.map(|value| Place::of(id, value));
+            Follows::Place(place) => {
                 Arc::make_mut(&mut self.memory.known.places).set(id, place.clone());
                 self.pending.places.insert(id.to_owned(), place);
             }
-            _ => {}
+            Follows::Ties(ties) => {
+                let ties = if pid > 0 { ties } else { Vec::new() };
+                self.pending.ties.insert(hash::slot(kind, id), (pid, ties));
+            }
+            Follows::Provisions(provisions) => {
+                let kept = (!provisions.is_empty() && pid > 0)
+                    .then(|| (pid, serde_json::to_string(&provisions).unwrap_or_default()));
+                self.memory.known.consents = true;
+                self.pending.consents.insert(hash::slot(kind, id), kept);
+            }
         }
     }
 
     /// The number of the security labels of a version.
-    fn labels(&mut self, value: Option<&Value>) -> i64 {
-        let labels = value.map_or_else(String::new, |value| self.memory.labels.of(value));
+    fn labels(&mut self, labels: &str) -> i64 {
         match labels.is_empty() {
             true => 0,
             false => self.word(&format!("{LABELS}{labels}")),
-        }
-    }
-
-    /// Ties follow appointments, orders and reports; consents follow themselves.
-    fn tie(&mut self, (kind, id): (&str, &str), value: Option<&Value>, (pid, at): (i64, Time)) {
-        if kind == "Consent" {
-            let provisions = value.map_or_else(Vec::new, tie::provisions);
-            let kept = (!provisions.is_empty() && pid > 0)
-                .then(|| (pid, serde_json::to_string(&provisions).unwrap_or_default()));
-            self.memory.known.consents = true;
-            self.pending.consents.insert(hash::slot(kind, id), kept);
-        }
-        if tie::ties(kind) {
-            let ties = value.filter(|_| pid > 0);
-            let ties = ties.map_or_else(Vec::new, |value| tie::of(kind, value, at));
-            self.pending.ties.insert(hash::slot(kind, id), (pid, ties));
         }
     }
 
@@ -394,6 +433,11 @@ fn fingerprint(draft: &Draft) -> Vec<u8> {
         mode,
     );
     serde_json::to_vec(&parts).unwrap_or_default()
+}
+
+/// Whether two texts are the same resource, however its members are ordered.
+fn says_the_same(before: &[u8], after: &[u8]) -> bool {
+    before == after || object(before).is_some_and(|before| object(after) == Some(before))
 }
 
 fn object(json: &[u8]) -> Option<Map<String, Value>> {

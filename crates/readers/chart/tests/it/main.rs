@@ -19,3 +19,4 @@ mod scopes;
 mod search;
 #[cfg(test)]
 mod summary;
+mod told;
