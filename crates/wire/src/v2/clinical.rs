@@ -46,6 +46,8 @@ pub(super) fn iam(iam: Segment<'_>, work: &mut Work<'_>) {
     if let Some(stamp) = work.time(spot(iam, 13)) {
         stamp.put(&mut draft.json, "recordedDate");
     }
+    let recorder = work.practitioner(iam.field(14).rep(0));
+    draft.put("recorder", recorder);
     if work.text(iam.field(6)).as_deref() == Some("D") {
         let wrong = coding(
             ALLERGY_CERTAINTY,

@@ -133,6 +133,18 @@ pub(super) fn quantity(
     Some(Value::Object(quantity))
 }
 
+/// CQ, the most in a day, as a Ratio.
+pub(super) fn a_day(part: Part<'_>, work: &mut Work<'_>) -> Option<Value> {
+    let number = work.text(part.comp(1)).and_then(|text| decimal(&text))?;
+    let unit = work.text(part.comp(2).sub(1));
+    let most = Object::with_room(2)
+        .set("value", number)
+        .put("unit", unit)
+        .done();
+    let day = json!({"value": 1, "unit": "d", "system": "http://unitsofmeasure.org", "code": "d"});
+    Some(json!({"numerator": most, "denominator": day}))
+}
+
 /// What was given, dispensed or is to be given.
 pub(super) fn given_code<'m>(group: &Group<'m>) -> Option<Part<'m>> {
     [("RXA", 5), ("RXD", 2), ("RXG", 4)]

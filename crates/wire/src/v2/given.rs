@@ -9,7 +9,7 @@ use super::json::{Object, absent};
 use super::number::Numbers;
 use super::patient::table;
 use super::work::{Work, spot};
-use super::{Draft, Mode, code, data, medicine};
+use super::{Draft, Mode, code, data, medicine, number};
 use crate::hl7::{Message, Segment};
 
 /// The doses of RAS and RDS.
@@ -89,6 +89,8 @@ impl Dose<'_, '_> {
 fn administration(dose: &Dose<'_, '_>, work: &mut Work<'_>) {
     let rxa = dose.segment;
     let mut draft = dose.draft("MedicationAdministration", (5, 3), work);
+    draft.list("identifier", dose.numbers.identifiers());
+    draft.put("meta", number::confidential(dose.group.first("ORC"), work));
     draft.put("status", Value::from(administered(rxa, work)));
     let reason = work.concept(rxa.field(18).rep(0), "");
     draft.list("statusReason", reason.into_iter().collect());

@@ -93,6 +93,7 @@ pub(super) fn observations(group: &Group<'_>, whole: &str, work: &mut Work<'_>) 
         effective: serde_json::Map::new(),
         specimen: None,
         part_of: None,
+        meta: None,
     };
     let mut met = super::result::Met::new();
     let mut found = Vec::new();

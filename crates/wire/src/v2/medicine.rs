@@ -166,7 +166,11 @@ fn how(group: &Group<'_>, orc: Option<Segment<'_>>, draft: &mut Draft, work: &mu
             (!words.is_empty()).then_some(words)
         })
         .unwrap_or_default();
-    let dosage = dose::instruction(group, (when, columns), words, work);
+    let mut dosage = dose::instruction(group, (when, columns), words, work);
+    let most = rxe.and_then(|rxe| dose::a_day(rxe.field(19), work));
+    if let (Some(Value::Object(map)), Some(most)) = (&mut dosage, most) {
+        map.insert("maxDosePerPeriod".into(), most);
+    }
     draft.list("dosageInstruction", dosage.into_iter().collect());
 }
 

@@ -11,7 +11,7 @@ use super::observation::{self, Shared};
 use super::patient::table;
 use super::specimen::specimens;
 use super::work::{Spot, Work, spot};
-use super::{Draft, Mode, code, service};
+use super::{Draft, Mode, code, number, service};
 use crate::hl7::{Message, Part, Segment};
 
 const REPORT_NOTE: &str =
@@ -105,6 +105,7 @@ pub(super) fn order(order: &Order<'_>, met: &mut Met, work: &mut Work<'_>) {
             _ => None,
         },
         part_of: None,
+        meta: number::confidential(order.orc, work),
     };
     let mut inner = Met::new();
     let mut results = Vec::with_capacity(order.results.len());
@@ -116,6 +117,7 @@ pub(super) fn order(order: &Order<'_>, met: &mut Met, work: &mut Work<'_>) {
     shared.put_effective(&mut draft.json);
     draft.list("specimen", specimens);
     draft.list("result", results);
+    draft.put("meta", shared.meta);
     draft.list(
         "basedOn",
         service::named(order.orc, obr, work).into_iter().collect(),
@@ -135,6 +137,7 @@ fn loose(order: &Order<'_>, met: &mut Met, work: &mut Work<'_>) {
         effective: Map::new(),
         specimen: None,
         part_of: None,
+        meta: None,
     };
     for (obx, notes) in &order.results {
         observation::observation(*obx, notes, (&mut shared, met), work);
@@ -199,6 +202,14 @@ fn report(order: &Order<'_>, obr: Segment<'_>, key: &str, work: &mut Work<'_>) -
     issued(spot(obr, 22), &mut draft, work);
     let interpreter = work.ndl(obr.field(32));
     draft.list("resultsInterpreter", interpreter.into_iter().collect());
+    let mut performers = Vec::new();
+    for number in [34, 35] {
+        performers.extend(
+            work.reps(spot(obr, number))
+                .filter_map(|part| work.ndl(part)),
+        );
+    }
+    draft.list("performer", performers);
     draft
 }
 

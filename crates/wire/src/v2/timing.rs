@@ -61,6 +61,7 @@ fn of_tq1(tq1: Segment<'_>, work: &mut Work<'_>) -> When {
         duration(&work_text(tq1.field(6)).unwrap_or_default(), tq1.field(6))
     });
     repeat.counted(work.text(tq1.field(14)));
+    repeat.lasting(tq1.field(13), work);
     let words = [tq1.field(10), tq1.field(11)];
     When {
         dose: quantity(tq1.field(2), Within::Components, work),
@@ -195,6 +196,17 @@ impl Repeat {
         let count = said.and_then(|text| text.parse::<u32>().ok());
         if let Some(count) = count.filter(|count| *count > 0 && *count < 1 << 31) {
             self.map.insert("count".into(), count.into());
+        }
+    }
+
+    /// How long each time takes.
+    fn lasting(&mut self, part: Part<'_>, work: &mut Work<'_>) {
+        let number = work.text(part.comp(1)).and_then(|text| decimal(&text));
+        let unit = work.text(part.comp(2).sub(1));
+        let unit = unit.and_then(|unit| code::look(code::TIME_UNIT, &unit));
+        if let (Some(number), Some(unit)) = (number, unit) {
+            self.map.insert("duration".into(), Value::Number(number));
+            self.map.insert("durationUnit".into(), unit.into());
         }
     }
 

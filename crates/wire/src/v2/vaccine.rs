@@ -214,6 +214,7 @@ fn observed(group: &Group<'_>, (draft, id): (&mut Draft, &str), work: &mut Work<
         effective: serde_json::Map::new(),
         specimen: None,
         part_of: Some(reference("Immunization", id)),
+        meta: draft.json.get("meta").cloned(),
     };
     let (mut met, mut education) = (Met::new(), Vec::new());
     for obx in group.all("OBX") {

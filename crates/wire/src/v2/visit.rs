@@ -8,7 +8,7 @@ use super::data;
 use super::json::{Object, coding, concept_of, extension};
 use super::patient::{clear, table};
 use super::work::{Spot, Work, spot};
-use super::{Draft, code, kind};
+use super::{Draft, code, kind, labels};
 use crate::hl7::{Part, Segment};
 
 const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
@@ -316,6 +316,15 @@ fn further(pv2: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     draft.list("reasonCode", reason.into_iter().collect());
     clear(draft, spot(pv2, 3), "reasonCode");
     draft.put("priority", work.concept(pv2.field(25), &table("0217")));
+    match work.text(pv2.field(22)).as_deref() {
+        // A visit that is to be protected.
+        Some("Y") => draft.put(
+            "meta",
+            labels::confidentiality("R").map(|label| json!({"security": [label]})),
+        ),
+        Some("N") => draft.clear("meta"),
+        _ => {}
+    }
     let days = work
         .text(pv2.field(11))
         .and_then(|text| text.parse::<u32>().ok());
