@@ -27,6 +27,7 @@ mod output;
 mod peer;
 mod policies;
 mod promoting;
+mod queries;
 mod registration;
 mod remote;
 mod scrub;
