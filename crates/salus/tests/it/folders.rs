@@ -215,7 +215,7 @@ fn fake_snapshots_and_garbage_neither_hide_nor_age_out_what_was_pinned() {
     fs::create_dir_all(repository.join("data/0f")).unwrap();
     fs::write(repository.join("data/0f").join(&named), "garbage").unwrap();
     let manifest = Path::new(&house.place)
-        .join("manifest")
+        .join("pins")
         .join(format!("{:020}-{named}", 99));
     fs::write(manifest, "salus backup v1\nprevious -\ndepth 0\nedge \n\n").unwrap();
     let to = house.path("by-restic");
