@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backups::Backups;
 use crate::cli::Cli;
+use crate::logging::LogFormat;
 
 /// The file that is read if none is named.
 const FILE: &str = "salus.toml";
@@ -31,6 +32,10 @@ pub(crate) struct Config {
     pub(crate) rota: PathBuf,
     /// What is logged: a `tracing` filter.
     pub(crate) log: String,
+    /// How log entries are written: `text` or `json`.
+    pub(crate) log_format: LogFormat,
+    /// The most bytes that one file of an import may have once it is unpacked.
+    pub(crate) import_unpacked_bytes_max: u64,
     /// How many witnesses have to cosign a checkpoint for it to be shown as cosigned.
     pub(crate) witnesses_needed: usize,
     /// How long a witness may take to answer.
@@ -66,6 +71,8 @@ impl Default for Config {
             policies: PathBuf::new(),
             rota: PathBuf::new(),
             log: "info".into(),
+            log_format: LogFormat::Text,
+            import_unpacked_bytes_max: 16 << 30,
             witnesses_needed: 0,
             witness_wait_ms: 5_000,
             witnesses: Vec::new(),
@@ -268,6 +275,7 @@ impl Default for RecordConfig {
 pub(crate) struct ChartConfig {
     pub(crate) sensitivity: PathBuf,
     pub(crate) search_scan_max: usize,
+    pub(crate) search_chain_max: usize,
     pub(crate) include_max: usize,
     pub(crate) summary_scan_max: usize,
     pub(crate) trend_max: usize,
@@ -283,6 +291,7 @@ impl Default for ChartConfig {
         ChartConfig {
             sensitivity: PathBuf::new(),
             search_scan_max: own.search_scan_max,
+            search_chain_max: own.search_chain_max,
             include_max: own.include_max,
             summary_scan_max: own.summary_scan_max,
             trend_max: own.trend_max,
@@ -389,6 +398,7 @@ impl Config {
             sensitivity,
             path: self.view("chart"),
             search_scan_max: own.search_scan_max,
+            search_chain_max: own.search_chain_max,
             include_max: own.include_max,
             summary_scan_max: own.summary_scan_max,
             trend_max: own.trend_max,

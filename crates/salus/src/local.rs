@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
 use web::{Changed, Ended, Leaver, Order, Suspect, Undone};
 
+use crate::asking::{Asked, Wanted};
 use crate::assemble::House;
 use crate::backing::Pinned;
 use crate::cli::View;
@@ -147,6 +148,17 @@ impl Operator {
         match self {
             Operator::Here(house) => house.export(part).await,
             Operator::There(socket) => call(socket, "/export", &serde_json::to_vec(part)?).await,
+        }
+    }
+
+    /// Asks for an export if something is wanted; the requests as they stand.
+    pub(crate) async fn exports(&self, wanted: Option<&Wanted>) -> Result<Vec<Asked>> {
+        match (self, wanted) {
+            (Operator::Here(house), Some(wanted)) => house.ask_for_export(wanted).await,
+            (Operator::Here(house), None) => house.exports().await,
+            (Operator::There(socket), wanted) => {
+                call(socket, "/exports", &serde_json::to_vec(&wanted)?).await
+            }
         }
     }
 
@@ -342,6 +354,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/leavers", post(leavers))
         .route("/take", post(take))
         .route("/export", post(export))
+        .route("/exports", post(exports))
         .route("/pinned", post(pinned))
         .route("/refold", post(refold))
         .route("/rewind", post(rewind))
@@ -394,6 +407,13 @@ async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: 
 
 async fn export(State(house): State<Arc<House>>, Json(part): Json<ExportPart>) -> Response {
     answer(house.export(&part).await)
+}
+
+async fn exports(State(house): State<Arc<House>>, Json(wanted): Json<Option<Wanted>>) -> Response {
+    match wanted {
+        Some(wanted) => answer(house.ask_for_export(&wanted).await),
+        None => answer(house.exports().await),
+    }
 }
 
 async fn changed_by(State(house): State<Arc<House>>, Json(suspect): Json<Suspect>) -> Response {

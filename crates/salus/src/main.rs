@@ -3,6 +3,7 @@
 //! **Never**: a default password; an unknown option that is ignored; a panic that is silent.
 //! **Start here**: [`cli`], then [`assemble`].
 
+mod asking;
 mod assemble;
 mod backing;
 mod backups;
@@ -20,11 +21,13 @@ mod following;
 mod framing;
 mod keeping;
 mod local;
+mod logging;
 mod operations;
 mod output;
 mod peer;
 mod policies;
 mod promoting;
+mod queries;
 mod registration;
 mod remote;
 mod scrub;

@@ -61,7 +61,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Limits and names.
     pub settings: Settings,
-    pub(crate) signer: Signer,
+    /// Signs id tokens.
+    pub signer: Signer,
     pub(crate) keys: Keys,
     pub(crate) launches: Launches,
     pub(crate) sessions: Sessions,

@@ -72,6 +72,14 @@ Examples:
 Every chart is a decision of its own, sealed with the reason. What still holds a known identifier
 does not leave; the report counts it. Works beside a running server and without one.")]
     Export(Export),
+    /// Ask for an export, or list what was asked for and how it stands.
+    #[command(after_help = "\
+Examples:
+  salus export-request               the requests, and the command for what was agreed to
+  salus export-request --what 'all charts, de-identified' --recipient 'the registry' --reason 'registry 2026-14'
+Another person has to agree on the page Access, Exports; then `salus export` may run for a day.
+Works beside a running server and without one.")]
+    ExportRequest(ExportRequest),
     /// Bring in files: FHIR JSON, NDJSON, HL7 v2; also .gz.
     #[command(after_help = "\
 Examples:
@@ -257,6 +265,19 @@ pub(crate) struct Export {
     /// Without it each export has a secret of its own, which nobody keeps.
     #[arg(long, value_name = "FILE")]
     pub(crate) secret: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportRequest {
+    /// What is to leave, in words.
+    #[arg(long)]
+    pub(crate) what: Option<String>,
+    /// To whom.
+    #[arg(long)]
+    pub(crate) recipient: Option<String>,
+    /// Why; it is sealed.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -257,11 +257,23 @@ Example:
 Examples:
   salus keys rotate                  goes on where a rotation was broken off
   salus keys rotate --root           a new root key; old shares are worth nothing then
+  salus keys rotate --log            a new key that signs checkpoints; the one before signs too
+  salus keys rotate --retire-log     and no more; give whoever verifies the new keys/log.pub before
+  salus keys rotate --id             a new key that signs id tokens
 Works beside a running server and without one. Nothing is unreadable at any moment.")]
     Rotate {
         /// The root key instead. Moves it to the token if `[keys]` says `root = \"pkcs11\"`.
-        #[arg(long)]
+        #[arg(long, group = "which")]
         root: bool,
+        /// The key that signs checkpoints instead.
+        #[arg(long, group = "which")]
+        log: bool,
+        /// From now on the log's key signs without the one before it.
+        #[arg(long, group = "which")]
+        retire_log: bool,
+        /// The key that signs id tokens instead.
+        #[arg(long, group = "which")]
+        id: bool,
     },
     /// Write the root key as shares to print, so that several people together can put it back.
     #[command(after_help = "\

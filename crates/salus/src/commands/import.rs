@@ -55,6 +55,7 @@ struct Refusal {
 pub(crate) async fn run(config: Config, args: &Import, format: Format) -> Result<u8> {
     let files = under(&args.paths)?;
     let marks = Marks::open(&config)?;
+    let bytes_max = config.import_unpacked_bytes_max;
     let operator = Operator::reach(config).await?;
     let bars = MultiProgress::new();
     let bar = bars.add(ProgressBar::new(files.len() as u64));
@@ -66,6 +67,7 @@ pub(crate) async fn run(config: Config, args: &Import, format: Format) -> Result
         operator,
         size,
         feed: args.feed.clone(),
+        bytes_max,
         marks,
         imported: Imported::default(),
     };
@@ -97,6 +99,7 @@ struct Importing {
     /// Events in the record, as far as this import knows.
     size: u64,
     feed: String,
+    bytes_max: u64,
     marks: Marks,
     imported: Imported,
 }
@@ -110,7 +113,7 @@ impl Importing {
             self.imported.skipped += 1;
             return Ok(());
         }
-        let mut parts = Parts::of(path)?;
+        let mut parts = Parts::of(path, self.bytes_max)?;
         let mut number = 0;
         while let Some((kind, bytes)) = parts.next()? {
             number += 1;

@@ -80,7 +80,7 @@ impl FromRequestParts<Arc<App>> for Follower {
 /// Which primary this is: asked by a machine that comes back, so nobody signs in for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
-    /// The public key of the record.
+    /// The public key of the record, with the notes of how those before it led to it.
     pub log: String,
     /// Its number.
     pub epoch: u64,
@@ -88,7 +88,7 @@ pub struct Turn {
 
 async fn epoch(State(app): State<Arc<App>>) -> Response {
     let turn = Turn {
-        log: app.record.public_key(),
+        log: app.record.public_keys(),
         epoch: app.record.epoch().highest,
     };
     axum::Json(turn).into_response()

@@ -23,6 +23,8 @@ mod people;
 mod rewind;
 #[cfg(test)]
 mod smart;
+#[cfg(test)]
+mod strangers;
 
 use axum::http::StatusCode;
 use event::{Body, Role};

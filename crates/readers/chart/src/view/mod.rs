@@ -62,6 +62,8 @@ pub struct PatientView {
     pub left_out: u64,
     /// Entries left out because the permit masks what carries their security labels.
     pub masked: u64,
+    /// Elements taken out of entries that stay (`Patient.telecom`), sorted.
+    pub hidden: Vec<String>,
 }
 
 /// Who the patient is and where they lie.

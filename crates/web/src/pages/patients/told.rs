@@ -68,6 +68,7 @@ impl Teller<'_> {
             older_reports: patient.reports.len().saturating_sub(reports),
             left_out: patient.left_out,
             masked: masked(patient.masked),
+            hidden: patient.hidden.clone(),
             encounters: patient
                 .encounters
                 .iter()

@@ -113,6 +113,8 @@ pub(crate) struct ChartPage {
     pub left_out: u64,
     /// How many entries are left out for their security labels, in words; empty: none.
     pub masked: String,
+    /// Elements that are kept from whoever looks, as policies name them; empty: none.
+    pub hidden: Vec<String>,
     pub encounters: Vec<Item>,
     pub contacts: Vec<Item>,
     pub coverage: Vec<Item>,
