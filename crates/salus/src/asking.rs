@@ -1,47 +1,114 @@
-//! Patient queries over MLLP, answered from the chart: the feed that asks is a client with the
-//! scopes its section names, and the guard decides.
+//! Asking for an export as the operator of the machine: another person has to agree on the console.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use async_trait::async_trait;
-use event::{Actor, ActorKind, Role};
-use guard::Identity;
-use inlets::mllp::{Answers, Asked, Feed};
-use web::{App, Sought};
-use wire::v2::query::Found;
+use access::{Export, NoLeave};
+use anyhow::{Result, bail};
+use event::{Act, Body, Event, ExportAsked, Subject};
+use guard::{Standing, admit};
+use serde::{Deserialize, Serialize};
 
-/// The chart, for those who ask over MLLP.
-pub(crate) struct Asking(pub(crate) Arc<App>);
+use crate::assemble::House;
 
-#[async_trait]
-impl Answers for Asking {
-    async fn answer(&self, asked: Asked<'_>) -> Found {
-        let who = client(asked.feed);
-        // Who takes fewer is given fewer, and told how many there are.
-        let takes = asked.query.takes.filter(|takes| *takes > 0);
-        let count = takes.unwrap_or(asked.patients_max).min(asked.patients_max);
-        match self.0.find_patients(&who, &asked.query.search, count).await {
-            Sought::Patients(patients) => Found::Patients(patients, None),
-            Sought::Some(patients, total) if takes == Some(count) => {
-                Found::Patients(patients, total)
-            }
-            Sought::Some(..) => Found::TooMany(count),
-            Sought::Refused(why) => Found::Refused(why),
-            Sought::Broken(why) => {
-                tracing::error!(%why, feed = asked.feed.name(), "a query was not answered");
-                Found::Broken
-            }
-        }
-    }
+/// How long the list waits for the view to know what was just sealed.
+const SETTLE: Duration = Duration::from_secs(60);
+/// Requests on the list, the newest first.
+const LISTED: usize = 50;
+/// The fewest and the most characters of what is to leave, to whom and why.
+const LETTERS: std::ops::RangeInclusive<usize> = 3..=300;
+
+/// What is to leave, to whom and why.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Wanted {
+    pub(crate) what: String,
+    pub(crate) recipient: String,
+    pub(crate) reason: String,
 }
 
-fn client(feed: &Feed) -> Identity {
-    let mut identity = Identity::of(Actor {
-        kind: ActorKind::Software,
-        id: format!("feed-{}", feed.name()),
-        name: format!("the feed {}", feed.name()),
-        role: Role::Client,
-    });
-    identity.scopes.clone_from(&feed.queries);
-    identity
+/// One request, as it stands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    /// What names it: the index at which it is sealed.
+    pub(crate) number: u64,
+    /// When it was asked for.
+    pub(crate) at: String,
+    /// Who asked.
+    pub(crate) asker: String,
+    pub(crate) what: String,
+    pub(crate) recipient: String,
+    pub(crate) reason: String,
+    /// How it stands, in words.
+    pub(crate) state: String,
+    /// Until when it may leave; `None`: it may not.
+    pub(crate) until: Option<String>,
+}
+
+impl House {
+    /// Asks for an export, sealed; the requests as they stand then.
+    pub(crate) async fn ask_for_export(&self, wanted: &Wanted) -> Result<Vec<Asked>> {
+        let fields = [
+            ("--what", &wanted.what),
+            ("--recipient", &wanted.recipient),
+            ("--reason", &wanted.reason),
+        ];
+        for (option, text) in fields {
+            if !LETTERS.contains(&text.trim().chars().count()) {
+                bail!(
+                    "`{option}` must have {} to {} characters",
+                    LETTERS.start(),
+                    LETTERS.end()
+                );
+            }
+        }
+        let reason = Some(wanted.reason.trim().to_owned());
+        let decision = self.decide(Act::Export, Subject::Record, reason);
+        let body = Body::ExportAsked(ExportAsked {
+            what: wanted.what.trim().to_owned(),
+            recipient: wanted.recipient.trim().to_owned(),
+            reason: wanted.reason.trim().to_owned(),
+        });
+        let actor = decision.ask().identity.actor.clone();
+        let event = Event::new(actor, Act::Export, Subject::Record, body);
+        let admitted = admit(event.into(), Standing::Decided(&decision), "");
+        let admitted = admitted.map_err(|refused| anyhow::anyhow!(refused.words))?;
+        self.app.record.admit(vec![admitted]).await?;
+        self.exports().await
+    }
+
+    /// The requests for exports, the newest first.
+    pub(crate) async fn exports(&self) -> Result<Vec<Asked>> {
+        let (access, size) = (&self.app.access, self.app.record.size());
+        if !access.caught_up(size, SETTLE).await {
+            bail!("the view of accesses is behind the record; try again in a minute");
+        }
+        let exports = access.exports(LISTED).await?;
+        Ok(exports.into_iter().map(|one| self.asked(one)).collect())
+    }
+
+    fn asked(&self, export: Export) -> Asked {
+        let answerer = export
+            .answer
+            .as_ref()
+            .map(|answer| answer.answerer.1.clone());
+        let answerer = answerer.unwrap_or_default();
+        let limits = self.app.access.export_limits();
+        let (state, until) = match export.clone().leave(&limits, self.clock.now()) {
+            Ok(leave) => (format!("{answerer} agreed"), Some(leave.until.to_string())),
+            Err(NoLeave::Unanswered | NoLeave::Unknown) => {
+                ("waits for another person".to_owned(), None)
+            }
+            Err(NoLeave::Refused) => (format!("{answerer} refused"), None),
+            Err(NoLeave::Lapsed) => ("lapsed".to_owned(), None),
+        };
+        Asked {
+            number: export.index,
+            at: export.at.to_string(),
+            asker: export.asker.1,
+            what: export.what,
+            recipient: export.recipient,
+            reason: export.reason,
+            state,
+            until,
+        }
+    }
 }

@@ -16,13 +16,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::asking::Asking;
 use crate::assemble::House;
 use crate::config::Config;
 use crate::peer::{self, PeerAcceptor};
 use crate::promoting::Promote;
+use crate::queries::Asking;
 use crate::tls::{Https, Renewal};
-use crate::{certificate, fence, framing, local, scrub};
+use crate::{backups, certificate, drill, fence, framing, local, scrub};
 
 /// A running server.
 pub(crate) struct Server {
@@ -190,6 +190,8 @@ async fn set_going(
         return house.follow();
     }
     tasks.spawn(scrub::now_and_then(Arc::clone(house), stop.clone()));
+    tasks.spawn(drill::on_order(Arc::clone(house), stop.clone()));
+    tasks.spawn(backups::keep_going(Arc::clone(house), stop.clone()));
     house.send_audit()?;
     house.pack_wards();
     house.ask_witnesses().await;

@@ -15,12 +15,14 @@ use tokens::Tokens;
 
 use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
+use crate::errands::Errands;
 use crate::following::Following;
 use crate::oidc::{Oidc, Provider};
 use crate::packs::Packing;
 use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::session::Sessions;
 use crate::setup::Setup;
+use crate::standbys::Standbys;
 use crate::taking;
 use crate::upstream::Upstream;
 use crate::witnesses::Witnesses;
@@ -51,13 +53,16 @@ pub struct App {
     pub witness: Option<WitnessBook>,
     /// The witnesses of this record.
     pub witnesses: Witnesses,
+    /// Long work that was ordered from a page.
+    pub errands: Errands,
     /// What a standby knows of its primary.
     pub following: Following,
     /// The present moment.
     pub clock: Arc<dyn Clock>,
     /// Limits and names.
     pub settings: Settings,
-    pub(crate) signer: Signer,
+    /// Signs id tokens.
+    pub signer: Signer,
     pub(crate) keys: Keys,
     pub(crate) launches: Launches,
     pub(crate) sessions: Sessions,
@@ -66,6 +71,7 @@ pub struct App {
     pub(crate) provider: Provider,
     pub(crate) packing: Packing,
     pub(crate) upstream: Upstream,
+    pub(crate) standbys: Standbys,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -116,6 +122,7 @@ impl App {
             rota: rooms.rota,
             witness: None,
             witnesses: Witnesses::default(),
+            errands: Errands::default(),
             following: Following::default(),
             clock: rooms.clock,
             settings,
@@ -125,6 +132,7 @@ impl App {
             provider: Provider::default(),
             packing: Packing::default(),
             upstream: Upstream::default(),
+            standbys: Standbys::default(),
         }
     }
 

@@ -26,6 +26,8 @@ pub(crate) struct Caller {
     /// SHA-256 of all that the browser says of itself.
     pub agent_hash: [u8; 32],
     pub source: String,
+    /// The address of the connection, if there is one.
+    pub address: Option<String>,
 }
 
 impl Caller {
@@ -39,7 +41,8 @@ impl Caller {
             device: cookie(headers, DEVICE_COOKIE),
             agent: in_words(agent),
             agent_hash: hash(agent),
-            source: source(extensions.get::<ConnectInfo<SocketAddr>>()),
+            source: address(extensions).unwrap_or_else(|| "an unknown address".to_owned()),
+            address: address(extensions),
         }
     }
 
@@ -58,11 +61,10 @@ pub(crate) fn device_id(device: &str) -> String {
         .collect()
 }
 
-fn source(connection: Option<&ConnectInfo<SocketAddr>>) -> String {
-    connection.map_or_else(
-        || "an unknown address".to_owned(),
-        |ConnectInfo(peer)| peer.ip().to_canonical().to_string(),
-    )
+/// The address at the other end of a request's connection.
+pub(crate) fn address(extensions: &Extensions) -> Option<String> {
+    let connection = extensions.get::<ConnectInfo<SocketAddr>>();
+    connection.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string())
 }
 
 /// Whether two addresses are of one network: an IPv4 /24 or an IPv6 /64.

@@ -1,6 +1,6 @@
 //! What one event leaves in the view. Pure; no content of a chart is looked at.
 
-use event::{Act, Actor, Body, Decided, Event, Glass, ServiceState, Shown, Subject, Time};
+use event::{Act, Actor, Body, Decided, Event, Glass, ServiceState, Session, Shown, Subject, Time};
 
 use crate::trace::{PARTS_MAX, Trace, TraceId, What};
 
@@ -30,6 +30,7 @@ fn of_event(index: u64, at: Time, event: &Event) -> Vec<Trace> {
         because: event.because.clone(),
         purpose: String::new(),
         reason: String::new(),
+        from: short(event.from.as_deref().unwrap_or_default()),
         detail: about(&event.subject),
     };
     match &event.body {
@@ -43,15 +44,7 @@ fn of_event(index: u64, at: Time, event: &Event) -> Vec<Trace> {
                 _ => What::Update,
             })
         }],
-        Body::Session(session) => vec![Trace {
-            actor: named(&event.actor, &session.account),
-            allowed: session.ok,
-            detail: short(&session.note),
-            ..base(match event.act {
-                Act::SignOut => What::SignOut,
-                _ => What::SignIn,
-            })
-        }],
+        Body::Session(session) => vec![session_trace(event, session, base)],
         Body::Account(change) => vec![Trace {
             detail: format!("account/{}", change.id),
             ..base(What::Manage)
@@ -89,6 +82,19 @@ fn of_event(index: u64, at: Time, event: &Event) -> Vec<Trace> {
         }],
         // Messages of feeds and bytes that were not understood are no looks: the Flow page has them.
         _ => Vec::new(),
+    }
+}
+
+fn session_trace(event: &Event, session: &Session, base: impl Fn(What) -> Trace) -> Trace {
+    Trace {
+        actor: named(&event.actor, &session.account),
+        allowed: session.ok,
+        from: address(&session.source),
+        detail: short(&session.note),
+        ..base(match event.act {
+            Act::SignOut => What::SignOut,
+            _ => What::SignIn,
+        })
     }
 }
 
@@ -160,6 +166,12 @@ fn shown_traces(base: &Trace, shown: &Shown) -> Vec<Trace> {
         ..base.clone()
     };
     parts.map(one).collect()
+}
+
+/// An address, if it is one: of some sessions only words are known.
+fn address(text: &str) -> String {
+    let address = text.parse::<std::net::IpAddr>();
+    address.map_or_else(|_| String::new(), |address| address.to_string())
 }
 
 /// Whoever tries to sign in is nobody yet: the name they gave stands for them.

@@ -1,6 +1,7 @@
 //! The binary as its users run it: real processes, real sockets, port 0.
 
 #![expect(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "what cannot be set up is a failed test"
@@ -12,6 +13,7 @@ mod commands;
 mod drills;
 mod erase;
 mod export;
+mod folders;
 mod healing;
 mod keys;
 mod kill;

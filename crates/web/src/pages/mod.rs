@@ -74,9 +74,25 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/record/{index}/disclose", post(record::disclose::hand_out))
         .route("/flow", get(flow::show))
         .route("/flow/{index}", get(flow::message).post(flow::open))
+        .merge(worst_day())
+        .route("/settings/people", get(settings::show).post(settings::save))
+        .route("/settings/people/disable", post(settings::disable))
+        .route("/settings/people/reset", post(settings::reset))
+        .fallback(async || Problem::Missing("page at this address".to_owned()))
+        .method_not_allowed_fallback(async || {
+            Problem::Missing("such form at this address".to_owned())
+        })
+        .layer(DefaultBodyLimit::max(app.settings.form_bytes_max))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), dress))
+}
+
+/// The pages for a day without the systems.
+fn worst_day() -> Router<Arc<App>> {
+    Router::new()
         .route("/downtime", get(downtime::show))
         .route("/downtime/away", post(downtime::declare))
         .route("/downtime/entries/{index}", post(downtime::decide::decide))
+        .route("/downtime/openings", post(downtime::openings::note))
         .route(
             "/downtime/sheet",
             get(downtime::sheet::ask).post(downtime::sheet::save),
@@ -88,21 +104,17 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         )
         .route("/downtime/ward/{ward}/print", post(downtime::print::print))
         .route("/lifeline", get(lifeline::show))
+        .route("/lifeline/drills", post(lifeline::order::order))
+        .route(
+            "/lifeline/rewind",
+            get(lifeline::rewind::show).post(lifeline::rewind::undo),
+        )
         .route("/packs/{ward}", get(crate::packs::download))
         .route(
             "/packs/{ward}/card",
             get(lifeline::card::ask).post(lifeline::card::show),
         )
         .route("/packs/{ward}/renew", post(lifeline::card::renew))
-        .route("/settings/people", get(settings::show).post(settings::save))
-        .route("/settings/people/disable", post(settings::disable))
-        .route("/settings/people/reset", post(settings::reset))
-        .fallback(async || Problem::Missing("page at this address".to_owned()))
-        .method_not_allowed_fallback(async || {
-            Problem::Missing("such form at this address".to_owned())
-        })
-        .layer(DefaultBodyLimit::max(app.settings.form_bytes_max))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), dress))
 }
 
 /// Turns a [`Problem`] into its page, in the bar of whoever is signed in.

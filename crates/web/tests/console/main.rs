@@ -20,7 +20,11 @@ mod packs;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod rewind;
+#[cfg(test)]
 mod smart;
+#[cfg(test)]
+mod strangers;
 
 use axum::http::StatusCode;
 use event::{Body, Role};

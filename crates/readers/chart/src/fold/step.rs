@@ -227,6 +227,7 @@ pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
         | Body::SentOn(_)
         | Body::Service(_)
         | Body::Session(_)
+        | Body::PackOpenings(_)
         | Body::SheetBack(_)
         | Body::Shown(_)
         | Body::Token(_)

@@ -5,11 +5,16 @@ mod carry;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod erasing;
 #[cfg(test)]
 mod fold;
 #[cfg(test)]
+mod hide;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
 mod mask;
 #[cfg(test)]
 mod permit;
@@ -19,4 +24,5 @@ mod scopes;
 mod search;
 #[cfg(test)]
 mod summary;
+#[cfg(test)]
 mod told;

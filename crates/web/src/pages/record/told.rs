@@ -1,7 +1,8 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
 use event::{
-    Act, Actor, Body, Event, Glass, Outcome, PersonStep, Role, Session, SessionStep, Subject, Token,
+    Act, Actor, Body, Decided, Erased, Event, Glass, Outcome, PersonStep, Role, Session,
+    SessionStep, Subject, Token,
 };
 
 use crate::pages::words;
@@ -15,17 +16,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Alteration(_) => "alteration found".to_owned(),
         Body::App(_) => "app registered".to_owned(),
         Body::Ceiling(_) => "an account came to its ceiling".to_owned(),
-        Body::Decision(decided) => {
-            let outcome = if decided.allowed {
-                "allowed"
-            } else {
-                "refused"
-            };
-            format!(
-                "decision: {}, {outcome}",
-                decided.act.word().replace('-', " ")
-            )
-        }
+        Body::Decision(decided) => decision(decided),
         Body::Captured(_)
         | Body::Copy(_)
         | Body::Downtime(_)
@@ -33,6 +24,7 @@ pub(crate) fn what(event: &Event) -> String {
         | Body::PackCode(_)
         | Body::Printed(_)
         | Body::SentOn(_)
+        | Body::PackOpenings(_)
         | Body::SheetBack(_)
         | Body::Verdict(_) => lifeline(&event.body),
         Body::Glass(Glass::Started { .. }) => "glass broken".to_owned(),
@@ -41,16 +33,12 @@ pub(crate) fn what(event: &Event) -> String {
         Body::ExportAnswered(answered) if answered.approved => "export agreed to".to_owned(),
         Body::ExportAnswered(_) => "export refused".to_owned(),
         Body::ExportAsked(_) => "export asked for".to_owned(),
-        Body::Erased(order) => {
-            let events: u64 = order
-                .events
-                .iter()
-                .map(|(first, last)| last.saturating_sub(*first).saturating_add(1))
-                .sum();
-            format!("patient erased: {events} events cannot be read any more")
-        }
+        Body::Erased(order) => erased(order),
         Body::Joined(_) => "sealed by the standby while the primary was gone".to_owned(),
-        Body::BackedUp(made) => format!("backed up: {} events", made.size),
+        Body::BackedUp(made) => match made.files {
+            Some(files) => format!("folders and dumps backed up: {files} files"),
+            None => format!("backed up: {} events", made.size),
+        },
         Body::Keys(changed) => changed.what.clone(),
         Body::Message(message) => format!("message {}", message.kind),
         Body::Opened(_) => "the record was opened".to_owned(),
@@ -77,6 +65,27 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
     }
+}
+
+fn decision(decided: &Decided) -> String {
+    let outcome = if decided.allowed {
+        "allowed"
+    } else {
+        "refused"
+    };
+    format!(
+        "decision: {}, {outcome}",
+        decided.act.word().replace('-', " ")
+    )
+}
+
+fn erased(order: &Erased) -> String {
+    let events: u64 = order
+        .events
+        .iter()
+        .map(|(first, last)| last.saturating_sub(*first).saturating_add(1))
+        .sum();
+    format!("patient erased: {events} events cannot be read any more")
 }
 
 /// What became of an app's leave.
@@ -121,6 +130,7 @@ fn lifeline(body: &Body) -> String {
         }
         Body::SentOn(sent) if sent.taken => "an entry was sent on".to_owned(),
         Body::SentOn(_) => "an entry was sent on and refused".to_owned(),
+        Body::PackOpenings(one) => format!("the pack was opened {} times on a computer", one.times),
         Body::SheetBack(_) => "a sheet came back".to_owned(),
         Body::Verdict(verdict) => match verdict.outcome {
             Outcome::Accepted { .. } => "an entry was accepted",
