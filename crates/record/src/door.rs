@@ -433,44 +433,7 @@ impl Inner {
             .subject
             .patient()
             .map(|id| self.resource_tag("Patient", id));
-        let write = match &event.body {
-            Body::Resource(written) => Some(Write {
-                resource: self.resource_tag(&written.kind, &written.id),
-                patient,
-                replaces: written.replaces,
-                as_of: written.as_of,
-                kind: written.kind.clone(),
-                id: written.id.clone(),
-            }),
-            // Of two overseers who close the same, one is first.
-            Body::Glass(Glass::Reviewed { glass, .. }) => Some(Write {
-                resource: self.review_tag(*glass),
-                patient: None,
-                replaces: 0,
-                as_of: 0,
-                kind: REVIEW.to_owned(),
-                id: glass.to_string(),
-            }),
-            // Of two who decide about the same entry, one is first.
-            Body::Verdict(verdict) => Some(Write {
-                resource: self.verdict_tag(verdict.captured),
-                patient: None,
-                replaces: 0,
-                as_of: 0,
-                kind: VERDICT.to_owned(),
-                id: verdict.captured.to_string(),
-            }),
-            // And of two who decide about the same alteration in another system.
-            Body::PutBack(put) if put.step.decides() => Some(Write {
-                resource: self.put_back_tag(put.alteration),
-                patient: None,
-                replaces: 0,
-                as_of: 0,
-                kind: PUT_BACK.to_owned(),
-                id: put.alteration.to_string(),
-            }),
-            _ => None,
-        };
+        let write = self.write_of(&event.body, patient);
         let delivery =
             resend.map(|resend| self.delivery_tags(&resend.sender, &resend.message, &event.raw));
         let message = matches!(event.body, Body::Message(_) | Body::Unmerge(_));
@@ -483,6 +446,41 @@ impl Inner {
             write,
             touches: patient.filter(|_| message),
         })
+    }
+
+    /// What an event writes that only one may write.
+    fn write_of(&self, body: &Body, patient: Option<[u8; 16]>) -> Option<Write> {
+        // Of several who decide about the same thing, one is first.
+        let only = |kind: &str, id: u64, resource: [u8; 16]| Write {
+            resource,
+            patient: None,
+            replaces: 0,
+            as_of: 0,
+            kind: kind.to_owned(),
+            id: id.to_string(),
+        };
+        match body {
+            Body::Resource(written) => Some(Write {
+                resource: self.resource_tag(&written.kind, &written.id),
+                patient,
+                replaces: written.replaces,
+                as_of: written.as_of,
+                kind: written.kind.clone(),
+                id: written.id.clone(),
+            }),
+            Body::Glass(Glass::Reviewed { glass, .. }) => {
+                Some(only(REVIEW, *glass, self.review_tag(*glass)))
+            }
+            Body::Verdict(verdict) => {
+                let captured = verdict.captured;
+                Some(only(VERDICT, captured, self.verdict_tag(captured)))
+            }
+            Body::PutBack(put) if put.step.decides() => {
+                let alteration = put.alteration;
+                Some(only(PUT_BACK, alteration, self.put_back_tag(alteration)))
+            }
+            _ => None,
+        }
     }
 
     pub(crate) fn resource_tag(&self, kind: &str, id: &str) -> [u8; 16] {

@@ -157,6 +157,10 @@ impl Pair {
 }
 
 #[tokio::test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, from what was found to what was put back"
+)]
 async fn what_was_changed_in_the_ehr_is_named_decided_and_put_back() {
     let pair = pair(&[
         potassium("k1", 4.1),
