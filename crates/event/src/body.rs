@@ -2,8 +2,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
-    ExportAsked, Glass, Joined, PackCode, PersonChange, PolicyChange, Printed, Promoted, Rewound,
-    Role, SentOn, Service, Session, SheetBack, Shown, Subject, Token, Verdict,
+    ExportAsked, Glass, Joined, PackCode, PersonChange, PolicyChange, Printed, Promoted, Rejected,
+    Rewound, Role, SentOn, Service, Session, SheetBack, Shown, Subject, Token, Verdict,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -56,6 +56,8 @@ pub enum Body {
     Printed(Printed),
     /// Another machine became the primary.
     Promoted(Promoted),
+    /// Attempts were turned away before anybody was believed.
+    Rejected(Rejected),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
     Resource(Resource),
     /// What a captured account or machine changed was undone.

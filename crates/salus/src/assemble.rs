@@ -16,7 +16,7 @@ use guard::{Policies, Rota, Standing, admit};
 use lifeline::{Lifeline, PackKey};
 use oversight::Oversight;
 use record::{Reader, Record, WitnessBook, follow};
-use staff::Staff;
+use staff::{Staff, ViewKey};
 use tokens::Tokens;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
@@ -29,6 +29,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::fence;
 use crate::following::{self, Follower};
+use crate::leaving;
 use crate::promoting::Promote;
 use crate::witnessing::Rounds;
 
@@ -82,7 +83,9 @@ impl House {
         make_folder(&config.data.join("views"))?;
         crate::scrub::forget(&config)?;
         let chart = Chart::open(config.chart()?, record.blind()).await?;
-        let staff = Staff::open_with(&config.view("staff"), config.staff.clone()).await?;
+        let key = ViewKey::of(record.blind().key("staff"));
+        let session_key = record.blind().key("sessions");
+        let staff = Staff::open_with(&config.view("staff"), key, config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
         let oversight = Oversight::open(&config.view("oversight")).await?;
         let access = Access::open_with(&config.view("access"), config.access.clone()).await?;
@@ -120,6 +123,9 @@ impl House {
         let rounds = Rounds::of(&config, &rooms.record)?;
         let board = rounds.board(&rooms.record);
         let app = App::new(rooms, config.web.clone());
+        let sessions = config.data.join("sessions");
+        let app = app.keeping_sessions(&sessions, session_key);
+        let app = app.with_context(|| format!("cannot use `{}`", sessions.display()))?;
         let following = Following::of(&config.standby.from);
         let app = app.witnessed(witness(&config).await?, board);
         let app = Arc::new(app.behind(following));
@@ -184,6 +190,18 @@ impl House {
             let app = Arc::clone(&self.app);
             self.tasks.spawn(rounds.run(app, self.stop.clone()));
         }
+    }
+
+    /// Starts sealing the counts of what is turned away.
+    pub(crate) fn count_rejected(&self) {
+        let counting = web::keep_counting(Arc::clone(&self.app), self.stop.clone());
+        self.tasks.spawn(counting);
+    }
+
+    /// Starts looking at the lists of leavers.
+    pub(crate) fn watch_leavers(house: &Arc<House>) {
+        let watching = leaving::watch(Arc::clone(house), house.stop.clone());
+        house.tasks.spawn(watching);
     }
 
     /// Starts making the wards' packs, and sending accepted entries on.

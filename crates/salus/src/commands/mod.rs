@@ -13,7 +13,7 @@ mod export;
 mod import;
 mod keys;
 mod moving;
-mod people;
+pub(crate) mod people;
 mod policy;
 mod promote;
 mod proof;

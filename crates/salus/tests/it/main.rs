@@ -8,6 +8,7 @@
 
 mod check;
 mod commands;
+mod doors;
 mod drills;
 mod erase;
 mod export;

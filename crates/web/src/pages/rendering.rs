@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 60] = [
+const ROUTES: [&str; 63] = [
     "/downtime",
     "/downtime/away",
     "/downtime/entries/*",
@@ -29,6 +29,7 @@ const ROUTES: [&str; 60] = [
     "/packs/*/card",
     "/packs/*/renew",
     "/oauth/authorize",
+    "/oauth/authorize/choose",
     "/oauth/launch",
     "/",
     "/now",
@@ -41,6 +42,8 @@ const ROUTES: [&str; 60] = [
     "/account",
     "/account/app",
     "/account/app/remove",
+    "/account/apps",
+    "/account/apps/end",
     "/account/passkeys",
     "/account/passkeys/remove",
     "/account/password",
@@ -49,7 +52,7 @@ const ROUTES: [&str; 60] = [
     "/account/sessions/end-all",
     "/account/step-up",
     "/account/step-up/passkey",
-    "/setup/*",
+    "/setup",
     "/patients",
     "/patients/*",
     "/patients/*/unmerge",
@@ -260,6 +263,7 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<account::view::AccountPage>("account");
     page::<account::view::AppPage>("app");
     page::<account::view::RecoveryPage>("recovery");
+    page::<account::apps::AppsPage>("apps");
     page::<now::view::NowPage>("now");
     page::<patients::view::PatientsPage>("patients");
     page::<patients::view::ChartPage>("chart");

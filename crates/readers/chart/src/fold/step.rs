@@ -210,6 +210,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         | Body::PackCode(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
+        | Body::Rejected(_)
         | Body::Rewound(_)
         | Body::Promoted(_)
         | Body::Printed(_)

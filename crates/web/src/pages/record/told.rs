@@ -61,6 +61,10 @@ pub(crate) fn what(event: &Event) -> String {
                 promoted.epoch
             )
         }
+        Body::Rejected(rejected) => {
+            let times = words::count(rejected.count, "time", "times");
+            format!("turned away {times}: {}", rejected.sort.words())
+        }
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
         Body::Person(change) => step(&change.change).to_owned(),
         Body::Session(session) => signed(event.act, session),
