@@ -118,6 +118,9 @@ def element_line(element, name, has_children, sets):
         key = sets.name(binding["valueSet"])
         if key:
             line += f"\t{key}"
+    marks = "s" * element.get("isSummary", False) + "m" * element.get("isModifier", False)
+    if marks and element["path"].count(".") == 1:
+        line += "\t" * (4 - line.count("\t")) + marks
     return line
 
 
@@ -244,11 +247,12 @@ def parents_by_property(system):
 
 def search(parameters, kinds, compartment):
     per_kind = {}
+    by_url = {p["url"]: p for p in parameters}
     for parameter in parameters:
         if parameter["id"].startswith("example") or "/SearchParameter/" not in parameter.get("url", ""):
             continue
         for base in parameter.get("base", []):
-            row = parameter_row(parameter, base)
+            row = parameter_row(parameter, base, by_url)
             if row:
                 per_kind.setdefault(base, {})[parameter["code"]] = row
     in_compartment = {r["code"]: r.get("param", []) for r in compartment["resource"]}
@@ -259,11 +263,13 @@ def search(parameters, kinds, compartment):
             yield f" {code}{mark}\t{typ}\t{expression}\t{targets}"
 
 
-def parameter_row(parameter, base):
+def parameter_row(parameter, base, by_url):
     expression = parameter.get("expression", "")
     typ = parameter["type"]
-    if typ in ("composite", "special") or (base == "Resource" and not expression):
-        return (typ if typ == "composite" else "special", "", "")
+    if typ == "composite":
+        return composite_row(parameter, base, by_url)
+    if typ == "special" or (base == "Resource" and not expression):
+        return ("special", "", "")
     if base == "Resource":
         return typ, expression.removeprefix("Resource."), ""
     parts = [p.strip() for p in split_union(expression)]
@@ -276,6 +282,22 @@ def parameter_row(parameter, base):
     targets = "*" if len(targets) > 100 else "/".join(targets)
     narrowed = re.fullmatch(r".*resolve\(\) is (\w+)\)", text)
     return typ, text, narrowed.group(1) if narrowed else targets
+
+
+# The definition as published names the two parts the wrong way round.
+COMPOSITES = {"relationship": "relation token code $ relatesto reference target"}
+
+
+def composite_row(parameter, base, by_url):
+    around = [p.strip() for p in split_union(parameter["expression"]) if re.match(rf"\s*{base}\b", p)]
+    around = " | ".join(re.sub(rf"^{base}\.?", "", p) or "$this" for p in around)
+    parts = []
+    for part in parameter["component"]:
+        definition = by_url[part["definition"]]
+        # The published expression names the type as no other does.
+        expression = part["expression"].replace("as(DateTime)", "as(dateTime)")
+        parts.append(f"{definition['code']} {definition['type']} {expression}")
+    return "composite", around, COMPOSITES.get(parameter["code"], " $ ".join(parts))
 
 
 def split_union(text):
@@ -307,7 +329,8 @@ def main():
     compartment = next(c for c in package["CompartmentDefinition"] if c["id"] == "patient")
     write("structures.txt", [
         "A structure: its path, TAB, what it extends (R Resource, D DomainResource, E Element, B BackboneElement).",
-        "An element, after one space: name, min and max, types (@path: a structure here), code list when required.",
+        "An element, after one space: name, min and max, types (@path: a structure here), code list when required,",
+        "marks of those directly within a resource or datatype: s stands in a summary, m changes what is meant.",
         "A rule: ! refuses, ? warns; key, expression, words.",
     ], lines)
     write("codes.txt", [
@@ -315,7 +338,8 @@ def main():
     ], sets.lines())
     write("search.txt", [
         "A resource type, then after one space its parameters: name (~: in the patient compartment), type,",
-        "expression within the type, and for references the types they may point to (*: any).",
+        "expression within the type, and for references the types they may point to (*: any); for composites",
+        "the parts, $ between: name, type, expression within what the expression yields.",
     ], search(package["SearchParameter"], kinds, compartment))
     for key, reason in sorted(sets.left_out.items()):
         print(f"no code list for {key}: {reason}")

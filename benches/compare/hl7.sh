@@ -2,10 +2,11 @@
 # HL7 v2 over MLLP: Salus, which answers after the commit, beside two receivers that store nothing.
 set -euo pipefail
 
-[ $# -ge 2 ] || { echo "usage: $0 SALUS LOAD [SECONDS]   (see README.md)" >&2; exit 2; }
+[ $# -ge 2 ] || { echo "usage: $0 SALUS LOAD [SECONDS [RUNS]]   (see README.md)" >&2; exit 2; }
 salus="$(realpath "$1")"
 load="$(realpath "$2")"
 seconds="${3:-10}"
+runs="${4:-3}"
 here="$(cd "$(dirname "$0")" && pwd)"
 # shellcheck source=common.sh
 . "$here/common.sh"
@@ -21,38 +22,32 @@ if [ ! -x "$home/venv/bin/python" ]; then
 fi
 
 # measure NAME ADDRESS: figures at 1, 16 and 128 connections into the table.
-rows=()
 measure() {
     local name="$1" address="$2" connections line
     for connections in 1 16 128; do
         line="$("$load" mllp "$address" "$connections" "$seconds")"
-        printf '%s' "$line" >"$work/$name.$connections.json"
-        rows+=("$name $connections $(figure per_second <<<"$line") $(figure p50_ms <<<"$line") $(figure p99_ms <<<"$line") $(figure errors <<<"$line")")
+        printf '%s %s-connections %s %s %s %s\n' "$name" "$connections" "$(figure per_second <<<"$line")" \
+            "$(figure p50_ms <<<"$line")" "$(figure p99_ms <<<"$line")" "$(figure errors <<<"$line")" >>"$work/rows"
     done
 }
 
-port="$(free_port)"
-start medplum node "$here/medplum.mjs" "$home" "$port"
-measure medplum "127.0.0.1:$port"
-stop_last
+for run in $(seq "$runs"); do
+    echo "run $run of $runs" >&2
+    port="$(free_port)"
+    start medplum node "$here/medplum.mjs" "$home" "$port"
+    measure medplum "127.0.0.1:$port"
+    stop_last
 
-port="$(free_port)"
-start python-hl7 "$home/venv/bin/python" "$here/python_server.py" "$port"
-measure python-hl7 "127.0.0.1:$port"
-stop_last
+    port="$(free_port)"
+    start python-hl7 "$home/venv/bin/python" "$here/python_server.py" "$port"
+    measure python-hl7 "127.0.0.1:$port"
+    stop_last
 
-start salus "$salus" serve --format json --data "$work/data" --listen 127.0.0.1:0 --mllp 127.0.0.1:0
-address="$(python3 -c 'import json, sys; print(json.load(sys.stdin)["mllp"][0])' <"$work/salus.out")"
-measure salus "$address"
-stop_last
+    rm -rf "$work/data"
+    start salus "$salus" serve --format json --data "$work/data" --listen 127.0.0.1:0 --mllp 127.0.0.1:0
+    address="$(python3 -c 'import json, sys; print(json.load(sys.stdin)["mllp"][0])' <"$work/salus.out")"
+    measure salus "$address"
+    stop_last
+done
 
-printf '%s\n' "${rows[@]}" | python3 -c '
-import sys
-rows = [line.split() for line in sys.stdin]
-rate = {(name, connections): float(per_second) for name, connections, per_second, *_ in rows}
-print("\nreceiver    connections  messages/s   p50 ms   p99 ms  errors  Salus is")
-for name, connections, per_second, p50, p99, errors in rows:
-    ratio = rate["salus", connections] / float(per_second) if float(per_second) else 0
-    times = "" if name == "salus" else f"{ratio:8.2f} x"
-    print(f"{name:<12}{connections:>11}{float(per_second):>12.0f}{float(p50):>9.2f}{float(p99):>9.2f}{errors:>8}{times:>10}")
-'
+python3 "$here/table.py" <"$work/rows"

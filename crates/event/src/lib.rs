@@ -27,8 +27,8 @@ pub use body::{
 };
 pub use known::{Consent, Considered, Facts, Relation, Taking};
 pub use lifeline::{
-    Captured, Copy, Downtime, Drill, Line, LineKind, Outcome, PackCode, Printed, SentOn, SheetBack,
-    Verdict,
+    Captured, Copy, Downtime, Drill, Line, LineKind, Outcome, PackCode, PackOpenings, Printed,
+    SentOn, SheetBack, Verdict,
 };
 pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
@@ -73,6 +73,10 @@ pub struct Event {
     /// The policies or grants that let it in; empty until the guard has decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub because: Vec<String>,
+    /// The network address it was done from, as the connection had it; nothing that a proxy or the
+    /// sender says of it counts. `None`: on the machine itself, or before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// What is particular to this kind of event.
     pub body: Body,
     /// The bytes as they were received; empty if the event was made by Salus itself.
@@ -88,9 +92,17 @@ impl Event {
             act,
             subject,
             because: Vec::new(),
+            from: None,
             body,
             raw: Vec::new(),
         }
+    }
+
+    /// The same event, done from this network address.
+    #[must_use]
+    pub fn from_address(mut self, from: Option<String>) -> Event {
+        self.from = from;
+        self
     }
 
     /// The same event with the bytes it came as.

@@ -143,6 +143,17 @@ pub struct Printed {
     pub sheets: Vec<String>,
 }
 
+/// Somebody typed in how often a ward's pack was opened on one computer while nobody could see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackOpenings {
+    /// The ward's code.
+    pub ward: String,
+    /// Which computer, in the words of whoever types.
+    pub computer: String,
+    /// How often in all, as its browser counted.
+    pub times: u32,
+}
+
 /// A sheet came back: every row of it is accounted for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SheetBack {

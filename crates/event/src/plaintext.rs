@@ -68,6 +68,27 @@ mod tests {
     }
 
     #[test]
+    fn an_event_from_before_addresses_were_kept_reads_back_as_it_was() {
+        let event = Event::new(
+            Actor::salus(),
+            Act::Read,
+            Subject::Record,
+            Body::Unread(Unread {
+                feed: "lab".into(),
+                reason: String::new(),
+            }),
+        );
+        let bytes = encode(&event);
+        assert!(!String::from_utf8_lossy(&bytes).contains("from"));
+        let event = event.from_address(Some("192.0.2.7".into()));
+        assert_eq!(
+            decode(&encode(&event)).unwrap().from.as_deref(),
+            Some("192.0.2.7")
+        );
+        assert_eq!(encode(&decode(&bytes).unwrap()), bytes);
+    }
+
+    #[test]
     fn a_headless_plaintext_is_refused() {
         assert!(matches!(decode(b"no line end"), Err(Unreadable::NoHeader)));
         assert!(matches!(decode(b"{}\nrest"), Err(Unreadable::Header(_))));

@@ -36,6 +36,7 @@ impl From<&Decision> for Admitted {
         let actor = ask.identity.actor.clone();
         let mut event = Event::new(actor, ask.act, ask.subject.clone(), body);
         event.because = decision.because().to_vec();
+        event.from.clone_from(&ask.identity.from);
         Admitted {
             event,
             resend: None,
@@ -98,6 +99,9 @@ pub fn admit(
     };
     let Arrival { mut claim, resend } = arrival;
     claim.because = because;
+    if let Standing::Decided(decision) = standing {
+        claim.from.clone_from(&decision.ask().identity.from);
+    }
     Ok(Admitted {
         event: claim,
         resend,

@@ -17,6 +17,8 @@ pub struct Identity {
     pub through: Option<Through>,
     /// Whether a second factor was shown within the last minutes.
     pub stepped_up: bool,
+    /// The network address they ask from, as the connection had it; `None`: this machine.
+    pub from: Option<String>,
     /// Whether the person's rota has them on duty now; `None`: no rota is kept for them.
     pub on_shift: Option<bool>,
 }
@@ -40,6 +42,7 @@ impl Identity {
             scopes: Vec::new(),
             through: None,
             stepped_up: false,
+            from: None,
             on_shift: None,
         }
     }

@@ -5,6 +5,7 @@
 
 mod admit;
 mod ask;
+mod element;
 mod load;
 pub mod mask;
 mod obligation;
@@ -19,6 +20,7 @@ mod words;
 
 pub use admit::{Admitted, Grant, Refused, Standing, admit};
 pub use ask::{Ask, Decision, Identity, Through, asked_again};
+pub use element::Element;
 pub use event::{Consent, Facts, Relation, Taking};
 pub use load::PolicyError;
 pub use obligation::Obligation;

@@ -143,7 +143,8 @@ impl Source<'_> {
         let line = self.line_of(policy);
         let Some(obligation) = Obligation::parse(text) else {
             let why = format!("`@obligation` of policy `{}` is `{text}`", policy.id());
-            let help = "write `mask` with labels, `step-up`, or `notify` with a few words";
+            let help = "write `hide` with elements (`Patient.telecom`), `mask` with labels, `step-up`, or \
+                        `notify` with a few words";
             return Err(self.with_help(line, why, help));
         };
         if policy.effect() == Effect::Forbid {

@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use crate::Element;
+
 /// What goes with a decision: it holds only if this is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Obligation {
+    /// Leave these elements out of the resources that have them; the resources stay.
+    Hide(Vec<Element>),
     /// Leave out what carries any of these security labels (codes, for instance `HIV`).
     Mask(Vec<String>),
     /// A second factor must have been shown within the last minutes.
@@ -17,6 +21,10 @@ pub enum Obligation {
 impl fmt::Display for Obligation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Obligation::Hide(elements) => {
+                f.write_str("hide")?;
+                elements.iter().try_for_each(|one| write!(f, " {one}"))
+            }
             Obligation::Mask(labels) => write!(f, "mask {}", labels.join(" ")),
             Obligation::StepUp => f.write_str("step-up"),
             Obligation::Notify(why) => write!(f, "notify {why}"),
@@ -25,11 +33,15 @@ impl fmt::Display for Obligation {
 }
 
 impl Obligation {
-    /// Reads `mask LABEL ...`, `step-up` or `notify WHY`; `None`: it is none of these.
+    /// Reads `hide TYPE.ELEMENT ...`, `mask LABEL ...`, `step-up` or `notify WHY`; `None`: it is none of these.
     pub(crate) fn parse(text: &str) -> Option<Obligation> {
         let (word, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
         let rest = rest.trim();
         match word {
+            "hide" if !rest.is_empty() => {
+                let elements = rest.split_whitespace().map(Element::parse);
+                elements.collect::<Option<_>>().map(Obligation::Hide)
+            }
             "mask" if !rest.is_empty() => Some(Obligation::Mask(
                 rest.split_whitespace().map(str::to_owned).collect(),
             )),
@@ -40,23 +52,24 @@ impl Obligation {
     }
 }
 
-/// Lays `more` upon what there is: labels join, nothing stands twice.
+/// Lays `more` upon what there is: labels and elements join, nothing stands twice.
 pub(crate) fn join(all: &mut Vec<Obligation>, more: &Obligation) {
-    if let Obligation::Mask(labels) = more {
-        let masks = all.iter_mut().find_map(|one| match one {
-            Obligation::Mask(masks) => Some(masks),
-            _ => None,
-        });
-        if let Some(masks) = masks {
-            masks.extend(labels.iter().cloned());
-            masks.sort();
-            masks.dedup();
-            return;
+    for one in all.iter_mut() {
+        match (one, more) {
+            (Obligation::Mask(have), Obligation::Mask(more)) => return merge(have, more),
+            (Obligation::Hide(have), Obligation::Hide(more)) => return merge(have, more),
+            _ => {}
         }
     }
     if !all.contains(more) {
         all.push(more.clone());
     }
+}
+
+fn merge<T: Clone + Ord>(have: &mut Vec<T>, more: &[T]) {
+    have.extend(more.iter().cloned());
+    have.sort();
+    have.dedup();
 }
 
 #[cfg(test)]
@@ -65,10 +78,23 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for text in ["mask HIV PSY", "step-up", "notify outside the shift"] {
+        for text in [
+            "hide Patient.telecom *.note@R",
+            "mask HIV PSY",
+            "step-up",
+            "notify outside the shift",
+        ] {
             assert_eq!(Obligation::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "mask", "notify ", "step-up now", "hide HIV"] {
+        for text in [
+            "",
+            "hide",
+            "hide HIV",
+            "hide Patient.id",
+            "mask",
+            "notify ",
+            "step-up now",
+        ] {
             assert_eq!(Obligation::parse(text), None, "{text}");
         }
     }
@@ -76,10 +102,17 @@ mod tests {
     #[test]
     fn masks_join() {
         let mut all = Vec::new();
-        for text in ["mask PSY", "step-up", "mask HIV PSY", "step-up"] {
+        for text in [
+            "mask PSY",
+            "hide *.note",
+            "step-up",
+            "mask HIV PSY",
+            "step-up",
+            "hide *.a",
+        ] {
             join(&mut all, &Obligation::parse(text).unwrap());
         }
         let said: Vec<String> = all.iter().map(ToString::to_string).collect();
-        assert_eq!(said, ["mask HIV PSY", "step-up"]);
+        assert_eq!(said, ["mask HIV PSY", "hide *.a *.note", "step-up"]);
     }
 }

@@ -187,6 +187,11 @@ fn obliged(id: &str) -> &'static str {
         "packs-hold-no-very-restricted-parts" | "very-restricted-parts-need-the-team" => {
             "mask PSYTHPN V"
         }
+        "restricted-notes-need-the-team" => "hide *.note@R",
+        "vip-addresses-are-for-the-ward" => {
+            "hide Patient.address Patient.contact Patient.photo Patient.telecom \
+             RelatedPerson.address RelatedPerson.telecom"
+        }
         "vip-charts-need-a-second-factor" => "step-up",
         "vip-charts-are-noticed" => "notify vip",
         "broken-glass-is-noticed" => "notify glass",

@@ -134,7 +134,14 @@ fn what_cannot_be_masked_does_not_leave() {
         })
     };
     let binary = json!({"resourceType": "Binary", "contentType": "text/plain", "data": "QW5uYQ=="});
-    assert_eq!(refused(binary), Withheld::Kind("Binary".into()));
+    let left_out = |one: Withheld| matches!(one, Withheld::LeftOut { .. });
+    assert!(left_out(refused(binary.clone())));
+    assert!(left_out(refused(json!({"resourceType": "AuditEvent"}))));
+    let within = json!({"resourceType": "Observation", "contained": [binary]});
+    assert!(
+        left_out(refused(within)),
+        "what holds one does not leave either"
+    );
     assert_eq!(refused(json!({"x": 1})), Withheld::Kind(String::new()));
     let mut odd = observation();
     odd["modifierExtension"] = json!([{"url": "http://x/not", "valueBoolean": true}]);
@@ -210,4 +217,35 @@ fn only_known_extensions_stay_and_identifiers_by_any_name_become_pseudonyms() {
         "hospitalization": {"preAdmissionIdentifier": {"system": "urn:house:pre", "value": "PA-55"}}});
     let out = masked(&visit, Dates::Year);
     assert!(!out.to_string().contains("PA-55"), "{out}");
+}
+
+#[test]
+fn who_made_what_and_when_leaves_without_saying_who() {
+    let provenance = json!({"resourceType": "Provenance", "id": "pr1",
+        "target": [{"reference": "Observation/o1"}], "recorded": "2024-05-01T10:00:00Z",
+        "policy": ["http://hospital.example/policy"],
+        "location": {"reference": "Location/w3"},
+        "agent": [{"type": {"coding": [{"system":
+            "http://terminology.hl7.org/CodeSystem/provenance-participant-type", "code": "author"}]},
+            "who": {"reference": "Practitioner/dr", "display": "Dr. Anna Meyer"}}],
+        "signature": [{"type": [{"code": "x"}], "when": "2024-05-01T10:00:00Z",
+            "who": {"display": "Anna Meyer"}}]});
+    let out = masked(&provenance, Dates::Shift(-30));
+    let text = out.to_string();
+    for gone in [
+        "Meyer",
+        "pr1",
+        "o1\"",
+        "/dr",
+        "w3",
+        "hospital.example",
+        "2024-05-01",
+    ] {
+        assert!(!text.contains(gone), "{gone}: {text}");
+    }
+    assert_eq!(out["agent"][0]["type"]["coding"][0]["code"], "author");
+    let to = out["target"][0]["reference"].as_str().unwrap();
+    assert!(to.starts_with("Observation/"), "{to}");
+    assert_eq!(out["recorded"], "2024-04-01T10:00:00Z");
+    assert_eq!(out.get("signature"), None);
 }

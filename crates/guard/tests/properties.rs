@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::collections::BTreeMap;
+
 use event::{Act, Actor, ActorKind, Role, Subject};
 use guard::{Ask, Consent, Context, Facts, Identity, Policies, Relation, Scope};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
 const ROLES: [Role; 8] = [
     Role::Administrator,
@@ -78,6 +82,24 @@ fn ask() -> impl Strategy<Value = Ask> {
         })
 }
 
+/// Somebody at the bedside looks at a chart: of all questions one in a hundred is that, and most of
+/// what is forbidden is about it.
+fn look() -> impl Strategy<Value = Ask> {
+    let roles = select(&[Role::Nurse, Role::Physician][..]);
+    let acts = select(&[Act::Read, Act::History, Act::Search][..]);
+    (ask(), roles, acts).prop_map(|(mut ask, role, act)| {
+        ask.identity.actor.role = role;
+        ask.act = act;
+        ask.subject = Subject::Patient("a".into());
+        ask
+    })
+}
+
+/// Any question, most of them of those that policies say most about.
+fn asked() -> impl Strategy<Value = Ask> {
+    prop_oneof![1 => ask(), 3 => look()]
+}
+
 fn consent() -> impl Strategy<Value = Consent> {
     let purposes = words(&["TREAT", "HRESCH"]);
     let kinds = words(&["Patient", "Observation"]);
@@ -122,6 +144,16 @@ fn consented(ask: &Ask, facts: &Facts) -> bool {
         .consents
         .iter()
         .any(|one| one.permits && (one.purposes.is_empty() || one.purposes.contains(&ask.purpose)))
+}
+
+/// Whether the patient said no to what is asked, or to a part of it.
+fn said_no(ask: &Ask, facts: &Facts) -> bool {
+    facts.consents.iter().any(|one| {
+        let purpose = one.purposes.is_empty() || one.purposes.contains(&ask.purpose);
+        let kinds = one.kinds.is_empty() || ask.kinds.is_empty();
+        let kinds = kinds || ask.kinds.iter().any(|kind| one.kinds.contains(kind));
+        !one.permits && purpose && kinds
+    })
 }
 
 fn with_forbid(forbid: &str) -> Policies {
@@ -183,7 +215,7 @@ proptest! {
 
     /// Every shipped `forbid`, whatever else is permitted.
     #[test]
-    fn a_shipped_forbid_beats_any_permit(ask in ask(), facts in facts()) {
+    fn a_shipped_forbid_beats_any_permit(ask in asked(), facts in facts()) {
         thread_local! { static BOTH: Policies = {
             let mut files = Policies::built_in().unwrap().texts().0;
             files.push((
@@ -194,7 +226,8 @@ proptest! {
         } }
         let looks = matches!(ask.act, Act::Read | Act::History | Act::Search);
         let chart = matches!(ask.subject, Subject::Patient(_));
-        let forbidden = chart && looks && facts.own;
+        let no = said_no(&ask, &facts) && facts.glass.is_none();
+        let forbidden = chart && looks && (facts.own || no);
         let bedside = matches!(ask.identity.role(), Role::Nurse | Role::Physician);
         let guarded = bedside && chart && looks && facts.labels.contains(&"VIP".to_owned())
             && facts.relations.is_empty() && facts.glass.is_none();
@@ -275,7 +308,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn the_bedside_sees_no_chart_without_a_relation_a_consent_or_broken_glass(ask in ask(), facts in facts()) {
+    fn the_bedside_sees_no_chart_without_a_relation_a_consent_or_broken_glass(ask in asked(), facts in facts()) {
         thread_local! { static POLICIES: Policies = Policies::built_in().unwrap(); }
         let related = facts.relations.iter().any(|relation| match relation {
             Relation::Ward(code) => ask.identity.wards.contains(code),
@@ -312,4 +345,63 @@ proptest! {
             prop_assert!(!reasoned || decision.ask().reason.as_deref() == Some("complaint"));
         }
     }
+}
+
+/// What the properties above speak of must come up, or they would say nothing: each kind of question
+/// often enough, answered both ways where both can be.
+#[test]
+fn the_properties_meet_what_they_speak_of() {
+    let policies = Policies::built_in().unwrap();
+    let mut runner = TestRunner::deterministic();
+    let mut met: BTreeMap<&str, usize> = BTreeMap::new();
+    for _ in 0..8_000 {
+        let drawn = (asked(), facts()).new_tree(&mut runner).unwrap().current();
+        for name in names_of(&policies, drawn) {
+            *met.entry(name).or_default() += 1;
+        }
+    }
+    for name in NAMES {
+        let times = met.get(name).copied().unwrap_or_default();
+        assert!(times >= 5, "`{name}` came up {times} times");
+    }
+}
+
+const NAMES: [&str; 8] = [
+    "a look at one's own chart",
+    "a look after a no",
+    "a look with nothing that opens",
+    "a guarded chart from afar",
+    "allowed by a relation",
+    "allowed by a consent alone",
+    "allowed by broken glass alone",
+    "an app or program that is allowed",
+];
+
+/// Which of these a question at the bedside, or of a system, is.
+fn names_of(policies: &Policies, (ask, facts): (Ask, Facts)) -> Vec<&'static str> {
+    let bedside = matches!(ask.identity.role(), Role::Nurse | Role::Physician);
+    let looks = matches!(ask.act, Act::Read | Act::History | Act::Search);
+    let chart = matches!(ask.subject, Subject::Patient(_));
+    let related = facts.relations.iter().any(|relation| match relation {
+        Relation::Ward(code) => ask.identity.wards.contains(code),
+        _ => true,
+    });
+    let (yes, no) = (consented(&ask, &facts), said_no(&ask, &facts));
+    let glass = facts.glass.is_some();
+    let vip = facts.labels.contains(&"VIP".to_owned());
+    let client = ask.identity.role() == Role::Client;
+    let allowed = policies.decide(ask, &facts).allowed();
+    let bed = bedside && looks && chart;
+    let all = [
+        bed && facts.own,
+        bed && no && !glass && related,
+        bed && !related && !yes && !glass,
+        bed && vip && facts.relations.is_empty() && !glass && yes,
+        bed && allowed && related,
+        bed && allowed && yes && !related && !glass,
+        bed && allowed && glass && !yes && !related,
+        client && allowed,
+    ];
+    let named = NAMES.into_iter().zip(all);
+    named.filter(|(_, is)| *is).map(|(name, _)| name).collect()
 }

@@ -51,7 +51,7 @@ impl Record {
     /// [`Error::Broken`] if the note is not ours or the vault fails.
     pub async fn add_cosignatures(&self, note: &str, enough: Enough) -> Outcome<()> {
         let inner = &self.inner;
-        let log = LogVerifier::new(inner.publisher.key.public()).map_err(broken)?;
+        let log = LogVerifier::new(inner.publisher.key().public()).map_err(broken)?;
         let (size, _) = log.verify(note).map_err(broken)?;
         inner.join_cosignatures(size, note).await?;
         let newer = self.cosigned().is_none_or(|known| known.size <= size);
@@ -109,7 +109,7 @@ impl Inner {
         let Some(bytes) = self.vault.get(COSIGNED).await.map_err(broken)? else {
             return Ok(());
         };
-        let log = LogVerifier::new(self.publisher.key.public()).map_err(broken)?;
+        let log = LogVerifier::new(self.publisher.key().public()).map_err(broken)?;
         let note = String::from_utf8_lossy(&bytes).into_owned();
         match log.verify(&note) {
             Ok((size, _)) => drop(self.cosigned.send_replace(Some(Cosigned { size, note }))),

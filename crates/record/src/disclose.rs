@@ -21,7 +21,10 @@ impl Record {
     /// [`Error::Broken`] if it was altered.
     pub async fn disclose(&self, permit: Permit, index: u64) -> Outcome<Disclosure> {
         // INVARIANT: no content without a permit that was sealed for this very event.
-        if permit.ask.detail != disclosing(index) || !permit.masks.is_empty() {
+        if permit.ask.detail != disclosing(index)
+            || !permit.masks.is_empty()
+            || !permit.hides.is_empty()
+        {
             return Err(Error::NotPermitted);
         }
         let row = self.inner.row(index).await?;

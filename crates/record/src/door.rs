@@ -152,7 +152,7 @@ impl Record {
             journal: Arc::clone(&journal),
             vault: Arc::clone(&vault),
             clock: Arc::clone(&clock),
-            key,
+            key: std::sync::RwLock::new(Arc::new(key)),
             last: Mutex::new(None),
             tail: Mutex::new(None),
         };
@@ -213,7 +213,7 @@ impl Record {
             .await
             .push(tokio::spawn(sequencer.run(queue)));
         if new {
-            let origin = inner.publisher.key.origin().to_owned();
+            let origin = inner.publisher.key().origin().to_owned();
             let body = Body::Opened(Opened { origin });
             let opened = Event::new(Actor::salus(), event::Act::Manage, Subject::Record, body);
             self.admit(vec![own(opened)?]).await?;
@@ -273,7 +273,13 @@ impl Record {
 
     /// The log's public key (C2SP signed-note `vkey`): what anyone needs to verify.
     pub fn public_key(&self) -> String {
-        self.inner.publisher.key.public().to_owned()
+        self.inner.publisher.key().vkey().to_owned()
+    }
+
+    /// The log's public key with the notes of how those before it led to it: what verifies whatever
+    /// this log ever signed.
+    pub fn public_keys(&self) -> String {
+        self.inner.publisher.key().public().to_owned()
     }
 
     /// Publishes what was committed, without waiting for the next second.

@@ -46,7 +46,7 @@ impl Record {
 
     /// The log's origin line, for the head of a share.
     pub fn origin(&self) -> String {
-        self.inner.publisher.key.origin().to_owned()
+        self.inner.publisher.key().origin().to_owned()
     }
 }
 

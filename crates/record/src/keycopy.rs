@@ -49,17 +49,23 @@ impl Record {
                 (TAGGING.to_owned(), keyring.tagging_key.clone()),
                 (BLIND.to_owned(), keyring.blind().clone()),
             ],
-            log: self.inner.publisher.key.secret().to_owned(),
+            log: self.inner.publisher.key().secret().to_owned(),
         }
     }
 }
 
 impl Record {
-    /// Knows the key-encryption keys of a copy that was put into the folder while it was open.
-    pub fn learn_keys(&self, copy: &KeyCopy) {
+    /// Knows the keys of a copy that was put into the folder while it was open.
+    ///
+    /// # Errors
+    /// [`Error::Broken`](crate::Error::Broken) if the log's key in it is none.
+    pub fn learn_keys(&self, copy: &KeyCopy) -> Outcome<()> {
+        let log = LogKey::from_secret(&copy.log).map_err(broken)?;
+        self.inner.publisher.set_key(log);
         let wrapping = self.inner.keyring.wrapping.write();
         let mut wrapping = wrapping.unwrap_or_else(std::sync::PoisonError::into_inner);
         wrapping.0.extend(copy.wrapping.iter().cloned());
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use seal::{Key, LogKey};
+use seal::{Key, LogKey, LogVerifier};
 
 use crate::Error;
 use crate::config::Config;
@@ -52,16 +52,43 @@ pub(crate) fn open(config: &Config, events: u64) -> Outcome<LogKey> {
         write_text(&log, key.secret())?;
         write_text(&config.keys().join(PUBLIC), key.public())?;
     }
-    LogKey::from_secret(read(&log)?.trim()).map_err(broken)
+    let key = LogKey::from_secret(read(&log)?.trim()).map_err(broken)?;
+    // A rotation that was broken off between its two files.
+    if read(&config.keys().join(PUBLIC)).is_ok_and(|public| public.trim() != key.public().trim()) {
+        put_text(&config.keys().join(PUBLIC), key.public())?;
+    }
+    Ok(key)
 }
 
-/// Puts the key of a log into a standby's folder, which must not be another log's.
+/// Puts another key of the same log in the place of the one that is there, durably: first the one that
+/// signs, then the one that verifies, which is made anew from the first if this is broken off.
+pub(crate) fn replace_log(config: &Config, key: &LogKey) -> Outcome<()> {
+    put_text(&config.keys().join(LOG), key.secret())?;
+    put_text(&config.keys().join(PUBLIC), key.public())
+}
+
+/// A text in the place of what is there, as a whole or not at all; durable on return.
+fn put_text(path: &Path, text: &str) -> Outcome<()> {
+    let next = path.with_extension("next");
+    let _ = fs::remove_file(&next);
+    write_text(&next, text)?;
+    let renamed = fs::rename(&next, path);
+    renamed.map_err(|error| broken(format!("`{}`: {error}", path.display())))?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Puts the key of a log into a standby's folder, which must not be another log's. A key that follows
+/// the one that is there takes its place.
 pub(crate) fn install_log(config: &Config, log: &LogKey) -> Outcome<()> {
     let path = config.keys().join(LOG);
     if path.exists() {
         let own = LogKey::from_secret(read(&path)?.trim()).map_err(broken)?;
-        if own.public() == log.public() {
+        if own.secret() == log.secret() {
             return Ok(());
+        }
+        let theirs = LogVerifier::new(log.public()).map_err(broken)?;
+        if theirs.leads_from(own.vkey()) {
+            return replace_log(config, log);
         }
         return Err(broken(format!(
             "`{}` is the key of another log: a standby needs a data folder of its own",

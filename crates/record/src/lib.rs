@@ -33,6 +33,7 @@ mod scrub;
 mod sealed;
 mod sequencer;
 mod shred;
+mod succeed;
 mod tail;
 pub mod vault;
 mod verify;
@@ -40,8 +41,8 @@ mod view;
 mod witness;
 
 pub use backup::{
-    KeysCopied, Lock, Made, Place, Point, Restored, Wanted, backup, copy_keys, first, points, pull,
-    restore, restore_keys,
+    KeysCopied, Lock, Made, Pins, PinsMade, Place, Point, Restored, Wanted, backup, copy_keys,
+    first, last_pins, points, pull, renew, restore, restore_keys,
 };
 pub use config::Config;
 pub use cosigned::{Cosigned, Enough};
@@ -62,6 +63,7 @@ pub use root::{Pkcs11Config, RootConfig, RootKey};
 pub use rotate::{Generation, KeysReport, Rotated, keys};
 pub use scrub::{Scrubbed, json_differences};
 pub use sealed::{Blind, Permit, Receipt, Sealed, Witnessed};
+pub use succeed::LogKeys;
 pub use tail::Tail;
 pub use verify::{Alteration, Report, verify};
 pub use view::{ViewFile, open_view};

@@ -116,13 +116,17 @@ const fn may_happen(body: &Body) -> bool {
 impl Inner {
     /// The frontier after the rows, and the signed head that they lead to.
     fn trusted(&self, mut frontier: Frontier, tail: &Tail) -> Outcome<(Frontier, (u64, Hash))> {
-        let log = LogVerifier::new(self.publisher.key.public()).map_err(broken)?;
+        let log = LogVerifier::new(self.publisher.key().public()).map_err(broken)?;
         let distrusted = |why: &str| Error::Distrusted {
             why: why.to_owned(),
         };
         let head = log
             .verify(&tail.checkpoint)
             .map_err(|why| distrusted(&why.to_string()))?;
+        // Its successor has to be known before this key signs no more.
+        if log.misses_a_key(&tail.checkpoint) {
+            return Err(Error::KeysMissing);
+        }
         if head.0 < frontier.size() {
             return Err(distrusted(&format!(
                 "its head has {} events, and {} are here: it was rolled back",

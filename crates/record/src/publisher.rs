@@ -1,6 +1,6 @@
 //! Turns committed rows into static files and a signed checkpoint. Every step can be repeated.
 
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
 use event::{Clock, Time};
@@ -19,7 +19,7 @@ pub(crate) struct Publisher {
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) vault: Arc<dyn Vault>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) key: LogKey,
+    pub(crate) key: RwLock<Arc<LogKey>>,
     pub(crate) last: Mutex<Option<Published>>,
     /// The edge of what was last signed for a standby, beyond what is published.
     pub(crate) tail: Mutex<Option<Edge>>,
@@ -41,7 +41,8 @@ impl Publisher {
                 "the committed rows do not hash to the committed tree",
             ));
         }
-        let note = self.key.sign(edge.size(), &edge.root()).map_err(broken)?;
+        let note = self.key().sign(edge.size(), &edge.root());
+        let note = note.map_err(broken)?;
         self.swap(&mut last, &edge, note).await.map(Some)
     }
 

@@ -122,7 +122,7 @@ impl Record {
                 "the content in SQL is not the one that was sealed".into(),
             ));
         }
-        let log = LogVerifier::new(&self.public_key()).map_err(broken)?;
+        let log = LogVerifier::new(&self.public_keys()).map_err(broken)?;
         let proof = match inclusion(self.inner.vault.as_ref(), index, (size, note)).await {
             Ok(proof) => proof,
             Err(why) => return Ok(Some(why.to_string())),
@@ -183,14 +183,14 @@ pub struct Proved {
 pub async fn prove(config: &Config, index: u64) -> Outcome<Proved> {
     let journal = engines::journal_read_only(config).await?;
     let vault = engines::vault(config)?;
-    let public_key = keyfile::public(config)?;
+    let public_keys = keyfile::public(config)?;
     let note = vault
         .get(CHECKPOINT)
         .await
         .map_err(broken)?
         .ok_or(Error::NoSuchIndex(index))?;
     let note = String::from_utf8(note.to_vec()).map_err(broken)?;
-    let log = LogVerifier::new(&public_key).map_err(broken)?;
+    let log = LogVerifier::new(&public_keys).map_err(broken)?;
     let mut head = (log.verify(&note).map_err(broken)?.0, note);
     if let Some(note) = vault.get(COSIGNED).await.map_err(broken)? {
         let note = String::from_utf8_lossy(&note).into_owned();
@@ -207,7 +207,7 @@ pub async fn prove(config: &Config, index: u64) -> Outcome<Proved> {
     Ok(Proved {
         proof: proof.to_text(),
         entry: row.entry,
-        public_key,
+        public_key: log.vkey().to_owned(),
     })
 }
 

@@ -44,7 +44,7 @@ pub(crate) async fn recover(inner: &Inner) -> Outcome<()> {
 
 /// Size, root and note of the furthest checkpoint in the vault that this log signed.
 async fn published_outside(inner: &Inner) -> Outcome<Option<(u64, Hash, String)>> {
-    let log = LogVerifier::new(inner.publisher.key.public()).map_err(broken)?;
+    let log = LogVerifier::new(inner.publisher.key().public()).map_err(broken)?;
     let (mut furthest, mut wrong) = (None::<(u64, Hash, String)>, None);
     for bytes in inner.vault.heads().await.map_err(broken)? {
         match read_head(&log, &bytes) {
@@ -227,6 +227,7 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         | Body::SentOn(_)
         | Body::Service(_)
         | Body::Session(_)
+        | Body::PackOpenings(_)
         | Body::SheetBack(_)
         | Body::Shown(_)
         | Body::Token(_)

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use event::{Event, Time};
-use guard::{Ask, Decision, Obligation};
+use guard::{Ask, Decision, Element, Obligation};
 
 use crate::Error;
 
@@ -55,6 +55,7 @@ pub struct Receipt {
 pub struct Permit {
     pub(crate) index: u64,
     pub(crate) ask: Ask,
+    pub(crate) hides: Vec<Element>,
     pub(crate) masks: Vec<String>,
     pub(crate) because: Vec<String>,
 }
@@ -64,14 +65,24 @@ impl Permit {
     pub(crate) fn of(index: u64, decision: &Decision) -> Permit {
         let masks = decision.obligations().iter().flat_map(|one| match one {
             Obligation::Mask(labels) => labels.as_slice(),
-            Obligation::StepUp | Obligation::Notify(_) => &[],
+            Obligation::Hide(_) | Obligation::StepUp | Obligation::Notify(_) => &[],
+        });
+        let hides = decision.obligations().iter().flat_map(|one| match one {
+            Obligation::Hide(elements) => elements.as_slice(),
+            Obligation::Mask(_) | Obligation::StepUp | Obligation::Notify(_) => &[],
         });
         Permit {
             index,
             ask: decision.ask().clone(),
+            hides: hides.cloned().collect(),
             masks: masks.cloned().collect(),
             because: decision.because().to_vec(),
         }
+    }
+
+    /// The elements that it shows of nothing. Whoever reads for it takes them out.
+    pub fn hides(&self) -> &[Element] {
+        &self.hides
     }
 
     /// The security labels of what it does not show. Whoever reads for it leaves that out.

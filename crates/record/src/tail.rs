@@ -118,7 +118,7 @@ impl crate::door::Inner {
                 "the committed rows do not hash to the committed tree",
             ));
         }
-        let key = &self.publisher.key;
+        let key = self.publisher.key();
         let note = key.sign(edge.size(), &edge.root()).map_err(broken)?;
         // So that a standby that keeps up costs each row once.
         *kept = Some(edge);

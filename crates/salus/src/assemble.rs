@@ -211,6 +211,8 @@ impl House {
         let upstream = self.config.upstream.clone();
         let sending = web::send_on(Arc::clone(&self.app), upstream, self.stop.clone());
         self.tasks.spawn(sending);
+        let noting = web::note_standbys(Arc::clone(&self.app), self.stop.clone());
+        self.tasks.spawn(noting);
     }
 
     /// Seals that the server began or ended.
@@ -271,9 +273,29 @@ async fn lifeline(config: &Config, record: &Record) -> Result<Lifeline> {
     Ok(lifeline.await?)
 }
 
+/// The key that signs id tokens, and the JWK of the one before it, in the data folder.
+const ID_KEY: &str = "keys/id.key";
+const ID_BEFORE: &str = "keys/id.before.json";
+
+/// Makes a new key that signs id tokens; what the one before signed is verified until it expires.
+pub(crate) fn follow_signer(config: &Config, signer: &Signer) -> Result<()> {
+    let key = Signer::make().map_err(anyhow::Error::msg)?;
+    let before = signer.jwk();
+    // The public half of the one before comes first: without it nobody could verify what it signed.
+    for (name, content) in [(ID_BEFORE, before.as_bytes()), (ID_KEY, key.as_slice())] {
+        let path = config.data.join(name);
+        let next = path.with_extension("next");
+        let _ = fs::remove_file(&next);
+        certificate::write(&next, content)
+            .with_context(|| format!("cannot write `{}`", next.display()))?;
+        fs::rename(&next, &path).with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
+    signer.follow(&key).map_err(anyhow::Error::msg)
+}
+
 /// The key that signs id tokens, made at the first start.
 fn signer(config: &Config) -> Result<Signer> {
-    let path = config.data.join("keys/id.key");
+    let path = config.data.join(ID_KEY);
     if !path.exists() {
         let key = Signer::make().map_err(anyhow::Error::msg)?;
         certificate::write(&path, &key)
@@ -281,7 +303,8 @@ fn signer(config: &Config) -> Result<Signer> {
     }
     let key =
         fs::read(&path).with_context(|| format!("cannot read the key `{}`", path.display()))?;
-    Signer::of(&key).map_err(anyhow::Error::msg)
+    let before = fs::read_to_string(config.data.join(ID_BEFORE)).ok();
+    Signer::of(&key, before.as_deref()).map_err(anyhow::Error::msg)
 }
 
 /// Puts the policies that were sealed last in force. Nobody is served before they are known.

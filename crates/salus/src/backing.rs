@@ -6,7 +6,7 @@ use guard::{Standing, admit};
 use serde::{Deserialize, Serialize};
 
 use crate::assemble::House;
-use crate::operations::operator;
+use crate::operations::{SETTLE, operator};
 
 /// A backup that was made and is to be sealed.
 #[derive(Debug, Serialize, Deserialize)]
@@ -17,6 +17,8 @@ pub(crate) struct Pinned {
     pub(crate) size: u64,
     /// SHA-256 of its manifest, in hex.
     pub(crate) manifest: String,
+    /// Files in it, if it is one of folders and dumps.
+    pub(crate) files: Option<u64>,
 }
 
 impl House {
@@ -30,11 +32,23 @@ impl House {
             place: made.place.clone(),
             size: made.size,
             manifest: made.manifest.clone(),
+            files: made.files,
         });
         let event = Event::new(operator().actor, Act::Manage, Subject::Record, body);
         let admitted = admit(event.into(), Standing::Decided(&decision), "");
         let admitted = admitted.map_err(|refused| anyhow!(refused.words))?;
         let receipts = self.app.record.admit(vec![admitted]).await?;
         Ok(receipts.first().map_or(0, |receipt| receipt.index))
+    }
+
+    /// The manifests of folders and dumps that were sealed for a place, the newest first.
+    ///
+    /// # Errors
+    /// What keeps the view from being read.
+    pub(crate) async fn pinned(&self, place: &str) -> Result<Vec<String>> {
+        let lifeline = &self.app.lifeline;
+        lifeline.caught_up(self.app.record.size(), SETTLE).await;
+        let pinned = lifeline.pinned("files", place).await?;
+        Ok(pinned.into_iter().map(|(_, manifest)| manifest).collect())
     }
 }

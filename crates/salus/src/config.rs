@@ -9,7 +9,9 @@ use inlets::mllp::TlsMin;
 use record::{Objects, Pkcs11Config, RootConfig, Storage};
 use serde::{Deserialize, Serialize};
 
+use crate::backups::Backups;
 use crate::cli::Cli;
+use crate::logging::LogFormat;
 
 /// The file that is read if none is named.
 const FILE: &str = "salus.toml";
@@ -30,6 +32,10 @@ pub(crate) struct Config {
     pub(crate) rota: PathBuf,
     /// What is logged: a `tracing` filter.
     pub(crate) log: String,
+    /// How log entries are written: `text` or `json`.
+    pub(crate) log_format: LogFormat,
+    /// The most bytes that one file of an import may have once it is unpacked.
+    pub(crate) import_unpacked_bytes_max: u64,
     /// How many witnesses have to cosign a checkpoint for it to be shown as cosigned.
     pub(crate) witnesses_needed: usize,
     /// How long a witness may take to answer.
@@ -50,6 +56,7 @@ pub(crate) struct Config {
     pub(crate) audit: Audit,
     pub(crate) lifeline: lifeline::Limits,
     pub(crate) upstream: lifeline::UpstreamConfig,
+    pub(crate) backups: Backups,
     /// Which ward's pack goes where.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) packs: Vec<lifeline::PackConfig>,
@@ -64,6 +71,8 @@ impl Default for Config {
             policies: PathBuf::new(),
             rota: PathBuf::new(),
             log: "info".into(),
+            log_format: LogFormat::Text,
+            import_unpacked_bytes_max: 16 << 30,
             witnesses_needed: 0,
             witness_wait_ms: 5_000,
             witnesses: Vec::new(),
@@ -81,6 +90,7 @@ impl Default for Config {
             audit: Audit::default(),
             lifeline: lifeline::Limits::default(),
             upstream: lifeline::UpstreamConfig::default(),
+            backups: Backups::default(),
             packs: Vec::new(),
         }
     }
@@ -277,6 +287,7 @@ impl Default for RecordConfig {
 pub(crate) struct ChartConfig {
     pub(crate) sensitivity: PathBuf,
     pub(crate) search_scan_max: usize,
+    pub(crate) search_chain_max: usize,
     pub(crate) include_max: usize,
     pub(crate) summary_scan_max: usize,
     pub(crate) trend_max: usize,
@@ -292,6 +303,7 @@ impl Default for ChartConfig {
         ChartConfig {
             sensitivity: PathBuf::new(),
             search_scan_max: own.search_scan_max,
+            search_chain_max: own.search_chain_max,
             include_max: own.include_max,
             summary_scan_max: own.summary_scan_max,
             trend_max: own.trend_max,
@@ -342,6 +354,7 @@ impl Config {
     }
 
     fn engines(&self) -> Result<(Storage, Objects), String> {
+        self.backups.check()?;
         Ok((
             Storage::parse(&self.storage)?,
             Objects::parse(&self.objects)?,
@@ -397,12 +410,34 @@ impl Config {
             sensitivity,
             path: self.view("chart"),
             search_scan_max: own.search_scan_max,
+            search_chain_max: own.search_chain_max,
             include_max: own.include_max,
             summary_scan_max: own.summary_scan_max,
             trend_max: own.trend_max,
             hot_resources_max: own.hot_resources_max,
             readers_max: own.readers_max,
         })
+    }
+
+    /// The wards' packs that were put into folders, each ward's newest: they go along with backups,
+    /// so that wards read before anything else is back.
+    pub(crate) fn packed(&self) -> Vec<PathBuf> {
+        let folders = self.packs.iter().flat_map(|one| &one.folders);
+        let files = folders.filter_map(|folder| std::fs::read_dir(folder).ok());
+        let mut files: Vec<PathBuf> = files.flatten().flatten().map(|one| one.path()).collect();
+        files.retain(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("ward-") && name.ends_with(".html")
+        });
+        let changed = |path: &PathBuf| path.metadata().and_then(|found| found.modified()).ok();
+        files.sort_by_cached_key(|path| {
+            (
+                path.file_name().map(ToOwned::to_owned),
+                std::cmp::Reverse(changed(path)),
+            )
+        });
+        files.dedup_by(|a, b| a.file_name() == b.file_name());
+        files
     }
 
     /// The database file of a view.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use chart::{Open, PageOf, Stored};
 use event::{Act, Subject};
-use guard::mask::{Counts, Dates, Facts, Finder, Masking, Secret};
+use guard::mask::{Counts, Dates, Facts, Finder, Masking, Secret, Withheld, left_out};
 use guard::{Ask, Facts as Relations};
 use jiff::civil::Date;
 use record::Witnessed;
@@ -72,6 +72,9 @@ pub(crate) struct Exported {
     pub(crate) searched_bytes: u64,
     /// Resources that do not leave: type, why.
     pub(crate) refused: Vec<(String, String)>,
+    /// Resources that stay here by their nature: type, why, how many.
+    #[serde(default)]
+    pub(crate) left_out: Vec<(String, String, u64)>,
     /// Asks for the part after this one; `None`: this is the last.
     pub(crate) next: Option<String>,
 }
@@ -124,6 +127,7 @@ impl Export<'_> {
             directory
                 .iter()
                 .for_each(|one| take(&masking, one, &mut out));
+            out.left_out = self.left_out().await?;
         }
         let (patients, next) = self.patients().await?;
         for patient in patients {
@@ -163,6 +167,21 @@ impl Export<'_> {
                 .open(Subject::Kind(kind.to_owned()), vec![kind.to_owned()])
                 .await?;
             all.extend(everything(&open, kind).await?);
+        }
+        Ok(all)
+    }
+
+    /// How many there are of what stays here by its nature and belongs to no chart; none is read.
+    async fn left_out(&self) -> Result<Vec<(String, String, u64)>> {
+        let mut all = Vec::new();
+        for &(kind, why) in left_out() {
+            let open = self
+                .open(Subject::Kind(kind.to_owned()), vec![kind.to_owned()])
+                .await?;
+            let counted = open.search(&all_of(kind), &PageOf::default()).await?;
+            if let Some(count) = counted.total.filter(|count| *count > 0) {
+                all.push((kind.to_owned(), why.to_owned(), count));
+            }
         }
         Ok(all)
     }
@@ -262,15 +281,8 @@ async fn everything(open: &Open, kind: &str) -> Result<Vec<Value>> {
 
 fn all_of(kind: &str) -> Query {
     Query {
-        kind: kind.to_owned(),
-        filters: Vec::new(),
-        sort: Vec::new(),
-        count: None,
-        includes: Vec::new(),
-        revincludes: Vec::new(),
         total: Total::Not,
-        page: None,
-        pairs: Vec::new(),
+        ..Query::new(kind)
     }
 }
 
@@ -290,6 +302,9 @@ fn take(masking: &Masking<'_>, resource: &Value, out: &mut Exported) {
             for (kind, count) in masked.counts {
                 *out.masked.entry(kind).or_default() += count;
             }
+        }
+        Err(why @ Withheld::LeftOut { .. }) => {
+            out.left_out.push((kind.to_owned(), why.to_string(), 1));
         }
         Err(why) => out.refused.push((kind.to_owned(), why.to_string())),
     }

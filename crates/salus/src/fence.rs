@@ -53,7 +53,7 @@ pub(crate) async fn may_begin(config: &Config) -> Result<()> {
 /// Asks again and again while the server runs.
 pub(crate) async fn watch(config: Config, app: Arc<App>, stop: CancellationToken) {
     let Ok(peers) = peers(&config) else { return };
-    let log = app.record.public_key();
+    let log = app.record.public_keys();
     let pause = Duration::from_millis(config.fence.ask_ms.max(1));
     while !peers.is_empty() {
         tokio::select! {
@@ -86,6 +86,17 @@ fn peers(config: &Config) -> Result<Vec<Remote>> {
     peers.collect()
 }
 
+/// Whether two public keys are of one log: one leads to the other.
+fn one_record(theirs: &str, ours: &str) -> bool {
+    let key = |text: &str| seal::LogVerifier::new(text).ok();
+    match (key(theirs), key(ours)) {
+        (Some(theirs), Some(ours)) => {
+            theirs.leads_from(ours.vkey()) || ours.leads_from(theirs.vkey())
+        }
+        _ => false,
+    }
+}
+
 /// The highest number that a peer has heard of, if it is of the same record.
 async fn turn(peer: &Remote, log: &str) -> Result<u64> {
     let answer = peer.get("/epoch").await?;
@@ -93,7 +104,7 @@ async fn turn(peer: &Remote, log: &str) -> Result<u64> {
         bail!("it answered {}", answer.status);
     }
     let turn: Turn = serde_json::from_slice(&answer.body)?;
-    if turn.log != log {
+    if !one_record(&turn.log, log) {
         bail!("it has another record");
     }
     Ok(turn.epoch)

@@ -1,7 +1,7 @@
 //! The files of an import, cut into parts that are taken one by one.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -50,8 +50,8 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    /// The parts of a file.
-    pub(crate) fn of(path: &Path) -> Result<Parts> {
+    /// The parts of a file, of which no more than `bytes_max` bytes are read once it is unpacked.
+    pub(crate) fn of(path: &Path, bytes_max: u64) -> Result<Parts> {
         let file = File::open(path).with_context(|| format!("cannot open `{}`", path.display()))?;
         let name = path
             .file_name()
@@ -60,11 +60,16 @@ impl Parts {
             .to_lowercase();
         let packed = name.ends_with(".gz");
         let inner = name.strip_suffix(".gz").unwrap_or(&name);
-        let reader: Box<dyn BufRead + Send> = if packed {
-            Box::new(BufReader::new(MultiGzDecoder::new(BufReader::new(file))))
-        } else {
-            Box::new(BufReader::new(file))
+        let file = BufReader::new(file);
+        let plain: Box<dyn Read + Send> = match packed {
+            true => Box::new(MultiGzDecoder::new(file)),
+            false => Box::new(file),
         };
+        let reader = Box::new(BufReader::new(Bounded {
+            inner: plain,
+            left: bytes_max,
+            max: bytes_max,
+        }));
         let kind = match inner.rsplit('.').next() {
             Some("json") => Kind::Document,
             Some("ndjson") => Kind::Lines,
@@ -119,6 +124,9 @@ impl Parts {
             {
                 break;
             }
+            if line.len() as u64 == limit && line.last() != Some(&b'\n') {
+                bail!("one of its lines is longer than {limit} bytes");
+            }
             if line.len() > LONG_LINE_BYTES || is_bundle(&line) {
                 if part.is_empty() {
                     return Ok(Some((Kind::Document, line)));
@@ -129,6 +137,28 @@ impl Parts {
             part.extend_from_slice(&line);
         }
         Ok((!part.is_empty()).then_some((Kind::Lines, part)))
+    }
+}
+
+/// A reader that fails when more comes out of it than may.
+struct Bounded {
+    inner: Box<dyn Read + Send>,
+    left: u64,
+    max: u64,
+}
+
+impl Read for Bounded {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(into)?;
+        let left = self.left.checked_sub(read as u64);
+        self.left = left.ok_or_else(|| {
+            io::Error::other(format!(
+                "it holds more than {} bytes (`import_unpacked_bytes_max`); cut it into several \
+                 files, or raise the limit if you trust it",
+                self.max
+            ))
+        })?;
+        Ok(read)
     }
 }
 
@@ -146,7 +176,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, content).unwrap();
-        let mut parts = Parts::of(&path).unwrap();
+        let mut parts = Parts::of(&path, 1 << 20).unwrap();
         let mut out = Vec::new();
         while let Some((kind, bytes)) = parts.next().unwrap() {
             out.push((kind, bytes.len()));
@@ -168,6 +198,39 @@ mod tests {
             parts("a.ndjson", text),
             [(Kind::Lines, 27), (Kind::Document, 26), (Kind::Lines, 3)]
         );
+    }
+
+    /// A hundred megabytes of zeros in a hundred kilobytes, in two members, as any gzip file may have.
+    #[test]
+    fn a_file_that_grows_without_end_is_stopped() {
+        use std::io::Write as _;
+        let mut packed = Vec::new();
+        for _ in 0..2 {
+            let mut packer = flate2::write::GzEncoder::new(packed, flate2::Compression::best());
+            for _ in 0..50 {
+                packer.write_all(&vec![b'\n'; 1 << 20]).unwrap();
+            }
+            packed = packer.finish().unwrap();
+        }
+        assert!(packed.len() < 200_000);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bomb.ndjson.gz");
+        fs::write(&path, &packed).unwrap();
+        let read = |max: u64| {
+            let mut parts = Parts::of(&path, max).unwrap();
+            let mut bytes = 0;
+            loop {
+                match parts.next() {
+                    Ok(Some((_, part))) => bytes += part.len() as u64,
+                    Ok(None) => return Ok(bytes),
+                    Err(why) => return Err((bytes, format!("{why:#}"))),
+                }
+            }
+        };
+        assert_eq!(read(100 << 20), Ok(100 << 20));
+        let (bytes, why) = read(4 << 20).unwrap_err();
+        assert!(bytes <= 4 << 20);
+        assert!(why.contains("import_unpacked_bytes_max"), "{why}");
     }
 
     #[test]

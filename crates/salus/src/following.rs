@@ -119,10 +119,11 @@ async fn fetch_keys(config: &Config, primary: &Remote) -> Result<KeyCopy> {
     let copy = read_keys(&text).context("the primary's keys cannot be read")?;
     let pinned = config.standby.log_key.trim();
     let own = seal::LogKey::from_secret(&copy.log).context("the primary's log key")?;
-    if !pinned.is_empty() && own.public() != pinned {
+    let known = seal::LogVerifier::new(own.public())?;
+    if !pinned.is_empty() && !known.leads_from(pinned) {
         bail!(
             "the primary's log is `{}`, not the one of `log_key` in `[standby]`",
-            own.public()
+            own.vkey()
         );
     }
     Ok(copy)
@@ -240,7 +241,7 @@ impl Follower {
             Err(Error::KeysMissing) => {
                 let copy = fetch_keys(&self.config, &self.primary).await?;
                 install_keys(&self.config.record(), &copy).await?;
-                record.learn_keys(&copy);
+                record.learn_keys(&copy)?;
                 record.take(&framed.tail).await
             }
             taken => taken,

@@ -23,6 +23,9 @@ pub(crate) struct Rotated {
     pub(crate) resumed: bool,
     /// Where the root key is now, if it was rotated.
     pub(crate) root: Option<String>,
+    /// What became of a key that signs, in words.
+    #[serde(default)]
+    pub(crate) signing: Option<String>,
 }
 
 /// Which keys are to be rotated.
@@ -33,6 +36,12 @@ pub(crate) enum Which {
     Wrapping,
     /// The root key.
     Root,
+    /// The key that signs id tokens.
+    Id,
+    /// The key that signs checkpoints; the one before it signs too until it is retired.
+    Log,
+    /// The log's key before the present one signs no more.
+    RetireLog,
 }
 
 /// How many shares, and how many of them are needed.
@@ -76,21 +85,11 @@ impl House {
     pub(crate) async fn rotate(&self, which: Which) -> Result<Rotated> {
         let decision = self.decide(Act::Manage, Subject::Record, None);
         let record = &self.app.record;
+        if let Which::Id | Which::Log | Which::RetireLog = which {
+            return self.rotate_signing(&decision, which).await;
+        }
         let report = record.keys().await?;
         let (what, rotated) = match which {
-            Which::Wrapping => {
-                let done = record.rotate_keys().await?;
-                let rotated = Rotated {
-                    generation: done.generation,
-                    keys: done.keys,
-                    resumed: done.resumed,
-                    root: None,
-                };
-                (
-                    format!("key-encryption key {} made", done.generation),
-                    rotated,
-                )
-            }
             Which::Root => {
                 let root = record.rotate_root().await?;
                 let rotated = Rotated {
@@ -98,12 +97,63 @@ impl House {
                     keys: 0,
                     resumed: false,
                     root: Some(root),
+                    signing: None,
                 };
                 ("root key rotated".to_owned(), rotated)
             }
+            _ => {
+                let done = record.rotate_keys().await?;
+                let rotated = Rotated {
+                    generation: done.generation,
+                    keys: done.keys,
+                    resumed: done.resumed,
+                    root: None,
+                    signing: None,
+                };
+                (
+                    format!("key-encryption key {} made", done.generation),
+                    rotated,
+                )
+            }
         };
-        self.seal_keys(&decision, what).await?;
+        self.seal_keys(&decision, (what, Vec::new())).await?;
         Ok(rotated)
+    }
+
+    /// Rotates a key that signs. That one log key follows another is sealed with the note that both
+    /// signed, and the next checkpoint is signed by both.
+    async fn rotate_signing(&self, decision: &Decision, which: Which) -> Result<Rotated> {
+        if !decision.allowed() {
+            bail!("{}", decision.words().join(" "));
+        }
+        let record = &self.app.record;
+        let (what, note) = match which {
+            Which::Log => {
+                let keys = record.rotate_log_key().await?;
+                let what = format!("log key rotated: {} signs, the one before too", keys.vkey);
+                (what, keys.successions.into_bytes())
+            }
+            Which::RetireLog => {
+                let keys = record.retire_log_key().await?;
+                (
+                    format!("log key retired: {} signs alone", keys.vkey),
+                    Vec::new(),
+                )
+            }
+            _ => {
+                crate::assemble::follow_signer(&self.config, &self.app.signer)?;
+                ("id token key rotated".to_owned(), Vec::new())
+            }
+        };
+        self.seal_keys(decision, (what.clone(), note)).await?;
+        record.publish().await?;
+        Ok(Rotated {
+            generation: 0,
+            keys: 0,
+            resumed: false,
+            root: None,
+            signing: Some(what),
+        })
     }
 
     /// Cuts the root key into shares and returns them as pages.
@@ -119,7 +169,7 @@ impl House {
             "root key escrowed in {} shares, {} needed, set {set}",
             of.shares, of.needed
         );
-        self.seal_keys(&decision, what).await?;
+        self.seal_keys(&decision, (what, Vec::new())).await?;
         let head = (self.app.record.origin(), self.clock.now().to_string());
         let pages = shares
             .iter()
@@ -130,10 +180,11 @@ impl House {
         })
     }
 
-    async fn seal_keys(&self, decision: &Decision, what: String) -> Result<()> {
+    /// Seals what became of keys, with the note that says so if there is one.
+    async fn seal_keys(&self, decision: &Decision, (what, note): (String, Vec<u8>)) -> Result<()> {
         let body = Body::Keys(KeysChanged { what });
         let event = Event::new(operator().actor, Act::Manage, Subject::Record, body);
-        let admitted = admit(event.into(), Standing::Decided(decision), "")
+        let admitted = admit(event.with_raw(note).into(), Standing::Decided(decision), "")
             .map_err(|refused| anyhow::anyhow!(refused.words))?;
         self.app.record.admit(vec![admitted]).await?;
         Ok(())

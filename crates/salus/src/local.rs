@@ -18,8 +18,9 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
-use web::{Ended, Leaver};
+use web::{Changed, Ended, Leaver, Order, Suspect, Undone};
 
+use crate::asking::{Asked, Wanted};
 use crate::assemble::House;
 use crate::backing::Pinned;
 use crate::cli::View;
@@ -29,10 +30,9 @@ use crate::drill::Drilled;
 use crate::export::{ExportPart, Exported};
 use crate::fence;
 use crate::keeping::{Erase, Erased, Pages, Rotated, Shares, Which as WhichKeys};
-use crate::operations::{Kind, Taken};
+use crate::operations::{Kind, Taken, operator};
 use crate::policies::{Applied, Explained, Replayed, explain};
 use crate::promoting::{Became, Promote};
-use crate::rewind::{Changed, Order, Suspect, Undone};
 use crate::scrub::Looked;
 
 /// The largest part of a file that is sent at once, in bytes.
@@ -62,6 +62,23 @@ pub(crate) struct Leavers {
 pub(crate) struct Part {
     pub(crate) kind: Kind,
     pub(crate) feed: String,
+    /// It was begun before, when the record had that many events, and may have been taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) begun: Option<u64>,
+}
+
+impl Part {
+    /// It as the query of a URL.
+    fn query(&self) -> Result<String> {
+        let kind = serde_json::to_value(self.kind)?;
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query.append_pair("kind", kind.as_str().unwrap_or_default());
+        query.append_pair("feed", &self.feed);
+        if let Some(begun) = self.begun {
+            query.append_pair("begun", &begun.to_string());
+        }
+        Ok(query.finish())
+    }
 }
 
 /// Policies to be tried or put in force.
@@ -111,16 +128,9 @@ impl Operator {
     /// Takes a part of a file.
     pub(crate) async fn take(&self, part: &Part, bytes: Vec<u8>) -> Result<Taken> {
         match self {
-            Operator::Here(house) => house.take(part.kind, &part.feed, bytes).await,
+            Operator::Here(house) => house.take(part, bytes).await,
             Operator::There(socket) => {
-                let kind = serde_json::to_value(part.kind)?;
-                let kind = kind.as_str().unwrap_or_default();
-                call(
-                    socket,
-                    &format!("/take?kind={kind}&feed={}", part.feed),
-                    &bytes,
-                )
-                .await
+                call(socket, &format!("/take?{}", part.query()?), &bytes).await
             }
         }
     }
@@ -138,6 +148,17 @@ impl Operator {
         match self {
             Operator::Here(house) => house.export(part).await,
             Operator::There(socket) => call(socket, "/export", &serde_json::to_vec(part)?).await,
+        }
+    }
+
+    /// Asks for an export if something is wanted; the requests as they stand.
+    pub(crate) async fn exports(&self, wanted: Option<&Wanted>) -> Result<Vec<Asked>> {
+        match (self, wanted) {
+            (Operator::Here(house), Some(wanted)) => house.ask_for_export(wanted).await,
+            (Operator::Here(house), None) => house.exports().await,
+            (Operator::There(socket), wanted) => {
+                call(socket, "/exports", &serde_json::to_vec(&wanted)?).await
+            }
         }
     }
 
@@ -177,6 +198,14 @@ impl Operator {
         }
     }
 
+    /// The manifests of folders and dumps that were sealed for a place, the newest first.
+    pub(crate) async fn pinned(&self, place: &str) -> Result<Vec<String>> {
+        match self {
+            Operator::Here(house) => house.pinned(place).await,
+            Operator::There(socket) => call(socket, "/pinned", &serde_json::to_vec(place)?).await,
+        }
+    }
+
     /// Erases a patient.
     pub(crate) async fn erase(&self, order: &Erase) -> Result<Erased> {
         match self {
@@ -196,7 +225,7 @@ impl Operator {
     /// What a suspect changed.
     pub(crate) async fn changed_by(&self, suspect: &Suspect) -> Result<Changed> {
         match self {
-            Operator::Here(house) => house.changed_by(suspect).await,
+            Operator::Here(house) => changed(house, suspect).await,
             Operator::There(socket) => {
                 call(socket, "/rewind/list", &serde_json::to_vec(suspect)?).await
             }
@@ -206,7 +235,7 @@ impl Operator {
     /// Undoes it.
     pub(crate) async fn rewind(&self, order: &Order) -> Result<Undone> {
         match self {
-            Operator::Here(house) => house.rewind(order).await,
+            Operator::Here(house) => undo(house, order).await,
             Operator::There(socket) => call(socket, "/rewind", &serde_json::to_vec(order)?).await,
         }
     }
@@ -283,6 +312,19 @@ pub(crate) async fn promote(socket: &Path, order: &Promote) -> Result<Option<Bec
         .map(Some)
 }
 
+async fn changed(house: &House, suspect: &Suspect) -> Result<Changed> {
+    house
+        .app
+        .changed_by(suspect)
+        .await
+        .map_err(anyhow::Error::msg)
+}
+
+async fn undo(house: &House, order: &Order) -> Result<Undone> {
+    let undone = house.app.rewind(order, &operator(), |_, _| {}).await;
+    undone.map_err(anyhow::Error::msg)
+}
+
 async fn client(house: &House, new: &NewClient) -> Result<String> {
     match &new.scopes {
         Some(_) => house.add_client(new).await,
@@ -312,6 +354,8 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/leavers", post(leavers))
         .route("/take", post(take))
         .route("/export", post(export))
+        .route("/exports", post(exports))
+        .route("/pinned", post(pinned))
         .route("/refold", post(refold))
         .route("/rewind", post(rewind))
         .route("/rewind/list", post(changed_by))
@@ -337,6 +381,10 @@ async fn backed_up(State(house): State<Arc<House>>, Json(made): Json<Pinned>) ->
     answer(house.backed_up(&made).await)
 }
 
+async fn pinned(State(house): State<Arc<House>>, Json(place): Json<String>) -> Response {
+    answer(house.pinned(&place).await)
+}
+
 async fn erase(State(house): State<Arc<House>>, Json(order): Json<Erase>) -> Response {
     answer(house.erase(&order).await)
 }
@@ -354,15 +402,22 @@ async fn leavers(State(house): State<Arc<House>>, Json(list): Json<Leavers>) -> 
 }
 
 async fn take(State(house): State<Arc<House>>, Query(part): Query<Part>, bytes: Bytes) -> Response {
-    answer(house.take(part.kind, &part.feed, bytes.to_vec()).await)
+    answer(house.take(&part, bytes.to_vec()).await)
 }
 
 async fn export(State(house): State<Arc<House>>, Json(part): Json<ExportPart>) -> Response {
     answer(house.export(&part).await)
 }
 
+async fn exports(State(house): State<Arc<House>>, Json(wanted): Json<Option<Wanted>>) -> Response {
+    match wanted {
+        Some(wanted) => answer(house.ask_for_export(&wanted).await),
+        None => answer(house.exports().await),
+    }
+}
+
 async fn changed_by(State(house): State<Arc<House>>, Json(suspect): Json<Suspect>) -> Response {
-    answer(house.changed_by(&suspect).await)
+    answer(changed(&house, &suspect).await)
 }
 
 async fn note_drill(State(house): State<Arc<House>>, Json(drill): Json<event::Drill>) -> Response {
@@ -370,7 +425,7 @@ async fn note_drill(State(house): State<Arc<House>>, Json(drill): Json<event::Dr
 }
 
 async fn rewind(State(house): State<Arc<House>>, Json(order): Json<Order>) -> Response {
-    answer(house.rewind(&order).await)
+    answer(undo(&house, &order).await)
 }
 
 async fn scrub(State(house): State<Arc<House>>) -> Response {

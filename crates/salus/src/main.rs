@@ -3,8 +3,10 @@
 //! **Never**: a default password; an unknown option that is ignored; a panic that is silent.
 //! **Start here**: [`cli`], then [`assemble`].
 
+mod asking;
 mod assemble;
 mod backing;
+mod backups;
 mod certificate;
 mod cli;
 mod clock;
@@ -21,6 +23,7 @@ mod framing;
 mod keeping;
 mod leaving;
 mod local;
+mod logging;
 mod operations;
 mod output;
 mod patience;
@@ -29,7 +32,6 @@ mod policies;
 mod promoting;
 mod registration;
 mod remote;
-mod rewind;
 mod scrub;
 mod served;
 mod supervise;

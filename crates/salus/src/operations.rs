@@ -1,24 +1,29 @@
 //! What the operator of the machine may do, whether a server runs or not.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use event::{Account, AccountChange, Act, Actor, ActorKind, AppChange, Body, Event, Role, Subject};
-use guard::{Ask, Facts, Identity, Standing, admit};
+use event::{Account, AccountChange, Act, AppChange, Body, Event, Role, Subject};
+use guard::{Ask, Facts, Standing, admit};
 use inlets::mllp::{Feed, FeedConfig, receive};
 use serde::{Deserialize, Serialize};
 use web::Ended;
 use web::api::fhir::Importer;
+pub(crate) use web::operator;
 
 use crate::assemble::House;
 use crate::cli::View;
-use crate::local::{Leavers, NewClient};
+use crate::local::{Leavers, NewClient, Part};
 use crate::registration;
 
 /// How long an operation waits for the views to know of it.
 pub(crate) const SETTLE: Duration = Duration::from_secs(10);
+
+/// Events read at once.
+const READ_EVENTS: usize = 1_000;
 
 /// The feed of imported files, if none is named.
 const IMPORT_FEED: &str = "import";
@@ -32,6 +37,28 @@ pub(crate) struct Taken {
     pub(crate) repeated: u64,
     /// Those that are not kept: (which, why).
     pub(crate) refused: Vec<(String, String)>,
+    /// Events in the record by now.
+    pub(crate) size: u64,
+}
+
+/// The contents of events, each to be taken once: by hash, since they may be large.
+#[derive(Default)]
+struct There(Mutex<HashMap<[u8; 32], u64>>);
+
+impl There {
+    fn add(&mut self, raw: &[u8]) {
+        let counts = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(seal::sha256(&[raw])).or_default() += 1;
+    }
+
+    /// Whether there is one more with this content.
+    fn take(&self, raw: &[u8]) -> bool {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = counts.get_mut(&seal::sha256(&[raw]));
+        left.filter(|left| **left > 0)
+            .map(|left| *left -= 1)
+            .is_some()
+    }
 }
 
 impl Taken {
@@ -50,18 +77,6 @@ pub(crate) enum Kind {
     Lines,
     /// A file of HL7 v2 messages.
     Messages,
-}
-
-/// The operator of this machine.
-pub(crate) fn operator() -> Identity {
-    let mut identity = Identity::of(Actor {
-        kind: ActorKind::Person,
-        id: "operator".into(),
-        name: "the operator of this machine".into(),
-        role: Role::Operator,
-    });
-    identity.scopes = vec!["system/*.cruds".into()];
-    identity
 }
 
 impl House {
@@ -194,29 +209,57 @@ impl House {
     }
 
     /// Takes one part of a file.
-    pub(crate) async fn take(&self, kind: Kind, feed: &str, bytes: Vec<u8>) -> Result<Taken> {
-        let importer = || Importer::new(Arc::clone(&self.app), operator());
-        let imported = match kind {
-            Kind::Messages => return self.take_messages(feed, &bytes).await,
-            Kind::Document => importer().document(bytes.into()).await,
-            Kind::Lines => {
-                let lines = bytes.split(|&byte| byte == b'\n');
-                let lines = lines.filter(|line| !line.trim_ascii().is_empty());
-                importer()
-                    .resources(lines.map(|line| line.to_vec().into()).collect())
-                    .await
-            }
+    pub(crate) async fn take(&self, part: &Part, bytes: Vec<u8>) -> Result<Taken> {
+        let mut taken = match part.kind {
+            // A message that is sent again is recognized wherever it comes from.
+            Kind::Messages => self.take_messages(&part.feed, &bytes).await?,
+            Kind::Document | Kind::Lines => self.take_resources(part, bytes).await?,
         };
-        let refused = imported
-            .refused
-            .into_iter()
-            .map(|one| (one.what, one.why))
-            .collect();
+        taken.size = self.app.record.size();
+        Ok(taken)
+    }
+
+    async fn take_resources(&self, part: &Part, bytes: Vec<u8>) -> Result<Taken> {
+        let mut importer = Importer::new(Arc::clone(&self.app), operator());
+        if let Some(begun) = part.begun {
+            let there = self.imported_since(begun).await?;
+            importer = importer.but(move |raw| there.take(raw));
+        }
+        let imported = if part.kind == Kind::Document {
+            importer.document(bytes.into()).await
+        } else {
+            let lines = bytes.split(|&byte| byte == b'\n');
+            let lines = lines.filter(|line| !line.trim_ascii().is_empty());
+            let lines = lines.map(|line| line.to_vec().into());
+            importer.resources(lines.collect()).await
+        };
+        let refused = imported.refused.into_iter();
         Ok(Taken {
             accepted: imported.accepted,
-            repeated: 0,
-            refused,
+            repeated: imported.repeated,
+            refused: refused.map(|one| (one.what, one.why)).collect(),
+            size: 0,
         })
+    }
+
+    /// What the operator's imports wrote since the record had that many events.
+    async fn imported_since(&self, begun: u64) -> Result<There> {
+        let mut there = There::default();
+        let (mut from, size) = (begun, self.app.record.size());
+        while from < size {
+            let (events, next) = self.app.record.read_until(from, READ_EVENTS).await?;
+            for sealed in &events {
+                let event = sealed.event();
+                if matches!(event.body, Body::Resource(_)) && event.actor == operator().actor {
+                    there.add(&event.raw);
+                }
+            }
+            if next <= from {
+                break;
+            }
+            from = next;
+        }
+        Ok(there)
     }
 
     /// An HL7 v2 file: one message, several, or a batch; each is admitted by itself.

@@ -12,6 +12,7 @@ mod head;
 mod keys;
 mod proof;
 mod shares;
+mod succession;
 mod tile;
 mod tree;
 mod witness;

@@ -15,6 +15,7 @@ use tokens::Tokens;
 
 use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
+use crate::errands::Errands;
 use crate::following::Following;
 use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
@@ -25,6 +26,7 @@ use crate::rejected::Rejections;
 use crate::searches::Searches;
 use crate::session::Sessions;
 use crate::setup::Setup;
+use crate::standbys::Standbys;
 use crate::taking;
 use crate::upstream::Upstream;
 use crate::witnesses::Witnesses;
@@ -55,6 +57,8 @@ pub struct App {
     pub witness: Option<WitnessBook>,
     /// The witnesses of this record.
     pub witnesses: Witnesses,
+    /// Long work that was ordered from a page.
+    pub errands: Errands,
     /// What a standby knows of its primary.
     pub following: Following,
     /// The lists of leavers that are watched.
@@ -63,7 +67,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// Limits and names.
     pub settings: Settings,
-    pub(crate) signer: Signer,
+    /// Signs id tokens.
+    pub signer: Signer,
     pub(crate) keys: Keys,
     pub(crate) launches: Launches,
     pub(crate) sessions: Sessions,
@@ -75,6 +80,7 @@ pub struct App {
     pub(crate) rejections: Rejections,
     pub(crate) paces: Paces,
     pub(crate) searches: Searches,
+    pub(crate) standbys: Standbys,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -125,6 +131,7 @@ impl App {
             rota: rooms.rota,
             witness: None,
             witnesses: Witnesses::default(),
+            errands: Errands::default(),
             following: Following::default(),
             leaving: Leaving::default(),
             clock: rooms.clock,
@@ -138,6 +145,7 @@ impl App {
             rejections: Rejections::default(),
             paces: Paces::default(),
             searches: Searches::default(),
+            standbys: Standbys::default(),
         }
     }
 

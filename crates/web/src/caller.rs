@@ -31,6 +31,8 @@ pub(crate) struct Caller {
     pub source: String,
     /// The thumbprint of the TLS client certificate it showed.
     pub certificate: Option<String>,
+    /// The address of the connection, if there is one.
+    pub address: Option<String>,
 }
 
 impl Caller {
@@ -47,7 +49,8 @@ impl Caller {
             certificate: extensions
                 .get::<ClientCertificate>()
                 .map(ClientCertificate::thumbprint),
-            source: source(extensions.get::<ConnectInfo<SocketAddr>>()),
+            source: address(extensions).unwrap_or_else(|| "an unknown address".to_owned()),
+            address: address(extensions),
         }
     }
 
@@ -75,11 +78,10 @@ pub(crate) fn device_id(device: &str) -> String {
         .collect()
 }
 
-fn source(connection: Option<&ConnectInfo<SocketAddr>>) -> String {
-    connection.map_or_else(
-        || "an unknown address".to_owned(),
-        |ConnectInfo(peer)| peer.ip().to_canonical().to_string(),
-    )
+/// The address at the other end of a request's connection.
+pub(crate) fn address(extensions: &Extensions) -> Option<String> {
+    let connection = extensions.get::<ConnectInfo<SocketAddr>>();
+    connection.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string())
 }
 
 /// An IPv4 address, or the /64 that an IPv6 address is of.

@@ -14,10 +14,11 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// How another server is asked.
 #[derive(Debug, Clone, Copy)]
@@ -103,23 +104,59 @@ async fn connect(
     if !place.tls {
         return send(stream, place, form, terms.bytes_max).await;
     }
-    let connector = TlsConnector::from(Arc::new(trusting(terms.authorities)?));
-    let name = ServerName::try_from(place.host.clone()).map_err(|why| why.to_string())?;
-    let stream = connector.connect(name, stream).await.map_err(said)?;
+    let keys = Keys {
+        authorities: terms.authorities,
+        certificate: Path::new(""),
+        key: Path::new(""),
+    };
+    let stream = secured(stream, &place.host, keys).await?;
     send(stream, place, form, terms.bytes_max).await
 }
 
-fn trusting(authorities: &Path) -> Result<ClientConfig, String> {
+/// By what both sides of a TLS connection know each other.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Keys<'a> {
+    /// PEM file with the authorities that are trusted; empty: those the machine trusts.
+    pub authorities: &'a Path,
+    /// PEM file with our own certificate chain, for a server that asks for one; empty: none.
+    pub certificate: &'a Path,
+    /// PEM file with its private key.
+    pub key: &'a Path,
+}
+
+/// TLS with a server whose certificate must name `host`.
+///
+/// # Errors
+/// In words, for the log.
+pub(crate) async fn secured(
+    stream: TcpStream,
+    host: &str,
+    keys: Keys<'_>,
+) -> Result<TlsStream<TcpStream>, String> {
+    let connector = TlsConnector::from(Arc::new(trusting(keys)?));
+    let name = ServerName::try_from(host.to_owned()).map_err(|why| why.to_string())?;
+    let secured = connector.connect(name, stream).await;
+    secured.map_err(|why| why.to_string())
+}
+
+fn trusting(keys: Keys<'_>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(certificates(authorities)?);
+    let (added, _) = roots.add_parsable_certificates(certificates(keys.authorities)?);
     if added == 0 {
         return Err("there is no certificate of an authority to trust".to_owned());
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|why| why.to_string())?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+        .map_err(|why| why.to_string())?
+        .with_root_certificates(roots);
+    if keys.certificate.as_os_str().is_empty() {
+        return Ok(config.with_no_client_auth());
+    }
+    let key = PrivateKeyDer::from_pem_file(keys.key);
+    let key = key.map_err(|_| format!("`{}` holds no private key", keys.key.display()))?;
+    let own = config.with_client_auth_cert(certificates(keys.certificate)?, key);
+    own.map_err(|why| format!("`{}`: {why}", keys.certificate.display()))
 }
 
 fn certificates(authorities: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -58,9 +58,9 @@ impl Answering {
             return Ok(None);
         }
         self.shown.patients = patients;
-        let actor = self.ask.identity.actor;
+        let Identity { actor, from, .. } = self.ask.identity;
         let body = Body::Shown(self.shown);
-        let event = Event::new(actor, self.ask.act, self.ask.subject, body);
+        let event = Event::new(actor, self.ask.act, self.ask.subject, body).from_address(from);
         let admitted =
             admit(event.into(), Standing::Salus, "").map_err(|refused| Error::Broken {
                 doing: "seal whom an answer shows",

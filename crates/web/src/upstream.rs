@@ -9,12 +9,12 @@ use event::{Act, Actor, Body, Event, SentOn, Subject, Time};
 use guard::{Standing, admit};
 use lifeline::{Entry, UpstreamConfig, hl7};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::App;
-use crate::fetch::{Form, Sent, Terms, ask};
+use crate::fetch::{Form, Keys, Sent, Terms, ask, secured};
 
 /// Entries that are looked at in one round.
 const ROUND: u32 = 100;
@@ -112,8 +112,7 @@ pub async fn look(app: &App, config: &UpstreamConfig) -> Result<(), String> {
         }
         true => {
             let wait = Duration::from_millis(config.wait_ms);
-            let reached = tokio::time::timeout(wait, TcpStream::connect(&config.mllp)).await;
-            match reached {
+            match tokio::time::timeout(wait, reach(config)).await {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(why)) => Err(format!("`{}`: {why}", config.mllp)),
                 Err(_) => Err(format!("`{}`: no answer", config.mllp)),
@@ -230,7 +229,7 @@ async fn deliver(
 ) -> Answer {
     let message = hl7::message(entry, resource, app.clock.now());
     let wait = Duration::from_millis(config.wait_ms);
-    let asked = tokio::time::timeout(wait, exchange(&config.mllp, &message)).await;
+    let asked = tokio::time::timeout(wait, exchange(config, &message)).await;
     let to = &config.mllp;
     let answer = match asked {
         Ok(Ok(answer)) => answer,
@@ -245,13 +244,40 @@ async fn deliver(
     }
 }
 
-async fn exchange(to: &str, message: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut stream = TcpStream::connect(to).await?;
-    stream.write_all(&wire::mllp::wrap(message)).await?;
+/// A connection: TLS, or plain.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+
+/// Connects to the receiver: over TLS if its address begins with `tls://`.
+async fn reach(config: &UpstreamConfig) -> Result<Box<dyn Wire>, String> {
+    let said = |why: std::io::Error| why.to_string();
+    let Some(place) = config.mllp.strip_prefix("tls://") else {
+        let stream = TcpStream::connect(&config.mllp).await.map_err(said)?;
+        return Ok(Box::new(stream));
+    };
+    let (host, _) = place.rsplit_once(':').ok_or("the address names no port")?;
+    let keys = Keys {
+        authorities: &config.authorities,
+        certificate: &config.certificate,
+        key: &config.key,
+    };
+    let stream = TcpStream::connect(place).await.map_err(said)?;
+    let stream = secured(stream, host.trim_matches(['[', ']']), keys).await?;
+    Ok(Box::new(stream))
+}
+
+async fn exchange(config: &UpstreamConfig, message: &[u8]) -> Result<Vec<u8>, String> {
+    let said = |why: std::io::Error| why.to_string();
+    let mut stream = reach(config).await?;
+    stream
+        .write_all(&wire::mllp::wrap(message))
+        .await
+        .map_err(said)?;
+    stream.flush().await.map_err(said)?;
     let mut answer = Vec::new();
     let mut part = [0; 4096];
     loop {
-        let read = stream.read(&mut part).await?;
+        let read = stream.read(&mut part).await.map_err(said)?;
         answer.extend(part.iter().take(read));
         if read == 0 || answer.ends_with(b"\x1c\r") || answer.len() > ANSWER_BYTES_MAX {
             return Ok(answer);

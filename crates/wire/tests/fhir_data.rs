@@ -108,8 +108,21 @@ const FAULTY: &[(&str, &str)] = &[
         "ActivityDefinition-heart-valve-replacement.json",
         "narrative is empty",
     ),
+    (
+        "Communication-fm-attachment.json",
+        "not the `application/pdf`",
+    ),
+    (
+        "Communication-fm-solicited.json",
+        "not the `application/pdf`",
+    ),
     ("DeviceMetric-example.json", "points to `DeviceDefinition`"),
     ("DeviceUseStatement-example.json", "points to `Procedure`"),
+    (
+        "DiagnosticReport-example-pgx.json",
+        "not the `application/pdf`",
+    ),
+    ("DocumentManifest-654789.json", "not the `application/pdf`"),
     ("EventDefinition-example.json", "narrative is empty"),
     (
         "MedicationRequest-medrx0301.json",

@@ -210,6 +210,148 @@ fn references_and_measures() {
 }
 
 #[test]
+fn several_things_of_one_place() {
+    let mut o = observation();
+    o["component"][0]["valueQuantity"] = json!({"value": 7});
+    for (name, value, want) in [
+        ("code-value-quantity", "8480-6$5.4", true),
+        (
+            "code-value-quantity",
+            "http://loinc.org|8480-6$gt5||mmol/L",
+            true,
+        ),
+        ("code-value-quantity", "8480-6$7", false),
+        ("code-value-quantity", "1-8$5.4,8480-6$5.4", true),
+        ("combo-code-value-quantity", "c1$7", true),
+        ("combo-code-value-quantity", "8480-6$5.4", true),
+        ("combo-code-value-quantity", "c1$5.4", false),
+        ("component-code-value-concept", "c1$v1", true),
+        ("component-code-value-concept", "8480-6$v1", false),
+        ("code-value-date", "8480-6$2020", false),
+    ] {
+        assert_eq!(finds(&o, name, value), want, "{name}={value}");
+    }
+    let letter = json!({"resourceType": "DocumentReference", "relatesTo": [
+        {"code": "replaces", "target": {"reference": "DocumentReference/a"}},
+        {"code": "appends", "target": {"reference": "DocumentReference/b"}},
+    ]});
+    assert!(finds(
+        &letter,
+        "relationship",
+        "replaces$DocumentReference/a"
+    ));
+    assert!(!finds(
+        &letter,
+        "relationship",
+        "replaces$DocumentReference/b"
+    ));
+}
+
+#[test]
+fn words_and_types_of_tokens() {
+    let mut p = patient();
+    p["identifier"][0]["type"] = json!({"text": "Record number", "coding": [
+        {"system": "urn:types", "code": "MR", "display": "Medical record"}]});
+    p["maritalStatus"] = json!({"text": "Verwitwet"});
+    for (name, value, want) in [
+        ("identifier:of-type", r"urn:types|MR|12\,3\|4", true),
+        ("identifier:of-type", r"|MR|12\,3\|4", true),
+        ("identifier:of-type", "urn:types|MR|bare", false),
+        ("identifier:of-type", r"urn:types|SS|12\,3\|4", false),
+        ("identifier:text", "record n", true),
+        ("identifier:text", "medical", true),
+        ("identifier:text", "passport", false),
+    ] {
+        assert_eq!(finds(&p, name, value), want, "{name}={value}");
+    }
+    assert!(finds(&observation(), "code:text", "systol"));
+    assert!(!finds(&observation(), "code:text", "8480"));
+}
+
+#[test]
+fn links_to_others() {
+    let touched = |kind: &str, name: &str, value: &str| -> Vec<String> {
+        let query = ask(kind, &[(name, value)]).unwrap();
+        assert!(query.filters.is_empty() && query.linked.len() == 1);
+        query.touches().into_iter().map(str::to_owned).collect()
+    };
+    assert_eq!(
+        touched("Observation", "subject:Patient.name:exact", "x"),
+        ["Observation", "Patient"]
+    );
+    // Of the types a subject may be, only a Patient has a family name.
+    assert_eq!(
+        touched("Observation", "subject.family", "x"),
+        ["Observation", "Patient"]
+    );
+    assert_eq!(
+        touched(
+            "Observation",
+            "patient.general-practitioner:Practitioner.name",
+            "x"
+        ),
+        ["Observation", "Patient", "Practitioner"]
+    );
+    assert_eq!(
+        touched("Patient", "_has:Observation:patient:code", "x"),
+        ["Patient", "Observation"]
+    );
+    assert_eq!(
+        touched(
+            "Patient",
+            "_has:Observation:patient:_has:Provenance:target:agent",
+            "x"
+        ),
+        ["Patient", "Observation", "Provenance"]
+    );
+    assert_eq!(
+        touched("Encounter", "patient._has:Group:member:_id", "x"),
+        ["Encounter", "Patient", "Group"]
+    );
+}
+
+#[test]
+fn parts_of_a_resource_say_that_they_are_parts() {
+    let shown = |pairs: &[(&str, &str)]| -> Vec<String> {
+        let query = ask("Observation", pairs).unwrap();
+        let mut resource = observation();
+        resource["text"] = json!({"status": "generated"});
+        resource["_status"] = json!({"id": "s"});
+        resource["note"] = json!([{"text": "n"}]);
+        let Some(part) = query.subset.of(resource.to_string().as_bytes()) else {
+            return vec!["whole".into()];
+        };
+        let part: Value = serde_json::from_slice(&part).unwrap();
+        assert_eq!(part["meta"]["tag"][0]["code"], "SUBSETTED");
+        let keys = part.as_object().unwrap().keys();
+        keys.filter(|key| *key != "meta").cloned().collect()
+    };
+    assert_eq!(
+        shown(&[("_elements", "value,subject")]),
+        [
+            "resourceType",
+            "id",
+            "status",
+            "code",
+            "subject",
+            "valueQuantity",
+            "_status"
+        ]
+    );
+    assert_eq!(
+        shown(&[("_summary", "text")]),
+        ["resourceType", "id", "status", "code", "text", "_status"]
+    );
+    let summary = shown(&[("_summary", "true")]);
+    assert!(summary.contains(&"component".to_owned()) && !summary.contains(&"note".to_owned()));
+    let data = shown(&[("_summary", "data")]);
+    assert!(data.contains(&"note".to_owned()) && !data.contains(&"text".to_owned()));
+    assert_eq!(shown(&[("_summary", "false")]), ["whole"]);
+    let count = ask("Observation", &[("_summary", "count"), ("_count", "9")]).unwrap();
+    assert_eq!((count.count, count.total), (Some(0), Total::Accurate));
+}
+
+#[test]
 fn the_rest_of_a_query() {
     let q = ask(
         "Encounter",
@@ -256,31 +398,53 @@ fn what_is_not_understood_is_refused_by_name() {
         ("Patient", "nmae", "x", "no search parameter `nmae`"),
         ("Patient", "name:text", "x", "`:text` is not offered"),
         ("Patient", "gender:exact", "x", "`:exact` is not offered"),
+        ("Patient", "organization.nmae", "x", "may refer to several"),
+        ("Patient", "name.family", "x", "is no reference"),
         (
             "Patient",
-            "organization.name",
+            "organization:Patient.name",
             "x",
-            "chains are not offered",
+            "does not refer",
+        ),
+        ("Patient", "organization.name", "", "has no value"),
+        ("Patient", "link.link.link.link.name", "x", "at most 3"),
+        ("Observation", "focus.name", "x", "say which"),
+        ("Patient", "_has:Observation:code:code", "x", "no reference"),
+        ("Patient", "_has:Observation:patient", "x", "of the form"),
+        (
+            "Patient",
+            "_has:Banana:patient:code",
+            "x",
+            "no resource type",
         ),
         (
             "Patient",
-            "organization:Organization.name",
+            "_has:Observation:encounter:code",
             "x",
-            "chains are not offered",
+            "not refer",
         ),
         (
             "Patient",
-            "_has:Observation:patient:code",
+            "_has:Observation:patient:x",
             "x",
-            "`_has` is not offered",
+            "parameter `x`",
         ),
-        ("Patient", "_summary", "true", "`_summary` is not offered"),
+        ("Patient", "_summary", "yes", "none of true, text"),
+        ("Patient", "_elements", "name,x", "no element `x`"),
+        ("Observation", "code-value-quantity", "a", "is no composite"),
         (
             "Observation",
             "code-value-quantity",
             "a$b",
-            "(composite) is not offered",
+            "is no composite",
         ),
+        (
+            "Observation",
+            "code-value-quantity",
+            "a$5$b",
+            "is no composite",
+        ),
+        ("Patient", "identifier:of-type", "MR|1", "is no token"),
         ("Location", "near", "1|2", "(special) is not offered"),
         ("Patient", "_filter", "x", "is not offered"),
         ("Patient", "name", "", "has no value"),

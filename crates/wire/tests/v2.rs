@@ -497,3 +497,35 @@ proptest! {
         }
     }
 }
+
+/// An executable that is sent as a PDF is kept, and not called one.
+#[test]
+fn a_document_is_not_shown_as_what_it_is_not() {
+    let message = |data: &str| {
+        format!(
+            "MSH|^~\\&|LAB|HOSP|SALUS|HOSP|20240501120000||ORU^R01|1|P|2.5|||||||UNICODE UTF-8\r\
+             PID|1||4711^^^MRN^MR||Doe^Jane\r\
+             OBR|1||77^LAB|11502-2^Report^LN|||20240501110000|||||||||||||||20240501115500||LAB|F\r\
+             OBX|1|ED|11502-2^Report^LN||LAB^application^pdf^Base64^{data}||||||F\r"
+        )
+    };
+    let told = |data: &str| {
+        let reading = read(message(data).as_bytes());
+        let drafts: String = reading
+            .drafts
+            .iter()
+            .map(|one| format!("{one:?}"))
+            .collect();
+        let complaints = format!("{:?}", reading.complaints);
+        (drafts, complaints)
+    };
+    let (drafts, complaints) = told("JVBERi0xLjQK");
+    assert!(drafts.contains("application/pdf") && !complaints.contains("contentType"));
+    let (drafts, complaints) = told("TVqQAAMAAAAEAAAA");
+    assert!(!drafts.contains("application/pdf"), "{drafts}");
+    assert!(drafts.contains("application/octet-stream") && drafts.contains("TVqQAAMAAAAEAAAA"));
+    assert!(
+        complaints.contains("application/x-msdownload"),
+        "{complaints}"
+    );
+}

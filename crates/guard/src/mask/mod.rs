@@ -29,7 +29,7 @@ mod words;
 mod write;
 
 pub use facts::{Facts, PersonName};
-pub use fhir::{Masked, Masking, Withheld};
+pub use fhir::{Masked, Masking, Withheld, left_out};
 pub use find::{Finder, Unknown};
 pub use keyed::Secret;
 pub use known::Known;

@@ -20,12 +20,12 @@ pub fn audited(trace: &Trace, site: &Site, words: &str) -> Audited {
         true => Client {
             id: CONSOLE.to_owned(),
             name: "Salus console".to_owned(),
-            address: String::new(),
+            address: trace.from.clone(),
         },
         false => Client {
             id: trace.actor.id.clone(),
             name: trace.actor.name.clone(),
-            address: String::new(),
+            address: trace.from.clone(),
         },
     };
     Audited {
@@ -150,6 +150,7 @@ mod tests {
             because: vec!["ward-reads-its-patients".into()],
             purpose: "TREAT".into(),
             reason: String::new(),
+            from: "192.0.2.7".into(),
             detail: detail.into(),
         }
     }
@@ -181,5 +182,27 @@ mod tests {
         assert_eq!(told.object, Object::Resource("Patient/p1".into()));
         let told = audited(&trace(What::Read, None, "ward/ICU"), &site, "");
         assert_eq!(told.object, Object::Named("ward".into(), "ICU".into()));
+    }
+
+    #[test]
+    fn where_it_was_done_from_stands_in_both_forms() {
+        let site = Site {
+            id: "salus.example/record".into(),
+            url: "https://salus.example/fhir".into(),
+        };
+        let told = audited(&trace(What::Read, Some("p1"), ""), &site, "");
+        let event = wire::audit::audit_event(&told);
+        let agents = event["agent"].as_array().unwrap();
+        let at = |address: &str| {
+            agents
+                .iter()
+                .any(|one| one["network"]["address"] == address)
+        };
+        assert!(at("192.0.2.7"), "{event}");
+        let message = wire::audit::audit_message(&told);
+        assert!(
+            message.contains("NetworkAccessPointID=\"192.0.2.7\""),
+            "{message}"
+        );
     }
 }

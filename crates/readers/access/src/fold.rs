@@ -30,6 +30,7 @@ fn of_event(index: u64, at: Time, event: &Event) -> Vec<Trace> {
         because: event.because.clone(),
         purpose: String::new(),
         reason: String::new(),
+        from: short(event.from.as_deref().unwrap_or_default()),
         detail: about(&event.subject),
     };
     match &event.body {
@@ -46,6 +47,7 @@ fn of_event(index: u64, at: Time, event: &Event) -> Vec<Trace> {
         Body::Session(session) => vec![Trace {
             actor: named(&event.actor, &session.account),
             allowed: session.ok,
+            from: address(&session.source),
             detail: short(&session.note),
             ..base(match event.act {
                 Act::SignOut => What::SignOut,
@@ -169,6 +171,12 @@ fn shown_traces(base: &Trace, shown: &Shown) -> Vec<Trace> {
         ..base.clone()
     };
     parts.map(one).collect()
+}
+
+/// An address, if it is one: of some sessions only words are known.
+fn address(text: &str) -> String {
+    let address = text.parse::<std::net::IpAddr>();
+    address.map_or_else(|_| String::new(), |address| address.to_string())
 }
 
 /// Whoever tries to sign in is nobody yet: the name they gave stands for them.

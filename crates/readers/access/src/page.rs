@@ -10,7 +10,7 @@ use crate::known::{actor, apart};
 use crate::trace::{Trace, TraceId, What};
 
 const TRACES: &str = "SELECT t.key, t.at, t.what, t.patient, t.allowed, t.purpose, t.reason, \
-    t.detail, r.policies, a.account, a.kind, a.role, a.name FROM trace t \
+    t.source, t.detail, r.policies, a.account, a.kind, a.role, a.name FROM trace t \
     JOIN actor a ON a.id = t.actor JOIN reasons r ON r.id = t.reasons WHERE ";
 
 /// What a time is as a part of keys: those of events sealed in between.
@@ -227,6 +227,7 @@ fn trace(row: &SqliteRow) -> Result<Trace, sqlx::Error> {
         because: apart(&policies),
         purpose: row.try_get("purpose")?,
         reason: row.try_get("reason")?,
+        from: row.try_get("source")?,
         detail: row.try_get("detail")?,
     })
 }

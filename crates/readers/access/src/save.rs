@@ -27,7 +27,7 @@ pub(crate) async fn traces(
     for some in numbers.chunks(ROWS) {
         let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
             "INSERT INTO trace
-             (key, at, actor, what, patient, allowed, reasons, purpose, reason, detail) ",
+             (key, at, actor, what, patient, allowed, reasons, purpose, reason, source, detail) ",
         );
         query.push_values(some, |mut row, (trace, actor, reasons)| {
             row.push_bind(trace.id.key())
@@ -39,6 +39,7 @@ pub(crate) async fn traces(
                 .push_bind(*reasons)
                 .push_bind(trace.purpose.as_str())
                 .push_bind(trace.reason.as_str())
+                .push_bind(trace.from.as_str())
                 .push_bind(trace.detail.as_str());
         });
         query.push(" ON CONFLICT (key) DO NOTHING");

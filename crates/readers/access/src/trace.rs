@@ -23,6 +23,8 @@ pub struct Trace {
     pub purpose: String,
     /// The reason that was typed; empty: none.
     pub reason: String,
+    /// The network address it was done from; empty: this machine, or it was not kept.
+    pub from: String,
     /// What exactly was touched: `Type/id`, a query, `ward/ICU`; empty: the whole chart.
     pub detail: String,
 }

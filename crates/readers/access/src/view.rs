@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use crate::access::Error;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 1;
+const LAYOUT: u16 = 2;
 const CONNECTIONS_MAX: u32 = 4;
 
 const TABLES: &str = "
@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS trace (
     reasons BIGINT NOT NULL,
     purpose TEXT NOT NULL,
     reason TEXT NOT NULL,
+    source TEXT NOT NULL,
     detail TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS trace_patient ON trace (patient, key) WHERE patient IS NOT NULL;

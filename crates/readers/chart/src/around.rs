@@ -5,6 +5,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::ChartError;
 use crate::error::Outcome;
+use crate::member;
 use crate::store::{LABELS, list};
 use crate::tie::{self, Provision};
 
@@ -68,6 +69,12 @@ impl Around {
     /// Whether anything of it is about people by name.
     pub(crate) fn names_people(&self) -> bool {
         !self.ties.is_empty() || !self.provisions.is_empty()
+    }
+
+    /// The groups that consents name, by the names of [`crate::member::group`].
+    pub(crate) fn groups(&self) -> Vec<&str> {
+        let people = self.provisions.iter().flat_map(Provision::people);
+        people.filter(|name| member::is_group(name)).collect()
     }
 
     /// What connects somebody with these names at a moment.

@@ -24,7 +24,7 @@ pub(crate) async fn of_ward(chart: &Chart, scope: &Scope) -> Outcome<Vec<CensusR
         .ok_or_else(|| scope.outside("the census of a ward"))?;
     let mut reading = Reading::begin(chart).await?;
     let ids = on_ward(&mut reading, ward).await?;
-    let mut rows = rows(&mut reading, ids.into_iter().collect(), Some(ward)).await?;
+    let mut rows = rows(&mut reading, scope, (ids.into_iter().collect(), Some(ward))).await?;
     rows.sort_by(|a, b| {
         let key = |row: &CensusRow| (row.expected, row.room.clone(), row.bed.clone());
         key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
@@ -49,7 +49,7 @@ pub(crate) async fn find(
         None => None,
     };
     let found = match candidates(&mut reading, find, chart.config.search_scan_max).await? {
-        Some(rows) => Some(fitting(&mut reading, find, rows).await?),
+        Some(rows) => Some(fitting(&mut reading, (find, scope), rows).await?),
         None => None,
     };
     let ids: Vec<String> = match (found, on_ward) {
@@ -57,7 +57,7 @@ pub(crate) async fn find(
         (Some(ids), None) | (None, Some(ids)) => ids.into_iter().collect(),
         (None, None) => return Ok(Vec::new()),
     };
-    let mut rows = rows(&mut reading, ids, ward).await?;
+    let mut rows = rows(&mut reading, scope, (ids, ward)).await?;
     rows.sort_by(|a, b| (&a.name, &a.patient).cmp(&(&b.name, &b.patient)));
     rows.truncate(find.limit);
     Ok(rows)
@@ -135,12 +135,13 @@ fn by_birth(query: &mut QueryBuilder<Sqlite>, born: &str) {
 /// Survivors' ids of those who fit everything that was asked for.
 async fn fitting(
     reading: &mut Reading,
-    find: &FindPatient,
+    (find, scope): (&FindPatient, &Scope),
     rows: Vec<Row>,
 ) -> Outcome<BTreeSet<String>> {
     let mut ids = BTreeSet::new();
     for rows in rows.chunks(256) {
-        let values = reading.values(rows).await?;
+        let mut values = reading.values(rows).await?;
+        scope.clean(rows, &mut values);
         let fits = rows
             .iter()
             .zip(values)
@@ -186,8 +187,8 @@ fn has_words(patient: &Value, typed: &str) -> bool {
 /// The rows of some patients, in no order. `ward`: of their stays, those on that ward count first.
 async fn rows(
     reading: &mut Reading,
-    ids: Vec<String>,
-    ward: Option<&str>,
+    scope: &Scope,
+    (ids, ward): (Vec<String>, Option<&str>),
 ) -> Outcome<Vec<CensusRow>> {
     let known = reading.known.clone();
     let families: Vec<String> = ids.iter().flat_map(|id| known.aliases.family(id)).collect();
@@ -204,12 +205,15 @@ async fn rows(
         .collect();
     let found = reading.current(&asked).await?;
     let (keys, patients): (Vec<_>, Vec<Row>) = found.into_iter().unzip();
-    let values = reading.values(&patients).await?;
+    let mut values = reading.values(&patients).await?;
+    scope.clean(&patients, &mut values);
     let mut identities: BTreeMap<String, (Row, Option<Value>)> = keys
         .into_iter()
         .zip(patients.into_iter().zip(values))
         .map(|((_, id), both)| (id, both))
         .collect();
+    let placing = !scope.hides().conceals("Encounter", "location");
+    let naming = !scope.hides().conceals("Encounter", "participant");
     let rows = ids.into_iter().map(|id| {
         let stay = stays.get(&id).and_then(|all| {
             let there = |stay: &&Stay| ward.is_some() && stay.spot.ward.as_deref() == ward;
@@ -220,7 +224,7 @@ async fn rows(
             name.or_else(|| names.get(&person.reference)).cloned()
         });
         let row = row(reading, id.clone(), identities.remove(&id));
-        placed(row, stay, attending)
+        placed(row, stay.filter(|_| placing), attending.filter(|_| naming))
     });
     Ok(rows.collect())
 }

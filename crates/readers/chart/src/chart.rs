@@ -21,6 +21,8 @@ pub struct Config {
     pub path: PathBuf,
     /// Resources that one search may read, at most.
     pub search_scan_max: usize,
+    /// Resources that a chain or `_has` may lead over, at most.
+    pub search_chain_max: usize,
     /// Resources that `_include` and `_revinclude` may add to a page, at most.
     pub include_max: usize,
     /// Observations that a chart page reads, at most; the newest.
@@ -41,6 +43,7 @@ impl Config {
         Config {
             path: path.into(),
             search_scan_max: 20_000,
+            search_chain_max: 1_000,
             include_max: 1_000,
             summary_scan_max: 5_000,
             trend_max: 24,

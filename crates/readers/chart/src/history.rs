@@ -141,10 +141,15 @@ impl Walk<'_> {
         let pages = store::pages(&mut reading.from, &rows).await?;
         let words = &reading.known.words;
         let both = rows.into_iter().zip(pages);
-        Ok(both
-            .filter(|(row, json)| {
-                let view = self.scope.view(words.text(row.kind));
-                view.shows_row(row, || as_read(row, json))
+        let shown = both.filter(|(row, json)| {
+            let view = self.scope.view(words.text(row.kind));
+            view.shows_row(row, || as_read(row, json))
+        });
+        let hides = self.scope.hides();
+        Ok(shown
+            .map(|(row, json)| {
+                let json = hides.clean(&row, json);
+                (row, json)
             })
             .collect())
     }

@@ -12,8 +12,10 @@ mod compare;
 mod error;
 mod fold;
 mod hash;
+mod hide;
 mod history;
 mod label;
+mod member;
 mod open;
 mod page;
 mod parts;
@@ -40,7 +42,7 @@ pub use open::Open;
 pub use page::{HistoryOf, Page, PageOf, Source, Stored};
 pub use rewind::Touched;
 pub use view::{
-    Address, Allergy, CensusRow, CodeStatus, Contact, Coverage, Encounter, FindPatient, Identifier,
-    Identity, Mark, Medication, PatientView, Precaution, Problem, Report, ResultRow, Retired,
-    Telecom, Vital, VitalReading,
+    Address, Allergy, CensusRow, CodeStatus, Contact, Coverage, Doing, Encounter, FindPatient,
+    Identifier, Identity, Mark, Medication, PatientView, Precaution, Problem, Report, ResultRow,
+    Retired, Telecom, Vital, VitalReading,
 };

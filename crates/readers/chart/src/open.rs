@@ -21,7 +21,9 @@ impl Open {
         let known = chart.folder.known();
         let scope = Scope::of(permit.ask(), &known.aliases);
         Open {
-            scope: scope.without(permit.masks(), &known.words),
+            scope: scope
+                .without(permit.masks(), &known.words)
+                .hiding(permit.hides(), &known.words),
             index: permit.index(),
             chart,
         }
@@ -80,7 +82,7 @@ impl Open {
     }
 
     /// Ids of what a conditional write or reference means: none, one, or two if there are more. What
-    /// labels leave out counts: it is there, and no content leaves.
+    /// is left out or hidden counts: it is there, and no content leaves.
     ///
     /// # Errors
     /// Each of [`crate::ChartError`].

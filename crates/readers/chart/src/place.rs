@@ -137,6 +137,14 @@ impl Places {
         wards.map(|place| (place.code.as_str(), place.name.as_deref()))
     }
 
+    /// Ids of the Locations that are this ward.
+    pub(crate) fn ids_of_ward(&self, code: &str) -> Vec<String> {
+        let of_code = self.0.iter().filter(|(_, place)| {
+            place.code == code && !matches!(place.level, Level::Room | Level::Bed)
+        });
+        of_code.map(|(id, _)| id.clone()).collect()
+    }
+
     /// The ward, room and bed of a Location. The ward of a Location that says nothing of its kind
     /// is the nearest around it that is neither room nor bed.
     pub(crate) fn spot(&self, id: &str) -> Spot {

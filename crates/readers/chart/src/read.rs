@@ -6,6 +6,7 @@ use crate::chart::Chart;
 use crate::error::Outcome;
 use crate::fold::Known;
 use crate::hash;
+use crate::hide;
 use crate::page::{Source, Stored};
 use crate::scope::Scope;
 use crate::search::as_read;
@@ -126,10 +127,7 @@ pub(crate) fn source(known: &Known, number: i64) -> Source {
 
 /// What stands for a resource that is left out for its labels: that it is there, and no more.
 fn redacted(kind: &str, id: &str) -> Vec<u8> {
-    let security = serde_json::json!([{
-        "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
-        "code": "REDACTED",
-    }]);
+    let security = serde_json::json!([hide::redacted()]);
     serde_json::json!({"resourceType": kind, "id": id, "meta": {"security": security}})
         .to_string()
         .into_bytes()
@@ -163,6 +161,7 @@ pub(crate) async fn one(
         let redacted = redacted(kind, id);
         return Ok(Some(reading.one(row, &redacted)));
     }
+    let json = scope.hides().clean(&row, json);
     Ok(Some(reading.one(row, &json)))
 }
 

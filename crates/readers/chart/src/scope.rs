@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 
 use event::{Act, Role, Subject};
-use guard::Ask;
+use guard::{Ask, Element};
+use serde_json::Value;
 
 use crate::ChartError;
 use crate::alias::Aliases;
 use crate::error::Outcome;
+use crate::hide::Hides;
 use crate::parts::{Parts, View};
 use crate::store::{LABELS, Row};
 use crate::words::Words;
@@ -21,6 +23,7 @@ pub(crate) struct Scope {
     /// What of each type scopes let be seen.
     parts: Parts,
     masks: Masks,
+    hides: Hides,
     words: String,
 }
 
@@ -106,6 +109,7 @@ impl Scope {
             kinds: ask.kinds.iter().cloned().collect(),
             parts: Parts::of(ask, aliases),
             masks: Masks::default(),
+            hides: Hides::default(),
             words: format!("`{}` of {words}", ask.act.word()),
         }
     }
@@ -114,6 +118,28 @@ impl Scope {
     pub(crate) fn without(mut self, labels: &[String], words: &Words) -> Scope {
         self.masks = Masks::of(labels, words);
         self
+    }
+
+    /// The same scope without these elements of whatever has them.
+    pub(crate) fn hiding(mut self, elements: &[Element], words: &Words) -> Scope {
+        self.hides = Hides::of(elements, words);
+        self
+    }
+
+    /// What it takes out of resources that it shows.
+    pub(crate) const fn hides(&self) -> &Hides {
+        &self.hides
+    }
+
+    /// The contents of rows with what is hidden taken out.
+    pub(crate) fn clean(&self, rows: &[Row], values: &mut [Option<Value>]) {
+        if self.hides.any() {
+            for (row, value) in rows.iter().zip(values) {
+                if let Some(value) = value {
+                    self.hides.strip(row, value);
+                }
+            }
+        }
     }
 
     /// Whether anything is left out for its labels.
@@ -126,10 +152,11 @@ impl Scope {
         self.masks.covers(row.labels)
     }
 
-    /// The same scope with what its labels leave out: for what only has to know that it is there.
+    /// The same scope with all that it leaves out: for what only has to know that it is there.
     pub(crate) fn unmasked(&self) -> Scope {
         Scope {
             masks: Masks::default(),
+            hides: Hides::default(),
             ..self.clone()
         }
     }

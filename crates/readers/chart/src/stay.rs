@@ -12,6 +12,7 @@ use crate::chart::{Chart, WardCount};
 use crate::error::Outcome;
 use crate::fold::Known;
 use crate::hash;
+use crate::member::{self, Asker};
 use crate::place::Spot;
 use crate::read::Reading;
 use crate::store::{self, SELECT, list};
@@ -147,8 +148,20 @@ impl Chart {
         let own = people.filter(|person| names.contains(&person.reference));
         relations.extend(own.map(|person| Relation::CareTeam(person.role.clone())));
         relations.extend(around.relations(&names, now));
+        let groups = around.groups();
+        let meant = match groups.is_empty() {
+            true => names,
+            false => {
+                let asker = Asker {
+                    names: &names,
+                    wards: &identity.wards,
+                    now,
+                };
+                member::names(&mut reading, &asker, &groups).await?
+            }
+        };
         let mut facts = Facts {
-            consents: around.consents(&names, identity.role().word(), now),
+            consents: around.consents(&meant, identity.role().word(), now),
             labels: around.labels,
             ..Facts::default()
         };

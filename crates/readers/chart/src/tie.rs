@@ -5,6 +5,8 @@ use event::{Consent, Relation, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::member;
+
 /// An appointment connects from a day before it begins to a day after it ends.
 const AROUND_MS: i64 = 24 * 60 * 60 * 1_000;
 /// An order that is done, and a report, connect for a week.
@@ -138,7 +140,7 @@ pub(crate) fn relation(what: &str, by: String) -> Option<Relation> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Provision {
     permits: bool,
-    /// Whom it names; empty: nobody in particular.
+    /// Whom it names, people and groups; empty: nobody in particular.
     people: Vec<String>,
     roles: Vec<String>,
     purposes: Vec<String>,
@@ -189,7 +191,8 @@ fn provision(one: &Value, (since, until): (i64, i64)) -> (Option<Provision>, (i6
     let said = Provision {
         permits: one.get("type").and_then(Value::as_str) == Some("permit"),
         people: actors()
-            .filter_map(|actor| person(actor.get("reference")?))
+            .filter_map(|actor| actor.get("reference"))
+            .filter_map(|who| member::group(who).or_else(|| person(who)))
             .collect(),
         roles: actors()
             .flat_map(|actor| codes(actor.get("role")))
@@ -218,6 +221,11 @@ fn codes(concept: Option<&Value>) -> Vec<String> {
 }
 
 impl Provision {
+    /// The people and groups it names.
+    pub(crate) fn people(&self) -> impl Iterator<Item = &str> {
+        self.people.iter().map(String::as_str)
+    }
+
     const fn anybody(&self) -> bool {
         self.people.is_empty() && self.roles.is_empty()
     }
@@ -355,6 +363,21 @@ mod tests {
     }
 
     #[test]
+    fn a_no_to_a_house_is_about_those_who_belong_to_it() {
+        let mut house = consent();
+        house["provision"] = json!({"type": "deny", "actor": [
+            {"reference": {"reference": "Organization/o"}},
+            {"reference": {"type": "CareTeam", "identifier": {"value": "7"}}}]});
+        let said = |name: &str| {
+            let names = [name.to_owned()];
+            let all = provisions(&house).into_iter();
+            all.filter_map(|one| one.says(&names, "nurse", 0)).count()
+        };
+        assert_eq!((said("Organization/o"), said("CareTeam|7")), (1, 1));
+        assert_eq!((said("Organization/x"), said("7")), (0, 0));
+    }
+
+    #[test]
     fn research_drafts_and_unread_actors_say_nothing() {
         let mut research = consent();
         research["scope"] = json!({"coding": [{"code": "research"}]});
@@ -364,7 +387,7 @@ mod tests {
         assert!(provisions(&draft).is_empty());
         let mut group = consent();
         group["provision"] = json!({
-            "type": "deny", "actor": [{"reference": {"reference": "Organization/o"}}],
+            "type": "deny", "actor": [{"reference": {"reference": "Group/g"}}],
         });
         assert!(provisions(&group).is_empty());
     }

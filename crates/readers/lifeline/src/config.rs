@@ -26,6 +26,8 @@ pub struct Limits {
     pub copy_proved_ms: i64,
     /// Entries of the queue that one page shows.
     pub entries_shown_max: u32,
+    /// What speaks of an intrusion is shown for this long, with the last clean point before it.
+    pub evidence_days: u32,
 }
 
 impl Default for Limits {
@@ -42,6 +44,7 @@ impl Default for Limits {
             restore_within_ms: 72 * 60 * MINUTE,
             copy_proved_ms: 7 * 24 * 60 * MINUTE,
             entries_shown_max: 200,
+            evidence_days: 30,
         }
     }
 }

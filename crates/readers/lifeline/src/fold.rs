@@ -1,9 +1,10 @@
 //! What one event leaves in the view.
 
-use event::{Act, Body, Captured, Copy, Erased, Event, Outcome, Time};
+use event::{Act, BackedUp, Body, Captured, Copy, Erased, Event, Outcome, Time};
 use record::{Blind, Sealed};
 use sqlx::{SqliteConnection, SqlitePool};
 
+use crate::deed;
 use crate::lifeline::State;
 use crate::proof::Away;
 
@@ -24,6 +25,7 @@ pub(crate) async fn take(
             Body::Erased(order) => forget(&mut to, order, blind).await?,
             _ => one(&mut to, at, sealed.event()).await?,
         }
+        deed::take(&mut to, at, sealed.event()).await?;
         by_heart(state, at, sealed.event());
     }
     sqlx::query("UPDATE cursor SET next = $1 WHERE id = 1")
@@ -183,8 +185,9 @@ async fn paper(to: &mut SqliteConnection, (idx, millis): (i64, i64), event: &Eve
         Body::Copy(copy) => copied(to, (idx, millis), copy).await,
         // That it can be restored is another question: a drill answers it.
         Body::BackedUp(made) => {
+            pinned(to, (idx, millis), made).await?;
             let copy = Copy {
-                kind: "backup".into(),
+                kind: kind(made).into(),
                 name: made.place.clone(),
                 events: made.size,
                 behind_ms: 0,
@@ -204,6 +207,28 @@ async fn paper(to: &mut SqliteConnection, (idx, millis): (i64, i64), event: &Eve
         }
         _ => Ok(()),
     }
+}
+
+/// Of what a backup is, as the ladder of copies calls it.
+fn kind(made: &BackedUp) -> &'static str {
+    match made.files {
+        Some(_) => "files",
+        None => "backup",
+    }
+}
+
+/// Which manifest counts: what was sealed here, and not what lies at the place.
+async fn pinned(to: &mut SqliteConnection, (idx, millis): (i64, i64), made: &BackedUp) -> Done {
+    let query = sqlx::query(
+        "INSERT OR REPLACE INTO pinned (idx, at, kind, place, manifest) VALUES ($1, $2, $3, $4, $5)",
+    );
+    let query = query
+        .bind(idx)
+        .bind(millis)
+        .bind(kind(made))
+        .bind(&made.place)
+        .bind(&made.manifest);
+    query.execute(to).await.map(drop)
 }
 
 /// How a copy stands; when it was last found right stays.

@@ -5,6 +5,7 @@
 
 mod code;
 mod config;
+mod deed;
 mod entry;
 mod error;
 mod fhir;
@@ -12,6 +13,7 @@ mod fold;
 pub mod hl7;
 mod lifeline;
 mod lock;
+mod openings;
 mod pack;
 mod packs;
 mod proof;
@@ -22,6 +24,7 @@ mod view;
 
 pub use code::{Code, PackKey, Which};
 pub use config::{Limits, PackConfig};
+pub use deed::{Deed, Evidence};
 pub use entry::{Decided, Entry, Sent, Sheet, Sum};
 pub use error::Error;
 pub use fhir::{Made, Whose, provenance, resource};

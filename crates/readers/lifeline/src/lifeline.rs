@@ -10,11 +10,12 @@ use sqlx::SqlitePool;
 use tokio::sync::watch;
 
 use crate::code::{Code, PackKey, Which};
+use crate::deed::{self, Deed, Evidence};
 use crate::entry::{self, Entry, Sheet, Sum};
 use crate::pack::{Content, Stamp};
 use crate::packs::{self, Order, PackStatus, Packs};
 use crate::proof::{Away, CopySeen, DrillSeen};
-use crate::{Error, Head, Limits, PackConfig, fold, view};
+use crate::{Error, Head, Limits, PackConfig, fold, openings, view};
 
 /// Packs, paper, copies and drills. Cheap to clone: every clone is the same view.
 #[derive(Clone)]
@@ -124,6 +125,29 @@ impl Lifeline {
     /// The code itself. Whoever asks has a sealed decision that lets them.
     pub fn code(&self, which: &Which) -> Code {
         self.inner.key.code(which)
+    }
+
+    /// How often a pack was opened, as its page shows it and somebody typed it; `None`: the number
+    /// is none of this ward's, by its codes of now and of the two periods before.
+    pub fn openings(&self, ward: &str, typed: &str, now: Time) -> Option<u32> {
+        let (times, check) = openings::read(typed)?;
+        let now = self.which(ward, now);
+        let periods = (0..=2).map(|back| now.period - back);
+        let mut all = periods.flat_map(|period| {
+            let ward = ward.to_owned();
+            (0..=now.generation).map(move |generation| Which {
+                ward: ward.clone(),
+                period,
+                generation,
+            })
+        });
+        let fits = |which: &Which| openings::check(ward, &self.code(which), times) == check;
+        all.any(|which| fits(&which)).then_some(times)
+    }
+
+    /// The letters that go with so many openings, as the page of a pack makes them.
+    pub fn openings_number(ward: &str, code: &Code, times: u32) -> String {
+        format!("{times}-{}", openings::check(ward, code, times))
     }
 
     /// When the period of a code begins and ends.
@@ -288,6 +312,32 @@ impl Lifeline {
     /// As [`Lifeline::listing`].
     pub async fn copies(&self) -> Result<Vec<CopySeen>, Error> {
         view::copies(&self.inner.pool).await
+    }
+
+    /// What an account, a client or a feed changed since a moment, at most `most`, in the order of
+    /// the record.
+    ///
+    /// # Errors
+    /// As [`Lifeline::listing`].
+    pub async fn deeds(&self, actor: &str, since: Time, most: u32) -> Result<Vec<Deed>, Error> {
+        deed::since(&self.inner.pool, (actor, since), most).await
+    }
+
+    /// What was sealed since a moment that speaks of an intrusion, at most `most`, the first first.
+    ///
+    /// # Errors
+    /// As [`Lifeline::listing`].
+    pub async fn evidence(&self, since: Time, most: u32) -> Result<Vec<Evidence>, Error> {
+        deed::evidence(&self.inner.pool, since, most).await
+    }
+
+    /// The manifests that were sealed for a place, with the events that say so, the newest first.
+    /// `kind` is that of the copy: `backup` or `files`.
+    ///
+    /// # Errors
+    /// As [`Lifeline::listing`].
+    pub async fn pinned(&self, kind: &str, place: &str) -> Result<Vec<(u64, String)>, Error> {
+        view::pinned(&self.inner.pool, (kind, place)).await
     }
 
     /// The drills that were carried out, the newest first.

@@ -12,8 +12,13 @@ pub struct UpstreamConfig {
     pub token_file: PathBuf,
     /// PEM file with the authorities that may vouch for it; empty: the machine's.
     pub authorities: PathBuf,
-    /// `host:port` of an MLLP receiver that takes ORU^R01; empty: none. FHIR goes first.
+    /// `tls://host:port` of an MLLP receiver that takes ORU^R01, or `host:port` without TLS; empty:
+    /// none. FHIR goes first.
     pub mllp: String,
+    /// PEM file with our own certificate chain, for an MLLP receiver that asks for one; empty: none.
+    pub certificate: PathBuf,
+    /// PEM file with its private key.
+    pub key: PathBuf,
     /// How long it may take to answer.
     pub wait_ms: u64,
     /// How long after a failure the first new try waits; each further one waits twice as long, up
@@ -28,6 +33,8 @@ impl Default for UpstreamConfig {
             token_file: PathBuf::new(),
             authorities: PathBuf::new(),
             mllp: String::new(),
+            certificate: PathBuf::new(),
+            key: PathBuf::new(),
             wait_ms: 10_000,
             retry_ms: 1_000,
         }

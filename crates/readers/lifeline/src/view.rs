@@ -14,8 +14,10 @@ use crate::proof::{CopySeen, DrillSeen};
 use crate::{Error, fold};
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 1;
+const LAYOUT: u16 = 2;
 const CONNECTIONS_MAX: u32 = 2;
+/// Manifests of one place that are read: whoever wants an older one names it.
+const PINNED_MAX: i64 = 1_000;
 
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS cursor (id BIGINT PRIMARY KEY, next BIGINT NOT NULL);
@@ -37,6 +39,14 @@ CREATE TABLE IF NOT EXISTS sheet (id TEXT PRIMARY KEY, ward TEXT NOT NULL, print
 CREATE TABLE IF NOT EXISTS away (idx INTEGER PRIMARY KEY, at BIGINT NOT NULL, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS copy (kind TEXT NOT NULL, name TEXT NOT NULL, idx BIGINT NOT NULL,
     at BIGINT NOT NULL, body TEXT NOT NULL, verified BIGINT, PRIMARY KEY (kind, name));
+CREATE TABLE IF NOT EXISTS pinned (idx INTEGER PRIMARY KEY, at BIGINT NOT NULL,
+    kind TEXT NOT NULL, place TEXT NOT NULL, manifest TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS pinned_place ON pinned (place, kind, idx);
+CREATE TABLE IF NOT EXISTS doer (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS deed (doer BIGINT NOT NULL, at BIGINT NOT NULL, idx BIGINT NOT NULL,
+    hand TEXT, PRIMARY KEY (doer, at, idx)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS evidence (idx INTEGER PRIMARY KEY, at BIGINT NOT NULL,
+    what TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS drill (idx INTEGER PRIMARY KEY, at BIGINT NOT NULL, body TEXT NOT NULL);
 ";
 
@@ -291,6 +301,26 @@ pub(crate) async fn drills(pool: &SqlitePool, most: u32) -> Result<Vec<DrillSeen
     });
     let all: Result<Vec<DrillSeen>, sqlx::Error> = seen.collect();
     all.map_err(broken)
+}
+
+/// The manifests of one kind that were pinned for a place, the newest first.
+pub(crate) async fn pinned(
+    pool: &SqlitePool,
+    (kind, place): (&str, &str),
+) -> Result<Vec<(u64, String)>, Error> {
+    let rows: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT idx, manifest FROM pinned WHERE place = $1 AND kind = $2 ORDER BY idx DESC LIMIT $3",
+    )
+    .bind(place)
+    .bind(kind)
+    .bind(PINNED_MAX)
+    .fetch_all(pool)
+    .await
+    .map_err(Error::view("read what was pinned"))?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .map(|(idx, sha256)| (idx.unsigned_abs(), sha256))
+        .collect())
 }
 
 fn json<T: DeserializeOwned>(text: String) -> Result<T, sqlx::Error> {

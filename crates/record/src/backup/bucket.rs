@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use md5::{Digest as _, Md5};
 use object_store::aws::AmazonS3;
 use object_store::client::ReqwestConnector;
 use object_store::client::{HttpClient, HttpConnector as _, HttpRequest, HttpRequestBody};
@@ -79,19 +82,29 @@ impl Bucket {
 
     /// Asks the bucket itself what the library has no call for.
     async fn ask(&self, query: &[(&str, &str)]) -> Result<Bytes, VaultFault> {
+        let request = HttpRequest::new(HttpRequestBody::empty());
+        self.send(request, &ObjectPath::default(), query).await
+    }
+
+    /// Sends a request that is signed in its address.
+    async fn send(
+        &self,
+        mut request: HttpRequest,
+        at: &ObjectPath,
+        query: &[(&str, &str)],
+    ) -> Result<Bytes, VaultFault> {
         let place = self.address.place();
         let wrong = |why: String| VaultFault {
             doing: "ask",
             path: place.clone(),
             why,
         };
-        let mut request = HttpRequest::new(HttpRequestBody::empty());
         let query = query.iter().map(|(name, value)| (*name, *value));
         let options = SignedUrlOptions::default().with_query(query);
         let method = request.method().clone();
         let url = self
             .store
-            .signed_url_opts(method, &ObjectPath::default(), SIGNED, &options)
+            .signed_url_opts(method, at, SIGNED, &options)
             .await
             .map_err(fault("ask", &place))?;
         *request.uri_mut() = url
@@ -192,5 +205,28 @@ impl Shelf for Bucket {
             true => Lock::Days(days),
             false => Lock::None,
         }
+    }
+
+    async fn keep_until(&self, one: &Stored, until: &str) -> Result<(), VaultFault> {
+        let wrong = |_| VaultFault {
+            doing: "renew the lock of",
+            path: one.path.clone(),
+            why: "the request cannot be made".into(),
+        };
+        let body = format!(
+            "<Retention xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Mode>COMPLIANCE</Mode>\
+             <RetainUntilDate>{until}</RetainUntilDate></Retention>"
+        );
+        // S3 wants to know that the order came as it was sent.
+        let sum = STANDARD.encode(Md5::digest(body.as_bytes()));
+        let mut request = HttpRequest::new(HttpRequestBody::from(body));
+        *request.method_mut() = "PUT".parse().map_err(|_| wrong(()))?;
+        let sum = sum.parse().map_err(|_| wrong(()))?;
+        request.headers_mut().insert("content-md5", sum);
+        let mut query = vec![("retention", "")];
+        query.extend(one.version.as_deref().map(|version| ("versionId", version)));
+        self.send(request, &self.at(&one.path), &query)
+            .await
+            .map(drop)
     }
 }

@@ -21,27 +21,35 @@ const DIGITS: usize = 16;
 /// The largest file that goes along.
 const BYTES_MAX: u64 = 256 << 20;
 
-/// The files of some folders, by name.
-pub(super) fn files(folders: &[PathBuf]) -> Outcome<Vec<(String, Vec<u8>)>> {
+/// The files of some folders, and files that are named themselves, by name.
+pub(super) fn files(paths: &[PathBuf]) -> Outcome<Vec<(String, Vec<u8>)>> {
     let mut files = Vec::new();
-    for folder in folders {
-        let entries = fs::read_dir(folder);
-        let entries = entries.map_err(|why| broken(format!("`{}`: {why}", folder.display())))?;
+    for path in paths {
+        if path.is_file() {
+            files.extend(file(path)?);
+            continue;
+        }
+        let entries = fs::read_dir(path);
+        let entries = entries.map_err(|why| broken(format!("`{}`: {why}", path.display())))?;
         for path in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())) {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            // A file that is being written has a name that begins with a dot.
-            let plain = plain(&name) && path.is_file();
-            if !plain || path.metadata().is_ok_and(|found| found.len() > BYTES_MAX) {
-                tracing::warn!(file = %path.display(), "it does not go along with the backup");
-                continue;
-            }
-            let bytes = fs::read(&path);
-            let bytes = bytes.map_err(|why| broken(format!("`{}`: {why}", path.display())))?;
-            files.push((name.into_owned(), bytes));
+            files.extend(file(&path)?);
         }
     }
     files.sort();
     Ok(files)
+}
+
+fn file(path: &Path) -> Outcome<Option<(String, Vec<u8>)>> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // A file that is being written has a name that begins with a dot.
+    let plain = plain(&name) && path.is_file();
+    if !plain || path.metadata().is_ok_and(|found| found.len() > BYTES_MAX) {
+        tracing::warn!(file = %path.display(), "it does not go along with the backup");
+        return Ok(None);
+    }
+    let bytes = fs::read(path);
+    let bytes = bytes.map_err(|why| broken(format!("`{}`: {why}", path.display())))?;
+    Ok(Some((name.into_owned(), bytes)))
 }
 
 /// Where such a file lies.

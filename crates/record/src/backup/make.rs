@@ -11,7 +11,8 @@ use super::bundle::{Checked, checked};
 use super::chain::{chain, fetched};
 use super::manifest::{self, Manifest, Object};
 use super::place::{Lock, Place, Shelf};
-use super::{WIDTH, broken, first, tail_paths};
+use super::renew::notes;
+use super::{DEPTH_MAX, WIDTH, broken, first, tail_paths};
 use crate::config::Config;
 use crate::sealed::Outcome;
 use crate::vault::{LocalVault, Vault, get_grown};
@@ -19,8 +20,6 @@ use crate::{engines, keyfile};
 
 /// Bundles that are brought at the same time: a bucket answers each after a while, but many at once.
 const BUNDLES_AT_ONCE: usize = 16;
-/// Manifests that go on from each other before one names everything again.
-const DEPTH_MAX: u32 = 64;
 
 /// What a backup did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,19 +51,14 @@ pub async fn backup(
     first: &[PathBuf],
     progress: impl Fn(u64, u64),
 ) -> Outcome<Made> {
-    let notes = config.data.join("backups");
-    keyfile::make_folder(&notes)?;
+    keyfile::make_folder(&config.data.join("backups"))?;
     let way = Way {
         vault: engines::vault(config)?,
         first: first::files(first)?,
         log: LogVerifier::new(&keyfile::public(config)?).map_err(broken)?,
         shelf: to.open().map_err(broken)?,
         // Which manifest was ours is not asked of the place: somebody else may have added some.
-        last: notes.join(
-            manifest::sha256(to.words().as_bytes())
-                .get(..16)
-                .unwrap_or_default(),
-        ),
+        last: note(config, &to.words()),
     };
     way.run(&progress).await
 }
@@ -90,6 +84,11 @@ pub async fn pull(
         last: to.join("last"),
     };
     way.run(&progress).await
+}
+
+/// The file that notes which manifest at a place was ours.
+pub(super) fn note(config: &Config, place: &str) -> PathBuf {
+    notes(config, place)
 }
 
 struct Way {

@@ -11,19 +11,25 @@ mod first;
 mod keys;
 mod make;
 mod manifest;
+mod pins;
 mod place;
+mod renew;
 mod restore;
 
 pub use first::first;
 pub use keys::{KeysCopied, copy_keys, restore_keys};
 pub use make::{Made, backup, pull};
+pub use pins::{Pins, PinsMade, last_pins};
 pub use place::{Lock, Place};
+pub use renew::renew;
 pub use restore::{Point, Restored, Wanted, points, restore};
 
 use seal::TILE_WIDTH;
 
 use crate::Error;
 
+/// Manifests that go on from each other before one names everything again.
+const DEPTH_MAX: u32 = 64;
 const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// Where the events behind the last full bundle lie: entries and ciphertexts.

@@ -83,6 +83,11 @@ pub(super) trait Shelf: Send + Sync {
     async fn versions(&self, prefix: &str) -> Result<Vec<Stored>, VaultFault>;
     /// What keeps it.
     async fn lock(&self) -> Lock;
+    /// Keeps one version of an object until a moment (RFC 3339), if the storage can. A lock that
+    /// lasts longer already stays.
+    async fn keep_until(&self, _: &Stored, _: &str) -> Result<(), VaultFault> {
+        Ok(())
+    }
 }
 
 struct Folder(LocalFileSystem);

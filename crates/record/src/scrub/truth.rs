@@ -34,7 +34,7 @@ impl<'i> Truth<'i> {
     /// # Errors
     /// [`Error::Broken`] if signature, root and edge do not agree.
     pub(super) fn of(inner: &'i Inner, published: &Published) -> Outcome<Truth<'i>> {
-        let log = LogVerifier::new(inner.publisher.key.public()).map_err(broken)?;
+        let log = LogVerifier::new(inner.publisher.key().public()).map_err(broken)?;
         let (size, root) = log.verify(&published.note).map_err(broken)?;
         let edge = Edge::from_bytes(&published.edge).ok_or_else(|| broken("no edge"))?;
         if edge.size() != size || edge.root() != root {

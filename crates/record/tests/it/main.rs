@@ -15,5 +15,6 @@ mod recovery;
 mod rotating;
 mod sealing;
 mod standby;
+mod succeeding;
 mod tampering;
 mod witnessing;

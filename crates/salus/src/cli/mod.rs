@@ -72,6 +72,14 @@ Examples:
 Every chart is a decision of its own, sealed with the reason. What still holds a known identifier
 does not leave; the report counts it. Works beside a running server and without one.")]
     Export(Export),
+    /// Ask for an export, or list what was asked for and how it stands.
+    #[command(after_help = "\
+Examples:
+  salus export-request               the requests, and the command for what was agreed to
+  salus export-request --what 'all charts, de-identified' --recipient 'the registry' --reason 'registry 2026-14'
+Another person has to agree on the page Access, Exports; then `salus export` may run for a day.
+Works beside a running server and without one.")]
+    ExportRequest(ExportRequest),
     /// Bring in files: FHIR JSON, NDJSON, HL7 v2; also .gz.
     #[command(after_help = "\
 Examples:
@@ -260,6 +268,19 @@ pub(crate) struct Export {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ExportRequest {
+    /// What is to leave, in words.
+    #[arg(long)]
+    pub(crate) what: Option<String>,
+    /// To whom.
+    #[arg(long)]
+    pub(crate) recipient: Option<String>,
+    /// Why; it is sealed.
+    #[arg(long)]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Import {
     /// Files or folders.
     #[arg(required = true, value_name = "PATH")]
@@ -342,12 +363,19 @@ pub(crate) struct Bench {
     /// Also write the figures as JSON to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Which figures, separated by commas: hl7, fhir, seal, verify.
+    /// Which figures, separated by commas: hl7, fhir, seal, verify; or `recover`, which is measured
+    /// alone: an installation comes back on an empty machine.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// FHIR transaction bundles, one a line; without it the synthetic hospital's are sent.
     #[arg(long, value_name = "NDJSON")]
     pub(crate) bundles: Option<PathBuf>,
+    /// Patients of the installation that comes back (`--only recover`).
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) patients: usize,
+    /// Where it is made (`--only recover`) [default: the system's temporary folder].
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) folder: Option<PathBuf>,
     /// Messages a second to offer instead of as many as possible (HL7 only).
     #[arg(long, value_name = "PER SECOND")]
     pub(crate) rate: Option<u64>,

@@ -107,6 +107,18 @@ over once. Nothing is taken that the key did not sign, nothing that is here is r
         #[arg(long, value_name = "FOLDER")]
         to: PathBuf,
     },
+    /// Folders and dumps of other systems, as `[[backups.files]]` names them.
+    #[command(after_help = "\
+Examples:
+  salus backup files                 every name
+  salus backup files lab pacs-db     these
+They become snapshots in a repository that restic opens (`restic -r PLACE/repository --password-file
+keys/files.key snapshots`). Each manifest goes into the log, so that nothing somebody adds there can
+hide a snapshot. Exit code 1: one of them failed, or the place has no lock.")]
+    Files {
+        /// Names; without any, all.
+        names: Vec<String>,
+    },
     /// The keyring and the log's keys, encrypted under the root key.
     #[command(after_help = "\
 Example:
@@ -153,6 +165,32 @@ Takes seconds, on any machine, without keys. Exit code 1: none went along.")]
         /// Where to put them.
         #[arg(long, value_name = "FOLDER")]
         to: PathBuf,
+    },
+    /// Bring back folders and dumps of other systems.
+    #[command(after_help = "\
+Examples:
+  salus restore files --from /mnt/disk --to back               every name, as the log pinned them last
+  salus restore files lab --from /mnt/disk --to back
+  salus restore files --from /mnt/disk --to back --manifest 9f2c... --password-file files.key
+                                                               on a machine without the record
+Each name comes back in a folder of its own. Files that are there already and right are left, so one
+that was broken off goes on. What is not whole is named and passed over for the one before (exit
+code 1).")]
+    Files {
+        /// Names; without any, all.
+        names: Vec<String>,
+        /// A folder, or a bucket.
+        #[arg(long, value_name = "PLACE")]
+        from: String,
+        /// Where to put them.
+        #[arg(long, value_name = "FOLDER")]
+        to: PathBuf,
+        /// The backup with this manifest [default: the last that the record sealed].
+        #[arg(long, value_name = "SHA-256")]
+        manifest: Option<String>,
+        /// The repository's password [default: keys/files.key of the data folder].
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
     },
     /// Put the keys back into an empty data folder.
     #[command(after_help = "\
@@ -219,11 +257,23 @@ Example:
 Examples:
   salus keys rotate                  goes on where a rotation was broken off
   salus keys rotate --root           a new root key; old shares are worth nothing then
+  salus keys rotate --log            a new key that signs checkpoints; the one before signs too
+  salus keys rotate --retire-log     and no more; give whoever verifies the new keys/log.pub before
+  salus keys rotate --id             a new key that signs id tokens
 Works beside a running server and without one. Nothing is unreadable at any moment.")]
     Rotate {
         /// The root key instead. Moves it to the token if `[keys]` says `root = \"pkcs11\"`.
-        #[arg(long)]
+        #[arg(long, group = "which")]
         root: bool,
+        /// The key that signs checkpoints instead.
+        #[arg(long, group = "which")]
+        log: bool,
+        /// From now on the log's key signs without the one before it.
+        #[arg(long, group = "which")]
+        retire_log: bool,
+        /// The key that signs id tokens instead.
+        #[arg(long, group = "which")]
+        id: bool,
     },
     /// Write the root key as shares to print, so that several people together can put it back.
     #[command(after_help = "\
@@ -276,6 +326,12 @@ pub(crate) enum DrillName {
 }
 
 impl DrillName {
+    /// The drill of a name.
+    pub(crate) fn of(word: &str) -> Option<DrillName> {
+        let mut all = DrillName::value_variants().iter().copied();
+        all.find(|name| name.word() == word)
+    }
+
     pub(crate) const fn word(self) -> &'static str {
         match self {
             DrillName::LostSite => "lost-site",

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use record::{Lock, Made, Place};
 use serde::Serialize;
 
+use super::files;
 use crate::backing::Pinned;
 use crate::cli::{Backup, Format};
 use crate::config::Config;
@@ -14,6 +15,7 @@ use crate::output;
 
 pub(crate) async fn run(config: Config, command: Backup, format: Format) -> Result<u8> {
     match command {
+        Backup::Files { names } => files::back_up(config, &names, format).await,
         Backup::Record { to, first } => record(config, (&to, &first), format).await,
         Backup::Pull { from, log_key, to } => pull(&from, &log_key, (&to, format)).await,
         Backup::Keys { to, keep } => keys(&config, (&to, keep), format).await,
@@ -55,9 +57,11 @@ impl Receipt {
 async fn record(config: Config, (to, first): (&str, &[PathBuf]), format: Format) -> Result<u8> {
     let place = Place::parse(to).map_err(|why| anyhow!(why))?;
     let own = config.record();
+    let mut along = config.packed();
+    along.extend_from_slice(first);
     let operator = Operator::reach(config).await?;
     let bar = bar()?;
-    let made = record::backup(&own, &place, first, |done, all| {
+    let made = record::backup(&own, &place, &along, |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     });
@@ -69,6 +73,7 @@ async fn record(config: Config, (to, first): (&str, &[PathBuf]), format: Format)
                 place: place.words(),
                 size: made.size,
                 manifest: made.manifest.clone(),
+                files: None,
             };
             operator.backed_up(&pinned).await.map(Some)
         }

@@ -16,6 +16,7 @@ use rustls::ClientConfig;
 use seal::{Frontier, leaf_hash};
 use serde::Serialize;
 
+use super::recovering;
 use crate::cli::{Bench, Format};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -52,6 +53,9 @@ struct Row {
 }
 
 pub(crate) async fn run(args: &Bench, format: Format) -> Result<u8> {
+    if args.only.as_slice() == ["recover"] {
+        return recover(args, format).await;
+    }
     let known = ["hl7", "fhir", "seal", "verify"];
     if let Some(other) = args
         .only
@@ -87,6 +91,21 @@ pub(crate) async fn run(args: &Bench, format: Format) -> Result<u8> {
         .iter()
         .any(|row| row.figures.as_ref().is_some_and(|f| f.errors > 0));
     Ok(if failed { output::FOUND } else { output::WELL })
+}
+
+async fn recover(args: &Bench, format: Format) -> Result<u8> {
+    let folder = match &args.folder {
+        Some(folder) => tempfile::tempdir_in(folder),
+        None => tempfile::tempdir(),
+    };
+    let folder = folder.context("cannot make a folder to measure in")?;
+    let measured = recovering::measure(folder.path(), args.patients).await?;
+    if let Some(out) = &args.out {
+        std::fs::write(out, serde_json::to_vec_pretty(&measured)?)
+            .with_context(|| format!("cannot write `{}`", out.display()))?;
+    }
+    output::result(format, &measured, recovering::words);
+    Ok(output::WELL)
 }
 
 struct Measuring<'a> {

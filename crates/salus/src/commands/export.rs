@@ -36,6 +36,8 @@ struct Report {
     masked: Counts,
     /// What the second look found in the bytes that left.
     known_identifiers: u64,
+    /// Resources that were left out by their nature, by FHIR type and reason.
+    left_out: BTreeMap<String, BTreeMap<String, u64>>,
     /// Resources that did not leave, by FHIR type and reason.
     refused: BTreeMap<String, BTreeMap<String, u64>>,
 }
@@ -73,6 +75,7 @@ async fn all(operator: &Operator, mut part: ExportPart, mut files: Files) -> Res
         searched_bytes: 0,
         masked: Counts::new(),
         known_identifiers: 0,
+        left_out: BTreeMap::new(),
         refused: BTreeMap::new(),
     };
     let bar = ProgressBar::new_spinner();
@@ -123,15 +126,20 @@ impl Report {
         for (kind, count) in exported.masked {
             *self.masked.entry(kind).or_default() += count;
         }
+        for (kind, why, many) in exported.left_out {
+            count(&mut self.left_out, (kind, why, many));
+        }
         for (kind, why) in exported.refused {
-            *self
-                .refused
-                .entry(kind)
-                .or_default()
-                .entry(why)
-                .or_default() += 1;
+            count(&mut self.refused, (kind, why, 1));
         }
     }
+}
+
+fn count(
+    reasons: &mut BTreeMap<String, BTreeMap<String, u64>>,
+    (kind, why, many): (String, String, u64),
+) {
+    *reasons.entry(kind).or_default().entry(why).or_default() += many;
 }
 
 /// The files of an export: `.part` until everything is there.
@@ -201,12 +209,17 @@ fn words(report: &Report) -> String {
     for (kind, count) in &report.masked {
         out.push_str(&format!("  {count:>8}  {}\n", kind.word().to_lowercase()));
     }
-    if !report.refused.is_empty() {
-        out.push_str("did not leave:\n");
-    }
-    for (kind, reasons) in &report.refused {
-        for (why, count) in reasons {
-            out.push_str(&format!("  {count:>8}  {kind}: {why}\n"));
+    for (heading, all) in [
+        ("left out", &report.left_out),
+        ("did not leave", &report.refused),
+    ] {
+        if !all.is_empty() {
+            out.push_str(&format!("{heading}:\n"));
+        }
+        for (kind, reasons) in all {
+            for (why, count) in reasons {
+                out.push_str(&format!("  {count:>8}  {kind}: {why}\n"));
+            }
         }
     }
     out.push_str(&format!(

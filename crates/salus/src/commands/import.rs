@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{Format, Import};
+use crate::cli::{Format, Import, View};
 use crate::config::Config;
 use crate::files::{Parts, under};
 use crate::local::{Operator, Part};
@@ -28,6 +28,10 @@ struct Done {
 struct Mark {
     parts: u64,
     whole: bool,
+    /// The next part was begun when the record had that many events: if this stands here when an
+    /// import begins, it was interrupted, and the part may have been taken all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    begun: Option<u64>,
 }
 
 #[derive(Default, Serialize)]
@@ -51,15 +55,19 @@ struct Refusal {
 pub(crate) async fn run(config: Config, args: &Import, format: Format) -> Result<u8> {
     let files = under(&args.paths)?;
     let marks = Marks::open(&config)?;
+    let bytes_max = config.import_unpacked_bytes_max;
     let operator = Operator::reach(config).await?;
     let bars = MultiProgress::new();
     let bar = bars.add(ProgressBar::new(files.len() as u64));
     bar.set_style(ProgressStyle::with_template(
         "{bar:40} {pos}/{len} files, {eta} left  {wide_msg}",
     )?);
+    let (_, size) = operator.progress(View::Chart).await?;
     let mut importing = Importing {
         operator,
+        size,
         feed: args.feed.clone(),
+        bytes_max,
         marks,
         imported: Imported::default(),
     };
@@ -88,7 +96,10 @@ pub(crate) async fn run(config: Config, args: &Import, format: Format) -> Result
 
 struct Importing {
     operator: Operator,
+    /// Events in the record, as far as this import knows.
+    size: u64,
     feed: String,
+    bytes_max: u64,
     marks: Marks,
     imported: Imported,
 }
@@ -102,7 +113,7 @@ impl Importing {
             self.imported.skipped += 1;
             return Ok(());
         }
-        let mut parts = Parts::of(path)?;
+        let mut parts = Parts::of(path, self.bytes_max)?;
         let mut number = 0;
         while let Some((kind, bytes)) = parts.next()? {
             number += 1;
@@ -112,24 +123,25 @@ impl Importing {
             let part = Part {
                 kind,
                 feed: self.feed.clone(),
+                begun: mark.begun.filter(|_| number == mark.parts + 1),
             };
+            let begun = part.begun.unwrap_or(self.size);
+            self.mark(&key, (number - 1, false, Some(begun)))?;
             let taken = self.operator.take(&part, bytes).await?;
+            self.size = taken.size;
             self.count(path, taken);
-            self.marks.set(
-                &key,
-                Mark {
-                    parts: number,
-                    whole: false,
-                },
-            )?;
+            self.mark(&key, (number, false, None))?;
         }
-        self.marks.set(
-            &key,
-            Mark {
-                parts: number,
-                whole: true,
-            },
-        )
+        self.mark(&key, (number, true, None))
+    }
+
+    fn mark(&mut self, key: &str, (parts, whole, begun): (u64, bool, Option<u64>)) -> Result<()> {
+        let mark = Mark {
+            parts,
+            whole,
+            begun,
+        };
+        self.marks.set(key, mark)
     }
 
     fn count(&mut self, path: &Path, taken: Taken) {

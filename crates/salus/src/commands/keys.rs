@@ -19,8 +19,19 @@ const SHARES_MAX: u8 = 40;
 pub(crate) async fn run(config: Config, command: Keys, format: Format) -> Result<u8> {
     match command {
         Keys::Show => show(&config, format).await,
-        Keys::Rotate { root } => {
-            let which = if root { Which::Root } else { Which::Wrapping };
+        Keys::Rotate {
+            root,
+            log,
+            retire_log,
+            id,
+        } => {
+            let which = match (root, log, retire_log, id) {
+                (true, ..) => Which::Root,
+                (_, true, ..) => Which::Log,
+                (_, _, true, _) => Which::RetireLog,
+                (.., true) => Which::Id,
+                _ => Which::Wrapping,
+            };
             rotate(config, which, format).await
         }
         Keys::Escrow { shares, needed, to } => {
@@ -135,6 +146,15 @@ async fn rotate(config: Config, which: Which, format: Format) -> Result<u8> {
 }
 
 fn rotated_in_words(rotated: &Rotated) -> String {
+    if let Some(what) = &rotated.signing {
+        return match what.starts_with("log key rotated") {
+            true => format!(
+                "{what}\nhand out keys/log.pub anew to whoever verifies (witnesses, standbys, courts), \
+                 copy keys/log.key to where you keep it, then `salus keys rotate --retire-log`"
+            ),
+            false => what.clone(),
+        };
+    }
     match &rotated.root {
         Some(root) => format!(
             "the root key is new: {root}\nshares of the one before are worth nothing now: run \

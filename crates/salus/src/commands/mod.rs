@@ -10,6 +10,8 @@ mod doctor;
 mod drill;
 mod erase;
 mod export;
+mod export_request;
+mod files;
 mod import;
 mod keys;
 mod moving;
@@ -17,6 +19,7 @@ pub(crate) mod people;
 mod policy;
 mod promote;
 mod proof;
+mod recovering;
 mod refold;
 mod restore;
 mod rewind;
@@ -29,7 +32,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::CommandFactory as _;
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command};
 use crate::config::Config;
@@ -44,7 +46,8 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     }
     let config = Config::load(&cli)?;
     let served = matches!(cli.command, Command::Serve(_) | Command::Standby(_));
-    log(if served { &config.log } else { "warn" });
+    let filter = if served { &config.log } else { "warn" };
+    crate::logging::begin(filter, config.log_format);
     let format = cli.format;
     let code = match cli.command {
         Command::Backup(command) => Box::pin(backup::run(config, command, format)).await?,
@@ -57,6 +60,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Drill(args) => Box::pin(drill::run(config, &args, format)).await?,
         Command::Erase(args) => erase::run(config, args, format).await?,
         Command::Export(args) => export::run(config, &args, format).await?,
+        Command::ExportRequest(args) => Box::pin(export_request::run(config, args, format)).await?,
         Command::Import(args) => Box::pin(import::run(config, &args, format)).await?,
         Command::Move(args) => moving::run(config, args, format).await?,
         Command::People(command) => people::run(config, command, format).await?,
@@ -74,13 +78,4 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Completions { .. } => crate::output::WELL,
     };
     Ok(ExitCode::from(code))
-}
-
-/// Logs go to standard error; they never carry patient data.
-fn log(filter: &str) {
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
 }

@@ -7,6 +7,7 @@ use record::{Place, Record, Wanted};
 use serde::Serialize;
 
 use super::backup::bar;
+use super::files;
 use crate::cli::{Format, Restore};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -17,6 +18,22 @@ pub(crate) async fn run(config: &Config, command: Restore, format: Format) -> Re
     match command {
         Restore::List { from, log_key } => list(&from, &log_key, format).await,
         Restore::First { from, log_key, to } => first(&from, &log_key, (&to, format)).await,
+        Restore::Files {
+            names,
+            from,
+            to,
+            manifest,
+            password_file,
+        } => {
+            let asked = files::Asked {
+                names,
+                from,
+                to,
+                manifest,
+                password_file,
+            };
+            files::bring_back(config, &asked, format).await
+        }
         Restore::Keys { copy, shares } => keys(config, (&copy, &shares), format),
         Restore::Record {
             from,

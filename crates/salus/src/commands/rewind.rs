@@ -1,11 +1,11 @@
 use anyhow::{Context as _, Result};
 use event::Time;
+use web::{Changed, Order, Suspect, Undone, Way};
 
 use crate::cli::{Format, Rewind};
 use crate::config::Config;
 use crate::local::Operator;
 use crate::output;
-use crate::rewind::{Changed, Order, Suspect, Undone, Way};
 
 /// Resources that the list names; `--format json` has all.
 const NAMED: usize = 40;

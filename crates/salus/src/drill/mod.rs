@@ -8,10 +8,14 @@ mod restore;
 mod scene;
 mod tamper;
 
+use std::sync::Arc;
+
 use anyhow::{Result, anyhow};
 use event::{Act, Body, Drill, Event, Subject};
 use guard::{Ask, Facts, Standing, admit};
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use web::DrillOrder;
 
 use crate::assemble::House;
 use crate::cli::DrillName;
@@ -41,6 +45,36 @@ pub(crate) async fn carry_out(name: DrillName, seed: u64) -> Result<Drill> {
         DrillName::Restore => Box::pin(restore::drill(seed)).await,
         DrillName::Tamper => tamper::drill(seed).await,
     }
+}
+
+/// Carries out the drills that are ordered from the page, until `stop`.
+pub(crate) async fn on_order(house: Arc<House>, stop: CancellationToken) {
+    let Some(mut orders) = house.app.errands.drills() else {
+        return;
+    };
+    loop {
+        let order = tokio::select! {
+            () = stop.cancelled() => return,
+            order = orders.recv() => order,
+        };
+        let Some(order) = order else {
+            return;
+        };
+        let outcome = tokio::select! {
+            () = stop.cancelled() => return,
+            outcome = Box::pin(ordered(&house, &order)) => outcome,
+        };
+        let outcome = outcome.map_err(|why| format!("{why:#}"));
+        house.app.errands.drill.end(house.clock.now(), outcome);
+    }
+}
+
+async fn ordered(house: &House, order: &DrillOrder) -> Result<String> {
+    let name = DrillName::of(&order.name).ok_or_else(|| anyhow!("there is no such drill"))?;
+    let drill = carry_out(name, order.seed).await?;
+    let drilled = house.note_drill(drill).await?;
+    let lost = drilled.drill.lost;
+    Ok(format!("{lost} lost; sealed as event {}", drilled.index))
 }
 
 impl House {

@@ -45,6 +45,54 @@ fn files_come_in_once_and_refusals_say_why() {
     );
 }
 
+/// The import died after the server had committed a part and before that was noted.
+#[test]
+fn an_interrupted_import_takes_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let server = Server::serve(&data);
+    let nameless =
+        |family: &str| format!(r#"{{"resourceType":"Patient","name":[{{"family":"{family}"}}]}}"#);
+    let twins = format!("{0}\n{0}\n{1}\n", nameless("Twin"), nameless("Single"));
+    let bundle = format!(
+        r#"{{"resourceType":"Bundle","type":"transaction","entry":[
+            {{"request":{{"method":"POST","url":"Patient"}},"resource":{}}}]}}"#,
+        nameless("Bundled")
+    );
+    for (name, content, count) in [("lines.ndjson", &twins, 3), ("one.json", &bundle, 1)] {
+        let file = folder.path().join(name);
+        fs::write(&file, content).unwrap();
+        let import = || {
+            json(
+                &data,
+                &["import", "--feed", "import", file.to_str().unwrap()],
+            )
+        };
+        let first = import();
+        assert_eq!(first["accepted"], count, "{first}");
+        let notes = data.join("imports.json");
+        let mut done: serde_json::Value =
+            serde_json::from_slice(&fs::read(&notes).unwrap()).unwrap();
+        for mark in done["files"].as_object_mut().unwrap().values_mut() {
+            *mark = serde_json::json!({"parts": 0, "whole": false, "begun": 1});
+        }
+        fs::write(&notes, done.to_string()).unwrap();
+        let again = import();
+        assert_eq!(
+            (again["accepted"].as_u64(), again["repeated"].as_u64()),
+            (Some(0), Some(count)),
+            "{again}"
+        );
+        fs::remove_file(&notes).unwrap();
+        assert_eq!(
+            import()["accepted"],
+            count,
+            "without a note it is another import"
+        );
+    }
+    drop(server);
+}
+
 #[test]
 fn commands_work_beside_a_running_server() {
     let folder = tempfile::tempdir().unwrap();

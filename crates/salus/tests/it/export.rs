@@ -17,6 +17,7 @@ const CHARTS: &str = r##"{"resourceType":"Practitioner","id":"doc","name":[{"fam
 {"resourceType":"Patient","id":"a2","name":[{"family":"Korpal","given":["Agnieszka"]}],"birthDate":"1931-09-28"}
 {"resourceType":"Encounter","id":"e1","status":"finished","class":{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"IMP"},"subject":{"reference":"Patient/a1"},"period":{"start":"2013-06-22T10:30:00Z","end":"2013-06-25T08:00:00Z"}}
 {"resourceType":"Observation","id":"o1","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"8867-4","display":"Heart rate"}]},"subject":{"reference":"Patient/a1","display":"Ngozi Oyelaran"},"performer":[{"reference":"Practitioner/doc","display":"Octavio Mireles"}],"valueQuantity":{"value":72,"unit":"/min"},"note":[{"text":"OYELARAN, NGOZI (qx4186027): call 523 976 3762. Dr. Mireles placed a Foley catheter."}]}
+{"resourceType":"Provenance","id":"pr1","target":[{"reference":"Patient/a1"}],"recorded":"2013-06-22T10:30:00Z","agent":[{"who":{"reference":"Practitioner/doc","display":"Octavio Mireles"}}]}
 {"resourceType":"Binary","id":"b1","contentType":"text/plain","data":"Tmdvemk="}
 "##;
 
@@ -109,6 +110,8 @@ async fn charts_leave_without_whose_they_are_and_the_report_says_what_was_done()
     assert_eq!(report["patients"], 2, "{report}");
     assert_eq!(report["known_identifiers"], 0);
     assert!(report["masked"]["name"].as_u64().unwrap() > 3, "{report}");
+    let left_out = report["left_out"]["Binary"].as_object().unwrap();
+    assert_eq!(left_out.values().next(), Some(&1.into()), "{report}");
     let mut bytes = 0;
     for entry in fs::read_dir(&out).unwrap() {
         let path = entry.unwrap().path();
@@ -130,6 +133,7 @@ async fn charts_leave_without_whose_they_are_and_the_report_says_what_was_done()
         }
     }
     assert_eq!(report["searched_bytes"].as_u64(), Some(bytes as u64));
+    assert_eq!(lines(&out, "Provenance").len(), 1);
     let patients = lines(&out, "Patient");
     let observation = &lines(&out, "Observation")[0];
     let subject = observation["subject"]["reference"].as_str().unwrap();
@@ -207,4 +211,42 @@ async fn an_export_needs_a_reason_and_has_the_same_pseudonyms_under_the_same_sec
         "2013"
     );
     assert!(server.stop().success());
+}
+
+#[tokio::test]
+async fn an_export_is_asked_for_and_listed_by_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = imported(folder.path());
+    let all = [
+        "--what",
+        "all charts",
+        "--recipient",
+        "the registry",
+        "--reason",
+        "registry 2026-14",
+    ];
+    let half = run(&data, &[&["export-request"], &all[..4]].concat());
+    assert_eq!(half.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&half.stderr).contains("--reason"));
+    let asked = json(&data, &[&["export-request"], &all[..]].concat());
+    assert_eq!(asked[0]["asker"], "the operator of this machine");
+    assert_eq!(asked[0]["state"], "waits for another person");
+    let number = asked[0]["number"].to_string();
+    let out = folder.path().join("early");
+    let to = ["--reason", "registry", "--to", out.to_str().unwrap()];
+    let early = run(&data, &exporting(&number, &to));
+    assert_eq!(early.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&early.stderr).contains("nobody has agreed"));
+    let agreed = agreed(&data).await;
+    let server = Server::serve(&data);
+    let listed = json(&data, &["export-request"]);
+    assert!(server.stop().success());
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_eq!(listed[0]["number"].to_string(), agreed);
+    assert_eq!(listed[0]["state"], "ada agreed");
+    assert!(listed[0]["until"].as_str().unwrap().ends_with('Z'));
+    let told = run(&data, &["export-request"]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let command = format!("salus export --deidentify --agreed {agreed}");
+    assert!(told.contains(&command), "{told}");
 }

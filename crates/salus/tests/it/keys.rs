@@ -33,6 +33,52 @@ fn shares(made: &Value) -> Vec<String> {
         .collect()
 }
 
+/// What was handed out under the first key is checked with the second key's file, and what is handed
+/// out while both sign with the first's.
+#[test]
+fn the_keys_that_sign_are_rotated_and_what_was_handed_out_stays_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = filled(folder.path());
+    let proof = |to: &str| {
+        let to = folder.path().join(to);
+        json(&data, &["proof", "7", "--out", to.to_str().unwrap()]);
+        to.join("7.tlog-proof").to_str().unwrap().to_owned()
+    };
+    let proved = |proof: &str, key: &Path| {
+        let args = ["check", proof, "--key", key.to_str().unwrap()];
+        run(&data, &args).status.code() == Some(0)
+    };
+    let (public, first) = (data.join("keys/log.pub"), folder.path().join("first.pub"));
+    fs::copy(&public, &first).unwrap();
+    let early = proof("early");
+    let server = Server::serve(&data);
+    let rotated = json(&data, &["keys", "rotate", "--log"]);
+    let said = rotated["signing"].as_str().unwrap();
+    assert!(said.starts_with("log key rotated"), "{rotated}");
+    let both = proof("both");
+    for proof in [&early, &both] {
+        assert!(proved(proof, &first) && proved(proof, &public), "{proof}");
+    }
+    let id = fs::read(data.join("keys/id.key")).unwrap();
+    json(&data, &["keys", "rotate", "--id"]);
+    assert_ne!(fs::read(data.join("keys/id.key")).unwrap(), id);
+    assert!(data.join("keys/id.before.json").exists());
+    assert!(server.stop().success());
+    json(&data, &["keys", "rotate", "--retire-log"]);
+    let late = proof("late");
+    assert!(proved(&late, &public) && proved(&early, &public));
+    assert!(!proved(&late, &first));
+    assert_eq!(run(&data, &["verify"]).status.code(), Some(0));
+    let secret = fs::read_to_string(data.join("keys/log.key")).unwrap();
+    assert_eq!(secret.matches("PRIVATE+KEY").count(), 1);
+    assert_eq!(
+        run(&data, &["keys", "rotate", "--log", "--id"])
+            .status
+            .code(),
+        Some(2)
+    );
+}
+
 #[test]
 fn keys_are_rotated_beside_a_server_and_without_one() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,6 +12,7 @@ mod doors;
 mod drills;
 mod erase;
 mod export;
+mod folders;
 mod healing;
 mod keys;
 mod kill;

@@ -18,7 +18,7 @@ pub(crate) fn installed() -> PathBuf {
         PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/salus/real")
     });
     assert!(
-        home.join(".ready-5").exists(),
+        home.join(".ready-6").exists(),
         "run `./test`, which installs what this test needs"
     );
     home

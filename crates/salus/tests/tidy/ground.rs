@@ -63,6 +63,13 @@ fn unsafe_code_is_forbidden_everywhere() {
 }
 
 #[test]
+fn release_builds_trap_overflows() {
+    let workspace: Table = read("Cargo.toml").parse().unwrap();
+    let checks = &workspace["profile"]["release"]["overflow-checks"];
+    assert_eq!(checks.as_bool(), Some(true));
+}
+
+#[test]
 fn templates_escape_what_they_are_given() {
     let templates = templates();
     assert!(templates.len() > 30);

@@ -80,7 +80,7 @@ impl FromRequestParts<Arc<App>> for Follower {
 /// Which primary this is: asked by a machine that comes back, so nobody signs in for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
-    /// The public key of the record.
+    /// The public key of the record, with the notes of how those before it led to it.
     pub log: String,
     /// Its number.
     pub epoch: u64,
@@ -88,7 +88,7 @@ pub struct Turn {
 
 async fn epoch(State(app): State<Arc<App>>) -> Response {
     let turn = Turn {
-        log: app.record.public_key(),
+        log: app.record.public_keys(),
         epoch: app.record.epoch().highest,
     };
     axum::Json(turn).into_response()
@@ -111,8 +111,14 @@ struct Wanted {
 }
 
 /// Rows from an index on, or 204 if none came in time, or 409 with how many there are.
-async fn rows(State(app): State<Arc<App>>, _: Follower, Query(wanted): Query<Wanted>) -> Response {
+async fn rows(
+    State(app): State<Arc<App>>,
+    follower: Follower,
+    Query(wanted): Query<Wanted>,
+) -> Response {
     let record = &app.record;
+    let has = (wanted.from, record.size());
+    app.standbys.asks(&follower.0.id, has, app.clock.now());
     let wait = Duration::from_millis(wanted.wait_ms).min(WAIT_MAX);
     if record.size() == wanted.from {
         let mut growth = record.growth();

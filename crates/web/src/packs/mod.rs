@@ -232,10 +232,15 @@ async fn read(
 async fn withheld(app: &App, ask: &Ask, patients: &[String]) -> Result<Vec<String>, PackError> {
     let now = app.clock.now();
     let mut withheld = Vec::new();
-    // Who reads a pack works on the ward, as one or the other; a no to one person alone cannot be
-    // kept, since a pack knows nobody.
-    let readers = [Role::Nurse, Role::Physician].map(|role| {
-        Identity::of(Actor {
+    // Who reads a pack works on the ward, as one or the other, and so for the house that runs it; a
+    // no to one person alone cannot be kept, since a pack knows nobody.
+    let wards = match &ask.subject {
+        Subject::Ward(ward) => vec![ward.clone()],
+        _ => Vec::new(),
+    };
+    let readers = [Role::Nurse, Role::Physician].map(|role| Identity {
+        wards: wards.clone(),
+        ..Identity::of(Actor {
             role,
             ..ask.identity.actor.clone()
         })
@@ -266,12 +271,11 @@ fn ask(ward: &str, detail: String) -> Ask {
     }
 }
 
+/// What is left out of packs: another set of policies may leave out more.
 fn masks(decision: &Decision) -> Vec<String> {
-    let masks = decision.obligations().iter().flat_map(|one| match one {
-        Obligation::Mask(labels) => labels.as_slice(),
-        Obligation::StepUp | Obligation::Notify(_) => &[],
-    });
-    masks.cloned().collect()
+    let leaves_out = |one: &&Obligation| matches!(one, Obligation::Hide(_) | Obligation::Mask(_));
+    let obligations = decision.obligations().iter().filter(leaves_out);
+    obligations.map(ToString::to_string).collect()
 }
 
 fn stamp(app: &App, ward: &str, made: Time) -> Stamp {

@@ -1,5 +1,6 @@
 //! What was found altered outside Salus, as pages tell it.
 
+use guard::Element;
 use oversight::Alteration;
 
 use super::words::{self, Eye, Stamp};
@@ -61,10 +62,63 @@ impl Altered {
     }
 }
 
+impl Altered {
+    /// The same without the values of what is hidden from whoever looks. Of what is no element of a
+    /// resource (a segment of a message) nothing is known to be shown, so it is not.
+    pub(crate) fn without(mut self, hides: &[Element]) -> Altered {
+        for part in self
+            .parts
+            .iter_mut()
+            .filter(|part| !shown(&part.part, hides))
+        {
+            part.sealed = KEPT.to_owned();
+            part.found = KEPT.to_owned();
+        }
+        self
+    }
+}
+
+/// What stands in the place of a value that is hidden.
+const KEPT: &str = "kept from you";
+
+fn shown(part: &str, hides: &[Element]) -> bool {
+    let mut steps = part.split(['.', '[']);
+    let (kind, key) = (
+        steps.next().unwrap_or_default(),
+        steps.next().unwrap_or_default(),
+    );
+    let columns = kind == "row";
+    let element = wire::fhir::kinds().contains(&kind);
+    let hidden = hides.iter().any(|one| one.is_within(kind, key));
+    hides.is_empty() || columns || (element && !hidden)
+}
+
 fn cut(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS) {
         Some((at, _)) => format!("{}\u{2026}", text.get(..at).unwrap_or_default()),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_what_is_hidden_are_not_shown() {
+        let hides =
+            ["Patient.telecom", "Observation.value[x]"].map(|one| Element::parse(one).unwrap());
+        for (part, is_shown) in [
+            ("Patient.telecom[0].value", false),
+            ("Patient.birthDate", true),
+            ("Observation.valueQuantity.value", false),
+            ("Observation.status", true),
+            ("PID-13", false),
+            ("row.at", true),
+        ] {
+            assert_eq!(shown(part, &hides), is_shown, "{part}");
+            assert!(shown(part, &[]));
+        }
     }
 }
 

@@ -83,6 +83,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/downtime", get(downtime::show))
         .route("/downtime/away", post(downtime::declare))
         .route("/downtime/entries/{index}", post(downtime::decide::decide))
+        .route("/downtime/openings", post(downtime::openings::note))
         .route(
             "/downtime/sheet",
             get(downtime::sheet::ask).post(downtime::sheet::save),
@@ -94,6 +95,11 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         )
         .route("/downtime/ward/{ward}/print", post(downtime::print::print))
         .route("/lifeline", get(lifeline::show))
+        .route("/lifeline/drills", post(lifeline::order::order))
+        .route(
+            "/lifeline/rewind",
+            get(lifeline::rewind::show).post(lifeline::rewind::undo),
+        )
         .route("/packs/{ward}", get(crate::packs::download))
         .route(
             "/packs/{ward}/card",

@@ -16,15 +16,18 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 63] = [
+const ROUTES: [&str; 66] = [
     "/downtime",
     "/downtime/away",
     "/downtime/entries/*",
+    "/downtime/openings",
     "/downtime/sheet",
     "/downtime/ward/*",
     "/downtime/ward/*/entries",
     "/downtime/ward/*/print",
     "/lifeline",
+    "/lifeline/drills",
+    "/lifeline/rewind",
     "/packs/*",
     "/packs/*/card",
     "/packs/*/renew",

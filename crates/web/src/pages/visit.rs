@@ -51,6 +51,7 @@ impl FromRequestParts<Arc<App>> for Visit {
             next: wanted(parts),
         };
         let mut identity = app.staff.identity(&session.account).ok_or_else(nobody)?;
+        identity.from = caller.address.clone();
         identity.stepped_up = app.sessions.stepped_up(&session, app.clock.now());
         Ok(Visit {
             app: Arc::clone(app),

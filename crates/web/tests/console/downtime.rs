@@ -3,7 +3,7 @@
 
 use axum::http::StatusCode;
 use event::{Act, Body, Outcome, Role};
-use lifeline::{PackConfig, Sum, UpstreamConfig};
+use lifeline::{Lifeline, PackConfig, Sum, UpstreamConfig};
 use serde_json::json;
 use web::{SecondFactor, Settings};
 
@@ -501,32 +501,131 @@ async fn an_accepted_entry_reaches_the_other_system_once_however_often_it_is_sen
     assert!(page.contains("taken by http://127.0.0.1"), "{page}");
 }
 
+/// Reads one message, answers it, and returns it.
+async fn answered(
+    mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    code: &str,
+) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (mut bytes, mut part) = (Vec::new(), [0; 1024]);
+    while !bytes.ends_with(b"\x1c\r") {
+        let read = stream.read(&mut part).await.unwrap();
+        bytes.extend_from_slice(&part[..read]);
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    let control = text.split('|').nth(9).unwrap().to_owned();
+    let answer = format!("\x0bMSH|^~\\&|R|R|S|S|2026||ACK|1|P|2.5\rMSA|{code}|{control}\r\x1c\r");
+    stream.write_all(answer.as_bytes()).await.unwrap();
+    text
+}
+
 /// A receiver that takes one connection for each answer it is given, and returns what it was sent.
 async fn receiver(
     codes: &'static [&'static str],
 ) -> (String, tokio::task::JoinHandle<Vec<String>>) {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let heard = tokio::spawn(async move {
         let mut heard = Vec::new();
         for code in codes {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let (mut bytes, mut part) = (Vec::new(), [0; 1024]);
-            while !bytes.ends_with(b"\x1c\r") {
-                let read = stream.read(&mut part).await.unwrap();
-                bytes.extend_from_slice(&part[..read]);
-            }
-            let text = String::from_utf8(bytes).unwrap();
-            let control = text.split('|').nth(9).unwrap().to_owned();
-            let answer =
-                format!("\x0bMSH|^~\\&|R|R|S|S|2026||ACK|1|P|2.5\rMSA|{code}|{control}\r\x1c\r");
-            stream.write_all(answer.as_bytes()).await.unwrap();
-            heard.push(text);
+            let (stream, _) = listener.accept().await.unwrap();
+            heard.push(answered(stream, code).await);
         }
         heard
     });
     (address, heard)
+}
+
+/// An authority, with its certificate in a file.
+struct Authority(
+    rcgen::CertifiedIssuer<'static, rcgen::KeyPair>,
+    std::path::PathBuf,
+);
+
+impl Authority {
+    fn new(folder: &std::path::Path, name: &str) -> Authority {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let issuer = rcgen::CertifiedIssuer::self_signed(params, key).unwrap();
+        let file = folder.join(name);
+        std::fs::write(&file, issuer.pem()).unwrap();
+        Authority(issuer, file)
+    }
+
+    fn identity(&self) -> (rcgen::Certificate, rcgen::KeyPair) {
+        let params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.0).unwrap(), key)
+    }
+}
+
+/// The same over TLS, for a sender whom `authority` vouches for.
+async fn tls_receiver(authority: &Authority) -> (String, tokio::task::JoinHandle<String>) {
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(authority.0.der().clone()).unwrap();
+    let asks = rustls::server::WebPkiClientVerifier::builder_with_provider(
+        roots.into(),
+        std::sync::Arc::clone(&provider),
+    );
+    let (certificate, key) = authority.identity();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(asks.build().unwrap())
+        .with_single_cert(vec![certificate.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let heard = tokio::spawn(async move {
+        // Whoever does not prove who they are, or believes another authority, is heard by nobody.
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            if let Ok(stream) = acceptor.accept(stream).await {
+                return answered(stream, "AA").await;
+            }
+        }
+    });
+    (format!("tls://localhost:{port}"), heard)
+}
+
+#[tokio::test]
+async fn a_message_goes_over_tls_to_a_receiver_that_both_sides_know() {
+    let house = house().await;
+    let (sheet, _) = sheets(&house).await;
+    let mut anna = house.browser("anna").await;
+    type_in(&mut anna, &sheet, &DOSE).await;
+    decide(&mut anna, ENTRIES, &given("accept", "")).await;
+    house.settle().await;
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), "hospital.pem");
+    let stranger = Authority::new(folder.path(), "stranger.pem");
+    let (mllp, heard) = tls_receiver(&authority).await;
+    let (certificate, key) = authority.identity();
+    let own = (folder.path().join("own.pem"), folder.path().join("own.key"));
+    std::fs::write(&own.0, certificate.pem()).unwrap();
+    std::fs::write(&own.1, key.serialize_pem()).unwrap();
+    let known = UpstreamConfig {
+        mllp,
+        authorities: authority.1.clone(),
+        certificate: own.0,
+        key: own.1,
+        ..UpstreamConfig::default()
+    };
+    let mut nameless = known.clone();
+    nameless.certificate = std::path::PathBuf::new();
+    let mut fooled = known.clone();
+    fooled.authorities = stranger.1;
+    for wrong in [nameless, fooled] {
+        assert!(web::send_round(&house.app, &wrong).await.is_err());
+    }
+    web::send_round(&house.app, &known).await.unwrap();
+    assert!(house.app.lifeline.unsent(9).await.unwrap().is_empty());
+    assert!(heard.await.unwrap().contains("|40|mg|"));
 }
 
 #[tokio::test]
@@ -553,4 +652,41 @@ async fn a_message_that_was_not_taken_is_sent_again_under_the_same_name() {
         heard[0].contains("PID|1||77p-icu^^^^MR") && heard[0].contains("|40|mg|"),
         "{heard:?}"
     );
+}
+
+#[tokio::test]
+async fn how_often_a_pack_was_opened_is_typed_in_and_a_slip_is_refused() {
+    let house = house().await;
+    let lifeline = &house.app.lifeline;
+    let which = lifeline.which("ICU", house.now());
+    let number = Lifeline::openings_number("ICU", &lifeline.code(&which), 3);
+    let mut anna = house.browser("anna").await;
+    let before = house.app.record.size();
+    let slip = number.replacen('3', "4", 1);
+    for wrong in ["4-7K3", "3", slip.as_str()] {
+        let fields = [("ward", "ICU"), ("computer", "PC 3"), ("number", wrong)];
+        let refused = anna
+            .submit("/downtime", "/downtime/openings", &fields)
+            .await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    assert_eq!(house.app.record.size(), before, "nothing was sealed");
+    let fields = [
+        ("ward", "ICU"),
+        ("computer", "PC 3"),
+        ("number", number.as_str()),
+    ];
+    let done = anna
+        .submit("/downtime", "/downtime/openings", &fields)
+        .await;
+    assert!(
+        done.html.contains("3 openings of the pack of ward ICU"),
+        "{}",
+        done.html
+    );
+    let sealed = house.app.record.read(before, 1).await.unwrap();
+    let Body::PackOpenings(one) = &sealed[0].event().body else {
+        panic!("another event was sealed");
+    };
+    assert_eq!((one.ward.as_str(), one.times), ("ICU", 3));
 }

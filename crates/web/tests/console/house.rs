@@ -96,7 +96,7 @@ impl House {
             tokens: tokens::Tokens::open(&views.join("tokens.db"))
                 .await
                 .unwrap(),
-            signer: web::Signer::of(&web::Signer::make().unwrap()).unwrap(),
+            signer: web::Signer::of(&web::Signer::make().unwrap(), None).unwrap(),
             oversight: oversight::Oversight::open(&views.join("oversight.db"))
                 .await
                 .unwrap(),

@@ -24,7 +24,11 @@ mod packs;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod rewind;
+#[cfg(test)]
 mod smart;
+#[cfg(test)]
+mod strangers;
 #[cfg(test)]
 mod turned_away;
 

@@ -618,11 +618,14 @@ async fn every_form_needs_the_sessions_token_and_its_own_site() {
 }
 
 /// Every form of somebody who is signed in; a test reads the sources for more.
-const FORMS: [&str; 33] = [
+const FORMS: [&str; 36] = [
     "/downtime/away",
     "/downtime/entries/*",
+    "/downtime/openings",
     "/downtime/sheet",
     "/downtime/ward/*/print",
+    "/lifeline/drills",
+    "/lifeline/rewind",
     "/packs/*/card",
     "/packs/*/renew",
     "/sign-out",

@@ -1,6 +1,9 @@
 //! AuditEvents: what is found, by whom, and what never leaks; the ceiling on clients.
 
+use std::net::SocketAddr;
+
 use access::{Ceiling, Ceilings};
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use event::{Body, Subject};
 use serde_json::Value;
@@ -63,6 +66,45 @@ async fn each_access_to_a_patient_is_an_audit_event_in_balps_form() {
     let id = events[2]["id"].as_str().unwrap();
     let again = house.get(&format!("/AuditEvent/{id}")).await;
     assert_eq!(again.json(), events[2], "an id is stable");
+}
+
+/// The address of the connection, whatever headers say; of a read, a write and a search.
+#[tokio::test]
+async fn where_it_was_asked_from_is_sealed_and_told() {
+    let house = House::open().await;
+    let (one, _) = read_two(&house).await;
+    let peer: SocketAddr = "[::ffff:192.0.2.7]:5000".parse().unwrap();
+    let body = observation(&format!("Patient/{one}"), "2").to_string();
+    let before = house.app.record.size();
+    for (method, path, body) in [
+        ("GET", format!("/Patient/{one}"), String::new()),
+        ("POST", "/Observation".to_owned(), body),
+        ("GET", "/Patient?name=Audit".to_owned(), String::new()),
+    ] {
+        let request = Request::builder().method(method).uri(path);
+        let request = request
+            .header("authorization", format!("Bearer {}", house.token))
+            .header("content-type", "application/fhir+json")
+            .header("x-forwarded-for", "198.51.100.9");
+        let mut request = request.body(axum::body::Body::from(body)).unwrap();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        assert!(house.send(request).await.status.is_success());
+    }
+    let sealed = house.app.record.read(before, 100).await.unwrap();
+    let from = |event: &event::Event| event.from.clone();
+    let from: Vec<_> = sealed.iter().map(|one| from(one.event())).collect();
+    assert!(from.len() >= 4, "a read, a write, a search, whom it showed");
+    assert!(
+        from.iter().all(|from| from.as_deref() == Some("192.0.2.7")),
+        "{from:?}"
+    );
+    let found = house.get(&format!("/AuditEvent?patient={one}")).await;
+    let told = resources(&found.json()).into_iter().filter(|event| {
+        let agents = event["agent"].as_array().unwrap().iter();
+        let mut addresses = agents.map(|one| &one["network"]["address"]);
+        addresses.any(|one| one == "192.0.2.7")
+    });
+    assert_eq!(told.count(), 3, "{}", found.json());
 }
 
 #[tokio::test]

@@ -15,6 +15,29 @@ async fn status_of(house: &House, body: impl Into<Vec<u8>>) -> (u16, String) {
     (reply.code(), reply.words())
 }
 
+/// Bytes that are something else than their `contentType` says, wherever they stand.
+#[tokio::test]
+async fn an_attachment_is_what_its_type_says() {
+    let house = House::open().await;
+    // An executable (`MZ`) and a script that say they are a PDF and a picture.
+    for (kind, data) in [
+        ("application/pdf", "TVqQAAMAAAAEAAAA"),
+        ("image/png", "PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg=="),
+    ] {
+        let photo = json!({"resourceType": "Patient",
+            "photo": [{"contentType": kind, "data": data}]});
+        let (code, words) = status_of(&house, photo.to_string()).await;
+        assert_eq!(code, 400, "{words}");
+        assert!(words.contains("contentType"), "{words}");
+        let binary = json!({"resourceType": "Binary", "contentType": kind, "data": data});
+        let refused = house.post("/Binary", &binary).await;
+        assert_eq!(refused.code(), 400, "{}", refused.words());
+        let true_type = json!({"resourceType": "Binary", "contentType": "application/octet-stream",
+            "data": data});
+        assert_eq!(house.post("/Binary", &true_type).await.code(), 201);
+    }
+}
+
 #[tokio::test]
 async fn bodies_that_are_no_resource() {
     let house = House::open().await;

@@ -32,7 +32,7 @@ pub(crate) struct House {
     pub(crate) app: Arc<App>,
     router: Router,
     /// May do everything.
-    token: String,
+    pub(crate) token: String,
     stop: CancellationToken,
     _data: TempDir,
 }
@@ -164,7 +164,7 @@ impl House {
             staff,
             flow,
             tokens,
-            signer: web::Signer::of(&web::Signer::make().unwrap()).unwrap(),
+            signer: web::Signer::of(&web::Signer::make().unwrap(), None).unwrap(),
             oversight,
             rota: guard::Rota::default(),
             access,

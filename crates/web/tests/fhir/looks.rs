@@ -103,6 +103,98 @@ async fn includes_come_along_and_need_leave_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_search_follows_links_and_needs_leave_for_what_it_looks_into() {
+    let house = House::open().await;
+    let mut ids = Vec::new();
+    for (name, pulse) in [("Chain", "70"), ("Other", "90")] {
+        let doctor =
+            json!({"resourceType": "Practitioner", "name": [{"family": format!("Dr{name}")}]});
+        let doctor = house.post("/Practitioner", &doctor).await.id();
+        let mut person = patient(name);
+        person["generalPractitioner"] = json!([{"reference": format!("Practitioner/{doctor}")}]);
+        let id = house.post("/Patient", &person).await.id();
+        let pulse = observation(&format!("Patient/{id}"), pulse);
+        house.post("/Observation", &pulse).await;
+        ids.push(id);
+    }
+    for (path, found) in [
+        ("/Observation?subject:Patient.family=chain", 1),
+        ("/Observation?patient.family=chain", 1),
+        (
+            "/Observation?patient.general-practitioner:Practitioner.family=drother",
+            1,
+        ),
+        ("/Observation?patient.family=nobody", 0),
+        ("/Observation?code-value-quantity=8867-4$gt80", 1),
+        ("/Observation?code-value-quantity=8867-4$gt95", 0),
+        ("/Patient?_has:Observation:patient:code=8867-4", 2),
+        ("/Patient?_has:Observation:patient:value-quantity=70", 1),
+        ("/Patient?_has:Observation:patient:code=none", 0),
+        (
+            "/Practitioner?_has:Patient:general-practitioner:family=chain",
+            1,
+        ),
+        (
+            "/Practitioner?_has:Patient:general-practitioner:_has:Observation:patient:value-quantity=90",
+            1,
+        ),
+    ] {
+        let reply = house.get(path).await;
+        assert_eq!(reply.code(), 200, "{path}: {}", reply.json());
+        assert_eq!(reply.names().len(), found, "{path}: {}", reply.json());
+        assert_eq!(reply.json()["total"], found, "{path}");
+    }
+    let token = house.client("narrow", &["system/Observation.rs"]).await;
+    let path = "/Observation?patient.family=chain";
+    assert_eq!(house.get_as(&token, path).await.code(), 403);
+    // Within what is about one patient nobody else is looked into.
+    let path = format!(
+        "/Observation?patient={}&subject:Patient.family=other",
+        ids[0]
+    );
+    assert_eq!(house.get(&path).await.names().len(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_shows_only_the_parts_that_were_asked_for() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Part")).await.id();
+    let tagged = |resource: &serde_json::Value| {
+        assert_eq!(
+            resource["meta"]["tag"][0]["code"], "SUBSETTED",
+            "{resource}"
+        );
+        assert_eq!(resource["id"], id.as_str());
+    };
+    for path in [
+        format!("/Patient/{id}?_elements=gender"),
+        format!("/Patient/{id}?_summary=text"),
+    ] {
+        let part = house.get(&path).await.json();
+        tagged(&part);
+        assert!(part.get("name").is_none(), "{part}");
+    }
+    let found = house.get("/Patient?_elements=name").await.json();
+    let part = &found["entry"][0]["resource"];
+    tagged(part);
+    assert!(
+        part.get("name").is_some() && part.get("gender").is_none(),
+        "{part}"
+    );
+    let count = house.get("/Patient?_summary=count").await.json();
+    assert_eq!(count["total"], 1);
+    assert!(count.get("entry").is_none(), "{count}");
+    for bad in [
+        format!("/Patient/{id}?_summary=count"),
+        format!("/Patient/{id}?_elements=nothing"),
+        format!("/Patient/{id}?name=x"),
+        "/Patient?_summary=true&_elements=name".to_owned(),
+    ] {
+        assert_eq!(house.get(&bad).await.code(), 400, "{bad}");
+    }
+}
+
+#[tokio::test]
 async fn pages_stay_as_they_are_while_data_arrives() {
     let house = House::open().await;
     for n in 0..7 {

@@ -87,6 +87,25 @@ async fn prefer_says_what_comes_back() {
     }
 }
 
+/// What somebody was shown without its hidden parts must not take the place of the whole.
+#[tokio::test]
+async fn a_copy_with_parts_left_out_is_not_written_back() {
+    let house = House::open().await;
+    let mut resource = patient("Whole");
+    resource["id"] = "p1".into();
+    let label = json!([{"code": "REDACTED"}]);
+    let mut bare = resource.clone();
+    bare["meta"]["security"] = label;
+    assert_eq!(house.put("/Patient/p1", &resource).await.code(), 201);
+    let refused = house.put("/Patient/p1", &bare).await;
+    assert_eq!(refused.code(), 422);
+    assert!(refused.words().contains("REDACTED"), "{}", refused.words());
+    assert_eq!(house.put("/Patient/p1", &resource).await.code(), 200);
+    bare["id"] = "p2".into();
+    let elsewhere = house.put("/Patient/p2", &bare).await;
+    assert_eq!(elsewhere.code(), 201, "of another house it is all there is");
+}
+
 #[tokio::test]
 async fn an_update_makes_a_version_and_keeps_the_one_before() {
     let house = House::open().await;

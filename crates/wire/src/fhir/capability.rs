@@ -20,11 +20,11 @@ const OF_ALL: &[&str] = &["transaction", "batch", "history-system"];
 
 /// The words that have no element of their own.
 const SEARCH_WORDS: &str = "A search parameter that is unknown or not offered is refused, never \
-    left out. `_count`, `_sort`, `_include`, `_revinclude`, `_total` and `_format` are understood \
-    beside those listed. Modifiers: `:missing` on all, `:exact` and `:contains` on string, `:not` \
-    on token, `:identifier` and `:[type]` on reference, `:above` and `:below` on uri. Prefixes: eq \
-    ne gt lt ge le sa eb ap. Not offered: chains, `_has`, composite parameters, `_summary`, \
-    `_elements`, `:iterate`. A reference that may point to any type can be used in `_revinclude` of \
+    left out. `_count`, `_sort`, `_include`, `_revinclude`, `_total`, `_elements`, `_summary`, \
+    `_has` and `_format` are understood beside those listed, and chains of them. Modifiers: \
+    `:missing` on all, `:exact` and `:contains` on string, `:not` and `:text` on token, `:of-type` \
+    on identifier, `:identifier` and `:[type]` on reference, `:above` and `:below` on uri. Prefixes: eq \
+    ne gt lt ge le sa eb ap. Not offered: `:iterate`, `_filter`, `_contained`. A reference that may point to any type can be used in `_revinclude` of \
     every type. Times without a zone count as UTC.";
 const SECURITY_WORDS: &str = "Systems send a bearer token over TLS; apps and systems get one by \
     SMART App Launch 2.2. Every access is decided by the hospital's policies and sealed before it \

@@ -3,6 +3,8 @@
 //! A resource stays JSON. The shape of the 146 resource types, their search parameters and their
 //! patient compartment come from a compact table of the published definitions, see [`tables`].
 
+mod absent;
+mod attached;
 pub mod bundle;
 mod capability;
 mod check;
@@ -14,6 +16,8 @@ pub mod search;
 mod splice;
 pub mod tables;
 
+pub use absent::masked;
+pub use attached::misnamed;
 pub use capability::capability;
 pub use check::check;
 pub use issue::{Code, Issue, Severity, outcome};

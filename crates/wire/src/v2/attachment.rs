@@ -36,12 +36,17 @@ pub(super) fn encapsulated(at: Spot<'_>, part: Part<'_>, work: &mut Work<'_>) ->
     };
     let kind = work.text(part.comp(2)).unwrap_or_default();
     let subtype = work.text(part.comp(3)).unwrap_or_default();
+    // Data must have a type (att-1), and is not shown as what it is not.
+    let said = content_type(&kind, &subtype).unwrap_or_else(|| BYTES.to_owned());
+    let told = match crate::fhir::misnamed(&said, &data) {
+        None => said,
+        Some(why) => {
+            work.complain_at(at, &format!("{why}; kept as bytes"));
+            BYTES.to_owned()
+        }
+    };
     let attachment = Object::with_room(3)
-        // Data must have a type (att-1).
-        .set(
-            "contentType",
-            content_type(&kind, &subtype).unwrap_or_else(|| BYTES.to_owned()),
-        )
+        .set("contentType", told)
         .set("data", data)
         .put("title", work.text(part.comp(1)));
     Some(Read::Extension(extension(

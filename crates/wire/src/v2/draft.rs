@@ -74,7 +74,7 @@ impl Draft {
 ///
 /// Applying the same draft twice in a row changes nothing more.
 pub fn merged(existing: Option<&Map<String, Value>>, draft: &Draft) -> Map<String, Value> {
-    let mut result = match (existing, draft.mode) {
+    let result = match (existing, draft.mode) {
         (None, _) | (_, Mode::Replace) => draft.json.clone(),
         (Some(existing), Mode::Fill) => filled(existing.clone(), &draft.json),
         (Some(existing), Mode::Merge) => {
@@ -86,10 +86,24 @@ pub fn merged(existing: Option<&Map<String, Value>>, draft: &Draft) -> Map<Strin
             result
         }
     };
-    if !draft.otherwise.is_empty() {
-        result = filled(result, &draft.otherwise);
+    complete(result, draft.kind, &draft.otherwise)
+}
+
+/// The resource that a draft is by itself: what [`merged`] makes of it where nothing is there, or
+/// where it replaces what is there.
+pub fn alone(draft: Draft) -> Map<String, Value> {
+    complete(draft.json, draft.kind, &draft.otherwise)
+}
+
+fn complete(
+    mut result: Map<String, Value>,
+    kind: &str,
+    otherwise: &Map<String, Value>,
+) -> Map<String, Value> {
+    if !otherwise.is_empty() {
+        result = filled(result, otherwise);
     }
-    if draft.kind == "Encounter" {
+    if kind == "Encounter" {
         vacate(&mut result);
     }
     result

@@ -32,7 +32,7 @@ mod value;
 mod visit;
 mod work;
 
-pub use draft::{Draft, Mode, merged, unmerged};
+pub use draft::{Draft, Mode, alone, merged, unmerged};
 pub use place::{Place, place};
 
 use self::data::Named;

@@ -15,6 +15,11 @@ use super::known::Known;
 use super::span::Span;
 use super::write::{Counts, Dates};
 
+/// The types that stay here by their nature, each with why.
+pub fn left_out() -> &'static [(&'static str, &'static str)] {
+    &rules::LEFT_OUT
+}
+
 /// Everything that decides how one patient's resources are masked.
 #[derive(Debug, Clone, Copy)]
 pub struct Masking<'a> {
@@ -45,6 +50,14 @@ pub enum Withheld {
     /// It has no type, or one that may not leave.
     #[error("resources of type `{0}` are not de-identified yet and do not leave")]
     Kind(String),
+    /// It is of a type that stays here by its nature.
+    #[error("{why}")]
+    LeftOut {
+        /// The FHIR type.
+        kind: &'static str,
+        /// Why, in words.
+        why: &'static str,
+    },
     /// An extension changes the meaning of what stays.
     #[error("its modifier extension `{0}` changes what the rest means and cannot be checked")]
     Modifier(String),

@@ -4,7 +4,7 @@ use super::super::find::Unknown;
 use super::super::span::Kind;
 use super::super::write::{Counts, Style, pseudonym, write};
 use super::instead::OLD_YEARS;
-use super::rules::{EXTENSIONS, Rule, TYPES, by_form, is_published, rule};
+use super::rules::{EXTENSIONS, LEFT_OUT, Rule, TYPES, by_form, is_published, rule};
 use super::{Masking, Withheld, time};
 
 /// The type of whatever stands inside an extension.
@@ -38,6 +38,9 @@ impl<'a> Walk<'a> {
             .get("resourceType")
             .and_then(Value::as_str)
             .unwrap_or_default();
+        if let Some(&(kind, why)) = LEFT_OUT.iter().find(|(left, _)| *left == kind) {
+            return Err(Withheld::LeftOut { kind, why });
+        }
         let Some(object) = resource.as_object().filter(|_| TYPES.contains(&kind)) else {
             return Err(Withheld::Kind(kind.to_owned()));
         };

@@ -7,16 +7,14 @@ use serde_json::{Map, Value};
 use wire::v2::{Draft, Mode};
 
 use super::batch::{Batch, NewPage, NewRow, Seen};
-use super::index::{self, Found, Names};
+use super::content::{About, Content, Follows};
+use super::index::{Found, Names};
 use super::memory::{Current, Name};
-use super::stay::Stay;
-use super::step::{Change, Origin, Ready, Step, Written, bytes, patient_of_draft};
+use super::step::{Change, Origin, Step, Whole, patient_of_draft};
 use crate::alias::Relinked;
 use crate::error::Outcome;
 use crate::hash;
-use crate::place::Place;
 use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE};
-use crate::tie;
 
 /// The event whose changes are being applied, and what it has written so far.
 struct Now {
@@ -33,10 +31,8 @@ struct Version<'v> {
     id: String,
     /// The patient's number and id.
     patient: Option<(i64, String)>,
-    /// Content, and what it is found by; `None`: deleted.
-    content: Option<(Vec<u8>, Found)>,
-    /// What labels, ties, stays and places follow from; `None`: deleted.
-    value: Option<&'v Value>,
+    /// `None`: deleted.
+    content: Option<Content>,
     hot: bool,
 }
 
@@ -68,8 +64,9 @@ impl Batch<'_> {
 
     fn change(&mut self, now: &mut Now, from: &Origin, change: Change) {
         match change {
-            Change::Draft(draft, ready) => self.draft(now, from, (*draft, ready)),
-            Change::Write(written) => self.written(now, from, written),
+            Change::Draft(draft) => self.draft(now, from, *draft),
+            Change::Replace(whole) => self.replaced(now, from, *whole),
+            Change::Write(whole) => self.whole(now, from, *whole),
             Change::Delete { kind, id } => self.delete(now, from, &kind, id),
             Change::Merge { retired, survivor } => {
                 let aliases = Arc::make_mut(&mut self.memory.known.aliases);
@@ -86,21 +83,12 @@ impl Batch<'_> {
     }
 
     /// What a message says of a resource. No version is made if nothing changes.
-    fn draft(&mut self, now: &mut Now, from: &Origin, (draft, ready): (Draft, Option<Ready>)) {
+    fn draft(&mut self, now: &mut Now, from: &Origin, draft: Draft) {
         let hot = draft.mode != Mode::Replace;
-        let name = self.name(draft.kind, &draft.id);
-        let seen = name.as_ref().and_then(|name| self.seen.get_mut(name));
-        let current = seen.and_then(|seen| {
-            seen.hot = hot;
-            seen.current.as_mut().filter(|current| !current.deleted)
-        });
         let patient = patient_of_draft(&draft).map(str::to_owned);
-        let Some(current) = current else {
+        let Some(current) = self.there(draft.kind, &draft.id, hot) else {
             let of = (draft.kind, draft.id.clone(), patient);
-            return match ready {
-                Some(ready) => self.replaced(now, from, of, ready),
-                None => self.map(now, from, of, wire::v2::merged(None, &draft)),
-            };
+            return self.map(now, from, of, wire::v2::alone(draft));
         };
         let fingerprint = fingerprint(&draft);
         if current.idle.iter().any(|idle| **idle == *fingerprint) {
@@ -113,30 +101,28 @@ impl Batch<'_> {
             current.is_idle_after(&fingerprint);
             return;
         }
-        let of = (draft.kind, draft.id, patient);
-        match ready {
-            Some(ready) => self.replaced(now, from, of, ready),
-            None => self.map(now, from, of, after),
+        self.map(now, from, (draft.kind, draft.id, patient), after);
+    }
+
+    /// What replaces whole. No version is made if nothing changes.
+    fn replaced(&mut self, now: &mut Now, from: &Origin, whole: Whole) {
+        let same = self
+            .there(&whole.kind, &whole.id, false)
+            .is_some_and(|current| {
+                let before = current.json.as_deref().unwrap_or_default();
+                current.patient == whole.patient && says_the_same(before, &whole.content.json)
+            });
+        if !same {
+            self.whole(now, from, whole);
         }
     }
 
-    /// A version that was ready before: no Encounter and no Location, which are laid upon others.
-    fn replaced(
-        &mut self,
-        now: &mut Now,
-        from: &Origin,
-        (kind, id, patient): (&str, String, Option<String>),
-        ready: Ready,
-    ) {
-        let version = Version {
-            kind,
-            id,
-            patient: patient.map(|id| (self.pid(&id), id)),
-            content: Some((ready.json, ready.found)),
-            value: Some(&ready.value),
-            hot: false,
-        };
-        self.write(now, from, version);
+    /// The current version, unless there is none or it is deleted.
+    fn there(&mut self, kind: &str, id: &str, hot: bool) -> Option<&mut Current> {
+        let name = self.name(kind, id)?;
+        let seen = self.seen.get_mut(&name)?;
+        seen.hot = hot;
+        seen.current.as_mut().filter(|current| !current.deleted)
     }
 
     fn map(
@@ -146,28 +132,30 @@ impl Batch<'_> {
         (kind, id, patient): (&str, String, Option<String>),
         json: Map<String, Value>,
     ) {
-        let value = Value::Object(json);
-        let found = index::of(kind, &value, (patient.as_deref(), Names::Anybody));
+        let about = About {
+            kind,
+            id: &id,
+            patient: patient.as_deref(),
+            at: now.at,
+        };
+        let labels = &self.memory.labels;
+        let content = Content::of(about, Names::Anybody, &Value::Object(json), labels);
         let version = Version {
             kind,
             id,
             patient: patient.map(|id| (self.pid(&id), id)),
-            content: Some((bytes(&value), found)),
-            value: Some(&value),
+            content: Some(content),
             hot: true,
         };
         self.write(now, from, version);
     }
 
-    fn written(&mut self, now: &mut Now, from: &Origin, written: Written) {
-        let whose = (written.patient.as_deref(), Names::Anybody);
-        let found = index::of(&written.kind, &written.value, whose);
+    fn whole(&mut self, now: &mut Now, from: &Origin, whole: Whole) {
         let version = Version {
-            kind: &written.kind,
-            id: written.id,
-            patient: written.patient.map(|id| (self.pid(&id), id)),
-            content: Some((written.json, found)),
-            value: Some(&written.value),
+            kind: &whole.kind,
+            id: whole.id,
+            patient: whole.patient.map(|id| (self.pid(&id), id)),
+            content: Some(whole.content),
             hot: false,
         };
         self.write(now, from, version);
@@ -187,7 +175,6 @@ impl Batch<'_> {
             id,
             patient,
             content: None,
-            value: None,
             hot: false,
         };
         self.write(now, from, version);
@@ -219,15 +206,17 @@ impl Batch<'_> {
             Some((pid, id)) => (pid, Some(id)),
             None => (0, None),
         };
-        self.follow((version.kind, &version.id), version.value, pid);
-        self.tie((version.kind, &version.id), version.value, (pid, now.at));
-        let labels = self.labels(version.value);
-        let (json, mut flags) = match version.content {
-            Some((json, found)) => {
-                self.index(rid, found);
-                (json, 0)
+        let name = (version.kind, version.id.as_str());
+        let (json, mut flags, labels) = match version.content {
+            Some(content) => {
+                self.follow(name, content.follows, pid);
+                self.index(rid, content.found);
+                (content.json, 0, self.labels(&content.labels))
             }
-            None => (Vec::new(), DELETED),
+            None => {
+                self.follow(name, Follows::of(name, None, now.at), pid);
+                (Vec::new(), DELETED, 0)
+            }
         };
         if patient
             .as_deref()
@@ -293,44 +282,37 @@ impl Batch<'_> {
         self.pending.names.extend(names);
     }
 
-    /// Stays follow encounters, places follow locations.
-    fn follow(&mut self, (kind, id): (&str, &str), value: Option<&Value>, pid: i64) {
-        match kind {
-            "Encounter" => {
-                let stay = value.and_then(Stay::of).map(|stay| (pid, stay));
+    /// Stays follow encounters, places follow locations, ties follow appointments, orders and
+    /// reports; consents follow themselves.
+    fn follow(&mut self, (kind, id): (&str, &str), follows: Follows, pid: i64) {
+        match follows {
+            Follows::Nothing => {}
+            Follows::Stay(stay) => {
+                let stay = stay.map(|stay| (pid, stay));
                 self.pending.stays.insert(id.to_owned(), stay);
             }
-            "Location" => {
-                let place = value.map(|value| Place::of(id, value));
+            Follows::Place(place) => {
                 Arc::make_mut(&mut self.memory.known.places).set(id, place.clone());
                 self.pending.places.insert(id.to_owned(), place);
             }
-            _ => {}
+            Follows::Ties(ties) => {
+                let ties = if pid > 0 { ties } else { Vec::new() };
+                self.pending.ties.insert(hash::slot(kind, id), (pid, ties));
+            }
+            Follows::Provisions(provisions) => {
+                let kept = (!provisions.is_empty() && pid > 0)
+                    .then(|| (pid, serde_json::to_string(&provisions).unwrap_or_default()));
+                self.memory.known.consents = true;
+                self.pending.consents.insert(hash::slot(kind, id), kept);
+            }
         }
     }
 
     /// The number of the security labels of a version.
-    fn labels(&mut self, value: Option<&Value>) -> i64 {
-        let labels = value.map_or_else(String::new, |value| self.memory.labels.of(value));
+    fn labels(&mut self, labels: &str) -> i64 {
         match labels.is_empty() {
             true => 0,
             false => self.word(&format!("{LABELS}{labels}")),
-        }
-    }
-
-    /// Ties follow appointments, orders and reports; consents follow themselves.
-    fn tie(&mut self, (kind, id): (&str, &str), value: Option<&Value>, (pid, at): (i64, Time)) {
-        if kind == "Consent" {
-            let provisions = value.map_or_else(Vec::new, tie::provisions);
-            let kept = (!provisions.is_empty() && pid > 0)
-                .then(|| (pid, serde_json::to_string(&provisions).unwrap_or_default()));
-            self.memory.known.consents = true;
-            self.pending.consents.insert(hash::slot(kind, id), kept);
-        }
-        if tie::ties(kind) {
-            let ties = value.filter(|_| pid > 0);
-            let ties = ties.map_or_else(Vec::new, |value| tie::of(kind, value, at));
-            self.pending.ties.insert(hash::slot(kind, id), (pid, ties));
         }
     }
 
@@ -394,6 +376,11 @@ fn fingerprint(draft: &Draft) -> Vec<u8> {
         mode,
     );
     serde_json::to_vec(&parts).unwrap_or_default()
+}
+
+/// Whether two texts are the same resource, however its members are ordered.
+fn says_the_same(before: &[u8], after: &[u8]) -> bool {
+    before == after || object(before).is_some_and(|before| object(after) == Some(before))
 }
 
 fn object(json: &[u8]) -> Option<Map<String, Value>> {

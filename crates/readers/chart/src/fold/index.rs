@@ -10,6 +10,8 @@ pub(crate) const INDEXED: [&str; 4] = ["identifier", "code", "encounter", "birth
 /// Parameters that name a patient. What they name is found by the patient the resource was
 /// recorded for; the index has only what differs from that.
 pub(crate) const OF_PATIENT: [&str; 3] = ["patient", "subject", "beneficiary"];
+/// Parameters that name who holds a role: what somebody belongs to is found by it.
+const OF_ROLE: [(&str, &str); 1] = [("PractitionerRole", "practitioner")];
 /// Types whose names are indexed by word.
 pub(crate) const NAMED: [&str; 2] = ["Patient", "Practitioner"];
 /// Parameters that search a name.
@@ -40,6 +42,8 @@ pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, 
     if names == Names::Anybody {
         wanted.extend(OF_PATIENT);
     }
+    let of_role = OF_ROLE.iter().filter(|(of, _)| *of == kind);
+    wanted.extend(of_role.map(|(_, param)| param));
     if NAMED.contains(&kind) {
         wanted.extend(NAMES);
     }

@@ -67,7 +67,7 @@ pub(super) struct Memory {
     /// Index of the next event.
     pub(super) cursor: u64,
     pub(super) packer: Packer,
-    pub(super) labels: Labels,
+    pub(super) labels: Arc<Labels>,
 }
 
 impl Memory {
@@ -82,7 +82,7 @@ impl Memory {
             next_pid: 1 + number(from, "SELECT COALESCE(MAX(pid), 0) FROM patient").await?,
             cursor: u64::try_from(cursor).unwrap_or_default(),
             packer: Packer::new()?,
-            labels: Labels::parse(&config.sensitivity)?,
+            labels: Arc::new(Labels::parse(&config.sensitivity)?),
         })
     }
 }

@@ -5,6 +5,7 @@
 
 mod apply;
 mod batch;
+mod content;
 pub(crate) mod index;
 mod memory;
 mod purge;
@@ -26,7 +27,7 @@ use batch::Batch;
 pub(crate) use memory::Known;
 use memory::Memory;
 pub(crate) use step::Entry;
-use step::{Step, Whole};
+use step::{Own, Step, With};
 
 use crate::error::Outcome;
 use crate::store::Store;
@@ -146,13 +147,16 @@ impl Folder {
         entries: &[Entry<'_>],
         change: &mut SqliteConnection,
     ) -> Outcome<()> {
-        let chunks: Vec<Vec<Whole>> = entries
+        let chunks: Vec<Vec<Own>> = entries
             .chunks(EVENTS_AT_ONCE)
-            .map(|some| some.iter().map(Whole::from).collect())
+            .map(|some| some.iter().map(Own::from).collect())
             .collect();
-        let blind = self.blind.clone();
+        let with = With {
+            blind: self.blind.clone(),
+            labels: memory.labels.clone(),
+        };
         let mut understood = stream::iter(chunks)
-            .map(move |some| understand(some, blind.clone()))
+            .map(move |some| understand(some, with.clone()))
             .buffered(CHUNKS_AHEAD);
         while let Some(steps) = understood.next().await {
             let steps = steps.map_err(|error| broken_off(&error))?;
@@ -235,12 +239,10 @@ impl Reader for Folder {
 }
 
 /// What some events mean, found out on another thread while others are being written.
-fn understand(events: Vec<Whole>, blind: Blind) -> JoinHandle<Vec<Step>> {
+fn understand(events: Vec<Own>, with: With) -> JoinHandle<Vec<Step>> {
     spawn_blocking(move || {
-        let steps = events.iter().map(Whole::entry);
-        steps
-            .filter_map(|entry| step::step(entry, &blind))
-            .collect()
+        let steps = events.iter().map(Own::entry);
+        steps.filter_map(|entry| step::step(entry, &with)).collect()
     })
 }
 

@@ -1,24 +1,26 @@
 //! What one event means for the chart, before it meets what is there.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use event::{Body, Event, Time};
 use record::{Blind, Sealed};
 use serde_json::Value;
 use wire::v2::{Draft, Mode, Sender};
 
-use super::index::{self, Found, Names};
-
-/// Room for a resource of the usual size.
-const JSON_BYTES: usize = 1_536;
+use super::content::{About, Content};
+use super::index::Names;
+use crate::label::Labels;
 
 /// One event to fold, by itself, so that it can be understood on another thread.
 #[derive(Debug, Clone)]
-pub(super) struct Whole {
+pub(super) struct Own {
     index: u64,
     at: Time,
     event: Event,
 }
 
-impl Whole {
+impl Own {
     pub(super) const fn entry(&self) -> Entry<'_> {
         Entry {
             index: self.index,
@@ -28,9 +30,9 @@ impl Whole {
     }
 }
 
-impl From<&Entry<'_>> for Whole {
-    fn from(entry: &Entry<'_>) -> Whole {
-        Whole {
+impl From<&Entry<'_>> for Own {
+    fn from(entry: &Entry<'_>) -> Own {
+        Own {
             index: entry.index,
             at: entry.at,
             event: entry.event.clone(),
@@ -76,10 +78,12 @@ pub(super) enum Origin {
 /// One thing that changes.
 #[derive(Debug)]
 pub(super) enum Change {
-    /// What a message says of a resource; with what comes of it, if that depends on nothing else.
-    Draft(Box<Draft>, Option<Ready>),
-    /// A resource as a client wrote it.
-    Write(Written),
+    /// What a message says of a resource, to be laid upon what is there.
+    Draft(Box<Draft>),
+    /// A resource that a message replaces whole: no version is made if nothing changes.
+    Replace(Box<Whole>),
+    /// A resource as a client wrote it, its references resolved.
+    Write(Box<Whole>),
     /// A resource is gone.
     Delete { kind: String, id: String },
     /// Two patients are one.
@@ -92,53 +96,51 @@ pub(super) enum Change {
 
 /// A version that is the same whatever was there before.
 #[derive(Debug)]
-pub(super) struct Ready {
-    pub(super) json: Vec<u8>,
-    pub(super) found: Found,
-    pub(super) value: Value,
-}
-
-impl Ready {
-    /// Of a draft that replaces, and from which nothing else follows.
-    fn of(draft: &Draft) -> Option<Ready> {
-        if draft.mode != Mode::Replace || matches!(draft.kind, "Encounter" | "Location") {
-            return None;
-        }
-        let value = Value::Object(wire::v2::merged(None, draft));
-        let whose = (patient_of_draft(draft), Names::Own);
-        Some(Ready {
-            found: index::of(draft.kind, &value, whose),
-            json: bytes(&value),
-            value,
-        })
-    }
-}
-
-/// A resource as bytes, to be sealed off in a page.
-pub(super) fn bytes(value: &Value) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(JSON_BYTES);
-    if serde_json::to_writer(&mut bytes, value).is_err() {
-        bytes.clear();
-    }
-    bytes
-}
-
-/// A resource as a client wrote it, its references resolved.
-#[derive(Debug)]
-pub(super) struct Written {
-    pub(super) kind: String,
+pub(super) struct Whole {
+    pub(super) kind: Cow<'static, str>,
     pub(super) id: String,
     pub(super) patient: Option<String>,
-    pub(super) json: Vec<u8>,
-    pub(super) value: Value,
+    pub(super) content: Content,
+}
+
+/// What events are understood with.
+#[derive(Clone)]
+pub(super) struct With {
+    pub(super) blind: Blind,
+    pub(super) labels: Arc<Labels>,
+}
+
+impl Change {
+    /// Of a draft. What replaces, and whatever is there before has no say in, is ready here.
+    fn of(draft: Draft, at: Time, labels: &Labels) -> Change {
+        if draft.mode != Mode::Replace || matches!(draft.kind, "Encounter" | "Location") {
+            return Change::Draft(Box::new(draft));
+        }
+        let (kind, id) = (draft.kind, draft.id.clone());
+        let patient = patient_of_draft(&draft).map(str::to_owned);
+        let value = Value::Object(wire::v2::alone(draft));
+        let about = About {
+            kind,
+            id: &id,
+            patient: patient.as_deref(),
+            at,
+        };
+        let content = Content::of(about, Names::Own, &value, labels);
+        Change::Replace(Box::new(Whole {
+            kind: Cow::Borrowed(kind),
+            id,
+            patient,
+            content,
+        }))
+    }
 }
 
 impl Change {
     /// The resource whose current version must be known.
     pub(super) fn target(&self) -> Option<(&str, &str)> {
         match self {
-            Change::Draft(draft, _) => Some((draft.kind, &draft.id)),
-            Change::Write(written) => Some((&written.kind, &written.id)),
+            Change::Draft(draft) => Some((draft.kind, &draft.id)),
+            Change::Replace(whole) | Change::Write(whole) => Some((&whole.kind, &whole.id)),
             Change::Delete { kind, id } => Some((kind, id)),
             Change::Unlink { patient, .. } => Some(("Patient", patient)),
             Change::Merge { .. } | Change::Unmerge { .. } => None,
@@ -147,14 +149,17 @@ impl Change {
 
     /// Whether its content must be known too.
     pub(super) const fn needs_content(&self) -> bool {
-        matches!(self, Change::Draft(..) | Change::Unlink { .. })
+        matches!(
+            self,
+            Change::Draft(_) | Change::Replace(_) | Change::Unlink { .. }
+        )
     }
 
     /// The patients it names.
     pub(super) fn patients(&self) -> [Option<&str>; 2] {
         match self {
-            Change::Draft(draft, _) => [patient_of_draft(draft), None],
-            Change::Write(written) => [written.patient.as_deref(), None],
+            Change::Draft(draft) => [patient_of_draft(draft), None],
+            Change::Replace(whole) | Change::Write(whole) => [whole.patient.as_deref(), None],
             Change::Merge { retired, survivor } | Change::Unmerge { retired, survivor } => {
                 [Some(retired), Some(survivor)]
             }
@@ -182,13 +187,16 @@ pub(super) const fn concerns(event: &Event) -> bool {
 }
 
 /// Reads one event; `None`: it says nothing about a chart.
-pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
+pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
     let (from, changes) = match &entry.event.body {
         Body::Message(message) => (
             Origin::Feed(message.feed.clone()),
-            of_message(message, &entry.event.raw, blind),
+            of_message((message, &entry.event.raw), entry.at, with),
         ),
-        Body::Resource(resource) => (Origin::Fhir, of_resource(resource, entry.event)),
+        Body::Resource(resource) => (
+            Origin::Fhir,
+            of_resource((resource, &entry.event.raw), entry.at, with),
+        ),
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
         | Body::Alteration(_)
@@ -217,6 +225,7 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
         | Body::SentOn(_)
         | Body::Service(_)
         | Body::Session(_)
+        | Body::PackOpenings(_)
         | Body::SheetBack(_)
         | Body::Shown(_)
         | Body::Token(_)
@@ -231,8 +240,8 @@ pub(super) fn step(entry: Entry<'_>, blind: &Blind) -> Option<Step> {
     })
 }
 
-fn of_message(message: &event::Message, raw: &[u8], blind: &Blind) -> Vec<Change> {
-    let id = |kind: &str, system: &str, value: &str| blind.id(kind, system, value);
+fn of_message((message, raw): (&event::Message, &[u8]), at: Time, with: &With) -> Vec<Change> {
+    let id = |kind: &str, system: &str, value: &str| with.blind.id(kind, system, value);
     let sender = Sender {
         zone: &message.zone,
         charset: &message.charset,
@@ -243,10 +252,7 @@ fn of_message(message: &event::Message, raw: &[u8], blind: &Blind) -> Vec<Change
     let mut changes: Vec<Change> = reading
         .drafts
         .into_iter()
-        .map(|draft| {
-            let ready = Ready::of(&draft);
-            Change::Draft(Box::new(draft), ready)
-        })
+        .map(|draft| Change::of(draft, at, &with.labels))
         .collect();
     let merges = reading.merge.into_iter().chain(reading.further);
     changes.extend(merges.map(|merge| Change::Merge {
@@ -256,15 +262,15 @@ fn of_message(message: &event::Message, raw: &[u8], blind: &Blind) -> Vec<Change
     changes
 }
 
-fn of_resource(resource: &event::Resource, event: &Event) -> Vec<Change> {
+fn of_resource((resource, raw): (&event::Resource, &[u8]), at: Time, with: &With) -> Vec<Change> {
     let (kind, id) = (resource.kind.clone(), resource.id.clone());
-    if event.raw.is_empty() {
+    if raw.is_empty() {
         return vec![Change::Delete { kind, id }];
     }
     let json = if resource.resolved.is_empty() {
-        event.raw.clone()
+        raw.to_vec()
     } else {
-        wire::fhir::resolve(&event.raw, &resource.resolved)
+        wire::fhir::resolve(raw, &resource.resolved)
     };
     // The door checked it before it was sealed; what is no JSON all the same has no chart.
     let Ok(value) = serde_json::from_slice::<Value>(&json) else {
@@ -279,13 +285,19 @@ fn of_resource(resource: &event::Resource, event: &Event) -> Vec<Change> {
     } else {
         wire::fhir::patient_of(&value)
     };
-    vec![Change::Write(Written {
-        kind,
+    let about = About {
+        kind: &kind,
+        id: &id,
+        patient: patient.as_deref(),
+        at,
+    };
+    let content = Content::with(about, Names::Anybody, (&value, json), &with.labels);
+    vec![Change::Write(Box::new(Whole {
+        kind: Cow::Owned(kind),
         id,
         patient,
-        json,
-        value,
-    })]
+        content,
+    }))]
 }
 
 fn of_unmerge(unmerge: &event::Unmerge) -> Vec<Change> {

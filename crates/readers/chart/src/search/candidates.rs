@@ -1,11 +1,11 @@
 //! Which versions may match: never too few, as few as the index can tell.
 
 use sqlx::{QueryBuilder, Sqlite};
-use wire::fhir::search::{Modifier, Order, ParamKind, Prefix, Wanted};
+use wire::fhir::search::{Modifier, Order, ParamKind, Prefix, Wanted, params};
 use wire::fhir::{Filter, Query, fold};
 
 use crate::alias::Aliases;
-use crate::fold::index::{DAY_MS, NAMED, NAMES, OF_PATIENT, last};
+use crate::fold::index::{DAY_MS, INDEXED, NAMED, NAMES, OF_PATIENT, last};
 use crate::hash;
 use crate::scope::Scope;
 use crate::store::{SELECT, list};
@@ -32,7 +32,9 @@ pub(super) fn of(query: &Query, scope: &Scope) -> Candidates {
         let filters = query.filters.iter().filter(|f| f.param.code == code);
         filters.filter_map(|f| by_filter(kind, f)).next()
     };
-    let patient = || match scope.family() {
+    // Of what belongs to nobody a permit for one patient shows all.
+    let own = || scope.family().filter(|_| belongs_to_patients(kind));
+    let patient = || match own() {
         Some(family) => Some(Candidates::Patients(family.to_vec(), Vec::new())),
         None => OF_PATIENT.into_iter().find_map(by),
     };
@@ -43,7 +45,13 @@ pub(super) fn of(query: &Query, scope: &Scope) -> Candidates {
         .or_else(|| NAMES.into_iter().find_map(by))
         .or_else(|| by("birthdate"))
         .or_else(|| by("code"))
+        .or_else(|| query.filters.iter().find_map(|f| by_part(kind, f)))
         .unwrap_or(Candidates::Kind)
+}
+
+/// Whether resources of a type are somebody's.
+fn belongs_to_patients(kind: &str) -> bool {
+    kind == "Patient" || params(kind).iter().any(|param| param.compartment)
 }
 
 /// What one filter selects; `None`: the index cannot tell.
@@ -81,6 +89,23 @@ fn by_filter(kind: &str, filter: &Filter) -> Option<Candidates> {
         _ if plain => keys().map(Candidates::Keys),
         _ => None,
     }
+}
+
+/// What the part of a composite selects that is indexed by itself.
+fn by_part(kind: &str, filter: &Filter) -> Option<Candidates> {
+    let (at, code) = filter
+        .param
+        .parts()
+        .enumerate()
+        .find(|(_, code)| INDEXED.contains(code))?;
+    if filter.values.is_empty() || filter.modifier != Modifier::Plain {
+        return None;
+    }
+    let keys = filter.values.iter().map(|value| match value {
+        Wanted::Composite(parts) => key(kind, code, parts.get(at)?),
+        _ => None,
+    });
+    keys.collect::<Option<Vec<i64>>>().map(Candidates::Keys)
 }
 
 fn text(value: &Wanted) -> Option<&str> {

@@ -75,6 +75,7 @@ async fn forward(
     for ((kind, row), json) in kinds.into_iter().zip(rows).zip(pages) {
         let view = run.scope.view(&kind);
         if view.shows_row(&row, || as_read(&row, &json)) {
+            let json = run.scope.hides().clean(&row, json);
             bag.insert(row.rid, (row, json));
         }
     }
@@ -121,10 +122,11 @@ async fn backward(
         let pages = store::pages(&mut reading.from, &shown).await?;
         let view = run.scope.view(&include.source);
         for (row, json) in shown.into_iter().zip(pages) {
-            let value = as_read(&row, &json);
-            if !view.shows_row(&row, || value.clone()) {
+            if !view.shows_row(&row, || as_read(&row, &json)) {
                 continue;
             }
+            let json = run.scope.hides().clean(&row, json);
+            let value = as_read(&row, &json);
             let mut to = value.iter().flat_map(|value| references(value, include));
             if to.any(|reference| wanted.contains(&reference)) {
                 bag.insert(row.rid, (row, json));

@@ -5,6 +5,7 @@
 
 mod candidates;
 mod include;
+mod linked;
 mod run;
 mod sort;
 
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 
 use sqlx::SqliteConnection;
 use wire::fhir::Query;
-use wire::fhir::search::Total;
+use wire::fhir::search::{Subset, Total};
 
 use crate::ChartError;
 use crate::chart::Chart;
@@ -22,6 +23,7 @@ use crate::read::Reading;
 use crate::scope::Scope;
 use crate::token::Token;
 pub(crate) use candidates::prefix;
+use linked::Links;
 use run::Run;
 pub(crate) use run::as_read;
 
@@ -35,10 +37,6 @@ pub(crate) async fn page(
     scope.asks_for(&query.kind)?;
     sort::check(query)?;
     let mut reading = Reading::begin(chart).await?;
-    let mut query = candidates::with_aliases(query, &reading.known.aliases);
-    // What every visible resource answers helps the index to find them.
-    let common = scope.view(&query.kind).common();
-    query.filters.extend(common.iter().cloned());
     let token = match &of.token {
         Some(text) => Token::read(text)?,
         None => Token {
@@ -46,6 +44,24 @@ pub(crate) async fn page(
             after: 0,
         },
     };
+    let links = Links {
+        scope,
+        snapshot: token.snapshot,
+        scan_max: chart.config.search_scan_max,
+        chain_max: chart.config.search_chain_max,
+    };
+    let Some(linked) = links.filters(&mut reading, query).await? else {
+        return Ok(Page {
+            total: Some(0),
+            ..Page::default()
+        });
+    };
+    let mut query = query.clone();
+    query.filters.extend(linked);
+    let mut query = candidates::with_aliases(&query, &reading.known.aliases);
+    // What every visible resource answers helps the index to find them.
+    let common = scope.view(&query.kind).common();
+    query.filters.extend(common.iter().cloned());
     let run = Run {
         query: &query,
         scope,
@@ -74,6 +90,7 @@ pub(crate) async fn ids(
     max: usize,
 ) -> Outcome<Vec<String>> {
     let plain = Query {
+        subset: Subset::Whole,
         includes: Vec::new(),
         revincludes: Vec::new(),
         sort: Vec::new(),

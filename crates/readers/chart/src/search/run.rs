@@ -142,7 +142,7 @@ impl Run<'_> {
         let matches = self.all(reading, rows).await?;
         let (page, total, next) = self.cut(matches, count);
         Ok(Hits {
-            found: contents(reading, page).await?,
+            found: self.contents(reading, page).await?,
             total: u64::try_from(total).ok(),
             next,
         })
@@ -231,13 +231,39 @@ impl Run<'_> {
         let view = self.scope.view(&self.query.kind);
         Ok(both
             .filter_map(|(row, json)| {
-                let value = as_read(&row, &json)?;
-                let all = &self.query.filters;
-                let fits = all.iter().all(|filter| wire::fhir::matches(&value, filter))
-                    && view.shows(row.patient.as_deref(), &value);
+                let mut value = as_read(&row, &json)?;
+                if !view.shows(row.patient.as_deref(), &value) {
+                    return None;
+                }
+                // What is hidden is taken out first: nobody finds a resource by it, nor its place.
+                let json = self.scope.hides().clean(&row, json);
+                self.scope.hides().strip(&row, &mut value);
+                let mut all = self.query.filters.iter();
+                let fits = all.all(|filter| wire::fhir::matches(&value, filter));
                 fits.then_some((row, json, value))
             })
             .collect())
+    }
+
+    /// The matches with their contents; what was not kept is read again.
+    async fn contents(
+        &self,
+        reading: &mut Reading,
+        page: Vec<Match>,
+    ) -> Outcome<Vec<(Row, Vec<u8>)>> {
+        let missing = page.iter().filter(|one| one.json.is_none());
+        let missing: Vec<Row> = missing.map(|one| one.row.clone()).collect();
+        let mut read = store::pages(&mut reading.from, &missing).await?.into_iter();
+        let found = page.into_iter().map(|one| {
+            let again = || {
+                self.scope
+                    .hides()
+                    .clean(&one.row, read.next().unwrap_or_default())
+            };
+            let json = one.json.unwrap_or_else(again);
+            (one.row, json)
+        });
+        Ok(found.collect())
     }
 
     /// `None`: there is nothing of the type.
@@ -279,18 +305,4 @@ pub(crate) fn as_read(row: &Row, json: &[u8]) -> Option<Value> {
         meta.insert("lastUpdated".into(), row.at.to_string().into());
     }
     Some(value)
-}
-
-/// The matches with their contents; what was not kept is read again.
-async fn contents(reading: &mut Reading, page: Vec<Match>) -> Outcome<Vec<(Row, Vec<u8>)>> {
-    let missing = page.iter().filter(|one| one.json.is_none());
-    let missing: Vec<Row> = missing.map(|one| one.row.clone()).collect();
-    let mut read = store::pages(&mut reading.from, &missing).await?.into_iter();
-    Ok(page
-        .into_iter()
-        .map(|one| {
-            let json = one.json.or_else(|| read.next()).unwrap_or_default();
-            (one.row, json)
-        })
-        .collect())
 }

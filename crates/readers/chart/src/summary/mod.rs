@@ -2,10 +2,11 @@
 
 mod around;
 mod clinical;
+mod doings;
 mod identity;
 mod results;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 use sqlx::{QueryBuilder, Sqlite};
@@ -21,14 +22,16 @@ use crate::view::{Mark, PatientView};
 use crate::{Config, words_of};
 
 /// Types that are read whole.
-const KINDS: [&str; 11] = [
+const KINDS: [&str; 13] = [
     "AllergyIntolerance",
+    "Communication",
     "Condition",
     "Consent",
     "Coverage",
     "DiagnosticReport",
     "Encounter",
     "Flag",
+    "MedicationAdministration",
     "MedicationRequest",
     "MedicationStatement",
     "Patient",
@@ -55,6 +58,7 @@ pub(crate) struct Chartful {
     names: HashMap<String, String>,
     left_out: u64,
     masked: u64,
+    hidden: BTreeSet<String>,
 }
 
 impl Chartful {
@@ -91,13 +95,15 @@ pub(crate) async fn of(chart: &Chart, scope: &Scope) -> Outcome<Option<PatientVi
         return Ok(None);
     };
     let mut identity = identity::of(&chartful, id, &known.aliases);
-    place(&mut identity, &mut reading, stays.first()).await?;
+    place(&mut identity, &mut reading, (scope, stays.first())).await?;
     Ok(Some(PatientView {
         id: id.clone(),
         identity,
         code_status: clinical::code_status(&chartful),
         allergies: clinical::allergies(&chartful),
         medications: clinical::medications(&chartful),
+        given: doings::given(&chartful),
+        notes: doings::notes(&chartful),
         problems: clinical::problems(&chartful),
         precautions: around::precautions(&chartful),
         vitals: results::vitals(&chartful, chart.config.trend_max),
@@ -108,6 +114,7 @@ pub(crate) async fn of(chart: &Chart, scope: &Scope) -> Outcome<Option<PatientVi
         folded,
         left_out: chartful.left_out,
         masked: chartful.masked,
+        hidden: chartful.hidden.into_iter().collect(),
     }))
 }
 
@@ -115,13 +122,16 @@ pub(crate) async fn of(chart: &Chart, scope: &Scope) -> Outcome<Option<PatientVi
 async fn place(
     identity: &mut crate::view::Identity,
     reading: &mut Reading,
-    stay: Option<&Stay>,
+    (scope, stay): (&Scope, Option<&Stay>),
 ) -> Outcome<()> {
     let Some(stay) = stay else { return Ok(()) };
-    identity.ward = stay.spot.ward.clone();
-    identity.room = stay.spot.room.clone();
-    identity.bed = stay.spot.bed.clone();
-    if let Some(person) = stay.attending() {
+    if !scope.hides().conceals("Encounter", "location") {
+        identity.ward = stay.spot.ward.clone();
+        identity.room = stay.spot.room.clone();
+        identity.bed = stay.spot.bed.clone();
+    }
+    let told = !scope.hides().conceals("Encounter", "participant");
+    if let Some(person) = stay.attending().filter(|_| told) {
         let names = stay::names_of(reading, std::iter::once(person)).await?;
         let name = person.name.as_ref();
         identity.attending = name.or_else(|| names.get(&person.reference)).cloned();
@@ -136,6 +146,7 @@ async fn gather(reading: &mut Reading, config: &Config, scope: &Scope) -> Outcom
             let found = newest(reading, scope, kind, OF_KIND_MAX).await?;
             chartful.items.insert(kind, found.items);
             chartful.masked += found.masked;
+            chartful.hidden.extend(found.hidden);
         }
     }
     if scope.asks_for("Observation").is_ok() {
@@ -143,6 +154,7 @@ async fn gather(reading: &mut Reading, config: &Config, scope: &Scope) -> Outcom
         chartful.observations = found.items;
         chartful.left_out = found.left_out;
         chartful.masked += found.masked;
+        chartful.hidden.extend(found.hidden);
     }
     chartful.names = names(reading, &chartful).await?;
     Ok(chartful)
@@ -156,6 +168,8 @@ struct Newest {
     left_out: u64,
     /// How many are left out for their labels.
     masked: u64,
+    /// What was taken out of those that are shown.
+    hidden: BTreeSet<String>,
 }
 
 /// The newest resources of one type.
@@ -179,8 +193,16 @@ async fn newest(reading: &mut Reading, scope: &Scope, kind: &str, max: usize) ->
     let left_out = rows.len().saturating_sub(max) as u64;
     rows.truncate(max);
     let mut items = Vec::with_capacity(rows.len());
+    let mut hidden = BTreeSet::new();
     for rows in rows.chunks(256) {
-        let values = reading.values(rows).await?;
+        let mut values = reading.values(rows).await?;
+        for (row, value) in rows.iter().zip(&mut values) {
+            hidden.extend(
+                value
+                    .iter_mut()
+                    .flat_map(|value| scope.hides().strip(row, value)),
+            );
+        }
         items.extend(rows.iter().zip(values).filter_map(|(row, value)| {
             let mark = mark(reading, row);
             value.map(|value| Item { mark, value })
@@ -190,12 +212,14 @@ async fn newest(reading: &mut Reading, scope: &Scope, kind: &str, max: usize) ->
         items,
         left_out,
         masked,
+        hidden,
     })
 }
 
 /// Names of what the resources refer to without saying its name.
 async fn names(reading: &mut Reading, chartful: &Chartful) -> Outcome<HashMap<String, String>> {
-    let paths: [(&str, &[&str]); 5] = [
+    let paths: [(&str, &[&str]); 6] = [
+        ("MedicationAdministration", &["/medicationReference"]),
         ("MedicationRequest", &["/medicationReference"]),
         ("MedicationStatement", &["/medicationReference"]),
         ("Coverage", &["/payor/0"]),

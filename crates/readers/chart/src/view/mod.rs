@@ -38,6 +38,10 @@ pub struct PatientView {
     pub allergies: Vec<Allergy>,
     /// Medications, the active ones first.
     pub medications: Vec<Medication>,
+    /// Doses that were given, the newest first.
+    pub given: Vec<Doing>,
+    /// Notes from the bedside, the newest first.
+    pub notes: Vec<Doing>,
     /// Problems and diagnoses, the active ones first.
     pub problems: Vec<Problem>,
     /// What whoever comes near should know: isolation, falls, aggression; the newest first.
@@ -58,6 +62,8 @@ pub struct PatientView {
     pub left_out: u64,
     /// Entries left out because the permit masks what carries their security labels.
     pub masked: u64,
+    /// Elements taken out of entries that stay (`Patient.telecom`), sorted.
+    pub hidden: Vec<String>,
 }
 
 /// Who the patient is and where they lie.
@@ -180,6 +186,19 @@ pub struct Medication {
     pub active: bool,
     /// Since when.
     pub since: Option<String>,
+}
+
+/// Something that was done or noted at the bedside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doing {
+    /// Where this comes from.
+    pub mark: Mark,
+    /// What.
+    pub text: String,
+    /// How much, in words.
+    pub detail: Option<String>,
+    /// When.
+    pub when: Option<String>,
 }
 
 /// A problem or diagnosis.

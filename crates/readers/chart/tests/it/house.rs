@@ -51,6 +51,14 @@ impl House {
         }
     }
 
+    /// From now on these policies hold too.
+    pub(crate) fn ruled_by(&self, more: &str) {
+        let (mut files, schema) = self.policies.texts();
+        files.push((format!("more{}.cedar", files.len()), more.to_owned()));
+        self.policies
+            .replace(&Policies::load(&files, &schema).unwrap());
+    }
+
     /// Somebody edits the chart's file.
     pub(crate) async fn sql(&self, statement: &'static str) {
         let path = self.folder.path().join("data/views/chart.db");

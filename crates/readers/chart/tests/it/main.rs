@@ -5,9 +5,13 @@ mod carry;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod consent;
+#[cfg(test)]
 mod erasing;
 #[cfg(test)]
 mod fold;
+#[cfg(test)]
+mod hide;
 #[cfg(test)]
 mod house;
 mod mask;

@@ -148,6 +148,28 @@ async fn what_lies_outside_does_not_come_along() {
 }
 
 #[tokio::test]
+async fn what_lies_outside_connects_nothing() {
+    let house = house().await;
+    let kinds: &[&str] = &["Patient", "Observation"];
+    let open = house
+        .open_for(
+            laboratory(),
+            Act::Search,
+            (Subject::Kind("Patient".into()), kinds),
+        )
+        .await;
+    let linked = |category: &str| {
+        query(&format!(
+            "Patient?_has:Observation:subject:category={category}"
+        ))
+    };
+    let seen = open.search(&linked("laboratory"), &page(9)).await.unwrap();
+    assert!(ids(&seen).iter().any(|id| id == "a"), "{seen:?}");
+    let hidden = open.search(&linked("vital-signs"), &page(9)).await.unwrap();
+    assert_eq!((ids(&hidden).len(), hidden.total), (0, Some(0)));
+}
+
+#[tokio::test]
 async fn reads_versions_and_histories_are_narrowed_too() {
     let house = house().await;
     let hidden = house.put(&observation("x", "a", "vital-signs")).await;

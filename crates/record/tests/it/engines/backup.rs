@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use record::{
-    Config, Lock, Place, Record, Wanted, backup, copy_keys, first, points, pull, restore,
+    Config, Lock, Place, Record, Wanted, backup, copy_keys, first, points, pull, renew, restore,
     restore_keys, verify,
 };
 use seal::{Scheme, Share};
@@ -188,6 +188,47 @@ async fn nobody_with_the_servers_own_keys_takes_a_locked_backup_away() {
     assert_eq!(done.point.size, 1_201);
     whole(&fresh, 1_201).await;
     record.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn locks_are_renewed_before_they_end_and_only_when_it_is_time() {
+    let house = House::new(Sql::Sqlite, Files::Folder).await;
+    let name = real::locked_bucket();
+    let place = bucket(&house, &name);
+    let record = house.open().await;
+    fill(&record, 0, 300).await;
+    record.publish().await.unwrap();
+    backup(&house.config(), &place, &[], |_, _| {})
+        .await
+        .unwrap();
+    record.stop().await;
+    let day = 86_400_000;
+    let at = |days: i64| event::Time::from_millis(4_000_000_000_000 + days * day);
+    let renewed = renew(&house.config(), &place, (at(0), 33)).await.unwrap();
+    // A bundle, its pack, the two of the tail, the manifest.
+    assert_eq!(renewed, Some(5));
+    let until = |key: &str| {
+        let url = format!("{}/{name}/house/{key}", real::endpoint());
+        let said = real::curl(&[&format!("{url}?retention")]);
+        let until = said
+            .split("<RetainUntilDate>")
+            .nth(1)
+            .map(|rest| rest[..10].to_owned());
+        until.unwrap_or(said)
+    };
+    // The retention of the bucket is ten days.
+    assert_eq!(until("pack/000"), at(10).to_string()[..10]);
+    let soon = renew(&house.config(), &place, (at(3), 33)).await.unwrap();
+    assert_eq!(soon, None, "a third has not passed");
+    let later = renew(&house.config(), &place, (at(4), 33)).await.unwrap();
+    assert_eq!(later, Some(5));
+    assert_eq!(until("tile/entries/000"), at(14).to_string()[..10]);
+    let disk = tempfile::tempdir().unwrap();
+    let disk = Place::Folder(disk.path().to_owned());
+    assert_eq!(
+        renew(&house.config(), &disk, (at(0), 33)).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use event::Time;
 use serde_json::{Value, json};
+use wire::fhir::search::Subset;
 
 use super::fault::Fault;
 use super::format::Layout;
@@ -33,6 +34,14 @@ impl Answer {
             body: Some(body),
             ..Answer::default()
         }
+    }
+
+    /// The answer with the part of its resource that the subset shows.
+    pub(crate) fn cut(mut self, subset: &Subset) -> Answer {
+        if let Some(part) = self.body.as_deref().and_then(|body| subset.of(body)) {
+            self.body = Some(part);
+        }
+        self
     }
 
     /// The answer as one `Bundle.entry` of a response, without the resource's `fullUrl`.

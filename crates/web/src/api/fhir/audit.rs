@@ -8,7 +8,7 @@ use access::{Filter, Order, Page, Trace, TraceId, What, audited};
 use event::{Act, Subject, Time};
 use guard::Identity;
 use wire::audit::{Site, audit_event};
-use wire::fhir::search::{Modifier, Order as SortOrder, Prefix, Query, Total, Wanted};
+use wire::fhir::search::{Modifier, Order as SortOrder, Prefix, Query, Subset, Total, Wanted};
 use wire::fhir::{Code, Filter as Asked};
 
 use super::answer::Answer;
@@ -146,6 +146,9 @@ impl Reading {
         };
         if !query.includes.is_empty() || !query.revincludes.is_empty() {
             return Err(not_offered("`_include` and `_revinclude`"));
+        }
+        if !query.linked.is_empty() || query.subset != Subset::Whole {
+            return Err(not_offered("a chain, `_has`, `_elements` and `_summary`"));
         }
         for asked in &query.filters {
             reading.narrow(asked)?;

@@ -8,7 +8,7 @@ use wire::fhir::{Code, Issue, Limits};
 use super::fault::Fault;
 use super::refer::{Names, Resolved, replace, unresolved};
 use super::route::Write;
-use super::settle::Settled;
+use super::settle::{Fate, Settled};
 
 /// A write that is ready but for the guard's word.
 #[derive(Debug, Clone)]
@@ -55,6 +55,7 @@ fn read(settled: Settled, names: &Names, limits: &Limits) -> Result<Draft, Fault
         return Err(invalid(issues));
     }
     fits(&settled, &resource)?;
+    whole(&settled, &resource)?;
     let resolved = resolve(&settled, &resource, names)?;
     // The patient compartment of a Patient is its own id, which is the one it is kept under.
     if let Some(map) = resource.as_object_mut() {
@@ -143,6 +144,21 @@ fn fits(settled: &Settled, resource: &Value) -> Result<(), Fault> {
             ),
         )),
     }
+}
+
+/// Refuses what somebody read with parts left out and would now put in the place of the whole: what
+/// was kept from them would be gone from the chart.
+fn whole(settled: &Settled, resource: &Value) -> Result<(), Fault> {
+    let labels = resource.pointer("/meta/security").and_then(Value::as_array);
+    let redacted = |label: &Value| label.get("code").and_then(Value::as_str) == Some("REDACTED");
+    if settled.fate != Fate::Updated || !labels.into_iter().flatten().any(redacted) {
+        return Ok(());
+    }
+    let words = "this resource is labelled `REDACTED`: parts of it were left out for whoever read it, and \
+                 writing it back would lose them; write the whole, without the label";
+    let place = format!("{}.meta.security", settled.target.kind);
+    let issue = Issue::error(Code::BusinessRule, place, words.to_owned());
+    Err(Fault::of(StatusCode::UNPROCESSABLE_ENTITY, vec![issue]))
 }
 
 fn wrong(kind: &str, element: &str, words: String) -> Fault {

@@ -20,13 +20,19 @@ use crate::App;
 pub struct Importer {
     door: Door,
     who: Identity,
+    is_there: Box<IsThere>,
 }
+
+/// Whether a resource with these bytes was taken before, asked once for each.
+type IsThere = dyn Fn(&[u8]) -> bool + Send + Sync;
 
 /// What became of what was taken in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Imported {
     /// Resources that are kept now.
     pub accepted: u64,
+    /// Those that were taken before.
+    pub repeated: u64,
     /// Those that are not, and why.
     pub refused: Vec<Refusal>,
 }
@@ -47,7 +53,16 @@ impl Importer {
         Importer {
             door: Door { app, kept },
             who,
+            is_there: Box::new(|_| false),
         }
+    }
+
+    /// Leaves out what was taken before: `is_there` is asked once for each resource, in order. A
+    /// transaction was taken as a whole or not at all.
+    #[must_use]
+    pub fn but(mut self, is_there: impl Fn(&[u8]) -> bool + Send + Sync + 'static) -> Importer {
+        self.is_there = Box::new(is_there);
+        self
     }
 
     /// Takes in one document: a transaction or batch is done as it says; of a Bundle of any
@@ -57,38 +72,45 @@ impl Importer {
         if said.kind.as_deref() != Some("Bundle") {
             return self.resources(vec![bytes]).await;
         }
-        let parcel = match bundle::open(&self.door, bytes).await {
+        let mut parcel = match bundle::open(&self.door, bytes).await {
             Ok(parcel) => parcel,
             Err(fault) => return Imported::refused("Bundle", &fault),
         };
+        let repeated = self.leave_out(&mut parcel);
+        if parcel.entries.is_empty() && repeated > 0 {
+            return Imported::repeated(repeated);
+        }
         let names = parcel.entries.iter().enumerate();
         let names: Vec<String> = names.map(|(at, entry)| name(at, &entry.raw)).collect();
         match self.parcel(parcel).await {
-            Ok(answers) => Imported::of(names, answers),
-            Err(fault) => Imported {
-                accepted: 0,
-                refused: names
-                    .iter()
-                    .map(|name| Refusal::new(name, &fault))
-                    .collect(),
-            },
+            Ok(answers) => Imported::of(names, answers).and(repeated),
+            Err(fault) => Imported::none(&names, &fault).and(repeated),
         }
     }
 
+    /// Takes the entries out that are there; their number.
+    fn leave_out(&self, parcel: &mut Parcel) -> u64 {
+        let before = parcel.entries.len();
+        let is_new = |entry: &bundle::Entry| entry.raw.is_empty() || !(self.is_there)(&entry.raw);
+        if parcel.kind != "transaction" {
+            parcel.entries.retain(is_new);
+        } else if !parcel.entries.iter().all(is_new) {
+            parcel.entries.clear();
+        }
+        (before - parcel.entries.len()) as u64
+    }
+
     /// Takes in resources, each by itself and all in one commit.
-    pub async fn resources(&self, resources: Vec<Bytes>) -> Imported {
+    pub async fn resources(&self, mut resources: Vec<Bytes>) -> Imported {
+        let before = resources.len();
+        resources.retain(|raw| !(self.is_there)(raw));
+        let repeated = (before - resources.len()) as u64;
         let names = resources.iter().enumerate();
         let names: Vec<String> = names.map(|(at, raw)| name(at, raw)).collect();
         let entries = resources.into_iter().map(|raw| (None, raw));
         match self.keep(entries.collect()).await {
-            Ok(answers) => Imported::of(names, answers),
-            Err(fault) => Imported {
-                accepted: 0,
-                refused: names
-                    .iter()
-                    .map(|name| Refusal::new(name, &fault))
-                    .collect(),
-            },
+            Ok(answers) => Imported::of(names, answers).and(repeated),
+            Err(fault) => Imported::none(&names, &fault).and(repeated),
         }
     }
 
@@ -179,10 +201,28 @@ impl Imported {
     }
 
     fn refused(what: &str, fault: &Fault) -> Imported {
+        Imported::none(&[what.to_owned()], fault)
+    }
+
+    /// Nothing is kept, for one reason.
+    fn none(names: &[String], fault: &Fault) -> Imported {
+        let refused = names.iter().map(|name| Refusal::new(name, fault));
         Imported {
-            accepted: 0,
-            refused: vec![Refusal::new(what, fault)],
+            refused: refused.collect(),
+            ..Imported::default()
         }
+    }
+
+    fn repeated(repeated: u64) -> Imported {
+        Imported {
+            repeated,
+            ..Imported::default()
+        }
+    }
+
+    fn and(mut self, repeated: u64) -> Imported {
+        self.repeated += repeated;
+        self
     }
 }
 

@@ -2,6 +2,7 @@
 
 use guard::Identity;
 use wire::fhir::Code;
+use wire::fhir::search::Subset;
 
 use super::answer::Answer;
 use super::audit;
@@ -34,17 +35,20 @@ pub(crate) async fn look(door: &Door, who: &Identity, look: &Look) -> Result<Ans
         Call::Capability => Ok(capability(door)),
         Call::History(past) => history(door, who, (past, &look.pairs)).await,
         Call::Read(target) => {
-            no_parameters(&look.pairs)?;
             if let Some(id) = audit::own(target) {
+                no_parameters(&look.pairs)?;
                 return audit::read(door, who, (target, id)).await;
             }
-            read::current(door, who, (target, &look.conditions)).await
+            let subset = subset(door, (target.kind, &look.pairs))?;
+            let answer = read::current(door, who, (target, &look.conditions)).await?;
+            Ok(answer.cut(&subset))
         }
         Call::Search(kind) if *kind == audit::KIND => audit::search(door, who, &look.pairs).await,
         Call::Search(kind) => search(door, who, (kind, &look.pairs)).await,
         Call::Version(target, version) => {
-            no_parameters(&look.pairs)?;
-            read::version(door, who, (target, *version)).await
+            let subset = subset(door, (target.kind, &look.pairs))?;
+            let answer = read::version(door, who, (target, *version)).await?;
+            Ok(answer.cut(&subset))
         }
         Call::Bundle | Call::Write(_) => Err(Fault::broken("a write was taken for a question")),
     }
@@ -56,6 +60,23 @@ pub(crate) fn capability(door: &Door) -> Answer {
     let base = &door.app.settings.fhir_base;
     let statement = wire::fhir::capability(base, env!("CARGO_PKG_VERSION"), &date);
     Answer::body(statement.to_string().into_bytes())
+}
+
+/// The part that a read asks for: `_elements` and `_summary` are all it may say.
+fn subset(door: &Door, (kind, pairs): (&str, &Pairs)) -> Result<Subset, Fault> {
+    let is_part = |name: &str| matches!(name, "_elements" | "_summary");
+    let others: Pairs = pairs
+        .iter()
+        .filter(|(name, _)| !is_part(name))
+        .cloned()
+        .collect();
+    no_parameters(&others)?;
+    let subset = door.query_of(kind, pairs)?.subset;
+    if subset == Subset::Count {
+        let words = "a read shows one resource; `_summary=count` is for searches";
+        return Err(Fault::bad(Code::Value, words));
+    }
+    Ok(subset)
 }
 
 fn no_parameters(pairs: &Pairs) -> Result<(), Fault> {

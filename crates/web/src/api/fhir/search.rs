@@ -4,7 +4,7 @@
 use chart::{Page, PageOf, Stored};
 use event::{Act, Subject};
 use guard::{Context, Identity, Scope};
-use wire::fhir::search::{Filter, Include, Modifier, Query, Total, Wanted};
+use wire::fhir::search::{Filter, Include, Modifier, Query, Subset, Total, Wanted};
 
 use super::answer::Answer;
 use super::door::{Door, Question};
@@ -131,7 +131,11 @@ fn only_id(wanted: &Wanted) -> Option<&str> {
     let id = match wanted {
         Wanted::Token { code, .. } => code.as_ref(),
         Wanted::Text(id) | Wanted::Uri(id) => Some(id),
-        Wanted::Date { .. } | Wanted::Quantity { .. } | Wanted::Reference { .. } => None,
+        Wanted::Composite(_)
+        | Wanted::Date { .. }
+        | Wanted::Quantity { .. }
+        | Wanted::Reference { .. }
+        | Wanted::Typed { .. } => None,
     };
     id.map(String::as_str).filter(|id| route::is_id(id))
 }
@@ -217,8 +221,15 @@ fn bundle(base: &str, query: &Query, page: Page) -> Vec<u8> {
         total: page.total.filter(|_| query.total != Total::Not),
         links,
     };
-    let matches = page.matches.into_iter().map(|stored| (stored, "match"));
-    let included = page.included.into_iter().map(|stored| (stored, "include"));
+    let matches = page.matches.into_iter();
+    let matches = matches.map(|stored| (cut(stored, &query.subset), "match"));
+    // Elements are named of the searched type alone.
+    let along = match &query.subset {
+        Subset::Elements(_) => &Subset::Whole,
+        summary => summary,
+    };
+    let included = page.included.into_iter();
+    let included = included.map(|stored| (cut(stored, along), "include"));
     let entries: Vec<(Stored, &str)> = matches.chain(included).collect();
     json::bundle(&head, &entries, |(stored, mode), out| {
         let full_url = quoted(&format!("{base}/{}/{}", stored.kind, stored.id));
@@ -228,8 +239,16 @@ fn bundle(base: &str, query: &Query, page: Page) -> Vec<u8> {
     })
 }
 
+/// The resource as far as the subset shows it.
+pub(crate) fn cut(stored: Stored, subset: &Subset) -> Stored {
+    match subset.of(&stored.json) {
+        Some(json) => Stored { json, ..stored },
+        None => stored,
+    }
+}
+
 /// Whether a search says anything at all about what it wants, as a condition must.
 pub(crate) fn has_criteria(query: &Query) -> bool {
     let says = |filter: &Filter| !filter.values.is_empty() || filter.modifier != Modifier::Plain;
-    query.filters.iter().any(says)
+    !query.linked.is_empty() || query.filters.iter().any(says)
 }

@@ -8,6 +8,7 @@ use super::fault::Fault;
 use super::format::header;
 use crate::App;
 use crate::api::smart::ClientCertificate;
+use crate::caller::address;
 
 /// The longest token that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 512;
@@ -18,6 +19,18 @@ const TOKEN_BYTES_MAX: usize = 512;
 /// # Errors
 /// 401 without a token or with one that is not good; 429 for a client that comes too often.
 pub(crate) async fn identity(
+    app: &App,
+    extensions: &Extensions,
+    headers: &HeaderMap,
+) -> Result<Identity, Fault> {
+    let identity = proved(app, extensions, headers).await?;
+    Ok(Identity {
+        from: address(extensions),
+        ..identity
+    })
+}
+
+async fn proved(
     app: &App,
     extensions: &Extensions,
     headers: &HeaderMap,

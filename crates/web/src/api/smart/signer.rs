@@ -1,5 +1,7 @@
 //! Signs id tokens (OpenID Connect Core 1.0) with a key of this installation.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
@@ -11,12 +13,19 @@ use serde_json::{Value, json};
 /// Bytes of one coordinate of a point on P-384.
 const COORDINATE_BYTES: usize = 48;
 
-/// A key on P-384 and its public half as a JWK.
+/// A key on P-384, its public half as a JWK, and that of the key before it: what that one signed is
+/// verified until it expires.
 #[derive(Debug)]
 pub struct Signer {
+    now: RwLock<Arc<Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
     key: EncodingKey,
     kid: String,
     jwk: Value,
+    before: Option<Value>,
 }
 
 impl Signer {
@@ -31,11 +40,60 @@ impl Signer {
         Ok(made.as_ref().to_vec())
     }
 
-    /// Takes a private key (PKCS #8) that [`Signer::make`] made.
+    /// Takes a private key (PKCS #8) that [`Signer::make`] made. `before`: the JWK of the key that
+    /// signed before, as JSON.
+    ///
+    /// # Errors
+    /// In words, if one of them is none.
+    pub fn of(pkcs8: &[u8], before: Option<&str>) -> Result<Signer, String> {
+        let before = before.map(serde_json::from_str::<Value>).transpose();
+        let before =
+            before.map_err(|why| format!("the JWK of the key before is damaged: {why}"))?;
+        let held = Held::of(pkcs8, before)?;
+        Ok(Signer {
+            now: RwLock::new(Arc::new(held)),
+        })
+    }
+
+    /// From now on another private key signs; what this one signed is still verified.
     ///
     /// # Errors
     /// In words, if it is none.
-    pub fn of(pkcs8: &[u8]) -> Result<Signer, String> {
+    pub fn follow(&self, pkcs8: &[u8]) -> Result<(), String> {
+        let next = Held::of(pkcs8, Some(self.held().jwk.clone()))?;
+        let now = self.now.write();
+        *now.unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
+        Ok(())
+    }
+
+    /// The public half of the key that signs, as a JWK (RFC 7517) in JSON.
+    pub fn jwk(&self) -> String {
+        self.held().jwk.to_string()
+    }
+
+    fn held(&self) -> Arc<Held> {
+        let now = self.now.read();
+        Arc::clone(&now.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The JWK set that verifies what it signs, and what the key before it signed.
+    pub(crate) fn jwks(&self) -> Value {
+        let held = self.held();
+        let keys = std::iter::once(&held.jwk).chain(&held.before);
+        json!({ "keys": keys.collect::<Vec<_>>() })
+    }
+
+    /// The claims as a signed JWT.
+    pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String, String> {
+        let held = self.held();
+        let mut header = Header::new(Algorithm::ES384);
+        header.kid = Some(held.kid.clone());
+        encode(&header, claims, &held.key).map_err(|why| why.to_string())
+    }
+}
+
+impl Held {
+    fn of(pkcs8: &[u8], before: Option<Value>) -> Result<Held, String> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, pkcs8).map_err(
             |_| "the key that signs id tokens is damaged; remove it and a new one is made",
         )?;
@@ -47,23 +105,12 @@ impl Signer {
             "kty": "EC", "crv": "P-384", "use": "sig", "alg": "ES384", "kid": kid,
             "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
         });
-        Ok(Signer {
+        Ok(Held {
             key: EncodingKey::from_ec_der(pkcs8),
             kid,
             jwk,
+            before,
         })
-    }
-
-    /// The JWK set that verifies what it signs.
-    pub(crate) fn jwks(&self) -> Value {
-        json!({ "keys": [self.jwk] })
-    }
-
-    /// The claims as a signed JWT.
-    pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String, String> {
-        let mut header = Header::new(Algorithm::ES384);
-        header.kid = Some(self.kid.clone());
-        encode(&header, claims, &self.key).map_err(|why| why.to_string())
     }
 }
 
@@ -76,7 +123,7 @@ mod tests {
 
     #[test]
     fn what_is_signed_is_verified_by_the_published_key() {
-        let signer = Signer::of(&Signer::make().unwrap()).unwrap();
+        let signer = Signer::of(&Signer::make().unwrap(), None).unwrap();
         let token = signer.sign(&json!({ "sub": "anna", "exp": 1 })).unwrap();
         let set: JwkSet = serde_json::from_value(signer.jwks()).unwrap();
         let key = DecodingKey::from_jwk(&set.keys[0]).unwrap();
@@ -89,6 +136,34 @@ mod tests {
 
     #[test]
     fn a_damaged_key_is_refused() {
-        assert!(Signer::of(b"no key").is_err());
+        assert!(Signer::of(b"no key", None).is_err());
+        assert!(Signer::of(&Signer::make().unwrap(), Some("no JWK")).is_err());
+    }
+
+    #[test]
+    fn what_the_key_before_signed_is_verified_until_the_next_but_one() {
+        let keys = [(); 3].map(|()| Signer::make().unwrap());
+        let signer = Signer::of(&keys[0], None).unwrap();
+        let token = signer.sign(&json!({ "sub": "anna", "exp": 1 })).unwrap();
+        let verified = |signer: &Signer| {
+            let set: JwkSet = serde_json::from_value(signer.jwks()).unwrap();
+            let mut validation = Validation::new(Algorithm::ES384);
+            validation.validate_exp = false;
+            let mut keys = set
+                .keys
+                .iter()
+                .map(|jwk| DecodingKey::from_jwk(jwk).unwrap());
+            keys.any(|key| decode::<Value>(&token, &key, &validation).is_ok())
+        };
+        let before = signer.jwk();
+        signer.follow(&keys[1]).unwrap();
+        assert!(verified(&signer));
+        assert_ne!(signer.jwk(), before);
+        assert!(
+            verified(&Signer::of(&keys[1], Some(&before)).unwrap()),
+            "after a restart too"
+        );
+        signer.follow(&keys[2]).unwrap();
+        assert!(!verified(&signer));
     }
 }

@@ -41,8 +41,20 @@ pub(crate) struct Row {
     pub reason: String,
     pub tone: Tone,
     pub state: String,
+    /// Who answered, when and why; `None`: nobody yet.
+    pub answered: Option<Answered>,
+    /// It may leave now, by the operator's command.
+    pub may_leave: bool,
     /// This person may answer it.
     pub yours: bool,
+}
+
+/// What another person said.
+pub(crate) struct Answered {
+    pub index: u64,
+    pub who: String,
+    pub at: Stamp,
+    pub reason: String,
 }
 
 /// `GET /access/exports`
@@ -91,7 +103,9 @@ fn row(visit: &Visit, export: Export) -> Row {
         .answer
         .as_ref()
         .map_or_else(String::new, |answer| answer.answerer.1.clone());
-    let (tone, state) = match export.clone().leave(&limits, visit.eye.now) {
+    let left = export.clone().leave(&limits, visit.eye.now);
+    let may_leave = left.is_ok();
+    let (tone, state) = match left {
         Ok(leave) => (
             Tone::Good,
             format!(
@@ -105,7 +119,15 @@ fn row(visit: &Visit, export: Export) -> Row {
         Err(NoLeave::Refused) => (Tone::Bad, format!("{answerer} refused")),
         Err(NoLeave::Lapsed) => (Tone::Unknown, "lapsed".to_owned()),
     };
+    let answered = export.answer.map(|answer| Answered {
+        index: answer.index,
+        who: answer.answerer.1,
+        at: visit.stamp(answer.at),
+        reason: answer.reason,
+    });
     Row {
+        answered,
+        may_leave,
         index: export.index,
         at: visit.stamp(export.at),
         asker: export.asker.1,
@@ -227,7 +249,15 @@ mod samples {
 
     impl Samples for ExportsPage {
         fn samples() -> Vec<ExportsPage> {
-            let row = |yours| Row {
+            let answered = |yours: bool| Answered {
+                index: 9,
+                who: HOSTILE.into(),
+                at: ago(2),
+                reason: format!("{HOSTILE} {yours}"),
+            };
+            let row = |yours: bool| Row {
+                answered: (!yours).then(|| answered(yours)),
+                may_leave: !yours,
                 index: 7,
                 at: ago(9),
                 asker: HOSTILE.into(),

@@ -6,7 +6,7 @@ use crate::pages::words;
 /// People or patients that are drawn; more are in the table.
 const DRAWN_MAX: usize = 24;
 /// Letters of a name that are drawn.
-const LETTERS_MAX: usize = 30;
+const LETTERS_MAX: usize = 34;
 const STEP: usize = 22;
 const TOP: usize = 16;
 

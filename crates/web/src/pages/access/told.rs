@@ -36,6 +36,7 @@ impl<'a> Teller<'a> {
             part: part(trace),
             why: self.why(trace.allowed, &trace.because),
             reason: trace.reason.clone(),
+            from: trace.from.clone(),
         }
     }
 

@@ -127,6 +127,8 @@ pub(crate) struct Row {
     pub part: String,
     pub why: Why,
     pub reason: String,
+    /// The network address it was done from; empty: this machine, or it was not kept.
+    pub from: String,
 }
 
 /// How much an account took, and what it may take.
@@ -244,6 +246,7 @@ pub(crate) mod samples {
                 part: HOSTILE.into(),
                 why: why("refused"),
                 reason: HOSTILE.into(),
+                from: "192.0.2.7".into(),
             }],
             next: Some("4711-2".into()),
             decision: 4712,

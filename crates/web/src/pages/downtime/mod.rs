@@ -2,6 +2,7 @@
 
 pub(crate) mod against;
 pub(crate) mod decide;
+pub(crate) mod openings;
 pub(crate) mod print;
 pub(crate) mod queue;
 pub(crate) mod sheet;

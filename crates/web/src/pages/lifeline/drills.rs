@@ -91,8 +91,33 @@ pub(super) fn within(visit: &Visit, drills: &[DrillSeen]) -> (Tone, String) {
     (if took <= limit { Tone::Good } else { Tone::Bad }, said)
 }
 
-/// One drill for the table.
-pub(super) fn row(visit: &Visit, one: &DrillSeen) -> DrillRow {
+/// Every drill for the table, each beside the one of its name before it.
+pub(super) fn rows(visit: &Visit, drills: &[DrillSeen]) -> Vec<DrillRow> {
+    let all = drills.iter().enumerate().map(|(place, one)| {
+        let mut older = drills.iter().skip(place + 1);
+        let before = older.find(|other| other.drill.name == one.drill.name);
+        row(visit, one, before)
+    });
+    all.collect()
+}
+
+/// What the drill before measured, in a few words.
+fn before(one: Option<&DrillSeen>) -> String {
+    let Some(one) = one else {
+        return "first of its name".to_owned();
+    };
+    let said = |value: Option<u64>| value.map(seconds);
+    let parts = [
+        (one.drill.lost > 0).then(|| format!("{} lost", one.drill.lost)),
+        said(one.drill.to_read_ms).map(|read| format!("to read {read} s")),
+        said(one.drill.to_write_ms).map(|write| format!("to write {write} s")),
+        (one.drill.altered > 0)
+            .then(|| format!("{} of {} named", one.drill.named, one.drill.altered)),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn row(visit: &Visit, one: &DrillSeen, last: Option<&DrillSeen>) -> DrillRow {
     let drill = &one.drill;
     let said = |value: Option<u64>| value.map_or_else(|| "no evidence".to_owned(), seconds);
     let named = drill.named >= drill.altered;
@@ -109,6 +134,7 @@ pub(super) fn row(visit: &Visit, one: &DrillSeen) -> DrillRow {
             0 => "nothing altered".to_owned(),
             altered => format!("{} of {altered} named", drill.named),
         },
+        before: before(last),
         tone: if drill.lost == 0 && named {
             Tone::Good
         } else {

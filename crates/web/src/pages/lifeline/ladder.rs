@@ -10,11 +10,12 @@ use crate::pages::words;
 
 /// What a hospital should have, in the order in which one looks for help; each by its kind in the
 /// record.
-const KINDS: [(&str, &str); 5] = [
+const KINDS: [(&str, &str); 6] = [
     ("standby", "Standby: another machine that follows"),
     ("backup", "Backup: another place"),
     ("locked", "Locked backup: nobody can change it"),
     ("offline", "Offline: no wire leads to it"),
+    ("files", "Folders and dumps of other systems"),
     ("keys", "Keys: apart from all of these"),
 ];
 

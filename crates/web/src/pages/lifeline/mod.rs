@@ -2,9 +2,12 @@
 
 pub(crate) mod card;
 mod drills;
+mod errand;
 mod ladder;
+pub(crate) mod order;
 pub(crate) mod packs;
 mod point;
+pub(crate) mod rewind;
 pub(crate) mod view;
 
 use axum::extract::Query;
@@ -13,6 +16,7 @@ use axum::response::Response;
 use lifeline::PackStatus;
 use serde::Deserialize;
 
+use crate::errands::Errand;
 use crate::error::{Problem, broken};
 use crate::pages::shell::{Here, Tone};
 use crate::pages::visit::{Visit, page};
@@ -31,6 +35,14 @@ pub(crate) struct Asked {
 
 /// `GET /lifeline`
 pub(crate) async fn show(visit: Visit, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+    page(StatusCode::OK, &overview(&visit, (&asked, None)).await?)
+}
+
+/// The page, with what was wrong with a form.
+async fn overview(
+    visit: &Visit,
+    (asked, wrong): (&Asked, Option<String>),
+) -> Result<LifelinePage, Problem> {
     let told = packs::Told::of(&visit.app, visit.eye.now);
     let lifeline = &visit.app.lifeline;
     let statuses = lifeline.statuses();
@@ -39,19 +51,25 @@ pub(crate) async fn show(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
         .drills(drills::SHOWN)
         .await
         .map_err(|why| broken(&why))?;
-    let (within_tone, within) = drills::within(&visit, &tried);
+    let (within_tone, within) = drills::within(visit, &tried);
     let wanted = [asked.event.trim(), asked.point.trim()];
     let wanted = wanted.into_iter().find(|one| !one.is_empty());
-    let point = point::at(&visit, wanted.unwrap_or_default()).await?;
-    let view = LifelinePage {
+    let point = point::at(visit, wanted.unwrap_or_default()).await?;
+    let errand = visit.app.errands.drill.now();
+    Ok(LifelinePage {
         shell: visit.shell("Lifeline", Here::Lifeline),
         tone: told.tone,
         answer: answer(&told),
-        packs: statuses.iter().map(|one| row(&visit, one)).collect(),
-        wards: wards(&visit).await?,
-        rungs: ladder::rungs(&visit, &copies),
-        vitals: drills::figures(&visit, &tried),
-        drills: tried.iter().map(|one| drills::row(&visit, one)).collect(),
+        packs: statuses.iter().map(|one| row(visit, one)).collect(),
+        wards: wards(visit).await?,
+        rungs: ladder::rungs(visit, &copies),
+        vitals: drills::figures(visit, &tried),
+        drills: drills::rows(visit, &tried),
+        choices: order::DRILLS.to_vec(),
+        orders: rewind::may_order(visit) && !matches!(errand, Errand::Runs(_)),
+        drilling: errand::words(visit, &errand),
+        wrong,
+        clean: clean(visit).await?,
         within_tone,
         within,
         last: visit.app.record.size().saturating_sub(1),
@@ -60,9 +78,17 @@ pub(crate) async fn show(visit: Visit, Query(asked): Query<Asked>) -> Result<Res
             |point| point.index,
         ),
         point,
-        steps: steps(&visit).await?,
-    };
-    page(StatusCode::OK, &view)
+        steps: steps(visit).await?,
+    })
+}
+
+/// The last clean point, if something speaks of an intrusion: index, and what does.
+async fn clean(visit: &Visit) -> Result<Option<(u64, String)>, Problem> {
+    let days = i64::from(visit.app.lifeline.limits().evidence_days);
+    let since = event::Time::from_millis(visit.eye.now.millis() - days * 86_400_000);
+    let first = visit.app.lifeline.evidence(since, 1).await;
+    let first = first.map_err(|why| broken(&why))?.into_iter().next();
+    Ok(first.map(|one| (one.index.saturating_sub(1), one.what)))
 }
 
 fn answer(told: &packs::Told) -> String {

@@ -18,6 +18,15 @@ pub(crate) struct LifelinePage {
     /// What drills measured, over time.
     pub vitals: Vec<Vital>,
     pub drills: Vec<DrillRow>,
+    /// Drills that can be ordered, each with what is practised.
+    pub choices: Vec<(&'static str, &'static str)>,
+    /// This person may order one now.
+    pub orders: bool,
+    /// How the one stands that was ordered last.
+    pub drilling: Option<(Tone, String)>,
+    pub wrong: Option<String>,
+    /// The last clean event, and what speaks of an intrusion.
+    pub clean: Option<(u64, String)>,
     pub within_tone: Tone,
     pub within: String,
     /// Index of the newest event.
@@ -53,6 +62,8 @@ pub(crate) struct DrillRow {
     pub read: String,
     pub write: String,
     pub named: String,
+    /// What the one of this name before it measured.
+    pub before: String,
     pub tone: Tone,
 }
 
@@ -162,6 +173,7 @@ mod samples {
             read: "4.2".into(),
             write: "71".into(),
             named: "3 of 3 named".into(),
+            before: "to read 4.1 s, to write 80 s".into(),
             tone: Tone::Good,
         }
     }
@@ -188,6 +200,11 @@ mod samples {
                 rungs: vec![rung(Tone::Good, ""), rung(Tone::Bad, HOSTILE)],
                 vitals: vec![measured()],
                 drills: vec![drill()],
+                choices: vec![("restore", "from an empty folder")],
+                orders: tone == Tone::Bad,
+                drilling: Some((Tone::Warn, HOSTILE.into())),
+                wrong: (tone == Tone::Bad).then(|| HOSTILE.into()),
+                clean: (tone == Tone::Bad).then(|| (47_000, HOSTILE.into())),
                 within_tone: Tone::Good,
                 within: HOSTILE.into(),
                 last: 48_210,

@@ -64,6 +64,7 @@ pub(crate) async fn show(
         return Ok((StatusCode::NO_CONTENT, [version(seen)]).into_response());
     }
     let permit = visit.permit("this chart", ask).await?;
+    let hides = permit.hides().to_vec();
     let open = visit.app.chart.open_with(permit);
     let Some(patient) = open.summary().await? else {
         return Err(Problem::Missing("patient at this address".to_owned()));
@@ -79,7 +80,8 @@ pub(crate) async fn show(
         rows,
     };
     let mut view = teller.chart(&patient, reports);
-    view.altered = altered(&visit, &patient.id).await?;
+    let altered = altered(&visit, &patient.id).await?.into_iter();
+    view.altered = altered.map(|one| one.without(&hides)).collect();
     view.decision = open.index();
     view.head = record::head_line(&visit);
     let known = patient.folded.max(1);

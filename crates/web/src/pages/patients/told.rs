@@ -46,6 +46,8 @@ impl Teller<'_> {
                 .iter()
                 .map(|item| self.medication(item))
                 .collect(),
+            given: patient.given.iter().map(|one| self.doing(one)).collect(),
+            notes: patient.notes.iter().map(|one| self.doing(one)).collect(),
             problems: patient
                 .problems
                 .iter()
@@ -66,6 +68,7 @@ impl Teller<'_> {
             older_reports: patient.reports.len().saturating_sub(reports),
             left_out: patient.left_out,
             masked: masked(patient.masked),
+            hidden: patient.hidden.clone(),
             encounters: patient
                 .encounters
                 .iter()
@@ -197,6 +200,12 @@ impl Teller<'_> {
         ]);
         line.status = item.status.replace('-', " ");
         line.past = !item.active;
+        line
+    }
+
+    fn doing(&self, item: &chart::Doing) -> Item {
+        let mut line = self.item(&item.text, &item.mark);
+        line.detail = joined([item.detail.clone(), self.since("at", item.when.as_deref())]);
         line
     }
 

@@ -109,6 +109,8 @@ pub(crate) struct ChartPage {
     pub code_status: Vec<Item>,
     pub allergies: Vec<Item>,
     pub medications: Vec<Item>,
+    pub given: Vec<Item>,
+    pub notes: Vec<Item>,
     pub problems: Vec<Item>,
     pub precautions: Vec<Item>,
     pub vitals: Vec<super::vitals::Vital>,
@@ -118,6 +120,8 @@ pub(crate) struct ChartPage {
     pub left_out: u64,
     /// How many entries are left out for their security labels, in words; empty: none.
     pub masked: String,
+    /// Elements that are kept from whoever looks, as policies name them; empty: none.
+    pub hidden: Vec<String>,
     pub encounters: Vec<Item>,
     pub contacts: Vec<Item>,
     pub coverage: Vec<Item>,

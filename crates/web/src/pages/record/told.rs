@@ -33,6 +33,7 @@ pub(crate) fn what(event: &Event) -> String {
         | Body::PackCode(_)
         | Body::Printed(_)
         | Body::SentOn(_)
+        | Body::PackOpenings(_)
         | Body::SheetBack(_)
         | Body::Verdict(_) => lifeline(&event.body),
         Body::Glass(Glass::Started { .. }) => "glass broken".to_owned(),
@@ -50,7 +51,10 @@ pub(crate) fn what(event: &Event) -> String {
             format!("patient erased: {events} events cannot be read any more")
         }
         Body::Joined(_) => "sealed by the standby while the primary was gone".to_owned(),
-        Body::BackedUp(made) => format!("backed up: {} events", made.size),
+        Body::BackedUp(made) => match made.files {
+            Some(files) => format!("folders and dumps backed up: {files} files"),
+            None => format!("backed up: {} events", made.size),
+        },
         Body::Keys(changed) => changed.what.clone(),
         Body::Message(message) => format!("message {}", message.kind),
         Body::Opened(_) => "the record was opened".to_owned(),
@@ -125,6 +129,7 @@ fn lifeline(body: &Body) -> String {
         }
         Body::SentOn(sent) if sent.taken => "an entry was sent on".to_owned(),
         Body::SentOn(_) => "an entry was sent on and refused".to_owned(),
+        Body::PackOpenings(one) => format!("the pack was opened {} times on a computer", one.times),
         Body::SheetBack(_) => "a sheet came back".to_owned(),
         Body::Verdict(verdict) => match verdict.outcome {
             Outcome::Accepted { .. } => "an entry was accepted",

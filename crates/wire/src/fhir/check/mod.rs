@@ -12,6 +12,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use super::attached::misnamed;
 use super::issue::{Code, Issue};
 use super::path::{Item, Scope, holds};
 use super::tables::{Element, Primitive, Slot, Structure, Type, tables};
@@ -144,7 +145,20 @@ fn check_object<'a>(
         }
     }
     required(walk, structure, &seen, place);
+    if matches!(structure.path, "Attachment" | "Binary") {
+        attached(walk, map, place);
+    }
     check_rules(walk, at, value, place);
+}
+
+/// Bytes are what their content type says, so that nobody opens one thing as another.
+fn attached(walk: &mut Walk<'_>, map: &Map<String, Value>, place: &Place<'_>) {
+    let text = |name: &str| map.get(name).and_then(Value::as_str);
+    if let (Some(kind), Some(data)) = (text("contentType"), text("data"))
+        && let Some(why) = misnamed(kind, data)
+    {
+        walk.error(Code::Value, &Place::Key(place, "data"), why);
+    }
 }
 
 fn is_primitive(kind: Type) -> bool {

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::super::path::Item;
+use super::super::tables::{Param, ParamKind};
 use super::date::Span;
 use super::query::{Filter, Modifier, Prefix, Wanted};
-use super::terms::{TermValue, items};
+use super::terms::{TermValue, items, within};
 use super::text::fold;
 use super::value;
 
@@ -14,10 +15,14 @@ use super::value;
 #[must_use]
 pub fn matches(resource: &Value, filter: &Filter) -> bool {
     let items = items(resource, filter.param);
+    let (param, modifier) = (filter.param, filter.modifier);
+    let hits = |item: &Item<'_>, wanted: &Wanted| match wanted {
+        Wanted::Composite(wanted) => together(item, wanted, param, resource),
+        wanted => hit(item, wanted, (param.kind, modifier), resource),
+    };
     let any = || {
-        items
-            .iter()
-            .any(|item| filter.values.iter().any(|w| hit(item, w, filter, resource)))
+        let mut items = items.iter();
+        items.any(|item| filter.values.iter().any(|wanted| hits(item, wanted)))
     };
     match filter.modifier {
         Modifier::Missing => items.is_empty(),
@@ -27,31 +32,57 @@ pub fn matches(resource: &Value, filter: &Filter) -> bool {
     }
 }
 
-fn hit(item: &Item<'_>, wanted: &Wanted, filter: &Filter, root: &Value) -> bool {
+/// Whether every part of a composite is there in one of its places (R4 section 3.1.1.4.12).
+fn together(place: &Item<'_>, wanted: &[Wanted], param: &Param, root: &Value) -> bool {
+    let mut both = param.parts.iter().zip(wanted);
+    both.all(|(part, wanted)| {
+        let mut there = within(root, part, place).into_iter();
+        there.any(|item| hit(&item, wanted, (part.kind, Modifier::Plain), root))
+    })
+}
+
+type How = (ParamKind, Modifier);
+
+fn hit(item: &Item<'_>, wanted: &Wanted, (kind, modifier): How, root: &Value) -> bool {
+    if modifier == Modifier::Text {
+        let Wanted::Text(text) = wanted else {
+            return false;
+        };
+        let mut words = value::words(item).into_iter();
+        return words.any(|there| text_hit(&there, text, Modifier::Contains));
+    }
+    if modifier == Modifier::OfType {
+        let Wanted::Typed {
+            system,
+            code,
+            value,
+        } = wanted
+        else {
+            return false;
+        };
+        return value::is_of_type(item, (system.as_deref(), code, value));
+    }
     if let Wanted::Text(text) = wanted {
         return value::texts(item)
             .iter()
-            .any(|there| text_hit(there, text, filter.modifier));
+            .any(|there| text_hit(there, text, modifier));
     }
-    if filter.modifier == Modifier::Identifier {
-        return value::identifier(item)
-            .is_some_and(|term| term_hit(&term, wanted, filter.modifier));
+    if modifier == Modifier::Identifier {
+        return value::identifier(item).is_some_and(|term| term_hit(&term, wanted, modifier));
     }
     if let Wanted::Token {
         code: Some(code), ..
     } = wanted
     {
         let bare = value::is_bare(item);
-        let terms = value::terms(filter.param.kind, item, root);
+        let terms = value::terms(kind, item, root);
         return terms.iter().any(|term| match term {
             TermValue::Token { code: there, .. } if bare => there == code,
-            term => term_hit(term, wanted, filter.modifier),
+            term => term_hit(term, wanted, modifier),
         });
     }
-    let terms = value::terms(filter.param.kind, item, root);
-    terms
-        .iter()
-        .any(|term| term_hit(term, wanted, filter.modifier))
+    let terms = value::terms(kind, item, root);
+    terms.iter().any(|term| term_hit(term, wanted, modifier))
 }
 
 fn text_hit(there: &str, wanted: &str, modifier: Modifier) -> bool {

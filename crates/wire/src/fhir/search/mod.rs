@@ -4,20 +4,24 @@
 //! index may answer too much as long as [`matches`] has the last word.
 
 mod date;
+mod linked;
 mod matching;
 mod query;
 mod read;
+mod subset;
 mod terms;
 mod text;
 mod value;
 mod wanted;
 
 pub use date::{Span, span_of};
+pub use linked::{Condition, Linked};
 pub use matching::matches;
 pub use query::{
     Filter, Include, Modifier, Order, Prefix, Query, QueryLimits, Sort, Total, Wanted,
 };
 pub use read::query;
+pub use subset::Subset;
 pub use terms::{Term, TermValue, terms, terms_of};
 pub use text::fold;
 

@@ -2,6 +2,8 @@
 
 use super::Param;
 use super::date::Span;
+use super::linked::Linked;
+use super::subset::Subset;
 
 /// How much a search may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +14,8 @@ pub struct QueryLimits {
     pub values_max: usize,
     /// The largest page; a larger `_count` is lowered to it.
     pub count_max: usize,
+    /// Links of one chain or `_has`, at most.
+    pub chain_max: usize,
 }
 
 impl Default for QueryLimits {
@@ -20,6 +24,7 @@ impl Default for QueryLimits {
             params_max: 100,
             values_max: 200,
             count_max: 1000,
+            chain_max: 3,
         }
     }
 }
@@ -31,6 +36,8 @@ pub struct Query {
     pub kind: String,
     /// All of these must hold.
     pub filters: Vec<Filter>,
+    /// And these, about resources it is connected with.
+    pub linked: Vec<Linked>,
     /// The order of the answer, the first first. Empty: the server's own order.
     pub sort: Vec<Sort>,
     /// `_count`: matches on a page. 0 asks for the total only.
@@ -41,6 +48,8 @@ pub struct Query {
     pub revincludes: Vec<Include>,
     /// `_total`.
     pub total: Total,
+    /// `_elements` or `_summary`.
+    pub subset: Subset,
     /// `_page`: where to go on, an opaque word of the server that made the link.
     pub page: Option<String>,
     /// The pairs that were understood, for the `self` link (without `_page`).
@@ -51,18 +60,20 @@ impl Query {
     /// Every type whose content the answer shows or depends on, the searched one first: whoever
     /// decides about a search decides about all of them.
     ///
-    /// INVARIANT: the parts of a query are named one by one here, so that one that is added, a
-    /// chain or `_has`, does not compile until it says what it looks into.
+    /// INVARIANT: the parts of a query are named one by one here, so that one that is added
+    /// does not compile until it says what it looks into.
     #[must_use]
     pub fn touches(&self) -> Vec<&str> {
         let Query {
             kind,
             filters,
+            linked,
             sort,
             count: _,
             includes,
             revincludes,
             total: _,
+            subset: _,
             page: _,
             pairs: _,
         } = self;
@@ -78,6 +89,7 @@ impl Query {
         for one in sort {
             let Sort { param: _, order: _ } = one;
         }
+        all.extend(linked.iter().flat_map(Linked::touches));
         all.extend(includes.iter().flat_map(Include::targets));
         all.extend(revincludes.iter().map(|include| include.source.as_str()));
         let mut seen = Vec::with_capacity(all.len());
@@ -143,6 +155,10 @@ pub enum Modifier {
     Present,
     /// `:identifier`: the reference's own identifier, a token.
     Identifier,
+    /// `:text` on a token: within what people read of the code.
+    Text,
+    /// `:of-type` on an identifier: its type and its value.
+    OfType,
     /// `:above` on a uri: the value begins with what stands in the resource.
     Above,
     /// `:below` on a uri: what stands in the resource begins with the value.
@@ -215,6 +231,17 @@ pub enum Wanted {
     },
     /// An address, compared whole.
     Uri(String),
+    /// An identifier's value and the type it must have.
+    Typed {
+        /// The system of the type's code; `None`: any.
+        system: Option<String>,
+        /// The type's code, such as `MR`.
+        code: String,
+        /// The identifier's value.
+        value: String,
+    },
+    /// The parts of a composite, all in one place.
+    Composite(Vec<Wanted>),
 }
 
 /// One step of the order.

@@ -3,23 +3,22 @@
 use super::super::issue::{Code, Issue};
 use super::super::tables::{ParamKind, kinds, param, tables};
 use super::Param;
+use super::linked::{is_linked, linked};
 use super::query::{Filter, Include, Modifier, Order, Query, QueryLimits, Sort, Total, Wanted};
+use super::subset::Subset;
 use super::wanted;
 
 /// Parameters that R4 defines for every type and that this server does not offer.
 const NOT_OFFERED: &[&str] = &[
-    "_has",
     "_list",
     "_text",
     "_content",
     "_filter",
     "_query",
     "_type",
-    "_elements",
     "_contained",
     "_containedType",
     "_score",
-    "_summary",
 ];
 
 /// Reads a search of one type. The pairs are URL-decoded, in order; the name keeps its modifier
@@ -45,40 +44,48 @@ pub fn query(kind: &str, pairs: &[(String, String)], limits: &QueryLimits) -> Re
     }
     let mut out = Query::new(kind);
     for (name, value) in pairs {
-        let (base, modifier) = name
-            .split_once(':')
-            .map_or((name.as_str(), None), |(b, m)| (b, Some(m)));
-        let one = One {
-            name,
-            base,
-            modifier,
-            value,
-        };
-        match base {
-            "_count" | "_sort" | "_total" | "_page" | "_format" | "_pretty" => {
-                control(&mut out, one, limits)?
-            }
+        let one = One::of(name, value);
+        match one.base {
+            "_count" | "_elements" | "_format" | "_page" | "_pretty" | "_sort" | "_summary"
+            | "_total" => control(&mut out, one, limits)?,
+            _ if is_linked(name) => out.linked.push(linked(kind, one, limits)?),
             "_include" | "_revinclude" => include(&mut out, one)?,
             _ => out.filters.push(filter(kind, one, limits)?),
         }
-        if base != "_page" {
+        if one.base != "_page" {
             out.pairs.push((name.clone(), value.clone()));
         }
+    }
+    if out.subset == Subset::Count {
+        (out.count, out.total) = (Some(0), Total::Accurate);
     }
     Ok(out)
 }
 
 /// One pair, its name taken apart.
 #[derive(Clone, Copy)]
-struct One<'a> {
-    name: &'a str,
+pub(super) struct One<'a> {
+    pub(super) name: &'a str,
     base: &'a str,
     modifier: Option<&'a str>,
-    value: &'a str,
+    pub(super) value: &'a str,
 }
 
-impl One<'_> {
-    fn bad(self, words: impl Into<String>) -> Issue {
+impl<'a> One<'a> {
+    pub(super) fn of(name: &'a str, value: &'a str) -> One<'a> {
+        let (base, modifier) = match name.split_once(':') {
+            Some((base, modifier)) => (base, Some(modifier)),
+            None => (name, None),
+        };
+        One {
+            name,
+            base,
+            modifier,
+            value,
+        }
+    }
+
+    pub(super) fn bad(self, words: impl Into<String>) -> Issue {
         Issue::error(Code::Value, self.name, words)
     }
 
@@ -88,15 +95,19 @@ impl One<'_> {
 }
 
 impl Query {
-    fn new(kind: &str) -> Self {
+    /// A search of one type that asks for nothing else.
+    #[must_use]
+    pub fn new(kind: &str) -> Self {
         Self {
             kind: kind.to_owned(),
             filters: Vec::new(),
+            linked: Vec::new(),
             sort: Vec::new(),
             count: None,
             includes: Vec::new(),
             revincludes: Vec::new(),
             total: Total::Unsaid,
+            subset: Subset::Whole,
             page: None,
             pairs: Vec::new(),
         }
@@ -123,8 +134,26 @@ fn control(out: &mut Query, one: One<'_>, limits: &QueryLimits) -> Result<(), Is
         "_total" => out.total = total(one)?,
         "_page" => out.page = Some(one.value.to_owned()),
         "_format" => format_is_json(one)?,
+        "_elements" | "_summary" => subset(out, one)?,
         _ => {}
     }
+    Ok(())
+}
+
+fn subset(out: &mut Query, one: One<'_>) -> Result<(), Issue> {
+    if out.subset != Subset::Whole {
+        return Err(one.bad("`_elements` and `_summary` exclude each other; keep one"));
+    }
+    out.subset = match one.base {
+        "_elements" => Subset::elements(&out.kind, one.value)
+            .map_err(|name| one.bad(format!("`{}` has no element `{name}`", out.kind)))?,
+        _ => Subset::summary(one.value).ok_or_else(|| {
+            one.bad(format!(
+                "`{}` is none of true, text, data, count, false",
+                one.value
+            ))
+        })?,
+    };
     Ok(())
 }
 
@@ -162,7 +191,7 @@ fn sort(kind: &str, one: One<'_>) -> Result<Vec<Sort>, Issue> {
 }
 
 /// The definition of a parameter that this server answers, or why not.
-fn offered(kind: &str, code: &str, one: One<'_>) -> Result<&'static Param, Issue> {
+pub(super) fn offered(kind: &str, code: &str, one: One<'_>) -> Result<&'static Param, Issue> {
     match param(kind, code) {
         Some(param) if param.offered() => Ok(param),
         Some(param) => Err(one.not_offered(format!(
@@ -172,9 +201,6 @@ fn offered(kind: &str, code: &str, one: One<'_>) -> Result<&'static Param, Issue
         None if NOT_OFFERED.contains(&code) => {
             Err(one.not_offered(format!("`{code}` is not offered here")))
         }
-        None if code.contains('.') => Err(one.not_offered(format!(
-            "`{code}` is chained; chains are not offered, search in two steps"
-        ))),
         None => Err(one.not_offered(format!("`{kind}` has no search parameter `{code}`"))),
     }
 }
@@ -226,13 +252,8 @@ fn include(out: &mut Query, one: One<'_>) -> Result<(), Issue> {
     Ok(())
 }
 
-fn filter(kind: &str, one: One<'_>, limits: &QueryLimits) -> Result<Filter, Issue> {
-    let code = if one.modifier.is_some_and(|m| m.contains('.')) {
-        one.name
-    } else {
-        one.base
-    };
-    let param = offered(kind, code, one)?;
+pub(super) fn filter(kind: &str, one: One<'_>, limits: &QueryLimits) -> Result<Filter, Issue> {
+    let param = offered(kind, one.base, one)?;
     if one.value.is_empty() {
         return Err(one.bad(format!(
             "`{}` has no value; leave it out or give one",
@@ -287,6 +308,8 @@ fn modifier(param: &Param, one: One<'_>) -> Result<(Modifier, Option<String>), I
         ("exact", ParamKind::String) => Modifier::Exact,
         ("contains", ParamKind::String) => Modifier::Contains,
         ("not", ParamKind::Token) => Modifier::Not,
+        ("text", ParamKind::Token) => Modifier::Text,
+        ("of-type", ParamKind::Token) if one.base == "identifier" => Modifier::OfType,
         ("identifier", ParamKind::Reference) => Modifier::Identifier,
         ("below", ParamKind::Uri) => Modifier::Below,
         ("above", ParamKind::Uri) => Modifier::Above,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::path::{Item, Scope, evaluate};
-use super::super::tables::{Param, Type, params, tables};
+use super::super::tables::{Param, Part, Type, params, tables};
 use super::value;
 
 /// One value under which a resource can be found.
@@ -94,6 +94,16 @@ fn collect(resource: &Value, wanted: &dyn Fn(&Param) -> bool) -> Vec<Term> {
         }
     }
     out
+}
+
+/// What stands where a part of a composite looks, within one of the composite's places.
+pub(super) fn within<'a>(resource: &'a Value, part: &Part, place: &Item<'a>) -> Vec<Item<'a>> {
+    let scope = Scope {
+        tables: tables(),
+        resource,
+        root: resource,
+    };
+    evaluate(&part.expr, scope, place)
 }
 
 /// What stands in a resource where a parameter looks.

@@ -105,6 +105,50 @@ fn token(map: &Map<String, Value>, code: &str) -> Option<TermValue> {
     })
 }
 
+/// What people read of a code, for `:text`: the text of a concept, the display of its codings, the
+/// text of an identifier's type.
+pub(super) fn words(item: &Item<'_>) -> Vec<String> {
+    let Item::Node(Value::Object(map), kind) = item else {
+        return Vec::new();
+    };
+    let concept = match type_name(*kind) {
+        "Identifier" => map.get("type").and_then(Value::as_object),
+        "Coding" => return text_of(map, "display").into_iter().collect(),
+        _ => Some(map),
+    };
+    let Some(concept) = concept else {
+        return Vec::new();
+    };
+    let codings = concept.get("coding").and_then(Value::as_array);
+    let codings = codings.into_iter().flatten().filter_map(Value::as_object);
+    let displays = codings.filter_map(|coding| text_of(coding, "display"));
+    let display = text_of(concept, "display");
+    text_of(concept, "text")
+        .into_iter()
+        .chain(displays)
+        .chain(display)
+        .collect()
+}
+
+/// Whether an identifier has a value and a type, for `:of-type`.
+pub(super) fn is_of_type(
+    item: &Item<'_>,
+    (system, code, value): (Option<&str>, &str, &str),
+) -> bool {
+    let Item::Node(identifier @ Value::Object(map), kind) = item else {
+        return false;
+    };
+    let codings = identifier.pointer("/type/coding").and_then(Value::as_array);
+    let mut codings = codings.into_iter().flatten().filter_map(Value::as_object);
+    type_name(*kind) == "Identifier"
+        && text_of(map, "value").as_deref() == Some(value)
+        && codings.any(|coding| {
+            let same =
+                system.is_none_or(|system| text_of(coding, "system").as_deref() == Some(system));
+            same && text_of(coding, "code").as_deref() == Some(code)
+        })
+}
+
 /// The parts of a name or an address that a search looks into.
 const NAME_PARTS: &[&str] = &["text", "family", "given", "prefix", "suffix"];
 const ADDRESS_PARTS: &[&str] = &[

@@ -47,10 +47,24 @@ pub(super) fn read(
     if text.is_empty() {
         return None;
     }
-    if modifier == Modifier::Identifier {
-        return token(text);
+    match modifier {
+        Modifier::Identifier => return token(text),
+        Modifier::Text => return Some(Wanted::Text(plain(text))),
+        Modifier::OfType => return typed(text),
+        _ => {}
     }
     match param.kind {
+        ParamKind::Composite => composite(param, text),
+        kind => simple(kind, (&param.targets, target), text),
+    }
+}
+
+fn simple(
+    kind: ParamKind,
+    (targets, target): (&[&'static str], Option<&str>),
+    text: &str,
+) -> Option<Wanted> {
+    match kind {
         ParamKind::Token => token(text),
         ParamKind::String => Some(Wanted::Text(plain(text))),
         ParamKind::Uri => Some(Wanted::Uri(plain(text))),
@@ -61,11 +75,41 @@ pub(super) fn read(
                 span: span_of(rest)?,
             })
         }
-        ParamKind::Reference => reference(param, target, &plain(text)),
+        ParamKind::Reference => reference(targets, target, &plain(text)),
         ParamKind::Number => quantity(text).filter(|_| !text.contains('|')),
         ParamKind::Quantity => quantity(text),
         ParamKind::Composite | ParamKind::Special => None,
     }
+}
+
+/// `code$value`: as many parts as the definition has.
+fn composite(param: &Param, text: &str) -> Option<Wanted> {
+    let texts = split(text, '$');
+    if texts.len() != param.parts.len() {
+        return None;
+    }
+    let parts = param.parts.iter().zip(texts);
+    let parts = parts.map(|(part, text)| match text.is_empty() {
+        true => None,
+        false => simple(part.kind, (&[], None), text),
+    });
+    parts.collect::<Option<Vec<_>>>().map(Wanted::Composite)
+}
+
+/// `system|code|value`, for `:of-type`.
+fn typed(text: &str) -> Option<Wanted> {
+    let parts = split(text, '|');
+    let [system, code, value] = parts.as_slice() else {
+        return None;
+    };
+    if code.is_empty() || value.is_empty() {
+        return None;
+    }
+    Some(Wanted::Typed {
+        system: (!system.is_empty()).then(|| plain(system)),
+        code: plain(code),
+        value: plain(value),
+    })
 }
 
 fn token(text: &str) -> Option<Wanted> {
@@ -102,11 +146,11 @@ fn prefix(text: &str) -> (Prefix, &str) {
     found.unwrap_or((Prefix::Eq, text))
 }
 
-fn reference(param: &Param, target: Option<&str>, text: &str) -> Option<Wanted> {
+fn reference(targets: &[&str], target: Option<&str>, text: &str) -> Option<Wanted> {
     let kind = target.map(str::to_owned);
     if refs::is_id(text) {
         // One possible type is as good as a written one.
-        let only = match param.targets.as_slice() {
+        let only = match targets {
             [only] => Some((*only).to_owned()),
             _ => None,
         };

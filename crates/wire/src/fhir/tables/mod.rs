@@ -9,7 +9,7 @@ mod types;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-pub(super) use types::{CodeList, Element, Primitive, Slot, Structure, Type};
+pub(super) use types::{CodeList, Element, Part, Primitive, Slot, Structure, Type};
 pub use types::{Param, ParamKind};
 
 /// Everything, read.
@@ -63,7 +63,7 @@ pub fn kinds() -> &'static [&'static str] {
 }
 
 /// The search parameters of a resource type that this program understands, and those it refuses by
-/// name (composite, special), sorted. Empty for an unknown type.
+/// name (special), sorted. Empty for an unknown type.
 #[must_use]
 pub fn params(kind: &str) -> &'static [Param] {
     tables().params.get(kind).map_or(&[], Vec::as_slice)

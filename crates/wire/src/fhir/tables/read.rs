@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use super::super::path;
 use super::Tables;
-use super::types::{CodeList, Element, Param, ParamKind, Primitive, Rule, Slot, Structure, Type};
+use super::types::{
+    CodeList, Element, Param, ParamKind, Part, Primitive, Rule, Slot, Structure, Type,
+};
 
 const STRUCTURES: &str = include_str!("structures.txt");
 const CODES: &str = include_str!("codes.txt");
@@ -12,19 +14,19 @@ const SEARCH: &str = include_str!("search.txt");
 
 /// What every base has, as lines of the table: name, cardinality, type.
 const RESOURCE: &[&str] = &[
-    " id\t01\tid",
-    " meta\t01\tMeta",
-    " implicitRules\t01\turi",
+    " id\t01\tid\t\ts",
+    " meta\t01\tMeta\t\ts",
+    " implicitRules\t01\turi\t\tsm",
     " language\t01\tcode",
 ];
 const DOMAIN: &[&str] = &[
     " text\t01\tNarrative",
     " contained\t0*\tResource",
     " extension\t0*\tExtension",
-    " modifierExtension\t0*\tExtension",
+    " modifierExtension\t0*\tExtension\t\tm",
 ];
 const ELEMENT: &[&str] = &[" id\t01\tstring", " extension\t0*\tExtension"];
-const BACKBONE: &[&str] = &[" modifierExtension\t0*\tExtension"];
+const BACKBONE: &[&str] = &[" modifierExtension\t0*\tExtension\t\tsm"];
 
 /// Reads the three files. A line that is not understood is left out; a test looks for such lines.
 pub(super) fn read() -> Tables {
@@ -167,6 +169,8 @@ fn element(line: &'static str, names: &Names<'_>) -> Option<Element> {
         types,
         targets,
         codes,
+        summary: field(line, 4).contains('s'),
+        modifier: field(line, 4).contains('m'),
     })
 }
 
@@ -256,7 +260,14 @@ fn search_params() -> HashMap<&'static str, Vec<Param>> {
 fn param(line: &'static str) -> Option<Param> {
     let code = field(line, 0).trim_start();
     let kind = ParamKind::read(field(line, 1))?;
-    let targets = field(line, 3)
+    let mut parts = Vec::new();
+    if kind == ParamKind::Composite {
+        for text in field(line, 3).split(" $ ") {
+            parts.push(part(text)?);
+        }
+    }
+    let last = if parts.is_empty() { field(line, 3) } else { "" };
+    let targets = last
         .split('/')
         .filter(|t| !t.is_empty() && *t != "*")
         .collect();
@@ -266,5 +277,17 @@ fn param(line: &'static str) -> Option<Param> {
         targets,
         compartment: code.ends_with('~'),
         expr: path::parse(field(line, 2)),
+        parts,
+    })
+}
+
+/// A part of a composite: name, type, expression.
+fn part(text: &'static str) -> Option<Part> {
+    let (code, rest) = text.split_once(' ')?;
+    let (kind, expr) = rest.split_once(' ')?;
+    Some(Part {
+        code,
+        kind: ParamKind::read(kind)?,
+        expr: path::parse(expr)?,
     })
 }

@@ -58,6 +58,10 @@ pub(in super::super) struct Element {
     pub(in super::super) targets: Vec<&'static str>,
     /// The codes it must be one of: a place for [`super::Tables::list`].
     pub(in super::super) codes: Option<usize>,
+    /// It stands in a summary (R4 section 3.1.1.5.9).
+    pub(in super::super) summary: bool,
+    /// It changes what the others mean, so it may never be left out (R4 section 1.18.0.6).
+    pub(in super::super) modifier: bool,
 }
 
 /// The type of an element.
@@ -197,7 +201,7 @@ pub enum ParamKind {
     Number,
     /// An address.
     Uri,
-    /// Several at once: not offered.
+    /// Several at once, of one place.
     Composite,
     /// With rules of its own: not offered.
     Special,
@@ -247,8 +251,21 @@ pub struct Param {
     pub targets: Vec<&'static str>,
     /// It places the resource in a patient's compartment.
     pub compartment: bool,
-    /// Where the values stand; `None` for those that are not offered.
+    /// Where the values stand, or the parts of a composite; `None` for those that are not offered.
     pub(in super::super) expr: Option<Expr>,
+    /// Of a composite: its parts, in the order of the value.
+    pub(in super::super) parts: Vec<Part>,
+}
+
+/// One part of a composite search parameter.
+#[derive(Debug)]
+pub(in super::super) struct Part {
+    /// The parameter that looks for this part alone, such as `code`.
+    pub(in super::super) code: &'static str,
+    /// What its values are.
+    pub(in super::super) kind: ParamKind,
+    /// Where they stand within the composite's place.
+    pub(in super::super) expr: Expr,
 }
 
 impl Param {
@@ -256,5 +273,10 @@ impl Param {
     #[must_use]
     pub fn offered(&self) -> bool {
         self.expr.is_some()
+    }
+
+    /// Of a composite: the parameters that look for its parts alone, in the order of the value.
+    pub fn parts(&self) -> impl Iterator<Item = &'static str> {
+        self.parts.iter().map(|part| part.code)
     }
 }

@@ -1,0 +1,225 @@
+//! Backups that the server makes by itself. When the last one was is asked of the record, so a
+//! restart neither forgets nor repeats one; what fails is sealed, and shows on the ladder of copies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use event::{Act, Actor, Body, Copy, Event, Subject};
+use guard::{Standing, admit};
+use record::Place;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Backups, FilesBackup, KeysBackup, RecordBackup, files};
+use crate::assemble::House;
+use crate::backing::Pinned;
+use crate::local::Operator;
+use crate::operations::SETTLE;
+
+const MINUTE: u64 = 60_000;
+
+/// One of the things that are backed up in turn.
+enum Job {
+    Record(RecordBackup),
+    Keys(KeysBackup),
+    Files(Vec<FilesBackup>),
+}
+
+impl Job {
+    fn all(of: &Backups) -> Vec<Job> {
+        let mut jobs: Vec<Job> = of.record.iter().cloned().map(Job::Record).collect();
+        jobs.extend(of.keys.iter().cloned().map(Job::Keys));
+        let timed = of.files.iter().filter(|one| one.every_minutes > 0);
+        // One chain of manifests at each place: those that go there take turns.
+        let places = files::by_place(timed).into_values();
+        jobs.extend(places.map(|sets| Job::Files(sets.into_iter().cloned().collect())));
+        jobs
+    }
+
+    fn every(&self) -> Duration {
+        let minutes = match self {
+            Job::Record(one) => one.every_minutes,
+            Job::Keys(one) => one.every_minutes,
+            Job::Files(sets) => sets.iter().map(|one| one.every_minutes).min().unwrap_or(1),
+        };
+        Duration::from_millis(u64::from(minutes.max(1)) * MINUTE)
+    }
+
+    /// Kind and name of its copy in the record.
+    fn copy(&self) -> (&'static str, String) {
+        let words = |to: &str| Place::parse(to).map_or_else(|why| why, |place| place.words());
+        match self {
+            Job::Record(one) => ("backup", words(&one.to)),
+            Job::Keys(one) => ("keys", one.to.display().to_string()),
+            Job::Files(sets) => (
+                "files",
+                sets.first().map_or(String::new(), |one| words(&one.to)),
+            ),
+        }
+    }
+}
+
+/// Makes every backup that is configured, when its time comes, until `stop`.
+pub(crate) async fn keep_going(house: Arc<House>, stop: CancellationToken) {
+    let jobs = Job::all(&house.config.backups);
+    if jobs.is_empty() {
+        return;
+    }
+    let handle = Handle::current();
+    // On a thread of its own: reading and hashing a vault must not keep those waiting who are served.
+    let work = move || {
+        let all = jobs.into_iter();
+        let all = all.map(|job| keep(Arc::clone(&house), job, stop.clone()));
+        handle.block_on(futures_util::future::join_all(all));
+    };
+    if let Err(why) = tokio::task::spawn_blocking(work).await {
+        tracing::error!(%why, "the backups stopped");
+    }
+}
+
+async fn keep(house: Arc<House>, job: Job, stop: CancellationToken) {
+    let (every, retry) = (
+        job.every(),
+        Duration::from_millis(house.config.backups.retry_ms.max(1)),
+    );
+    let (mut wait, mut failures) = (house.due(&job).await, 0_u32);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+        }
+        let done = tokio::select! {
+            () = stop.cancelled() => return,
+            done = house.carry(&job) => done,
+        };
+        match done {
+            Ok(()) => (wait, failures) = (every, 0),
+            Err(why) => {
+                tracing::error!(why = format!("{why:#}"), "a backup was not made");
+                if failures == 0 {
+                    house.note_failure(&job, &format!("{why:#}")).await;
+                }
+                wait = retry.saturating_mul(1 << failures.min(16)).min(every);
+                failures += 1;
+            }
+        }
+    }
+}
+
+impl House {
+    /// How long until a backup is due, as the record knows of the last one.
+    async fn due(&self, job: &Job) -> Duration {
+        let (kind, name) = job.copy();
+        let app = &self.app;
+        app.lifeline.caught_up(app.record.size(), SETTLE).await;
+        let copies = app.lifeline.copies().await.unwrap_or_default();
+        let last = copies.into_iter();
+        let last = last.filter(|one| one.copy.kind == kind && one.copy.name == name);
+        let last = last
+            .filter(|one| one.copy.wrong.is_empty())
+            .map(|one| one.at)
+            .max();
+        let Some(last) = last else {
+            return Duration::ZERO;
+        };
+        // A clock that went back makes one backup too many, never one too few.
+        let past = u64::try_from(self.clock.now().since(last)).unwrap_or(u64::MAX);
+        job.every().saturating_sub(Duration::from_millis(past))
+    }
+
+    async fn carry(self: &Arc<House>, job: &Job) -> Result<()> {
+        match job {
+            Job::Record(one) => self.back_up_record(one).await,
+            Job::Keys(one) => self.back_up_keys(one).await,
+            Job::Files(sets) => self.back_up_files(sets).await,
+        }
+    }
+
+    async fn back_up_record(&self, one: &RecordBackup) -> Result<()> {
+        let place = Place::parse(&one.to).map_err(|why| anyhow!(why))?;
+        // What waits for the next checkpoint goes along.
+        self.app.record.publish().await?;
+        let own = self.config.record();
+        let first = self.config.packed();
+        let made = Box::pin(record::backup(&own, &place, &first, |_, _| {})).await?;
+        let pinned = Pinned {
+            place: place.words(),
+            size: made.size,
+            manifest: made.manifest,
+            files: None,
+        };
+        let sealed = self.backed_up(&pinned).await?;
+        tracing::info!(
+            place = pinned.place,
+            events = made.size,
+            sealed,
+            "backed up"
+        );
+        self.renew_locks(&place).await
+    }
+
+    /// Keeps the locks of a place from ending.
+    async fn renew_locks(&self, place: &Place) -> Result<()> {
+        let percent = self.config.backups.renew_percent;
+        if percent == 0 {
+            return Ok(());
+        }
+        let when = (self.clock.now(), percent);
+        let renewed = Box::pin(record::renew(&self.config.record(), place, when)).await;
+        if let Some(objects) = renewed.context("its locks were not renewed")? {
+            tracing::info!(place = place.words(), objects, "locks were renewed");
+        }
+        Ok(())
+    }
+
+    async fn back_up_keys(&self, one: &KeysBackup) -> Result<()> {
+        record::copy_keys(&self.config.record(), &one.to, one.keep).await?;
+        let events = self.app.record.size();
+        self.note_copy(copy_of("keys", &one.to.display().to_string(), (events, "")))
+            .await
+    }
+
+    async fn back_up_files(self: &Arc<House>, sets: &[FilesBackup]) -> Result<()> {
+        let to = sets.first().map_or("", |one| one.to.as_str());
+        let sets: Vec<&FilesBackup> = sets.iter().collect();
+        let operator = Operator::Here(Arc::clone(self));
+        let with = (&self.config, &operator);
+        let done = Box::pin(files::back_up(with, to, &sets, |_| Arc::new(|_, _| {}))).await?;
+        match done.failed.first() {
+            None => {
+                let place = Place::parse(to).map_err(|why| anyhow!(why))?;
+                self.renew_locks(&place).await
+            }
+            Some((name, why)) => Err(anyhow!("`{name}`: {why}")),
+        }
+    }
+
+    async fn note_failure(&self, job: &Job, why: &str) {
+        let (kind, name) = job.copy();
+        let noted = self.note_copy(copy_of(kind, &name, (0, why))).await;
+        if let Err(why) = noted {
+            tracing::error!(why = format!("{why:#}"), "that it failed was not sealed");
+        }
+    }
+
+    async fn note_copy(&self, copy: Copy) -> Result<()> {
+        let body = Body::Copy(copy);
+        let event = Event::new(Actor::salus(), Act::Manage, Subject::Record, body);
+        let admitted = admit(event.into(), Standing::Salus, "");
+        let admitted = admitted.map_err(|refused| anyhow!(refused.words))?;
+        self.app.record.admit(vec![admitted]).await?;
+        Ok(())
+    }
+}
+
+fn copy_of(kind: &str, name: &str, (events, wrong): (u64, &str)) -> Copy {
+    Copy {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        events,
+        behind_ms: 0,
+        verified: false,
+        wrong: wrong.to_owned(),
+    }
+}
