@@ -54,15 +54,6 @@ impl Caller {
         }
     }
 
-    /// The address it came from, of IPv6 the network: one machine has more addresses than can be
-    /// counted there.
-    pub(crate) fn network(&self) -> String {
-        match self.source.parse() {
-            Ok(address) => network(address),
-            Err(_) => self.source.clone(),
-        }
-    }
-
     /// What the record keeps of the device: 16 hex digits of the hash of its cookie.
     pub(crate) fn device_id(&self) -> String {
         self.device.as_deref().map(device_id).unwrap_or_default()
@@ -82,6 +73,16 @@ pub(crate) fn device_id(device: &str) -> String {
 pub(crate) fn address(extensions: &Extensions) -> Option<String> {
     let connection = extensions.get::<ConnectInfo<SocketAddr>>();
     connection.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string())
+}
+
+/// The address that a request came from, of IPv6 the network: one machine has more addresses than can
+/// be counted there.
+pub(crate) fn place(extensions: &Extensions) -> String {
+    let connection = extensions.get::<ConnectInfo<SocketAddr>>();
+    connection.map_or_else(
+        || "an unknown address".to_owned(),
+        |ConnectInfo(peer)| network(peer.ip()),
+    )
 }
 
 /// An IPv4 address, or the /64 that an IPv6 address is of.

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use event::Time;
 
 use crate::App;
-use crate::caller::Caller;
+use crate::caller::place;
 
 const MINUTE_MS: i64 = 60_000;
 /// The most that are counted at a time; above it, those whose minute is over are forgotten.
@@ -79,7 +79,7 @@ impl TooFast {
 
 /// Around everything: requests of an address that comes too often are not looked at.
 pub(crate) async fn hold(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let source = Caller::of(request.headers(), request.extensions()).network();
+    let source = place(request.extensions());
     let max = app.settings.requests_per_source_max;
     let counted = app
         .paces

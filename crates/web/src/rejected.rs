@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::header::{AUTHORIZATION, HeaderValue};
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use event::{Act, Actor, Attempted, Body, Event, Rejected, Subject, Time};
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::App;
 use crate::app::Settings;
-use crate::caller::{Caller, network};
+use crate::caller::{network, place};
 use crate::pages::account::sound_account;
 
 /// What stands for every source above the most that are told apart.
@@ -182,9 +182,8 @@ impl Attempt {
     fn of(request: &Request) -> Attempt {
         let path = request.uri().path();
         let api = path.starts_with("/fhir") || path.starts_with("/scim");
-        let caller = Caller::of(request.headers(), request.extensions());
         Attempt {
-            source: caller.network(),
+            source: place(request.extensions()),
             authorization: request.headers().contains_key(AUTHORIZATION),
             writes: api && request.method() != Method::GET && request.method() != Method::HEAD,
         }
@@ -222,11 +221,11 @@ impl Attempt {
 /// Around everything: what is turned away is sealed before the answer leaves.
 pub(crate) async fn watch(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let attempt = Attempt::of(&request);
-    let headers = request.headers().clone();
+    let shown = request.headers().get(AUTHORIZATION).cloned();
     let answer = next.run(request).await;
     if let Some(mut away) = attempt.turned_away(&answer) {
         if away.named.is_none() {
-            away.named = client(&app, &headers);
+            away.named = shown.and_then(|shown| client(&app, &shown));
         }
         app.turned_away(&attempt.source, away).await;
     }
@@ -234,9 +233,8 @@ pub(crate) async fn watch(State(app): State<Arc<App>>, request: Request, next: N
 }
 
 /// The client whose token a request shows, though it may not be good for whoever shows it.
-fn client(app: &App, headers: &HeaderMap) -> Option<String> {
-    let said = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let token = said.split_once(' ')?.1.trim();
+fn client(app: &App, shown: &HeaderValue) -> Option<String> {
+    let token = shown.to_str().ok()?.split_once(' ')?.1.trim();
     let known = app.staff.client(token).map(|client| client.actor.id);
     known.or_else(|| Some(app.access_of_anybody(token)?.leave.client.clone()))
 }

@@ -23,6 +23,7 @@ mod process;
 #[path = "../../../../tests/real/engines.rs"]
 mod real;
 mod serving;
+mod sessions;
 mod smart;
 mod standby;
 mod tls;
