@@ -29,7 +29,6 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::fence;
 use crate::following::{self, Follower};
-use crate::leaving;
 use crate::promoting::Promote;
 use crate::witnessing::Rounds;
 
@@ -196,12 +195,6 @@ impl House {
     pub(crate) fn count_rejected(&self) {
         let counting = web::keep_counting(Arc::clone(&self.app), self.stop.clone());
         self.tasks.spawn(counting);
-    }
-
-    /// Starts looking at the lists of leavers.
-    pub(crate) fn watch_leavers(house: &Arc<House>) {
-        let watching = leaving::watch(Arc::clone(house), house.stop.clone());
-        house.tasks.spawn(watching);
     }
 
     /// Starts making the wards' packs, and sending accepted entries on.

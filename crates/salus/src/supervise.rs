@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::peer::{self, PeerAcceptor};
 use crate::promoting::Promote;
 use crate::tls::{Https, Renewal};
-use crate::{backups, certificate, drill, fence, framing, local, patience, scrub};
+use crate::{backups, certificate, drill, fence, framing, leaving, local, patience, scrub};
 
 /// A running server.
 pub(crate) struct Server {
@@ -187,7 +187,7 @@ async fn set_going(
         return house.follow();
     }
     tasks.spawn(scrub::now_and_then(Arc::clone(house), stop.clone()));
-    House::watch_leavers(house);
+    tasks.spawn(leaving::watch(Arc::clone(house), stop.clone()));
     tasks.spawn(drill::on_order(Arc::clone(house), stop.clone()));
     tasks.spawn(backups::keep_going(Arc::clone(house), stop.clone()));
     house.send_audit()?;
