@@ -30,6 +30,7 @@ mod patience;
 mod peer;
 mod policies;
 mod promoting;
+mod queries;
 mod registration;
 mod remote;
 mod scrub;

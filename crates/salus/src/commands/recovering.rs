@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::assemble::House;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::local::Part;
 use crate::operations::Kind;
 use crate::output;
 
@@ -178,7 +179,7 @@ async fn filled(house: &House, patients: usize) -> Result<()> {
         let group = first..(first + PART).min(patients);
         let lines: Vec<String> = group.clone().flat_map(resources).collect();
         let taken = house
-            .take(Kind::Lines, "import", lines.join("\n").into_bytes())
+            .take(&imported(Kind::Lines), lines.join("\n").into_bytes())
             .await?;
         ensure!(
             taken.refused.is_empty(),
@@ -191,7 +192,7 @@ async fn filled(house: &House, patients: usize) -> Result<()> {
             .collect();
         if !admitted.is_empty() {
             house
-                .take(Kind::Messages, "import", admitted.into_bytes())
+                .take(&imported(Kind::Messages), admitted.into_bytes())
                 .await?;
         }
     }
@@ -267,4 +268,13 @@ pub(super) fn words(one: &Recovered) -> String {
         one.charts_seconds,
         one.refold_resources_per_second
     )
+}
+
+/// A part of an import.
+fn imported(kind: Kind) -> Part {
+    Part {
+        kind,
+        feed: "import".into(),
+        begun: None,
+    }
 }

@@ -1,11 +1,13 @@
 //! The binary as its users run it: real processes, real sockets, port 0.
 
 #![expect(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "what cannot be set up is a failed test"
 )]
 
+mod asking;
 mod check;
 mod commands;
 mod doors;

@@ -30,7 +30,7 @@ async fn written(house: &House, (id, value, replaces): (&str, f64, u64)) -> u64 
         kind: "Observation".into(),
         id: id.into(),
         replaces,
-        as_of: 0,
+        as_of: house.app.record.size(),
         resolved: Vec::new(),
     });
     let act = if replaces == 0 {

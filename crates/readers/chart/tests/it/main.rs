@@ -14,6 +14,7 @@ mod fold;
 mod hide;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
 mod mask;
 #[cfg(test)]
 mod permit;
@@ -23,3 +24,5 @@ mod scopes;
 mod search;
 #[cfg(test)]
 mod summary;
+#[cfg(test)]
+mod told;

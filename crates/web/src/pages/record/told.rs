@@ -1,7 +1,8 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
 use event::{
-    Act, Actor, Body, Event, Glass, Outcome, PersonStep, Role, Session, SessionStep, Subject, Token,
+    Act, Actor, Body, Decided, Erased, Event, Glass, Outcome, PersonStep, Role, Session,
+    SessionStep, Subject, Token,
 };
 
 use crate::pages::words;
@@ -15,17 +16,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Alteration(_) => "alteration found".to_owned(),
         Body::App(_) => "app registered".to_owned(),
         Body::Ceiling(_) => "an account came to its ceiling".to_owned(),
-        Body::Decision(decided) => {
-            let outcome = if decided.allowed {
-                "allowed"
-            } else {
-                "refused"
-            };
-            format!(
-                "decision: {}, {outcome}",
-                decided.act.word().replace('-', " ")
-            )
-        }
+        Body::Decision(decided) => decision(decided),
         Body::Captured(_)
         | Body::Copy(_)
         | Body::Downtime(_)
@@ -42,14 +33,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::ExportAnswered(answered) if answered.approved => "export agreed to".to_owned(),
         Body::ExportAnswered(_) => "export refused".to_owned(),
         Body::ExportAsked(_) => "export asked for".to_owned(),
-        Body::Erased(order) => {
-            let events: u64 = order
-                .events
-                .iter()
-                .map(|(first, last)| last.saturating_sub(*first).saturating_add(1))
-                .sum();
-            format!("patient erased: {events} events cannot be read any more")
-        }
+        Body::Erased(order) => erased(order),
         Body::Joined(_) => "sealed by the standby while the primary was gone".to_owned(),
         Body::BackedUp(made) => match made.files {
             Some(files) => format!("folders and dumps backed up: {files} files"),
@@ -85,6 +69,27 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
     }
+}
+
+fn decision(decided: &Decided) -> String {
+    let outcome = if decided.allowed {
+        "allowed"
+    } else {
+        "refused"
+    };
+    format!(
+        "decision: {}, {outcome}",
+        decided.act.word().replace('-', " ")
+    )
+}
+
+fn erased(order: &Erased) -> String {
+    let events: u64 = order
+        .events
+        .iter()
+        .map(|(first, last)| last.saturating_sub(*first).saturating_add(1))
+        .sum();
+    format!("patient erased: {events} events cannot be read any more")
 }
 
 /// What became of an app's leave.
