@@ -3,7 +3,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
     ExportAsked, Glass, Joined, PackCode, PackOpenings, PersonChange, PolicyChange, Printed,
-    Promoted, Rejected, Rewound, Role, SentOn, Service, Session, SheetBack, Shown, Subject, Token,
+    Promoted, PutBack, Rejected, Rewound, Role, SentOn, Service, Session, SheetBack, Shown, Subject,
+    Token,
     Verdict,
 };
 
@@ -59,6 +60,8 @@ pub enum Body {
     Printed(Printed),
     /// Another machine became the primary.
     Promoted(Promoted),
+    /// What became of a resource that was altered in another system.
+    PutBack(PutBack),
     /// Attempts were turned away before anybody was believed.
     Rejected(Rejected),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).

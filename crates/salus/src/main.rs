@@ -3,6 +3,7 @@
 //! **Never**: a default password; an unknown option that is ignored; a panic that is silent.
 //! **Start here**: [`cli`], then [`assemble`].
 
+mod alike;
 mod asking;
 mod assemble;
 mod backing;
@@ -24,6 +25,7 @@ mod keeping;
 mod leaving;
 mod local;
 mod logging;
+mod lost;
 mod operations;
 mod output;
 mod patience;

@@ -19,6 +19,7 @@ use crate::errands::Errands;
 use crate::following::Following;
 use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
+use crate::outside::Outside;
 use crate::pace::Paces;
 use crate::packs::Packing;
 use crate::people::{Binding, IdleMs, SecondFactor};
@@ -76,6 +77,7 @@ pub struct App {
     pub(crate) challenges: Challenges,
     pub(crate) provider: Provider,
     pub(crate) packing: Packing,
+    pub(crate) outside: Outside,
     pub(crate) upstream: Upstream,
     pub(crate) rejections: Rejections,
     pub(crate) paces: Paces,
@@ -141,6 +143,7 @@ impl App {
             challenges: Challenges::new(),
             provider: Provider::default(),
             packing: Packing::default(),
+            outside: Outside::default(),
             upstream: Upstream::default(),
             rejections: Rejections::default(),
             paces: Paces::default(),

@@ -10,6 +10,7 @@
 mod asking;
 mod check;
 mod commands;
+mod compare;
 mod doors;
 mod drills;
 mod erase;
@@ -28,5 +29,6 @@ mod serving;
 mod sessions;
 mod smart;
 mod standby;
+mod storage;
 mod tls;
 mod witness;
