@@ -3,9 +3,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
     ExportAsked, Glass, Joined, PackCode, PackOpenings, PersonChange, PolicyChange, Printed,
-    Promoted, PutBack, Rejected, Rewound, Role, SentOn, Service, Session, SheetBack, Shown, Subject,
-    Token,
-    Verdict,
+    Promoted, PutBack, Rejected, Rewound, Role, SentOn, Service, Session, SheetBack, Shown,
+    Subject, Token, Verdict,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
