@@ -9,6 +9,7 @@ from common import CA, FHIR, RUN, failed
 
 ROOT = FHIR.removesuffix("/fhir")
 PASSWORD = f"nine lanterns {RUN}"
+OWN = f"ten lanterns {RUN}"
 
 
 def browser():
@@ -29,7 +30,8 @@ def administrator():
     """The first administrator, made through the link that the server printed."""
     session = browser()
     who = {"name": "Ada Admin", "account": "ada", "password": PASSWORD, "again": PASSWORD}
-    made = session.post(os.environ["SALUS_SETUP"], data=who, allow_redirects=False)
+    session.get(os.environ["SALUS_SETUP"])
+    made = session.post(f"{ROOT}/setup", data=who, allow_redirects=False)
     if made.status_code != 303:
         failed("console set-up", f"{made.status_code} {made.text[:300]}")
     page = session.get(f"{ROOT}/account/step-up")
@@ -56,7 +58,17 @@ def sign_in(account):
     who = {"account": account, "password": PASSWORD}
     answer = session.post(f"{ROOT}/sign-in", data=who, allow_redirects=False)
     if answer.status_code != 303:
+        # Whoever was here before has chosen a password of their own.
+        who["password"] = OWN
+        answer = session.post(f"{ROOT}/sign-in", data=who, allow_redirects=False)
+    if answer.status_code != 303:
         failed("console sign-in", f"{answer.status_code} {answer.text[:300]}")
+    page = session.get(f"{ROOT}/account")
+    if "Choose a password of your own" in page.text:
+        own = {"csrf": csrf(page), "current": PASSWORD, "password": OWN, "again": OWN}
+        changed = session.post(f"{ROOT}/account/password", data=own, allow_redirects=False)
+        if changed.status_code != 303:
+            failed("console password", f"{changed.status_code} {changed.text[:300]}")
     return session
 
 

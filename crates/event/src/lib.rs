@@ -12,6 +12,7 @@ mod lifeline;
 mod oversight;
 mod person;
 mod plaintext;
+mod rejected;
 mod standby;
 mod subject;
 mod time;
@@ -32,6 +33,7 @@ pub use lifeline::{
 pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
 pub use plaintext::{Unreadable, decode, encode};
+pub use rejected::{Attempted, Rejected};
 pub use standby::{Joined, Promoted};
 pub use subject::{Act, Subject};
 pub use time::{Clock, Time};

@@ -67,6 +67,9 @@ pub struct Leave {
     /// The one patient it was opened for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patient: Option<String>,
+    /// The visit it was opened for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encounter: Option<String>,
     /// SMART scopes.
     pub scopes: Vec<String>,
     /// The name of the session it ends with; no secret.

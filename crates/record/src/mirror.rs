@@ -106,6 +106,7 @@ const fn may_happen(body: &Body) -> bool {
         Body::Ceiling(_)
             | Body::Decision(_)
             | Body::Glass(Glass::Started { .. } | Glass::Ended { .. })
+            | Body::Rejected(_)
             | Body::Service(_)
             | Body::Session(_)
             | Body::Shown(_)

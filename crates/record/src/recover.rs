@@ -225,6 +225,7 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         | Body::PackCode(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
+        | Body::Rejected(_)
         | Body::Rewound(_)
         | Body::Promoted(_)
         | Body::Printed(_)

@@ -131,14 +131,29 @@ impl Blind {
         self.tagged(&["erased", patient])
     }
 
+    /// A key of 256 bits for `purpose` that is nowhere on disk: made from what the root key opens,
+    /// the same for ever, also after the root key was rotated.
+    pub fn key(&self, purpose: &str) -> [u8; 32] {
+        let mut key = [0; 32];
+        let tag = self.signed(&["salus/key/v1", purpose]);
+        key.iter_mut()
+            .zip(tag.as_ref())
+            .for_each(|(to, from)| *to = *from);
+        key
+    }
+
     fn tagged(&self, parts: &[&str]) -> String {
+        let tag = self.signed(parts);
+        base32(tag.as_ref().get(..16).unwrap_or_default())
+    }
+
+    fn signed(&self, parts: &[&str]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.0);
         for part in parts {
             context.update(&(part.len() as u64).to_le_bytes());
             context.update(part.as_bytes());
         }
-        let tag = context.sign();
-        base32(tag.as_ref().get(..16).unwrap_or_default())
+        context.sign()
     }
 }
 

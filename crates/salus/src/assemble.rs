@@ -16,7 +16,7 @@ use guard::{Policies, Rota, Standing, admit};
 use lifeline::{Lifeline, PackKey};
 use oversight::Oversight;
 use record::{Guarded, Reader, Record, WitnessBook, follow};
-use staff::Staff;
+use staff::{Staff, ViewKey};
 use tokens::Tokens;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
@@ -91,7 +91,9 @@ impl House {
             lost::seal(&record, lost).await?;
         }
         let chart = Chart::open(config.chart()?, record.blind()).await?;
-        let staff = Staff::open_with(&config.view("staff"), config.staff.clone()).await?;
+        let key = ViewKey::of(record.blind().key("staff"));
+        let session_key = record.blind().key("sessions");
+        let staff = Staff::open_with(&config.view("staff"), key, config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
         let oversight = Oversight::open(&config.view("oversight")).await?;
         let access = Access::open_with(&config.view("access"), config.access.clone()).await?;
@@ -133,6 +135,9 @@ impl House {
         let rounds = Rounds::of(&config, &rooms.record)?;
         let board = rounds.board(&rooms.record);
         let app = App::new(rooms, config.web.clone());
+        let sessions = config.data.join("sessions");
+        let app = app.keeping_sessions(&sessions, session_key);
+        let app = app.with_context(|| format!("cannot use `{}`", sessions.display()))?;
         let following = Following::of(&config.standby.from);
         let app = app.witnessed(witness(&config).await?, board);
         let app = Arc::new(app.behind(following));
@@ -198,6 +203,12 @@ impl House {
             let app = Arc::clone(&self.app);
             self.tasks.spawn(rounds.run(app, self.stop.clone()));
         }
+    }
+
+    /// Starts sealing the counts of what is turned away.
+    pub(crate) fn count_rejected(&self) {
+        let counting = web::keep_counting(Arc::clone(&self.app), self.stop.clone());
+        self.tasks.spawn(counting);
     }
 
     /// Starts making the wards' packs, sending accepted entries on, and comparing the other system.

@@ -180,7 +180,13 @@ pub(crate) struct Https {
     pub(crate) certificate_look_ms: u64,
     /// PEM file with the authorities of client certificates; empty: none is asked for.
     pub(crate) client_authorities: PathBuf,
+    pub(crate) handshake_ms: u64,
     pub(crate) header_ms: u64,
+    pub(crate) body_ms: u64,
+    pub(crate) idle_ms: u64,
+    pub(crate) connections_max: usize,
+    pub(crate) connections_per_source_max: usize,
+    pub(crate) streams_per_connection_max: u32,
     pub(crate) drain_ms: u64,
 }
 
@@ -194,7 +200,13 @@ impl Default for Https {
             tls_min: TlsMin::default(),
             certificate_look_ms: 10_000,
             client_authorities: PathBuf::new(),
+            handshake_ms: 10_000,
             header_ms: 10_000,
+            body_ms: 60_000,
+            idle_ms: 120_000,
+            connections_max: 4_096,
+            connections_per_source_max: 512,
+            streams_per_connection_max: 100,
             drain_ms: 20_000,
         }
     }

@@ -1,13 +1,16 @@
 //! Client certificates of HTTPS connections: asked for, never demanded, and passed on.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use event::Attempted;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
@@ -17,8 +20,11 @@ use rustls::server::danger::ClientCertVerifier;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tower::Layer as _;
-use web::ClientCertificate;
+use web::{App, ClientCertificate};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
+
+use crate::config::Https;
+use crate::doors::{Doors, Held, Place};
 
 /// Asks for certificates of these authorities: browsers that have none go on without.
 pub(crate) fn verifier(
@@ -50,18 +56,49 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     Ok(found)
 }
 
-/// Accepts TLS connections and says with each request which certificate its connection showed.
+/// Accepts TLS connections, as many as there are places for, and says with each request which
+/// certificate its connection showed.
 #[derive(Clone)]
-pub(crate) struct PeerAcceptor(RustlsAcceptor);
+pub(crate) struct PeerAcceptor {
+    tls: RustlsAcceptor,
+    doors: Doors,
+    app: Arc<App>,
+}
 
 impl PeerAcceptor {
-    pub(crate) fn new(config: RustlsConfig) -> PeerAcceptor {
-        PeerAcceptor(RustlsAcceptor::new(config))
+    pub(crate) fn new(tls: RustlsConfig, app: Arc<App>, config: &Https) -> PeerAcceptor {
+        let wait = Duration::from_millis(config.handshake_ms);
+        PeerAcceptor {
+            tls: RustlsAcceptor::new(tls).handshake_timeout(wait),
+            doors: Doors::new(config),
+            app,
+        }
+    }
+
+    /// A place for one more connection; that there is none is sealed.
+    async fn place(&self, source: IpAddr) -> io::Result<Place> {
+        match self.doors.enter(source) {
+            Ok(place) => Ok(place),
+            Err(why) => {
+                let refused = (Attempted::Connection, why.to_owned());
+                self.app.connection_refused(source, refused).await;
+                Err(io::Error::other(why))
+            }
+        }
     }
 }
 
+/// Whether a handshake was broken off for no other reason than that the other side went away: what
+/// looks whether a port is open does so all the time.
+fn left(why: &io::Error) -> bool {
+    matches!(
+        why.kind(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
+}
+
 type Accepting<S> =
-    Pin<Box<dyn Future<Output = io::Result<(TlsStream<TcpStream>, Shown<S>)>> + Send>>;
+    Pin<Box<dyn Future<Output = io::Result<(TlsStream<Held<TcpStream>>, Shown<S>)>> + Send>>;
 
 /// A service whose requests carry the certificate of their connection.
 type Shown<S> = axum::middleware::AddExtension<S, Peer>;
@@ -71,14 +108,24 @@ type Shown<S> = axum::middleware::AddExtension<S, Peer>;
 pub(crate) struct Peer(pub(crate) Option<ClientCertificate>);
 
 impl<S: Send + 'static> Accept<TcpStream, S> for PeerAcceptor {
-    type Stream = TlsStream<TcpStream>;
+    type Stream = TlsStream<Held<TcpStream>>;
     type Service = Shown<S>;
     type Future = Accepting<S>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Accepting<S> {
-        let acceptor = self.0.clone();
+        let acceptor = self.clone();
         Box::pin(async move {
-            let (stream, service) = acceptor.accept(stream, service).await?;
+            let source = stream.peer_addr()?.ip();
+            let held = acceptor.place(source).await?.hold(stream);
+            let (stream, service) = match acceptor.tls.accept(held, service).await {
+                Ok(accepted) => accepted,
+                Err(why) if left(&why) => return Err(why),
+                Err(why) => {
+                    let refused = (Attempted::Handshake, why.to_string());
+                    acceptor.app.connection_refused(source, refused).await;
+                    return Err(why);
+                }
+            };
             let shown = stream.get_ref().1.peer_certificates();
             let peer = Peer(shown.and_then(|chain| chain.first()).map(read));
             Ok((stream, axum::Extension(peer).layer(service)))

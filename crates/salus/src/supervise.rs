@@ -22,7 +22,7 @@ use crate::peer::{self, PeerAcceptor};
 use crate::promoting::Promote;
 use crate::queries::Asking;
 use crate::tls::{Https, Renewal};
-use crate::{backups, certificate, drill, fence, framing, local, scrub};
+use crate::{backups, certificate, drill, fence, framing, leaving, local, patience, scrub};
 
 /// A running server.
 pub(crate) struct Server {
@@ -186,10 +186,12 @@ async fn set_going(
     part: Part,
     (tasks, stop): (&TaskTracker, &CancellationToken),
 ) -> Result<()> {
+    house.count_rejected();
     if part == Part::Standby {
         return house.follow();
     }
     tasks.spawn(scrub::now_and_then(Arc::clone(house), stop.clone()));
+    tasks.spawn(leaving::watch(Arc::clone(house), stop.clone()));
     tasks.spawn(drill::on_order(Arc::clone(house), stop.clone()));
     tasks.spawn(backups::keep_going(Arc::clone(house), stop.clone()));
     house.send_audit()?;
@@ -205,18 +207,28 @@ fn serve_https(
     handle: &Handle<SocketAddr>,
     tasks: &TaskTracker,
 ) -> Result<()> {
-    let acceptor = PeerAcceptor::new(tls);
+    let config = &house.config.https;
+    let acceptor = PeerAcceptor::new(tls, Arc::clone(&house.app), config);
     let mut server = axum_server::from_tcp(listener)?
         .acceptor(acceptor)
         .handle(handle.clone());
     // A client that does not finish its request's head must not hold a connection.
-    let header = Duration::from_millis(house.config.https.header_ms);
+    let header = Duration::from_millis(config.header_ms);
     server
         .http_builder()
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(header);
+    server
+        .http_builder()
+        .http2()
+        .max_concurrent_streams(config.streams_per_connection_max);
+    let patience = Duration::from_millis(config.body_ms);
     let router = web::router(Arc::clone(&house.app))
+        .layer(middleware::from_fn_with_state(
+            patience,
+            patience::for_bodies,
+        ))
         .layer(middleware::from_fn(peer::pass_on))
         .layer(middleware::from_fn(framing::one_at_a_time));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use access::Access;
@@ -17,10 +17,14 @@ use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
 use crate::errands::Errands;
 use crate::following::Following;
+use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
 use crate::outside::Outside;
+use crate::pace::Paces;
 use crate::packs::Packing;
 use crate::people::{Binding, IdleMs, SecondFactor};
+use crate::rejected::Rejections;
+use crate::searches::Searches;
 use crate::session::Sessions;
 use crate::setup::Setup;
 use crate::standbys::Standbys;
@@ -58,6 +62,8 @@ pub struct App {
     pub errands: Errands,
     /// What a standby knows of its primary.
     pub following: Following,
+    /// The lists of leavers that are watched.
+    pub leaving: Leaving,
     /// The present moment.
     pub clock: Arc<dyn Clock>,
     /// Limits and names.
@@ -73,6 +79,9 @@ pub struct App {
     pub(crate) packing: Packing,
     pub(crate) outside: Outside,
     pub(crate) upstream: Upstream,
+    pub(crate) rejections: Rejections,
+    pub(crate) paces: Paces,
+    pub(crate) searches: Searches,
     pub(crate) standbys: Standbys,
 }
 
@@ -126,6 +135,7 @@ impl App {
             witnesses: Witnesses::default(),
             errands: Errands::default(),
             following: Following::default(),
+            leaving: Leaving::default(),
             clock: rooms.clock,
             settings,
             sessions,
@@ -135,6 +145,9 @@ impl App {
             packing: Packing::default(),
             outside: Outside::default(),
             upstream: Upstream::default(),
+            rejections: Rejections::default(),
+            paces: Paces::default(),
+            searches: Searches::default(),
             standbys: Standbys::default(),
         }
     }
@@ -144,6 +157,23 @@ impl App {
     pub fn behind(mut self, following: Following) -> App {
         self.following = following;
         self
+    }
+
+    /// The same, with sessions that a restart does not end: those that the file holds go on, and it
+    /// is kept under `key` from now on.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn keeping_sessions(mut self, path: &Path, key: [u8; 32]) -> std::io::Result<App> {
+        let people = self.staff.people();
+        // Whoever was changed or disabled in the meantime signs in anew.
+        let stands = |account: &str, began: Time| {
+            let known = people.iter().find(|one| one.id == account);
+            known.is_some_and(|one| !one.disabled && one.changed <= began)
+        };
+        let sealed = self.staff.latest();
+        self.sessions = Sessions::kept(&self.settings, (path, key), (sealed, stands))?;
+        Ok(self)
     }
 
     /// The same, as a witness of other records (if `book` is one), with witnesses of its own.
@@ -282,6 +312,8 @@ pub struct Settings {
     pub access_token_ms: i64,
     /// How long a refresh token that nobody uses is good.
     pub refresh_token_ms: i64,
+    /// How long what a person agreed to lasts, however much the app uses it.
+    pub agreement_ms: i64,
     /// How long an authorization code is good, up to a minute.
     pub code_ms: i64,
     /// How long a launch from a patient's page waits for the app.
@@ -294,6 +326,8 @@ pub struct Settings {
     pub jwks_bytes_max: usize,
     /// PEM file with the authorities that are trusted when keys are fetched; empty: the machine's.
     pub jwks_authorities: PathBuf,
+    /// The fewest bits of an RSA key by which a client proves itself.
+    pub rsa_bits_min: usize,
     /// How long the link for the first administrator works.
     pub setup_ms: i64,
     /// The largest form a page takes, in bytes.
@@ -316,6 +350,14 @@ pub struct Settings {
     pub standby_keys: Vec<String>,
     /// A witness that cosigned longer ago than this needs somebody to look.
     pub witness_late_ms: i64,
+    /// Of what is turned away from one source, one event is sealed in this time, then a count.
+    pub rejected_each_ms: i64,
+    /// The most sources that are told apart in this time; all others count as one.
+    pub rejected_sources_max: usize,
+    /// The most requests a minute of one address; 0: as many as come.
+    pub requests_per_source_max: u32,
+    /// The most requests a minute of one client at the doors for programs; 0: as many as come.
+    pub requests_per_client_max: u32,
     /// The hospital's own sign-on.
     pub oidc: Oidc,
 }
@@ -341,12 +383,14 @@ impl Default for Settings {
             sessions_max: 10_000,
             access_token_ms: 5 * MINUTE,
             refresh_token_ms: 90 * 24 * 60 * MINUTE,
+            agreement_ms: 180 * 24 * 60 * MINUTE,
             code_ms: MINUTE,
             launch_ms: 5 * MINUTE,
             jwks_cache_ms: 5 * MINUTE,
             jwks_timeout_ms: 5_000,
             jwks_bytes_max: 64 << 10,
             jwks_authorities: PathBuf::new(),
+            rsa_bits_min: 3_072,
             setup_ms: 30 * MINUTE,
             form_bytes_max: 16 << 10,
             checks_per_page_max: 64,
@@ -358,6 +402,10 @@ impl Default for Settings {
             reviewed_shown_max: 50,
             standby_keys: Vec::new(),
             witness_late_ms: 5 * MINUTE,
+            rejected_each_ms: MINUTE,
+            rejected_sources_max: 50,
+            requests_per_source_max: 60_000,
+            requests_per_client_max: 30_000,
             oidc: Oidc::default(),
         }
     }

@@ -7,12 +7,15 @@ use axum::extract::ConnectInfo;
 use axum::http::header::{COOKIE, USER_AGENT};
 use axum::http::{Extensions, HeaderMap};
 
+use crate::api::smart::ClientCertificate;
 use crate::session::hash;
 
 /// The session's cookie: `__Host-` binds it to this host, this path and TLS.
 pub(crate) const SESSION_COOKIE: &str = "__Host-salus";
 /// The cookie that a browser keeps, by which it is known again.
 pub(crate) const DEVICE_COOKIE: &str = "__Host-salus-device";
+/// The cookie of a browser in which the set-up link was opened.
+pub(crate) const SETUP_COOKIE: &str = "__Host-salus-setup";
 /// How long a browser is known again without being used, in seconds: 400 days, the most browsers allow.
 const DEVICE_SECONDS: u32 = 400 * 24 * 3_600;
 
@@ -26,6 +29,8 @@ pub(crate) struct Caller {
     /// SHA-256 of all that the browser says of itself.
     pub agent_hash: [u8; 32],
     pub source: String,
+    /// The thumbprint of the TLS client certificate it showed.
+    pub certificate: Option<String>,
     /// The address of the connection, if there is one.
     pub address: Option<String>,
 }
@@ -41,6 +46,9 @@ impl Caller {
             device: cookie(headers, DEVICE_COOKIE),
             agent: in_words(agent),
             agent_hash: hash(agent),
+            certificate: extensions
+                .get::<ClientCertificate>()
+                .map(ClientCertificate::thumbprint),
             source: address(extensions).unwrap_or_else(|| "an unknown address".to_owned()),
             address: address(extensions),
         }
@@ -65,6 +73,28 @@ pub(crate) fn device_id(device: &str) -> String {
 pub(crate) fn address(extensions: &Extensions) -> Option<String> {
     let connection = extensions.get::<ConnectInfo<SocketAddr>>();
     connection.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string())
+}
+
+/// The address that a request came from, of IPv6 the network: one machine has more addresses than can
+/// be counted there.
+pub(crate) fn place(extensions: &Extensions) -> String {
+    let connection = extensions.get::<ConnectInfo<SocketAddr>>();
+    connection.map_or_else(
+        || "an unknown address".to_owned(),
+        |ConnectInfo(peer)| network(peer.ip()),
+    )
+}
+
+/// An IPv4 address, or the /64 that an IPv6 address is of.
+pub(crate) fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) if address.is_loopback() => address.to_string(),
+        IpAddr::V6(address) => {
+            let [one, two, three, four, ..] = address.segments();
+            format!("{one:x}:{two:x}:{three:x}:{four:x}::/64")
+        }
+    }
 }
 
 /// Whether two addresses are of one network: an IPv4 /24 or an IPv6 /64.
@@ -125,6 +155,11 @@ pub(crate) fn device_cookie(device: &str) -> String {
     )
 }
 
+/// The `Set-Cookie` that takes the place of what stood in the set-up link.
+pub(crate) fn setup_cookie(token: &str) -> String {
+    format!("{SETUP_COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax")
+}
+
 /// The value of a cookie; of two with one name, the first.
 pub(crate) fn cookie(headers: &HeaderMap, wanted: &str) -> Option<String> {
     headers
@@ -180,5 +215,11 @@ mod tests {
         assert!(near("2001:db8::1", "2001:db8::2") && !near("2001:db8::1", "2001:db9::1"));
         assert!(!near("10.0.1.7", "2001:db8::1"));
         assert!(near("an unknown address", "an unknown address"));
+        let named = |address: &str| network(address.parse().unwrap());
+        assert_eq!(named("2001:db8:0:7:1::9"), "2001:db8:0:7::/64");
+        assert_eq!(
+            (named("::ffff:10.0.0.7"), named("::1")),
+            ("10.0.0.7".into(), "::1".into())
+        );
     }
 }

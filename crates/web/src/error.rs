@@ -30,6 +30,12 @@ pub(crate) enum Problem {
     /// The session is only good for setting up a second factor.
     #[error("a second factor is needed")]
     Enrol,
+    /// The act needs a fresh proof by everything its owner signs in with; then `next`.
+    #[error("a fresh proof by all factors is needed")]
+    ProveAll { next: String },
+    /// The password was set by somebody else; its owner chooses another one first.
+    #[error("a password of one's own is needed")]
+    Renew,
     /// The act needs a fresh proof of who acts; then `next`.
     #[error("a fresh proof is needed")]
     StepUp { next: String },
@@ -87,6 +93,8 @@ impl Problem {
             Problem::SignIn { .. }
             | Problem::Paused { .. }
             | Problem::Enrol
+            | Problem::ProveAll { .. }
+            | Problem::Renew
             | Problem::StepUp { .. } => StatusCode::SEE_OTHER,
             Problem::Refused { .. } | Problem::Forged | Problem::Misused => StatusCode::FORBIDDEN,
             Problem::Missing(_) | Problem::NoSetup => StatusCode::NOT_FOUND,
@@ -101,7 +109,11 @@ impl Problem {
         match self {
             Problem::SignIn { next } => Some(with_next("/sign-in", next)),
             Problem::Paused { next } => Some(with_next("/sign-in/again", next)),
-            Problem::Enrol => Some("/account".to_owned()),
+            Problem::Enrol | Problem::Renew => Some("/account".to_owned()),
+            Problem::ProveAll { next } => {
+                let next = words::in_query(next);
+                Some(format!("/account/step-up?all=yes&next={next}"))
+            }
             Problem::StepUp { next } => Some(with_next("/account/step-up", next)),
             _ => None,
         }
@@ -113,6 +125,8 @@ impl Problem {
             Problem::SignIn { .. }
             | Problem::Paused { .. }
             | Problem::Enrol
+            | Problem::ProveAll { .. }
+            | Problem::Renew
             | Problem::StepUp { .. }
             | Problem::Refused { .. } => ("", String::new(), ""),
             Problem::Misused => (

@@ -1,5 +1,8 @@
 //! Somebody left: their account, sessions and everything they are signed in with end at once.
 
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
 use event::{AccountChange, Act, Actor, Body, Event, PersonStep, Subject, Time};
 use guard::{Standing, admit};
 
@@ -14,6 +17,33 @@ pub struct Leaver {
     pub account: String,
     /// When they should have had no access any more.
     pub due: Time,
+}
+
+/// The lists of leavers that are watched, for the page on which access is managed.
+#[derive(Debug, Default)]
+pub struct Leaving(Mutex<Option<Watched>>);
+
+/// When the lists were last looked at, and what was wrong with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Watched {
+    pub(crate) place: String,
+    pub(crate) at: Time,
+    pub(crate) trouble: Option<String>,
+}
+
+impl Leaving {
+    /// The lists at `place` were looked at, and all that is due was done but for `trouble`.
+    pub fn looked(&self, place: &Path, at: Time, trouble: Option<String>) {
+        let place = place.display().to_string();
+        let watched = Watched { place, at, trouble };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(watched);
+    }
+
+    /// As it was when they were last looked at; `None`: no list is watched.
+    pub(crate) fn last(&self) -> Option<Watched> {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.clone()
+    }
 }
 
 /// What became of a leaver's access.

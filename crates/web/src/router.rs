@@ -14,7 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::{App, api, assets, packs, pages, session};
+use crate::{App, api, assets, pace, packs, pages, rejected, session};
 
 /// What a page may do: show itself, its own stylesheet and script, and send forms back here and,
 /// if there are any, to these origins: a form that an app's answer follows leads there.
@@ -60,6 +60,15 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(api::witness::mounted())
         .merge(api::log::mounted())
         .merge(people)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            api::cors::answer,
+        ))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), pace::hold))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            rejected::watch,
+        ))
         .layer(middleware::from_fn(headers))
         .with_state(app)
 }

@@ -1,6 +1,10 @@
-//! Who is signed in: opaque ids in a cookie, their hashes here, nothing on disk.
+//! Who is signed in: opaque ids in a cookie, their hashes here and, encrypted, in a file.
 
-use std::collections::HashMap;
+mod open;
+mod store;
+
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,21 +12,24 @@ use aws_lc_rs::{digest, rand};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use event::{Role, Time, Used};
+use serde::{Deserialize, Serialize};
 
 use crate::app::Settings;
 use crate::caller::{Caller, near};
 use crate::people::Binding;
+use open::Open;
+use store::Store;
 
 /// Everyone who is signed in.
 pub(crate) struct Sessions {
-    open: Mutex<HashMap<[u8; 32], Session>>,
+    open: Mutex<Open>,
     settings: Settings,
     /// The latest moment seen: a clock that is set back revives nothing.
     latest: AtomicI64,
 }
 
 /// One person, signed in at one browser.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Session {
     /// The account's id.
     pub account: String,
@@ -42,15 +49,19 @@ pub(crate) struct Session {
     /// What its owner should be told on the next pages.
     pub notices: Vec<String>,
     agent_hash: [u8; 32],
+    /// The thumbprint of the TLS client certificate it began with, which has to be shown ever after.
+    certificate: Option<String>,
     idle_ms: i64,
     /// When its owner last proved themselves.
     proven: Time,
     /// When they last did so by more than the password of the sign-in.
     stepped: Option<Time>,
+    /// When they last did so by all that they sign in with.
+    whole: Time,
 }
 
 /// What a session is good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Level {
     /// For setting up a second factor, and nothing else.
     Enrol,
@@ -103,6 +114,29 @@ impl Sessions {
         }
     }
 
+    /// Those that a file holds, kept in it from now on. None is older than it was: `sealed` is the
+    /// moment of the newest event, whatever the clock says. `stands` tells whether an account may
+    /// still have a session that began at a moment.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub(crate) fn kept(
+        settings: &Settings,
+        (path, key): (&Path, [u8; 32]),
+        (sealed, stands): (Time, impl Fn(&str, Time) -> bool),
+    ) -> io::Result<Sessions> {
+        let (store, sessions) = Store::open(path, key)?;
+        let seen = sessions.values().map(|one| one.seen).max();
+        let latest = seen.unwrap_or(sealed).max(sealed);
+        let mut open = Open::of(store, sessions);
+        open.keep_only(|one| stands(&one.account, one.began));
+        Ok(Sessions {
+            open: Mutex::new(open),
+            settings: settings.clone(),
+            latest: AtomicI64::new(latest.millis()),
+        })
+    }
+
     /// Begins a session; what it returns goes into cookies and is kept nowhere. A browser that is
     /// known already keeps its device cookie; the session's id is always new.
     pub(crate) fn begin(&self, start: Start<'_>, caller: &Caller, now: Time) -> Option<Begun> {
@@ -132,17 +166,19 @@ impl Sessions {
             paused: false,
             notices: start.notices,
             agent_hash: caller.agent_hash,
+            certificate: caller.certificate.clone(),
             idle_ms: self.settings.session_idle_ms.of(start.role),
             proven: now,
             stepped: start.used.strong().then_some(now),
+            whole: now,
         };
         let mut open = self.lock();
-        open.retain(|_, session| self.lives(session, now));
+        open.keep_only(|session| self.lives(session, now));
         if open.len() >= self.settings.sessions_max.max(1) {
             let idlest = open.iter().min_by_key(|(_, s)| s.seen).map(|(key, _)| *key);
-            idlest.and_then(|key| open.remove(&key));
+            idlest.and_then(|key| open.cut(&key));
         }
-        open.insert(key, session);
+        open.put(key, session);
         Some(begun)
     }
 
@@ -153,14 +189,16 @@ impl Sessions {
             return Found::Nobody;
         };
         let mut open = self.lock();
-        let Some(session) = open.get_mut(&key) else {
-            return Found::Nobody;
-        };
-        if !self.lives(session, now) {
-            open.remove(&key);
-            return Found::Nobody;
+        if open.get(&key).is_some_and(|one| !self.lives(one, now)) {
+            open.cut(&key);
         }
-        if session.device != caller.device_id() || session.agent_hash != caller.agent_hash {
+        let found = open.change(&key, |session| self.judge(session, caller, (now, touch)));
+        found.unwrap_or(Found::Nobody)
+    }
+
+    /// What a session that lives is to whoever shows its cookie.
+    fn judge(&self, session: &mut Session, caller: &Caller, (now, touch): (Time, Touch)) -> Found {
+        if !session.is_of(caller) {
             return misused(session, caller);
         }
         let moved = self.settings.session_binding == Binding::Network
@@ -182,9 +220,8 @@ impl Sessions {
         let now = self.steady(now);
         let open = self.lock();
         let session = open.get(&hash(caller.session.as_deref()?))?;
-        let own = session.device == caller.device_id() && session.agent_hash == caller.agent_hash;
         let idle = now.since(session.seen) >= session.idle_ms;
-        let good = own && !idle && !session.paused && self.lives(session, now);
+        let good = session.is_of(caller) && !idle && !session.paused && self.lives(session, now);
         good.then(|| session.clone())
     }
 
@@ -193,11 +230,11 @@ impl Sessions {
         let now = self.steady(now);
         let (old, new) = (hash(caller.session.as_deref()?), secret()?);
         let mut open = self.lock();
-        let mut session = open.remove(&old)?;
+        let mut session = open.cut(&old)?;
         session.paused = false;
         session.seen = now;
         session.source.clone_from(&caller.source);
-        open.insert(hash(&new), session);
+        open.put(hash(&new), session);
         Some(new)
     }
 
@@ -220,6 +257,21 @@ impl Sessions {
         });
     }
 
+    /// Its owner showed just now all that they sign in with.
+    pub(crate) fn proved_whole(&self, caller: &Caller, now: Time) {
+        let now = self.steady(now);
+        self.change(caller, |session| {
+            session.proven = now;
+            session.stepped = Some(now);
+            session.whole = now;
+        });
+    }
+
+    /// Whether its owner showed all that they sign in with within the last minutes.
+    pub(crate) fn whole(&self, session: &Session, now: Time) -> bool {
+        self.steady(now).since(session.whole) < self.settings.step_up_ms
+    }
+
     /// Whether its owner proved themselves within the last minutes, by whatever they sign in with.
     pub(crate) fn fresh(&self, session: &Session, now: Time) -> bool {
         self.steady(now).since(session.proven) < self.settings.step_up_ms
@@ -239,10 +291,11 @@ impl Sessions {
 
     /// Tells every session of an account something.
     pub(crate) fn tell(&self, account: &str, notice: &str) {
-        for session in self.lock().values_mut() {
-            if session.account == account {
-                session.notices.push(notice.to_owned());
-            }
+        let mut open = self.lock();
+        let theirs = open.iter().filter(|(_, one)| one.account == account);
+        let theirs: Vec<[u8; 32]> = theirs.map(|(key, _)| *key).collect();
+        for key in theirs {
+            open.change(&key, |session| session.notices.push(notice.to_owned()));
         }
     }
 
@@ -258,7 +311,7 @@ impl Sessions {
     /// Ends the session that a request's cookie names.
     pub(crate) fn end(&self, caller: &Caller) {
         if let Some(id) = &caller.session {
-            self.lock().remove(&hash(id));
+            self.lock().cut(&hash(id));
         }
     }
 
@@ -269,21 +322,21 @@ impl Sessions {
             .iter()
             .find(|(_, one)| one.account == account && one.name == name);
         let key = found.map(|(key, _)| *key)?;
-        open.remove(&key)
+        open.cut(&key)
     }
 
     /// Ends every session of an account; returns how many there were.
     pub(crate) fn end_all_of(&self, account: &str) -> usize {
         let mut open = self.lock();
         let before = open.len();
-        open.retain(|_, session| session.account != account);
+        open.keep_only(|session| session.account != account);
         before - open.len()
     }
 
     /// Ends every session of an account but one.
     pub(crate) fn end_others(&self, account: &str, name: &str) {
         self.lock()
-            .retain(|_, session| session.account != account || session.name == name);
+            .keep_only(|session| session.account != account || session.name == name);
     }
 
     /// An account's sessions, the one used last first.
@@ -297,10 +350,8 @@ impl Sessions {
     }
 
     fn change(&self, caller: &Caller, change: impl FnOnce(&mut Session)) {
-        if let Some(id) = &caller.session
-            && let Some(session) = self.lock().get_mut(&hash(id))
-        {
-            change(session);
+        if let Some(id) = &caller.session {
+            self.lock().change(&hash(id), change);
         }
     }
 
@@ -313,9 +364,20 @@ impl Sessions {
         now.max(Time::from_millis(before))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         // A panic while the lock was held cannot have left half a session: the map is still good.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    /// Whether a request comes from where it began: the same browser and, if it showed one then,
+    /// the same client certificate.
+    fn is_of(&self, caller: &Caller) -> bool {
+        let certificate = self.certificate.as_ref();
+        self.device == caller.device_id()
+            && self.agent_hash == caller.agent_hash
+            && certificate.is_none_or(|one| Some(one) == caller.certificate.as_ref())
     }
 }
 

@@ -26,6 +26,15 @@ impl Setup {
             .is_some_and(|(kept, until)| kept == hash(token) && now < until)
     }
 
+    /// Another token in place of the one of the link, which works no more; `None` if it did not.
+    pub(crate) fn exchange(&self, token: &str, now: Time) -> Option<String> {
+        let mut offer = self.lock();
+        let (_, until) = offer.filter(|(kept, until)| *kept == hash(token) && now < *until)?;
+        let next = secret()?;
+        *offer = Some((hash(&next), until));
+        Some(next)
+    }
+
     /// Uses the link up: true once, for the right token in time.
     pub(crate) fn take(&self, token: &str, now: Time) -> bool {
         let mut offer = self.lock();
@@ -55,6 +64,18 @@ mod tests {
         assert!(setup.knows(&token, Time::from_millis(999)));
         assert!(setup.take(&token, Time::from_millis(999)));
         assert!(!setup.take(&token, Time::from_millis(999)));
+    }
+
+    #[test]
+    fn what_stood_in_the_address_is_worth_nothing_once_it_was_opened() {
+        let setup = Setup::default();
+        let end = Time::from_millis(1_000);
+        let link = setup.offer(end).unwrap();
+        let now = Time::from_millis(1);
+        assert!(setup.exchange("other", now).is_none());
+        let cookie = setup.exchange(&link, now).unwrap();
+        assert!(!setup.knows(&link, now) && setup.exchange(&link, now).is_none());
+        assert!(!setup.knows(&cookie, end) && setup.take(&cookie, now));
     }
 
     #[test]

@@ -45,6 +45,15 @@ fn of_event(index: u64, at: Time, event: &Event) -> Vec<Trace> {
             })
         }],
         Body::Session(session) => vec![session_trace(event, session, base)],
+        Body::Rejected(rejected) if rejected.sort.is_sign_in() => vec![Trace {
+            actor: named(&event.actor, rejected.named.as_deref().unwrap_or_default()),
+            allowed: false,
+            detail: short(&format!(
+                "{} times: {}; from {}",
+                rejected.count, rejected.why, rejected.source
+            )),
+            ..base(What::SignIn)
+        }],
         Body::Account(change) => vec![Trace {
             detail: format!("account/{}", change.id),
             ..base(What::Manage)

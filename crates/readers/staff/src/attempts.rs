@@ -3,6 +3,7 @@
 //! the record, so that neither a restart nor a thousand tries at once forget any.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 use event::Time;
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,12 @@ pub struct Limits {
     pub checks_max: usize,
     /// Sign-ins checked or waiting to be checked; more are refused as busy.
     pub waiting_max: usize,
+    /// A list of passwords that were stolen elsewhere, which nobody may choose; empty: none is asked.
+    pub breached: PathBuf,
+    /// A list of leavers, or a folder of them, that is watched; empty: none.
+    pub leavers: PathBuf,
+    /// How often it is looked at, in milliseconds.
+    pub leavers_look_ms: u64,
 }
 
 impl Default for Limits {
@@ -36,6 +43,9 @@ impl Default for Limits {
             names_max: 10_000,
             checks_max: 2,
             waiting_max: 64,
+            breached: PathBuf::new(),
+            leavers: PathBuf::new(),
+            leavers_look_ms: 5_000,
         }
     }
 }

@@ -100,7 +100,7 @@ impl Book {
             self.latest = self.latest.max(at);
             match &event.body {
                 Body::Account(change) => {
-                    self.change(at, change);
+                    self.change(at, &event.actor, change);
                     clients |= self.is_client(&change.id);
                     touched.accounts.insert(change.id.clone());
                 }
@@ -166,15 +166,20 @@ impl Book {
             .any(|entry| !entry.disabled && entry.account.role == Role::Administrator)
     }
 
-    fn change(&mut self, at: Time, change: &AccountChange) {
+    fn change(&mut self, at: Time, by: &Actor, change: &AccountChange) {
         let old = self.entries.get(&change.id);
         let account = change.account.clone();
         let Some(known) = account.or_else(|| old.map(|old| old.account.clone())) else {
             return;
         };
         let mut person = old.map(|old| old.person.clone()).unwrap_or_default();
-        if change.account.is_some() {
+        if let Some(account) = &change.account {
             person.left = None;
+            if old.is_none_or(|old| old.account.secret != account.secret) {
+                // Whoever sets somebody else's password knows it.
+                let others = by.role == Role::Administrator && by.id != change.id;
+                person.temporary = others && account.secret.starts_with("$argon2id$");
+            }
         }
         let entry = Entry {
             id: change.id.clone(),
@@ -294,6 +299,7 @@ impl Entry {
             totp: person.totp.is_some(),
             recovery: person.recovery.len(),
             password: !self.account.secret.is_empty(),
+            temporary: person.temporary,
             provider: person.link.map(|link| link.issuer),
             devices: person.devices,
         }

@@ -51,6 +51,12 @@ fn minutes(wait_ms: i64) -> String {
 /// Why a password cannot be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ThisError)]
 pub enum BadPassword {
+    /// On the list of passwords that were stolen elsewhere.
+    #[error("the password is among those that were stolen elsewhere and are tried; choose another")]
+    Breached,
+    /// One of those that people choose most often.
+    #[error("the password is one that many people choose and that is tried first; choose another")]
+    Common,
     /// Shorter than `password_characters_min`.
     #[error("the password has {has} characters; it needs at least {min}")]
     Short {
@@ -85,4 +91,9 @@ pub enum BadPassword {
         /// Different characters it needs.
         min: usize,
     },
+    /// The list of stolen passwords cannot be read.
+    #[error(
+        "the password cannot be held against the list of stolen ones (`breached` in `[staff]`); tell whoever runs Salus"
+    )]
+    Unchecked,
 }

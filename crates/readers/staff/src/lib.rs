@@ -7,7 +7,10 @@
 
 mod attempts;
 mod book;
+mod breached;
+mod common;
 mod error;
+mod locked;
 mod passkey;
 mod person;
 mod secret;
@@ -19,8 +22,9 @@ mod view;
 pub use attempts::Limits;
 pub use book::Listed;
 pub use error::{BadPassword, Error, SignInRefused};
+pub use locked::ViewKey;
 pub use passkey::{Assertion, BadPasskey, Expected, Registration, register};
-pub use person::{Device, Factors, Left, Link};
+pub use person::{DELETED, Device, Factors, Left, Link};
 pub use secret::{NewClient, hash_password, new_client};
 pub use sign_in::{Attempt, PasskeyRefused, SignedIn};
 pub use staff::Staff;

@@ -20,6 +20,8 @@ pub(crate) struct Person {
     pub(crate) devices: Vec<Device>,
     pub(crate) left: Option<Left>,
     pub(crate) link: Option<Link>,
+    /// An administrator set the password, and its owner has not changed it yet.
+    pub(crate) temporary: bool,
 }
 
 /// A browser that somebody signed in from.
@@ -48,6 +50,16 @@ pub struct Left {
     pub source: String,
 }
 
+/// How the source of [`Left`] begins if the account was deleted, and not only closed.
+pub const DELETED: &str = "scim-removed";
+
+impl Left {
+    /// Whether the account was deleted: its name is nobody's ever after.
+    pub fn is_deleted(&self) -> bool {
+        self.source.starts_with(DELETED)
+    }
+}
+
 /// Who a person is at an OpenID provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
@@ -68,6 +80,8 @@ pub struct Factors {
     pub recovery: usize,
     /// Whether there is a password.
     pub password: bool,
+    /// Whether an administrator set that password, and it has to be changed first.
+    pub temporary: bool,
     /// The OpenID provider that vouches for them.
     pub provider: Option<String>,
     /// Browsers they signed in from, the latest first.
@@ -111,7 +125,7 @@ impl Person {
                 self.passkeys.push(passkey.clone());
             }
             PersonStep::PasskeyRemoved { id } => self.passkeys.retain(|known| known.id != *id),
-            PersonStep::Password { .. } => {}
+            PersonStep::Password { .. } => self.temporary = false,
             PersonStep::Recovery { hashes } => self.recovery.clone_from(hashes),
             PersonStep::Reset => {
                 self.passkeys.clear();

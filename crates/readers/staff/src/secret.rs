@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::BadPassword;
+use crate::common::is_common;
 
 const PASSWORD_CHARACTERS_MIN: usize = 12;
 const PASSWORD_DIFFERENT_MIN: usize = 5;
@@ -141,6 +142,9 @@ fn check_password(password: &str) -> Result<(), BadPassword> {
     if left < min {
         return Err(BadPassword::Guessed { left, min });
     }
+    if is_common(password) {
+        return Err(BadPassword::Common);
+    }
     Ok(())
 }
 
@@ -186,6 +190,7 @@ mod tests {
             "the password is made of 2 different characters; it needs at least 5"
         );
         assert!(said(&"long enough ".repeat(100)).contains("1024 at most"));
+        assert!(said("1QAZ2wsx3edc").contains("many people choose"));
         for guessed in [
             "Hospital2026!",
             "Salus-Klinik-26",

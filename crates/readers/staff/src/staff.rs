@@ -11,9 +11,10 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::attempts::Attempts;
 use crate::book::Book;
+use crate::breached;
 use crate::secret::{hash, token_hash};
 use crate::sign_in::Spent;
-use crate::{Error, Factors, Limits, Listed, view};
+use crate::{BadPassword, Error, Factors, Limits, Listed, ViewKey, view};
 
 /// People and clients: who they are, and whether they are who they say.
 ///
@@ -25,6 +26,7 @@ pub struct Staff {
 
 pub(crate) struct Inner {
     pool: SqlitePool,
+    key: ViewKey,
     /// What was folded, and all accounts as they were then. Published after the commit.
     state: watch::Sender<(u64, Arc<Book>)>,
     limits: Limits,
@@ -37,23 +39,26 @@ pub(crate) struct Inner {
 }
 
 impl Staff {
-    /// Opens the view, or makes an empty one, with the default limits.
+    /// Opens the view, or makes an empty one, with the default limits. Secrets that have to be
+    /// read again are kept under `key`.
     ///
     /// # Errors
-    /// [`Error`] if the file cannot be read or written.
-    pub async fn open(path: &Path) -> Result<Staff, Error> {
-        Staff::open_with(path, Limits::default()).await
+    /// [`Error`] if the file cannot be read or written, or was kept under another key.
+    pub async fn open(path: &Path, key: ViewKey) -> Result<Staff, Error> {
+        Staff::open_with(path, key, Limits::default()).await
     }
 
     /// Opens the view with the caller's limits.
     ///
     /// # Errors
     /// As [`Staff::open`].
-    pub async fn open_with(path: &Path, limits: Limits) -> Result<Staff, Error> {
+    pub async fn open_with(path: &Path, key: ViewKey, limits: Limits) -> Result<Staff, Error> {
         let pool = view::open(path).await?;
-        let state = (view::next(&pool).await?, Arc::new(view::book(&pool).await?));
+        let book = view::book(&pool, &key).await?;
+        let state = (view::next(&pool).await?, Arc::new(book));
         let inner = Inner {
             pool,
+            key,
             state: watch::Sender::new(state),
             attempts: Mutex::default(),
             spent: Mutex::default(),
@@ -93,6 +98,29 @@ impl Staff {
             .1
             .client(&hash)
             .map(|identity| Identity::clone(&identity))
+    }
+
+    /// The argon2id PHC string of a password, as [`hash_password`](crate::hash_password), that is
+    /// on no list of stolen ones, if there is one. It reads a file and takes some tens of
+    /// milliseconds: not for a thread that serves requests.
+    ///
+    /// # Errors
+    /// [`BadPassword`] says which rule it breaks.
+    pub fn hash_password(&self, password: &str, salt: [u8; 16]) -> Result<String, BadPassword> {
+        let hashed = crate::hash_password(password, salt)?;
+        if !self.asks_a_list() {
+            return Ok(hashed);
+        }
+        match breached::holds(&self.limits().breached, password) {
+            Ok(false) => Ok(hashed),
+            Ok(true) => Err(BadPassword::Breached),
+            Err(_) => Err(BadPassword::Unchecked),
+        }
+    }
+
+    /// Whether passwords are held against a list of stolen ones.
+    pub fn asks_a_list(&self) -> bool {
+        !self.limits().breached.as_os_str().is_empty()
     }
 
     /// Who somebody is now, if the account is there and not disabled.
@@ -190,7 +218,8 @@ impl Staff {
         let new = new.map(|&(_, at, event)| (at, event));
         let touched = book.fold(new, &self.inner.limits);
         if !touched.is_empty() || record::save_is_due(folded, next) {
-            view::save(&self.inner.pool, &book, &touched, next).await?;
+            let place = (&self.inner.pool, &self.inner.key);
+            view::save(place, &book, &touched, next).await?;
         }
         self.inner.state.send_replace((next, Arc::new(book)));
         Ok(())
@@ -243,6 +272,10 @@ pub(crate) mod tests {
 
     pub(crate) const PASSWORD: &str = "seven lamps of night";
 
+    pub(crate) fn key() -> ViewKey {
+        ViewKey::of([7; 32])
+    }
+
     pub(crate) fn limits() -> Limits {
         Limits {
             failures_max: 3,
@@ -292,7 +325,7 @@ pub(crate) mod tests {
     }
 
     pub(crate) async fn with_nora(folder: &Path) -> Staff {
-        let staff = Staff::open_with(&folder.join("views/staff.db"), limits())
+        let staff = Staff::open_with(&folder.join("views/staff.db"), key(), limits())
             .await
             .unwrap();
         let secret = hash_password(PASSWORD, [1; 16]).unwrap();
@@ -312,7 +345,7 @@ pub(crate) mod tests {
         .await;
         let (people, clients) = (staff.people(), staff.clients());
         staff.close().await;
-        let again = Staff::open(&folder.path().join("views/staff.db"))
+        let again = Staff::open(&folder.path().join("views/staff.db"), key())
             .await
             .unwrap();
         assert_eq!(again.folded(), 2);
@@ -325,6 +358,56 @@ pub(crate) mod tests {
                 .await
                 .is_ok()
         );
+    }
+
+    #[tokio::test]
+    async fn an_apps_secret_is_not_in_the_file_and_opens_with_its_key_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("views/staff.db");
+        let staff = with_nora(folder.path()).await;
+        let secret = crate::new_totp([9; 20]);
+        let change = event::PersonStep::Totp {
+            secret: Some(secret.clone()),
+        };
+        let change = event::PersonChange {
+            account: "nora".into(),
+            change,
+        };
+        let subject = Subject::Account("nora".into());
+        let event = Event::new(Actor::salus(), Act::Manage, subject, Body::Person(change));
+        take(&staff, &[event]).await;
+        staff.close().await;
+        for file in std::fs::read_dir(folder.path().join("views")).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            let found = bytes
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes());
+            assert!(!found, "the secret stands in the file");
+        }
+        assert!(Staff::open(&path, ViewKey::of([8; 32])).await.is_err());
+        let again = Staff::open(&path, key()).await.unwrap();
+        let entry = again.book().active("nora").unwrap().clone();
+        assert_eq!(entry.person.totp.as_deref(), Some(secret.as_str()));
+    }
+
+    #[tokio::test]
+    async fn a_stolen_password_is_refused_and_so_is_any_if_the_list_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("stolen.txt");
+        // SHA-1 of `seven lamps of night`, as `sha1sum` has it.
+        std::fs::write(&list, "8B4569B7ED528929BE8247CDEE8A257D26CFDCA8:7\n").unwrap();
+        let with_list = Limits {
+            breached: list.clone(),
+            ..limits()
+        };
+        let path = folder.path().join("staff.db");
+        let staff = Staff::open_with(&path, key(), with_list).await.unwrap();
+        let said = |password: &str| staff.hash_password(password, [1; 16]);
+        assert_eq!(said(PASSWORD).unwrap_err(), BadPassword::Breached);
+        assert!(said("eight lamps of night").is_ok());
+        std::fs::remove_file(list).unwrap();
+        let gone = said("eight lamps of night").unwrap_err();
+        assert_eq!(gone, BadPassword::Unchecked);
     }
 
     #[tokio::test]
@@ -345,7 +428,7 @@ pub(crate) mod tests {
         let later = sqlx::raw_sql("DROP TABLE account; PRAGMA user_version = 99");
         later.execute(&staff.inner.pool).await.unwrap();
         staff.close().await;
-        let again = Staff::open(&path).await.unwrap();
+        let again = Staff::open(&path, key()).await.unwrap();
         assert_eq!((again.folded(), again.people().len()), (0, 0));
     }
 

@@ -11,9 +11,11 @@ use sqlx::{Row, SqliteConnection, SqlitePool};
 use crate::Error;
 use crate::attempts::{Attempts, Failures, Tried};
 use crate::book::{Book, Entry, Touched};
+use crate::locked::ViewKey;
+use crate::person::Person;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 2;
+const LAYOUT: u16 = 3;
 const CONNECTIONS_MAX: u32 = 2;
 
 const NAME: &str = "name";
@@ -92,12 +94,12 @@ pub(crate) async fn next(pool: &SqlitePool) -> Result<u64, Error> {
     Ok(next.unsigned_abs())
 }
 
-pub(crate) async fn book(pool: &SqlitePool) -> Result<Book, Error> {
+pub(crate) async fn book(pool: &SqlitePool, key: &ViewKey) -> Result<Book, Error> {
     let rows = sqlx::query("SELECT * FROM account ORDER BY id")
         .fetch_all(pool)
         .await
         .map_err(Error::new("read its accounts"))?;
-    let entries: Result<Vec<Entry>, sqlx::Error> = rows.iter().map(entry).collect();
+    let entries: Result<Vec<Entry>, sqlx::Error> = rows.iter().map(|row| entry(row, key)).collect();
     let entries = entries.map_err(Error::new("read an account"))?;
     let failures = failures(pool).await.map_err(Error::new("read failures"))?;
     let latest: i64 = sqlx::query_scalar("SELECT latest FROM cursor WHERE id = 1")
@@ -128,14 +130,14 @@ async fn failures(pool: &SqlitePool) -> Result<Attempts, sqlx::Error> {
 
 /// Saves what was touched, and the cursor: all or nothing.
 pub(crate) async fn save(
-    pool: &SqlitePool,
+    (pool, key): (&SqlitePool, &ViewKey),
     book: &Book,
     touched: &Touched,
     next: u64,
 ) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
     for entry in touched.accounts.iter().filter_map(|id| book.entry(id)) {
-        put(&mut transaction, entry).await?;
+        put(&mut transaction, entry, key).await?;
     }
     for tried in &touched.failures {
         put_failures(&mut transaction, tried, book.failures().get(tried)).await?;
@@ -174,8 +176,13 @@ async fn put_failures(
     Ok(())
 }
 
-async fn put(connection: &mut SqliteConnection, entry: &Entry) -> Result<(), sqlx::Error> {
+async fn put(
+    connection: &mut SqliteConnection,
+    entry: &Entry,
+    key: &ViewKey,
+) -> Result<(), sqlx::Error> {
     let account = &entry.account;
+    let person = locked(entry, key)?;
     sqlx::query(
         "INSERT INTO account (id, name, role, wards, practitioner, secret, scopes, disabled,
              changed, signed_in, person)
@@ -196,13 +203,33 @@ async fn put(connection: &mut SqliteConnection, entry: &Entry) -> Result<(), sql
     .bind(i64::from(entry.disabled))
     .bind(entry.changed.millis())
     .bind(entry.signed_in.map(Time::millis))
-    .bind(serde_json::to_string(&entry.person).map_err(strange)?)
+    .bind(serde_json::to_string(&person).map_err(strange)?)
     .execute(connection)
     .await?;
     Ok(())
 }
 
-fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
+/// What is kept of a person: the secret of their authenticator app encrypted.
+fn locked(entry: &Entry, key: &ViewKey) -> Result<Person, sqlx::Error> {
+    let mut person = entry.person.clone();
+    if let Some(secret) = &person.totp {
+        let locked = key.lock(&entry.id, secret);
+        let why = "this machine gives no random numbers";
+        person.totp = Some(locked.ok_or_else(|| sqlx::Error::Encode(why.into()))?);
+    }
+    Ok(person)
+}
+
+fn unlocked(mut person: Person, id: &str, key: &ViewKey) -> Result<Person, sqlx::Error> {
+    if let Some(locked) = &person.totp {
+        let secret = key.unlock(id, locked);
+        let why = "a secret was kept under another key than this record's";
+        person.totp = Some(secret.ok_or_else(|| sqlx::Error::Decode(why.into()))?);
+    }
+    Ok(person)
+}
+
+fn entry(row: &SqliteRow, key: &ViewKey) -> Result<Entry, sqlx::Error> {
     let account = Account {
         name: row.try_get("name")?,
         role: role(row.try_get("role")?)?,
@@ -212,13 +239,15 @@ fn entry(row: &SqliteRow) -> Result<Entry, sqlx::Error> {
         scopes: list(row.try_get("scopes")?)?,
     };
     let signed_in: Option<i64> = row.try_get("signed_in")?;
+    let id: String = row.try_get("id")?;
+    let person = serde_json::from_str(row.try_get("person")?).map_err(strange)?;
     Ok(Entry {
-        id: row.try_get("id")?,
+        person: unlocked(person, &id, key)?,
+        id,
         account,
         disabled: row.try_get::<i64, _>("disabled")? != 0,
         changed: Time::from_millis(row.try_get("changed")?),
         signed_in: signed_in.map(Time::from_millis),
-        person: serde_json::from_str(row.try_get("person")?).map_err(strange)?,
     })
 }
 

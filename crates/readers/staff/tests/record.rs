@@ -10,7 +10,7 @@ use event::{Account, AccountChange, Act, Actor, Arrival, Body, Clock, Event, Rol
 use event::{Subject, Time};
 use guard::{Admitted, Standing, admit};
 use record::{Config, Record, follow};
-use staff::{Attempt, SignInRefused, Staff, hash_password, new_client};
+use staff::{Attempt, SignInRefused, Staff, ViewKey, hash_password, new_client};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +37,10 @@ impl House {
     async fn open(folder: &Path) -> House {
         let config = Config::new(folder.to_path_buf());
         let record = Record::open(config, Arc::new(Noon)).await.unwrap();
-        let staff = Staff::open(&folder.join("views/staff.db")).await.unwrap();
+        let key = ViewKey::of(record.blind().key("staff"));
+        let staff = Staff::open(&folder.join("views/staff.db"), key)
+            .await
+            .unwrap();
         let stop = CancellationToken::new();
         let following = follow(record.clone(), staff.reader(), stop.clone());
         let follower = tokio::spawn(following);

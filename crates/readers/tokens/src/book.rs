@@ -48,6 +48,19 @@ pub struct Found {
     pub leave: Option<Arc<Leave>>,
 }
 
+/// An app's leave that has not ended, and how long it has been there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lasting {
+    /// Whose leave it is and how far it goes.
+    pub leave: Arc<Leave>,
+    /// When the person agreed.
+    pub began: Time,
+    /// When the app last got tokens.
+    pub used: Option<Time>,
+    /// Until when any of its tokens could be shown.
+    pub until: Time,
+}
+
 /// One row of the view.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Marked {
@@ -55,10 +68,12 @@ pub(crate) struct Marked {
     pub(crate) mark: Mark,
 }
 
-/// One family: whose leave, and until when any of its tokens could be shown.
+/// One family: whose leave, since when, and until when any of its tokens could be shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Family {
     pub(crate) leave: Arc<Leave>,
+    pub(crate) began: Time,
+    pub(crate) used: Option<Time>,
     pub(crate) until: Time,
 }
 
@@ -110,7 +125,7 @@ impl Book {
                     None => self.apps.remove(&change.id),
                 };
             }
-            Body::Token(Token::Agreed(agreed)) => self.agreed(agreed),
+            Body::Token(Token::Agreed(agreed)) => self.agreed(at, agreed),
             Body::Token(Token::Asserted(asserted)) => {
                 if let Some(hash) = unhex(&asserted.hash) {
                     let until = asserted.until;
@@ -156,11 +171,22 @@ impl Book {
         })
     }
 
-    fn agreed(&mut self, agreed: &Agreed) {
+    /// A family that has not ended.
+    pub(crate) fn lasting(&self, family: &str, now: Time) -> Option<Lasting> {
+        let family = self.families.get(family)?;
+        (family.until > now).then(|| Lasting {
+            leave: Arc::clone(&family.leave),
+            began: family.began,
+            used: family.used,
+            until: family.until,
+        })
+    }
+
+    fn agreed(&mut self, at: Time, agreed: &Agreed) {
         let Some(hash) = unhex(&agreed.code) else {
             return;
         };
-        self.keep(&agreed.leave, agreed.until);
+        self.keep(&agreed.leave, at, agreed.until);
         let mark = Mark::Code(Box::new(agreed.clone()));
         self.mark(hash, &agreed.leave.family, mark);
     }
@@ -170,7 +196,10 @@ impl Book {
         let refresh = issued.refresh.as_ref();
         let last = refresh.map_or(issued.access_until, |refresh| refresh.until);
         let last = last.max(issued.access_until);
-        self.keep(&issued.leave, last);
+        self.keep(&issued.leave, at, last);
+        if let Some(family) = self.families.get_mut(family) {
+            family.used = Some(at);
+        }
         if let Some(hash) = unhex(&issued.spent) {
             // What was used up is remembered for as long as its family lives.
             let until = issued.spent_until.max(last);
@@ -190,12 +219,14 @@ impl Book {
         }
     }
 
-    fn keep(&mut self, leave: &Leave, until: Time) {
+    /// A family goes on until `until`; one that is new begins `at` that moment.
+    fn keep(&mut self, leave: &Leave, at: Time, until: Time) {
         let old = self.families.get(&leave.family);
-        let until = old.map_or(until, |old| old.until.max(until));
         let family = Family {
             leave: Arc::new(leave.clone()),
-            until,
+            began: old.map_or(at, |old| old.began),
+            used: old.and_then(|old| old.used),
+            until: old.map_or(until, |old| old.until.max(until)),
         };
         self.families.insert(leave.family.clone(), family);
         self.touched.families.insert(leave.family.clone());

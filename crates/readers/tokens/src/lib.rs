@@ -9,7 +9,7 @@ mod secret;
 mod tokens;
 mod view;
 
-pub use book::{Found, Mark};
+pub use book::{Found, Lasting, Mark};
 pub use error::Error;
 pub use secret::{Hash, Minted, Sort, hash, hex, mint, unhex};
 pub use tokens::{Claim, Tokens};

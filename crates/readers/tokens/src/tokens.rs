@@ -10,7 +10,7 @@ use sqlx::SqlitePool;
 use tokio::sync::watch;
 
 use crate::Error;
-use crate::book::{Book, Found, Touched};
+use crate::book::{Book, Found, Lasting, Touched};
 use crate::secret::{Hash, hash};
 use crate::view::{self, Saved};
 
@@ -104,6 +104,27 @@ impl Tokens {
         // Never two locks at once: a fold that waits between them would stop both.
         let now = self.now(now);
         self.book().find(hash, now)
+    }
+
+    /// The leave of a family; `None`: it never began, or it ended.
+    pub fn lasting(&self, family: &str, now: Time) -> Option<Lasting> {
+        let now = self.now(now);
+        self.book().lasting(family, now)
+    }
+
+    /// What a person gave leave for and has not ended, the newest first.
+    pub fn of_account(&self, account: &str, now: Time) -> Vec<Lasting> {
+        let now = self.now(now);
+        let book = self.book();
+        let theirs = book
+            .families
+            .iter()
+            .filter(|(_, one)| one.leave.account.as_deref() == Some(account));
+        let mut theirs: Vec<Lasting> = theirs
+            .filter_map(|(family, _)| book.lasting(family, now))
+            .collect();
+        theirs.sort_by_key(|one| std::cmp::Reverse(one.began));
+        theirs
     }
 
     /// The right to use something up; `None`: somebody is using it up at this moment.

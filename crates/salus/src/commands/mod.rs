@@ -16,7 +16,7 @@ mod files;
 mod import;
 mod keys;
 mod moving;
-mod people;
+pub(crate) mod people;
 mod policy;
 mod promote;
 mod proof;

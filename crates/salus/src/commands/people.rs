@@ -38,7 +38,7 @@ pub(crate) async fn run(config: Config, command: People, format: Format) -> Resu
 }
 
 /// The people on a list; nobody's access ends if a line of it makes no sense.
-fn read(file: &Path, now: Time) -> Result<Vec<Leaver>> {
+pub(crate) fn read(file: &Path, now: Time) -> Result<Vec<Leaver>> {
     let name = file.display();
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)

@@ -11,6 +11,7 @@ mod asking;
 mod check;
 mod commands;
 mod compare;
+mod doors;
 mod drills;
 mod erase;
 mod export;
@@ -25,6 +26,7 @@ mod process;
 #[path = "../../../../tests/real/engines.rs"]
 mod real;
 mod serving;
+mod sessions;
 mod smart;
 mod standby;
 mod storage;

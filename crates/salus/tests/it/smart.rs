@@ -13,7 +13,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use crate::process::{Server, json};
 
 /// A certificate and its key.
-type Pair = (CertificateDer<'static>, Vec<u8>);
+pub(crate) type Pair = (CertificateDer<'static>, Vec<u8>);
 
 fn config(certificate: &Path, own: Option<&Pair>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
@@ -36,8 +36,11 @@ fn config(certificate: &Path, own: Option<&Pair>) -> ClientConfig {
     }
 }
 
-/// Sends bytes over TLS and reads until the server closes.
-fn send(server: &Server, own: Option<&Pair>, bytes: &[u8]) -> String {
+/// A connection over TLS that is ready to be written to.
+pub(crate) fn line(
+    server: &Server,
+    own: Option<&Pair>,
+) -> StreamOwned<ClientConnection, TcpStream> {
     let url = server.text("url");
     let address = url.trim_start_matches("https://");
     let stream = TcpStream::connect(address).unwrap();
@@ -46,7 +49,15 @@ fn send(server: &Server, own: Option<&Pair>, bytes: &[u8]) -> String {
         .unwrap();
     let config = Arc::new(config(&server.certificate(), own));
     let name = ServerName::try_from("127.0.0.1").unwrap();
-    let mut stream = StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream);
+    let mut line = StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream);
+    // One that is refused is closed before it has begun.
+    let _ = line.conn.complete_io(&mut line.sock);
+    line
+}
+
+/// Sends bytes over TLS and reads until the server closes.
+pub(crate) fn send(server: &Server, own: Option<&Pair>, bytes: &[u8]) -> String {
+    let mut stream = line(server, own);
     // A server that refuses may close before everything is written.
     let _ = stream.write_all(bytes);
     let mut answer = Vec::new();

@@ -235,6 +235,7 @@ fn arrival(standby: &Actor, beside: &Beside) -> Option<event::Arrival> {
             | Body::Decision(_)
             | Body::Glass(_)
             | Body::Opened(_)
+            | Body::Rejected(_)
             | Body::Service(_)
             | Body::Session(_)
             | Body::Shown(_)

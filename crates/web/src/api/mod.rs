@@ -1,5 +1,6 @@
 //! Doors for systems.
 
+pub(crate) mod cors;
 pub mod fhir;
 pub mod log;
 pub mod scim;

@@ -26,13 +26,16 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use event::Attempted;
 
 use crate::App;
 use crate::caller::Caller;
 use crate::error::Problem;
+use crate::rejected::TurnedAway;
 #[cfg(test)]
 pub(crate) use rendering::Samples;
 
@@ -42,7 +45,10 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/", get(async || Redirect::to("/now")))
         .route("/now", get(now::show))
         .merge(account::router())
-        .route("/patients", get(patients::census::show))
+        .route(
+            "/patients",
+            get(patients::census::show).post(patients::census::search),
+        )
         .route("/patients/{id}", get(patients::show))
         .route(
             "/patients/{id}/unmerge",
@@ -126,10 +132,35 @@ fn worst_day() -> Router<Arc<App>> {
 /// Turns a [`Problem`] into its page, in the bar of whoever is signed in.
 async fn dress(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let caller = Caller::of(request.headers(), request.extensions());
+    let method = request.method().clone();
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else {
         return response;
     };
     let known = visit::of_session(&app, &caller);
-    problem::page(&app, &problem, known).unwrap_or_else(|_| problem.status().into_response())
+    let named = known
+        .as_ref()
+        .map(|(identity, _)| identity.actor.id.clone());
+    let page = problem::page(&app, &problem, known);
+    let mut page = page.unwrap_or_else(|_| problem.status().into_response());
+    if let Some(away) = turned_away(&problem, &method, named) {
+        page.extensions_mut().insert(away);
+    }
+    page
+}
+
+/// What is sealed of a form that was not taken.
+fn turned_away(problem: &Problem, method: &Method, named: Option<String>) -> Option<TurnedAway> {
+    let (sort, why) = match problem {
+        Problem::Forged => (
+            Attempted::Form,
+            "it came from another site, or without the session's own token",
+        ),
+        Problem::Malformed(_) if method == Method::POST => {
+            (Attempted::Body, "a form that makes no sense")
+        }
+        _ => return None,
+    };
+    let why = why.to_owned();
+    Some(TurnedAway { sort, named, why })
 }

@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 65] = [
+const ROUTES: [&str; 68] = [
     "/downtime",
     "/downtime/away",
     "/downtime/entries/*",
@@ -32,6 +32,7 @@ const ROUTES: [&str; 65] = [
     "/packs/*/card",
     "/packs/*/renew",
     "/oauth/authorize",
+    "/oauth/authorize/choose",
     "/oauth/launch",
     "/",
     "/now",
@@ -44,6 +45,8 @@ const ROUTES: [&str; 65] = [
     "/account",
     "/account/app",
     "/account/app/remove",
+    "/account/apps",
+    "/account/apps/end",
     "/account/passkeys",
     "/account/passkeys/remove",
     "/account/password",
@@ -52,7 +55,7 @@ const ROUTES: [&str; 65] = [
     "/account/sessions/end-all",
     "/account/step-up",
     "/account/step-up/passkey",
-    "/setup/*",
+    "/setup",
     "/patients",
     "/patients/*",
     "/patients/*/unmerge",
@@ -265,6 +268,7 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<account::view::AccountPage>("account");
     page::<account::view::AppPage>("app");
     page::<account::view::RecoveryPage>("recovery");
+    page::<account::apps::AppsPage>("apps");
     page::<now::view::NowPage>("now");
     page::<patients::view::PatientsPage>("patients");
     page::<patients::view::ChartPage>("chart");

@@ -83,9 +83,15 @@ async fn live_session(
         }
         Found::Live(session) => match session.level {
             Level::Enrol if !for_enrolling(parts.uri.path()) => Err(Problem::Enrol),
+            Level::Full if renews(app, &session, parts) => Err(Problem::Renew),
             Level::Enrol | Level::Full => Ok(session),
         },
     }
+}
+
+/// Whether somebody has to choose a password of their own first.
+fn renews(app: &App, session: &Session, parts: &Parts) -> bool {
+    !for_enrolling(parts.uri.path()) && app.staff.factors(&session.account).temporary
 }
 
 /// Where somebody may go who has to set up a second factor first.
@@ -117,6 +123,17 @@ impl Visit {
             return Ok(());
         }
         Err(Problem::StepUp {
+            next: next.to_owned(),
+        })
+    }
+
+    /// As [`Visit::needs_step_up`], by all that the person signs in with: before they change what
+    /// that is.
+    pub(crate) fn needs_whole_proof(&self, next: &str) -> Result<(), Problem> {
+        if self.app.sessions.whole(&self.session, self.app.clock.now()) {
+            return Ok(());
+        }
+        Err(Problem::ProveAll {
             next: next.to_owned(),
         })
     }

@@ -2,7 +2,11 @@ use super::*;
 use crate::people::IdleMs;
 
 fn sessions(most: usize) -> Sessions {
-    Sessions::new(&Settings {
+    Sessions::new(&settings(most))
+}
+
+fn settings(most: usize) -> Settings {
+    Settings {
         session_idle_ms: IdleMs {
             nurse: 1_000,
             ..IdleMs::default()
@@ -11,7 +15,14 @@ fn sessions(most: usize) -> Sessions {
         sessions_max: most,
         step_up_ms: 500,
         ..Settings::default()
-    })
+    }
+}
+
+/// Those that a folder keeps, after a start at which the record's newest event is of `sealed`.
+fn started(folder: &tempfile::TempDir, key: u8, sealed: i64) -> Sessions {
+    let stands = |account: &str, _: Time| account != "gone";
+    let path = folder.path().join("sessions");
+    Sessions::kept(&settings(10), (&path, [key; 32]), (at(sealed), stands)).unwrap()
 }
 
 fn begin(sessions: &Sessions, account: &str, millis: i64) -> Caller {
@@ -229,4 +240,105 @@ fn one_or_all_sessions_of_an_account_end() {
     assert!(sessions.end_one("anna", &listed[0].name).is_some());
     assert!(!live(&sessions, &second, 3) && live(&sessions, &first, 3));
     assert_eq!(sessions.end_all_of("anna"), 1);
+}
+
+#[test]
+fn a_restart_ends_no_session_and_revives_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = started(&folder, 7, 0);
+    let (anna, ben, gone) = (
+        begin(&before, "anna", 0),
+        begin(&before, "ben", 0),
+        begin(&before, "gone", 0),
+    );
+    let again = before.resume(&anna, at(100));
+    before.end(&ben);
+    drop(before);
+
+    let after = started(&folder, 7, 200);
+    let resumed = Caller {
+        session: again,
+        ..anna.clone()
+    };
+    assert!(live(&after, &resumed, 300));
+    assert!(!live(&after, &anna, 300), "the id before is worth nothing");
+    assert!(!live(&after, &ben, 300), "it had ended");
+    assert!(!live(&after, &gone, 300), "the account was disabled");
+    // Idle and total time go on.
+    assert!(paused(&after, &resumed, 1_500));
+    let found = after.find(&resumed, at(5_000), Touch::Person);
+    assert!(matches!(found, Found::Nobody));
+}
+
+#[test]
+fn a_clock_that_was_set_back_over_a_restart_revives_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = started(&folder, 7, 0);
+    let anna = begin(&before, "anna", 0);
+    drop(before);
+    let after = started(&folder, 7, 6_000);
+    let found = after.find(&anna, at(0), Touch::Person);
+    assert!(matches!(found, Found::Nobody));
+}
+
+#[test]
+fn the_file_of_sessions_says_nothing_and_opens_with_its_key_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = started(&folder, 7, 0);
+    let anna = begin(&before, "anna", 0);
+    drop(before);
+    let path = folder.path().join("sessions");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("anna"), "{text}");
+    // What was cut off by a crash, or written by somebody else, counts for nothing.
+    std::fs::write(
+        &path,
+        format!("{text}{}\nnonsense", &text[..text.len() / 2]),
+    )
+    .unwrap();
+    assert!(live(&started(&folder, 7, 0), &anna, 10));
+    assert!(!live(&started(&folder, 8, 0), &anna, 10));
+}
+
+#[test]
+fn a_file_of_sessions_does_not_grow_without_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let sessions = started(&folder, 7, 0);
+    let mut anna = begin(&sessions, "anna", 0);
+    for _ in 0..600 {
+        anna.session = sessions.resume(&anna, at(10));
+    }
+    drop(sessions);
+    let text = std::fs::read_to_string(folder.path().join("sessions")).unwrap();
+    assert!(text.lines().count() < 600, "{}", text.lines().count());
+    assert!(live(&started(&folder, 7, 0), &anna, 20));
+}
+
+#[test]
+fn a_session_that_began_with_a_certificate_is_good_with_it_alone() {
+    let sessions = sessions(10);
+    let shown = Caller {
+        certificate: Some("thumb".into()),
+        ..Caller::default()
+    };
+    let start = Start {
+        account: "anna",
+        role: Role::Nurse,
+        level: Level::Full,
+        used: &Used::Password,
+        notices: Vec::new(),
+    };
+    let begun = sessions.begin(start, &shown, at(0)).unwrap();
+    let anna = Caller {
+        session: Some(begun.session),
+        device: Some(begun.device),
+        ..shown
+    };
+    assert!(live(&sessions, &anna, 10));
+    let thief = Caller {
+        certificate: None,
+        ..anna
+    };
+    let found = sessions.find(&thief, at(20), Touch::Person);
+    assert!(matches!(found, Found::Misused(_)));
 }

@@ -36,7 +36,7 @@ impl Keys {
         Keys {
             curve: EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, curve.as_ref())
                 .unwrap(),
-            rsa: rsa::KeyPair::generate(KeySize::Rsa2048).unwrap(),
+            rsa: rsa::KeyPair::generate(KeySize::Rsa3072).unwrap(),
         }
     }
 
@@ -395,4 +395,24 @@ async fn what_programs_read_first_names_real_places() {
     let statement = get(&house, "", "metadata").await.json;
     let uris = &statement["rest"][0]["security"]["extension"][0]["extension"];
     assert_eq!(uris[1], json!({"url": "token", "valueUri": AUDIENCE}));
+}
+
+#[tokio::test]
+async fn a_short_rsa_key_proves_nothing() {
+    let house = House::open().await;
+    let keys = Keys {
+        rsa: rsa::KeyPair::generate(KeySize::Rsa2048).unwrap(),
+        ..Keys::new()
+    };
+    registered(&house, &keys).await;
+    let header = json!({"alg": "RS384", "kid": "rsa", "typ": "JWT"});
+    let short = keys.jwt(&header, &claims(&house, "short"));
+    let refused = ask(&house, &short, "system/Patient.r").await;
+    assert_eq!(error(&refused), "invalid_client");
+    let why = refused.json["error_description"].as_str().unwrap();
+    assert!(why.contains("3072"), "{why}");
+    let header = json!({"alg": "ES384", "kid": "curve", "typ": "JWT"});
+    let curve = keys.jwt(&header, &claims(&house, "curve"));
+    let taken = ask(&house, &curve, "system/Patient.r").await;
+    assert_eq!(taken.status, StatusCode::OK, "{}", taken.json);
 }

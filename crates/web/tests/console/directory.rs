@@ -90,7 +90,7 @@ async fn a_directory_adds_changes_and_ends_people() {
 }
 
 #[tokio::test]
-async fn a_deleted_person_is_gone_from_the_directory_and_may_come_back() {
+async fn a_deleted_person_is_gone_from_the_directory_and_their_name_is_never_given_anew() {
     let house = House::open().await;
     let token = client(&house, "hr", "system/scim").await;
     scim(&house, &token, ("POST", "/Users"), nora()).await;
@@ -101,7 +101,33 @@ async fn a_deleted_person_is_gone_from_the_directory_and_may_come_back() {
     let (_, list) = scim(&house, &token, ("GET", "/Users"), Value::Null).await;
     assert_eq!(list["totalResults"], 0);
     let (status, _) = scim(&house, &token, ("POST", "/Users"), nora()).await;
-    assert_eq!(status, StatusCode::CREATED);
+    assert_eq!(status, StatusCode::CONFLICT);
+    // An administrator cannot do it either.
+    house.person("tomas", Role::Administrator, &[]).await;
+    let mut tomas = house.browser("tomas").await;
+    let fields = [
+        ("name", "Nora the second"),
+        ("account", "nora"),
+        ("role", "nurse"),
+        ("password", crate::house::PASSWORD),
+    ];
+    let page = "/settings/people";
+    let refused = tomas.submit(page, page, &fields).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.html.contains("who was deleted"), "{}", refused.html);
+}
+
+#[tokio::test]
+async fn whoever_was_disabled_before_is_deleted_all_the_same() {
+    let house = House::open().await;
+    let token = client(&house, "hr", "system/scim").await;
+    scim(&house, &token, ("POST", "/Users"), nora()).await;
+    let off = json!({"Operations": [{"op": "replace", "path": "active", "value": false}]});
+    scim(&house, &token, ("PATCH", "/Users/nora"), off).await;
+    let (status, _) = scim(&house, &token, ("DELETE", "/Users/nora"), Value::Null).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let (status, _) = scim(&house, &token, ("GET", "/Users/nora"), Value::Null).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

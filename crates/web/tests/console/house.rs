@@ -86,7 +86,12 @@ impl House {
         let chart = chart::Config::at(views.join("chart.db"));
         let rooms = Rooms {
             chart: chart::Chart::open(chart, record.blind()).await.unwrap(),
-            staff: staff::Staff::open(&views.join("staff.db")).await.unwrap(),
+            staff: staff::Staff::open(
+                &views.join("staff.db"),
+                staff::ViewKey::of(record.blind().key("staff")),
+            )
+            .await
+            .unwrap(),
             flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
             tokens: tokens::Tokens::open(&views.join("tokens.db"))
                 .await

@@ -4,7 +4,11 @@ mod access;
 #[cfg(test)]
 mod altered;
 #[cfg(test)]
+mod apps;
+#[cfg(test)]
 mod backend;
+#[cfg(test)]
+mod browser_apps;
 #[cfg(test)]
 mod directory;
 #[cfg(test)]
@@ -27,6 +31,8 @@ mod rewind;
 mod smart;
 #[cfg(test)]
 mod strangers;
+#[cfg(test)]
+mod turned_away;
 
 use axum::http::StatusCode;
 use event::{Body, Role};
@@ -83,13 +89,17 @@ async fn the_first_administrator_is_made_once() {
         browser.get("/setup/wrong").await.status,
         StatusCode::NOT_FOUND
     );
-    assert!(
-        browser
-            .get(&path)
-            .await
-            .html
-            .contains("Who is the first administrator?")
-    );
+    assert_eq!(browser.get(&path).await.location(), "/setup");
+    let page = browser.get("/setup").await;
+    assert!(page.html.contains("Who is the first administrator?"));
+    // What stood in the address is worth nothing any more, and nobody has it who was not there.
+    for (mut other, path) in [
+        (Browser::new(&house), path.as_str()),
+        (Browser::new(&house), "/setup"),
+    ] {
+        assert_eq!(other.get(path).await.status, StatusCode::NOT_FOUND);
+    }
+    let path = "/setup";
     assert!(
         browser
             .get("/sign-in")
@@ -105,7 +115,7 @@ async fn the_first_administrator_is_made_once() {
         ("again", "short"),
     ];
     assert_eq!(
-        browser.post(&path, &short).await.status,
+        browser.post(path, &short).await.status,
         StatusCode::BAD_REQUEST
     );
     let good = [
@@ -114,10 +124,10 @@ async fn the_first_administrator_is_made_once() {
         ("password", PASSWORD),
         ("again", PASSWORD),
     ];
-    let made = browser.post(&path, &good).await;
+    let made = browser.post(path, &good).await;
     assert_eq!(made.location(), "/settings/people", "{}", made.html);
     assert_eq!(
-        browser.post(&path, &good).await.status,
+        browser.post(path, &good).await.status,
         StatusCode::NOT_FOUND
     );
     assert!(house.app.offer_setup().await.is_none());
@@ -145,6 +155,9 @@ async fn an_administrator_adds_people_and_disables_them() {
         saved.html
     );
     let mut anna = house.browser("anna").await;
+    let new = "another horse entirely";
+    let own = [("current", PASSWORD), ("password", new), ("again", new)];
+    anna.submit("/account", "/account/password", &own).await;
     assert_eq!(anna.get("/now").await.status, StatusCode::OK);
     assert_eq!(
         anna.get("/settings/people").await.status,
@@ -327,23 +340,26 @@ async fn a_search_finds_without_accents_and_is_sealed_with_what_was_typed() {
     wards(&house).await;
     house.person("li", Role::Physician, &["ICU"]).await;
     let mut browser = house.browser("li").await;
-    let found = browser.get("/patients?name=mull%20jur&born=1950").await;
+    let looked = [("name", "mull jur"), ("born", "1950")];
+    let sent = browser.submit("/patients", "/patients", &looked).await;
+    assert!(!sent.location().contains("mull"), "{}", sent.location());
+    let found = browser.get(sent.location()).await;
     assert!(
         found.html.contains("1 patient fits.") && found.html.contains("/patients/p-icu"),
         "{}",
         found.html
     );
-    assert!(
-        browser
-            .get("/patients?name=nobody")
-            .await
-            .html
-            .contains("Nobody fits.")
-    );
-    assert_eq!(
-        browser.get("/patients?born=soon").await.status,
-        StatusCode::BAD_REQUEST
-    );
+    // Somebody else's session does not see what this one looked for.
+    house.person("mo", Role::Physician, &["ICU"]).await;
+    let other = house.browser("mo").await.get(sent.location()).await;
+    assert!(!other.html.contains("mull jur"), "{}", other.html);
+    let nobody = [("name", "nobody")];
+    let sent = browser.submit("/patients", "/patients", &nobody).await;
+    let found = browser.get(sent.location()).await;
+    assert!(found.html.contains("Nobody fits."), "{}", found.html);
+    let soon = [("born", "soon")];
+    let sent = browser.submit("/patients", "/patients", &soon).await;
+    assert_eq!(sent.status, StatusCode::BAD_REQUEST);
     let details: Vec<String> = decisions(&house)
         .await
         .into_iter()

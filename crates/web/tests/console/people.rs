@@ -341,20 +341,10 @@ async fn a_password_is_changed_by_its_owner_and_ends_the_other_sessions() {
     there.get("/now").await;
     house.wait(1);
     let asked = here.submit("/account", "/account/password", &fields).await;
-    assert_eq!(
-        asked.location(),
-        "/account/step-up?next=/account",
-        "{}",
-        asked.html
-    );
-    let step = "/account/step-up?next=/account";
-    let proved = here
-        .submit(
-            step,
-            "/account/step-up",
-            &[("password", PASSWORD), ("next", "/account")],
-        )
-        .await;
+    let step = "/account/step-up?all=yes&next=/account";
+    assert_eq!(asked.location(), step, "{}", asked.html);
+    let proof = [("password", PASSWORD), ("next", "/account"), ("all", "yes")];
+    let proved = here.submit(step, "/account/step-up", &proof).await;
     assert_eq!(proved.location(), "/account", "{}", proved.html);
     // A fresh proof is not enough: the password that counts until now has to be known.
     for current in ["", "wrong wrong wrong"] {
@@ -473,6 +463,121 @@ async fn the_last_second_factor_stays_where_one_is_needed() {
 }
 
 #[tokio::test]
+async fn factors_change_only_after_all_of_them_were_shown_again() {
+    let house = strict().await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    let mut anna = house.browser("anna").await;
+    let secret = app(&house, &mut anna).await;
+    house.wait(4 * MINUTE);
+    anna.get("/now").await;
+    house.wait(MINUTE);
+    let step = "/account/step-up?all=yes&next=/account";
+    let asked = anna.submit("/account", "/account/recovery", &[]).await;
+    assert_eq!(asked.location(), step);
+    // The code alone is a proof for other acts, and not for this one.
+    let part = code(&house, &secret);
+    let fields = [("code", part.as_str()), ("next", "/account")];
+    let proved = anna.submit("/account/step-up", "/account/step-up", &fields);
+    assert_eq!(proved.await.location(), "/account");
+    let asked = anna.submit("/account", "/account/recovery", &[]).await;
+    assert_eq!(asked.location(), step);
+    house.wait(MINUTE);
+    let typed = code(&house, &secret);
+    let all = |password| {
+        [
+            ("password", password),
+            ("code", typed.as_str()),
+            ("next", "/account"),
+            ("all", "yes"),
+        ]
+    };
+    let wrong = all("wrong wrong wrong");
+    let guessed = anna.submit(step, "/account/step-up", &wrong).await;
+    assert_eq!(guessed.status, StatusCode::UNAUTHORIZED);
+    let proved = anna.submit(step, "/account/step-up", &all(PASSWORD)).await;
+    assert_eq!(proved.location(), "/account", "{}", proved.html);
+    let shown = anna.submit("/account", "/account/recovery", &[]).await;
+    assert_eq!(shown.status, StatusCode::OK, "{}", shown.location());
+}
+
+#[tokio::test]
+async fn a_password_that_somebody_else_set_is_changed_first() {
+    let house = House::open().await;
+    house.person("tomas", Role::Administrator, &[]).await;
+    let mut tomas = house.browser("tomas").await;
+    let fields = [
+        ("name", "Anna"),
+        ("account", "anna"),
+        ("role", "nurse"),
+        ("wards", "ICU"),
+        ("password", PASSWORD),
+    ];
+    let page = "/settings/people";
+    assert_eq!(
+        tomas.submit(page, page, &fields).await.location(),
+        "/settings/people?done=saved"
+    );
+    let mut anna = house.browser("anna").await;
+    for path in ["/now", "/patients", "/record"] {
+        assert_eq!(anna.get(path).await.location(), "/account", "{path}");
+    }
+    let account = anna.get("/account").await;
+    assert!(account.html.contains("Choose a password of your own"));
+    let new = "another horse entirely";
+    let fields = [("current", PASSWORD), ("password", new), ("again", new)];
+    let changed = anna.submit("/account", "/account/password", &fields).await;
+    assert_eq!(changed.location(), "/account?done=password");
+    assert_eq!(anna.get("/now").await.status, StatusCode::OK);
+    // An administrator's own is not somebody else's.
+    assert_eq!(tomas.get("/now").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn passwords_that_many_choose_or_that_were_stolen_are_refused_at_every_setting() {
+    let house = House::open().await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    let mut anna = house.browser("anna").await;
+    let common = "1qaz2wsx3edc";
+    let fields = [
+        ("current", PASSWORD),
+        ("password", common),
+        ("again", common),
+    ];
+    let refused = anna.submit("/account", "/account/password", &fields).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.html.contains("many people choose"));
+    house.person("tomas", Role::Administrator, &[]).await;
+    let mut tomas = house.browser("tomas").await;
+    let fields = [
+        ("name", "Ben"),
+        ("account", "ben"),
+        ("role", "nurse"),
+        ("password", common),
+    ];
+    let page = "/settings/people";
+    let refused = tomas.submit(page, page, &fields).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    assert!(refused.html.contains("many people choose"));
+}
+
+#[tokio::test]
+async fn whoever_signs_out_leaves_nothing_in_the_browser() {
+    let house = House::open().await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    for (page, form) in [
+        ("/now", "/sign-out"),
+        ("/account", "/account/sessions/end-all"),
+    ] {
+        let mut anna = house.browser("anna").await;
+        let out = anna.submit(page, form, &[]).await;
+        assert_eq!(out.location(), "/sign-in", "{form}");
+        assert_eq!(out.headers["clear-site-data"], "\"cache\", \"storage\"");
+        let known = anna.cookies.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(known, ["__Host-salus-device"], "{form}");
+    }
+}
+
+#[tokio::test]
 async fn every_form_needs_the_sessions_token_and_its_own_site() {
     let house = House::open().await;
     house.person("tomas", Role::Administrator, &[]).await;
@@ -498,11 +603,22 @@ async fn every_form_needs_the_sessions_token_and_its_own_site() {
         tomas.site = "same-origin";
         assert_eq!(ridden.status, StatusCode::FORBIDDEN, "{path}");
     }
-    assert_eq!(house.app.record.size(), before, "something was sealed");
+    // Nothing was done, and what was tried is sealed: the first, however many there were.
+    let sealed = house.sealed().await;
+    let after: Vec<&Body> = sealed
+        .iter()
+        .skip(usize::try_from(before).unwrap())
+        .map(|one| &one.event().body)
+        .collect();
+    let [Body::Rejected(forged)] = after.as_slice() else {
+        panic!("something was sealed: {after:?}");
+    };
+    assert_eq!(forged.sort, event::Attempted::Form);
+    assert_eq!(forged.named.as_deref(), Some("tomas"));
 }
 
 /// Every form of somebody who is signed in; a test reads the sources for more.
-const FORMS: [&str; 34] = [
+const FORMS: [&str; 37] = [
     "/downtime/away",
     "/downtime/entries/*",
     "/downtime/openings",
@@ -515,6 +631,7 @@ const FORMS: [&str; 34] = [
     "/sign-out",
     "/account/app",
     "/account/app/remove",
+    "/account/apps/end",
     "/account/passkeys",
     "/account/passkeys/remove",
     "/account/password",
@@ -529,7 +646,9 @@ const FORMS: [&str; 34] = [
     "/flow/*",
     "/glass/*/end",
     "/oauth/authorize",
+    "/oauth/authorize/choose",
     "/oauth/launch",
+    "/patients",
     "/patients/*/glass",
     "/patients/*/unmerge",
     "/record/*/disclose",
@@ -540,7 +659,7 @@ const FORMS: [&str; 34] = [
 ];
 /// Forms of those who are not.
 const STRANGERS: [&str; 5] = [
-    "/setup/*",
+    "/setup",
     "/sign-in",
     "/sign-in/passkey",
     "/sign-in/again",

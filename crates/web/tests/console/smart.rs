@@ -72,7 +72,7 @@ const SCOPES: [&str; 9] = [
 ];
 
 /// A hospital with two patients, observations of both, a nurse of one ward and an app.
-async fn hospital() -> House {
+pub(crate) async fn hospital() -> House {
     let house = House::open().await;
     wards(&house).await;
     for patient in ["p-icu", "p-med"] {
@@ -139,7 +139,7 @@ fn challenge() -> String {
 }
 
 /// What the app asks for, with some fields otherwise; an empty value leaves a field out.
-fn asked(scope: &str, other: &[(&str, &str)]) -> Vec<(String, String)> {
+pub(crate) fn asked(scope: &str, other: &[(&str, &str)]) -> Vec<(String, String)> {
     let challenge = challenge();
     let usual = [
         ("response_type", "code"),
@@ -162,7 +162,7 @@ fn asked(scope: &str, other: &[(&str, &str)]) -> Vec<(String, String)> {
     all
 }
 
-fn url(fields: &[(String, String)]) -> String {
+pub(crate) fn url(fields: &[(String, String)]) -> String {
     let pairs: Vec<(&str, &str)> = fields
         .iter()
         .map(|(a, b)| (a.as_str(), b.as_str()))
@@ -171,7 +171,7 @@ fn url(fields: &[(String, String)]) -> String {
 }
 
 /// The person agrees to everything; where they are sent.
-async fn agree(browser: &mut Browser, fields: &[(String, String)]) -> String {
+pub(crate) async fn agree(browser: &mut Browser, fields: &[(String, String)]) -> String {
     let page = browser.get(&url(fields)).await;
     assert_eq!(
         page.status,
@@ -192,14 +192,14 @@ async fn agree(browser: &mut Browser, fields: &[(String, String)]) -> String {
     answer.location().to_owned()
 }
 
-fn said(location: &str, name: &str) -> Option<String> {
+pub(crate) fn said(location: &str, name: &str) -> Option<String> {
     let (_, query) = location.split_once('?')?;
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
     let value = pairs.find_map(|(key, value)| (key == name).then_some(value))?;
     Some(value.replace("%26", "&").replace("%20", " "))
 }
 
-async fn exchange(house: &House, code: &str, other: &[(&str, &str)]) -> Reply {
+pub(crate) async fn exchange(house: &House, code: &str, other: &[(&str, &str)]) -> Reply {
     let mut pairs = vec![
         ("grant_type", "authorization_code"),
         ("client_id", "growth"),
@@ -215,7 +215,7 @@ async fn exchange(house: &House, code: &str, other: &[(&str, &str)]) -> Reply {
 }
 
 /// Tokens for one patient's chart.
-async fn tokens_for(house: &House, patient: &str, scope: &str) -> Value {
+pub(crate) async fn tokens_for(house: &House, patient: &str, scope: &str) -> Value {
     let mut browser = house.browser("nora").await;
     let fields = asked(scope, &[("patient", patient)]);
     let location = agree(&mut browser, &fields).await;
@@ -225,7 +225,7 @@ async fn tokens_for(house: &House, patient: &str, scope: &str) -> Value {
     reply.json
 }
 
-fn text(value: &Value, name: &str) -> String {
+pub(crate) fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
 }
 
@@ -705,7 +705,7 @@ async fn a_code_is_good_once_for_whoever_asked() {
     assert_eq!(text(&late.json, "error"), "invalid_grant");
 }
 
-async fn refresh(house: &House, token: &str, other: &[(&str, &str)]) -> Reply {
+pub(crate) async fn refresh(house: &House, token: &str, other: &[(&str, &str)]) -> Reply {
     let mut pairs = vec![
         ("grant_type", "refresh_token"),
         ("client_id", "growth"),

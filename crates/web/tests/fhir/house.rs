@@ -129,7 +129,10 @@ impl House {
         std::fs::create_dir_all(&views).unwrap();
         let chart = chart::Config::at(views.join("chart.db"));
         let chart = chart::Chart::open(chart, record.blind()).await.unwrap();
-        let staff = staff::Staff::open(&views.join("staff.db")).await.unwrap();
+        let key = staff::ViewKey::of(record.blind().key("staff"));
+        let staff = staff::Staff::open(&views.join("staff.db"), key)
+            .await
+            .unwrap();
         let flow = flow::Flow::open(&views.join("flow.db")).await.unwrap();
         let tokens = tokens::Tokens::open(&views.join("tokens.db"))
             .await

@@ -222,6 +222,7 @@ pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
         | Body::Person(_)
         | Body::PolicyChange(_)
         | Body::PutBack(_)
+        | Body::Rejected(_)
         | Body::Rewound(_)
         | Body::Promoted(_)
         | Body::Printed(_)

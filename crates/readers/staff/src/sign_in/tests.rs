@@ -3,7 +3,7 @@ use event::{Act, Actor, Body, Event, Passkey, PersonChange, PersonStep, Role, Se
 use super::*;
 use crate::passkey::register;
 use crate::passkey::tests::{Authenticator, expected};
-use crate::staff::tests::{PASSWORD, at, attempt, changed, limits, take, with_nora};
+use crate::staff::tests::{PASSWORD, at, attempt, changed, key, limits, take, with_nora};
 use crate::{Limits, Staff, hash_password, new_recovery, new_totp};
 
 const TOTP: [u8; 20] = *b"12345678901234567890";
@@ -131,7 +131,7 @@ async fn more_than_can_wait_are_turned_away() {
         waiting_max: 0,
         ..limits()
     };
-    let staff = Staff::open_with(&folder.path().join("staff.db"), none)
+    let staff = Staff::open_with(&folder.path().join("staff.db"), key(), none)
         .await
         .unwrap();
     let refused = staff
@@ -176,7 +176,7 @@ async fn a_code_stays_used_up_after_a_restart_and_with_a_clock_set_back() {
         .await
         .unwrap();
     staff.close().await;
-    let again = Staff::open(&folder.path().join("views/staff.db"))
+    let again = Staff::open(&folder.path().join("views/staff.db"), key())
         .await
         .unwrap();
     assert!(
@@ -209,7 +209,7 @@ async fn failures_lock_the_name_after_a_restart_too() {
     )
     .await;
     staff.close().await;
-    let again = Staff::open_with(&folder.path().join("views/staff.db"), limits())
+    let again = Staff::open_with(&folder.path().join("views/staff.db"), key(), limits())
         .await
         .unwrap();
     let refused = again

@@ -20,6 +20,7 @@ fn leave() -> Leave {
         scopes: vec!["patient/*.rs".into()],
         session: None,
         certificate: None,
+        encounter: None,
     }
 }
 

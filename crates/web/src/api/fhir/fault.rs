@@ -4,6 +4,8 @@ use axum::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use wire::fhir::{Code, FaultKind, Issue, JsonFault, Severity};
 
+use crate::pace::TooFast;
+
 /// An answer that is not what was asked for.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault {
@@ -95,6 +97,14 @@ impl Fault {
     /// 500. The words carry no patient data.
     pub(crate) fn broken(words: impl Into<String>) -> Fault {
         Fault::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Exception, words)
+    }
+
+    /// 429: more requests in a minute than are taken of one client.
+    pub(crate) fn too_fast(fast: TooFast) -> Fault {
+        let words = "this client sends more requests in a minute than are taken; slow down";
+        let mut fault = Fault::new(StatusCode::TOO_MANY_REQUESTS, Code::Throttled, words);
+        fault.header = Some((RETRY_AFTER, fast.header()));
+        fault
     }
 
     /// 501: part of FHIR, not offered here.

@@ -17,7 +17,7 @@ const TOKEN_BYTES_MAX: usize = 512;
 /// `salus client add` made, or one that the token endpoint issued.
 ///
 /// # Errors
-/// 401 without a token or with one that is not good.
+/// 401 without a token or with one that is not good; 429 for a client that comes too often.
 pub(crate) async fn identity(
     app: &App,
     extensions: &Extensions,
@@ -43,6 +43,15 @@ async fn proved(
     })?;
     let token = bearer(said)
         .ok_or_else(|| Fault::login("the `Authorization` is not `Bearer` and a token"))?;
+    let known = known(app, extensions, token).await?;
+    let client = known.through.as_ref().map(|through| &through.app);
+    let paced = app.paced(client.unwrap_or(&known.actor.id));
+    paced.map_err(Fault::too_fast)?;
+    Ok(known)
+}
+
+/// Whose token it is.
+async fn known(app: &App, extensions: &Extensions, token: &str) -> Result<Identity, Fault> {
     let bad = || Fault::login("this token is not good: unknown, withdrawn or damaged");
     if let Some(client) = app.staff.client(token) {
         // The secret of an app is for the token endpoint, not for charts.

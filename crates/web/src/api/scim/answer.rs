@@ -11,6 +11,8 @@ pub(super) enum Fault {
     /// No token, or one that is not good.
     Unknown,
     Forbidden(&'static str),
+    /// More requests in a minute than are taken.
+    TooFast,
     Missing,
     /// The name is somebody's already.
     Taken,
@@ -39,6 +41,11 @@ impl IntoResponse for Fault {
                 "a bearer token of `salus client add` is needed".to_owned(),
             ),
             Fault::Forbidden(why) => (403, "", why.to_owned()),
+            Fault::TooFast => (
+                429,
+                "",
+                "more requests in a minute than are taken".to_owned(),
+            ),
             Fault::Missing => (404, "", "there is no such user".to_owned()),
             Fault::Taken => (409, "uniqueness", "this `userName` is taken".to_owned()),
             Fault::Syntax(why) => (400, "invalidSyntax", why),

@@ -15,12 +15,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
-use event::{Account, AccountChange, Act, Actor, Body, Event, Role, Subject};
+use event::{Account, AccountChange, Act, Actor, Body, Event, PersonStep, Role, Subject};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use staff::DELETED;
 
 use crate::App;
 use crate::leave::{Ended, Leaver};
+use crate::pages::account::seals::person;
 use answer::{Fault, answer};
 use ask::{Change, Wanted};
 
@@ -60,6 +62,8 @@ impl FromRequestParts<Arc<App>> for Directory {
         if !identity.scopes.iter().any(|scope| scope == SCOPE) {
             return Err(Fault::Forbidden("this client has no `system/scim` scope"));
         }
+        let paced = app.paced(&identity.actor.id);
+        paced.map_err(|_| Fault::TooFast)?;
         Ok(Directory {
             app: Arc::clone(app),
             actor: identity.actor,
@@ -90,7 +94,7 @@ impl Directory {
         let people = self.app.staff.people();
         let left = people.into_iter().find(|one| one.id == id);
         left.and_then(|one| one.left)
-            .is_some_and(|left| left.source.starts_with(REMOVED))
+            .is_some_and(|left| left.is_deleted())
     }
 
     /// Seals an account as it is from now on.
@@ -108,6 +112,18 @@ impl Directory {
         Ok(())
     }
 
+    /// Somebody whose access had ended is deleted now.
+    async fn forget(&self, id: &str) -> Result<(), Fault> {
+        let left = PersonStep::Left {
+            due: self.app.clock.now(),
+            source: format!("{DELETED}:{}", self.actor.id),
+        };
+        let sealed = self.app.seal(person(self.actor.clone(), id, left)).await;
+        let receipt = sealed.map_err(Fault::broken)?;
+        self.app.account_in_force(receipt.index).await;
+        Ok(())
+    }
+
     async fn end(&self, id: &str, source: &str) -> Result<Ended, Fault> {
         let leaver = Leaver {
             account: id.to_owned(),
@@ -119,8 +135,7 @@ impl Directory {
     }
 }
 
-/// How a deletion is sealed, and how an account that is no longer active.
-const REMOVED: &str = "scim-removed";
+/// How an account that is no longer active is sealed.
 const INACTIVE: &str = "scim";
 
 /// What a list is asked with (RFC 7644 section 3.4.2).
@@ -169,13 +184,10 @@ async fn read(directory: Directory, Path(id): Path<String>) -> Result<Response, 
 async fn create(directory: Directory, body: Bytes) -> Result<Response, Fault> {
     let wanted = Wanted::read(&body)?;
     let id = wanted.id()?.to_owned();
-    let taken = directory
-        .app
-        .staff
-        .clients()
-        .iter()
-        .any(|client| client.id == id);
-    if taken || (directory.app.staff.account(&id).is_some() && !directory.removed(&id)) {
+    // Nor is the name of somebody who was deleted given to anybody else: what they did stays
+    // sealed under it.
+    let clients = directory.app.staff.clients();
+    if clients.iter().any(|client| client.id == id) || directory.app.staff.account(&id).is_some() {
         return Err(Fault::Taken);
     }
     let account = wanted.account(None)?;
@@ -256,8 +268,10 @@ async fn patch(
 
 async fn remove(directory: Directory, Path(id): Path<String>) -> Result<Response, Fault> {
     directory.shown(&id)?;
-    match directory.end(&id, REMOVED).await? {
-        Ended::Nobody => Err(Fault::Missing),
-        Ended::Now { .. } | Ended::Before => Ok(answer::nothing()),
+    match directory.end(&id, DELETED).await? {
+        Ended::Nobody => return Err(Fault::Missing),
+        Ended::Now { .. } => {}
+        Ended::Before => directory.forget(&id).await?,
     }
+    Ok(answer::nothing())
 }

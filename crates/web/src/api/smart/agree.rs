@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{FromRequest as _, RawQuery, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use event::{Act, Agreed, Leave, Token};
 use tokens::Sort;
 
@@ -19,7 +19,7 @@ use super::view::{AgreePage, Wish};
 use crate::App;
 use crate::api::fhir::query;
 use crate::app::Settings;
-use crate::error::Problem;
+use crate::error::{Problem, broken};
 use crate::pages::patients::census::Typed;
 use crate::pages::shell::Here;
 use crate::pages::visit::{Fields, Posted, Visit, page};
@@ -40,7 +40,9 @@ pub(crate) async fn ask(visit: Visit, RawQuery(text): RawQuery) -> Result<Respon
     let patient = match patient(&visit, &asked, form.get("patient")).await {
         Ok(patient) => patient,
         Err(Stop::Ask) => {
-            let typed = Typed::name(form.get("name").unwrap_or_default());
+            let kept = form.get("search").unwrap_or_default();
+            let kept = visit.app.searches.find(&visit.session.name, kept);
+            let typed = kept.unwrap_or_default();
             return page(StatusCode::OK, &choices(&visit, &asked, &typed).await?);
         }
         Err(Stop::Refuse(refusal)) => return Ok(asked.refuse(&visit.app, &refusal)),
@@ -54,6 +56,16 @@ pub(crate) async fn ask(visit: Visit, RawQuery(text): RawQuery) -> Result<Respon
             .insert(CONTENT_SECURITY_POLICY, policy);
     }
     Ok(response)
+}
+
+/// `POST /oauth/authorize/choose`: the person looks for the patient. The name goes into no address.
+pub(crate) async fn choose(Posted { visit, fields }: Posted) -> Result<Response, Problem> {
+    let typed = Typed::name(fields.get("name"));
+    let kept = visit.app.searches.keep(&visit.session.name, typed);
+    let kept = kept.ok_or_else(|| broken(&"this machine gives no random numbers"))?;
+    let form = form_of(&fields)?;
+    let again = format!("/oauth/authorize?{}&search={kept}", form.text());
+    Ok(Redirect::to(&again).into_response())
 }
 
 /// Why there is no page to agree on yet.
@@ -124,8 +136,10 @@ fn shown(visit: &Visit, asked: &Asked, patient: Option<Chosen>) -> AgreePage {
 fn how_long(settings: &Settings, scopes: &[String]) -> String {
     if has(scopes, "offline_access") {
         let unused = words::span(settings.refresh_token_ms);
+        let last = words::span(settings.agreement_ms);
         return format!(
-            "It keeps this access when you have signed out, until it has not used it for {unused}."
+            "It keeps this access when you have signed out, until it has not used it for {unused}, \
+             and for {last} at most. You can end it before on the page of your account."
         );
     }
     if has(scopes, "online_access") {
@@ -135,11 +149,30 @@ fn how_long(settings: &Settings, scopes: &[String]) -> String {
     format!("Its access ends {} after it got it.", words::span(life))
 }
 
-/// `POST /oauth/authorize`
-pub(crate) async fn answer(
+/// `POST /oauth/authorize`: the person's answer, or an app's request that it sends as a form. The
+/// browser shows no cookie with a form of another site, so it is told to ask again.
+pub(crate) async fn posted(
     State(app): State<Arc<App>>,
-    Posted { visit, fields }: Posted,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let bytes = axum::body::to_bytes(body, app.settings.form_bytes_max).await;
+    let bytes = bytes.map_err(|why| Problem::Malformed(why.to_string()))?;
+    let asks = std::str::from_utf8(&bytes).ok().filter(|text| {
+        let form = Form::read(text).unwrap_or_default();
+        form.get("response_type").is_some() && form.get("csrf").is_none()
+    });
+    if let Some(asks) = asks {
+        let form = Form::read(asks).map_err(|refusal| Problem::Malformed(refusal.why))?;
+        let again = format!("/oauth/authorize?{}", form.text());
+        return Ok(Redirect::to(&again).into_response());
+    }
+    let request = Request::from_parts(parts, bytes.into());
+    answer(Posted::from_request(request, &app).await?).await
+}
+
+async fn answer(Posted { visit, fields }: Posted) -> Result<Response, Problem> {
+    let app = Arc::clone(&visit.app);
     let form = form_of(&fields)?;
     let asked = match Asked::read(&app, &form) {
         Ok(asked) => asked,
@@ -150,7 +183,7 @@ pub(crate) async fn answer(
         return Ok(asked.refuse(&app, &refusal));
     }
     let patient = match patient(&visit, &asked, form.get("patient")).await {
-        Ok(patient) => patient.map(|patient| patient.id),
+        Ok(patient) => patient,
         Err(Stop::Ask) => return Err(Problem::Malformed("choose a patient first".to_owned())),
         Err(Stop::Refuse(refusal)) => return Ok(asked.refuse(&app, &refusal)),
         Err(Stop::Problem(problem)) => return Err(problem),
@@ -206,7 +239,7 @@ fn agreed_to(asked: &Asked, fields: &Fields) -> Vec<String> {
 async fn give(
     visit: &Visit,
     asked: &Asked,
-    (patient, scopes): (Option<String>, Vec<String>),
+    (patient, scopes): (Option<Chosen>, Vec<String>),
 ) -> Result<String, Refusal> {
     let app = &visit.app;
     let code = minted(Sort::Code)?;
@@ -215,7 +248,11 @@ async fn give(
         family: family()?,
         client: asked.client.clone(),
         account: Some(visit.identity.actor.id.clone()),
-        patient,
+        encounter: patient
+            .as_ref()
+            .and_then(|patient| patient.encounter.clone())
+            .filter(|_| has(&scopes, "launch/encounter")),
+        patient: patient.map(|patient| patient.id),
         session: online.then(|| visit.session.name.clone()),
         certificate: None,
         scopes,

@@ -1,5 +1,7 @@
 //! `private_key_jwt` (RFC 7523, SMART App Launch 2.2 section 5): a JWT that a client signed.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use event::{App as Registered, Time};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
@@ -69,6 +71,12 @@ pub(crate) async fn believe(
         .await
         .map_err(Refusal::client)?;
     let fitting = set.keys.iter().filter(|key| fits(key, &kid, header.alg));
+    let least = app.settings.rsa_bits_min;
+    if fitting.clone().any(|key| short(key, least)) {
+        return Err(Refusal::client(format!(
+            "the registered RSA key has fewer than {least} bits (`rsa_bits_min`): register another"
+        )));
+    }
     let mut verified = fitting.filter_map(|key| verify(assertion, key, header.alg));
     let claims = verified.next().ok_or_else(|| {
         Refusal::client("no registered key with this `kid` and `alg` verifies the assertion")
@@ -119,6 +127,16 @@ fn fits(key: &Jwk, kid: &str, alg: Algorithm) -> bool {
         _ => false,
     };
     named && signs && agrees && typed
+}
+
+/// Whether it is an RSA key of fewer bits than that, by the length of its modulus.
+fn short(key: &Jwk, least: usize) -> bool {
+    let AlgorithmParameters::RSA(rsa) = &key.algorithm else {
+        return false;
+    };
+    let modulus = URL_SAFE_NO_PAD.decode(&rsa.n).unwrap_or_default();
+    let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
+    (modulus.len() - zeros) * 8 < least
 }
 
 fn verify(assertion: &str, key: &Jwk, alg: Algorithm) -> Option<Claims> {

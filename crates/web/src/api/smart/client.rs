@@ -67,6 +67,11 @@ impl Form {
         Ok(Form(pairs))
     }
 
+    /// All of it as a query string.
+    pub(crate) fn text(&self) -> String {
+        query::text(&self.0)
+    }
+
     /// The value of a field; an empty one is not there.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         query::value(&self.0, name).filter(|value| !value.is_empty())
@@ -99,8 +104,10 @@ impl FromRequest<Arc<App>> for Call {
         let bytes = bytes.map_err(|why| Refusal::request(why.body_text()))?;
         let text = std::str::from_utf8(&bytes);
         let form = Form::read(text.map_err(|_| Refusal::request("the form is not UTF-8"))?)?;
-        let shown = Shown::of(&headers, &form)?;
-        let caller = shown.caller(app, certificate.as_ref()).await?;
+        let shown = Shown::of(&headers, &form);
+        let shown = shown.map_err(|refusal| refusal.by(form.get("client_id")))?;
+        let caller = shown.caller(app, certificate.as_ref()).await;
+        let caller = caller.map_err(|refusal| refusal.by(shown.id.as_deref()))?;
         Ok(Call { caller, form })
     }
 }

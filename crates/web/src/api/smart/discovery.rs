@@ -9,14 +9,17 @@ use serde_json::{Value, json};
 use crate::App;
 
 /// What SMART App Launch 2.2 section 2.1.4 calls the abilities that are offered.
-const CAPABILITIES: [&str; 14] = [
+const CAPABILITIES: [&str; 17] = [
     "launch-ehr",
     "launch-standalone",
     "client-public",
     "client-confidential-symmetric",
     "client-confidential-asymmetric",
     "sso-openid-connect",
+    "authorize-post",
+    "context-ehr-encounter",
     "context-ehr-patient",
+    "context-standalone-encounter",
     "context-standalone-patient",
     "permission-offline",
     "permission-online",
@@ -60,7 +63,7 @@ pub(crate) async fn configuration(State(app): State<Arc<App>>) -> Json<Value> {
         "tls_client_certificate_bound_access_tokens": true,
         "authorization_response_iss_parameter_supported": true,
         "scopes_supported": [
-            "openid", "profile", "fhirUser", "launch", "launch/patient", "offline_access",
+            "openid", "profile", "fhirUser", "launch", "launch/encounter", "launch/patient", "offline_access",
             "online_access", "patient/*.cruds", "user/*.cruds", "system/*.cruds"
         ],
         "subject_types_supported": ["public"],

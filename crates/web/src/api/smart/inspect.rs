@@ -43,6 +43,9 @@ pub(crate) async fn introspect(
         if let Some(patient) = &leave.patient {
             map.insert("patient".to_owned(), patient.clone().into());
         }
+        if let Some(encounter) = &leave.encounter {
+            map.insert("encounter".to_owned(), encounter.clone().into());
+        }
         if let Some(thumbprint) = &leave.certificate {
             map.insert("cnf".to_owned(), json!({ "x5t#S256": thumbprint }));
         }

@@ -77,10 +77,7 @@ impl App {
             true => Some(minted(Sort::Refresh)?),
             false => None,
         };
-        let life = self
-            .settings
-            .access_token_ms
-            .clamp(ACCESS_MS.0, ACCESS_MS.1);
+        let (life, last) = self.lives(&basis.leave, now)?;
         let issued = Issued {
             spent: spent.map(hex).unwrap_or_default(),
             spent_until: basis.spent.map_or(now, |(_, until)| until),
@@ -89,7 +86,7 @@ impl App {
             access_scopes: basis.scopes.clone(),
             refresh: refresh.as_ref().map(|refresh| Refresh {
                 hash: refresh.hash.clone(),
-                until: now.plus_millis(self.settings.refresh_token_ms),
+                until: last.min(now.plus_millis(self.settings.refresh_token_ms)),
             }),
             leave: basis.leave,
         };
@@ -111,12 +108,31 @@ impl App {
         Ok(told)
     }
 
+    /// How long a new access token is good, in milliseconds, and the moment at which everything ends
+    /// that comes of this leave, however much it is used.
+    ///
+    /// # Errors
+    /// `invalid_grant` if that moment has come.
+    fn lives(&self, leave: &Leave, now: Time) -> Result<(i64, Time), Refusal> {
+        let settings = &self.settings;
+        let begun = self.tokens.lasting(&leave.family, now);
+        let last = begun.map_or(now, |one| one.began);
+        let last = last.plus_millis(settings.agreement_ms);
+        let left = last.since(now);
+        if left <= 0 {
+            let why = "what the person agreed to has come to its end; ask them again";
+            return Err(Refusal::grant(why));
+        }
+        let life = settings.access_token_ms.clamp(ACCESS_MS.0, ACCESS_MS.1);
+        Ok((life.min(left), last))
+    }
+
     /// Uses an assertion up that came with a code or a refresh token.
     ///
     /// # Errors
     /// `invalid_client` if it was used before; our own faults.
     pub(crate) async fn spend(&self, caller: &Caller, asserted: &Asserted) -> Result<(), Refusal> {
-        let replayed = || Refusal::client("this assertion was used before");
+        let replayed = || Refusal::client("this assertion was used before").by(Some(caller.id()));
         let _claim = self.tokens.claim(asserted.hash).ok_or_else(replayed)?;
         if self
             .tokens

@@ -23,12 +23,15 @@ mod token;
 pub(crate) mod view;
 
 pub use asked::is_redirect_uri;
+pub(crate) use asked::origin;
 pub use certificate::ClientCertificate;
 pub use scope::is_app_word;
 pub use signer::Signer;
 
+pub(crate) use issue::lasting;
 pub(crate) use keys::Keys;
 pub(crate) use launch::Launches;
+pub(crate) use scope::told as scope_in_words;
 
 use std::sync::Arc;
 
@@ -59,6 +62,7 @@ pub(crate) fn systems(app: &Arc<App>) -> Router<Arc<App>> {
 /// What people see of it; to be joined to the console's pages.
 pub(crate) fn pages() -> Router<Arc<App>> {
     Router::new()
-        .route("/oauth/authorize", get(agree::ask).post(agree::answer))
+        .route("/oauth/authorize", get(agree::ask).post(agree::posted))
+        .route("/oauth/authorize/choose", post(agree::choose))
         .route("/oauth/launch", get(launch::ask).post(launch::begin))
 }

@@ -1,9 +1,11 @@
 //! Which patient an app is opened for: the person's own list, cut down to charts they may open.
 
+use chart::Open;
 use event::{Act, Subject};
 use guard::Ask;
 
 use super::asked::Asked;
+use super::scope::has;
 use crate::api::fhir::query;
 use crate::error::Problem;
 use crate::pages::patients::census::{self, Typed};
@@ -17,6 +19,8 @@ use crate::pages::shell::Here;
 pub(crate) struct Chosen {
     pub(crate) id: String,
     pub(crate) name: String,
+    /// The visit they are here for, if the app asks for it and there is exactly one.
+    pub(crate) encounter: Option<String>,
 }
 
 /// The question whether the person may open this patient's chart in an app.
@@ -44,10 +48,27 @@ pub(crate) async fn chosen(visit: &Visit, asked: &Asked, id: &str) -> Result<Cho
     let name = serde_json::from_slice(&stored.json)
         .ok()
         .and_then(|patient| name(&patient));
+    let encounter = match has(&asked.scopes, "launch/encounter") {
+        true => current(&open, &id).await?,
+        false => None,
+    };
     Ok(Chosen {
+        encounter,
         name: name.unwrap_or_else(|| "Name: no evidence".to_owned()),
         id,
     })
+}
+
+/// The one visit that is going on.
+async fn current(open: &Open, patient: &str) -> Result<Option<String>, Problem> {
+    let asked = [("patient", patient), ("status", "in-progress")];
+    let asked = asked.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let limits = wire::fhir::search::QueryLimits::default();
+    let Ok(query) = wire::fhir::query("Encounter", &asked, &limits) else {
+        return Ok(None);
+    };
+    let found = open.matching(&query).await?;
+    Ok(<[String; 1]>::try_from(found).ok().map(|[only]| only))
 }
 
 fn name(patient: &serde_json::Value) -> Option<String> {

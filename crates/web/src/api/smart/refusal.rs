@@ -4,13 +4,18 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderValue, PRAGMA, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
+use event::Attempted;
 use serde_json::json;
+
+use crate::rejected::TurnedAway;
 
 /// One refusal: the standard's word, and what is wrong in ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) error: &'static str,
     pub(crate) why: String,
+    /// Which client it said it was.
+    pub(crate) client: Option<String>,
 }
 
 impl Refusal {
@@ -44,7 +49,29 @@ impl Refusal {
         Refusal {
             error,
             why: why.into(),
+            client: None,
         }
+    }
+
+    /// The same, of a request that said it came from this client.
+    #[must_use]
+    pub(crate) fn by(mut self, client: Option<&str>) -> Refusal {
+        self.client = client.map(str::to_owned);
+        self
+    }
+
+    /// What is sealed of it, if somebody showed what is not theirs or not good.
+    fn turned_away(&self) -> Option<TurnedAway> {
+        let sort = match self.error {
+            "invalid_client" | "unauthorized_client" => Attempted::Proof,
+            "invalid_grant" => Attempted::Token,
+            _ => return None,
+        };
+        Some(TurnedAway {
+            sort,
+            named: self.client.clone(),
+            why: self.why.clone(),
+        })
     }
 
     fn status(&self) -> StatusCode {
@@ -61,6 +88,9 @@ impl IntoResponse for Refusal {
         let status = self.status();
         let body = Json(json!({ "error": self.error, "error_description": self.why }));
         let mut response = (status, body).into_response();
+        if let Some(away) = self.turned_away() {
+            response.extensions_mut().insert(away);
+        }
         let headers = response.headers_mut();
         headers.insert(PRAGMA, HeaderValue::from_static("no-cache"));
         if status == StatusCode::UNAUTHORIZED {

@@ -3,9 +3,13 @@
 use guard::{Context, Scope};
 
 /// Scopes that are about the launch and the person, not about resources.
-const WORDS: [(&str, &str); 7] = [
+const WORDS: [(&str, &str); 8] = [
     ("fhirUser", "learn which practitioner you are"),
     ("launch", "learn which patient's page you opened it from"),
+    (
+        "launch/encounter",
+        "learn which visit the patient is here for",
+    ),
     ("launch/patient", "work with one patient, whom you choose"),
     (
         "offline_access",
@@ -43,7 +47,9 @@ pub(crate) fn within(wanted: &str, registered: &[String]) -> Vec<String> {
 /// Whether any of the scopes is about one patient's data.
 pub(crate) fn needs_patient(scopes: &[String]) -> bool {
     let all = read(scopes.iter().map(String::as_str));
-    has(scopes, "launch/patient") || all.iter().any(|one| one.context() == Context::Patient)
+    has(scopes, "launch/patient")
+        || has(scopes, "launch/encounter")
+        || all.iter().any(|one| one.context() == Context::Patient)
 }
 
 pub(crate) fn has(scopes: &[String], word: &str) -> bool {

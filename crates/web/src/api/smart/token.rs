@@ -28,17 +28,21 @@ pub(crate) async fn exchange(
     State(app): State<Arc<App>>,
     call: Call,
 ) -> Result<Json<Map<String, Value>>, Refusal> {
-    let Call { caller, form } = &call;
-    let told = match form.need("grant_type")? {
-        "authorization_code" => by_code(&app, caller, form).await?,
-        "refresh_token" => by_refresh(&app, caller, form).await?,
-        "client_credentials" => by_itself(&app, caller, form).await?,
+    let told = granted(&app, &call).await;
+    told.map(Json)
+        .map_err(|refusal| refusal.by(Some(call.caller.id())))
+}
+
+async fn granted(app: &App, Call { caller, form }: &Call) -> Result<Map<String, Value>, Refusal> {
+    match form.need("grant_type")? {
+        "authorization_code" => by_code(app, caller, form).await,
+        "refresh_token" => by_refresh(app, caller, form).await,
+        "client_credentials" => by_itself(app, caller, form).await,
         other => {
             let why = format!("`{other}` is not offered; see `grant_types_supported`");
-            return Err(Refusal::of("unsupported_grant_type", why));
+            Err(Refusal::of("unsupported_grant_type", why))
         }
-    };
-    Ok(Json(told))
+    }
 }
 
 /// SMART Backend Services: a system asks in its own name.
@@ -59,6 +63,7 @@ async fn by_itself(app: &App, caller: &Caller, form: &Form) -> Result<Map<String
         client: caller.id().to_owned(),
         account: None,
         patient: None,
+        encounter: None,
         scopes: scopes.clone(),
         session: None,
         certificate: caller.certificate.clone(),
@@ -192,6 +197,9 @@ fn context(leave: &Leave, told: &mut Map<String, Value>) {
     if let Some(patient) = &leave.patient {
         told.insert("patient".to_owned(), patient.clone().into());
         told.insert("need_patient_banner".to_owned(), true.into());
+    }
+    if let Some(encounter) = &leave.encounter {
+        told.insert("encounter".to_owned(), encounter.clone().into());
     }
 }
 

@@ -21,7 +21,7 @@ const PASSKEYS_MAX: usize = 20;
 /// `POST /account/passkeys`
 pub(crate) async fn add_passkey(posted: Posted) -> Result<Response, Problem> {
     let Posted { visit, fields } = posted;
-    visit.needs_step_up(PATH)?;
+    visit.needs_whole_proof(PATH)?;
     if sound_name(fields.get("name")).is_err() {
         return wrong(
             &visit,
@@ -64,7 +64,7 @@ const KEEP_ONE: &str = "This is your only second factor. Set up another one firs
 /// `POST /account/passkeys/remove`
 pub(crate) async fn remove_passkey(posted: Posted) -> Result<Response, Problem> {
     let Posted { visit, fields } = posted;
-    visit.needs_step_up(PATH)?;
+    visit.needs_whole_proof(PATH)?;
     let id = fields.get("passkey").to_owned();
     let factors = visit.app.staff.factors(&visit.identity.actor.id);
     if !factors.passkeys.iter().any(|(known, _)| *known == id) {
@@ -83,7 +83,7 @@ pub(crate) async fn remove_passkey(posted: Posted) -> Result<Response, Problem> 
 
 /// `GET /account/app`
 pub(crate) async fn app(visit: Visit) -> Result<Response, Problem> {
-    visit.needs_step_up("/account/app")?;
+    visit.needs_whole_proof("/account/app")?;
     let mut random = [0_u8; 20];
     rand::fill(&mut random).map_err(|_| broken(&"this machine gives no random numbers"))?;
     let shown = app_page(&visit, staff::new_totp(random), None)?;
@@ -112,7 +112,7 @@ fn app_page(visit: &Visit, secret: String, wrong: Option<String>) -> Result<AppP
 /// `POST /account/app`
 pub(crate) async fn set_app(posted: Posted) -> Result<Response, Problem> {
     let Posted { visit, fields } = posted;
-    visit.needs_step_up("/account/app")?;
+    visit.needs_whole_proof("/account/app")?;
     let (secret, code) = (fields.get("secret"), fields.get("code"));
     // The secret comes back from the page it was shown on: only its owner could weaken it.
     if secret.len() != 32 {
@@ -135,7 +135,7 @@ pub(crate) async fn set_app(posted: Posted) -> Result<Response, Problem> {
 /// `POST /account/app/remove`
 pub(crate) async fn remove_app(posted: Posted) -> Result<Response, Problem> {
     let visit = posted.visit;
-    visit.needs_step_up(PATH)?;
+    visit.needs_whole_proof(PATH)?;
     let factors = visit.app.staff.factors(&visit.identity.actor.id);
     if last_one(&visit, factors.passkeys.len()) {
         return wrong(&visit, KEEP_ONE.to_owned());
@@ -148,7 +148,7 @@ pub(crate) async fn remove_app(posted: Posted) -> Result<Response, Problem> {
 /// `POST /account/recovery`
 pub(crate) async fn recovery(posted: Posted) -> Result<Response, Problem> {
     let visit = posted.visit;
-    visit.needs_step_up(PATH)?;
+    visit.needs_whole_proof(PATH)?;
     if visit.session.level == Level::Enrol {
         let first = "Set up a passkey or an app first; the codes are for when it is lost.";
         return wrong(&visit, first.to_owned());

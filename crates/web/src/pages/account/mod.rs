@@ -1,6 +1,7 @@
 //! Who somebody is: set-up, sign-in, their own account, and the proof that they are there.
 
 pub(crate) mod again;
+pub(crate) mod apps;
 pub(crate) mod factors;
 pub(crate) mod own;
 pub(crate) mod proof;
@@ -24,7 +25,8 @@ pub(crate) use setup::{hashed, sound_account, sound_name};
 /// Everything about people's own accounts.
 pub(crate) fn router() -> Router<Arc<App>> {
     Router::new()
-        .route("/setup/{token}", get(setup::show).post(setup::make_first))
+        .route("/setup", get(setup::show).post(setup::make_first))
+        .route("/setup/{token}", get(setup::open))
         .route("/sign-in", get(sign_in::ask).post(sign_in::sign_in))
         .route("/sign-in/passkey", post(sign_in::passkey))
         .route("/sign-in/sso", get(sso::leave))
@@ -38,6 +40,8 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/account/sessions/end-all", post(own::end_all))
         .route("/account/app", get(factors::app).post(factors::set_app))
         .route("/account/app/remove", post(factors::remove_app))
+        .route("/account/apps", get(apps::show))
+        .route("/account/apps/end", post(apps::end))
         .route("/account/passkeys", post(factors::add_passkey))
         .route("/account/passkeys/remove", post(factors::remove_passkey))
         .route("/account/recovery", post(factors::recovery))

@@ -2,15 +2,14 @@
 
 use axum::extract::Query;
 use axum::http::StatusCode;
-use axum::http::header::SET_COOKIE;
 use axum::response::{IntoResponse, Redirect, Response};
 use event::{PersonStep, SessionStep};
 use serde::Deserialize;
 use staff::Attempt;
 
+use super::sign_in::signed_out;
 use super::view::{AccountPage, BrowserRow, SessionRow};
 use super::{hashed, proof, seals};
-use crate::caller::end_cookie;
 use crate::error::Problem;
 use crate::pages::settings::PASSWORD_LETTERS_MIN;
 use crate::pages::shell::Here;
@@ -60,6 +59,7 @@ pub(crate) fn account_page(visit: &Visit, wrong: Option<String>) -> Result<Accou
     passkey.known = factors.passkeys.iter().map(|(id, _)| id.clone()).collect();
     passkey.label = "Add a passkey";
     let answer = match (factors.passkeys.len(), factors.totp, visit.session.level) {
+        _ if factors.temporary => "Choose a password of your own to go on.",
         (_, _, Level::Enrol) => "Set up a second factor to go on.",
         (0, false, Level::Full) => "You sign in with a password alone.",
         (0, true, _) => "You sign in with a password and an app's code.",
@@ -94,6 +94,7 @@ pub(crate) fn account_page(visit: &Visit, wrong: Option<String>) -> Result<Accou
         totp: factors.totp,
         recovery: factors.recovery,
         password: factors.password,
+        renew: factors.temporary,
         provider: factors.provider,
         passkey,
         sessions: sessions.into_iter().map(row).collect(),
@@ -111,7 +112,7 @@ pub(crate) fn wrong(visit: &Visit, wrong: String) -> Result<Response, Problem> {
 /// `POST /account/password`
 pub(crate) async fn password(posted: Posted) -> Result<Response, Problem> {
     let Posted { visit, fields } = posted;
-    visit.needs_step_up(PATH)?;
+    visit.needs_whole_proof(PATH)?;
     if fields.exact("password") != fields.exact("again") {
         let differ = "The two passwords differ. Type the same one twice.";
         return wrong(&visit, differ.to_owned());
@@ -119,7 +120,7 @@ pub(crate) async fn password(posted: Posted) -> Result<Response, Problem> {
     if let Some(refused) = not_current(&visit, &fields).await? {
         return wrong(&visit, refused);
     }
-    let secret = match hashed(fields.exact("password")).await? {
+    let secret = match hashed(&visit.app, fields.exact("password")).await? {
         Ok(secret) => secret,
         Err(bad) => return wrong(&visit, bad),
     };
@@ -173,5 +174,5 @@ pub(crate) async fn end_all(posted: Posted) -> Result<Response, Problem> {
     let ended = visit.app.sessions.end_all_of(&visit.identity.actor.id);
     let note = format!("signed out everywhere: {ended} sessions ended");
     visit.app.seal(seals::ended(&visit, &note)).await?;
-    Ok(([(SET_COOKIE, end_cookie())], Redirect::to("/sign-in")).into_response())
+    Ok(signed_out())
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use aws_lc_rs::rand;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::header::SET_COOKIE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use event::{Account, AccountChange, Act, Actor, Body, Event, Role, Subject, Used};
 use guard::{Standing, admit};
 use staff::SignedIn;
@@ -14,28 +15,47 @@ use staff::SignedIn;
 use super::sign_in::begin;
 use super::view::SetupPage;
 use crate::App;
+use crate::caller::{SETUP_COOKIE, cookie, setup_cookie};
 use crate::error::{Problem, broken};
 use crate::pages::settings::PASSWORD_LETTERS_MIN;
 use crate::pages::shell::Shell;
 use crate::pages::visit::{Fields, Stranger, page};
 use crate::pages::words;
 
-/// `GET /setup/{token}`
-pub(crate) async fn show(
+/// `GET /setup/{token}`: the link. What stands in the address is worth nothing from now on; a cookie
+/// takes its place.
+pub(crate) async fn open(
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
 ) -> Result<Response, Problem> {
-    let known = app.setup.knows(&token, app.clock.now());
+    if app.staff.any_administrator() {
+        return Err(Problem::NoSetup);
+    }
+    let next = app.setup.exchange(&token, app.clock.now());
+    let cookie = [(SET_COOKIE, setup_cookie(&next.ok_or(Problem::NoSetup)?))];
+    Ok((cookie, Redirect::to("/setup")).into_response())
+}
+
+/// `GET /setup`
+pub(crate) async fn show(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let known = app.setup.knows(&token(&headers), app.clock.now());
     if !known || app.staff.any_administrator() {
         return Err(Problem::NoSetup);
     }
-    page(StatusCode::OK, &setup_page(token, &Fields::default(), None))
+    page(StatusCode::OK, &setup_page(&Fields::default(), None))
 }
 
-fn setup_page(token: String, fields: &Fields, wrong: Option<String>) -> SetupPage {
+/// What the browser got for the link.
+fn token(headers: &HeaderMap) -> String {
+    cookie(headers, SETUP_COOKIE).unwrap_or_default()
+}
+
+fn setup_page(fields: &Fields, wrong: Option<String>) -> SetupPage {
     SetupPage {
         shell: Shell::bare("First administrator"),
-        token,
         account: fields.get("account").to_owned(),
         name: fields.get("name").to_owned(),
         password_letters_min: PASSWORD_LETTERS_MIN,
@@ -43,15 +63,16 @@ fn setup_page(token: String, fields: &Fields, wrong: Option<String>) -> SetupPag
     }
 }
 
-/// `POST /setup/{token}`
+/// `POST /setup`
 pub(crate) async fn make_first(
     State(app): State<Arc<App>>,
-    Path(token): Path<String>,
+    headers: HeaderMap,
     form: Stranger,
 ) -> Result<Response, Problem> {
+    let token = token(&headers);
     if let Err(wrong) = first_is_sound(&form.fields) {
         let known = app.setup.knows(&token, app.clock.now());
-        let shown = setup_page(token, &form.fields, Some(wrong));
+        let shown = setup_page(&form.fields, Some(wrong));
         return if known {
             page(StatusCode::BAD_REQUEST, &shown)
         } else {
@@ -61,12 +82,12 @@ pub(crate) async fn make_first(
     if !app.setup.knows(&token, app.clock.now()) || app.staff.any_administrator() {
         return Err(Problem::NoSetup);
     }
-    let secret = match hashed(form.fields.exact("password")).await? {
+    let secret = match hashed(&app, form.fields.exact("password")).await? {
         Ok(secret) => secret,
         Err(wrong) => {
             return page(
                 StatusCode::BAD_REQUEST,
-                &setup_page(token, &form.fields, Some(wrong)),
+                &setup_page(&form.fields, Some(wrong)),
             );
         }
     };
@@ -130,12 +151,15 @@ pub(crate) fn sound_account(account: &str) -> Result<(), String> {
 }
 
 /// The argon2id PHC string of a password, made off the request's thread; or what is wrong with it.
-pub(crate) async fn hashed(password: &str) -> Result<Result<String, String>, Problem> {
+pub(crate) async fn hashed(app: &App, password: &str) -> Result<Result<String, String>, Problem> {
     let mut salt = [0_u8; 16];
     rand::fill(&mut salt).map_err(|_| broken(&"this machine gives no random numbers"))?;
-    let password = password.to_owned();
-    let work = tokio::task::spawn_blocking(move || staff::hash_password(&password, salt));
+    let (staff, password) = (app.staff.clone(), password.to_owned());
+    let work = tokio::task::spawn_blocking(move || staff.hash_password(&password, salt));
     let hashed = work.await.map_err(|why| broken(&why))?;
+    if let Err(why @ staff::BadPassword::Unchecked) = hashed {
+        tracing::error!(%why, "no password can be set");
+    }
     Ok(hashed.map_err(|wrong| words::sentence(&wrong.to_string())))
 }
 

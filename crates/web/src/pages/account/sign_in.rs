@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{HeaderName, SET_COOKIE};
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use event::SessionStep;
 use staff::{Attempt, SignedIn};
@@ -200,6 +200,17 @@ fn new_browser(when: &str, caller: &Caller) -> String {
     )
 }
 
+/// The answer to whoever has signed out: the browser forgets the session and all that it showed,
+/// but not the cookie by which it is known again.
+pub(crate) fn signed_out() -> Response {
+    let forget = HeaderName::from_static("clear-site-data");
+    let headers = AppendHeaders([
+        (SET_COOKIE, end_cookie()),
+        (forget, "\"cache\", \"storage\"".to_owned()),
+    ]);
+    (headers, Redirect::to("/sign-in")).into_response()
+}
+
 /// `POST /sign-out`
 pub(crate) async fn sign_out(
     State(app): State<Arc<App>>,
@@ -207,5 +218,5 @@ pub(crate) async fn sign_out(
 ) -> Result<Response, Problem> {
     app.sessions.end(&form.visit.caller);
     app.seal(seals::ended(&form.visit, "signed out")).await?;
-    Ok(([(SET_COOKIE, end_cookie())], Redirect::to("/sign-in")).into_response())
+    Ok(signed_out())
 }

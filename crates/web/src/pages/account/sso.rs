@@ -214,7 +214,7 @@ async fn step_up(
     let proved = (SessionStep::SteppedUp, used);
     app.seal(seals::proved(&session.account, caller, proved))
         .await?;
-    app.sessions.stepped(caller, now);
+    app.sessions.proved_whole(caller, now);
     let id = app.sessions.resume(caller, now);
     let id = id.ok_or_else(|| Problem::SignIn {
         next: trip.next.clone(),

@@ -23,7 +23,6 @@ pub(crate) struct PasskeyForm {
 #[template(path = "setup.html")]
 pub(crate) struct SetupPage {
     pub shell: Shell,
-    pub token: String,
     pub account: String,
     pub name: String,
     pub password_letters_min: usize,
@@ -73,7 +72,9 @@ pub(crate) struct StepUpPage {
     pub shell: Shell,
     /// How long the proof counts, in minutes.
     pub minutes: i64,
-    /// What may be shown: a code, a passkey, or a password alone.
+    /// Everything that the person signs in with has to be shown.
+    pub all: bool,
+    /// What may be shown: a code, a passkey, or a password.
     pub code: bool,
     pub passkeys: bool,
     pub password: bool,
@@ -100,6 +101,8 @@ pub(crate) struct AccountPage {
     pub recovery: usize,
     /// There is a password already.
     pub password: bool,
+    /// Somebody else set it, and it has to be changed first.
+    pub renew: bool,
     pub provider: Option<String>,
     pub passkey: PasskeyForm,
     pub sessions: Vec<SessionRow>,
@@ -159,7 +162,6 @@ impl crate::pages::Samples for SetupPage {
     fn samples() -> Vec<SetupPage> {
         let fresh = SetupPage {
             shell: crate::pages::shell::samples::outside("First administrator"),
-            token: "dG9rZW4".into(),
             account: String::new(),
             name: String::new(),
             password_letters_min: 12,
@@ -170,7 +172,6 @@ impl crate::pages::Samples for SetupPage {
             name: "Tomás <Órtiz>".into(),
             wrong: Some("The two passwords differ. Type the same one twice.".into()),
             shell: fresh.shell.clone(),
-            token: fresh.token.clone(),
             password_letters_min: 12,
         };
         vec![fresh, wrong]
@@ -244,9 +245,10 @@ mod samples {
             let page = |code: bool, passkeys: bool| StepUpPage {
                 shell: shell("Who is there?", Here::Nowhere),
                 minutes: 5,
+                all: code,
                 code,
                 passkeys,
-                password: !code && !passkeys,
+                password: code || !passkeys,
                 sso: passkeys.then(sso),
                 next: "/settings/people".into(),
                 passkey: passkey("/account/step-up/passkey"),
@@ -285,6 +287,7 @@ mod samples {
             totp: !enrol,
             recovery: if enrol { 0 } else { 8 },
             password: !enrol,
+            renew: enrol,
             provider: (!enrol).then(|| "https://login.hospital.example".into()),
             passkey: passkey("/account/passkeys"),
             sessions: vec![session(true), session(false)],

@@ -1,8 +1,8 @@
-//! `GET /patients`: the wards, the lists of the person's own, the search.
+//! `/patients`: the wards, the lists of the person's own, the search.
 
 use axum::extract::Query;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use chart::{CensusRow, FindPatient, WardCount};
 use event::{Act, Subject};
 use guard::Ask;
@@ -11,19 +11,26 @@ use serde::Deserialize;
 
 use super::told::place;
 use super::view::{PatientsPage, Row, SearchForm, WardLink, WardList};
-use crate::error::{Problem, said};
+use crate::error::{Problem, broken, said};
 use crate::pages::shell::Here;
-use crate::pages::visit::{Visit, page};
+use crate::pages::visit::{Fields, Posted, Visit, page};
 use crate::pages::words;
 use crate::taking::Answering;
 
 /// The longest thing that is looked for, in characters.
 const TYPED_LETTERS_MAX: usize = 100;
 
-/// What was typed into the search.
+/// What the page is asked with: a ward, or the id of a search.
 #[derive(Deserialize)]
 #[serde(default)]
 #[derive(Default)]
+pub(crate) struct Wanted {
+    ward: String,
+    search: String,
+}
+
+/// What was typed into the search.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Typed {
     pub(crate) name: String,
     identifier: String,
@@ -39,6 +46,34 @@ impl Typed {
             ..Typed::default()
         }
     }
+
+    fn of(fields: &Fields) -> Typed {
+        let field = |name: &str| fields.get(name).to_owned();
+        Typed {
+            name: field("name"),
+            identifier: field("identifier"),
+            born: field("born"),
+            ward: field("ward"),
+        }
+    }
+}
+
+/// `POST /patients`: what is looked for comes in the body and goes into no address.
+pub(crate) async fn search(posted: Posted) -> Result<Response, Problem> {
+    let Posted { visit, fields } = posted;
+    let typed = Typed::of(&fields);
+    let form = form(&typed)?;
+    if !form.searches() {
+        let ward = words::in_query(&form.ward);
+        let place = match ward.as_str() {
+            "" => "/patients".to_owned(),
+            ward => format!("/patients?ward={ward}"),
+        };
+        return Ok(Redirect::to(&place).into_response());
+    }
+    let kept = visit.app.searches.keep(&visit.session.name, typed);
+    let kept = kept.ok_or_else(|| broken(&"this machine gives no random numbers"))?;
+    Ok(Redirect::to(&format!("/patients?search={kept}")).into_response())
 }
 
 /// What the search finds; without one, the lists of the person's own wards.
@@ -55,10 +90,15 @@ pub(crate) async fn lists(visit: &Visit, typed: &Typed) -> Result<Vec<WardList>,
 }
 
 /// `GET /patients`
-pub(crate) async fn show(visit: Visit, Query(typed): Query<Typed>) -> Result<Response, Problem> {
+pub(crate) async fn show(visit: Visit, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
+    let kept = visit.app.searches.find(&visit.session.name, &wanted.search);
+    let typed = kept.unwrap_or_else(|| Typed {
+        ward: wanted.ward,
+        ..Typed::default()
+    });
     let form = form(&typed)?;
     let wards = visit.app.chart.wards().await?;
-    let searched = !(form.name.is_empty() && form.identifier.is_empty() && form.born.is_empty());
+    let searched = form.searches();
     let mut lists = Vec::new();
     if searched {
         lists.push(found(&visit, &form).await?);

@@ -38,6 +38,13 @@ pub(crate) struct SearchForm {
     pub ward: String,
 }
 
+impl SearchForm {
+    /// Whether it looks for somebody, and does not only choose a ward.
+    pub(crate) fn searches(&self) -> bool {
+        !(self.name.is_empty() && self.identifier.is_empty() && self.born.is_empty())
+    }
+}
+
 /// The patients of a ward, or those that a search found.
 pub(crate) struct WardList {
     pub title: String,

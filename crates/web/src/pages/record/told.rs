@@ -53,6 +53,10 @@ pub(crate) fn what(event: &Event) -> String {
             )
         }
         Body::PutBack(put) => put_back(&put.step).to_owned(),
+        Body::Rejected(rejected) => {
+            let times = words::count(rejected.count, "time", "times");
+            format!("turned away {times}: {}", rejected.sort.words())
+        }
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
         Body::Person(change) => step(&change.change).to_owned(),
         Body::Session(session) => signed(event.act, session),

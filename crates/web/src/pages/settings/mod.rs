@@ -15,7 +15,7 @@ use crate::pages::account::{hashed, seals, sound_account, sound_name};
 use crate::pages::shell::Here;
 use crate::pages::visit::{Fields, Posted, Visit, page};
 use crate::pages::words;
-use view::{Leaver, PeoplePage, PersonForm, PersonRow, roles};
+use view::{Leaver, Lists, PeoplePage, PersonForm, PersonRow, roles};
 
 /// The fewest characters of a password, as the form says it; `staff` decides.
 pub(crate) const PASSWORD_LETTERS_MIN: usize = 12;
@@ -74,6 +74,12 @@ async fn people(
         wards: wards.into_iter().map(|ward| ward.code).collect(),
         wrong,
         password_letters_min: PASSWORD_LETTERS_MIN,
+        listed: visit.app.staff.asks_a_list(),
+        lists: visit.app.leaving.last().map(|last| Lists {
+            place: last.place,
+            looked: visit.stamp(last.at),
+            trouble: last.trouble,
+        }),
     })
 }
 
@@ -126,7 +132,7 @@ async fn wanted(visit: &Visit, fields: &Fields) -> Result<Result<Account, String
         Ok(sound) => sound,
         Err(wrong) => return Ok(Err(wrong)),
     };
-    let secret = match hashed(fields.exact("password")).await? {
+    let secret = match hashed(&visit.app, fields.exact("password")).await? {
         Ok(secret) => secret,
         Err(wrong) => return Ok(Err(wrong)),
     };
@@ -153,6 +159,14 @@ fn sound(visit: &Visit, fields: &Fields) -> Result<(Role, Vec<String>), String> 
         .any(|client| client.id == account)
     {
         return Err("A system client has this name already. Choose another.".to_owned());
+    }
+    let known = visit.app.staff.people();
+    let known = known.into_iter().find(|one| one.id == account);
+    if known
+        .and_then(|one| one.left)
+        .is_some_and(|left| left.is_deleted())
+    {
+        return Err("Somebody who was deleted had this name, and what they did stays under it. Choose another.".to_owned());
     }
     let role = Role::person(fields.get("role")).ok_or("Choose a role.")?;
     if account == visit.identity.actor.id && role != Role::Administrator {

@@ -16,6 +16,19 @@ pub(crate) struct PeoplePage {
     pub wards: Vec<String>,
     pub wrong: Option<String>,
     pub password_letters_min: usize,
+    /// New passwords are held against a list of stolen ones.
+    pub listed: bool,
+    /// The lists of leavers that are watched.
+    pub lists: Option<Lists>,
+}
+
+/// Lists of leavers that are watched.
+pub(crate) struct Lists {
+    /// The file or folder.
+    pub place: String,
+    pub looked: Stamp,
+    /// Why one of them was not carried out, in words.
+    pub trouble: Option<String>,
 }
 
 /// A person with an account.
@@ -145,6 +158,12 @@ mod samples {
             wards: vec!["ICU".into(), "MED1".into()],
             wrong: Some("A sign-in name has letters, digits, dots and dashes only.".into()),
             password_letters_min: 12,
+            listed: false,
+            lists: Some(Lists {
+                place: "/srv/hr/leavers".into(),
+                looked: ago(1),
+                trouble: Some("`week-48.csv`, line 3: `yesterday` is no time".into()),
+            }),
         }
     }
 
