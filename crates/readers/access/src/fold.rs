@@ -78,19 +78,29 @@ fn of_event(index: u64, at: Time, event: &Event) -> Vec<Trace> {
             ServiceState::Started => What::Started,
             ServiceState::Stopped => What::Stopped,
         })],
-        Body::ExportAsked(asked) => vec![Trace {
+        Body::ExportAsked(_) | Body::ExportAnswered(_) => {
+            export(index, &event.body, base).into_iter().collect()
+        }
+        // Messages of feeds and bytes that were not understood are no looks: the Flow page has them.
+        _ => Vec::new(),
+    }
+}
+
+/// A request to export, or the answer to one.
+fn export(index: u64, body: &Body, base: impl Fn(What) -> Trace) -> Option<Trace> {
+    match body {
+        Body::ExportAsked(asked) => Some(Trace {
             reason: short(&asked.reason),
             detail: format!("export/{index}"),
             ..base(What::Export)
-        }],
-        Body::ExportAnswered(answered) => vec![Trace {
+        }),
+        Body::ExportAnswered(answered) => Some(Trace {
             allowed: answered.approved,
             reason: short(&answered.reason),
             detail: format!("export/{}", answered.request),
             ..base(What::Export)
-        }],
-        // Messages of feeds and bytes that were not understood are no looks: the Flow page has them.
-        _ => Vec::new(),
+        }),
+        _ => None,
     }
 }
 

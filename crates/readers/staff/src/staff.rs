@@ -198,7 +198,8 @@ impl Staff {
     /// Reads the accounts from the file again.
     async fn learn_again(&self) -> Result<(), Error> {
         let pool = &self.inner.pool;
-        let state = (view::next(pool).await?, Arc::new(view::book(pool).await?));
+        let book = view::book(pool, &self.inner.key).await?;
+        let state = (view::next(pool).await?, Arc::new(book));
         self.inner.state.send_replace(state);
         Ok(())
     }
