@@ -515,8 +515,12 @@ proptest! {
                 _ => { bytes.remove(at); }
             }
         }
-        for draft in &read(&bytes).drafts {
+        let reading = read(&bytes);
+        prop_assert_eq!(&reading, &read(&bytes));
+        for draft in &reading.drafts {
             prop_assert_eq!(faults(draft), Vec::<String>::new(), "{:#?}", draft.json);
+            let once = v2::merged(None, draft);
+            prop_assert_eq!(v2::merged_late(&once, draft).keys().count(), once.keys().count());
         }
     }
 }

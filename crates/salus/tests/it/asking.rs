@@ -53,7 +53,7 @@ fn patients_are_found_by_who_may_ask() {
     }
     let one = send(&door, &ask("PAS", "Q22", "@PID.5.1^Roth", ""));
     assert!(
-        one.contains("RSP^K22^RSP_K22") && one.contains("QAK|T7|OK|Q22^Query^HL7|1|1|0"),
+        one.contains("RSP^K22^RSP_K21") && one.contains("QAK|T7|OK|Q22^Query^HL7|1|1|0"),
         "{one}"
     );
     assert!(

@@ -10,6 +10,7 @@
 mod asking;
 mod check;
 mod commands;
+mod compare;
 mod drills;
 mod erase;
 mod export;
@@ -26,5 +27,6 @@ mod real;
 mod serving;
 mod smart;
 mod standby;
+mod storage;
 mod tls;
 mod witness;

@@ -8,6 +8,7 @@ pub(crate) mod flow;
 pub(crate) mod glass;
 pub(crate) mod lifeline;
 pub(crate) mod now;
+pub(crate) mod outside;
 pub(crate) mod patients;
 pub(crate) mod picture;
 pub(crate) mod problem;
@@ -69,6 +70,11 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/record", get(record::show))
         .route("/record/check", get(record::check))
         .route("/record/checkpoint", get(record::checkpoint))
+        .route("/record/outside", get(outside::show))
+        .route(
+            "/record/outside/{index}",
+            get(outside::one).post(outside::decide),
+        )
         .route("/record/{index}", get(record::event))
         .route("/record/{index}/proof", get(record::proof))
         .route("/record/{index}/disclose", post(record::disclose::hand_out))

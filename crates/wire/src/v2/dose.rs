@@ -16,7 +16,7 @@ pub(super) struct Columns {
     least: usize,
     most: usize,
     unit: usize,
-    rate: Option<(usize, usize)>,
+    rate: (usize, usize),
 }
 
 impl Columns {
@@ -25,48 +25,58 @@ impl Columns {
         least: 2,
         most: 3,
         unit: 4,
-        rate: Some((21, 22)),
+        rate: (21, 22),
     };
     /// RXE.
     pub(super) const ENCODED: Columns = Columns {
         least: 3,
         most: 4,
         unit: 5,
-        rate: Some((23, 24)),
+        rate: (23, 24),
     };
     /// RXG.
     pub(super) const GIVEN: Columns = Columns {
         least: 5,
         most: 6,
         unit: 7,
-        rate: Some((15, 16)),
+        rate: (15, 16),
     };
 }
 
-/// A Dosage: the words, the timing, the way and the amount.
+/// A Dosage: the amount, the way, the timing, and all of it in words: whoever shows the words alone
+/// must leave out no dose.
 pub(super) fn instruction(
     group: &Group<'_>,
     (when, amount): (When, Option<(Segment<'_>, Columns)>),
-    mut words: Vec<String>,
+    words: Vec<String>,
     work: &mut Work<'_>,
 ) -> Option<Value> {
-    words.extend(when.words);
-    let text = (!words.is_empty()).then(|| words.join("; "));
+    let rate = amount.and_then(|(segment, columns)| quantity(segment, columns.rate, work));
+    let amount = amount.and_then(|(segment, columns)| much(segment, columns, work));
+    let own = ("doseQuantity", when.dose);
+    let (member, amount) = amount.map_or(own, |(member, value)| (member, Some(value)));
+    let way = way(group, work);
+    let mut said: Vec<String> = amount.iter().filter_map(amount_said).collect();
+    said.extend(
+        rate.iter()
+            .filter_map(amount_said)
+            .map(|rate| format!("at {rate}")),
+    );
+    said.extend(way.iter().filter_map(|(_, concept)| concept_said(concept)));
+    said.extend(
+        when.timing
+            .as_ref()
+            .and_then(|timing| concept_said(timing.get("code")?)),
+    );
+    said.extend(words.into_iter().chain(when.words));
+    let text = (!said.is_empty()).then(|| said.join("; "));
     let mut dosage = Object::with_room(6)
         .put("text", text)
         .put("timing", when.timing)
         .put("asNeededBoolean", when.as_needed.then_some(true));
-    for (member, value) in way(group, work) {
+    for (member, value) in way {
         dosage = dosage.set(member, value);
     }
-    let rate = amount.and_then(|(segment, columns)| {
-        let (value, unit) = columns.rate?;
-        quantity(segment, (value, unit), work)
-    });
-    let amount = amount.and_then(|(segment, columns)| much(segment, columns, work));
-    let (member, amount) = amount.map_or(("doseQuantity", when.dose), |(member, value)| {
-        (member, Some(value))
-    });
     let dose = Object::with_room(2)
         .put(member, amount)
         .put("rateQuantity", rate)
@@ -74,6 +84,26 @@ pub(super) fn instruction(
     dosage
         .list("doseAndRate", dose.into_iter().collect())
         .some()
+}
+
+/// `5 mg`, or `1 to 2 tab`.
+fn amount_said(amount: &Value) -> Option<String> {
+    if let (Some(low), Some(high)) = (amount.get("low"), amount.get("high")) {
+        return Some(format!("{} to {}", low.get("value")?, amount_said(high)?));
+    }
+    let value = amount.get("value")?;
+    let unit = amount.get("unit").and_then(Value::as_str);
+    Some(
+        format!("{value} {}", unit.unwrap_or_default())
+            .trim_end()
+            .to_owned(),
+    )
+}
+
+fn concept_said(concept: &Value) -> Option<String> {
+    let paths = ["/text", "/coding/0/display", "/coding/0/code"];
+    let mut said = paths.iter().filter_map(|path| concept.pointer(path));
+    said.next().and_then(Value::as_str).map(str::to_owned)
 }
 
 /// RXR: route, site, device and method.

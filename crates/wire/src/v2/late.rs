@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::Draft;
 use super::draft::{filled, key_of};
+use super::{Draft, settle};
 
 /// A moment as precise as it was written, in milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,7 @@ pub fn merged_late(existing: &Map<String, Value>, draft: &Draft) -> Map<String, 
             add_missing(&mut result, element, new);
         }
     }
+    settle::settle(draft.kind, &mut result);
     result
 }
 

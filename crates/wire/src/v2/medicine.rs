@@ -262,6 +262,8 @@ pub(super) fn underlying(
         return order(group, work);
     }
     let mut draft = work.of_patient("MedicationRequest", id.clone(), Mode::Merge);
+    // A dose does not say how its order stands, so the order itself may come later.
+    draft.told = None;
     draft.list("identifier", numbers.identifiers());
     let part = dose::given_code(group);
     let medicine = part

@@ -104,7 +104,7 @@ pub(super) fn standing(
             extension(STATUS_REASON, "valueCodeableConcept", reason),
         );
     }
-    if (control == "NW" || control == "OP")
+    if matches!(&*control, "NW" | "OP")
         && let Some(stamp) = work.time(spot(orc, 9))
     {
         stamp.put(&mut draft.json, "authoredOn");

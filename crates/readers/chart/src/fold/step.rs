@@ -221,6 +221,7 @@ pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
         | Body::PackCode(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
+        | Body::PutBack(_)
         | Body::Rewound(_)
         | Body::Promoted(_)
         | Body::Printed(_)

@@ -11,6 +11,8 @@ mod erasing;
 #[cfg(test)]
 mod fold;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod hide;
 #[cfg(test)]
 mod house;

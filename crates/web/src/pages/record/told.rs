@@ -1,8 +1,8 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
 use event::{
-    Act, Actor, Body, Decided, Erased, Event, Glass, Outcome, PersonStep, Role, Session,
-    SessionStep, Subject, Token,
+    Act, Actor, Body, Decided, Erased, Event, Glass, Outcome, PersonStep, PutBackStep, Role,
+    Session, SessionStep, Subject, Token,
 };
 
 use crate::pages::words;
@@ -13,6 +13,9 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Account(change) if change.account.is_none() => "account disabled".to_owned(),
         Body::Account(_) => "account added or changed".to_owned(),
         Body::App(change) if change.app.is_none() => "app taken away".to_owned(),
+        Body::Alteration(altered) if altered.outside.is_some() => {
+            "alteration found in another system".to_owned()
+        }
         Body::Alteration(_) => "alteration found".to_owned(),
         Body::App(_) => "app registered".to_owned(),
         Body::Ceiling(_) => "an account came to its ceiling".to_owned(),
@@ -49,6 +52,7 @@ pub(crate) fn what(event: &Event) -> String {
                 promoted.epoch
             )
         }
+        Body::PutBack(put) => put_back(&put.step).to_owned(),
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
         Body::Person(change) => step(&change.change).to_owned(),
         Body::Session(session) => signed(event.act, session),
@@ -139,6 +143,17 @@ fn lifeline(body: &Body) -> String {
         }
         .to_owned(),
         _ => String::new(),
+    }
+}
+
+/// What became of something altered in another system.
+const fn put_back(step: &PutBackStep) -> &'static str {
+    match step {
+        PutBackStep::Ordered { .. } => "what was sealed is to be put back",
+        PutBackStep::Left { .. } => "an alteration was left as it is",
+        PutBackStep::Sent { taken: true, .. } => "what was sealed was put back",
+        PutBackStep::Sent { .. } => "what was sealed was sent back and refused",
+        PutBackStep::Settled => "an alteration is gone",
     }
 }
 

@@ -22,14 +22,14 @@ pub enum Found {
 /// The RSP to a query, with the separators and the character set of its message.
 pub fn respond(message: &Message<'_>, query: &Query, stamp: &Stamp<'_>, found: &Found) -> Vec<u8> {
     let (verdict, complaint) = verdict(found);
-    let response = match query.wanted {
-        Wanted::Demographics => "K21",
-        Wanted::Candidates => "K22",
-        Wanted::Identifiers => "K23",
+    // The structures are those that IHE names (PDQ, PIX).
+    let (response, structure) = match query.wanted {
+        Wanted::Demographics => ("K21", "RSP_K21"),
+        Wanted::Candidates => ("K22", "RSP_K21"),
+        Wanted::Identifiers => ("K23", "RSP_K23"),
     };
-    let structure = format!("RSP_{response}");
     let said = (stamp, complaint.as_ref());
-    let mut out = ack::head_of(message, verdict, said, ["RSP", response, &structure]);
+    let mut out = ack::head_of(message, verdict, said, ["RSP", response, structure]);
     let write = Writer { message };
     out.extend(write.acknowledged(found));
     if let Some(qpd) = message.segment("QPD") {
