@@ -211,11 +211,11 @@ fn resources(n: usize) -> Vec<String> {
             1 + n % 28
         ),
         format!(
-            r#"{{"resourceType":"Condition","id":"c{n}",{subject},"clinicalStatus":{{"coding":[{{"code":"active"}}]}},"code":{{"text":"Heart failure, class {}"}}}}"#,
+            r#"{{"resourceType":"Condition","id":"c{n}",{subject},"clinicalStatus":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/condition-clinical","code":"active"}}]}},"code":{{"text":"Heart failure, class {}"}}}}"#,
             n % 4
         ),
         format!(
-            r#"{{"resourceType":"AllergyIntolerance","id":"a{n}","patient":{{"reference":"Patient/r{n}"}},"criticality":"high","code":{{"text":"Penicillin"}}}}"#
+            r#"{{"resourceType":"AllergyIntolerance","id":"a{n}","patient":{{"reference":"Patient/r{n}"}},"clinicalStatus":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical","code":"active"}}]}},"criticality":"high","code":{{"text":"Penicillin"}}}}"#
         ),
         format!(
             r#"{{"resourceType":"MedicationRequest","id":"m{n}",{subject},"status":"active","intent":"order","medicationCodeableConcept":{{"text":"Metoprolol 47.5 mg"}},"dosageInstruction":[{{"text":"1 tablet in the morning"}}]}}"#
@@ -223,7 +223,7 @@ fn resources(n: usize) -> Vec<String> {
     ];
     lines.extend((0..RESOURCES as usize - 4).map(|m| {
         format!(
-            r#"{{"resourceType":"Observation","id":"o{n}-{m}",{subject},"status":"final","category":[{{"coding":[{{"code":"vital-signs"}}]}}],"code":{{"coding":[{{"system":"http://loinc.org","code":"8867-4","display":"Heart rate"}}]}},"effectiveDateTime":"2026-11-2{m}T0{m}:15:00Z","valueQuantity":{{"value":{},"unit":"/min"}}}}"#,
+            r#"{{"resourceType":"Observation","id":"o{n}-{m}",{subject},"status":"final","category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs"}}]}}],"code":{{"coding":[{{"system":"http://loinc.org","code":"8867-4","display":"Heart rate"}}]}},"effectiveDateTime":"2026-11-2{m}T0{m}:15:00Z","valueQuantity":{{"value":{},"unit":"/min"}}}}"#,
             60 + (n * 7 + m * 11) % 60
         )
     }));

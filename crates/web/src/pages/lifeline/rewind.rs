@@ -249,7 +249,14 @@ fn answer(actor: &str, found: Option<&Found>) -> (Tone, String) {
     }
     let resources = found.rows.len() as u64 + found.more;
     let count = words::count(resources, "resource", "resources");
-    (Tone::Warn, format!("`{actor}` changed {count} since then."))
+    let by_hand = match found.by_hand.len() as u64 {
+        0 => String::new(),
+        many => format!(" and {}", words::count(many, "other thing", "other things")),
+    };
+    (
+        Tone::Warn,
+        format!("`{actor}` changed {count}{by_hand} since then."),
+    )
 }
 
 async fn evidence(visit: &Visit) -> Result<Vec<EvidenceRow>, Problem> {
