@@ -13,7 +13,7 @@ use guard::{Standing, admit};
 use lifeline::{Lifeline, PackKey};
 use oversight::Oversight;
 use record::{Alike, Beside, Guarded, Reader};
-use staff::Staff;
+use staff::{Staff, ViewKey};
 use tokens::Tokens;
 
 use crate::assemble::House;
@@ -105,7 +105,11 @@ impl House {
         let (config, record) = (&self.config, &self.app.record);
         Ok(match name {
             "oversight" => Oversight::open(path).await?.reader(),
-            "staff" => Staff::open_with(path, config.staff.clone()).await?.reader(),
+            "staff" => {
+                let key = ViewKey::of(record.blind().key("staff"));
+                let limits = config.staff.clone();
+                Staff::open_with(path, key, limits).await?.reader()
+            }
             "tokens" => Tokens::open(path).await?.reader(),
             "flow" => Flow::open(path).await?.reader(),
             "access" => {

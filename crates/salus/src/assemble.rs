@@ -84,12 +84,7 @@ impl House {
         let rota = rota(&config.rota)?;
         make_folder(&config.data.join("views"))?;
         crate::scrub::forget(&config)?;
-        // A standby takes what it has not again from its primary.
-        if let Some(lost) = lost::look(&config, record.size()).await?
-            && !record.is_standby()
-        {
-            lost::seal(&record, lost).await?;
-        }
+        name_lost(&config, &record).await?;
         let chart = Chart::open(config.chart()?, record.blind()).await?;
         let key = ViewKey::of(record.blind().key("staff"));
         let session_key = record.blind().key("sessions");
@@ -134,10 +129,7 @@ impl House {
         };
         let rounds = Rounds::of(&config, &rooms.record)?;
         let board = rounds.board(&rooms.record);
-        let app = App::new(rooms, config.web.clone());
-        let sessions = config.data.join("sessions");
-        let app = app.keeping_sessions(&sessions, session_key);
-        let app = app.with_context(|| format!("cannot use `{}`", sessions.display()))?;
+        let app = keeping_sessions(App::new(rooms, config.web.clone()), &config, session_key)?;
         let following = Following::of(&config.standby.from);
         let app = app.witnessed(witness(&config).await?, board);
         let app = Arc::new(app.behind(following));
@@ -402,4 +394,20 @@ fn make_folder(path: &Path) -> Result<()> {
         .mode(0o700)
         .create(path);
     made.with_context(|| format!("cannot make the folder `{}`", path.display()))
+}
+
+/// Seals what a view had seen and the record has no more. A standby takes it again from its primary.
+async fn name_lost(config: &Config, record: &Record) -> Result<()> {
+    if let Some(lost) = lost::look(config, record.size()).await?
+        && !record.is_standby()
+    {
+        lost::seal(record, lost).await?;
+    }
+    Ok(())
+}
+
+fn keeping_sessions(app: App, config: &Config, key: [u8; 32]) -> Result<App> {
+    let file = config.data.join("sessions");
+    let app = app.keeping_sessions(&file, key);
+    app.with_context(|| format!("cannot use `{}`", file.display()))
 }

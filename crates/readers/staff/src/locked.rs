@@ -1,6 +1,7 @@
 //! What the view keeps encrypted: the secrets of authenticator apps, which have to be read again.
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -14,15 +15,18 @@ impl ViewKey {
         ViewKey(bytes)
     }
 
-    /// A secret of this account, encrypted: nonce and AES-256-GCM ciphertext, base64url. `None` if
-    /// the machine has no randomness.
+    /// A secret of this account, encrypted: nonce and AES-256-GCM ciphertext, base64url. The same
+    /// secret of the same account gives the same text, since every fold of the record must: the
+    /// nonce is a keyed hash of both, so no two secrets share one. `None` if it cannot be done.
     pub(crate) fn lock(&self, account: &str, secret: &str) -> Option<String> {
+        let nonce = self.nonce(account, secret)?;
         let mut bytes = secret.as_bytes().to_vec();
-        let nonce = self
-            .aead()?
-            .seal_in_place_append_tag(Aad::from(account.as_bytes()), &mut bytes)
+        let place = Nonce::assume_unique_for_key(nonce);
+        let aad = Aad::from(account.as_bytes());
+        self.aead()?
+            .seal_in_place_append_tag(place, aad, &mut bytes)
             .ok()?;
-        let mut out = nonce.as_ref().to_vec();
+        let mut out = nonce.to_vec();
         out.append(&mut bytes);
         Some(URL_SAFE_NO_PAD.encode(out))
     }
@@ -38,8 +42,25 @@ impl ViewKey {
         String::from_utf8(plain.to_vec()).ok()
     }
 
-    fn aead(&self) -> Option<RandomizedNonceKey> {
-        RandomizedNonceKey::new(&AES_256_GCM, &self.0).ok()
+    fn nonce(&self, account: &str, secret: &str) -> Option<[u8; NONCE_LEN]> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.part(b"nonce"));
+        let mut context = hmac::Context::with_key(&key);
+        context.update(&(account.len() as u64).to_le_bytes());
+        context.update(account.as_bytes());
+        context.update(secret.as_bytes());
+        context.sign().as_ref().first_chunk().copied()
+    }
+
+    /// A key of its own for one use.
+    fn part(&self, what: &[u8]) -> [u8; 32] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.0);
+        let tag = hmac::sign(&key, what);
+        tag.as_ref().first_chunk().copied().unwrap_or(self.0)
+    }
+
+    fn aead(&self) -> Option<LessSafeKey> {
+        let key = UnboundKey::new(&AES_256_GCM, &self.part(b"encrypt")).ok()?;
+        Some(LessSafeKey::new(key))
     }
 }
 
@@ -58,7 +79,8 @@ mod tests {
         );
         assert_eq!(key.unlock("mallory", &locked), None);
         assert_eq!(ViewKey::of([8; 32]).unlock("anna", &locked), None);
-        assert_ne!(key.lock("anna", "GEZDGNBVGY3TQOJQ").unwrap(), locked);
+        assert_eq!(key.lock("anna", "GEZDGNBVGY3TQOJQ").unwrap(), locked);
+        assert_ne!(key.lock("anna", "GEZDGNBVGY3TQOJR").unwrap(), locked);
         for damaged in ["", "AAAA", "no base64!", &locked[1..]] {
             assert_eq!(key.unlock("anna", damaged), None, "{damaged}");
         }
