@@ -22,11 +22,11 @@ def send(message):
 
 
 def oddities():
-    """A document, which is kept but on no chart, and something that is no message at all."""
-    kept = send("MSH|^~\\&|DOCUMENTS|STSALUS|SALUS|STSALUS|20261122010000||MDM^T02^MDM_T02|PAGES1|P|2.5\r"
+    """A message of no known kind, which is kept but on no chart, and something that is no message at all."""
+    kept = send("MSH|^~\\&|DOCUMENTS|STSALUS|SALUS|STSALUS|20261122010000||MDM^T99|PAGES1|P|2.5\r"
                 "EVN|T02|20261122010000\rPID|1||SL100007^^^STSALUS^MR\rTXA|1|DS|TX\rOBX|1|TX|||A letter\r")
     if "MSA|AA|PAGES1" not in kept:
-        fail(f"a document was not taken: {kept}")
+        fail(f"a message of no known kind was not taken: {kept}")
     if "MSA|AR" not in send("hello world"):
         fail("what is no message was not refused")
     print("ok oddities sent")

@@ -17,6 +17,81 @@ pub struct Altered {
     /// What it was put right from: `pack`, `journal`, `memory`, `record`; `None`: it could not be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healed_from: Option<String>,
+    /// Where it was found, if that is another system than Salus.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outside: Option<Outside>,
+}
+
+/// A resource of another system that is not what was sealed last.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outside {
+    /// The system, as it is configured.
+    pub system: String,
+    /// FHIR type.
+    pub kind: String,
+    /// Logical id, here and there.
+    pub id: String,
+    /// In what it differs.
+    pub unlike: Unlike,
+    /// Its entity tag there (HTTP `ETag`), for `If-Match`; empty: it gave none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tag: String,
+    /// SHA-256 of what was found there, in hex; empty: nothing was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mark: String,
+}
+
+/// In what a resource of another system differs from what was sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unlike {
+    /// It says something else.
+    Changed,
+    /// It is not there any more.
+    Missing,
+    /// It was never sealed, or it was sealed as deleted.
+    Unknown,
+}
+
+/// What became of a resource that was altered in another system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PutBack {
+    /// The index of the event that says it was altered.
+    pub alteration: u64,
+    /// What happened.
+    pub step: PutBackStep,
+}
+
+/// One step: a person's verdict, of which the first that is sealed counts, or what followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "was")]
+pub enum PutBackStep {
+    /// A person: what was sealed is to be put back there.
+    Ordered {
+        /// Why, as it was typed.
+        reason: String,
+    },
+    /// A person: it stays as it is there.
+    Left {
+        /// Why, as it was typed.
+        reason: String,
+    },
+    /// What was sealed was sent there.
+    Sent {
+        /// What the other system answered, in words.
+        answer: String,
+        /// Whether it took it; false: it refused.
+        taken: bool,
+    },
+    /// It was found to be again what was sealed.
+    Settled,
+}
+
+impl PutBackStep {
+    /// Whether this is a person's verdict.
+    pub const fn decides(&self) -> bool {
+        matches!(self, PutBackStep::Ordered { .. } | PutBackStep::Left { .. })
+    }
 }
 
 /// What somebody did from a moment on was undone.

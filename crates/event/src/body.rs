@@ -3,7 +3,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
     ExportAsked, Glass, Joined, PackCode, PackOpenings, PersonChange, PolicyChange, Printed,
-    Promoted, Rewound, Role, SentOn, Service, Session, SheetBack, Shown, Subject, Token, Verdict,
+    Promoted, PutBack, Rewound, Role, SentOn, Service, Session, SheetBack, Shown, Subject, Token,
+    Verdict,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -58,6 +59,8 @@ pub enum Body {
     Printed(Printed),
     /// Another machine became the primary.
     Promoted(Promoted),
+    /// What became of a resource that was altered in another system.
+    PutBack(PutBack),
     /// A FHIR resource was written; the raw bytes are the resource as received (empty: deleted).
     Resource(Resource),
     /// What a captured account or machine changed was undone.

@@ -19,7 +19,7 @@ mod token;
 
 pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Shown};
 pub use actor::{Actor, ActorKind, Role};
-pub use altered::{Altered, AlteredPart, Rewound};
+pub use altered::{Altered, AlteredPart, Outside, PutBack, PutBackStep, Rewound, Unlike};
 pub use body::{
     Account, AccountChange, BackedUp, Body, Decided, Erased, KeysChanged, Message, Opened,
     Resource, Unmerge, Unread,

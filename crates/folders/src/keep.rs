@@ -36,6 +36,23 @@ pub(crate) struct Kept {
     pub(crate) unread: Vec<String>,
 }
 
+fn snapshot(
+    (name, from): (&str, &Source),
+    parent: Option<String>,
+    (tree, summary): (String, Summary),
+) -> Snapshot {
+    Snapshot {
+        time: now(),
+        parent,
+        tree,
+        paths: paths(name, from),
+        hostname: host(),
+        username: "salus".to_owned(),
+        tags: vec![name.to_owned()],
+        summary: Some(summary),
+    }
+}
+
 /// Takes a snapshot under a name, against the last one of that name.
 pub(crate) fn keep(
     store: &Store,
@@ -97,20 +114,13 @@ pub(crate) fn keep(
     let taken = taken.into_inner().unwrap_or_else(PoisonError::into_inner);
     let tree = written(root, &packer, &taken)?;
     let added = packer.end()?;
-    let snapshot = Snapshot {
-        time: now(),
-        parent: before.map(|(id, _)| id.clone()),
-        tree: hex(&tree),
-        paths: paths(name, from),
-        hostname: host(),
-        username: "salus".to_owned(),
-        tags: vec![name.to_owned()],
-        summary: Some(Summary {
-            total_files_processed: files,
-            total_bytes_processed: bytes,
-            data_added_packed: added,
-        }),
+    let summary = Summary {
+        total_files_processed: files,
+        total_bytes_processed: bytes,
+        data_added_packed: added,
     };
+    let parent = before.map(|(id, _)| id.clone());
+    let snapshot = snapshot((name, from), parent, (hex(&tree), summary));
     let id = store.add("snapshots", &snapshot)?;
     Ok(Kept {
         id,

@@ -16,6 +16,9 @@ pub struct Element {
     label: Option<String>,
 }
 
+/// Under which key what is put in the place of an element, by type and path; `None`: nothing.
+pub(crate) type StandIn = dyn Fn(&str, &[String]) -> Option<(String, Value)>;
+
 impl Element {
     /// Reads `TYPE.element`, deeper `TYPE.element.element`; `*` for every type, `value[x]` for a
     /// choice, `@LABEL` behind it for only those entries that carry this security label. `None`: it is
@@ -59,11 +62,7 @@ impl Element {
     /// Takes it out of a resource and of every resource within; the narrative goes too, since it says
     /// the same in words. `stand_in`: under which key what is put where R4 wants something, by type and path.
     /// Answers whether anything was there.
-    pub fn strike(
-        &self,
-        resource: &mut Value,
-        stand_in: &dyn Fn(&str, &[String]) -> Option<(String, Value)>,
-    ) -> bool {
+    pub fn strike(&self, resource: &mut Value, stand_in: &StandIn) -> bool {
         let mut struck = false;
         if let Value::Object(map) = resource {
             let kind = map.get("resourceType").and_then(Value::as_str);

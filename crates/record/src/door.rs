@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::sync::Arc;
 use std::sync::Mutex as StdMutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
 use event::{Actor, Body, Clock, Event, Glass, Opened, Subject, Time};
@@ -32,6 +32,8 @@ const REVIEW: &str = "glass-review";
 /// How often a data folder is tried that another process holds, and how long between the tries.
 const LOCK_TRIES: u32 = 10;
 const LOCK_WAIT: Duration = Duration::from_millis(50);
+/// What a verdict about an alteration in another system is called among them.
+const PUT_BACK: &str = "put-back-verdict";
 /// What a verdict is called among them.
 const VERDICT: &str = "captured-verdict";
 
@@ -77,6 +79,8 @@ pub(crate) struct Inner {
     head: watch::Sender<Option<Published>>,
     pub(crate) cosigned: watch::Sender<Option<Cosigned>>,
     pub(crate) epoch: watch::Sender<Epoch>,
+    /// Until when something may be acknowledged; `None`: as long as it is the primary.
+    pub(crate) lease: watch::Sender<Option<Instant>>,
     /// What there is beside the record if it only follows another.
     pub(crate) standby: Option<Standby>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -136,7 +140,9 @@ impl Record {
         let heads = vault.heads().await.map_err(broken)?;
         if (frontier.size() > 0 || !heads.is_empty()) && !config.keyring().exists() {
             return Err(broken(
-                "`keyring.db` is missing: without it no event can be read; put your copy back",
+                "`keyring.db` is missing: without it no event can be read; put your copy back with \
+                 `salus restore keys`, and with the shares if `keys/root.key` is gone too \
+                 (docs/lifeline/backup.md)",
             ));
         }
         let key = keyfile::open(&config, frontier.size().max(heads.len() as u64))?;
@@ -173,6 +179,7 @@ impl Record {
             head: watch::Sender::new(None),
             cosigned: watch::Sender::new(None),
             epoch: watch::Sender::new(turn),
+            lease: watch::Sender::new(None),
             standby,
             tasks: Mutex::new(Vec::new()),
             _lock: lock,
@@ -339,6 +346,7 @@ impl Inner {
             return Ok(Vec::new());
         }
         self.unfenced()?;
+        self.leased()?;
         let groups = match self.groups.lock() {
             Ok(groups) => groups.clone(),
             Err(_) => None,
@@ -354,7 +362,12 @@ impl Inner {
             .await
             .map_err(|_| Error::Stopped)?;
         drop(groups);
-        answer.await.map_err(|_| Error::Stopped)?
+        let receipts = answer.await.map_err(|_| Error::Stopped)??;
+        // INVARIANT: nothing is acknowledged after the lease, though it is sealed: the sender
+        // sends it again, to whoever is the primary then.
+        self.unfenced()?;
+        self.leased()?;
+        Ok(receipts)
     }
 
     async fn publish(&self) -> Outcome<()> {
@@ -447,6 +460,15 @@ impl Inner {
                 kind: VERDICT.to_owned(),
                 id: verdict.captured.to_string(),
             }),
+            // And of two who decide about the same alteration in another system.
+            Body::PutBack(put) if put.step.decides() => Some(Write {
+                resource: self.put_back_tag(put.alteration),
+                patient: None,
+                replaces: 0,
+                as_of: 0,
+                kind: PUT_BACK.to_owned(),
+                id: put.alteration.to_string(),
+            }),
             _ => None,
         };
         let delivery =
@@ -476,6 +498,11 @@ impl Inner {
     /// The tag of the one verdict that an entry can have.
     pub(crate) fn verdict_tag(&self, captured: u64) -> [u8; 16] {
         self.resource_tag(VERDICT, &captured.to_string())
+    }
+
+    /// The tag of the one verdict that an alteration in another system can have.
+    pub(crate) fn put_back_tag(&self, alteration: u64) -> [u8; 16] {
+        self.resource_tag(PUT_BACK, &alteration.to_string())
     }
 
     pub(crate) fn delivery_tags(

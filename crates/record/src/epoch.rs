@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use crate::config::Config;
 use crate::door::{Inner, Record};
@@ -56,7 +57,24 @@ impl Record {
     }
 }
 
+impl Record {
+    /// Nothing is acknowledged from `until` on, unless this is called again before; `None`: no
+    /// lease is needed, as at the beginning.
+    pub fn lease(&self, until: Option<Instant>) {
+        self.inner.lease.send_replace(until);
+    }
+}
+
 impl Inner {
+    /// # Errors
+    /// [`Error::Unleased`] if the lease has run out.
+    pub(crate) fn leased(&self) -> Outcome<()> {
+        match *self.lease.borrow() {
+            Some(until) if until <= Instant::now() => Err(Error::Unleased),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     pub(crate) fn turn(&self) -> Epoch {
         *self.epoch.borrow()
     }

@@ -45,6 +45,12 @@ pub enum Error {
         /// The other machine's number.
         epoch: u64,
     },
+    /// None of the machines that may have taken over has answered for longer than the lease.
+    #[error(
+        "no peer has answered for longer than `lease_ms`: another machine may be the primary, so \
+         nothing is acknowledged until one answers"
+    )]
+    Unleased,
     /// This is a standby.
     #[error("this is the standby: it shows what was sealed and takes nothing new")]
     Standby,

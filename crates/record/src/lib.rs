@@ -3,6 +3,7 @@
 //! **Never**: an acknowledgement before the commit; a signature from memory; the same index twice.
 //! **Start here**: [`Record`], then `sequencer`.
 
+mod alike;
 mod backup;
 mod config;
 mod cosigned;
@@ -40,6 +41,7 @@ mod verify;
 mod view;
 mod witness;
 
+pub use alike::{Alike, Beside, Guarded, take_over};
 pub use backup::{
     KeysCopied, Lock, Made, Pins, PinsMade, Place, Point, Restored, Wanted, backup, copy_keys,
     first, last_pins, points, pull, renew, restore, restore_keys,
@@ -57,7 +59,7 @@ pub use keycopy::{KeyCopy, StreamKey, install_keys};
 pub use moving::{Carrying, Moved, carry};
 pub use proving::{Held, hold};
 pub use read::{Head, Proved, head, prove};
-pub use reader::{Reader, ReaderError, fold_to, follow, save_is_due};
+pub use reader::{Reader, ReaderError, fold_all_to, fold_to, follow, save_is_due};
 pub use rewrite::{rewrite_if_due, rewrite_later};
 pub use root::{Pkcs11Config, RootConfig, RootKey};
 pub use rotate::{Generation, KeysReport, Rotated, keys};

@@ -6,7 +6,7 @@ use event::Arrival;
 use guard::{Standing, admit};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Record, Sealed};
+use crate::{Alike, Record, Sealed};
 
 /// Events a reader folds in one transaction, at most.
 const FOLD_EVENTS_MAX: usize = 1_000;
@@ -30,6 +30,17 @@ pub trait Reader: Send + Sync + 'static {
     /// Cleans up after what was folded, when there is nothing more to fold: a view that held
     /// something of a patient who was erased ([`event::Erased`]) leaves no trace of it in its file.
     async fn tidy(&self) -> Result<(), ReaderError> {
+        Ok(())
+    }
+
+    /// What of its file can be held against a fresh fold; nothing, unless a view says so.
+    fn alike(&self) -> &'static [Alike] {
+        &[]
+    }
+
+    /// Reads again from its file what it knows by heart, after the file was put right. Nothing is
+    /// folded meanwhile.
+    async fn relearn(&self) -> Result<(), ReaderError> {
         Ok(())
     }
 }
@@ -61,6 +72,29 @@ pub async fn fold_to(record: &Record, reader: &dyn Reader, until: u64) -> Result
         let folded = reader.fold(&batch, next).await;
         folded.map_err(|why| why.to_string())?;
     }
+}
+
+/// The same for several readers, so that each event is read once; none goes beyond `until`.
+///
+/// # Errors
+/// What the record or a reader said.
+pub async fn fold_all_to(
+    record: &Record,
+    readers: &[Arc<dyn Reader>],
+    until: u64,
+) -> Result<(), String> {
+    let mut from = 0;
+    while from < until {
+        let left = usize::try_from(until - from).unwrap_or(FOLD_EVENTS_MAX);
+        let read = record.read_until(from, left.min(FOLD_EVENTS_MAX)).await;
+        let (batch, next) = read.map_err(|why| why.to_string())?;
+        for reader in readers {
+            let folded = reader.fold(&batch, next).await;
+            folded.map_err(|why| why.to_string())?;
+        }
+        from = next;
+    }
+    Ok(())
 }
 
 /// Events after which a cursor is saved though nothing concerned the reader.

@@ -200,6 +200,11 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
             replaces: 0,
             seq: row.seq,
         }),
+        Body::PutBack(put) if put.step.decides() => batch.versions.push(Version {
+            resource: inner.put_back_tag(put.alteration),
+            replaces: 0,
+            seq: row.seq,
+        }),
         Body::Account(_)
         | Body::Alteration(_)
         | Body::App(_)
@@ -223,6 +228,7 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         | Body::Rewound(_)
         | Body::Promoted(_)
         | Body::Printed(_)
+        | Body::PutBack(_)
         | Body::SentOn(_)
         | Body::Service(_)
         | Body::Session(_)

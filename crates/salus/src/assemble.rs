@@ -15,13 +15,13 @@ use flow::Flow;
 use guard::{Policies, Rota, Standing, admit};
 use lifeline::{Lifeline, PackKey};
 use oversight::Oversight;
-use record::{Reader, Record, WitnessBook, follow};
+use record::{Guarded, Reader, Record, WitnessBook, follow};
 use staff::Staff;
 use tokens::Tokens;
 use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use web::{App, Following, Rooms, Signer};
+use web::{App, Compared, Following, Rooms, Signer};
 use wire::audit::Site;
 
 use crate::certificate;
@@ -29,6 +29,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::fence;
 use crate::following::{self, Follower};
+use crate::lost;
 use crate::promoting::Promote;
 use crate::witnessing::Rounds;
 
@@ -42,9 +43,11 @@ pub(crate) struct House {
     pub(crate) clock: Arc<dyn Clock>,
     /// What is folded from the record.
     pub(crate) readers: Vec<Arc<dyn Reader>>,
+    /// Those of them whose files are held against a fresh fold, table by table.
+    pub(crate) views: Vec<Arc<Guarded>>,
     /// Held while policies are put in force, so that they follow each other as they are sealed.
     pub(crate) changing: Mutex<()>,
-    /// When the chart was last found to be what the record says; held while it is compared.
+    /// When the views were last found to be what the record says; held while they are compared.
     pub(crate) compared: Mutex<Option<Time>>,
     /// A human's order to become the primary.
     pub(crate) promotion: watch::Sender<Option<Promote>>,
@@ -81,6 +84,12 @@ impl House {
         let rota = rota(&config.rota)?;
         make_folder(&config.data.join("views"))?;
         crate::scrub::forget(&config)?;
+        // A standby takes what it has not again from its primary.
+        if let Some(lost) = lost::look(&config, record.size()).await?
+            && !record.is_standby()
+        {
+            lost::seal(&record, lost).await?;
+        }
         let chart = Chart::open(config.chart()?, record.blind()).await?;
         let staff = Staff::open_with(&config.view("staff"), config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
@@ -88,15 +97,19 @@ impl House {
         let access = Access::open_with(&config.view("access"), config.access.clone()).await?;
         let tokens = Tokens::open(&config.view("tokens")).await?;
         let lifeline = lifeline(&config, &record).await?;
-        let readers: Vec<Arc<dyn Reader>> = vec![
+        let views: Vec<Arc<Guarded>> = [
             oversight.reader(),
             staff.reader(),
             tokens.reader(),
             flow.reader(),
             access.reader(record.blind()),
             lifeline.reader(),
-            chart.reader(),
-        ];
+        ]
+        .into_iter()
+        .map(|reader| Arc::new(Guarded::new(reader)))
+        .collect();
+        let guarded = views.iter().map(|view| Arc::clone(view) as Arc<dyn Reader>);
+        let readers: Vec<Arc<dyn Reader>> = guarded.chain([chart.reader()]).collect();
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         for reader in &readers {
@@ -128,6 +141,7 @@ impl House {
             app,
             clock,
             readers,
+            views,
             changing: Mutex::default(),
             compared: Mutex::default(),
             promotion: watch::Sender::new(None),
@@ -186,7 +200,7 @@ impl House {
         }
     }
 
-    /// Starts making the wards' packs, and sending accepted entries on.
+    /// Starts making the wards' packs, sending accepted entries on, and comparing the other system.
     pub(crate) fn pack_wards(&self) {
         let packing = web::keep_packing(Arc::clone(&self.app), self.stop.clone());
         self.tasks.spawn(packing);
@@ -195,6 +209,18 @@ impl House {
         self.tasks.spawn(sending);
         let noting = web::note_standbys(Arc::clone(&self.app), self.stop.clone());
         self.tasks.spawn(noting);
+        let upstream = self.config.upstream.clone();
+        let comparing = web::keep_comparing(Arc::clone(&self.app), upstream, self.stop.clone());
+        self.tasks.spawn(comparing);
+    }
+
+    /// Compares what the other FHIR server has with what was sealed, now.
+    ///
+    /// # Errors
+    /// What keeps it from being compared, in words.
+    pub(crate) async fn compare_upstream(&self) -> Result<Compared> {
+        let compared = web::compare_upstream(&self.app, &self.config.upstream).await;
+        compared.map_err(|why| anyhow!(why))
     }
 
     /// Seals that the server began or ended.

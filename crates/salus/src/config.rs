@@ -145,6 +145,8 @@ pub(crate) struct Fence {
     pub(crate) required: bool,
     /// How often they are asked while it runs, and how long one answer may take.
     pub(crate) ask_ms: u64,
+    /// Nothing is acknowledged when none of them has answered for this long; 0: no such lease.
+    pub(crate) lease_ms: u64,
 }
 
 impl Default for Fence {
@@ -154,6 +156,7 @@ impl Default for Fence {
             authorities: PathBuf::new(),
             required: false,
             ask_ms: 2_000,
+            lease_ms: 0,
         }
     }
 }
@@ -281,7 +284,7 @@ pub(crate) struct ChartConfig {
     pub(crate) trend_max: usize,
     pub(crate) hot_resources_max: usize,
     pub(crate) readers_max: u32,
-    /// Hours between comparisons of the chart with a fresh fold of the record; 0: none.
+    /// Hours between comparisons of the views with a fresh fold of the record; 0: none.
     pub(crate) compare_every_hours: u16,
 }
 

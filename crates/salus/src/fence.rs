@@ -3,7 +3,7 @@
 //! over.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use tokio_util::sync::CancellationToken;
@@ -41,10 +41,11 @@ pub(crate) async fn may_begin(config: &Config) -> Result<()> {
             own.own
         );
     }
-    if answers == 0 && !peers.is_empty() && config.fence.required {
+    let needed = config.fence.required || config.fence.lease_ms > 0;
+    if answers == 0 && !peers.is_empty() && needed {
         bail!(
             "none of `peers` in `[fence]` answers, so nobody knows whether another machine took over; \
-             bring one of them back, or set `required = false` if you are sure that none did"
+             bring one of them back, or set `required = false` and `lease_ms = 0` if you are sure that none did"
         );
     }
     Ok(())
@@ -53,6 +54,7 @@ pub(crate) async fn may_begin(config: &Config) -> Result<()> {
 /// Asks again and again while the server runs.
 pub(crate) async fn watch(config: Config, app: Arc<App>, stop: CancellationToken) {
     let Ok(peers) = peers(&config) else { return };
+    let mut lease = Lease::of(&config, &app);
     let log = app.record.public_keys();
     let pause = Duration::from_millis(config.fence.ask_ms.max(1));
     while !peers.is_empty() {
@@ -61,9 +63,12 @@ pub(crate) async fn watch(config: Config, app: Arc<App>, stop: CancellationToken
             () = tokio::time::sleep(pause) => {}
         }
         for peer in &peers {
+            let asked = Instant::now();
             let Ok(epoch) = turn(peer, &log).await else {
+                lease.look();
                 continue;
             };
+            lease.renew(asked);
             let before = app.record.epoch().fenced_by();
             if let Err(why) = app.record.heard_of(epoch) {
                 tracing::error!(%why, "that another machine took over could not be kept");
@@ -74,6 +79,52 @@ pub(crate) async fn watch(config: Config, app: Arc<App>, stop: CancellationToken
                     "another machine took over: nothing is taken any more"
                 );
             }
+        }
+    }
+}
+
+/// How long something may be acknowledged without hearing from anybody.
+struct Lease<'a> {
+    app: &'a App,
+    lasts: Duration,
+    until: Instant,
+    ended: bool,
+}
+
+impl<'a> Lease<'a> {
+    /// It begins now: somebody has answered just before ([`may_begin`]).
+    fn of(config: &Config, app: &'a App) -> Lease<'a> {
+        let mut lease = Lease {
+            app,
+            lasts: Duration::from_millis(config.fence.lease_ms),
+            until: Instant::now(),
+            ended: false,
+        };
+        if !config.fence.peers.is_empty() {
+            lease.renew(Instant::now());
+        }
+        lease
+    }
+
+    /// Somebody answered a question of that moment.
+    fn renew(&mut self, asked: Instant) {
+        if self.lasts.is_zero() {
+            return;
+        }
+        self.until = asked + self.lasts;
+        self.app.record.lease(Some(self.until));
+        if std::mem::take(&mut self.ended) {
+            tracing::warn!("a peer answers again: events are acknowledged");
+        }
+    }
+
+    /// Says once that it has ended.
+    fn look(&mut self) {
+        if !self.lasts.is_zero() && !self.ended && self.until <= Instant::now() {
+            self.ended = true;
+            tracing::error!(
+                "no peer has answered for longer than `lease_ms`: nothing is acknowledged until one does"
+            );
         }
     }
 }

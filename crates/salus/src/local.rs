@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
-use web::{Changed, Ended, Leaver, Order, Suspect, Undone};
+use web::{Changed, Compared, Ended, Leaver, Order, Suspect, Undone};
 
 use crate::asking::{Asked, Wanted};
 use crate::assemble::House;
@@ -248,6 +248,22 @@ impl Operator {
         }
     }
 
+    /// Compares what the other FHIR server has with what was sealed.
+    pub(crate) async fn compare(&self) -> Result<Compared> {
+        match self {
+            Operator::Here(house) => house.compare_upstream().await,
+            Operator::There(socket) => call(socket, "/compare", &[]).await,
+        }
+    }
+
+    /// Resources that the comparison has read so far.
+    pub(crate) async fn compare_progress(&self) -> Result<u64> {
+        match self {
+            Operator::Here(house) => Ok(web::compare_progress(&house.app)),
+            Operator::There(socket) => call(socket, "/compare/progress", &[]).await,
+        }
+    }
+
     /// Starts to fold a view again.
     pub(crate) async fn refold(&self, view: View) -> Result<u64> {
         match self {
@@ -346,6 +362,8 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
     axum::Router::new()
         .route("/backed-up", post(backed_up))
         .route("/client", post(add_client))
+        .route("/compare", post(compare))
+        .route("/compare/progress", post(compare_progress))
         .route("/disclose", post(disclose))
         .route("/drill", post(note_drill))
         .route("/erase", post(erase))
@@ -430,6 +448,14 @@ async fn rewind(State(house): State<Arc<House>>, Json(order): Json<Order>) -> Re
 
 async fn scrub(State(house): State<Arc<House>>) -> Response {
     answer(house.look_over().await)
+}
+
+async fn compare(State(house): State<Arc<House>>) -> Response {
+    answer(house.compare_upstream().await)
+}
+
+async fn compare_progress(State(house): State<Arc<House>>) -> Response {
+    answer(Ok(web::compare_progress(&house.app)))
 }
 
 async fn refold(State(house): State<Arc<House>>, Query(which): Query<Which>) -> Response {

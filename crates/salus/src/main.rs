@@ -3,6 +3,7 @@
 //! **Never**: a default password; an unknown option that is ignored; a panic that is silent.
 //! **Start here**: [`cli`], then [`assemble`].
 
+mod alike;
 mod asking;
 mod assemble;
 mod backing;
@@ -22,11 +23,13 @@ mod framing;
 mod keeping;
 mod local;
 mod logging;
+mod lost;
 mod operations;
 mod output;
 mod peer;
 mod policies;
 mod promoting;
+mod queries;
 mod registration;
 mod remote;
 mod scrub;

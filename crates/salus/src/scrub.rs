@@ -21,6 +21,8 @@ use crate::config::Config;
 const CLOSE_EVENTS: u64 = 1_000;
 /// Rounds of catching up with a view that goes on; then it is held still all the same.
 const ROUNDS_MAX: u32 = 20;
+/// What was edited while nothing ran is found this long after a start.
+const FIRST: Duration = Duration::from_secs(600);
 /// Bytes of a forgery that are kept, at most.
 const EVIDENCE_BYTES_MAX: usize = 1 << 20;
 
@@ -39,6 +41,8 @@ pub(crate) struct Looked {
     pub(crate) chart_events: u64,
     /// Entries of the chart that were altered; all were put right.
     pub(crate) chart_altered: u64,
+    /// Rows of the other views that were altered; all were put right.
+    pub(crate) views_altered: u64,
 }
 
 impl House {
@@ -52,7 +56,7 @@ impl House {
             tracing::warn!(%why, "the newest events are not under a checkpoint yet");
         }
         let record = self.app.record.scrub().await?;
-        let (chart_events, chart_altered) = self.compare_chart().await?;
+        let (chart_events, chart_altered, views_altered) = self.compare_all().await?;
         Ok(Looked {
             events: record.events,
             bytes: record.bytes,
@@ -60,23 +64,32 @@ impl House {
             healed: record.healed,
             chart_events,
             chart_altered,
+            views_altered,
         })
     }
 
-    /// Holds the chart against a fresh fold: (events folded, entries altered).
-    async fn compare_chart(&self) -> Result<(u64, u64)> {
+    /// Holds all views against a fresh fold: (events of the chart, its entries that were altered,
+    /// rows of the others that were).
+    async fn compare_all(&self) -> Result<(u64, u64, u64)> {
         let mut whole_at = self.compared.lock().await;
+        // First who may sign in and what was overseen: they decide what else is believed.
+        let views_altered = self.compare_views(*whole_at).await?;
+        let (chart_events, chart_altered) = self.compare_chart(*whole_at).await?;
+        *whole_at = Some(self.clock.now());
+        Ok((chart_events, chart_altered, views_altered))
+    }
+
+    /// Holds the chart against a fresh fold: (events folded, entries altered).
+    async fn compare_chart(&self, whole_at: Option<Time>) -> Result<(u64, u64)> {
         let file = file(&self.config);
         remove(&file)?;
         let mut config = self.config.chart()?;
         config.path.clone_from(&file);
         let fresh = Chart::open(config, self.app.record.blind()).await?;
-        let compared = self.compare_with(&fresh, *whole_at).await;
+        let compared = self.compare_with(&fresh, whole_at).await;
         fresh.close().await;
         remove(&file)?;
-        let compared = compared?;
-        *whole_at = Some(self.clock.now());
-        Ok(compared)
+        compared
     }
 
     async fn compare_with(&self, fresh: &Chart, whole_at: Option<Time>) -> Result<(u64, u64)> {
@@ -120,6 +133,7 @@ impl House {
 /// # Errors
 /// What the file system said.
 pub(crate) fn forget(config: &Config) -> Result<()> {
+    crate::alike::forget(config)?;
     remove(&file(config))
 }
 
@@ -127,23 +141,25 @@ fn file(config: &Config) -> PathBuf {
     config.data.join("views/compared.db")
 }
 
-/// Compares the chart now and then, until `stop`.
+/// Compares the views now and then, until `stop`.
 pub(crate) async fn now_and_then(house: Arc<House>, stop: CancellationToken) {
     let every = Duration::from_secs(60 * 60 * u64::from(house.config.chart.compare_every_hours));
     if every.is_zero() {
         return;
     }
+    let mut pause = every.min(FIRST);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(every) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+        pause = every;
         let compared = tokio::select! {
             () = stop.cancelled() => return,
-            compared = house.compare_chart() => compared,
+            compared = house.compare_all() => compared,
         };
         if let Err(why) = compared {
-            tracing::error!(%why, "the chart could not be compared; trying again later");
+            tracing::error!(%why, "the views could not be compared; trying again later");
         }
     }
 }
@@ -155,6 +171,7 @@ fn told(one: &Differs, whole_at: Option<Time>) -> Event {
         parts: one.parts.clone(),
         whole_at,
         healed_from: Some("record".to_owned()),
+        outside: None,
     });
     let subject = patient.unwrap_or(Subject::Record);
     let mut event = Event::new(Actor::salus(), Act::Manage, subject, body);
@@ -164,7 +181,7 @@ fn told(one: &Differs, whole_at: Option<Time>) -> Event {
 }
 
 /// The fresh fold's file holds charts: it does not outlive the comparison.
-fn remove(file: &Path) -> Result<()> {
+pub(crate) fn remove(file: &Path) -> Result<()> {
     for end in ["", "-wal", "-shm"] {
         let mut path = OsString::from(file);
         path.push(end);

@@ -20,6 +20,7 @@ use crate::assemble::House;
 use crate::config::Config;
 use crate::peer::{self, PeerAcceptor};
 use crate::promoting::Promote;
+use crate::queries::Asking;
 use crate::tls::{Https, Renewal};
 use crate::{backups, certificate, drill, fence, framing, local, scrub};
 
@@ -93,7 +94,10 @@ impl Server {
         });
         let config = &house.config;
         let inlet = match part {
-            Part::Primary => Some(Mllp::bind(config.mllp.clone(), Arc::clone(&house.clock)).await?),
+            Part::Primary => {
+                let bound = Mllp::bind(config.mllp.clone(), Arc::clone(&house.clock)).await?;
+                Some(bound.answering(Arc::new(Asking(Arc::clone(&house.app)))))
+            }
             Part::Standby => None,
         };
         let mllp = inlet

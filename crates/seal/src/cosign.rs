@@ -1,5 +1,7 @@
-//! Cosignatures of witnesses on checkpoints: C2SP tlog-cosignature, Ed25519.
+//! Cosignatures of witnesses on checkpoints: C2SP tlog-cosignature. Ours are of Ed25519; those of others
+//! may also be of ML-DSA-44, which a quantum computer cannot forge.
 
+use aws_lc_rs::signature::{ML_DSA_44, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
@@ -9,6 +11,11 @@ use crate::checkpoint::NoteFault;
 
 /// The type of a cosigner's key in a `vkey`.
 const KIND: u8 = 4;
+/// The type of a cosigner's key of ML-DSA-44, and its length in bytes.
+const KIND_ML_DSA_44: u8 = 6;
+const ML_DSA_44_KEY_BYTES: usize = 1_312;
+/// What a message for ML-DSA-44 begins with.
+const SUBTREE: &[u8; 12] = b"subtree/v1\n\0";
 const TIME_BYTES: usize = 8;
 
 /// A witness's private key.
@@ -59,7 +66,7 @@ impl WitnessKey {
 
     /// The public key's text (`vkey`), for the logs that are witnessed.
     pub fn public(&self) -> String {
-        let body = STANDARD.encode(material(&self.key.verifying_key()));
+        let body = STANDARD.encode(ed25519(&self.key.verifying_key()));
         format!("{}+{:08x}+{body}", self.name, self.id())
     }
 
@@ -79,7 +86,7 @@ impl WitnessKey {
     }
 
     fn id(&self) -> u32 {
-        key_id(&self.name, &material(&self.key.verifying_key()))
+        key_id(&self.name, &ed25519(&self.key.verifying_key()))
     }
 }
 
@@ -87,11 +94,43 @@ impl WitnessKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WitnessVerifier {
     name: String,
-    key: VerifyingKey,
+    key: PublicKey,
+}
+
+/// A witness's public key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum PublicKey {
+    Ed25519(VerifyingKey),
+    /// As FIPS 204 encodes it.
+    MlDsa44(Vec<u8>),
+}
+
+impl PublicKey {
+    /// From its type and its bytes; `None`: it is no such key, or one under which anybody can sign.
+    fn of(kind: u8, bytes: &[u8]) -> Option<PublicKey> {
+        match kind {
+            KIND => {
+                let key = VerifyingKey::from_bytes(bytes.try_into().ok()?).ok()?;
+                (!key.is_weak()).then_some(PublicKey::Ed25519(key))
+            }
+            KIND_ML_DSA_44 if bytes.len() == ML_DSA_44_KEY_BYTES => {
+                Some(PublicKey::MlDsa44(bytes.to_vec()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Type and bytes, as key ids are made of.
+    fn material(&self) -> Vec<u8> {
+        match self {
+            PublicKey::Ed25519(key) => ed25519(key),
+            PublicKey::MlDsa44(key) => [&[KIND_ML_DSA_44], key.as_slice()].concat(),
+        }
+    }
 }
 
 impl WitnessVerifier {
-    /// From a `vkey` text: `<name>+<id>+<base64>`, of type 4.
+    /// From a `vkey` text: `<name>+<id>+<base64>`, of type 4 (Ed25519) or 6 (ML-DSA-44).
     ///
     /// # Errors
     /// [`NoteFault::Key`] if the text is not such a key, or one under which anybody can sign.
@@ -100,12 +139,9 @@ impl WitnessVerifier {
         let (id, body) = rest.split_once('+').ok_or(NoteFault::Key)?;
         let bytes = STANDARD.decode(body).map_err(|_| NoteFault::Key)?;
         let (kind, key) = bytes.split_first().ok_or(NoteFault::Key)?;
-        let key: &[u8; 32] = key.try_into().map_err(|_| NoteFault::Key)?;
-        let key = VerifyingKey::from_bytes(key).map_err(|_| NoteFault::Key)?;
-        let sound = *kind == KIND
-            && !key.is_weak()
-            && signed_note::is_key_name_valid(name)
-            && id == format!("{:08x}", key_id(name, &material(&key)));
+        let key = PublicKey::of(*kind, key).ok_or(NoteFault::Key)?;
+        let sound = signed_note::is_key_name_valid(name)
+            && id == format!("{:08x}", key_id(name, &key.material()));
         let verifier = WitnessVerifier {
             name: name.to_owned(),
             key,
@@ -162,32 +198,60 @@ impl Verifier for WitnessVerifier {
     }
 
     fn key_id(&self) -> u32 {
-        key_id(&self.name, &material(&self.key))
+        key_id(&self.name, &self.key.material())
     }
 
     fn verify(&self, text: &[u8], signature: &[u8]) -> bool {
         let Some((time, signature)) = signature.split_first_chunk::<TIME_BYTES>() else {
             return false;
         };
-        let Ok(signature) = Signature::from_slice(signature) else {
-            return false;
-        };
         let seconds = u64::from_be_bytes(*time);
         // The specification's largest time; larger ones are nonsense.
-        i64::try_from(seconds).is_ok()
-            && self
-                .key
-                .verify_strict(&message(seconds, text), &signature)
-                .is_ok()
+        if i64::try_from(seconds).is_err() {
+            return false;
+        }
+        match &self.key {
+            PublicKey::Ed25519(key) => {
+                let signature = Signature::from_slice(signature);
+                signature.is_ok_and(|signature| {
+                    key.verify_strict(&message(seconds, text), &signature)
+                        .is_ok()
+                })
+            }
+            PublicKey::MlDsa44(key) => {
+                // Without a moment it does not say that this was the largest head.
+                let message = subtree(&self.name, seconds, text).filter(|_| seconds > 0);
+                let key = UnparsedPublicKey::new(&ML_DSA_44, key);
+                message.is_some_and(|message| key.verify(&message, signature).is_ok())
+            }
+        }
     }
 }
 
-fn material(key: &VerifyingKey) -> Vec<u8> {
+fn ed25519(key: &VerifyingKey) -> Vec<u8> {
     [&[KIND], key.to_bytes().as_slice()].concat()
 }
 
 fn message(seconds: u64, text: &[u8]) -> Vec<u8> {
     [format!("cosignature/v1\ntime {seconds}\n").as_bytes(), text].concat()
+}
+
+/// What a cosigner of ML-DSA-44 signs of a checkpoint; `None`: the text is none.
+fn subtree(name: &str, seconds: u64, text: &[u8]) -> Option<Vec<u8>> {
+    let mut lines = std::str::from_utf8(text).ok()?.split('\n');
+    let (origin, size) = (lines.next()?, lines.next()?.parse::<u64>().ok()?);
+    let root: [u8; 32] = STANDARD.decode(lines.next()?).ok()?.try_into().ok()?;
+    let (name, origin) = (name.as_bytes(), origin.as_bytes());
+    let mut out = SUBTREE.to_vec();
+    out.push(u8::try_from(name.len()).ok()?);
+    out.extend_from_slice(name);
+    out.extend_from_slice(&seconds.to_be_bytes());
+    out.push(u8::try_from(origin.len()).ok()?);
+    out.extend_from_slice(origin);
+    out.extend_from_slice(&0_u64.to_be_bytes());
+    out.extend_from_slice(&size.to_be_bytes());
+    out.extend_from_slice(&root);
+    Some(out)
 }
 
 #[cfg(test)]
@@ -248,5 +312,44 @@ mod tests {
         let forged = format!("— w.example {}\n", STANDARD.encode(bytes));
         assert!(verifier.join(&note, &forged).is_none());
         assert!(verifier.join(&note, "").is_none());
+    }
+
+    /// A witness elsewhere, of ML-DSA-44: its public key's text, and its line under a checkpoint.
+    fn quantum(checkpoint: &str, (seconds, signed): (u64, u64)) -> (String, String) {
+        use aws_lc_rs::signature::{KeyPair as _, ML_DSA_44_SIGNING, PqdsaKeyPair};
+        let pair = PqdsaKeyPair::generate(&ML_DSA_44_SIGNING).unwrap();
+        let material = [&[KIND_ML_DSA_44], pair.public_key().as_ref()].concat();
+        let id = key_id("w.example/pq", &material);
+        let note = Note::from_bytes(checkpoint.as_bytes()).unwrap();
+        let message = subtree("w.example/pq", signed, note.text()).unwrap();
+        let mut signature = vec![0; ML_DSA_44_SIGNING.signature_len()];
+        pair.sign(&message, &mut signature).unwrap();
+        let body = [seconds.to_be_bytes().as_slice(), &signature].concat();
+        let line = NoteSignature::new("w.example/pq".into(), id, body).unwrap();
+        let line = String::from_utf8(line.to_bytes()).unwrap();
+        (
+            format!("w.example/pq+{id:08x}+{}", STANDARD.encode(material)),
+            line,
+        )
+    }
+
+    #[test]
+    fn a_cosignature_of_ml_dsa_holds_for_its_head_and_its_moment() {
+        let log = LogKey::new("log.example", &[2; 32]).unwrap();
+        let (one, two) = (
+            log.sign(7, &[3; 32]).unwrap(),
+            log.sign(8, &[3; 32]).unwrap(),
+        );
+        let (public, line) = quantum(&one, (1_700_000_000, 1_700_000_000));
+        let verifier = WitnessVerifier::new(&public).unwrap();
+        let joined = verifier.join(&one, &line).unwrap();
+        assert_eq!(verifier.cosigned(&joined), Some(1_700_000_000));
+        assert!(verifier.join(&two, &line).is_none(), "another head");
+        let (public, line) = quantum(&one, (1_700_000_000, 1_600_000_000));
+        let verifier = WitnessVerifier::new(&public).unwrap();
+        assert!(verifier.join(&one, &line).is_none(), "another moment");
+        let (public, line) = quantum(&one, (0, 0));
+        let verifier = WitnessVerifier::new(&public).unwrap();
+        assert!(verifier.join(&one, &line).is_none(), "no moment");
     }
 }

@@ -18,6 +18,7 @@ use crate::challenge::Challenges;
 use crate::errands::Errands;
 use crate::following::Following;
 use crate::oidc::{Oidc, Provider};
+use crate::outside::Outside;
 use crate::packs::Packing;
 use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::session::Sessions;
@@ -70,6 +71,7 @@ pub struct App {
     pub(crate) challenges: Challenges,
     pub(crate) provider: Provider,
     pub(crate) packing: Packing,
+    pub(crate) outside: Outside,
     pub(crate) upstream: Upstream,
     pub(crate) standbys: Standbys,
 }
@@ -131,6 +133,7 @@ impl App {
             challenges: Challenges::new(),
             provider: Provider::default(),
             packing: Packing::default(),
+            outside: Outside::default(),
             upstream: Upstream::default(),
             standbys: Standbys::default(),
         }

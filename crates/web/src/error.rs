@@ -186,7 +186,8 @@ impl From<record::Error> for Problem {
             | record::Error::Distrusted { .. }
             | record::Error::Fenced { .. }
             | record::Error::KeysMissing
-            | record::Error::Stopped => broken(&error),
+            | record::Error::Stopped
+            | record::Error::Unleased => broken(&error),
         }
     }
 }

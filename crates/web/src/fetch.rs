@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Uri;
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::handshake;
@@ -34,6 +34,8 @@ pub(crate) struct Form {
     pub sent: Sent,
     pub body: String,
     pub authorization: Option<String>,
+    /// The entity tag that must still stand there (`If-Match`).
+    pub condition: Option<String>,
 }
 
 /// What a body is.
@@ -41,6 +43,8 @@ pub(crate) struct Form {
 pub(crate) enum Sent {
     /// The fields of a form: POST.
     Form,
+    /// Nothing: GET, with an `Authorization`.
+    Nothing,
     /// A FHIR resource: PUT.
     Resource,
 }
@@ -205,13 +209,20 @@ fn request(place: &Place, form: Option<Form>) -> Result<hyper::Request<Full<Byte
     let request = match form {
         None => request.body(Full::default()),
         Some(form) => {
-            let (method, kind) = match form.sent {
-                Sent::Form => ("POST", "application/x-www-form-urlencoded"),
-                Sent::Resource => ("PUT", "application/fhir+json"),
+            let mut request = match form.sent {
+                Sent::Form => request
+                    .method("POST")
+                    .header(CONTENT_TYPE, "application/x-www-form-urlencoded"),
+                Sent::Nothing => request,
+                Sent::Resource => request
+                    .method("PUT")
+                    .header(CONTENT_TYPE, "application/fhir+json"),
             };
-            let mut request = request.method(method).header(CONTENT_TYPE, kind);
             if let Some(authorization) = form.authorization {
                 request = request.header(AUTHORIZATION, authorization);
+            }
+            if let Some(condition) = form.condition {
+                request = request.header(IF_MATCH, condition);
             }
             request.body(Full::from(form.body))
         }

@@ -13,8 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::App;
 use crate::fetch::{Form, Keys, Sent, Terms, ask, secured};
+use crate::{App, outside};
 
 /// Entries that are looked at in one round.
 const ROUND: u32 = 100;
@@ -153,7 +153,7 @@ async fn send(app: &App, config: &UpstreamConfig) -> Result<(), String> {
         };
         note(app, &entry, (to, taken, words)).await?;
     }
-    Ok(())
+    outside::put_back(app, config).await
 }
 
 /// The resource as it was sealed with the verdict: in the same commit, just before it.
@@ -188,6 +188,7 @@ async fn put(config: &UpstreamConfig, resource: &Value) -> Answer {
         sent: Sent::Resource,
         body: resource.to_string(),
         authorization,
+        condition: None,
     };
     match ask(&url, Some(form), terms(config)).await {
         Ok((status @ 200..=299, _)) => Answer::Taken(format!("HTTP {status}")),
@@ -203,7 +204,7 @@ async fn put(config: &UpstreamConfig, resource: &Value) -> Answer {
     }
 }
 
-fn terms(config: &UpstreamConfig) -> Terms<'_> {
+pub(crate) fn terms(config: &UpstreamConfig) -> Terms<'_> {
     Terms {
         authorities: &config.authorities,
         wait_ms: config.wait_ms,
@@ -211,7 +212,7 @@ fn terms(config: &UpstreamConfig) -> Terms<'_> {
     }
 }
 
-fn token(config: &UpstreamConfig) -> Result<Option<String>, String> {
+pub(crate) fn token(config: &UpstreamConfig) -> Result<Option<String>, String> {
     if config.token_file.as_os_str().is_empty() {
         return Ok(None);
     }

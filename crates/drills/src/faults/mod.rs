@@ -4,6 +4,7 @@
 mod audit;
 mod cut;
 mod ledger;
+mod power;
 mod siege;
 mod victim;
 mod writer;
@@ -11,6 +12,7 @@ mod writer;
 pub use audit::{Findings, audit};
 pub use cut::cut;
 pub use ledger::{Breach, Ledger};
+pub use power::Platter;
 pub use siege::{Outcome, Siege, SiegeError, siege};
 pub use victim::{Recipe, Victim};
 pub use writer::FhirDoor;

@@ -1,4 +1,4 @@
-//! Registration and movement: ADT messages, and a transcribed letter that is not mapped.
+//! Registration and movement: ADT messages, and a transcribed letter.
 
 use event::Time;
 
@@ -85,7 +85,7 @@ pub(crate) fn merge(survivor: &Patient, retired: &Patient, sent: (&str, Time)) -
     message.utf8()
 }
 
-/// MDM^T02: a letter. Salus keeps it and does not map it.
+/// MDM^T02: a letter.
 pub(crate) fn letter(patient: &Patient, author: &str, sent: (&str, Time)) -> Vec<u8> {
     let (control, at) = sent;
     let stamp = zoned(at);

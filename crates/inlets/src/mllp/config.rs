@@ -33,6 +33,8 @@ pub struct Config {
     pub in_flight_bytes_max: usize,
     /// Bytes of unfinished messages of all connections together.
     pub unfinished_bytes_max: usize,
+    /// Patients that the answer to one query (QBP) names; more are refused.
+    pub query_patients_max: usize,
     /// Milliseconds without a byte between messages before a connection is closed.
     pub idle_ms: u64,
     /// Milliseconds a message may take from its first byte to its last.
@@ -65,6 +67,7 @@ impl Default for Config {
             in_flight_max: 256,
             in_flight_bytes_max: 8 << 20,
             unfinished_bytes_max: 512 << 20,
+            query_patients_max: 50,
             idle_ms: 3_600_000,
             frame_ms: 60_000,
             settle_ms: 250,
@@ -136,6 +139,8 @@ pub struct FeedConfig {
     pub certificates: Vec<String>,
     /// Common names or DNS names in its TLS certificates.
     pub subjects: Vec<String>,
+    /// What it may ask (QBP), as SMART scopes, for instance `system/Patient.s`; empty: nothing.
+    pub queries: Vec<String>,
     /// The IANA zone of its times without an offset.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
@@ -156,6 +161,7 @@ impl Default for FeedConfig {
             applications: Vec::new(),
             certificates: Vec::new(),
             subjects: Vec::new(),
+            queries: Vec::new(),
             zone: None,
             charset: None,
             authority: None,

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use event::Clock;
 use guard::{Admitted, Standing};
-use record::{Blind, Record};
-use wire::hl7::ack::Verdict;
+use record::{Blind, Receipt, Record};
+use wire::hl7::ack::{Stamp, Verdict};
 use wire::hl7::{Code, Complaint, batch};
 use wire::mllp::Frame;
 
+use super::answers::{Answers, Inquiry};
 use super::arrival::{admit_unread, head, parse_for, receive};
 use super::feeds::Candidates;
 use super::reply::{Failure, Reply};
@@ -21,6 +22,7 @@ pub(crate) struct Desk {
     record: Record,
     blind: Blind,
     clock: Arc<dyn Clock>,
+    answers: Option<Arc<dyn Answers>>,
     /// Bytes of unfinished messages that all connections hold.
     pub(crate) unfinished: AtomicUsize,
 }
@@ -29,6 +31,8 @@ pub(crate) struct Desk {
 pub(crate) struct Work {
     admitted: Option<Admitted>,
     reply: Reply,
+    /// What it asks, if it is a query.
+    inquiry: Option<Inquiry>,
     /// Bytes of the message.
     pub(crate) bytes: usize,
 }
@@ -41,12 +45,17 @@ impl Work {
 }
 
 impl Desk {
-    pub(crate) fn new(config: Config, record: Record, clock: Arc<dyn Clock>) -> Desk {
+    pub(crate) fn new(
+        config: Config,
+        record: Record,
+        (clock, answers): (Arc<dyn Clock>, Option<Arc<dyn Answers>>),
+    ) -> Desk {
         Desk {
             config,
             blind: record.blind(),
             record,
             clock,
+            answers,
             unfinished: AtomicUsize::new(0),
         }
     }
@@ -129,20 +138,36 @@ impl Desk {
             match work.admitted {
                 Some(admitted) => {
                     events.push(admitted);
-                    replies.push(work.reply);
+                    replies.push((work.reply, work.inquiry));
                 }
                 None => work.reply.failed(&mut out, self.now(), &broken()),
             }
         }
         match self.record.admit(events).await {
             Ok(receipts) => {
-                for (reply, receipt) in replies.iter().zip(&receipts) {
-                    reply.sealed(&mut out, receipt);
+                for ((reply, inquiry), receipt) in replies.iter().zip(&receipts) {
+                    match inquiry {
+                        Some(inquiry) => self.ask(inquiry, receipt, &mut out).await,
+                        None => reply.sealed(&mut out, receipt),
+                    }
                 }
             }
-            Err(why) => self.failed(&mut out, &replies, &why).await,
+            Err(why) => {
+                let replies: Vec<Reply> = replies.into_iter().map(|(reply, _)| reply).collect();
+                self.failed(&mut out, &replies, &why).await;
+            }
         }
         out
+    }
+
+    async fn ask(&self, inquiry: &Inquiry, receipt: &Receipt, out: &mut Vec<u8>) {
+        let control = receipt.index.to_string();
+        let stamp = Stamp {
+            control: &control,
+            millis: receipt.at.millis(),
+        };
+        let answers = (self.answers.as_ref(), self.config.query_patients_max);
+        inquiry.answer(answers, &stamp, out).await;
     }
 
     fn messages(&self, bytes: Vec<u8>, senders: &Candidates) -> Vec<Work> {
@@ -195,6 +220,7 @@ impl Desk {
         }
         let mut arrival = received.arrival;
         let bytes = raw.len();
+        let inquiry = Inquiry::of(&parsed.message, &raw, &reply.feed);
         arrival.claim.raw = raw;
         let admitted = guard::admit(arrival, standing, &received.facility).ok();
         Work {
@@ -203,6 +229,7 @@ impl Desk {
                 verdict: Verdict::Accept,
                 ..reply
             },
+            inquiry,
             bytes,
         }
     }
@@ -218,6 +245,7 @@ impl Desk {
         Work {
             admitted,
             reply,
+            inquiry: None,
             bytes,
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use guard::Grant;
+use guard::{Grant, Scope};
 use wire::hl7::{Charset, Message};
 
 use super::tls::Peer;
@@ -25,6 +25,8 @@ pub struct Feed {
     pub authority: String,
     /// Sending applications (MSH-3) it may speak as; empty: any.
     pub applications: Vec<String>,
+    /// What it may ask, as SMART scopes; empty: nothing.
+    pub queries: Vec<String>,
 }
 
 impl Feed {
@@ -49,6 +51,7 @@ impl Feed {
             charset: or(&settings.charset, &defaults.charset),
             authority: or(&settings.authority, &defaults.authority),
             applications: settings.applications.clone(),
+            queries: settings.queries.clone(),
         };
         feed.check().map_err(|why| Error::Feed {
             feed: settings.name.clone(),
@@ -66,6 +69,13 @@ impl Feed {
                 "`{}` is no IANA zone, such as `Europe/Berlin`",
                 self.zone
             ));
+        }
+        if let Some(scope) = self
+            .queries
+            .iter()
+            .find(|scope| Scope::parse(scope).is_err())
+        {
+            return Err(format!("`{scope}` is no scope, such as `system/Patient.s`"));
         }
         if Charset::named(&self.charset).is_none() {
             let set = &self.charset;
@@ -181,6 +191,7 @@ fn unknown(config: &Config) -> Feed {
         charset: config.charset.clone(),
         authority: config.authority.clone(),
         applications: Vec::new(),
+        queries: Vec::new(),
     }
 }
 

@@ -18,7 +18,7 @@ use super::connection::Connection;
 use super::desk::Desk;
 use super::feeds::{Candidates, Feeds};
 use super::tls::{self, Peer};
-use super::{Config, Error, TlsConfig};
+use super::{Answers, Config, Error, TlsConfig};
 use crate::Inlet;
 
 /// The pause after a connection could not be accepted, for instance for want of descriptors.
@@ -32,6 +32,7 @@ pub struct Mllp {
     listeners: Vec<Listener>,
     addresses: Vec<SocketAddr>,
     reload: Option<Reload>,
+    answers: Option<Arc<dyn Answers>>,
 }
 
 struct Listener {
@@ -103,12 +104,20 @@ impl Mllp {
             listeners,
             addresses,
             reload,
+            answers: None,
         })
     }
 
     /// What reads its certificate again; `None`: there is no TLS.
     pub fn reload(&self) -> Option<Reload> {
         self.reload.clone()
+    }
+
+    /// Has queries answered by that.
+    #[must_use]
+    pub fn answering(mut self, answers: Arc<dyn Answers>) -> Mllp {
+        self.answers = Some(answers);
+        self
     }
 
     /// Where it listens: the plain addresses first, each with its real port.
@@ -126,7 +135,7 @@ impl Inlet for Mllp {
     async fn run(self: Box<Self>, door: Record, stop: CancellationToken) {
         let room = Arc::new(Semaphore::new(self.config.connections_max));
         let reception = Arc::new(Reception {
-            desk: Arc::new(Desk::new(self.config, door, self.clock)),
+            desk: Arc::new(Desk::new(self.config, door, (self.clock, self.answers))),
             feeds: self.feeds,
             stop,
         });

@@ -4,6 +4,7 @@
 //! what it read meanwhile as the next group: a sender's order is kept, and the busier a sender is,
 //! the fewer commits its messages need.
 
+mod answers;
 mod arrival;
 mod config;
 mod connection;
@@ -14,6 +15,7 @@ mod listener;
 mod reply;
 mod tls;
 
+pub use answers::{Answers, Asked};
 pub use arrival::{Received, receive};
 pub use config::{Config, FeedConfig, TlsConfig, TlsMin};
 pub use error::Error;

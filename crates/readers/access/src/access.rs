@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use event::{Act, Actor, Arrival, Body, Event, Resend, Subject, Time};
 use guard::{Ask, Taking};
-use record::{Blind, Reader, ReaderError, Sealed};
+use record::{Alike, Blind, Reader, ReaderError, Sealed};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, SqlitePool};
 use thiserror::Error as ThisError;
@@ -290,6 +290,20 @@ impl Access {
         meter.unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Reads who acts and what was taken from the file again.
+    async fn learn_again(&self) -> Result<(), sqlx::Error> {
+        let pool = &self.inner.pool;
+        let mut kept = self.inner.known.lock().await;
+        let next: i64 = sqlx::query_scalar("SELECT next FROM cursor WHERE id = 1")
+            .fetch_one(pool)
+            .await?;
+        *kept = Known::read(pool).await?;
+        let meter = recalled(pool).await?;
+        *self.meter() = meter;
+        self.inner.folded.send_replace(next.unsigned_abs());
+        Ok(())
+    }
+
     /// Folds events (index, time, event) in one transaction; gives those who came to a ceiling.
     async fn take(
         &self,
@@ -442,6 +456,18 @@ impl Reader for Folding {
 
     async fn cursor(&self) -> Result<u64, ReaderError> {
         Ok(self.access.folded())
+    }
+
+    fn alike(&self) -> &'static [Alike] {
+        &view::ALIKE
+    }
+
+    async fn relearn(&self) -> Result<(), ReaderError> {
+        let learned = self.access.learn_again().await;
+        learned.map_err(|why| ReaderError {
+            reader: "access",
+            why: why.to_string(),
+        })
     }
 
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {

@@ -1,6 +1,6 @@
 //! What one event leaves in the view. Pure; no content of a chart is looked at.
 
-use event::{Act, Actor, Body, Decided, Event, Glass, ServiceState, Shown, Subject, Time};
+use event::{Act, Actor, Body, Decided, Event, Glass, ServiceState, Session, Shown, Subject, Time};
 
 use crate::trace::{PARTS_MAX, Trace, TraceId, What};
 
@@ -44,16 +44,7 @@ fn of_event(index: u64, at: Time, event: &Event) -> Vec<Trace> {
                 _ => What::Update,
             })
         }],
-        Body::Session(session) => vec![Trace {
-            actor: named(&event.actor, &session.account),
-            allowed: session.ok,
-            from: address(&session.source),
-            detail: short(&session.note),
-            ..base(match event.act {
-                Act::SignOut => What::SignOut,
-                _ => What::SignIn,
-            })
-        }],
+        Body::Session(session) => vec![session_trace(event, session, base)],
         Body::Account(change) => vec![Trace {
             detail: format!("account/{}", change.id),
             ..base(What::Manage)
@@ -91,6 +82,19 @@ fn of_event(index: u64, at: Time, event: &Event) -> Vec<Trace> {
         }],
         // Messages of feeds and bytes that were not understood are no looks: the Flow page has them.
         _ => Vec::new(),
+    }
+}
+
+fn session_trace(event: &Event, session: &Session, base: impl Fn(What) -> Trace) -> Trace {
+    Trace {
+        actor: named(&event.actor, &session.account),
+        allowed: session.ok,
+        from: address(&session.source),
+        detail: short(&session.note),
+        ..base(match event.act {
+            Act::SignOut => What::SignOut,
+            _ => What::SignIn,
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use record::{ViewFile, open_view};
+use record::{Alike, ViewFile, open_view};
 use sqlx::SqlitePool;
 
 use crate::access::Error;
@@ -63,6 +63,24 @@ CREATE TABLE IF NOT EXISTS export (
     approved BIGINT,
     answer_reason TEXT
 );";
+
+/// What must be the same in every fold.
+pub(crate) const ALIKE: [Alike; 2] = [
+    Alike {
+        table: "trace",
+        sql: "SELECT t.key, t.at, a.account, a.kind, a.role, a.name, t.what, t.patient, t.allowed, r.policies, t.purpose, t.reason, t.detail FROM {}.trace t LEFT JOIN {}.actor a ON a.id = t.actor LEFT JOIN {}.reasons r ON r.id = t.reasons",
+        keys: 1,
+        told: &["key", "account", "role", "allowed", "policies"],
+        after_erasing: false,
+    },
+    Alike {
+        table: "export",
+        sql: "SELECT * FROM {}.export",
+        keys: 1,
+        told: &["idx", "approved"],
+        after_erasing: true,
+    },
+];
 
 /// Opens the file, or makes it; one with other tables is made anew.
 pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {

@@ -242,6 +242,18 @@ impl Chart {
         Ok(false)
     }
 
+    /// How many versions of resources there are.
+    ///
+    /// # Errors
+    /// [`ChartError::Broken`].
+    pub async fn versions(&self) -> Outcome<u64> {
+        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM version")
+            .fetch_one(&self.store.readers)
+            .await
+            .map_err(ChartError::broken("count its versions"))?;
+        Ok(count.unsigned_abs())
+    }
+
     /// SHA-256 over all tables in a fixed order; equal states have equal digests.
     ///
     /// # Errors

@@ -50,6 +50,8 @@ struct Version {
     flags: i64,
     source: String,
     labels: String,
+    /// When what it says happened, as its sender says.
+    told: i64,
     /// The event that wrote the version after this one; `None`: it is the current one.
     next: Option<i64>,
     content: Vec<u8>,
@@ -59,7 +61,7 @@ struct Version {
 
 const VERSIONS: &str = "SELECT v.rid, v.seq, v.item, k.text, v.id, p.id, v.at, v.flags, v.source,
    COALESCE(s.text, ''), COALESCE(l.text, ''), CASE WHEN v.next = 0 THEN NULL
-   ELSE COALESCE(n.seq, -1) END
+   ELSE COALESCE(n.seq, -1) END, v.told
  FROM version v LEFT JOIN word k ON k.wid = v.kind LEFT JOIN patient p ON p.pid = v.patient
  LEFT JOIN word s ON s.wid = v.source LEFT JOIN word l ON l.wid = v.labels
  LEFT JOIN version n ON n.rid = v.next AND v.next <> 0
@@ -294,6 +296,7 @@ fn version(row: &sqlx::sqlite::SqliteRow) -> Result<Version, sqlx::Error> {
         },
         labels: row.try_get(10)?,
         next: row.try_get(11)?,
+        told: row.try_get(12)?,
         content: Vec::new(),
         found: true,
     })
@@ -316,6 +319,7 @@ fn between(right: &Version, there: &Version) -> Option<Differs> {
     say("flags", &right.flags, &there.flags);
     say("source", &right.source, &there.source);
     say("labels", &right.labels, &there.labels);
+    say("event time", &right.told, &there.told);
     let stands = |one: &Version| match one.next {
         None => "the current version".to_owned(),
         Some(next) => format!("replaced by event {next}"),

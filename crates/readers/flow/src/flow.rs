@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{Arrival, Body, Event, Time};
-use record::{Reader, ReaderError, Sealed};
+use record::{Alike, Reader, ReaderError, Sealed};
 use serde::Deserialize;
 use sqlx::SqlitePool;
 use tokio::sync::{Mutex, watch};
@@ -185,6 +185,14 @@ impl Flow {
         Page { rows, ..page }
     }
 
+    /// Reads what is known of the feeds from the file again.
+    async fn learn_again(&self) -> Result<(), sqlx::Error> {
+        let mut kept = self.inner.known.lock().await;
+        *kept = Known::read(&self.inner.pool).await?;
+        self.inner.folded.send_replace(kept.next);
+        Ok(())
+    }
+
     /// Folds events (index, time, event) in one transaction.
     async fn take(&self, events: &[(u64, Time, &Event)], next: u64) -> Result<(), sqlx::Error> {
         let mut kept = self.inner.known.lock().await;
@@ -255,6 +263,18 @@ impl Reader for Flow {
 
     async fn cursor(&self) -> Result<u64, ReaderError> {
         Ok(self.folded())
+    }
+
+    fn alike(&self) -> &'static [Alike] {
+        &view::ALIKE
+    }
+
+    async fn relearn(&self) -> Result<(), ReaderError> {
+        let learned = self.learn_again().await;
+        learned.map_err(|why| ReaderError {
+            reader: "flow",
+            why: why.to_string(),
+        })
     }
 
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {

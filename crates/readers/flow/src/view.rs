@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use record::{ViewFile, open_view};
+use record::{Alike, ViewFile, open_view};
 use sqlx::SqlitePool;
 
 use crate::Error;
@@ -75,6 +75,40 @@ CREATE TABLE IF NOT EXISTS generation (
     generation BIGINT NOT NULL,
     PRIMARY KEY (feed, generation)
 ) WITHOUT ROWID;";
+
+/// What must be the same in every fold.
+pub(crate) const ALIKE: [Alike; 4] = [
+    Alike {
+        table: "feed",
+        sql: "SELECT name, last, messages, kept, reused, odd, unread, bytes FROM {}.feed",
+        keys: 1,
+        told: &[
+            "name", "last", "messages", "kept", "reused", "odd", "unread", "bytes",
+        ],
+        after_erasing: false,
+    },
+    Alike {
+        table: "kind",
+        sql: "SELECT f.name, k.kind, k.messages, k.last FROM {}.kind k LEFT JOIN {}.feed f ON f.id = k.feed",
+        keys: 2,
+        told: &["name", "kind", "messages", "last"],
+        after_erasing: false,
+    },
+    Alike {
+        table: "message",
+        sql: "SELECT idx, at, kind, control, mapped, reused, size, complaints FROM {}.message WHERE idx IN (SELECT idx FROM main.message) AND idx IN (SELECT idx FROM fresh.message)",
+        keys: 1,
+        told: &["idx", "kind", "mapped", "reused", "size"],
+        after_erasing: false,
+    },
+    Alike {
+        table: "unread",
+        sql: "SELECT idx, at, reason, size FROM {}.unread WHERE idx IN (SELECT idx FROM main.unread) AND idx IN (SELECT idx FROM fresh.unread)",
+        keys: 1,
+        told: &["idx", "size"],
+        after_erasing: false,
+    },
+];
 
 /// Opens the file, or makes it; one with other tables is made anew.
 pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{Arrival, Line, Time};
-use record::{Blind, Reader, ReaderError, Sealed};
+use record::{Alike, Blind, Reader, ReaderError, Sealed};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
@@ -91,6 +91,13 @@ impl Lifeline {
     /// The number of events folded.
     pub fn folded(&self) -> u64 {
         self.inner.state.borrow().folded
+    }
+
+    /// Reads what is known by heart from the file again.
+    async fn learn_again(&self) -> Result<(), Error> {
+        let state = view::state(&self.inner.pool).await?;
+        self.inner.state.send_replace(Arc::new(state));
+        Ok(())
     }
 
     /// Waits until `size` events are folded; false if that takes longer than `wait`.
@@ -364,6 +371,18 @@ impl Reader for Lifeline {
         done.map_err(|why| ReaderError {
             reader: "lifeline",
             why,
+        })
+    }
+
+    fn alike(&self) -> &'static [Alike] {
+        &view::ALIKE
+    }
+
+    async fn relearn(&self) -> Result<(), ReaderError> {
+        let learned = self.learn_again().await;
+        learned.map_err(|why| ReaderError {
+            reader: "lifeline",
+            why: why.to_string(),
         })
     }
 

@@ -2,7 +2,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// Where accepted entries are sent on to: the section `[upstream]` of `salus.toml`.
+/// The system that charts come from: where accepted entries are sent on to, and what is compared with
+/// what was sealed. The section `[upstream]` of `salus.toml`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamConfig {
@@ -24,6 +25,22 @@ pub struct UpstreamConfig {
     /// How long after a failure the first new try waits; each further one waits twice as long, up
     /// to a hundred times.
     pub retry_ms: u64,
+    /// Hours between comparisons of what it has with what was sealed; 0: none.
+    pub compare_every_hours: u16,
+    /// FHIR types that are compared; empty: each that came by the FHIR door.
+    pub compare_types: Vec<String>,
+    /// Clients whose resources it must have; empty: every client's.
+    pub compare_clients: Vec<String>,
+    /// What was sealed or changed there more recently than this waits for the next comparison.
+    pub compare_grace_ms: i64,
+    /// Resources that are asked for at once.
+    pub compare_page: usize,
+    /// Pages of one type that are read, at most.
+    pub compare_pages_max: u32,
+    /// The largest page, in bytes.
+    pub compare_page_bytes_max: usize,
+    /// Differences that one comparison names, at most.
+    pub compare_named_max: u64,
 }
 
 impl Default for UpstreamConfig {
@@ -37,6 +54,14 @@ impl Default for UpstreamConfig {
             key: PathBuf::new(),
             wait_ms: 10_000,
             retry_ms: 1_000,
+            compare_every_hours: 0,
+            compare_types: Vec::new(),
+            compare_clients: Vec::new(),
+            compare_grace_ms: 600_000,
+            compare_page: 50,
+            compare_pages_max: 100_000,
+            compare_page_bytes_max: 16 << 20,
+            compare_named_max: 1_000,
         }
     }
 }

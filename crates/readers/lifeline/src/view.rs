@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use event::{Event, Time};
-use record::{ViewFile, open_view};
+use record::{Alike, ViewFile, open_view};
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row as _, SqlitePool};
@@ -49,6 +49,59 @@ CREATE TABLE IF NOT EXISTS evidence (idx INTEGER PRIMARY KEY, at BIGINT NOT NULL
     what TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS drill (idx INTEGER PRIMARY KEY, at BIGINT NOT NULL, body TEXT NOT NULL);
 ";
+
+/// What must be the same in every fold.
+pub(crate) const ALIKE: [Alike; 7] = [
+    Alike {
+        table: "listing",
+        sql: "SELECT idx, at, ward, patients FROM {}.listing",
+        keys: 1,
+        told: &["idx", "ward"],
+        after_erasing: false,
+    },
+    Alike {
+        table: "code",
+        sql: "SELECT ward, generation FROM {}.code",
+        keys: 1,
+        told: &["ward", "generation"],
+        after_erasing: true,
+    },
+    Alike {
+        table: "entry",
+        sql: "SELECT * FROM {}.entry",
+        keys: 1,
+        told: &["idx", "ward", "verdict"],
+        after_erasing: false,
+    },
+    Alike {
+        table: "sheet",
+        sql: "SELECT * FROM {}.sheet",
+        keys: 1,
+        told: &["id", "ward", "printed", "back"],
+        after_erasing: true,
+    },
+    Alike {
+        table: "away",
+        sql: "SELECT idx, at, body FROM {}.away",
+        keys: 1,
+        told: &["idx"],
+        after_erasing: true,
+    },
+    Alike {
+        table: "copy",
+        sql: "SELECT kind, name, idx, at, body, verified FROM {}.copy",
+        keys: 2,
+        told: &["kind", "name", "idx", "verified"],
+        after_erasing: true,
+    },
+    Alike {
+        table: "drill",
+        sql: "SELECT idx, at, body FROM {}.drill",
+        keys: 1,
+        told: &["idx"],
+        after_erasing: true,
+    },
+];
 
 /// Opens the file, or makes it; one with other tables is made anew.
 pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {

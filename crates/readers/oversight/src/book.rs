@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use event::{Actor, Altered, Body, Event, Glass, GlassVerdict, PolicyChange, Time};
 
+use crate::outside::Settling;
+
 /// Glass that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broken {
@@ -69,6 +71,8 @@ pub struct Alteration {
     pub patient: Option<String>,
     /// What was altered, from what to what, and whether it was put right.
     pub altered: Altered,
+    /// What became of it, if it was found in another system.
+    pub settling: Option<Settling>,
 }
 
 /// The policies that were sealed last.
@@ -93,6 +97,8 @@ pub(crate) enum Change {
     Erased(Vec<(u64, u64)>),
     Opened(u64, Opened),
     Policies(InForce),
+    /// Of which alteration, and what became of it.
+    PutBack(u64, Settling),
 }
 
 /// What is known by heart.
@@ -120,6 +126,7 @@ impl Book {
                 at,
                 patient: event.subject.patient().map(str::to_owned),
                 altered: altered.clone(),
+                settling: None,
             })),
             Body::Glass(glass) => self.glass((index, at), event, glass),
             Body::Decision(decided) => {
@@ -145,6 +152,10 @@ impl Book {
                 };
                 self.policies = Some(Arc::new(in_force.clone()));
                 Some(Change::Policies(in_force))
+            }
+            Body::PutBack(put) => {
+                let settling = Settling::of(&put.step, (index, at), &event.actor.name);
+                Some(Change::PutBack(put.alteration, settling))
             }
             _ => None,
         }

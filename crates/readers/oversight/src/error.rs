@@ -11,7 +11,7 @@ pub struct Error {
 }
 
 impl Error {
-    pub(crate) fn new(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Error {
+    pub(crate) fn new(doing: &'static str) -> impl Fn(sqlx::Error) -> Error {
         move |why| Error {
             doing,
             why: why.to_string(),

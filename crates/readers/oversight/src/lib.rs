@@ -5,9 +5,11 @@
 
 mod book;
 mod error;
+mod outside;
 mod oversight;
 mod view;
 
 pub use book::{Alteration, Broken, InForce, Opened, Review};
 pub use error::Error;
+pub use outside::{Fate, Settling};
 pub use oversight::Oversight;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{Arrival, Event, Time};
-use record::{Reader, ReaderError, Sealed};
+use record::{Alike, Reader, ReaderError, Sealed};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
 use crate::book::Book;
-use crate::{Alteration, Broken, Error, InForce, Opened, view};
+use crate::{Alteration, Broken, Error, Fate, InForce, Opened, outside, view};
 
 /// What overseers answer for. Cheap to clone: every clone is the same view.
 #[derive(Clone)]
@@ -119,6 +119,30 @@ impl Oversight {
         view::altered(&self.inner.pool, (Some(patient), most)).await
     }
 
+    /// What was altered in another system and has come so far, the oldest first, at most `most`.
+    ///
+    /// # Errors
+    /// As [`Oversight::reviewed`].
+    pub async fn outside(&self, fate: Fate, most: u32) -> Result<Vec<Alteration>, Error> {
+        outside::with_fate(&self.inner.pool, (fate, most)).await
+    }
+
+    /// One alteration in another system, by the index of the event that says so.
+    ///
+    /// # Errors
+    /// As [`Oversight::reviewed`].
+    pub async fn outside_one(&self, index: u64) -> Result<Option<Alteration>, Error> {
+        outside::one(&self.inner.pool, index).await
+    }
+
+    /// The newest alteration of a resource (FHIR type and id) in another system.
+    ///
+    /// # Errors
+    /// As [`Oversight::reviewed`].
+    pub async fn outside_of(&self, kind: &str, id: &str) -> Result<Option<Alteration>, Error> {
+        outside::newest(&self.inner.pool, (kind, id)).await
+    }
+
     /// The policies that were sealed last; `None`: none ever were.
     pub fn policies(&self) -> Option<Arc<InForce>> {
         self.book().policies.clone()
@@ -126,6 +150,13 @@ impl Oversight {
 
     fn book(&self) -> Arc<Book> {
         Arc::clone(&self.inner.state.borrow().1)
+    }
+
+    /// Reads what is known by heart from the file again.
+    async fn learn_again(&self) -> Result<(), Error> {
+        let (next, book) = view::book(&self.inner.pool).await?;
+        self.inner.state.send_replace((next, Arc::new(book)));
+        Ok(())
     }
 
     /// Folds events (index, time, event), saves what they changed, then shows it.
@@ -162,6 +193,18 @@ impl Reader for Oversight {
         done.map_err(|why| ReaderError {
             reader: "oversight",
             why,
+        })
+    }
+
+    fn alike(&self) -> &'static [Alike] {
+        &view::ALIKE
+    }
+
+    async fn relearn(&self) -> Result<(), ReaderError> {
+        let learned = self.learn_again().await;
+        learned.map_err(|why| ReaderError {
+            reader: "oversight",
+            why: why.to_string(),
         })
     }
 

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use event::{Actor, Altered, GlassVerdict, PolicyChange, Time};
-use record::{ViewFile, open_view};
+use record::{Alike, ViewFile, open_view};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, SqliteConnection, SqlitePool};
 
-use crate::Error;
 use crate::book::{Alteration, Book, Broken, Change, InForce, Opened, Review};
+use crate::{Error, outside};
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 2;
+const LAYOUT: u16 = 3;
 const CONNECTIONS_MAX: u32 = 2;
 
 const TABLES: &str = "
@@ -52,12 +52,62 @@ CREATE TABLE IF NOT EXISTS altered (
     body TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS altered_patient ON altered (patient);
+CREATE TABLE IF NOT EXISTS outside (
+    idx INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    fate TEXT NOT NULL,
+    step BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    who TEXT NOT NULL,
+    words TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS outside_name ON outside (name, idx);
+CREATE INDEX IF NOT EXISTS outside_fate ON outside (fate, idx);
 CREATE TABLE IF NOT EXISTS policies (
     idx INTEGER PRIMARY KEY,
     at BIGINT NOT NULL,
     who TEXT NOT NULL,
     change TEXT NOT NULL
 );";
+
+/// What must be the same in every fold.
+pub(crate) const ALIKE: [Alike; 5] = [
+    Alike {
+        table: "glass",
+        sql: "SELECT * FROM {}.glass",
+        keys: 1,
+        told: &["idx", "until", "review"],
+        after_erasing: true,
+    },
+    Alike {
+        table: "opened",
+        sql: "SELECT glass, idx, at, act, detail FROM {}.opened",
+        keys: 2,
+        told: &["glass", "idx", "act"],
+        after_erasing: true,
+    },
+    Alike {
+        table: "altered",
+        sql: "SELECT idx, at, patient, body FROM {}.altered",
+        keys: 1,
+        told: &["idx"],
+        after_erasing: true,
+    },
+    Alike {
+        table: "outside",
+        sql: "SELECT * FROM {}.outside",
+        keys: 1,
+        told: &["idx", "fate"],
+        after_erasing: true,
+    },
+    Alike {
+        table: "policies",
+        sql: "SELECT idx, at, who, change FROM {}.policies",
+        keys: 1,
+        told: &["idx", "at"],
+        after_erasing: true,
+    },
+];
 
 /// Opens the file, or makes it; one with other tables is made anew.
 pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {
@@ -144,6 +194,9 @@ pub(crate) async fn save(
             Change::Erased(runs) => forget(&mut transaction, runs).await?,
             Change::Opened(glass, opened) => note(&mut transaction, *glass, opened).await?,
             Change::Policies(in_force) => keep(&mut transaction, in_force).await?,
+            Change::PutBack(of, settling) => {
+                outside::settle(&mut transaction, (*of, settling)).await?
+            }
         }
     }
     sqlx::query("UPDATE cursor SET next = $1, latest = $2 WHERE id = 1")
@@ -164,7 +217,11 @@ async fn alter(to: &mut SqliteConnection, one: &Alteration) -> Result<(), sqlx::
         .bind(one.at.millis())
         .bind(one.patient.as_deref())
         .bind(body);
-    query.execute(to).await.map(drop)
+    query.execute(&mut *to).await?;
+    match &one.altered.outside {
+        Some(found) => outside::add(to, (one.index, one.at), found).await,
+        None => Ok(()),
+    }
 }
 
 /// What was found altered, the newest first: of one patient, or of all.
@@ -172,25 +229,35 @@ pub(crate) async fn altered(
     pool: &SqlitePool,
     (patient, most): (Option<&str>, u32),
 ) -> Result<Vec<Alteration>, Error> {
-    let sql = "SELECT idx, at, patient, body FROM altered
-               WHERE $1 IS NULL OR patient = $1 ORDER BY idx DESC LIMIT $2";
-    let rows: Vec<(i64, i64, Option<String>, String)> = sqlx::query_as(sql)
-        .bind(patient)
-        .bind(i64::from(most))
-        .fetch_all(pool)
-        .await
-        .map_err(Error::new("read what was altered"))?;
-    let read = rows.into_iter().map(|(index, at, patient, body)| {
-        let altered: Altered = serde_json::from_str(&body)?;
-        Ok(Alteration {
-            index: index.unsigned_abs(),
-            at: Time::from_millis(at),
-            patient,
-            altered,
-        })
-    });
-    let all: Result<Vec<_>, serde_json::Error> = read.collect();
-    all.map_err(|why| Error::new("read what was altered")(sqlx::Error::Decode(why.into())))
+    let rows = sqlx::query(
+        "SELECT a.*, o.fate, o.step, o.at AS step_at, o.who, o.words FROM altered a
+         LEFT JOIN outside o ON o.idx = a.idx
+         WHERE $1 IS NULL OR a.patient = $1 ORDER BY a.idx DESC LIMIT $2",
+    )
+    .bind(patient)
+    .bind(i64::from(most))
+    .fetch_all(pool)
+    .await
+    .map_err(Error::new("read what was altered"))?;
+    let all: Result<Vec<_>, sqlx::Error> = rows.iter().map(alteration).collect();
+    all.map_err(Error::new("read what was altered"))
+}
+
+/// A row of `altered`, joined with its row of `outside`.
+pub(crate) fn alteration(row: &SqliteRow) -> Result<Alteration, sqlx::Error> {
+    let body: String = row.try_get("body")?;
+    let altered: Altered = serde_json::from_str(&body).map_err(strange)?;
+    let settling = match altered.outside {
+        Some(_) => outside::settling(row)?,
+        None => None,
+    };
+    Ok(Alteration {
+        index: row.try_get::<i64, _>("idx")?.unsigned_abs(),
+        at: Time::from_millis(row.try_get("at")?),
+        patient: row.try_get("patient")?,
+        altered,
+        settling,
+    })
 }
 
 async fn put(to: &mut SqliteConnection, broken: &Broken) -> Result<(), sqlx::Error> {
@@ -243,6 +310,7 @@ async fn forget(from: &mut SqliteConnection, runs: &[(u64, u64)]) -> Result<(), 
     for (first, last) in runs {
         for sql in [
             "DELETE FROM altered WHERE idx BETWEEN $1 AND $2",
+            "DELETE FROM outside WHERE idx BETWEEN $1 AND $2",
             "DELETE FROM glass WHERE idx BETWEEN $1 AND $2",
             "DELETE FROM opened WHERE idx BETWEEN $1 AND $2 OR glass BETWEEN $1 AND $2",
         ] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use event::{Account, Arrival, Event, Role, Time};
 use guard::Identity;
-use record::{Reader, ReaderError, Sealed};
+use record::{Alike, Reader, ReaderError, Sealed};
 use sqlx::SqlitePool;
 use tokio::sync::{Semaphore, watch};
 
@@ -167,6 +167,14 @@ impl Staff {
         &self.inner.limits
     }
 
+    /// Reads the accounts from the file again.
+    async fn learn_again(&self) -> Result<(), Error> {
+        let pool = &self.inner.pool;
+        let state = (view::next(pool).await?, Arc::new(view::book(pool).await?));
+        self.inner.state.send_replace(state);
+        Ok(())
+    }
+
     /// Folds events (index, time, event), saves what they changed, then shows it.
     pub(crate) async fn take(
         &self,
@@ -197,6 +205,18 @@ impl Reader for Staff {
 
     async fn cursor(&self) -> Result<u64, ReaderError> {
         Ok(self.folded())
+    }
+
+    fn alike(&self) -> &'static [Alike] {
+        &view::ALIKE
+    }
+
+    async fn relearn(&self) -> Result<(), ReaderError> {
+        let learned = self.learn_again().await;
+        learned.map_err(|why| ReaderError {
+            reader: "staff",
+            why: why.to_string(),
+        })
     }
 
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {

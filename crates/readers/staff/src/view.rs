@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use event::{Account, Role, Time};
-use record::{ViewFile, open_view};
+use record::{Alike, ViewFile, open_view};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
@@ -43,6 +43,34 @@ CREATE TABLE IF NOT EXISTS failure (
     since BIGINT NOT NULL,
     PRIMARY KEY (kind, tried)
 );";
+
+/// What must be the same in every fold.
+pub(crate) const ALIKE: [Alike; 2] = [
+    Alike {
+        table: "account",
+        sql: "SELECT id, name, role, wards, practitioner, secret, scopes, disabled, changed, signed_in, person FROM {}.account",
+        keys: 1,
+        told: &[
+            "id",
+            "name",
+            "role",
+            "wards",
+            "practitioner",
+            "scopes",
+            "disabled",
+            "changed",
+            "signed_in",
+        ],
+        after_erasing: true,
+    },
+    Alike {
+        table: "failure",
+        sql: "SELECT kind, tried, count, since FROM {}.failure",
+        keys: 2,
+        told: &["kind", "count", "since"],
+        after_erasing: true,
+    },
+];
 
 /// Opens the file, or makes it; one with other tables is made anew.
 pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {

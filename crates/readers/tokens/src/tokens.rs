@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{App, Arrival, Event, Time};
-use record::{Reader, ReaderError, Sealed};
+use record::{Alike, Reader, ReaderError, Sealed};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
@@ -133,6 +133,14 @@ impl Tokens {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Reads what is known by heart from the file again.
+    async fn learn_again(&self) -> Result<(), Error> {
+        let (next, book) = view::read(&self.inner.pool).await?;
+        *self.writing() = book;
+        self.inner.folded.send_replace(next);
+        Ok(())
+    }
+
     /// Folds events (index, time, event), saves what they changed, then says so.
     async fn take(&self, events: &[(u64, Time, &Event)], next: u64) -> Result<(), sqlx::Error> {
         let folded = self.folded();
@@ -182,6 +190,18 @@ impl Reader for Tokens {
 
     async fn cursor(&self) -> Result<u64, ReaderError> {
         Ok(self.folded())
+    }
+
+    fn alike(&self) -> &'static [Alike] {
+        &view::ALIKE
+    }
+
+    async fn relearn(&self) -> Result<(), ReaderError> {
+        let learned = self.learn_again().await;
+        learned.map_err(|why| ReaderError {
+            reader: "tokens",
+            why: why.to_string(),
+        })
     }
 
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use event::{App, Time};
-use record::{ViewFile, open_view};
+use record::{Alike, ViewFile, open_view};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::{SqliteConnection, SqlitePool};
@@ -23,6 +23,31 @@ INSERT INTO cursor (id, next, latest) VALUES (1, 0, 0) ON CONFLICT (id) DO NOTHI
 CREATE TABLE IF NOT EXISTS app (id TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS family (id TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS mark (id TEXT PRIMARY KEY, body TEXT NOT NULL);";
+
+/// What must be the same in every fold.
+pub(crate) const ALIKE: [Alike; 3] = [
+    Alike {
+        table: "app",
+        sql: "SELECT id, body FROM {}.app",
+        keys: 1,
+        told: &["id"],
+        after_erasing: true,
+    },
+    Alike {
+        table: "family",
+        sql: "SELECT id, body FROM {}.family",
+        keys: 1,
+        told: &[],
+        after_erasing: true,
+    },
+    Alike {
+        table: "mark",
+        sql: "SELECT id, body FROM {}.mark",
+        keys: 1,
+        told: &[],
+        after_erasing: true,
+    },
+];
 
 /// Opens the file, or makes it; one with other tables is made anew.
 pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {

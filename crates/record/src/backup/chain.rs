@@ -9,14 +9,20 @@ use crate::sealed::Outcome;
 const CHAIN_MAX: usize = 1_000;
 
 /// The manifest with this SHA-256.
-pub(super) async fn fetched(shelf: &dyn Shelf, sha256: &str) -> Outcome<Option<Manifest>> {
-    let listed = shelf.versions(manifest::FOLDER).await.map_err(broken)?;
+pub(super) async fn fetched(
+    shelf: &dyn Shelf,
+    (folder, sha256): (&str, &str),
+) -> Outcome<Option<Manifest>> {
+    let listed = shelf.versions(folder).await.map_err(broken)?;
     among(shelf, &listed, sha256).await
 }
 
 /// A manifest and all that it goes on from, the oldest first.
-pub(super) async fn chain(shelf: &dyn Shelf, last: Manifest) -> Outcome<Vec<Manifest>> {
-    let listed = shelf.versions(manifest::FOLDER).await.map_err(broken)?;
+pub(super) async fn chain(
+    shelf: &dyn Shelf,
+    (folder, last): (&str, Manifest),
+) -> Outcome<Vec<Manifest>> {
+    let listed = shelf.versions(folder).await.map_err(broken)?;
     let mut chain = vec![last];
     while let Some(previous) = chain.last().and_then(|last| last.previous.clone()) {
         let found = among(shelf, &listed, &previous).await?;

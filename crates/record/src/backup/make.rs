@@ -141,7 +141,7 @@ impl Way {
         };
         let text = manifest.to_text();
         let sha256 = manifest::sha256(text.as_bytes());
-        let path = manifest::path(size, &sha256);
+        let path = manifest::path(manifest::FOLDER, size, &sha256);
         self.shelf
             .add(&path, Bytes::from(text))
             .await
@@ -178,7 +178,7 @@ impl Way {
             return Ok(None);
         };
         let sha256 = sha256.trim().to_owned();
-        let found = fetched(self.shelf.as_ref(), &sha256).await?;
+        let found = fetched(self.shelf.as_ref(), (manifest::FOLDER, &sha256)).await?;
         if found.is_none() {
             tracing::error!(
                 "the last backup is gone from its place: everything is backed up again"
@@ -205,7 +205,7 @@ impl Way {
             return Ok(growing);
         }
         growing.depth = 0;
-        for manifest in chain(self.shelf.as_ref(), before).await? {
+        for manifest in chain(self.shelf.as_ref(), (manifest::FOLDER, before)).await? {
             let lasting = manifest.objects.into_iter();
             let lasting = lasting.filter(|one| !one.path.starts_with("tail/") && !first::is(one));
             growing.objects.extend(lasting);

@@ -5,8 +5,10 @@ use seal::{Edge, Hash, LogVerifier};
 
 const MARK: &str = "salus backup v1";
 
-/// The folder of manifests.
+/// The folder of the record's manifests.
 pub(super) const FOLDER: &str = "manifest";
+/// The folder of the manifests of other objects: they say nothing of the log.
+pub(super) const PINS: &str = "pins";
 
 /// One pinned object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,17 +91,16 @@ impl Object {
 }
 
 /// The name of a manifest: the size of the log, so that they are in order, and its own hash.
-pub(super) fn path(size: u64, sha256: &str) -> String {
-    format!("{FOLDER}/{size:020}-{sha256}")
+pub(super) fn path(folder: &str, size: u64, sha256: &str) -> String {
+    format!("{folder}/{size:020}-{sha256}")
 }
 
 /// Size and hash in the name of a manifest.
 pub(super) fn named(path: &str) -> Option<(u64, &str)> {
-    let (size, sha256) = path
-        .strip_prefix(FOLDER)?
-        .strip_prefix('/')?
-        .split_once('-')?;
-    Some((size.parse().ok()?, sha256))
+    let (folder, name) = path.split_once('/')?;
+    let (size, sha256) = name.split_once('-')?;
+    let ours = folder == FOLDER || folder == PINS;
+    Some((size.parse().ok().filter(|_| ours)?, sha256))
 }
 
 /// SHA-256 in hex.
@@ -148,6 +149,6 @@ mod tests {
         let text = manifest.to_text();
         assert_eq!(Manifest::from_text(&text).unwrap(), manifest);
         assert_eq!(Manifest::from_text(&text.replace("object", "objekt")), None);
-        assert_eq!(named(&path(600, "ab")), Some((600, "ab")));
+        assert_eq!(named(&path(PINS, 600, "ab")), Some((600, "ab")));
     }
 }

@@ -76,9 +76,11 @@ impl Pins {
         let (mut seen, mut before) = (Seen::default(), None);
         if let Some(sha256) = manifest {
             let gone = || broken(format!("`{}` has no manifest {sha256}", place.words()));
-            let last = fetched(shelf.as_ref(), sha256).await?.ok_or_else(gone)?;
+            let last = fetched(shelf.as_ref(), (manifest::PINS, sha256))
+                .await?
+                .ok_or_else(gone)?;
             before = Some((sha256.to_owned(), last.depth));
-            for one in chain(shelf.as_ref(), last).await? {
+            for one in chain(shelf.as_ref(), (manifest::PINS, last)).await? {
                 one.objects.into_iter().for_each(|object| seen.take(object));
             }
         }
@@ -176,7 +178,7 @@ impl Pins {
         };
         let text = manifest.to_text();
         let sha256 = manifest::sha256(text.as_bytes());
-        let path = manifest::path(size, &sha256);
+        let path = manifest::path(manifest::PINS, size, &sha256);
         let put = self.shelf.add(&path, text.into()).await;
         put.map_err(broken)?;
         remember(config, &self.place, &sha256)?;

@@ -42,12 +42,13 @@ pub async fn renew(
         return Ok(None);
     }
     let mut objects = Vec::new();
-    for remembered in [
-        make::note(config, &place.words()),
-        pins::note(config, &place.words()),
+    let words = place.words();
+    for (folder, remembered) in [
+        (manifest::FOLDER, make::note(config, &words)),
+        (manifest::PINS, pins::note(config, &words)),
     ] {
         if let Ok(sha256) = fs::read_to_string(remembered) {
-            objects.extend(under(shelf.as_ref(), sha256.trim()).await?);
+            objects.extend(under(shelf.as_ref(), (folder, sha256.trim())).await?);
         }
     }
     let until = Time::from_millis(now.millis().saturating_add(kept)).to_string();
@@ -67,16 +68,16 @@ fn last(note: &Path) -> Option<Time> {
 }
 
 /// Every object that a manifest leads to, and the manifests on the way.
-async fn under(shelf: &dyn Shelf, sha256: &str) -> Outcome<Vec<Stored>> {
+async fn under(shelf: &dyn Shelf, (folder, sha256): (&str, &str)) -> Outcome<Vec<Stored>> {
     let gone = || broken(format!("the last manifest {sha256} is gone from its place"));
-    let last = fetched(shelf, sha256).await?.ok_or_else(gone)?;
-    let chain = chain(shelf, last).await?;
+    let last = fetched(shelf, (folder, sha256)).await?.ok_or_else(gone)?;
+    let chain = chain(shelf, (folder, last)).await?;
     let mut hashes: Vec<String> = chain
         .iter()
         .filter_map(|one| one.previous.clone())
         .collect();
     hashes.push(sha256.to_owned());
-    let listed = shelf.versions(manifest::FOLDER).await.map_err(broken)?;
+    let listed = shelf.versions(folder).await.map_err(broken)?;
     let ours = listed.into_iter().filter(|one| {
         let named = manifest::named(&one.path);
         named.is_some_and(|(_, hash)| hashes.iter().any(|known| known == hash))

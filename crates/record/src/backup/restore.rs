@@ -200,7 +200,10 @@ impl Fetching<'_> {
         progress: &impl Fn(u64, u64),
     ) -> Result<u64, Stop> {
         let note = manifest.note.clone();
-        for part in chain(self.shelf, manifest).await.map_err(not_whole)? {
+        for part in chain(self.shelf, (manifest::FOLDER, manifest))
+            .await
+            .map_err(not_whole)?
+        {
             let objects = part.objects.into_iter();
             self.objects
                 .extend(objects.map(|one| (one.path.clone(), one)));

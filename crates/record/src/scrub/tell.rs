@@ -64,6 +64,7 @@ impl Inner {
             parts: wrong.parts,
             whole_at: told.before,
             healed_from: wrong.healed_from.map(str::to_owned),
+            outside: None,
         });
         let mut event = Event::new(Actor::salus(), Act::Manage, subject, body);
         event.raw = wrong.evidence;

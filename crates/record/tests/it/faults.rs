@@ -18,8 +18,8 @@ use seal::Frontier;
 
 use crate::house::{NOON, StillClock, config, data, message, open, verified};
 
-/// A seeded source of bad luck (splitmix64).
-struct Luck(AtomicU64);
+/// A source of bad luck: seeded (splitmix64), or one that strikes a single time.
+struct Luck(AtomicU64, Option<u64>);
 
 impl Luck {
     fn draw(&self) -> u64 {
@@ -29,8 +29,16 @@ impl Luck {
         z ^ (z >> 31)
     }
 
+    /// The one step that fails, and nothing else.
+    fn at(step: u64) -> Arc<Luck> {
+        Arc::new(Luck(AtomicU64::new(0), Some(step)))
+    }
+
     fn strikes(&self, one_in: u64) -> bool {
-        self.draw().is_multiple_of(one_in)
+        match self.1 {
+            Some(step) => self.0.fetch_add(1, Ordering::SeqCst) == step,
+            None => self.draw().is_multiple_of(one_in),
+        }
     }
 }
 
@@ -169,15 +177,20 @@ async fn open_faulty(folder: &Path, luck: &Arc<Luck>) -> Option<Record> {
 /// checked with honest parts.
 async fn round(seed: u64) {
     let folder = tempfile::tempdir().unwrap();
+    let luck = Arc::new(Luck(AtomicU64::new(seed), None));
+    play(folder.path(), &luck, (3, 60, &format!("seed {seed}"))).await;
+}
+
+/// Sends in several parts with a killed process between them; then everything is checked.
+async fn play(folder: &Path, luck: &Arc<Luck>, (parts, messages, what): (u32, u32, &str)) {
     // Keys are made beside a record that does not exist yet, before anything may fail.
-    open(folder.path()).await.stop().await;
-    let luck = Arc::new(Luck(AtomicU64::new(seed)));
+    open(folder).await.stop().await;
     let mut acknowledged: HashMap<String, u64> = HashMap::new();
-    for part in 0..3 {
-        let Some(record) = open_faulty(folder.path(), &luck).await else {
+    for part in 0..parts {
+        let Some(record) = open_faulty(folder, luck).await else {
             continue;
         };
-        for number in 0..60 {
+        for number in 0..messages {
             let control = format!("{part}-{number}");
             for _ in 0..30 {
                 let sent = record.admit(vec![message(&control, "p", &control)]).await;
@@ -193,7 +206,7 @@ async fn round(seed: u64) {
         // No farewell: the record is dropped as a killed process would drop it.
         drop(record);
     }
-    let record = open(folder.path()).await;
+    let record = open(folder).await;
     record.publish().await.unwrap();
     let sealed = record.read(0, 10_000).await.unwrap();
     let mut times: HashMap<String, u64> = HashMap::new();
@@ -203,18 +216,18 @@ async fn round(seed: u64) {
         };
         assert!(
             times.insert(message.control.clone(), one.index()).is_none(),
-            "twice: {seed}"
+            "twice: {what}"
         );
     }
     for (control, index) in &acknowledged {
         assert_eq!(
             times.get(control),
             Some(index),
-            "seed {seed}: {control} was acknowledged"
+            "{what}: {control} was acknowledged"
         );
     }
     record.stop().await;
-    assert_eq!(verified(folder.path()).await.alterations, [], "seed {seed}");
+    assert_eq!(verified(folder).await.alterations, [], "{what}");
 }
 
 /// 20 rounds; `SALUS_FAULT_ROUNDS` asks for more.
@@ -225,5 +238,21 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_there_twice() {
         .and_then(|text| text.parse().ok());
     for seed in 0..rounds.unwrap_or(20) {
         round(seed).await;
+    }
+}
+
+/// The disk is full at each step there is, one after the other: of a look-up, of a commit before and
+/// after it is durable, of a checkpoint before and after, of a file that is stored whole, by half or
+/// not at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_is_full_at_any_one_step_loses_nothing() {
+    for step in 0.. {
+        let folder = tempfile::tempdir().unwrap();
+        let luck = Luck::at(step);
+        play(folder.path(), &luck, (2, 8, &format!("step {step}"))).await;
+        if luck.0.load(Ordering::SeqCst) <= step {
+            assert!(step > 40, "only {step} steps were tried");
+            break;
+        }
     }
 }

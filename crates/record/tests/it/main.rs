@@ -6,6 +6,7 @@
     reason = "what cannot be set up is a failed test"
 )]
 
+mod bad_days;
 mod engines;
 mod erasing;
 mod faults;

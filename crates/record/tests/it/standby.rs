@@ -22,7 +22,7 @@ async fn standby(folder: &Path) -> Record {
 }
 
 /// Takes all there is, so many rows at a time.
-async fn follow(standby: &Record, primary: &Record, max: usize) {
+pub(crate) async fn follow(standby: &Record, primary: &Record, max: usize) {
     while let Some(tail) = primary.tail(standby.size(), max).await.unwrap() {
         standby.take(&tail).await.unwrap();
     }

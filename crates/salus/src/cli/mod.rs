@@ -192,6 +192,16 @@ Examples:
 A running server does this by itself, slowly. Exit code 1: something had been altered. What it was,
 from what to what, is on the pages Record and of the patient.")]
     Scrub,
+    /// Compare what the other FHIR server (`[upstream]`) has with what was sealed.
+    #[command(after_help = "\
+Examples:
+  salus compare                      beside a running server or without one
+  salus compare --format json | jq .changed
+Names each resource there that differs from its last sealed version without a message that says so,
+each that is missing, and each that was never sealed. A person decides on the page Record, Other
+systems, whether what was sealed is put back. `compare_every_hours` does this by itself. Exit code 1:
+something differs.")]
+    Compare,
     /// Check this installation and say what to do.
     #[command(after_help = "\
 Example:
@@ -203,6 +213,8 @@ Examples:
   salus bench                        a few seconds a figure
   salus bench --seconds 60 --out bench.json
   salus bench --only hl7,verify
+  salus bench --only journal --postgres postgres://salus@localhost/empty
+  salus bench --only standby         1,000 messages a second, and how far a standby is behind
   salus bench --bundles patients.ndjson      FHIR transactions from a file, one bundle a line")]
     Bench(Bench),
     /// Look at the configuration.
@@ -363,13 +375,16 @@ pub(crate) struct Bench {
     /// Also write the figures as JSON to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Which figures, separated by commas: hl7, fhir, seal, verify; or `recover`, which is measured
-    /// alone: an installation comes back on an empty machine.
+    /// Which figures, separated by commas: hl7, fhir, journal, refold, seal, standby, verify; or
+    /// `recover`, which is measured alone: an installation comes back on an empty machine.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// FHIR transaction bundles, one a line; without it the synthetic hospital's are sent.
     #[arg(long, value_name = "NDJSON")]
     pub(crate) bundles: Option<PathBuf>,
+    /// The address of an empty PostgreSQL database, to measure its journal beside SQLite's.
+    #[arg(long, value_name = "postgres://...")]
+    pub(crate) postgres: Option<String>,
     /// Patients of the installation that comes back (`--only recover`).
     #[arg(long, default_value_t = 100_000)]
     pub(crate) patients: usize,

@@ -271,7 +271,7 @@ fn words(server: &Server, sign_ins: &[SignIn], args: &Demo) -> String {
         "\nLook at\n  \
          Patients  as the nurse: your ward, a chart, the mark that says each value is unaltered;\n            \
          then a patient of another ward: refused, with the reason, and the refusal is sealed\n  \
-         Flow      each system's feed; messages kept but not mapped; a broken one, with its bytes\n  \
+         Flow      each system's feed; what is on no chart and why; a broken one, with its bytes\n  \
          Record    the signed head growing; check an index; download a proof\n  \
          another terminal: salus verify --data {}\n\n",
         server.house.config.data.display()

@@ -28,7 +28,7 @@ fn wanted(args: ExportRequest) -> Result<Option<Wanted>> {
     }
 }
 
-fn words(exports: &Vec<Asked>) -> String {
+fn words(exports: &[Asked]) -> String {
     let told: Vec<String> = exports.iter().map(told).collect();
     match told.is_empty() {
         true => "nobody has asked for an export yet".to_owned(),

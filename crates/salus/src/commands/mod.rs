@@ -4,6 +4,7 @@ mod backup;
 mod bench;
 mod check;
 mod client;
+mod compare;
 mod config;
 mod demo;
 mod doctor;
@@ -54,6 +55,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Bench(args) => bench::run(&args, format).await?,
         Command::Check(args) => check::run(&config, &args, format).await?,
         Command::Client(command) => Box::pin(client::run(config, command, format)).await?,
+        Command::Compare => Box::pin(compare::run(config, format)).await?,
         Command::Config(command) => config::run(&config, &command, format)?,
         Command::Demo(args) => Box::pin(demo::run(config, &args, format)).await?,
         Command::Doctor => doctor::run(&config, format).await?,

@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::assemble::House;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::local::Part;
 use crate::operations::Kind;
 use crate::output;
 
@@ -99,7 +100,7 @@ async fn made(folder: &Path, patients: usize) -> Result<Kept> {
     let recovered = Recovered {
         patients,
         events: backup.size,
-        resources: patients as u64 * RESOURCES,
+        resources: (patients as u64 * RESOURCES) + (WARDS + patients.min(ON_WARD * WARDS)) as u64,
         pack_kb: pack.len() as f64 / 1e3,
         backup_seconds,
         backup_mb: backup.bytes as f64 / 1e6,
@@ -171,32 +172,32 @@ fn ward(number: usize) -> String {
     format!("W{number:02}")
 }
 
-/// Patients in groups, those of the wards with a message that admits them.
+/// The wards, then patients in groups.
 async fn filled(house: &House, patients: usize) -> Result<()> {
     let start = Instant::now();
+    let wards: Vec<String> = (0..WARDS).map(location).collect();
+    taken(house, wards).await?;
     for first in (0..patients).step_by(PART) {
         let group = first..(first + PART).min(patients);
-        let lines: Vec<String> = group.clone().flat_map(resources).collect();
-        let taken = house
-            .take(Kind::Lines, "import", lines.join("\n").into_bytes())
-            .await?;
-        ensure!(
-            taken.refused.is_empty(),
-            "refused: {:?}",
-            taken.refused.first()
-        );
-        let admitted: String = group
-            .filter(|n| *n < ON_WARD * WARDS)
-            .map(admission)
-            .collect();
-        if !admitted.is_empty() {
-            house
-                .take(Kind::Messages, "import", admitted.into_bytes())
-                .await?;
-        }
+        let admitted = group.clone().filter(|n| *n < ON_WARD * WARDS);
+        let mut lines: Vec<String> = group.flat_map(resources).collect();
+        lines.extend(admitted.map(stay));
+        taken(house, lines).await?;
     }
     let seconds = start.elapsed().as_secs_f64();
     output::note(&format!("{patients} patients were taken in {seconds:.1} s"));
+    Ok(())
+}
+
+async fn taken(house: &House, lines: Vec<String>) -> Result<()> {
+    let part = Part {
+        kind: Kind::Lines,
+        feed: "import".to_owned(),
+        begun: None,
+    };
+    let taken = house.take(&part, lines.join("\n").into_bytes()).await?;
+    let first = taken.refused.first();
+    ensure!(first.is_none(), "a resource was refused: {first:?}");
     Ok(())
 }
 
@@ -229,18 +230,20 @@ fn resources(n: usize) -> Vec<String> {
     lines
 }
 
-/// A message that admits a patient to a ward.
-fn admission(n: usize) -> String {
-    let ward = ward(n / ON_WARD);
+/// A ward.
+fn location(number: usize) -> String {
+    let ward = ward(number);
     format!(
-        "MSH|^~\\&|ADT|HOUSE|SALUS|SALUS|20261120080000||ADT^A01^ADT_A01|recover-{n}|P|2.5.1\r\
-         EVN|A01|20261120080000\r\
-         PID|1||R{n:06}^^^^MR||Family{n}^Given||19{:02}03{:02}|F\r\
-         PV1|1|I|{ward}^{}^{}||||||||||||||||V{n}|||||||||||||||||||||||||20261120080000\r",
-        30 + n % 70,
-        1 + n % 28,
-        1 + n % ON_WARD / 2,
-        1 + n % 2
+        r#"{{"resourceType":"Location","id":"{}","name":"Ward {ward}","identifier":[{{"value":"{ward}"}}],"physicalType":{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/location-physical-type","code":"wa"}}]}}}}"#,
+        ward.to_lowercase()
+    )
+}
+
+/// A patient's stay on a ward.
+fn stay(n: usize) -> String {
+    let ward = ward(n / ON_WARD).to_lowercase();
+    format!(
+        r#"{{"resourceType":"Encounter","id":"e{n}","status":"in-progress","class":{{"system":"http://terminology.hl7.org/CodeSystem/v3-ActCode","code":"IMP"}},"subject":{{"reference":"Patient/r{n}"}},"period":{{"start":"2026-11-20T08:12:00Z"}},"location":[{{"location":{{"reference":"Location/{ward}"}},"status":"active"}}]}}"#
     )
 }
 

@@ -11,7 +11,7 @@ pub(crate) async fn run(config: Config, format: Format) -> Result<u8> {
     let looked = operator.scrub().await?;
     operator.done().await;
     output::result(format, &looked, words);
-    let found = looked.altered + looked.chart_altered;
+    let found = looked.altered + looked.chart_altered + looked.views_altered;
     Ok(if found > 0 {
         output::FOUND
     } else {
@@ -28,12 +28,16 @@ fn words(looked: &Looked) -> String {
         0 => "as the record says".to_owned(),
         altered => format!("{altered} entries altered, put right"),
     };
+    let views = match looked.views_altered {
+        0 => "as the record says".to_owned(),
+        altered => format!("{altered} rows altered, put right"),
+    };
     let left = match looked.altered - looked.healed {
         0 => "",
         _ => "\nwhat could not be put right is named on the page Record; restore it from a copy",
     };
     format!(
-        "record: {} events, {} MB looked over: {record}\nchart: {} events folded afresh: {chart}{left}",
+        "record: {} events, {} MB looked over: {record}\nchart: {} events folded afresh: {chart}\nother views: {views}{left}",
         looked.events,
         looked.bytes / 1_000_000,
         looked.chart_events

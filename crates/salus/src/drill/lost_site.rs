@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use event::Drill;
 
-use super::scene::{Scene, millis, number, text};
+use super::scene::{Running, Scene, millis, number, text};
 
 const RESULTS: u64 = 500;
 /// How long the standby may take to have everything.
@@ -17,21 +17,13 @@ const FOLLOW_WAIT: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(100);
 
 pub(super) async fn drill(seed: u64) -> Result<Drill> {
-    let mut scene = Scene::set().await?;
-    let order = ["client", "add", "standby", "--scope", "system/standby"];
-    let (made, _) = scene.run(&order).await?;
-    let token = scene.path("standby.token");
-    fs::write(&token, text(&made, "token")?)?;
-    let standby = scene.elsewhere("standby");
-    let first = scene.start().await?;
-    let key = enrol(&standby, (first.text("url"), &token, &scene)).await?;
-    // The standby knows the primary by its address: it has to come back there.
-    let at = first_address(first.text("url")).to_owned();
-    first.victim.stop().await?;
-    scene.configure(&format!("[web]\nstandby_keys = [\"{key}\"]\n"))?;
-    let running = scene.start_at(&at).await?;
-    let door = free()?;
-    let following = follow(&standby, (running.text("url"), &token, &scene), door).await?;
+    let Pair {
+        mut scene,
+        running,
+        standby,
+        following,
+        door,
+    } = Box::pin(pair()).await?;
     scene.patient(&running).await?;
     scene.results(&running, RESULTS).await?;
     caught_up(&scene, &standby).await?;
@@ -65,6 +57,42 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
     })
 }
 
+/// A primary and its standby, which follows.
+pub(super) struct Pair {
+    pub(super) scene: Scene,
+    pub(super) running: Running,
+    pub(super) standby: Scene,
+    pub(super) following: Running,
+    /// Where the standby takes messages once it is the primary.
+    door: std::net::SocketAddr,
+}
+
+/// Starts both.
+pub(super) async fn pair() -> Result<Pair> {
+    let scene = Scene::set().await?;
+    let order = ["client", "add", "standby", "--scope", "system/standby"];
+    let (made, _) = scene.run(&order).await?;
+    let token = scene.path("standby.token");
+    fs::write(&token, text(&made, "token")?)?;
+    let standby = scene.elsewhere("standby");
+    let first = scene.start().await?;
+    let key = enrol(&standby, (first.text("url"), &token, &scene)).await?;
+    // The standby knows the primary by its address: it has to come back there.
+    let at = first_address(first.text("url")).to_owned();
+    first.victim.stop().await?;
+    scene.configure(&format!("[web]\nstandby_keys = [\"{key}\"]\n"))?;
+    let running = scene.start_at(&at).await?;
+    let door = free()?;
+    let following = follow(&standby, (running.text("url"), &token, &scene), door).await?;
+    Ok(Pair {
+        scene,
+        running,
+        standby,
+        following,
+        door,
+    })
+}
+
 /// The standby's first start says which key the primary has to know.
 async fn enrol(standby: &Scene, (url, token, primary): (&str, &str, &Scene)) -> Result<String> {
     let authority = primary.certificate().display().to_string();
@@ -89,7 +117,7 @@ async fn follow(
     standby: &Scene,
     (url, token, primary): (&str, &str, &Scene),
     door: std::net::SocketAddr,
-) -> Result<super::scene::Running> {
+) -> Result<Running> {
     let authority = primary.certificate().into_os_string();
     let mut recipe = standby.recipe();
     let serve = recipe.args.iter().position(|word| word == "serve");

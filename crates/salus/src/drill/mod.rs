@@ -1,6 +1,7 @@
 //! What is practised: a server of its own in a folder of its own is killed, edited, encrypted; what
 //! was lost, and how long it took, is measured and sealed in the real record.
 
+mod lag;
 mod lost_site;
 mod outage;
 mod ransomware;
@@ -20,6 +21,7 @@ use web::DrillOrder;
 use crate::assemble::House;
 use crate::cli::DrillName;
 use crate::operations::operator;
+pub(crate) use lag::standby_lag;
 
 /// Events looked at once for the last drill of that name.
 const PAGE: usize = 2_000;

@@ -258,7 +258,7 @@ impl Running {
             .unwrap_or_default()
     }
 
-    fn mllp(&self) -> Result<SocketAddr> {
+    pub(super) fn mllp(&self) -> Result<SocketAddr> {
         let first = self.said.pointer("/mllp/0").and_then(Value::as_str);
         first
             .unwrap_or_default()

@@ -71,7 +71,7 @@ fn ten_ways_and_more_to_edit_the_record_are_named_and_put_right() {
 }
 
 /// A FHIR write by a client, with curl.
-fn put(server: &Server, token: &str, resource: &Value) -> Value {
+pub(crate) fn put(server: &Server, token: &str, resource: &Value) -> Value {
     let (kind, id) = (
         resource["resourceType"].as_str().unwrap(),
         resource["id"].as_str().unwrap(),
@@ -84,7 +84,7 @@ fn put(server: &Server, token: &str, resource: &Value) -> Value {
     )
 }
 
-fn curl(server: &Server, token: &str, rest: &[&str]) -> Value {
+pub(crate) fn curl(server: &Server, token: &str, rest: &[&str]) -> Value {
     let output = Command::new("curl")
         .args(["-sS", "--cacert"])
         .arg(server.certificate())
@@ -96,7 +96,7 @@ fn curl(server: &Server, token: &str, rest: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_default()
 }
 
-fn observation(id: &str, value: f64) -> Value {
+pub(crate) fn observation(id: &str, value: f64) -> Value {
     value!({
         "resourceType": "Observation", "id": id, "status": "final",
         "code": {"coding": [{"system": "http://loinc.org", "code": "2345-7"}]},
@@ -203,4 +203,66 @@ fn a_rewind_without_a_reason_is_refused() {
     let odd = ["rewind", "--actor", "m", "--since", "yesterday"];
     let output = run(folder.path(), &odd);
     assert!(String::from_utf8_lossy(&output.stderr).contains("is no moment"));
+}
+
+/// Somebody with the files edits a view's, by themselves.
+fn edit(data: &std::path::Path, view: &str, sql: &str) {
+    let path = data.join(format!("views/{view}.db"));
+    let code = "import sqlite3, sys; base = sqlite3.connect(sys.argv[1], timeout=20); \
+                base.executescript(sys.argv[2]); base.commit()";
+    let status = Command::new("python3")
+        .args(["-c", code])
+        .arg(path)
+        .arg(sql)
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn a_role_that_was_raised_by_hand_is_named_and_does_not_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path());
+    let client = |scope: &str, id: &str| {
+        let made = json(folder.path(), &["client", "add", id, "--scope", scope]);
+        made["token"].as_str().unwrap().to_owned()
+    };
+    let reader = client("system/Patient.rs", "reader");
+    let writer = client("system/*.cruds", "writer");
+    put(
+        &server,
+        &writer,
+        &value!({"resourceType": "Patient", "id": "p1"}),
+    );
+    for number in 0..20 {
+        let answer = send(&server.mllp(), &result(number));
+        assert!(answer.contains("MSA|AA"), "{answer}");
+    }
+    assert_eq!(json(folder.path(), &["scrub"])["views_altered"], value!(0));
+    server.stop();
+    // Whoever edits it does so while nothing runs: the next start reads the forged scope.
+    edit(
+        folder.path(),
+        "staff",
+        "UPDATE account SET scopes = '[\"system/*.cruds\"]' WHERE id = 'reader'",
+    );
+    edit(
+        folder.path(),
+        "access",
+        "DELETE FROM trace WHERE key IN (SELECT MIN(key) FROM trace)",
+    );
+    edit(folder.path(), "flow", "UPDATE feed SET messages = 3");
+    let server = Server::serve(folder.path());
+    put(&server, &reader, &observation("forged", 1.0));
+    let url = format!("{}/Observation/forged", server.text("fhir"));
+    let there = curl(&server, &writer, &[&url]);
+    assert_eq!(there["id"], "forged", "it counts until it is found");
+    let found = run(folder.path(), &["--format", "json", "scrub"]);
+    assert_eq!(found.status.code(), Some(1));
+    let found: Value = serde_json::from_slice(&found.stdout).unwrap();
+    assert_eq!(found["views_altered"], value!(3), "{found}");
+    let refused = put(&server, &reader, &observation("again", 1.0));
+    assert_eq!(refused["resourceType"], "OperationOutcome", "{refused}");
+    assert_eq!(json(folder.path(), &["scrub"])["views_altered"], value!(0));
+    server.stop();
+    assert_eq!(json(folder.path(), &["verify"])["alterations"], value!([]));
 }

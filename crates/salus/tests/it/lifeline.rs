@@ -95,6 +95,8 @@ fn a_backup_beside_a_server_is_sealed_and_comes_back_in_an_empty_folder() {
         &format!("restore keys {copy} --share {one} --share {two}"),
     );
     assert!(keyed["data"].is_string(), "{keyed}");
+    let packs_key = |data: &Path| fs::read(data.join("keys/packs.key")).unwrap();
+    assert_eq!(packs_key(&new), packs_key(&data), "cards stay good");
     let key = new.join("keys/log.pub").display().to_string();
     let listed = said(&new, &format!("restore list --from {disk} --log-key {key}"));
     assert_eq!(listed["backups"][0]["events"], made["events"], "{listed}");
@@ -114,4 +116,63 @@ fn a_backup_beside_a_server_is_sealed_and_comes_back_in_an_empty_folder() {
     );
     let server = Server::serve(&new);
     assert_eq!(server.stop().code(), Some(0));
+}
+
+#[test]
+fn an_installation_comes_back_and_a_pack_of_thirty_patients_is_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let measured = json(
+        folder.path(),
+        &["bench", "--only", "recover", "--patients", "70"],
+    );
+    // Ten of each patient, their stays, and forty wards.
+    assert_eq!(measured["resources"], 700 + 70 + 40, "{measured}");
+    let kilobytes = measured["pack_kb"].as_f64().unwrap();
+    assert!((1.0..400.0).contains(&kilobytes), "{kilobytes} KB");
+    assert!(measured["events"].as_u64().unwrap() > 810, "{measured}");
+}
+
+#[test]
+fn the_server_makes_its_backups_by_itself_and_the_packs_come_back_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let [data, disk, keys, lab, packs, new] =
+        ["data", "disk", "keys", "lab", "packs", "new"].map(|name| folder.path().join(name));
+    for made in [&disk, &lab, &packs] {
+        fs::create_dir(made).unwrap();
+    }
+    fs::write(lab.join("a.txt"), "potassium 4.1").unwrap();
+    fs::write(packs.join("ward-ICU.html"), "a pack").unwrap();
+    fs::write(packs.join("holiday.jpg"), "no pack").unwrap();
+    imported(&data);
+    let config = folder.path().join("salus.toml");
+    let text = format!(
+        "data = \"{}\"\n[[backups.record]]\nto = \"{disk}\"\n[[backups.keys]]\nto = \"{}\"\n\
+         [[backups.files]]\nname = \"lab\"\nto = \"{disk}\"\npaths = [\"{}\"]\n\
+         [[packs]]\nward = \"ICU\"\nfolders = [\"{}\"]\nevery_ms = 86400000\n",
+        data.display(),
+        keys.display(),
+        lab.display(),
+        packs.display(),
+        disk = disk.display(),
+    );
+    fs::write(&config, text).unwrap();
+    let server = Server::start(&data, &["--config", config.to_str().unwrap(), "serve"]);
+    let made = |folder: &Path, count: usize| {
+        fs::read_dir(folder).is_ok_and(|files| files.flatten().count() >= count)
+    };
+    // The manifests of the record and of the folders, and a copy of the keys.
+    while !(made(&disk.join("manifest"), 1) && made(&disk.join("pins"), 1) && made(&keys, 1)) {
+        std::thread::yield_now();
+    }
+    assert_eq!(server.stop().code(), Some(0));
+    let key = data.join("keys/log.pub");
+    let line = format!(
+        "restore first --from {} --log-key {} --to {}",
+        disk.display(),
+        key.display(),
+        new.display()
+    );
+    let first = said(&data, &line);
+    assert_eq!(first["files"].as_array().unwrap().len(), 1, "{first}");
+    assert!(new.join("ward-ICU.html").exists(), "{first}");
 }

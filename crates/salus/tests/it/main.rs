@@ -1,13 +1,16 @@
 //! The binary as its users run it: real processes, real sockets, port 0.
 
 #![expect(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     reason = "what cannot be set up is a failed test"
 )]
 
+mod asking;
 mod check;
 mod commands;
+mod compare;
 mod drills;
 mod erase;
 mod export;
@@ -24,5 +27,6 @@ mod real;
 mod serving;
 mod smart;
 mod standby;
+mod storage;
 mod tls;
 mod witness;

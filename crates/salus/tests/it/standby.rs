@@ -73,6 +73,11 @@ impl Machines {
 
     /// Configures both; the primary serves, the standby is known to it and follows.
     fn start(&self) -> (Server, Server) {
+        self.start_with("")
+    }
+
+    /// The same, with more lines in the primary's `[fence]`.
+    fn start_with(&self, fence: &str) -> (Server, Server) {
         let (primary, standby) = (&self.primary, &self.standby);
         primary.configure("");
         let server = primary.serve();
@@ -94,7 +99,7 @@ impl Machines {
         let key = said.trim().lines().last().unwrap().trim().to_owned();
         assert!(server.stop().success());
         primary.configure(&format!(
-            "standby_keys = [\"{key}\"]\n[fence]\npeers = [\"https://{}:8443\"]\nauthorities = \"{}\"\nask_ms = 300\n",
+            "standby_keys = [\"{key}\"]\n[fence]\npeers = [\"https://{}:8443\"]\nauthorities = \"{}\"\nask_ms = 300\n{fence}",
             standby.address,
             standby.certificate().display()
         ));
@@ -411,4 +416,34 @@ fn a_primary_that_must_ask_and_hears_nothing_does_not_begin() {
         said.contains("nobody knows whether another machine took over"),
         "{said}"
     );
+}
+
+#[test]
+fn with_a_lease_a_primary_that_is_cut_off_acknowledges_nothing_until_a_peer_answers() {
+    let machines = Machines::new("lease");
+    let primary = &machines.primary;
+    let (mut server, mut follower) = machines.start_with("lease_ms = 2000\n");
+    assert_eq!(import(primary, "a1")["accepted"], 1);
+    machines.plug("down");
+    follower.until("cannot be followed");
+    server.until("nothing is acknowledged until one does");
+    let refused = import(primary, "a2");
+    assert_eq!(
+        refused["accepted"].as_u64().unwrap_or_default(),
+        0,
+        "{refused}"
+    );
+    machines.plug("up");
+    server.until("a peer answers again");
+    let mut again = Value::Null;
+    for _ in 0..100 {
+        again = import(primary, "a2");
+        if again["accepted"] == 1 {
+            break;
+        }
+    }
+    assert_eq!(again["accepted"], 1, "{again}");
+    assert!(follower.stop().success());
+    assert!(server.stop().success());
+    assert_eq!(run(&primary.data(), &["verify"]).status.code(), Some(0));
 }

@@ -240,6 +240,7 @@ pub(crate) async fn arrive(app: &App, trip: &Trip, code: &str) -> Result<Claims,
         sent: Sent::Form,
         body: form(&fields),
         authorization: authorization(oidc)?,
+        condition: None,
     };
     let (status, body) = ask(&found.token_endpoint, Some(sent), oidc.terms()).await?;
     if status != 200 {

@@ -1,14 +1,19 @@
 //! What was found altered outside Salus, as pages tell it.
 
 use guard::Element;
-use oversight::Alteration;
+use oversight::{Alteration, Fate};
 
+use super::outside::view::fate;
 use super::words::{self, Eye, Stamp};
 
 /// One thing that was altered.
 pub(crate) struct Altered {
     /// The event that says so.
     pub index: u64,
+    /// Type and id, and the other system it was found in.
+    pub elsewhere: Option<(String, String)>,
+    /// Whether somebody has to decide about it.
+    pub waits: bool,
     /// When it was found.
     pub at: Stamp,
     /// The event that was altered.
@@ -39,8 +44,11 @@ impl Altered {
             Some("journal") => "put right from the journal".to_owned(),
             Some("record") => "folded again from the record".to_owned(),
             Some(other) => format!("put right from {other}"),
+            None if altered.outside.is_some() => fate(one),
             None => "NOT put right: nothing whole is left here; restore it from a copy".to_owned(),
         };
+        let outside = altered.outside.as_ref();
+        let fates = one.settling.as_ref().map(|settling| settling.fate);
         let since = match altered.whole_at {
             Some(whole) => format!("whole {} before", words::span(one.at.since(whole))),
             None => "never looked at before".to_owned(),
@@ -52,11 +60,14 @@ impl Altered {
         });
         Altered {
             index: one.index,
+            elsewhere: outside
+                .map(|found| (format!("{}/{}", found.kind, found.id), found.system.clone())),
+            waits: fates == Some(Fate::Waiting),
             at: Stamp::new(one.at, eye),
             event: altered.index,
             parts: parts.collect(),
             healed,
-            whole: altered.healed_from.is_some(),
+            whole: altered.healed_from.is_some() || fates.is_some_and(|fate| !fate.open()),
             since,
         }
     }
@@ -135,6 +146,9 @@ pub(crate) mod samples {
         };
         let one = |whole: bool, parts: Vec<Part>| Altered {
             index: 4_711,
+            elsewhere: (!whole)
+                .then(|| ("Observation/a".into(), "https://ehr.hospital/fhir".into())),
+            waits: !whole,
             at: ago(7),
             event: Some(4_020),
             parts,

@@ -8,6 +8,7 @@ pub(crate) mod flow;
 pub(crate) mod glass;
 pub(crate) mod lifeline;
 pub(crate) mod now;
+pub(crate) mod outside;
 pub(crate) mod patients;
 pub(crate) mod picture;
 pub(crate) mod problem;
@@ -69,11 +70,31 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/record", get(record::show))
         .route("/record/check", get(record::check))
         .route("/record/checkpoint", get(record::checkpoint))
+        .route("/record/outside", get(outside::show))
+        .route(
+            "/record/outside/{index}",
+            get(outside::one).post(outside::decide),
+        )
         .route("/record/{index}", get(record::event))
         .route("/record/{index}/proof", get(record::proof))
         .route("/record/{index}/disclose", post(record::disclose::hand_out))
         .route("/flow", get(flow::show))
         .route("/flow/{index}", get(flow::message).post(flow::open))
+        .merge(worst_day())
+        .route("/settings/people", get(settings::show).post(settings::save))
+        .route("/settings/people/disable", post(settings::disable))
+        .route("/settings/people/reset", post(settings::reset))
+        .fallback(async || Problem::Missing("page at this address".to_owned()))
+        .method_not_allowed_fallback(async || {
+            Problem::Missing("such form at this address".to_owned())
+        })
+        .layer(DefaultBodyLimit::max(app.settings.form_bytes_max))
+        .layer(middleware::from_fn_with_state(Arc::clone(app), dress))
+}
+
+/// The pages for a day without the systems.
+fn worst_day() -> Router<Arc<App>> {
+    Router::new()
         .route("/downtime", get(downtime::show))
         .route("/downtime/away", post(downtime::declare))
         .route("/downtime/entries/{index}", post(downtime::decide::decide))
@@ -100,15 +121,6 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
             get(lifeline::card::ask).post(lifeline::card::show),
         )
         .route("/packs/{ward}/renew", post(lifeline::card::renew))
-        .route("/settings/people", get(settings::show).post(settings::save))
-        .route("/settings/people/disable", post(settings::disable))
-        .route("/settings/people/reset", post(settings::reset))
-        .fallback(async || Problem::Missing("page at this address".to_owned()))
-        .method_not_allowed_fallback(async || {
-            Problem::Missing("such form at this address".to_owned())
-        })
-        .layer(DefaultBodyLimit::max(app.settings.form_bytes_max))
-        .layer(middleware::from_fn_with_state(Arc::clone(app), dress))
 }
 
 /// Turns a [`Problem`] into its page, in the bar of whoever is signed in.

@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 63] = [
+const ROUTES: [&str; 65] = [
     "/downtime",
     "/downtime/away",
     "/downtime/entries/*",
@@ -69,6 +69,8 @@ const ROUTES: [&str; 63] = [
     "/record",
     "/record/check",
     "/record/checkpoint",
+    "/record/outside",
+    "/record/outside/*",
     "/record/*",
     "/record/*/proof",
     "/record/*/disclose",
@@ -253,8 +255,8 @@ fn page<P: Samples>(name: &str) {
 fn every_page_renders_lawfully_with_every_sample() {
     use crate::api::smart::view;
     use crate::pages::{
-        access, account, downtime, flow, glass, lifeline, now, patients, problem, record, reviews,
-        settings,
+        access, account, downtime, flow, glass, lifeline, now, outside, patients, problem, record,
+        reviews, settings,
     };
     page::<account::view::SetupPage>("setup");
     page::<account::view::SignInPage>("sign-in");
@@ -273,6 +275,8 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<reviews::view::ReviewPage>("review");
     page::<record::view::RecordPage>("record");
     page::<record::view::EventPage>("event");
+    page::<outside::view::OutsidePage>("outside");
+    page::<outside::view::PutBackPage>("outside-one");
     page::<flow::view::FlowPage>("flow");
     page::<flow::view::MessagePage>("message");
     page::<access::view::AccessPage>("access");

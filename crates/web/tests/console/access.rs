@@ -75,7 +75,7 @@ async fn an_account_shows_its_patients_and_what_does_not_explain_itself() {
     house.person("anna", Role::Nurse, &["SURG"]).await;
     let page = rita.get("/access?account=anna").await;
     assert!(page.html.contains("relationship ended"), "{}", page.html);
-    assert!(page.html.contains("<svg viewBox=\"0 0 640"), "a picture");
+    assert!(page.html.contains("<svg viewBox=\"0 0 740"), "a picture");
 }
 
 #[tokio::test]

@@ -409,7 +409,7 @@ async fn patients_says_that_systems_are_away_and_by_whose_word() {
 }
 
 /// A Salus that serves over plain HTTP on this machine, with a client's token.
-async fn upstream() -> (House, String, String) {
+pub(crate) async fn upstream() -> (House, String, String) {
     let other = House::open().await;
     let made = staff::new_client([5; 32]);
     let account = event::Account {

@@ -16,6 +16,8 @@ mod glass;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod packs;
 #[cfg(test)]
 mod people;

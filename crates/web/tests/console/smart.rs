@@ -352,12 +352,16 @@ async fn no_interaction_reaches_another_patient_or_tells_whether_there_is_one() 
         let came = found.json["entry"].to_string();
         assert!(!came.contains("p-med"), "{path}: {came}");
     }
+    // A chain tells nobody whether there is somebody of that name.
     for path in [
-        "Observation?subject:Patient.name=x",
-        "Patient?_has:Observation:subject:code=x",
+        "Observation?subject:Patient._id=p-med",
+        "Observation?patient._has:Observation:subject:_id=p-med-laboratory",
+        "Patient?_has:Observation:subject:_id=p-med-laboratory",
+        "Patient?_has:Observation:subject:_id=no-such-thing",
     ] {
-        let status = get(&house, &token, path).await.status;
-        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        let found = get(&house, &token, path).await;
+        assert_eq!(found.status, StatusCode::OK, "{path}");
+        assert_eq!(found.json["total"], 0, "{path}: {}", found.json);
     }
     let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [
         {"request": {"method": "GET", "url": "Observation/p-med-laboratory"}},

@@ -3,6 +3,9 @@
 //! Nothing here knows the time or makes up an id: an answer to a repeated delivery is the same
 //! answer, byte for byte, if it is given the same [`Stamp`].
 
+mod error;
+
+use self::error::{ErrForm, err_form, error_segment};
 use super::part::Rules;
 use super::{Charset, Complaint, Message, Separators};
 
@@ -102,6 +105,7 @@ pub fn answers(
             code,
             stamp,
             complaint,
+            kind: None,
         }
         .write()
     };
@@ -169,15 +173,68 @@ const fn commit_code(verdict: Verdict) -> &'static str {
     }
 }
 
+/// The commit acknowledgement that comes before the answer to a query, if the asker wants one.
+pub fn commit(message: &Message<'_>, stamp: &Stamp<'_>) -> Option<Vec<u8>> {
+    let Mode::Enhanced { accept, .. } = mode(message) else {
+        return None;
+    };
+    let answer = Answer {
+        message,
+        code: "CA",
+        stamp,
+        complaint: None,
+        kind: None,
+    };
+    accept.after(Verdict::Accept).then(|| answer.write())
+}
+
+/// MSH, MSA and ERR of an answer of another kind than ACK, to be gone on with: see
+/// [`in_its_charset`].
+pub(crate) fn head_of(
+    message: &Message<'_>,
+    verdict: Verdict,
+    (stamp, complaint): (&Stamp<'_>, Option<&Complaint>),
+    kind: [&str; 3],
+) -> Vec<u8> {
+    let answer = Answer {
+        message,
+        code: application_code(verdict),
+        stamp,
+        complaint,
+        kind: Some(kind),
+    };
+    answer.begin()
+}
+
+/// Words of ours as they may stand in a field of an answer to that message.
+pub(crate) fn words_of(message: &Message<'_>, words: &str) -> Vec<u8> {
+    escaped(words, &message.rules)
+}
+
+/// A message that was decoded to be read is answered in the set it came in.
+pub(crate) fn in_its_charset(message: &Message<'_>, out: Vec<u8>) -> Vec<u8> {
+    let charset = message.charset();
+    match std::str::from_utf8(&out) {
+        Ok(text) if charset.before_dividing() => charset.encode(text).into_owned(),
+        _ => out,
+    }
+}
+
 struct Answer<'x> {
     message: &'x Message<'x>,
     code: &'x str,
     stamp: &'x Stamp<'x>,
     complaint: Option<&'x Complaint>,
+    /// MSH-9, if it is no ACK.
+    kind: Option<[&'x str; 3]>,
 }
 
 impl Answer<'_> {
     fn write(&self) -> Vec<u8> {
+        in_its_charset(self.message, self.begin())
+    }
+
+    fn begin(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         self.header(&mut out);
         self.field(&mut out, b"MSA", self.code.as_bytes());
@@ -187,7 +244,7 @@ impl Answer<'_> {
             let form = err_form(&self.message.version());
             out.extend(error_segment(complaint, &self.message.rules, form));
         }
-        self.in_its_charset(out)
+        out
     }
 
     fn header(&self, out: &mut Vec<u8>) {
@@ -225,6 +282,9 @@ impl Answer<'_> {
     fn kind(&self) -> Vec<u8> {
         let trigger = self.message.get("MSH", 9).comp(2).bytes();
         let component = [self.message.separators().component];
+        if let Some(kind) = self.kind {
+            return kind.map(str::as_bytes).join(&component[..]);
+        }
         match trigger {
             b"" => b"ACK".to_vec(),
             trigger => [b"ACK", trigger, b"ACK"].join(&component[..]),
@@ -241,86 +301,6 @@ impl Answer<'_> {
     fn received(&self, field: usize) -> &[u8] {
         self.message.get("MSH", field).bytes()
     }
-
-    /// A message that was decoded to be read is answered in the set it came in.
-    fn in_its_charset(&self, out: Vec<u8>) -> Vec<u8> {
-        let charset = self.message.charset();
-        match std::str::from_utf8(&out) {
-            Ok(text) if charset.before_dividing() => charset.encode(text).into_owned(),
-            _ => out,
-        }
-    }
-}
-
-/// How ERR is written: since version 2.5 its fields have other types.
-#[derive(Clone, Copy)]
-enum ErrForm {
-    /// ERR-2, 3, 4 and 8.
-    Coded,
-    /// ERR-1.
-    Located,
-}
-
-fn err_form(version: &str) -> ErrForm {
-    let minor = version
-        .strip_prefix("2.")
-        .and_then(|rest| rest.get(..1)?.parse::<u8>().ok());
-    match minor {
-        Some(0..=4) => ErrForm::Located,
-        _ => ErrForm::Coded,
-    }
-}
-
-fn error_segment(complaint: &Complaint, rules: &Rules, form: ErrForm) -> Vec<u8> {
-    let separators = rules.separators;
-    let (number, name) = (complaint.code.number(), complaint.code.name());
-    let (field, component) = (separators.field, separators.component);
-    let mut out = b"ERR".to_vec();
-    out.push(field);
-    match form {
-        ErrForm::Coded => {
-            out.push(field);
-            out.extend(joined(component, &place(complaint)));
-            out.push(field);
-            out.extend(joined(
-                component,
-                &[number.into(), name.into(), "HL70357".into()],
-            ));
-            out.extend([field, b'E', field, field, field, field]);
-            out.extend(escaped(&complaint.words, rules));
-        }
-        ErrForm::Located => {
-            let mut parts = place(complaint);
-            parts.resize(3, String::new());
-            out.extend(joined(component, &parts));
-            out.push(component);
-            let subcomponent = separators.subcomponent.unwrap_or(b' ');
-            out.extend(joined(
-                subcomponent,
-                &[number.into(), name.into(), "HL70357".into()],
-            ));
-            out.extend([b'\r', b'N', b'T', b'E', field, b'1', field, field]);
-            out.extend(escaped(&complaint.words, rules));
-        }
-    }
-    out.push(b'\r');
-    out
-}
-
-fn place(complaint: &Complaint) -> Vec<String> {
-    let Some(place) = &complaint.place else {
-        return Vec::new();
-    };
-    let mut parts = vec![place.segment.clone(), place.occurrence.to_string()];
-    if place.field > 0 {
-        parts.push(place.field.to_string());
-    }
-    parts
-}
-
-fn joined(separator: u8, parts: &[String]) -> Vec<u8> {
-    let parts: Vec<&[u8]> = parts.iter().map(String::as_bytes).collect();
-    parts.join(&[separator][..])
 }
 
 /// Our own words with the sender's separators escaped, in the sender's character set.

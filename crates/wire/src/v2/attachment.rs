@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use serde_json::Value;
+
 use super::json::{Object, extension};
 use super::value::{Read, words};
 use super::work::{Spot, Work};
@@ -14,8 +16,17 @@ const ATTACHMENT: &str =
 /// The MIME type of data that nothing is known of.
 const BYTES: &str = "application/octet-stream";
 
-/// ED: source, type, subtype, encoding, data.
+/// ED as the value of an observation.
 pub(super) fn encapsulated(at: Spot<'_>, part: Part<'_>, work: &mut Work<'_>) -> Option<Read> {
+    of_data(at, part, work).map(as_value)
+}
+
+fn as_value(attachment: Value) -> Read {
+    Read::Extension(extension(ATTACHMENT, "valueAttachment", attachment))
+}
+
+/// ED as an Attachment: source, type, subtype, encoding, data.
+pub(super) fn of_data(at: Spot<'_>, part: Part<'_>, work: &mut Work<'_>) -> Option<Value> {
     let encoding = work
         .text(part.comp(4))
         .unwrap_or_default()
@@ -49,31 +60,36 @@ pub(super) fn encapsulated(at: Spot<'_>, part: Part<'_>, work: &mut Work<'_>) ->
         .set("contentType", told)
         .set("data", data)
         .put("title", work.text(part.comp(1)));
-    Some(Read::Extension(extension(
-        ATTACHMENT,
-        "valueAttachment",
-        attachment.done(),
-    )))
+    Some(attachment.done())
 }
 
-/// RP: pointer, application, type, subtype.
+/// RP as the value of an observation; its words, if it points nowhere.
 pub(super) fn pointer(part: Part<'_>, work: &mut Work<'_>) -> Option<Read> {
+    match of_pointer(part, work) {
+        Some(attachment) => Some(as_value(attachment)),
+        None => words(part, work).map(|text| Read::Element("valueString", text.into())),
+    }
+}
+
+/// RP as an Attachment: pointer, application, type, subtype.
+pub(super) fn of_pointer(part: Part<'_>, work: &mut Work<'_>) -> Option<Value> {
     let url = work
         .text(part.comp(1))
-        .filter(|url| !url.contains(char::is_whitespace));
-    let Some(url) = url else {
-        return words(part, work).map(|text| Read::Element("valueString", text.into()));
-    };
+        .filter(|url| !url.contains(char::is_whitespace))?;
     let kind = work.text(part.comp(3)).unwrap_or_default();
     let subtype = work.text(part.comp(4)).unwrap_or_default();
     let attachment = Object::with_room(2)
         .put("contentType", content_type(&kind, &subtype))
         .set("url", url);
-    Some(Read::Extension(extension(
-        ATTACHMENT,
-        "valueAttachment",
-        attachment.done(),
-    )))
+    Some(attachment.done())
+}
+
+/// Lines of text as an Attachment.
+pub(super) fn of_text(text: &str) -> Value {
+    Object::with_room(2)
+        .set("contentType", "text/plain; charset=utf-8")
+        .set("data", STANDARD.encode(text))
+        .done()
 }
 
 /// Base64 without blanks; `None` if it is none. It is checked, not decoded: it may be long.

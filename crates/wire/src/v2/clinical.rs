@@ -46,6 +46,8 @@ pub(super) fn iam(iam: Segment<'_>, work: &mut Work<'_>) {
     if let Some(stamp) = work.time(spot(iam, 13)) {
         stamp.put(&mut draft.json, "recordedDate");
     }
+    let recorder = work.practitioner(iam.field(14).rep(0));
+    draft.put("recorder", recorder);
     if work.text(iam.field(6)).as_deref() == Some("D") {
         let wrong = coding(
             ALLERGY_CERTAINTY,
@@ -53,10 +55,10 @@ pub(super) fn iam(iam: Segment<'_>, work: &mut Work<'_>) {
             Some("Entered in Error"),
         );
         draft.put("verificationStatus", concept_of(wrong));
-        draft.clears.push("clinicalStatus");
+        draft.clear("clinicalStatus");
     } else if let Some(status) = clinical_status(iam.field(17), work) {
         draft.put("clinicalStatus", status);
-        draft.clears.push("verificationStatus");
+        draft.clear("verificationStatus");
     } else {
         stands(&mut draft);
     }
@@ -69,7 +71,7 @@ fn stands(draft: &mut Draft) {
         "clinicalStatus",
         concept_of(coding(ALLERGY_STATUS, "active", Some("Active"))),
     );
-    draft.clears.push("verificationStatus");
+    draft.clear("verificationStatus");
 }
 
 /// IAM-17, table 0438: only its codes that FHIR has (active, inactive, resolved).
@@ -211,7 +213,7 @@ pub(super) fn dg1(dg1: Segment<'_>, work: &mut Work<'_>) -> Option<Value> {
         );
         draft.put("verificationStatus", concept_of(wrong));
     } else {
-        draft.clears.push("verificationStatus");
+        draft.clear("verificationStatus");
     }
     let category = coding(
         CONDITION_CATEGORY,

@@ -1,9 +1,10 @@
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value, json};
 
-use super::place;
 use super::work::is_reversed;
+use super::{Told, place, settle};
 
 /// One resource as one message means it, not yet laid upon what is known already.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,9 +21,11 @@ pub struct Draft {
     pub otherwise: Map<String, Value>,
     /// What the message empties with `""`: an element (`name`), a member of one
     /// (`period.end`), or the entries of a list under one key (`participant:ATND`).
-    pub clears: Vec<&'static str>,
+    pub clears: Vec<Cow<'static, str>>,
     /// How it meets what is there.
     pub mode: Mode,
+    /// When what it says happened, as its sender says; `None`: it settles nothing.
+    pub told: Option<Told>,
 }
 
 /// How a draft meets the resource that is there already.
@@ -52,7 +55,13 @@ impl Draft {
             otherwise: Map::new(),
             clears: Vec::new(),
             mode,
+            told: None,
         }
+    }
+
+    /// Empties a path before the rest is laid.
+    pub(super) fn clear(&mut self, path: &'static str) {
+        self.clears.push(Cow::Borrowed(path));
     }
 
     /// Sets an element, if there is something to set.
@@ -103,27 +112,8 @@ fn complete(
     if !otherwise.is_empty() {
         result = filled(result, otherwise);
     }
-    if kind == "Encounter" {
-        vacate(&mut result);
-    }
+    settle::settle(kind, &mut result);
     result
-}
-
-/// Nobody lies in a bed of a visit that is over, however late a message that names one comes.
-fn vacate(encounter: &mut Map<String, Value>) {
-    let status = encounter.get("status").and_then(Value::as_str);
-    if !matches!(status, Some("finished" | "cancelled" | "entered-in-error")) {
-        return;
-    }
-    if let Some(Value::Array(places)) = encounter.get_mut("location") {
-        for place in places.iter_mut().filter_map(Value::as_object_mut) {
-            if place.get("status").and_then(Value::as_str) != Some("completed") {
-                place.insert("status".into(), "completed".into());
-            }
-        }
-        let mut seen = HashSet::new();
-        places.retain(|place| seen.insert(place.to_string()));
-    }
 }
 
 /// Takes a merge of two patients back in one of them: its `link` to the other goes, and with it
@@ -148,7 +138,10 @@ pub fn unmerged(patient: &Map<String, Value>, other: &str) -> Map<String, Value>
     result
 }
 
-fn filled(mut result: Map<String, Value>, more: &Map<String, Value>) -> Map<String, Value> {
+pub(super) fn filled(
+    mut result: Map<String, Value>,
+    more: &Map<String, Value>,
+) -> Map<String, Value> {
     for (element, value) in more {
         if !has(&result, element) {
             result.insert(element.clone(), value.clone());
@@ -275,19 +268,23 @@ fn is_keyed(element: &str) -> bool {
             | "diagnosis"
             | "result"
             | "specimen"
+            | "basedOn"
             | "location"
     )
 }
 
 /// The stem of an element that has one of several types, for instance `deceased`.
 fn choice(element: &str) -> Option<&'static str> {
-    const STEMS: [&str; 6] = [
+    const STEMS: [&str; 9] = [
         "deceased",
         "multipleBirth",
         "onset",
         "effective",
         "collected",
         "value",
+        "occurrence",
+        "medication",
+        "performed",
     ];
     let bare = element.strip_prefix('_').unwrap_or(element);
     STEMS.into_iter().find(|stem| {
@@ -296,7 +293,7 @@ fn choice(element: &str) -> Option<&'static str> {
     })
 }
 
-fn key_of(element: &str, value: &Value) -> String {
+pub(super) fn key_of(element: &str, value: &Value) -> String {
     let at = |path: &str| text_at(value, path).unwrap_or_default();
     match element {
         "identifier" => format!("{}|{}", at("/system"), at("/value")),
@@ -335,7 +332,7 @@ mod tests {
         let before =
             map(json!({"name": [1], "gender": "male", "period": {"start": "1", "end": "2"}}));
         let mut draft = draft(json!({"name": [2], "period": {"start": "3"}}));
-        draft.clears = vec!["gender", "period.end"];
+        draft.clears = vec!["gender".into(), "period.end".into()];
         let after = merged(Some(&before), &draft);
         assert_eq!(after["name"], json!([2]));
         assert_eq!(after["period"], json!({"start": "3"}));

@@ -1,4 +1,4 @@
-//! Which patient a message is about, and which two are one (A40).
+//! Which patient a message is about, and which two are one (A18, A34, A36, A40 ...).
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub(super) fn identifier_of(pid: Segment<'_>, authority: &str) -> Option<Named> 
 
 /// The one repetition of a list of identifiers that is the medical record number, or comes
 /// nearest to it.
-fn preferred(list: Part<'_>, authority: &str) -> Option<Named> {
+pub(super) fn preferred(list: Part<'_>, authority: &str) -> Option<Named> {
     let mut best: Option<(u8, Named)> = None;
     for part in list.reps().take(100) {
         let Some(named) = data::named(part, (1, 4), authority) else {
@@ -43,7 +43,7 @@ fn rank(kind: Option<&str>) -> u8 {
     }
 }
 
-/// The merges of an A40, one for each PID that is followed by an MRG.
+/// The merges of a message, one for each PID that is followed by an MRG.
 pub(super) fn merges(message: &Message<'_>, work: &mut Work<'_>) -> Vec<Merge> {
     let mut found = Vec::new();
     let mut pid = None;

@@ -14,28 +14,53 @@
 //!   is not in the table is complained about.
 //! - Where the guide is silent or says two things, the choice is beside the code that makes it.
 
+mod account;
+mod appointment;
 mod attachment;
+mod charge;
 mod clinical;
 mod code;
 mod data;
+mod document;
+mod dose;
 mod draft;
+mod given;
+mod group;
 mod identity;
 mod json;
+mod kind;
+mod labels;
+mod late;
+mod master;
+mod medicine;
+mod number;
 mod observation;
 mod patient;
 mod people;
 mod place;
+mod problem;
+mod procedure;
+pub mod query;
 mod result;
+mod service;
+mod settle;
+mod specimen;
 mod system;
+mod task;
 mod time;
+mod timing;
+mod two;
+mod vaccine;
 mod value;
 mod visit;
 mod work;
 
 pub use draft::{Draft, Mode, alone, merged, unmerged};
+pub use late::{Told, merged_late};
 pub use place::{Place, place};
 
 use self::data::Named;
+use self::kind::Family;
 use self::result::Met;
 use self::visit::Visit;
 use self::work::{Work, spot};
@@ -79,24 +104,10 @@ pub struct Merge {
     pub retired: String,
 }
 
-/// Whether messages of that kind are mapped. The others are kept, and not mapped.
+/// Whether messages of that kind are understood: mapped to the chart, or answered from it. The
+/// others are kept, and not mapped.
 pub fn maps(kind: &str) -> bool {
-    matches!(
-        kind,
-        "ADT^A01"
-            | "ADT^A02"
-            | "ADT^A03"
-            | "ADT^A04"
-            | "ADT^A05"
-            | "ADT^A08"
-            | "ADT^A11"
-            | "ADT^A12"
-            | "ADT^A13"
-            | "ADT^A28"
-            | "ADT^A31"
-            | "ADT^A40"
-            | "ORU^R01"
-    )
+    kind::family(kind).is_some() || kind::asks(kind)
 }
 
 /// The identifier that makes the id of the Patient, as (system, value): of PID-3 the medical
@@ -109,7 +120,7 @@ pub fn patient_identifier(message: &Message<'_>, authority: &str) -> Option<(Str
 }
 
 /// Why nothing of a message reaches a chart although messages of its kind are mapped: it names
-/// nobody, or more than one patient. `None`: it does, or its kind is not mapped.
+/// nobody, or more than one patient, or lacks the segment it is about. `None`: it does, or its kind is not mapped.
 pub fn unmappable(message: &Message<'_>, authority: &str) -> Option<String> {
     let kind = message.kind();
     if message.fault().is_some() || !maps(&kind) {
@@ -119,11 +130,25 @@ pub fn unmappable(message: &Message<'_>, authority: &str) -> Option<String> {
         zone: "UTC",
         charset: "",
         authority,
-        id: &|_, _, _| String::new(),
+        id: &|_, system, value| format!("{system}|{value}"),
     };
+    let family = kind::family(&kind)?;
+    if let Some(name) = family
+        .needs()
+        .filter(|name| message.segment(name).is_none())
+    {
+        return Some(format!(
+            "there is no {name}, so there is nothing it is about"
+        ));
+    }
     let mut work = Work::new(&sender, Mode::Fill);
-    let merges = kind == "ADT^A40" && !identity::merges(message, &mut work).is_empty();
-    if merges || whose(message, &mut work).is_some() {
+    let reaches = match family {
+        Family::Merge if !identity::merges(message, &mut work).is_empty() => true,
+        Family::Two => two::about_two(message, trigger(&kind), &mut work).is_some(),
+        Family::Place | Family::Master => true,
+        _ => whose(message, &mut work).is_some(),
+    };
+    if reaches {
         return None;
     }
     work.finish().1.pop()
@@ -156,54 +181,118 @@ pub fn read_parsed(message: &Message<'_>, sender: &Sender<'_>) -> Reading {
     if message.fault().is_some() || !maps(&reading.kind) {
         return reading;
     }
-    let trigger = reading.kind.get(4..).unwrap_or_default();
+    let Some(family) = kind::family(&reading.kind) else {
+        return reading;
+    };
     // Who sends results names a patient and a visit, but others tell who and where they are.
-    let house = if trigger == "R01" {
-        Mode::Fill
-    } else {
+    let house = if family.tells_who() {
         Mode::Merge
+    } else {
+        Mode::Fill
     };
     let mut work = Work::new(sender, house);
-    if trigger == "A40" {
+    work.told = work.told_at(&[message.get("EVN", 2), message.get("MSH", 7)]);
+    if family == Family::Merge {
         let mut merges = identity::merges(message, &mut work).into_iter();
         reading.merge = merges.next();
         reading.further = merges.collect();
         reading.patient = reading.merge.as_ref().map(|merge| merge.survivor.clone());
     }
     if reading.merge.is_none() {
-        reading.patient = about_one(message, trigger, &mut work);
+        reading.patient = read_family(message, (family, &reading.kind), &mut work);
+    } else if let Some(mrg) = message.segment("MRG") {
+        account::renumbered(message, mrg, &mut work);
     }
     (reading.drafts, reading.complaints) = work.finish();
     reading
 }
 
-/// Everything but merges: a message about one patient.
-fn about_one(message: &Message<'_>, trigger: &str, work: &mut Work<'_>) -> Option<String> {
+/// MSH-9.2 of a kind.
+fn trigger(kind: &str) -> &str {
+    kind.split_once('^').map_or("", |(_, trigger)| trigger)
+}
+
+/// Everything but merges; the id of the patient it is about, if it is about one.
+fn read_family(
+    message: &Message<'_>,
+    (family, kind): (Family, &str),
+    work: &mut Work<'_>,
+) -> Option<String> {
+    match family {
+        Family::Two => return two::about_two(message, trigger(kind), work),
+        Family::Place => two::place(message, work),
+        Family::Master => master::entries(message, work),
+        _ => return about_one(message, (family, kind), work),
+    }
+    None
+}
+
+/// A message about one patient: who and where they are, then what the message is for.
+fn about_one(
+    message: &Message<'_>,
+    (family, kind): (Family, &str),
+    work: &mut Work<'_>,
+) -> Option<String> {
     let (pid, named) = whose(message, work)?;
     work.patient = work.id("Patient", &named.system, &named.value);
     let mut patient = patient::patient(pid, message.segment("PD1"), work);
     patient::z_segments(message, &mut patient, work);
+    if kind == "ADT^A29" {
+        // The person was deleted where they were registered; what was written for them stays.
+        patient.put("active", serde_json::Value::from(false));
+    }
     work.add(patient);
     let visit = message.segment("PV1").map(|pv1| Visit {
-        message,
-        trigger,
+        kind,
+        trigger: trigger(kind),
+        evn: message.segment("EVN"),
+        pid: Some(pid),
         pv1,
+        pv2: message.segment("PV2"),
     });
     let visit = visit.and_then(|visit| {
         let id = visit::encounter_id(&visit, work)?;
         work.encounter = Some(id.clone());
         Some(visit::encounter(&visit, id, work))
     });
-    let diagnoses = segments(message, work);
+    let diagnoses = segments(message, family, work);
     if let Some(mut encounter) = visit {
         encounter.list("diagnosis", diagnoses);
         work.add(encounter);
     }
-    let mut met = Met::new();
-    for order in &result::orders(message) {
-        result::order(order, &mut met, work);
-    }
+    subject_matter(message, (family, trigger(kind)), work);
     Some(work.patient.clone())
+}
+
+/// What a message is for, beside who and where the patient is.
+fn subject_matter(message: &Message<'_>, (family, trigger): (Family, &str), work: &mut Work<'_>) {
+    match family {
+        Family::Orders => service::orders(message, work),
+        Family::Medicines => medicine::orders(message, work),
+        Family::Doses => given::doses(message, work),
+        Family::Documents => document::document(message, trigger, work),
+        Family::Appointments => appointment::appointment(message, trigger, work),
+        Family::Vaccines => vaccine::vaccines(message, work),
+        Family::Charges => charge::charges(message, trigger, work),
+        Family::Problems => problem::problems(message, work),
+        Family::Results
+        | Family::Visit
+        | Family::Merge
+        | Family::Two
+        | Family::Place
+        | Family::Master => {
+            let mut met = Met::new();
+            for order in &result::orders(message) {
+                result::order(order, &mut met, work);
+            }
+            if trigger.starts_with('P') {
+                account::account(message, trigger, work);
+            }
+            if let Some(mrg) = message.segment("MRG") {
+                account::renumbered(message, mrg, work);
+            }
+        }
+    }
 }
 
 /// PID and who it names, if the message is about one patient; else a complaint says why not.
@@ -241,8 +330,9 @@ fn is_of_two(message: &Message<'_>, first: (&str, &str), work: &mut Work<'_>) ->
     true
 }
 
-/// Next of kin, allergies, diagnoses and insurance; the entries of `Encounter.diagnosis`.
-fn segments(message: &Message<'_>, work: &mut Work<'_>) -> Vec<serde_json::Value> {
+/// Next of kin, allergies, diagnoses, procedures and insurance; the entries of
+/// `Encounter.diagnosis`.
+fn segments(message: &Message<'_>, family: Family, work: &mut Work<'_>) -> Vec<serde_json::Value> {
     let mut diagnoses = Vec::new();
     let (mut relatives, mut insurances) = (0, 0);
     for segment in message.all() {
@@ -250,8 +340,10 @@ fn segments(message: &Message<'_>, work: &mut Work<'_>) -> Vec<serde_json::Value
             "NK1" => people::related(segment, next(&mut relatives), work),
             "AL1" => clinical::al1(segment, work),
             "IAM" => clinical::iam(segment, work),
+            "DG1" if family.has_own_diagnoses() => {}
             "DG1" => diagnoses.extend(clinical::dg1(segment, work)),
-            "IN1" => people::coverage(segment, next(&mut insurances), work),
+            "IN1" => drop(people::coverage(segment, next(&mut insurances), work)),
+            "PR1" => procedure::pr1(segment, work),
             _ => {}
         }
     }

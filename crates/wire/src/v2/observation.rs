@@ -31,6 +31,10 @@ pub(super) struct Shared {
     /// `effective[x]` of the order, for observations without a time of their own.
     pub(super) effective: Map<String, Value>,
     pub(super) specimen: Option<Value>,
+    /// What they are a part of, if that is no order.
+    pub(super) part_of: Option<Value>,
+    /// How confidential they are: what is true of an order is true of what it found.
+    pub(super) meta: Option<Value>,
 }
 
 impl Shared {
@@ -70,6 +74,8 @@ pub(super) fn observation(
     if let Some(named) = instance(obx, work) {
         draft.list("identifier", vec![data::identifier(&named, Some("FILL"))]);
     }
+    draft.put("meta", shared.meta.clone());
+    draft.list("partOf", shared.part_of.clone().into_iter().collect());
     set_status(spot(obx, 11), &status, &mut draft, work);
     let category = category(obx, shared, work);
     draft.list("category", category.into_iter().collect());

@@ -357,6 +357,6 @@ fn general_practitioner(pd1: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>
 /// Notes that a field says `""`, unless something else was put in its place.
 pub(super) fn clear(draft: &mut Draft, at: Spot<'_>, path: &'static str) {
     if at.is_null() && !draft.json.contains_key(path) {
-        draft.clears.push(path);
+        draft.clear(path);
     }
 }

@@ -11,6 +11,7 @@ use super::work::{Work, spot};
 use super::{Draft, Mode};
 use crate::hl7::{Part, Segment};
 
+const GUARANTOR: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleCode";
 const COVERAGE_CLASS: &str = "http://terminology.hl7.org/CodeSystem/coverage-class";
 
 impl Work<'_> {
@@ -72,7 +73,8 @@ impl Work<'_> {
         Some(named)
     }
 
-    fn span(&mut self, segment: Segment<'_>, fields: (usize, usize)) -> Option<Value> {
+    /// A Period from two fields.
+    pub(super) fn span(&mut self, segment: Segment<'_>, fields: (usize, usize)) -> Option<Value> {
         let (start, end) = (spot(segment, fields.0), spot(segment, fields.1));
         self.period((start, start.part()), (end, end.part()))
     }
@@ -146,6 +148,49 @@ pub(super) fn related(nk1: Segment<'_>, position: usize, work: &mut Work<'_>) {
     work.add(draft);
 }
 
+/// GT1: who pays, as a RelatedPerson; the id of it.
+pub(super) fn guarantor(gt1: Segment<'_>, position: usize, work: &mut Work<'_>) -> Option<String> {
+    let at = spot(gt1, 3);
+    let names: Vec<Value> = work
+        .reps(at)
+        .filter_map(|part| work.name(part, 0))
+        .collect();
+    let at = spot(gt1, 2);
+    let numbers: Vec<Value> = work
+        .reps(at)
+        .filter_map(|part| work.identifier(at, part))
+        .collect();
+    if names.is_empty() && numbers.is_empty() {
+        return None;
+    }
+    let set = work
+        .text(gt1.field(1))
+        .map_or_else(|| position.to_string(), |set| set.into_owned());
+    let patient = work.patient.clone();
+    let id = work.part_id("RelatedPerson", &[&patient, "guarantor", &set]);
+    let mut draft = work.of_patient("RelatedPerson", id.clone(), Mode::Replace);
+    draft.list("identifier", numbers);
+    draft.put("patient", work.patient_reference());
+    let relation = translated(gt1.field(11), code::RELATIONSHIP, "0063", work);
+    let role = concept_of(coding(GUARANTOR, "GUAR", Some("guarantor")));
+    draft.list("relationship", relation.into_iter().chain([role]).collect());
+    draft.list("name", names);
+    let mut telecom = telecoms(spot(gt1, 6), Some("home"), work);
+    telecom.extend(telecoms(spot(gt1, 7), Some("work"), work));
+    draft.list("telecom", telecom);
+    gender(spot(gt1, 9), &mut draft, work);
+    born(spot(gt1, 8), &mut draft, work);
+    let at = spot(gt1, 5);
+    draft.list(
+        "address",
+        work.reps(at)
+            .filter_map(|part| work.address(part))
+            .collect(),
+    );
+    work.add(draft);
+    Some(id)
+}
+
 fn reach(nk1: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     let mut found = Vec::new();
     for (number, usual) in [(5, None), (6, Some("work")), (31, None), (40, None)] {
@@ -155,7 +200,9 @@ fn reach(nk1: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
 }
 
 /// IN1: one Coverage for each plan and policy number, or for each position in the list.
-pub(super) fn coverage(in1: Segment<'_>, position: usize, work: &mut Work<'_>) {
+///
+/// The id of it.
+pub(super) fn coverage(in1: Segment<'_>, position: usize, work: &mut Work<'_>) -> String {
     let plan = work.text(in1.field(2));
     let policy = work
         .text(in1.field(36))
@@ -166,7 +213,7 @@ pub(super) fn coverage(in1: Segment<'_>, position: usize, work: &mut Work<'_>) {
         (None, None) => format!("#{position}"),
     };
     let id = work.part_id("Coverage", &[&work.patient, &key]);
-    let mut draft = work.of_patient("Coverage", id, Mode::Merge);
+    let mut draft = work.of_patient("Coverage", id.clone(), Mode::Merge);
     if let Some(value) = work.text(in1.field(36)) {
         let system = data::named_system(work.sender.authority);
         draft.list(
@@ -197,6 +244,7 @@ pub(super) fn coverage(in1: Segment<'_>, position: usize, work: &mut Work<'_>) {
     draft.list("payor", payor);
     draft.list("class", classes(in1, work));
     work.add(draft);
+    id
 }
 
 fn subscriber(in1: Segment<'_>, work: &mut Work<'_>) -> Option<Value> {

@@ -1,17 +1,17 @@
-//! Results: DiagnosticReport (OBR), Specimen (SPM, OBR-15), and the order groups that hold them.
+//! Results: DiagnosticReport (OBR), and the order groups that hold them.
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::clinical::key_of;
-use super::data::{self, Named};
-use super::json::{Object, coding, concept_of, extension, reference};
+use super::data;
+use super::json::{coding, concept_of, extension, reference};
 use super::observation::{self, Shared};
 use super::patient::table;
-use super::value::decimal;
+use super::specimen::specimens;
 use super::work::{Spot, Work, spot};
-use super::{Draft, Mode, code};
+use super::{Draft, Mode, code, number, service};
 use crate::hl7::{Message, Part, Segment};
 
 const REPORT_NOTE: &str =
@@ -90,8 +90,11 @@ pub(super) fn order(order: &Order<'_>, met: &mut Met, work: &mut Work<'_>) {
     let Some(obr) = order.obr else {
         return loose(order, met, work);
     };
+    // A result is as old as its last change (OBR-22), whenever the message was written.
+    let told = work.told;
+    work.told = work.told_at(&[obr.field(22)]).or(told);
     let key = once(met, order_key(order, obr, work));
-    let specimens = specimens(order, obr, &key, work);
+    let specimens = specimens(&order.specimens, (obr, &key), work);
     let mut shared = Shared {
         stem: work.stem("Observation", &key),
         parent: key.clone(),
@@ -101,6 +104,8 @@ pub(super) fn order(order: &Order<'_>, met: &mut Met, work: &mut Work<'_>) {
             [only] => Some(only.clone()),
             _ => None,
         },
+        part_of: None,
+        meta: number::confidential(order.orc, work),
     };
     let mut inner = Met::new();
     let mut results = Vec::with_capacity(order.results.len());
@@ -112,7 +117,13 @@ pub(super) fn order(order: &Order<'_>, met: &mut Met, work: &mut Work<'_>) {
     shared.put_effective(&mut draft.json);
     draft.list("specimen", specimens);
     draft.list("result", results);
+    draft.put("meta", shared.meta);
+    draft.list(
+        "basedOn",
+        service::named(order.orc, obr, work).into_iter().collect(),
+    );
     work.add(draft);
+    work.told = told;
 }
 
 /// Observations that belong to no order, as in an ADT message.
@@ -125,6 +136,8 @@ fn loose(order: &Order<'_>, met: &mut Met, work: &mut Work<'_>) {
         category: None,
         effective: Map::new(),
         specimen: None,
+        part_of: None,
+        meta: None,
     };
     for (obx, notes) in &order.results {
         observation::observation(*obx, notes, (&mut shared, met), work);
@@ -189,6 +202,14 @@ fn report(order: &Order<'_>, obr: Segment<'_>, key: &str, work: &mut Work<'_>) -
     issued(spot(obr, 22), &mut draft, work);
     let interpreter = work.ndl(obr.field(32));
     draft.list("resultsInterpreter", interpreter.into_iter().collect());
+    let mut performers = Vec::new();
+    for number in [34, 35] {
+        performers.extend(
+            work.reps(spot(obr, number))
+                .filter_map(|part| work.ndl(part)),
+        );
+    }
+    draft.list("performer", performers);
     draft
 }
 
@@ -219,7 +240,7 @@ fn issued(at: Spot<'_>, draft: &mut Draft, work: &mut Work<'_>) {
 }
 
 /// OBR-7 and OBR-8 as `effective[x]`.
-fn effective(obr: Segment<'_>, work: &mut Work<'_>) -> Map<String, Value> {
+pub(super) fn effective(obr: Segment<'_>, work: &mut Work<'_>) -> Map<String, Value> {
     let mut map = Map::new();
     let (start, end) = (spot(obr, 7), spot(obr, 8));
     span(
@@ -232,7 +253,7 @@ fn effective(obr: Segment<'_>, work: &mut Work<'_>) -> Map<String, Value> {
 }
 
 /// A start alone is a time, with an end it is a period.
-fn span(
+pub(super) fn span(
     start: (Spot<'_>, Part<'_>),
     end: (Spot<'_>, Part<'_>),
     (stem, map): (&str, &mut Map<String, Value>),
@@ -251,132 +272,4 @@ fn category(obr: Segment<'_>, work: &mut Work<'_>) -> Option<Value> {
     let section = work.text(obr.field(24))?;
     let category = code::look(code::SECTION_CATEGORY, &section)?;
     Some(concept_of(coding(CATEGORY, category, None)))
-}
-
-fn specimens(order: &Order<'_>, obr: Segment<'_>, key: &str, work: &mut Work<'_>) -> Vec<Value> {
-    let mut found = Vec::new();
-    for (position, spm) in order.specimens.iter().enumerate() {
-        let id = specimen(*spm, &format!("{key}|{position}"), work);
-        found.push(reference("Specimen", &id));
-    }
-    if found.is_empty() && !obr.field(15).is_absent() {
-        found.extend(source(obr, key, work).map(|id| reference("Specimen", &id)));
-    }
-    found
-}
-
-/// SPM (2.5 and later).
-fn specimen(spm: Segment<'_>, key: &str, work: &mut Work<'_>) -> String {
-    let authority = work.sender.authority;
-    let numbers: Vec<Named> = [2, 1]
-        .into_iter()
-        .filter_map(|at| data::entity_in(spm.field(2).comp(at), authority))
-        .collect();
-    let id = match numbers.first() {
-        Some(named) => work.id("Specimen", &named.system, &named.value),
-        None => work.part_id("Specimen", &[key]),
-    };
-    let mut draft = work.of_patient("Specimen", id.clone(), Mode::Replace);
-    draft.list(
-        "identifier",
-        numbers
-            .iter()
-            .map(|named| data::identifier(named, None))
-            .collect(),
-    );
-    draft.put(
-        "accessionIdentifier",
-        work.identifier(spot(spm, 30), spm.field(30)),
-    );
-    let status = match work.text(spm.field(20)).as_deref() {
-        Some("Y") => Some("available"),
-        Some("N") => Some("unavailable"),
-        _ => None,
-    };
-    draft.put("status", status.map(Value::from));
-    draft.put("type", work.concept(spm.field(4), &table("0487")));
-    draft.put("subject", work.patient_reference());
-    if let Some(stamp) = work.time(spot(spm, 18)) {
-        stamp.put(&mut draft.json, "receivedTime");
-    }
-    let collection = collection(spm, work);
-    draft.put("collection", collection);
-    let at = spot(spm, 24);
-    let condition = work
-        .reps(at)
-        .filter_map(|part| work.concept(part, &table("0493")))
-        .collect();
-    draft.list("condition", condition);
-    let at = spot(spm, 14);
-    let notes = work
-        .reps(at)
-        .filter_map(|part| work.free(part).map(|text| json!({"text": text})));
-    draft.list("note", notes.collect());
-    work.add(draft);
-    id
-}
-
-fn collection(spm: Segment<'_>, work: &mut Work<'_>) -> Option<Value> {
-    let mut map = Map::new();
-    let at = spot(spm, 17);
-    let (start, end) = (at.part().comp(1), at.part().comp(2));
-    span((at, start), (at, end), ("collected", &mut map), work);
-    if let Some(amount) = work.text(spm.field(12)).and_then(|text| decimal(&text)) {
-        let unit = work.text(spm.field(12).comp(2));
-        map.insert(
-            "quantity".into(),
-            Object::with_room(2)
-                .set("value", amount)
-                .put("unit", unit)
-                .done(),
-        );
-    }
-    for (number, member, codes) in [(7, "method", "0488"), (8, "bodySite", "")] {
-        let codes = if codes.is_empty() {
-            String::new()
-        } else {
-            table(codes)
-        };
-        if let Some(concept) = work.concept(spm.field(number), &codes) {
-            map.insert(member.into(), concept);
-        }
-    }
-    (!map.is_empty()).then_some(Value::Object(map))
-}
-
-/// OBR-15 (before 2.5): the source's code in its first component, the site in its fourth.
-fn source(obr: Segment<'_>, key: &str, work: &mut Work<'_>) -> Option<String> {
-    let part = obr.field(15);
-    let code = work.code(part.comp(1).sub(1));
-    let words = work
-        .free(part.comp(1).sub(2))
-        .or_else(|| work.free(part.comp(3)));
-    code.as_ref().or(words.as_ref())?;
-    let coded = code.map(|code| coding(&table("0070"), &code, None));
-    let kind = Object::with_room(2)
-        .list("coding", coded.into_iter().collect())
-        .put("text", words)
-        .done();
-    let id = work.part_id("Specimen", &[key]);
-    let mut draft = work.of_patient("Specimen", id.clone(), Mode::Replace);
-    draft.put("type", kind);
-    draft.put("subject", work.patient_reference());
-    if let Some(stamp) = work.time(spot(obr, 14)) {
-        stamp.put(&mut draft.json, "receivedTime");
-    }
-    let mut collection = Map::new();
-    for (element, value) in effective(obr, work) {
-        collection.insert(element.replace("effective", "collected"), value);
-    }
-    if let Some(site) = work.text(part.comp(4).sub(1)) {
-        collection.insert(
-            "bodySite".into(),
-            concept_of(coding(&table("0163"), &site, None)),
-        );
-    }
-    if !collection.is_empty() {
-        draft.put("collection", Value::Object(collection));
-    }
-    work.add(draft);
-    Some(id)
 }

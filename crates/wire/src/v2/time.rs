@@ -71,6 +71,22 @@ pub(super) fn moment(text: &str, zone: Option<&TimeZone>) -> Option<Moment> {
     }
 }
 
+/// A time of ours, that many minutes later, with the same offset. `None`: it has no time of day.
+pub(super) fn later(text: &str, minutes: i64) -> Option<String> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    let after = at
+        .checked_add(jiff::SignedDuration::from_mins(minutes))
+        .ok()?;
+    let sign = text.get(10..)?.rfind(['+', '-'])?;
+    let offset = text.get(10 + sign..)?;
+    let (_, offset) = split_offset(&offset.replace(':', ""))?;
+    let offset = offset?;
+    let moved = after.to_zoned(TimeZone::fixed(offset));
+    let mut out = moved.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    write_offset(&mut out, offset)?;
+    Some(out)
+}
+
 /// Reads `HH[MM[SS[.S...]]]`; an offset is left out, a FHIR time has none.
 pub(super) fn time_of_day(text: &str) -> Option<String> {
     let (digits, _) = match text.find(['+', '-']) {

@@ -8,8 +8,8 @@ use super::data;
 use super::json::{Object, coding, concept_of, extension};
 use super::patient::{clear, table};
 use super::work::{Spot, Work, spot};
-use super::{Draft, code};
-use crate::hl7::{Message, Part, Segment};
+use super::{Draft, code, kind, labels};
+use crate::hl7::{Part, Segment};
 
 const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const UCUM: &str = "http://unitsofmeasure.org";
@@ -45,17 +45,22 @@ const STAY: [(usize, &str, &str, &str); 4] = [
 ];
 
 /// What a message is about, as far as a visit is concerned.
+#[derive(Clone, Copy)]
 pub(super) struct Visit<'m> {
-    pub(super) message: &'m Message<'m>,
+    /// MSH-9, for instance `ADT^A01`.
+    pub(super) kind: &'m str,
     /// MSH-9.2, for instance `A01`.
     pub(super) trigger: &'m str,
+    pub(super) evn: Option<Segment<'m>>,
+    pub(super) pid: Option<Segment<'m>>,
     pub(super) pv1: Segment<'m>,
+    pub(super) pv2: Option<Segment<'m>>,
 }
 
 impl Visit<'_> {
     /// A person's data, or a result: a visit is named in passing, if at all.
     fn is_in_passing(&self) -> bool {
-        matches!(self.trigger, "A28" | "A31" | "A40" | "R01")
+        kind::names_visit_in_passing(self.kind)
     }
 
     fn class(&self, work: &mut Work<'_>) -> String {
@@ -69,10 +74,7 @@ impl Visit<'_> {
         if !at.part().is_absent() {
             return Some(at);
         }
-        let event = self
-            .message
-            .segment("EVN")
-            .filter(|_| self.trigger == trigger)?;
+        let event = self.evn.filter(|_| self.trigger == trigger)?;
         Some(spot(event, 6))
     }
 }
@@ -90,8 +92,7 @@ pub(super) fn encounter_id(visit: &Visit<'_>, work: &mut Work<'_>) -> Option<Str
         return None;
     }
     let account = visit
-        .message
-        .segment("PID")
+        .pid
         .and_then(|pid| data::named(pid.field(18), (1, 4), authority));
     if let Some(named) = account {
         let path = [
@@ -134,7 +135,7 @@ pub(super) fn encounter(visit: &Visit<'_>, id: String, work: &mut Work<'_>) -> D
     period(visit, &mut draft, work);
     stay(visit.pv1, &mut draft, work);
     locations(visit, &class, &mut draft, work);
-    if let Some(pv2) = visit.message.segment("PV2") {
+    if let Some(pv2) = visit.pv2 {
         further(pv2, &mut draft, work);
     }
     draft
@@ -148,8 +149,7 @@ fn list_identifiers(visit: &Visit<'_>, draft: &mut Draft, work: &mut Work<'_>) {
         found.extend(named.map(|named| data::identifier(&named, kind)));
     }
     let account = visit
-        .message
-        .segment("PID")
+        .pid
         .and_then(|pid| data::named(pid.field(18), (1, 4), authority));
     found.extend(account.map(|named| data::identifier(&named, Some("AN"))));
     draft.list("identifier", found);
@@ -162,12 +162,15 @@ fn status(visit: &Visit<'_>, class: &str, draft: &mut Draft, work: &mut Work<'_>
     let has_left = work.text(visit.pv1.field(45)).is_some();
     let has_come = work.text(visit.pv1.field(44)).is_some() || class.eq_ignore_ascii_case("E");
     let said = match visit.trigger {
-        "A11" => Some("cancelled"),
-        "A13" => Some("in-progress"),
-        "A05" => Some("planned"),
+        _ if !visit.kind.starts_with("ADT") => has_left.then_some("finished"),
+        "A11" | "A27" | "A38" => Some("cancelled"),
+        "A23" => Some("entered-in-error"),
+        "A13" | "A22" | "A52" => Some("in-progress"),
+        "A21" | "A53" => Some("onleave"),
+        "A05" | "A14" => Some("planned"),
         "A03" => Some("finished"),
         _ if has_left => Some("finished"),
-        "A01" | "A02" | "A12" => Some("in-progress"),
+        "A01" | "A02" | "A06" | "A07" | "A10" | "A12" => Some("in-progress"),
         "A04" if has_come => Some("in-progress"),
         "A04" => Some("planned"),
         _ => None,
@@ -216,16 +219,15 @@ fn period(visit: &Visit<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     let mut ends = end.part();
     if visit.trigger == "A13" {
         // A discharge that is taken back takes with it what it had said.
-        draft
-            .clears
-            .extend(["period.end", "hospitalization.dischargeDisposition"]);
-        draft.clears.push("hospitalization.destination");
+        draft.clear("period.end");
+        draft.clear("hospitalization.dischargeDisposition");
+        draft.clear("hospitalization.destination");
         ends = visit.pv1.field(0);
     }
     draft.put("period", work.period((start, start.part()), (end, ends)));
     for (number, path) in [(44, "period.start"), (45, "period.end")] {
         if spot(visit.pv1, number).is_null() {
-            draft.clears.push(path);
+            draft.clear(path);
         }
     }
 }
@@ -244,7 +246,7 @@ fn stay(pv1: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
         };
         stay = stay.put(member, value);
         if part.is_null() {
-            draft.clears.push(path);
+            draft.clear(path);
         }
     }
     for (number, member, codes) in [
@@ -265,7 +267,7 @@ fn stay(pv1: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
 /// Where the patient is (PV1-3), was (PV1-6), is for now (PV1-11) and will be (PV1-42).
 fn locations(visit: &Visit<'_>, class: &str, draft: &mut Draft, work: &mut Work<'_>) {
     let status = match visit.trigger {
-        "A11" => Some("completed"),
+        "A11" | "A23" | "A27" | "A38" => Some("completed"),
         _ if draft.json.get("status") == Some(&json!("planned")) => Some("planned"),
         _ if draft.json.get("status") == Some(&json!("finished")) => Some("completed"),
         _ if class.eq_ignore_ascii_case("P") => Some("planned"),
@@ -275,10 +277,11 @@ fn locations(visit: &Visit<'_>, class: &str, draft: &mut Draft, work: &mut Work<
     let now = spot(visit.pv1, 3);
     found.extend(work.location(now.part(), status));
     if !found.is_empty() || now.is_null() {
-        draft.clears.extend(["location:active", "location:planned"]);
+        draft.clear("location:active");
+        draft.clear("location:planned");
         if matches!(visit.trigger, "A12" | "A13") {
             // A transfer or a discharge that is taken back never led away from there.
-            draft.clears.push("location:completed");
+            draft.clear("location:completed");
         }
     }
     if visit.trigger != "A12" {
@@ -297,9 +300,14 @@ fn locations(visit: &Visit<'_>, class: &str, draft: &mut Draft, work: &mut Work<
         found.push(temporary);
     }
     if spot(visit.pv1, 11).is_null() {
-        draft.clears.push("location:temporary");
+        draft.clear("location:temporary");
     }
-    found.extend(work.location(visit.pv1.field(42), Some("reserved")));
+    if visit.trigger == "A26" {
+        // The transfer that was expected does not come.
+        draft.clear("location:reserved");
+    } else {
+        found.extend(work.location(visit.pv1.field(42), Some("reserved")));
+    }
     draft.list("location", found);
 }
 
@@ -308,6 +316,15 @@ fn further(pv2: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
     draft.list("reasonCode", reason.into_iter().collect());
     clear(draft, spot(pv2, 3), "reasonCode");
     draft.put("priority", work.concept(pv2.field(25), &table("0217")));
+    match work.text(pv2.field(22)).as_deref() {
+        // A visit that is to be protected.
+        Some("Y") => draft.put(
+            "meta",
+            labels::confidentiality("R").map(|label| json!({"security": [label]})),
+        ),
+        Some("N") => draft.clear("meta"),
+        _ => {}
+    }
     let days = work
         .text(pv2.field(11))
         .and_then(|text| text.parse::<u32>().ok());

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::json::{extension, reference};
-use super::{Draft, Mode, Sender, code, time};
+use super::{Draft, Mode, Sender, Told, code, time};
 use crate::fhir::search::span_of;
 use crate::hl7::{Part, Segment, Value as Said};
 
@@ -33,6 +33,8 @@ pub(super) struct Work<'w> {
     pub(super) encounter: Option<String>,
     /// How people and places that are named in passing meet what is known of them.
     pub(super) house: Mode,
+    /// When what is being read happened, as the sender says.
+    pub(super) told: Option<Told>,
     zone: Option<TimeZone>,
     drafts: Vec<Draft>,
     seen: HashSet<String>,
@@ -94,6 +96,7 @@ impl<'w> Work<'w> {
             patient: String::new(),
             encounter: None,
             house,
+            told: None,
             zone: time::zone(sender.zone),
             drafts: Vec::with_capacity(24),
             seen: HashSet::new(),
@@ -153,11 +156,27 @@ impl<'w> Work<'w> {
         self.seen.contains(id)
     }
 
+    /// What this message made under that id.
+    pub(super) fn made(&mut self, id: &str) -> Option<&mut Draft> {
+        self.drafts.iter_mut().find(|draft| draft.id == id)
+    }
+
     /// A new draft of a resource of the patient.
     pub(super) fn of_patient(&self, kind: &'static str, id: String, mode: Mode) -> Draft {
         let mut draft = Draft::new(kind, id, mode);
         draft.patient = Some(self.patient.clone());
+        // What only fills in is nobody's word on when it was so.
+        draft.told = self.told.filter(|_| mode != Mode::Fill);
         draft
+    }
+
+    /// When something happened, from the first of these places that holds a time.
+    pub(super) fn told_at(&self, places: &[Part<'_>]) -> Option<Told> {
+        places.iter().find_map(|part| {
+            let text = part.string()?;
+            let moment = time::moment(text.trim(), self.zone.as_ref())?;
+            told(&text, &moment)
+        })
     }
 
     /// The id of the resource that has an identifier of its own.
@@ -318,6 +337,26 @@ impl<'w> Work<'w> {
             original: kept.then(|| original.into_owned()),
         })
     }
+}
+
+/// How long a moment is that was written with so many digits.
+const DIGITS_MS: [(usize, i64); 2] = [(10, 3_600_000), (12, 60_000)];
+
+/// A day begins somewhere on earth this much before it does in UTC, and ends as much after.
+const DAY_MARGIN_MS: i64 = 14 * 3_600_000;
+
+fn told(text: &str, moment: &time::Moment) -> Option<Told> {
+    let span = span_of(&moment.text)?;
+    let (mut from_ms, mut until_ms) = (span.lo_ms, span.hi_ms);
+    if moment.has_clock() {
+        let digits = text.trim().bytes().take_while(u8::is_ascii_digit).count();
+        let long = DIGITS_MS.iter().find(|(count, _)| *count == digits);
+        until_ms = long.map_or(until_ms, |(_, long)| from_ms.saturating_add(*long));
+    } else {
+        from_ms = from_ms.saturating_sub(DAY_MARGIN_MS);
+        until_ms = until_ms.saturating_add(DAY_MARGIN_MS);
+    }
+    Some(Told { from_ms, until_ms })
 }
 
 /// Whether a Period ends before it starts, as far as its precision tells.

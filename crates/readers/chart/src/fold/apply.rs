@@ -33,6 +33,8 @@ struct Version<'v> {
     patient: Option<(i64, String)>,
     /// `None`: deleted.
     content: Option<Content>,
+    /// When what it says happened, in milliseconds since 1970; 0: nobody said.
+    told: i64,
     hot: bool,
 }
 
@@ -86,33 +88,79 @@ impl Batch<'_> {
     fn draft(&mut self, now: &mut Now, from: &Origin, draft: Draft) {
         let hot = draft.mode != Mode::Replace;
         let patient = patient_of_draft(&draft).map(str::to_owned);
+        let told = draft.told.map_or(0, |told| told.from_ms);
         let Some(current) = self.there(draft.kind, &draft.id, hot) else {
             let of = (draft.kind, draft.id.clone(), patient);
-            return self.map(now, from, of, wire::v2::alone(draft));
+            return self.map(now, from, (of, told), wire::v2::alone(draft));
         };
+        if current.is_newer_than(draft.told) {
+            return self.late(now, from, &draft);
+        }
         let fingerprint = fingerprint(&draft);
         if current.idle.iter().any(|idle| **idle == *fingerprint) {
-            return;
+            return self.still(draft.kind, &draft.id, told);
         }
         let same_patient = current.patient == patient;
         let before = current.json.as_deref().and_then(object);
         let after = wire::v2::merged(before.as_ref(), &draft);
         if before.as_ref() == Some(&after) && same_patient {
             current.is_idle_after(&fingerprint);
+            return self.still(draft.kind, &draft.id, told);
+        }
+        self.map(now, from, ((draft.kind, draft.id, patient), told), after);
+    }
+
+    /// What an older message says that comes after a newer one: it may add, but changes nothing.
+    fn late(&mut self, now: &mut Now, from: &Origin, draft: &Draft) {
+        let Some(current) = self.there(draft.kind, &draft.id, true) else {
+            return;
+        };
+        let Some(before) = current.json.as_deref().and_then(object) else {
+            return;
+        };
+        let patient = current.patient.clone();
+        let after = wire::v2::merged_late(&before, draft);
+        if after != before {
+            let of = (draft.kind, draft.id.clone(), patient);
+            self.map(now, from, (of, 0), after);
+        }
+    }
+
+    /// What was said again stays as it is, and is as new as the last who said so.
+    fn still(&mut self, kind: &str, id: &str, told: i64) {
+        let first = self.first_rid;
+        let name = self.name(kind, id);
+        let seen = name.and_then(|name| self.seen.get_mut(&name));
+        let Some(current) = seen.and_then(|seen| seen.current.as_mut()) else {
+            return;
+        };
+        if told <= current.told {
             return;
         }
-        self.map(now, from, (draft.kind, draft.id, patient), after);
+        current.told = told;
+        let rid = current.rid;
+        let row = usize::try_from(rid - first)
+            .ok()
+            .and_then(|place| self.pending.rows.get_mut(place));
+        match row {
+            Some(row) => row.told = told,
+            None => drop(self.pending.told.insert(rid, told)),
+        }
     }
 
     /// What replaces whole. No version is made if nothing changes.
     fn replaced(&mut self, now: &mut Now, from: &Origin, whole: Whole) {
-        let same = self
-            .there(&whole.kind, &whole.id, false)
-            .is_some_and(|current| {
-                let before = current.json.as_deref().unwrap_or_default();
-                current.patient == whole.patient && says_the_same(before, &whole.content.json)
-            });
-        if !same {
+        let told = whole.told.map_or(0, |told| told.from_ms);
+        let Some(current) = self.there(&whole.kind, &whole.id, false) else {
+            return self.whole(now, from, whole);
+        };
+        if current.is_newer_than(whole.told) {
+            return;
+        }
+        let before = current.json.as_deref().unwrap_or_default();
+        if current.patient == whole.patient && says_the_same(before, &whole.content.json) {
+            self.still(&whole.kind, &whole.id, told);
+        } else {
             self.whole(now, from, whole);
         }
     }
@@ -129,7 +177,7 @@ impl Batch<'_> {
         &mut self,
         now: &mut Now,
         from: &Origin,
-        (kind, id, patient): (&str, String, Option<String>),
+        ((kind, id, patient), told): ((&str, String, Option<String>), i64),
         json: Map<String, Value>,
     ) {
         let about = About {
@@ -145,6 +193,7 @@ impl Batch<'_> {
             id,
             patient: patient.map(|id| (self.pid(&id), id)),
             content: Some(content),
+            told,
             hot: true,
         };
         self.write(now, from, version);
@@ -156,6 +205,7 @@ impl Batch<'_> {
             id: whole.id,
             patient: whole.patient.map(|id| (self.pid(&id), id)),
             content: Some(whole.content),
+            told: whole.told.map_or(0, |told| told.from_ms),
             hot: false,
         };
         self.write(now, from, version);
@@ -175,6 +225,7 @@ impl Batch<'_> {
             id,
             patient,
             content: None,
+            told: 0,
             hot: false,
         };
         self.write(now, from, version);
@@ -192,7 +243,7 @@ impl Batch<'_> {
         let after = wire::v2::unmerged(&before, other);
         if after != before {
             let whose = Some(patient.clone());
-            self.map(now, from, ("Patient", patient, whose), after);
+            self.map(now, from, (("Patient", patient, whose), 0), after);
         }
     }
 
@@ -224,7 +275,12 @@ impl Batch<'_> {
         {
             flags |= LATE;
         }
+        let name = (kind, version.id.clone());
+        let before = self.seen.get(&name).and_then(|seen| seen.current.as_ref());
+        // What came by another door does not make old messages new.
+        let told = before.map_or(0, |before| before.told).max(version.told);
         let current = Current {
+            told,
             rid,
             pid,
             patient,
@@ -232,7 +288,7 @@ impl Batch<'_> {
             json: Some(json.as_slice().into()),
             idle: Vec::new(),
         };
-        let prev = self.replace((kind, version.id.clone()), current, version.hot);
+        let prev = self.replace(name, current, version.hot);
         self.pending.rows.push(NewRow {
             rid,
             kind,
@@ -246,6 +302,7 @@ impl Batch<'_> {
             prev,
             next: 0,
             labels,
+            told,
         });
         now.items.push(json);
     }

@@ -30,6 +30,8 @@ pub(super) struct NewRow {
     pub(super) next: i64,
     /// The number of its security labels' word; 0: none.
     pub(super) labels: i64,
+    /// When what it says happened, in milliseconds since 1970; 0: nobody said.
+    pub(super) told: i64,
 }
 
 /// What one event wrote.
@@ -50,6 +52,8 @@ pub(super) struct Pending {
     pub(super) rows: Vec<NewRow>,
     /// (rid, the version after it), of rows that are in the table already.
     pub(super) superseded: Vec<(i64, i64)>,
+    /// Rows that are in the table already, and when it was last said that they are so.
+    pub(super) told: BTreeMap<i64, i64>,
     pub(super) terms: Vec<(i64, i64)>,
     pub(super) names: Vec<(String, i64)>,
     /// Number of the retired patient; number of the survivor and event, or `None`: taken back.
@@ -163,6 +167,7 @@ impl<'m> Batch<'m> {
                 pid: row.pid,
                 deleted: row.deleted(),
                 patient: row.patient,
+                told: row.told,
                 json,
                 idle: Vec::new(),
             };

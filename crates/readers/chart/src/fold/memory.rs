@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use lru::LruCache;
 use sqlx::SqliteConnection;
+use wire::v2::Told;
 
 use crate::alias::Aliases;
 use crate::error::Outcome;
@@ -40,6 +41,8 @@ pub(super) struct Current {
     pub(super) pid: i64,
     pub(super) patient: Option<String>,
     pub(super) deleted: bool,
+    /// When what it says happened, in milliseconds since 1970; 0: nobody said.
+    pub(super) told: i64,
     /// Its content; `None`: not read.
     pub(super) json: Option<Arc<[u8]>>,
     /// Drafts that were laid upon this version and changed nothing.
@@ -47,6 +50,11 @@ pub(super) struct Current {
 }
 
 impl Current {
+    /// Whether it says what happened after that.
+    pub(super) fn is_newer_than(&self, told: Option<Told>) -> bool {
+        self.told != 0 && told.is_some_and(|told| told.is_before(self.told))
+    }
+
     /// Remembers a draft that changed nothing.
     pub(super) fn is_idle_after(&mut self, draft: &[u8]) {
         if self.idle.len() >= IDLE_MAX {

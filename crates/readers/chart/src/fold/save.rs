@@ -16,7 +16,8 @@ const fn table(before: &'static str) -> Table {
 const PATIENTS: Table = table("INSERT INTO patient (pid, id) ");
 const PAGES: Table = table("INSERT INTO page (seq, first, items, body) ");
 const ROWS: Table = table(
-    "INSERT INTO version (rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels) ",
+    "INSERT INTO version (rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels,
+     told) ",
 );
 const HEADS: Table = table("INSERT INTO head (slot, rid) ");
 const TERMS: Table = Table {
@@ -38,6 +39,7 @@ impl Batch<'_> {
         let pending = &self.pending;
         names(pending, to).await?;
         versions(pending, to).await?;
+        said_again(pending, to).await?;
         self.heads(to).await?;
         found_by(pending, to).await?;
         aliases(pending, to).await?;
@@ -114,10 +116,20 @@ async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
             .push_bind(row.source)
             .push_bind(row.prev)
             .push_bind(row.next)
-            .push_bind(row.labels);
+            .push_bind(row.labels)
+            .push_bind(row.told);
     })
     .await?;
     store::supersede(to, &pending.superseded).await
+}
+
+/// What was said again, and when.
+async fn said_again(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    for (rid, told) in &pending.told {
+        let query = sqlx::query("UPDATE version SET told = $1 WHERE rid = $2");
+        run(to, query.bind(told).bind(rid)).await?;
+    }
+    Ok(())
 }
 
 async fn found_by(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use event::{Body, Event, Time};
 use record::{Blind, Sealed};
 use serde_json::Value;
-use wire::v2::{Draft, Mode, Sender};
+use wire::v2::{Draft, Mode, Sender, Told};
 
 use super::content::{About, Content};
 use super::index::Names;
@@ -101,6 +101,8 @@ pub(super) struct Whole {
     pub(super) id: String,
     pub(super) patient: Option<String>,
     pub(super) content: Content,
+    /// When what it says happened; `None`: nobody said.
+    pub(super) told: Option<Told>,
 }
 
 /// What events are understood with.
@@ -116,7 +118,7 @@ impl Change {
         if draft.mode != Mode::Replace || matches!(draft.kind, "Encounter" | "Location") {
             return Change::Draft(Box::new(draft));
         }
-        let (kind, id) = (draft.kind, draft.id.clone());
+        let (kind, id, told) = (draft.kind, draft.id.clone(), draft.told);
         let patient = patient_of_draft(&draft).map(str::to_owned);
         let value = Value::Object(wire::v2::alone(draft));
         let about = About {
@@ -131,6 +133,7 @@ impl Change {
             id,
             patient,
             content,
+            told,
         }))
     }
 }
@@ -218,6 +221,7 @@ pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
         | Body::PackCode(_)
         | Body::Person(_)
         | Body::PolicyChange(_)
+        | Body::PutBack(_)
         | Body::Rewound(_)
         | Body::Promoted(_)
         | Body::Printed(_)
@@ -296,6 +300,7 @@ fn of_resource((resource, raw): (&event::Resource, &[u8]), at: Time, with: &With
         id,
         patient,
         content,
+        told: None,
     }))]
 }
 

@@ -13,7 +13,7 @@ const IN_MAX: usize = 64;
 
 /// A [`Row`] and, as its last column, the page its content is on.
 const HEAD_AND_PAGE: &str = "SELECT v.rid, v.kind, v.id, v.patient, p.id AS patient_id, v.seq,
- v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels, g.body
+ v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels, v.told, g.body
  FROM head h JOIN version v ON v.rid = h.rid JOIN page g ON g.seq = v.seq
  LEFT JOIN patient p ON p.pid = v.patient WHERE h.slot = $1";
 
@@ -63,7 +63,7 @@ pub(crate) async fn by_head(
     for found in found {
         let row = Row::from_row(&found).map_err(&broken)?;
         if row.kind == asked.kind && row.id == asked.id {
-            let body: Vec<u8> = found.try_get(13).map_err(&broken)?;
+            let body: Vec<u8> = found.try_get(14).map_err(&broken)?;
             let mut items = unpack(&body)?;
             let item = usize::try_from(row.item).ok();
             let content = item

@@ -17,7 +17,7 @@ pub(crate) const LABELS: &str = "#";
 
 /// The columns of a [`Row`]; ends before WHERE.
 pub(crate) const SELECT: &str = "SELECT v.rid, v.kind, v.id, v.patient, p.id AS patient_id, v.seq,
- v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels
+ v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels, v.told
  FROM version v LEFT JOIN patient p ON p.pid = v.patient ";
 
 /// One version of one resource, without its content.
@@ -38,6 +38,8 @@ pub(crate) struct Row {
     pub(crate) next: i64,
     /// The number of its security labels' word; 0: none.
     pub(crate) labels: i64,
+    /// When what it says happened, in milliseconds since 1970; 0: nobody said.
+    pub(crate) told: i64,
 }
 
 impl Row {
@@ -71,6 +73,7 @@ impl FromRow<'_, SqliteRow> for Row {
             prev: row.try_get(10)?,
             next: row.try_get(11)?,
             labels: row.try_get(12)?,
+            told: row.try_get(13)?,
         })
     }
 }

@@ -9,7 +9,7 @@ pub(crate) const TABLES: [(&str, &str); 14] = [
     ),
     (
         "version",
-        "SELECT rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels
+        "SELECT rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels, told
          FROM version ORDER BY rid",
     ),
     ("head", "SELECT slot, rid FROM head ORDER BY slot, rid"),
@@ -58,11 +58,13 @@ pub(super) const DDL: [&str; 23] = [
     // The contents one event wrote, and the rows that are its own: `first` and `items` on.
     "CREATE TABLE IF NOT EXISTS page (seq INTEGER PRIMARY KEY, first INTEGER NOT NULL,
        items INTEGER NOT NULL, body BLOB NOT NULL)",
-    // One version of one resource.
+    // One version of one resource. `told`: when what it says happened, in milliseconds since
+    // 1970, as its sender says; 0: nobody said.
     "CREATE TABLE IF NOT EXISTS version (rid INTEGER PRIMARY KEY, kind INTEGER NOT NULL,
        id TEXT NOT NULL, patient INTEGER NOT NULL, seq INTEGER NOT NULL, item INTEGER NOT NULL,
        at INTEGER NOT NULL, flags INTEGER NOT NULL, source INTEGER NOT NULL,
-       prev INTEGER NOT NULL, next INTEGER NOT NULL, labels INTEGER NOT NULL)",
+       prev INTEGER NOT NULL, next INTEGER NOT NULL, labels INTEGER NOT NULL,
+       told INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS version_patient ON version (patient, kind, next)
        WHERE patient > 0",
     "CREATE INDEX IF NOT EXISTS version_kind ON version (kind)",
@@ -99,7 +101,7 @@ pub(super) const DDL: [&str; 23] = [
        body TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS consent_patient ON consent (patient)",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO layout (id, version) VALUES (1, 3) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO layout (id, version) VALUES (1, 4) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.

@@ -120,7 +120,10 @@ fn allergy(item: &Item) -> Allergy {
 
 /// What is taken or was ordered, the active ones first.
 pub(super) fn medications(chartful: &Chartful) -> Vec<Medication> {
+    // A single dose of an order (its intent says so) is no second medicine.
     let ordered = chartful.of("MedicationRequest").iter();
+    let ordered =
+        ordered.filter(|item| text(&item.value, "/intent").as_deref() != Some("instance-order"));
     let taken = chartful.of("MedicationStatement").iter();
     let all = ordered.chain(taken).filter(|item| !is_error(&item.value));
     let mut all: Vec<Medication> = all.map(|item| medication(chartful, item)).collect();

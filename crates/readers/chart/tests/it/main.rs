@@ -11,9 +11,12 @@ mod erasing;
 #[cfg(test)]
 mod fold;
 #[cfg(test)]
+mod held;
+#[cfg(test)]
 mod hide;
 #[cfg(test)]
 mod house;
+#[cfg(test)]
 mod mask;
 #[cfg(test)]
 mod permit;
@@ -23,3 +26,5 @@ mod scopes;
 mod search;
 #[cfg(test)]
 mod summary;
+#[cfg(test)]
+mod told;

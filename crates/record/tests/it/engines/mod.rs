@@ -35,6 +35,8 @@ macro_rules! every_record {
             the_whole_vault_lost_is_written_again,
             what_was_erased_is_gone_and_may_be_made_again,
             what_was_altered_is_named,
+            a_standby_on_it_follows_and_becomes_the_primary,
+            a_standby_follows_a_record_on_it,
             $($more),*
         ]);
     };

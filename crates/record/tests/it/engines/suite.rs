@@ -1,11 +1,12 @@
 //! What a record promises, whatever holds it.
 
-use record::Error;
+use record::{Error, Record, install_keys, next_epoch, verify};
 
 use super::house::House;
 use super::real;
 use crate::erasing::erase;
-use crate::house::{fill, message, review, write};
+use crate::house::{NOON, StillClock, config, fill, message, review, verified, write};
+use crate::standby::follow;
 
 pub(crate) async fn what_goes_in_comes_out_and_verifies(house: House) {
     let record = house.open().await;
@@ -198,4 +199,53 @@ pub(crate) async fn an_object_that_was_replaced_is_named_and_heals(house: House)
     real::curl(&["-X", "DELETE", &url]);
     house.open().await.stop().await;
     assert_eq!(house.verified().await.alterations, []);
+}
+
+pub(crate) async fn a_standby_on_it_follows_and_becomes_the_primary(house: House) {
+    let folder = tempfile::tempdir().unwrap();
+    let primary = crate::house::open(folder.path()).await;
+    fill(&primary, 0, 600).await;
+    primary.publish().await.unwrap();
+    fill(&primary, 600, 30).await;
+    let engines = house.config();
+    install_keys(&engines, &primary.key_copy()).await.unwrap();
+    let standby = Record::open_standby(engines.clone(), StillClock::at(NOON));
+    let standby = standby.await.unwrap();
+    follow(&standby, &primary, 100).await;
+    assert_eq!(standby.size(), 631);
+    let raw = standby.get(630).await.unwrap().event().raw.clone();
+    assert_eq!(raw, b"content of 629");
+    standby.stop().await;
+    drop(standby);
+    assert_eq!(house.verified().await.alterations, []);
+    next_epoch(&engines).unwrap();
+    let promoted = house.open().await;
+    assert_eq!(promoted.size(), 631, "it has everything, and goes on");
+    fill(&promoted, 630, 10).await;
+    promoted.publish().await.unwrap();
+    promoted.stop().await;
+    let report = verify(&engines, |_, _| {}).await.unwrap();
+    assert_eq!((report.size, report.published), (641, 641));
+    assert_eq!(report.alterations, []);
+    primary.stop().await;
+}
+
+pub(crate) async fn a_standby_follows_a_record_on_it(house: House) {
+    let primary = house.open().await;
+    fill(&primary, 0, 600).await;
+    primary.publish().await.unwrap();
+    fill(&primary, 600, 30).await;
+    let folder = tempfile::tempdir().unwrap();
+    let own = config(folder.path());
+    install_keys(&own, &primary.key_copy()).await.unwrap();
+    let standby = Record::open_standby(own, StillClock::at(NOON))
+        .await
+        .unwrap();
+    follow(&standby, &primary, 100).await;
+    assert_eq!(standby.size(), 631);
+    standby.stop().await;
+    drop(standby);
+    let report = verified(folder.path()).await;
+    assert_eq!((report.size, report.alterations), (631, Vec::new()));
+    primary.stop().await;
 }

@@ -171,9 +171,10 @@ impl From<record::Error> for Fault {
                 Fault::new(StatusCode::CONFLICT, Code::Conflict, error.to_string())
             }
             record::Error::TooLarge { .. } => Fault::too_large(error.to_string()),
-            record::Error::Stopped | record::Error::Fenced { .. } | record::Error::Standby => {
-                Fault::later(error.to_string())
-            }
+            record::Error::Stopped
+            | record::Error::Fenced { .. }
+            | record::Error::Standby
+            | record::Error::Unleased => Fault::later(error.to_string()),
             record::Error::NoSuchIndex(_) | record::Error::NoSuchPatient => {
                 Fault::new(StatusCode::NOT_FOUND, Code::NotFound, error.to_string())
             }

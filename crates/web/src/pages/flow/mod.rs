@@ -140,9 +140,18 @@ fn kept_row(one: KeptKind) -> MessageRow {
     MessageRow {
         index: one.last,
         feed: one.feed,
+        why: why_on_no_chart(&one.kind).to_owned(),
         kind: one.kind,
-        why: "Salus does not map this kind to a chart yet; the link opens the last one.".to_owned(),
         said: words::count(one.messages, "message", "messages"),
+    }
+}
+
+fn why_on_no_chart(kind: &str) -> &'static str {
+    if wire::v2::maps(kind) {
+        "They name nobody, or two patients, or lack what they are about; the link opens the last \
+         one and says which."
+    } else {
+        "Salus does not map this kind to a chart yet; the link opens the last one."
     }
 }
 
@@ -220,16 +229,11 @@ fn masked(visit: &Visit, sealed: &::record::Sealed) -> MessagePage {
 fn known(event: &Event) -> (Vec<(&'static str, String)>, Vec<String>) {
     match &event.body {
         Body::Message(message) => {
-            let mapped = if message.mapped {
-                "yes"
-            } else {
-                "no: kept, not mapped"
-            };
             let facts = vec![
                 ("Feed", message.feed.clone()),
                 ("Kind", message.kind.clone()),
                 ("Message id", message.control.clone()),
-                ("On a chart", mapped.to_owned()),
+                ("On a chart", on_a_chart(message)),
             ];
             (facts, message.complaints.clone())
         }
@@ -241,5 +245,24 @@ fn known(event: &Event) -> (Vec<(&'static str, String)>, Vec<String>) {
             (facts, vec![unread.reason.clone()])
         }
         _ => (Vec::new(), Vec::new()),
+    }
+}
+
+/// Whether a message reached a chart; if not, why.
+fn on_a_chart(message: &event::Message) -> String {
+    let kind = message.kind.as_str();
+    if message.mapped && kind.starts_with("QBP^") {
+        return "no: it is a question, and was answered".to_owned();
+    }
+    if message.mapped && (kind.starts_with("MFN^") || kind == "ADT^A20") {
+        return "no: it is about staff or places, and they were changed".to_owned();
+    }
+    if message.mapped {
+        return "yes".to_owned();
+    }
+    // What keeps a message off every chart was the last thing that was said of it.
+    match message.complaints.last().filter(|_| wire::v2::maps(kind)) {
+        Some(why) => format!("no: {}", words::quoted(why)),
+        None => "no: kept, not mapped".to_owned(),
     }
 }

@@ -142,8 +142,8 @@ mod samples {
                 feed("radiology", Tone::Warn, "silent", 185),
             ],
             kept: vec![
-                row(812, "SIU^S12", "Salus does not map it to a chart", 40),
-                row(790, "MDM^T02", "Salus does not map it to a chart", 61),
+                row(812, "SIU^S23", "Salus does not map it to a chart", 40),
+                row(790, "CRM^C01", "Salus does not map it to a chart", 61),
             ],
             quarantined: vec![row(4_112, "", "there is no “MSH” segment", 190)],
             outlet: None,

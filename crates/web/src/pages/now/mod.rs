@@ -16,7 +16,7 @@ use crate::pages::lifeline::packs;
 use crate::pages::picture::Bars;
 use crate::pages::shell::{Here, Tone};
 use crate::pages::visit::{Visit, behind, page};
-use crate::pages::{record, reviews, words};
+use crate::pages::{outside, record, reviews, words};
 use view::{NowPage, Tile, Waiting, WardBar};
 
 /// How often the page fetches itself again, in seconds.
@@ -166,6 +166,8 @@ async fn record_tile(visit: &Visit) -> Result<Tile, Problem> {
     let size = visit.app.record.size();
     let altered = visit.app.oversight.altered(ALTERED_LOOKED_AT).await;
     let altered = record::news(visit, &altered.map_err(|why| broken(&why))?);
+    let elsewhere = outside::news(visit).await?.map(|words| (Tone::Bad, words));
+    let altered = elsewhere.or(altered);
     let (tone, _) = record::answer(visit, size);
     let (_, _, at) = visit.app.record.checkpoint();
     let age = words::span(visit.eye.now.since(at));

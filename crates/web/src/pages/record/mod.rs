@@ -17,10 +17,10 @@ use serde::Deserialize;
 
 use crate::error::{Problem, broken};
 use crate::pages::altered::Altered;
-use crate::pages::patients;
 use crate::pages::shell::{Check, Here, Tone};
 use crate::pages::visit::{Visit, page};
 use crate::pages::words;
+use crate::pages::{outside, patients};
 use told::{about, because, what, who};
 use view::{EventPage, EventRow, Published, RecordPage};
 
@@ -56,7 +56,8 @@ async fn record_page(visit: &Visit, wrong: Option<String>) -> Result<RecordPage,
     let altered = visit.app.oversight.altered(ALTERED_SHOWN).await;
     let altered = altered.map_err(|why| broken(&why))?;
     let witnesses = cosigning::told(visit);
-    let (mut tone, mut answer) = match news(visit, &altered) {
+    let elsewhere = outside::news(visit).await?.map(|words| (Tone::Bad, words));
+    let (mut tone, mut answer) = match elsewhere.or_else(|| news(visit, &altered)) {
         Some(news) => news,
         None => answer(visit, size),
     };
@@ -85,7 +86,9 @@ async fn record_page(visit: &Visit, wrong: Option<String>) -> Result<RecordPage,
 
 /// What was altered lately, in one sentence.
 pub(crate) fn news(visit: &Visit, altered: &[oversight::Alteration]) -> Option<(Tone, String)> {
-    let late = |one: &&oversight::Alteration| visit.eye.now.since(one.at) < ALTERED_NEWS_MS;
+    let late = |one: &&oversight::Alteration| {
+        one.altered.outside.is_none() && visit.eye.now.since(one.at) < ALTERED_NEWS_MS
+    };
     let lately: Vec<_> = altered.iter().filter(late).collect();
     let left = lately
         .iter()

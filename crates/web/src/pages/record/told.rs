@@ -1,7 +1,8 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
 use event::{
-    Act, Actor, Body, Event, Glass, Outcome, PersonStep, Role, Session, SessionStep, Subject, Token,
+    Act, Actor, Body, Decided, Erased, Event, Glass, Outcome, PersonStep, PutBackStep, Role,
+    Session, SessionStep, Subject, Token,
 };
 
 use crate::pages::words;
@@ -12,20 +13,13 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Account(change) if change.account.is_none() => "account disabled".to_owned(),
         Body::Account(_) => "account added or changed".to_owned(),
         Body::App(change) if change.app.is_none() => "app taken away".to_owned(),
+        Body::Alteration(altered) if altered.outside.is_some() => {
+            "alteration found in another system".to_owned()
+        }
         Body::Alteration(_) => "alteration found".to_owned(),
         Body::App(_) => "app registered".to_owned(),
         Body::Ceiling(_) => "an account came to its ceiling".to_owned(),
-        Body::Decision(decided) => {
-            let outcome = if decided.allowed {
-                "allowed"
-            } else {
-                "refused"
-            };
-            format!(
-                "decision: {}, {outcome}",
-                decided.act.word().replace('-', " ")
-            )
-        }
+        Body::Decision(decided) => decision(decided),
         Body::Captured(_)
         | Body::Copy(_)
         | Body::Downtime(_)
@@ -42,14 +36,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::ExportAnswered(answered) if answered.approved => "export agreed to".to_owned(),
         Body::ExportAnswered(_) => "export refused".to_owned(),
         Body::ExportAsked(_) => "export asked for".to_owned(),
-        Body::Erased(order) => {
-            let events: u64 = order
-                .events
-                .iter()
-                .map(|(first, last)| last.saturating_sub(*first).saturating_add(1))
-                .sum();
-            format!("patient erased: {events} events cannot be read any more")
-        }
+        Body::Erased(order) => erased(order),
         Body::Joined(_) => "sealed by the standby while the primary was gone".to_owned(),
         Body::BackedUp(made) => match made.files {
             Some(files) => format!("folders and dumps backed up: {files} files"),
@@ -65,6 +52,7 @@ pub(crate) fn what(event: &Event) -> String {
                 promoted.epoch
             )
         }
+        Body::PutBack(put) => put_back(&put.step).to_owned(),
         Body::Resource(resource) => format!("{} {}", event.act.word(), resource.kind),
         Body::Person(change) => step(&change.change).to_owned(),
         Body::Session(session) => signed(event.act, session),
@@ -81,6 +69,27 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
     }
+}
+
+fn decision(decided: &Decided) -> String {
+    let outcome = if decided.allowed {
+        "allowed"
+    } else {
+        "refused"
+    };
+    format!(
+        "decision: {}, {outcome}",
+        decided.act.word().replace('-', " ")
+    )
+}
+
+fn erased(order: &Erased) -> String {
+    let events: u64 = order
+        .events
+        .iter()
+        .map(|(first, last)| last.saturating_sub(*first).saturating_add(1))
+        .sum();
+    format!("patient erased: {events} events cannot be read any more")
 }
 
 /// What became of an app's leave.
@@ -134,6 +143,17 @@ fn lifeline(body: &Body) -> String {
         }
         .to_owned(),
         _ => String::new(),
+    }
+}
+
+/// What became of something altered in another system.
+const fn put_back(step: &PutBackStep) -> &'static str {
+    match step {
+        PutBackStep::Ordered { .. } => "what was sealed is to be put back",
+        PutBackStep::Left { .. } => "an alteration was left as it is",
+        PutBackStep::Sent { taken: true, .. } => "what was sealed was put back",
+        PutBackStep::Sent { .. } => "what was sealed was sent back and refused",
+        PutBackStep::Settled => "an alteration is gone",
     }
 }
 

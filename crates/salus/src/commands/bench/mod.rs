@@ -1,5 +1,7 @@
 //! Measures this machine: a real server in a folder of its own, loaded through its real doors.
 
+mod engines;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -56,7 +58,9 @@ pub(crate) async fn run(args: &Bench, format: Format) -> Result<u8> {
     if args.only.as_slice() == ["recover"] {
         return recover(args, format).await;
     }
-    let known = ["hl7", "fhir", "seal", "verify"];
+    let known = [
+        "hl7", "fhir", "journal", "refold", "seal", "standby", "verify",
+    ];
     if let Some(other) = args
         .only
         .iter()
@@ -80,7 +84,13 @@ pub(crate) async fn run(args: &Bench, format: Format) -> Result<u8> {
     if wanted("fhir") {
         bench.fhir().await?;
     }
-    let report = bench.finish(wanted("verify")).await?;
+    let mut report = bench.finish((wanted("verify"), wanted("refold"))).await?;
+    if wanted("journal") {
+        report.rows.extend(engines::journals(args).await?);
+    }
+    if wanted("standby") {
+        report.rows.push(engines::standby(args).await?);
+    }
     if let Some(out) = &args.out {
         std::fs::write(out, serde_json::to_vec_pretty(&report)?)
             .with_context(|| format!("cannot write `{}`", out.display()))?;
@@ -336,7 +346,7 @@ impl<'a> Measuring<'a> {
         Ok(())
     }
 
-    async fn finish(mut self, verifying: bool) -> Result<Report> {
+    async fn finish(mut self, (verifying, refolding): (bool, bool)) -> Result<Report> {
         let (now_mb, most_mb) = memory();
         self.plain(
             "resident memory",
@@ -349,6 +359,9 @@ impl<'a> Measuring<'a> {
             server, mut report, ..
         } = self;
         server.drain().await;
+        if refolding {
+            report.rows.push(engines::refold(&config).await?);
+        }
         if verifying {
             let start = now();
             let verified = record::verify(&config, |_, _| {}).await?;

@@ -1,0 +1,98 @@
+//! A disk that said "written" and lost power, or an old copy that was put back: the record is shorter
+//! than what its own views have seen. Which events are gone is said, sealed, and no view goes on from
+//! what is not there any more.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use event::{Act, Actor, Altered, AlteredPart, Body, Event, Subject};
+use guard::{Standing, admit};
+use record::Record;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{Connection as _, SqliteConnection};
+
+use crate::config::Config;
+use crate::scrub::remove;
+
+/// Every view by the name of its file.
+const VIEWS: [&str; 7] = [
+    "oversight",
+    "staff",
+    "tokens",
+    "flow",
+    "access",
+    "lifeline",
+    "chart",
+];
+
+/// Events that were sealed and are gone: the first, and how many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lost {
+    first: u64,
+    count: u64,
+}
+
+/// Removes each view that has seen more than the record has, before it is opened: it is folded
+/// again. What they have seen and the record has not is gone.
+///
+/// # Errors
+/// If a view's file cannot be removed.
+pub(crate) async fn look(config: &Config, size: u64) -> Result<Option<Lost>> {
+    let mut furthest = size;
+    for name in VIEWS {
+        let file = config.view(name);
+        let seen = seen(&file).await.unwrap_or_default();
+        if seen > size {
+            furthest = furthest.max(seen);
+            remove(&file)?;
+        }
+    }
+    let count = furthest - size;
+    if count == 0 {
+        return Ok(None);
+    }
+    tracing::error!(
+        first = size,
+        last = furthest - 1,
+        "events that were sealed are gone: the disk lost what it had said was written, or an old copy \
+         was put back"
+    );
+    Ok(Some(Lost { first: size, count }))
+}
+
+/// How many events a view has seen; `None`: there is none, or it cannot be read.
+async fn seen(file: &Path) -> Option<u64> {
+    if !file.exists() {
+        return None;
+    }
+    let options = SqliteConnectOptions::new().filename(file);
+    let mut view = SqliteConnection::connect_with(&options).await.ok()?;
+    let next: Result<i64, _> = sqlx::query_scalar("SELECT next FROM cursor WHERE id = 1")
+        .fetch_one(&mut view)
+        .await;
+    let _ = view.close().await;
+    Some(next.ok()?.unsigned_abs())
+}
+
+/// Seals which events are gone; their indexes are given to others from now on.
+///
+/// # Errors
+/// What keeps it from being sealed.
+pub(crate) async fn seal(record: &Record, lost: Lost) -> Result<()> {
+    let last = lost.first + lost.count - 1;
+    let part = format!("record: events {} to {last}", lost.first);
+    let words = "nothing: lost before this start; senders have to send them again";
+    let sealed = format!("{} events, acknowledged", lost.count);
+    let body = Body::Alteration(Altered {
+        index: None,
+        parts: vec![AlteredPart::new(part, sealed, words)],
+        whole_at: None,
+        healed_from: None,
+        outside: None,
+    });
+    let event = Event::new(Actor::salus(), Act::Manage, Subject::Record, body);
+    let admitted = admit(event.into(), Standing::Salus, "");
+    let admitted = admitted.map_err(|refused| anyhow!(refused.words))?;
+    record.admit(vec![admitted]).await?;
+    Ok(())
+}
