@@ -68,7 +68,7 @@ CREATE TABLE IF NOT EXISTS export (
 pub(crate) const ALIKE: [Alike; 2] = [
     Alike {
         table: "trace",
-        sql: "SELECT t.key, t.at, a.account, a.kind, a.role, a.name, t.what, t.patient, t.allowed, r.policies, t.purpose, t.reason, t.detail FROM {}.trace t LEFT JOIN {}.actor a ON a.id = t.actor LEFT JOIN {}.reasons r ON r.id = t.reasons",
+        sql: "SELECT t.key, t.at, a.account, a.kind, a.role, a.name, t.what, t.patient, t.allowed, r.policies, t.purpose, t.reason, t.source, t.detail FROM {}.trace t LEFT JOIN {}.actor a ON a.id = t.actor LEFT JOIN {}.reasons r ON r.id = t.reasons",
         keys: 1,
         told: &["key", "account", "role", "allowed", "policies"],
         after_erasing: false,

@@ -139,6 +139,8 @@ async fn nobody_finds_anything_by_what_is_hidden() {
         ("Observation?code=2951-2", "o"),
         ("Observation?code=http://loinc.org|2951-2", "o"),
         ("Patient?birthdate=1950-01-02&address-city=Ulm", "p"),
+        ("Observation?subject:Patient.address-city=Ulm", "o"),
+        ("Patient?_has:Observation:subject:code=2951-2", "p"),
     ] {
         let page = open.search(&query(search), &all()).await.unwrap();
         assert_eq!((ids(&page), page.total), (Vec::new(), Some(0)), "{search}");
