@@ -204,6 +204,9 @@ mod tests {
         names_max: 2,
         checks_max: 1,
         waiting_max: 1,
+        breached: PathBuf::new(),
+        leavers: PathBuf::new(),
+        leavers_look_ms: 5_000,
     };
 
     fn at(millis: i64) -> Time {
