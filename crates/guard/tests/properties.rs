@@ -193,9 +193,11 @@ fn means_something(act: Act, subject: &Subject) -> bool {
             matches!(subject, Subject::Patient(_))
         }
         Act::SignIn | Act::SignOut => matches!(subject, Subject::Account(_)),
-        Act::Capture | Act::Reconcile => {
-            matches!(subject, Subject::Patient(_) | Subject::Ward(_))
-        }
+        Act::Capture => matches!(subject, Subject::Patient(_) | Subject::Ward(_)),
+        Act::Reconcile => matches!(
+            subject,
+            Subject::Patient(_) | Subject::Ward(_) | Subject::Kind(_)
+        ),
         Act::Carry | Act::Unlock => matches!(subject, Subject::Ward(_)),
     }
 }

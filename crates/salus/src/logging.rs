@@ -22,7 +22,7 @@ pub(crate) fn begin(filter: &str, format: LogFormat) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .with_writer(|| OneLine(io::stderr()));
+        .with_writer(move || OneLine(io::stderr(), format));
     match format {
         LogFormat::Json => log.json().init(),
         LogFormat::Text => log.init(),
@@ -33,12 +33,12 @@ pub(crate) fn begin(filter: &str, format: LogFormat) {
 ///
 /// INVARIANT: the subscriber hands over each entry whole, with one line feed at its end; whatever
 /// else would end a line, move a cursor or turn the direction of writing came in with a field.
-struct OneLine<W>(W);
+struct OneLine<W>(W, LogFormat);
 
 impl<W: Write> Write for OneLine<W> {
     fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(entry);
-        let line = escaped(text.strip_suffix('\n').unwrap_or(&text));
+        let line = escaped(text.strip_suffix('\n').unwrap_or(&text), self.1);
         self.0.write_all(format!("{line}\n").as_bytes())?;
         Ok(entry.len())
     }
@@ -48,13 +48,14 @@ impl<W: Write> Write for OneLine<W> {
     }
 }
 
-/// `\n`, `\u{1b}` and the like in place of what is no letter of a line.
-fn escaped(text: &str) -> String {
+/// `\n`, `\u{1b}` and the like in place of what is no letter of a line; in JSON as its strings have it.
+fn escaped(text: &str, format: LogFormat) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
-        match acts(letter) {
-            true => out.extend(letter.escape_default()),
-            false => out.push(letter),
+        match (acts(letter), format) {
+            (false, _) => out.push(letter),
+            (true, LogFormat::Text) => out.extend(letter.escape_default()),
+            (true, LogFormat::Json) => out.push_str(&format!("\\u{:04x}", u32::from(letter))),
         }
     }
     out
@@ -97,7 +98,7 @@ mod tests {
         let writer = kept.clone();
         let log = tracing_subscriber::fmt()
             .with_ansi(false)
-            .with_writer(move || OneLine(writer.clone()));
+            .with_writer(move || OneLine(writer.clone(), format));
         match format {
             LogFormat::Json => tracing::subscriber::with_default(log.json().finish(), entries),
             LogFormat::Text => tracing::subscriber::with_default(log.finish(), entries),

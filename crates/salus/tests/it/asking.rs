@@ -7,7 +7,7 @@ fn house(folder: &std::path::Path) -> (Server, std::path::PathBuf) {
     let data = folder.join("data");
     let file = folder.join("salus.toml");
     let settings = format!(
-        "data = \"{}\"\n[web]\nlisten = \"127.0.0.1:0\"\n[mllp]\nlisten = [\"127.0.0.1:0\"]\n\
+        "data = \"{}\"\n[https]\nlisten = \"127.0.0.1:0\"\n[mllp]\nlisten = [\"127.0.0.1:0\"]\n\
          query_patients_max = 2\n\
          [[mllp.feed]]\nname = \"pas\"\napplications = [\"PAS\"]\nqueries = [\"system/Patient.s\"]\n\
          [[mllp.feed]]\nname = \"mute\"\napplications = [\"MUTE\"]\n\

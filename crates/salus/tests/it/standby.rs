@@ -98,14 +98,21 @@ impl Machines {
         let said = String::from_utf8(output.stderr).unwrap();
         let key = said.trim().lines().last().unwrap().trim().to_owned();
         assert!(server.stop().success());
-        primary.configure(&format!(
-            "standby_keys = [\"{key}\"]\n[fence]\npeers = [\"https://{}:8443\"]\nauthorities = \"{}\"\nask_ms = 300\n{fence}",
+        let peers = format!(
+            "standby_keys = [\"{key}\"]\n[fence]\npeers = [\"https://{}:8443\"]\nauthorities = \"{}\"\nask_ms = 300\n",
             standby.address,
             standby.certificate().display()
-        ));
-        let server = primary.serve();
+        );
+        primary.configure(&peers);
+        let mut server = primary.serve();
         let follower = Server::spawn(standby.command("standby"), &standby.data());
         assert_eq!(follower.ready["primary"], false);
+        if !fence.is_empty() {
+            // With a lease it begins only when a peer answers, so the peer comes first.
+            assert!(server.stop().success());
+            primary.configure(&format!("{peers}{fence}"));
+            server = primary.serve();
+        }
         (server, follower)
     }
 }
@@ -252,13 +259,15 @@ fn events(machine: &Machine) -> u64 {
 fn administrator(machines: &Machines, server: &Server) {
     let setup = server.text("setup");
     let path = setup.split(":8443").nth(1).unwrap();
+    // The link is exchanged for a cookie.
+    machines.primary.page(&machines.primary, path);
     let form = [
         "name=Tomas",
         "account=tomas",
         "password=correct horse battery",
         "again=correct horse battery",
     ];
-    let output = machines.primary.curl(&machines.primary, path, &form);
+    let output = machines.primary.curl(&machines.primary, "/setup", &form);
     assert!(
         String::from_utf8_lossy(&output.stdout).contains("303"),
         "{output:?}"

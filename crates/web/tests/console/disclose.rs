@@ -90,11 +90,11 @@ async fn others_get_nothing_and_the_refusal_is_sealed() {
     assert!(!refused.html.contains("Müller"));
     assert!(!decisions(&house).await.pop().unwrap().allowed);
     let mut nora = house.browser("nora").await;
-    let before = house.app.record.size();
+    let before = decisions(&house).await.len();
     let short = hands_out(&mut nora, index, &[("reason", "why")]).await;
     assert_eq!(short.status, StatusCode::BAD_REQUEST);
     assert_eq!(
-        house.app.record.size(),
+        decisions(&house).await.len(),
         before,
         "nothing was asked of the guard"
     );

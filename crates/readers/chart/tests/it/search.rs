@@ -263,12 +263,11 @@ async fn patients_are_found() {
     let house = House::new().await;
     house.message(&merge("1", "100", "300")).await;
     house
-        .message(&admission(
-            "2",
-            "100",
-            "Müller-Lüdenscheidt^Anna^Maria",
-            "3W^301^A",
-        ))
+        .message(
+            // Of after the merge, which names her too.
+            &admission("2", "100", "Müller-Lüdenscheidt^Anna^Maria", "3W^301^A")
+                .replace("20240501100000", "20240503100000"),
+        )
         .await;
     house
         .message(&admission("3", "200", "Roe^Jack", "4W^401^B"))
