@@ -132,10 +132,20 @@ fn much(
     work: &mut Work<'_>,
 ) -> Option<(&'static str, Value)> {
     let least = quantity(segment, (columns.least, columns.unit), work)?;
-    match quantity(segment, (columns.most, columns.unit), work) {
-        Some(most) if most != least => Some(("doseRange", json!({"low": least, "high": most}))),
-        _ => Some(("doseQuantity", least)),
+    let most = quantity(segment, (columns.most, columns.unit), work);
+    let Some(most) = most.filter(|most| *most != least) else {
+        return Some(("doseQuantity", least));
+    };
+    // A range that runs the wrong way (rng-2) says no dose that anybody should read.
+    let number = |amount: &Value| amount.get("value").and_then(Value::as_f64);
+    if number(&least) < number(&most) {
+        return Some(("doseRange", json!({"low": least, "high": most})));
     }
+    work.complain_at(
+        spot(segment, columns.most),
+        "the most is less than the least; both were left out",
+    );
+    None
 }
 
 /// A number in one field and its unit in another, as a Quantity.

@@ -115,8 +115,12 @@ fn administration(dose: &Dose<'_, '_>, work: &mut Work<'_>) {
     let mut note = dose::notes(rxa, 9, work);
     note.extend(dose.group.note(&["OBX"], work));
     draft.list("note", note);
-    let mut dosage = Object::with_room(4).put("dose", dose::quantity(rxa, (6, 7), work));
-    for (member, value) in dose::way(dose.group, work) {
+    let way = dose::way(dose.group, work);
+    // A dosage has a dose (mad-1), be it one that nobody said.
+    let amount = dose::quantity(rxa, (6, 7), work);
+    let amount = amount.or_else(|| (!way.is_empty()).then(absent));
+    let mut dosage = Object::with_room(4).put("dose", amount);
+    for (member, value) in way {
         dosage = dosage.set(member, value);
     }
     draft.put("dosage", dosage.some());
