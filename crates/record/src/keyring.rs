@@ -17,6 +17,7 @@ use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
 use crate::root::{self, RootKey, Sample};
 use crate::sealed::Outcome;
+use crate::steady::steady;
 use crate::{Config, Error};
 
 const MIGRATION: &str = include_str!("../migrations/keyring-sqlite.sql");
@@ -300,7 +301,7 @@ pub(crate) async fn pool(path: &Path) -> Outcome<SqlitePool> {
         .synchronous(SqliteSynchronous::Full)
         .pragma("secure_delete", "ON")
         .pragma("temp_store", "memory");
-    let pool = SqlitePoolOptions::new()
+    let pool = steady(SqlitePoolOptions::new())
         .test_before_acquire(false)
         .max_connections(1)
         .connect_with(options)

@@ -1,5 +1,6 @@
 //! The file of a view that is kept in SQLite. It can always be removed and folded again.
 
+use crate::steady::steady;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
@@ -55,7 +56,7 @@ async fn connect(path: &Path, file: &ViewFile) -> Result<SqlitePool, sqlx::Error
         // Views hold clear text: what is deleted is overwritten.
         .pragma("secure_delete", "ON")
         .busy_timeout(BUSY_TIMEOUT);
-    SqlitePoolOptions::new()
+    steady(SqlitePoolOptions::new())
         .test_before_acquire(false)
         .max_connections(file.connections_max)
         .connect_with(options)

@@ -11,6 +11,7 @@ use sqlx::{Row as _, SqliteConnection};
 use tokio::sync::Mutex;
 
 use crate::sealed::Outcome;
+use crate::steady::steady;
 use crate::{Error, keyfile};
 
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS seen (
@@ -200,7 +201,7 @@ async fn pool(path: PathBuf) -> Outcome<SqlitePool> {
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
-    let pool = SqlitePoolOptions::new()
+    let pool = steady(SqlitePoolOptions::new())
         .test_before_acquire(false)
         .max_connections(1)
         .connect_with(options)

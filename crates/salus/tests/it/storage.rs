@@ -105,13 +105,14 @@ async fn kept(data: &Path, ledger: &Ledger) {
 async fn now_and_then(calls: &str, fault: &str, words: &str) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let server = Server::serve(&data);
+    let mut server = Server::serve(&data);
     let mut ledger = Ledger::default();
     send(&server, &mut ledger, (0..5, 1));
     let strace = failing(&server, calls, fault);
     send(&server, &mut ledger, (5..60, 4));
-    let said = killed(server, strace);
+    let said = server.until(words);
     assert!(said.contains(words), "nothing failed: {said}");
+    killed(server, strace);
     assert!(
         ledger.acknowledged() > 20,
         "{} of 60",

@@ -45,7 +45,7 @@ impl Store {
             .pragma("wal_autocheckpoint", "4000")
             .pragma("temp_store", "memory");
         let writing = options.clone().pragma("cache_size", "-16000");
-        let writer = SqlitePoolOptions::new()
+        let writer = record::steady(SqlitePoolOptions::new())
             .test_before_acquire(false)
             .max_connections(1)
             .connect_with(writing)

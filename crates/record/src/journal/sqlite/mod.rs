@@ -5,6 +5,7 @@ mod erase;
 mod insert;
 mod mend;
 
+use crate::steady::steady;
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ impl SqliteJournal {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = SqlitePoolOptions::new()
+        let writer = steady(SqlitePoolOptions::new())
             .test_before_acquire(false)
             .max_connections(1)
             .connect_with(options.clone());
