@@ -227,8 +227,10 @@ async fn what_a_lying_disk_lost_for_good_is_named_and_no_view_goes_on_from_it() 
     });
     let named = named.expect("what was lost is sealed");
     record.stop().await;
+    drop(record);
     assert!(named.part.starts_with("record: events "), "{named:?}");
     assert!(named.found.contains("lost"), "{named:?}");
-    assert_eq!(json(&data, &["scrub"])["views_altered"], value!(0));
+    let scrubbed = json(&data, &["scrub"]);
+    assert_eq!(scrubbed["views_altered"], value!(0), "{scrubbed}");
     kept(&data, &again).await;
 }
