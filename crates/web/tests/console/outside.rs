@@ -303,8 +303,21 @@ async fn what_is_missing_there_and_what_was_never_sealed_are_named() {
         .unwrap();
     pair.other.settle().await;
     assert_eq!(pair.value("k2").await, json!(3.9));
+    // What did not change there since the last comparison is not read again, and stays as it was
+    // decided.
     let after = pair.compare().await;
-    assert_eq!((after.missing, after.told), (0, 0), "{after:?}");
+    assert_eq!(
+        (after.missing, after.unknown, after.told, after.settled),
+        (0, 0, 0, 1),
+        "{after:?}"
+    );
+    let steps = pair.steps().await;
+    let left = |step: &PutBackStep| matches!(step, PutBackStep::Left { .. });
+    assert_eq!(
+        steps.iter().filter(|step| left(step)).count(),
+        1,
+        "{steps:?}"
+    );
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! seen connects nothing.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
 use wire::fhir::search::{Condition, Linked, Modifier, Param, Wanted, param, terms_of};
@@ -21,6 +22,8 @@ use crate::store::{self, Row};
 pub(super) struct Links<'a> {
     pub(super) scope: &'a Scope,
     pub(super) snapshot: i64,
+    /// Candidates that may still be looked at, for all links of the search together.
+    pub(super) left: &'a AtomicUsize,
     pub(super) scan_max: usize,
     pub(super) chain_max: usize,
 }
@@ -139,14 +142,14 @@ impl Links<'_> {
             kind: number,
             snapshot: self.snapshot,
         };
-        let wanted = slice.of(
-            &candidates::of(&query, self.scope),
-            self.scan_max.saturating_add(1),
-        );
+        let left = self.left.load(Ordering::Relaxed);
+        let candidates = candidates::of(&query, self.scope);
+        let wanted = slice.of(&candidates, left.saturating_add(1));
         let rows = store::fetch(&mut reading.from, wanted).await?;
-        if rows.len() > self.scan_max {
+        let Some(left) = left.checked_sub(rows.len()) else {
             return Err(too_costly("search_scan_max", self.scan_max));
-        }
+        };
+        self.left.store(left, Ordering::Relaxed);
         let rows = rows
             .into_iter()
             .filter(|row| self.scope.includes(kind, row));

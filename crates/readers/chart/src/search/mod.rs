@@ -10,6 +10,7 @@ mod run;
 mod sort;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::AtomicUsize;
 
 use sqlx::SqliteConnection;
 use wire::fhir::Query;
@@ -44,7 +45,9 @@ pub(crate) async fn page(
             after: 0,
         },
     };
+    let left = AtomicUsize::new(chart.config.search_scan_max);
     let links = Links {
+        left: &left,
         scope,
         snapshot: token.snapshot,
         scan_max: chart.config.search_scan_max,

@@ -258,6 +258,38 @@ async fn a_search_that_reads_too_much_is_refused() {
     );
 }
 
+/// One request may hold a hundred chains; what they look at counts together.
+#[tokio::test]
+async fn chains_share_what_one_search_may_read() {
+    let house = House::new().await;
+    for id in 0..6 {
+        house.put(&observation(id, 1)).await;
+    }
+    let small = house.other_chart(|config| config.search_scan_max = 8).await;
+    house.fold(&small).await;
+    let linked = "_has:Observation:subject:status=final";
+    for (search, fits) in [
+        (format!("Patient?{linked}"), true),
+        (format!("Patient?{linked}&{linked}"), false),
+    ] {
+        let kinds: &[&str] = &["Patient", "Observation"];
+        let asked = (Subject::Kind("Patient".into()), kinds);
+        let permit = house.permit(client(), Act::Search, asked).await;
+        let found = small.open_with(permit).matching(&query(&search)).await;
+        match found {
+            Ok(_) => assert!(fits, "{search}"),
+            Err(ChartError::TooCostly { limit, max, .. }) => {
+                assert_eq!(
+                    (limit, max, fits),
+                    ("search_scan_max", 8, false),
+                    "{search}"
+                );
+            }
+            Err(why) => panic!("{search}: {why}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn patients_are_found() {
     let house = House::new().await;
