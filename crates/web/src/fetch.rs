@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Uri;
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1::handshake;
@@ -34,8 +34,17 @@ pub(crate) struct Form {
     pub sent: Sent,
     pub body: String,
     pub authorization: Option<String>,
-    /// The entity tag that must still stand there (`If-Match`).
-    pub condition: Option<String>,
+    /// What must hold there; `None`: whatever stands there is replaced.
+    pub condition: Option<Condition>,
+}
+
+/// What must hold where a body is sent to (RFC 9110 section 13.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Nothing stands there (`If-None-Match: *`).
+    Absent,
+    /// This entity tag still stands there (`If-Match`).
+    Tag(String),
 }
 
 /// What a body is.
@@ -221,9 +230,11 @@ fn request(place: &Place, form: Option<Form>) -> Result<hyper::Request<Full<Byte
             if let Some(authorization) = form.authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
-            if let Some(condition) = form.condition {
-                request = request.header(IF_MATCH, condition);
-            }
+            request = match form.condition {
+                None => request,
+                Some(Condition::Absent) => request.header(IF_NONE_MATCH, "*"),
+                Some(Condition::Tag(tag)) => request.header(IF_MATCH, tag),
+            };
             request.body(Full::from(form.body))
         }
     };

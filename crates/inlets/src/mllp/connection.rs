@@ -14,7 +14,8 @@ use wire::mllp::{Frame, Framer, Limits};
 use super::desk::{Desk, Work};
 use super::feeds::Candidates;
 
-/// A message larger than this is sealed by itself, so that it holds up no other.
+/// A message larger than this is sealed by itself, so that it holds up no other; a query too, since
+/// its answer waits for the chart.
 const ALONE_BYTES_MIN: usize = 1 << 20;
 
 /// Bytes asked of a socket at a time.
@@ -205,12 +206,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Connection<S> {
         while group.len() < room
             && let Some(work) = self.waiting.pop_front()
         {
-            if work.bytes >= ALONE_BYTES_MIN && !group.is_empty() {
+            let alone = work.bytes >= ALONE_BYTES_MIN || work.is_inquiry();
+            if alone && !group.is_empty() {
                 self.waiting.push_front(work);
                 break;
             }
             self.waiting_bytes -= work.bytes;
-            let alone = work.bytes >= ALONE_BYTES_MIN;
             group.push(work);
             if alone {
                 break;

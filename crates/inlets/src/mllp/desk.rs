@@ -42,6 +42,11 @@ impl Work {
     pub(crate) fn is_message(&self) -> bool {
         self.reply.verdict == Verdict::Accept
     }
+
+    /// Whether it asks something, so that its answer waits for the chart.
+    pub(crate) fn is_inquiry(&self) -> bool {
+        self.inquiry.is_some()
+    }
 }
 
 impl Desk {
@@ -219,8 +224,9 @@ impl Desk {
             return self.refuse(raw, Reply { complaint, ..reply });
         }
         let mut arrival = received.arrival;
-        let bytes = raw.len();
         let inquiry = Inquiry::of(&parsed.message, &raw, &reply.feed);
+        // A query is held twice.
+        let bytes = raw.len() * (1 + usize::from(inquiry.is_some()));
         arrival.claim.raw = raw;
         let admitted = guard::admit(arrival, standing, &received.facility).ok();
         Work {

@@ -28,6 +28,14 @@ impl<'a> Other<'a> {
         self.config.fhir.trim_end_matches('/')
     }
 
+    /// What of an address may be said in a log: base and type, for ids and queries name patients.
+    fn place(&self, url: &str) -> String {
+        let below = url.strip_prefix(self.base()).unwrap_or_default();
+        let mut parts = below.split(['/', '?']).filter(|part| !part.is_empty());
+        let kind = parts.next().filter(|part| !part.contains('='));
+        format!("{}/{}", self.base(), kind.unwrap_or_default())
+    }
+
     /// The status and, if it is one of success, the JSON.
     async fn get(&self, url: &str) -> Result<(u16, Value), String> {
         let form = Form {
@@ -41,6 +49,7 @@ impl<'a> Other<'a> {
             ..terms(self.config)
         };
         let (status, body) = ask(url, Some(form), terms).await?;
+        let url = self.place(url);
         match status {
             200..=299 => match serde_json::from_slice(&body) {
                 Ok(value) => Ok((status, value)),
@@ -65,7 +74,7 @@ impl<'a> Other<'a> {
         let (_, bundle) = self.get(&url).await?;
         Ok(match bundle {
             Value::Null => Vec::new(),
-            bundle => entries(&url, &bundle)?.0,
+            bundle => entries(&self.place(&url), &bundle)?.0,
         })
     }
 
@@ -73,6 +82,7 @@ impl<'a> Other<'a> {
     pub(super) async fn one(&self, kind: &str, id: &str) -> Result<Option<Value>, String> {
         let url = format!("{}/{kind}/{id}", self.base());
         let (status, value) = self.get(&url).await?;
+        let url = self.place(&url);
         match status {
             404 | 410 => Ok(None),
             200..=299 if name(&value) == (kind, id) => Ok(Some(value)),
@@ -107,10 +117,11 @@ impl<'a> Other<'a> {
             ));
         }
         let (status, bundle) = self.get(&url).await?;
+        let place = self.place(&url);
         if bundle.is_null() {
-            return Err(format!("`{url}` answers HTTP {status}"));
+            return Err(format!("`{place}` answers HTTP {status}"));
         }
-        let (found, next) = entries(&url, &bundle)?;
+        let (found, next) = entries(&place, &bundle)?;
         pages.empty = match found.is_empty() {
             true => pages.empty + 1,
             false => 0,
@@ -118,7 +129,7 @@ impl<'a> Other<'a> {
         pages.next = next.map(|next| self.here(next)).transpose()?;
         if pages.next.as_ref() == Some(&url) || pages.empty > EMPTY_PAGES_MAX {
             return Err(format!(
-                "`{url}` leads to itself or to nothing, again and again"
+                "`{place}` leads to itself or to nothing, again and again"
             ));
         }
         Ok(Some(found))
@@ -142,7 +153,7 @@ impl<'a> Other<'a> {
         match below.filter(|below| below.is_empty() || below.starts_with(['/', '?'])) {
             Some(below) if !below.contains("/../") => Ok(format!("{base}{below}")),
             _ => Err(format!(
-                "a page leads to `{link}`, which is not under `{base}`"
+                "a page leads to an address which is not under `{base}`"
             )),
         }
     }

@@ -212,19 +212,26 @@ impl<'a> Comparison<'a> {
         self.told(found).await
     }
 
-    /// What was never sealed, or sealed as deleted; of a patient only if that one is known.
+    /// What was never sealed, or sealed as deleted; of a patient only if that one is known. What is
+    /// of a patient that is not, erased ones among them, is named without its content: it would be
+    /// kept under a key that outlives them.
     async fn unknown(&self, resource: &Value, deleted: Option<u64>) -> Result<Found, String> {
-        let patient = wire::fhir::patient_of(resource);
-        let patient = match patient {
-            Some(id) => {
-                let there = self.app.chart.locate("Patient", &id).await;
-                there
-                    .map_err(|why| why.to_string())?
-                    .map(|there| there.patient.unwrap_or(id))
-            }
-            None => None,
+        let whose = match name(resource) {
+            ("Patient", id) => Some(id.to_owned()),
+            _ => wire::fhir::patient_of(resource),
         };
-        Ok(Found::unknown(resource, patient, deleted))
+        let Some(id) = whose else {
+            return Ok(Found::unknown(resource, None, deleted));
+        };
+        let there = self.app.chart.locate("Patient", &id).await;
+        let there = there.map_err(|why| why.to_string())?;
+        let patient = there.map(|there| there.patient.unwrap_or(id));
+        let is_stranger = patient.is_none();
+        let found = Found::unknown(resource, patient, deleted);
+        Ok(match is_stranger {
+            true => found.without_content(),
+            false => found,
+        })
     }
 
     async fn missing(&mut self, named: &Named) -> Result<(), String> {

@@ -67,6 +67,12 @@ impl Found {
         }
     }
 
+    /// The same without what stands there.
+    pub(super) fn without_content(mut self) -> Found {
+        self.evidence.clear();
+        self
+    }
+
     pub(super) fn missing(named: &Named) -> Found {
         let part = format!("{}/{}", named.kind, named.id);
         let sealed = format!("event {}", named.version);
@@ -85,7 +91,6 @@ impl Found {
     }
 
     fn there((kind, id): (&str, &str), unlike: Unlike, resource: &Value) -> Found {
-        let evidence = resource.to_string().into_bytes();
         let version = resource.pointer("/meta/versionId").and_then(Value::as_str);
         Found {
             kind: kind.to_owned(),
@@ -96,8 +101,8 @@ impl Found {
             sealed_at: None,
             parts: Vec::new(),
             tag: version.map_or(String::new(), |version| format!("W/\"{version}\"")),
-            mark: mark(&evidence),
-            evidence,
+            mark: mark(resource),
+            evidence: resource.to_string().into_bytes(),
         }
     }
 
@@ -147,9 +152,9 @@ impl Found {
     }
 }
 
-/// SHA-256 in hex.
-fn mark(bytes: &[u8]) -> String {
-    let hash = digest::digest(&digest::SHA256, bytes);
+/// What tells one content of a resource from another: SHA-256 in hex.
+pub(super) fn mark(resource: &Value) -> String {
+    let hash = digest::digest(&digest::SHA256, resource.to_string().as_bytes());
     hash.as_ref()
         .iter()
         .map(|byte| format!("{byte:02x}"))
@@ -159,7 +164,7 @@ fn mark(bytes: &[u8]) -> String {
 /// Seals what was found.
 pub(super) async fn seal(of: &Comparison<'_>, found: &Found) -> Result<(), String> {
     tracing::error!(
-        resource = found.name(),
+        kind = found.kind,
         unlike = ?found.unlike,
         sealed = found.version,
         "a resource of the other system is not what was sealed"

@@ -3,15 +3,18 @@
 
 use std::time::Duration;
 
-use event::{Body, PutBackStep};
+use event::{Body, Outside, PutBackStep, Unlike};
 use lifeline::UpstreamConfig;
 use oversight::{Alteration, Fate};
 
-use super::found::step;
+use super::ask::Other;
+use super::found::{mark, step};
 use crate::App;
-use crate::fetch::{Form, Sent, ask};
+use crate::fetch::{Condition, Form, Sent, ask};
 use crate::upstream::{terms, token};
 
+/// Why nothing was replaced there.
+const CHANGED: &str = "it was changed there again since it was found";
 /// Orders that are looked at in one round.
 const ROUND: u32 = 100;
 
@@ -42,6 +45,11 @@ async fn send(app: &App, config: &UpstreamConfig, one: &Alteration) -> Result<Pu
     let (Some(version), Some(outside)) = (one.altered.index, &one.altered.outside) else {
         return Ok(refused("nothing was sealed that could be put back"));
     };
+    let now = app.chart.locate(&outside.kind, &outside.id).await;
+    let now = now.map_err(|why| why.to_string())?;
+    if now.is_none_or(|now| now.deleted || now.version != version) {
+        return Ok(refused("something newer was sealed since it was ordered"));
+    }
     let sealed = app.record.get(version).await;
     let sealed = sealed.map_err(|why| why.to_string())?;
     let event = sealed.event();
@@ -52,22 +60,23 @@ async fn send(app: &App, config: &UpstreamConfig, one: &Alteration) -> Result<Pu
     let json = wire::fhir::stamp(&raw, &outside.id, version, &sealed.at().to_string());
     let base = config.fhir.trim_end_matches('/');
     let url = format!("{base}/{}/{}", outside.kind, outside.id);
+    let Some(condition) = condition(config, outside).await? else {
+        return Ok(refused(CHANGED));
+    };
     let form = Form {
         sent: Sent::Resource,
         body: String::from_utf8_lossy(&json).into_owned(),
         authorization: token(config)?,
-        condition: Some(outside.tag.clone()).filter(|tag| !tag.is_empty()),
+        condition,
     };
     match ask(&url, Some(form), terms(config)).await {
         Ok((status @ 200..=299, _)) => Ok(PutBackStep::Sent {
             answer: format!("HTTP {status}"),
             taken: true,
         }),
-        Ok((412, _)) => Ok(refused(
-            "HTTP 412: it was changed there again since it was found",
-        )),
+        Ok((412, _)) => Ok(refused(CHANGED)),
         Ok((status @ (401 | 403 | 408 | 425 | 429 | 500..), _)) => {
-            Err(format!("`{url}` answers HTTP {status}"))
+            Err(format!("`{base}/{}` answers HTTP {status}", outside.kind))
         }
         Ok((status, body)) => {
             let said: String = String::from_utf8_lossy(&body).chars().take(300).collect();
@@ -75,6 +84,22 @@ async fn send(app: &App, config: &UpstreamConfig, one: &Alteration) -> Result<Pu
         }
         Err(why) => Err(why),
     }
+}
+
+/// What must still hold there; `None`: it does not. A server that has no versions is read again.
+async fn condition(
+    config: &UpstreamConfig,
+    outside: &Outside,
+) -> Result<Option<Option<Condition>>, String> {
+    if outside.unlike == Unlike::Missing {
+        return Ok(Some(Some(Condition::Absent)));
+    }
+    if !outside.tag.is_empty() {
+        return Ok(Some(Some(Condition::Tag(outside.tag.clone()))));
+    }
+    let there = Other::of(config)?.one(&outside.kind, &outside.id).await?;
+    let same = there.is_some_and(|there| mark(&there) == outside.mark);
+    Ok(same.then_some(None))
 }
 
 fn refused(answer: &str) -> PutBackStep {

@@ -83,14 +83,19 @@ impl Open {
     pub(super) fn keep_only(&mut self, keeps: impl Fn(&Session) -> bool) {
         let gone = self.sessions.iter().filter(|(_, one)| !keeps(one));
         let gone: Vec<Key> = gone.map(|(key, _)| *key).collect();
-        for key in gone {
-            self.cut(&key);
-        }
+        self.sessions.retain(|_, session| keeps(session));
+        self.note_all(&gone);
     }
 
     fn note(&mut self, key: Key) {
-        if let Some(store) = &mut self.store {
-            store.note(key, &self.sessions);
+        self.note_all(&[key]);
+    }
+
+    fn note_all(&mut self, keys: &[Key]) {
+        if let Some(store) = &mut self.store
+            && !keys.is_empty()
+        {
+            store.note(keys, &self.sessions);
         }
     }
 }

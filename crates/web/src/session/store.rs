@@ -27,6 +27,8 @@ pub(super) struct Store {
     file: File,
     key: RandomizedNonceKey,
     lines: usize,
+    /// The last line may be cut off, and would take the next one with it.
+    torn: bool,
 }
 
 /// One change.
@@ -52,28 +54,39 @@ impl Store {
             file: made(path, OpenOptions::new().append(true))?,
             key,
             lines: 0,
+            torn: false,
         };
         store.anew(&open)?;
         Ok((store, open))
     }
 
-    /// Writes how a session is from now on. That one ended is on the disk when this returns.
-    pub(super) fn note(&mut self, key: Key, open: &HashMap<Key, Session>) {
-        let session = open.get(&key).cloned();
-        let ended = session.is_none();
-        if let Err(why) = self.append(&Line { key, session }, ended) {
-            tracing::error!(%why, path = %self.path.display(), "a session was not kept in its file");
+    /// Writes how some sessions are from now on. That one ended is on the disk when this returns.
+    pub(super) fn note(&mut self, keys: &[Key], open: &HashMap<Key, Session>) {
+        if !self.torn {
+            let done = self.append(keys, open);
+            self.torn = done.is_err();
+            self.told(done, "a session was not kept in its file");
         }
-        if self.lines > 2 * open.len() + LINES_SPARE
-            && let Err(why) = self.anew(open)
-        {
-            tracing::error!(%why, path = %self.path.display(), "the file of sessions was not written anew");
+        if self.torn || self.lines > 2 * open.len() + LINES_SPARE {
+            let done = self.anew(open);
+            self.told(done, "the file of sessions was not written anew");
         }
     }
 
-    fn append(&mut self, line: &Line, ended: bool) -> io::Result<()> {
-        let text = locked(&self.key, line)?;
-        self.lines += 1;
+    fn told(&self, done: io::Result<()>, what: &'static str) {
+        if let Err(why) = done {
+            tracing::error!(%why, path = %self.path.display(), what);
+        }
+    }
+
+    fn append(&mut self, keys: &[Key], open: &HashMap<Key, Session>) -> io::Result<()> {
+        let (mut text, mut ended) = (String::new(), false);
+        for key in keys {
+            let session = open.get(key).cloned();
+            ended |= session.is_none();
+            text.push_str(&locked(&self.key, &Line { key: *key, session })?);
+        }
+        self.lines += keys.len();
         self.file.write_all(text.as_bytes())?;
         match ended {
             true => self.file.sync_data(),
@@ -94,6 +107,7 @@ impl Store {
         std::fs::rename(&beside, &self.path)?;
         self.file = made(&self.path, OpenOptions::new().append(true))?;
         self.lines = open.len();
+        self.torn = false;
         Ok(())
     }
 }
@@ -135,4 +149,25 @@ fn unlocked(key: &RandomizedNonceKey, line: &[u8]) -> Option<Line> {
         .open_in_place(nonce, Aad::from(BOUND_TO), &mut sealed)
         .ok()?;
     serde_json::from_slice(plain).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line that was cut off must not take the next one with it: that one may say "ended".
+    #[test]
+    fn after_a_line_that_was_cut_off_the_file_is_written_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sessions");
+        let (mut store, _) = Store::open(&path, [7; 32]).unwrap();
+        store.file.write_all(b"cut off").unwrap();
+        store.torn = true;
+        store.note(&[[1; 32]], &HashMap::new());
+        assert!(!store.torn);
+        assert_eq!(std::fs::read(&path).unwrap(), b"");
+        store.note(&[[1; 32], [2; 32]], &HashMap::new());
+        let lines = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(lines.lines().count(), 2);
+    }
 }

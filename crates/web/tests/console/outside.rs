@@ -320,6 +320,60 @@ async fn what_is_missing_there_and_what_was_never_sealed_are_named() {
     );
 }
 
+/// Somebody who is not in the chart may have been erased from it; the house's key outlives them.
+#[tokio::test]
+async fn of_a_patient_who_is_not_here_only_that_it_is_there_is_sealed() {
+    let pair = pair(&[potassium("k1", 4.1)]).await;
+    let mut stranger = potassium("s1", 7.7);
+    stranger["subject"] = json!({"reference": "Patient/not-here"});
+    pair.edit("PUT", "Observation/s1", &stranger).await;
+    pair.house.wait(LATER_MS);
+    let compared = pair.compare().await;
+    assert_eq!((compared.unknown, compared.told), (1, 1), "{compared:?}");
+    let sealed = pair.house.sealed().await;
+    let found = sealed
+        .iter()
+        .find(|one| matches!(one.event().body, Body::Alteration(_)));
+    assert!(found.unwrap().event().raw.is_empty());
+    assert_eq!(pair.found().await[0].1, None);
+}
+
+#[tokio::test]
+async fn what_was_ordered_is_not_sent_when_something_newer_was_sealed() {
+    let pair = pair(&[potassium("k1", 4.1)]).await;
+    pair.edit("PUT", "Observation/k1", &potassium("k1", 9.9))
+        .await;
+    pair.house.wait(LATER_MS);
+    pair.compare().await;
+    let (index, _, found) = pair.found().await.remove(0);
+    let mut anna = pair.house.browser("anna").await;
+    let here = format!("/record/outside/{index}");
+    let order = [("verdict", "put-back"), ("reason", "the lab says 4.1")];
+    anna.submit(&here, &here, &order).await;
+    let corrected = potassium("k1", 4.4);
+    let body = Body::Resource(Resource {
+        kind: "Observation".into(),
+        id: "k1".into(),
+        replaces: found.index.unwrap(),
+        as_of: pair.house.app.record.size(),
+        resolved: Vec::new(),
+    });
+    let event = Event::new(ehr(), Act::Update, Subject::Patient("p-icu".into()), body);
+    let raw = corrected.to_string().into_bytes();
+    pair.house.seal(event.with_raw(raw)).await;
+    web::send_round(&pair.house.app, &pair.config)
+        .await
+        .unwrap();
+    pair.other.settle().await;
+    pair.house.settle().await;
+    assert_eq!(pair.value("k1").await, json!(9.9));
+    let page = anna.get("/record/outside").await.html;
+    assert!(
+        page.contains("NOT put back") && page.contains("newer"),
+        "{page}"
+    );
+}
+
 #[tokio::test]
 async fn what_was_changed_there_again_meanwhile_is_not_overwritten() {
     let pair = pair(&[potassium("k1", 4.1)]).await;

@@ -80,7 +80,15 @@ async fn ended(house: &House, browser: &mut crate::house::Browser, path: &str) -
 async fn what_a_captured_account_wrote_is_listed_and_undone_by_a_verdict() {
     let (house, right) = house().await;
     let mut anna = house.browser("anna").await;
-    assert_eq!(anna.get(LIST).await.status, StatusCode::FORBIDDEN);
+    for path in [
+        LIST,
+        "/lifeline/rewind",
+        "/lifeline/rewind?actor=x&since=zz",
+    ] {
+        let refused = anna.get(path).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{path}");
+        assert!(!refused.html.contains("mallory"), "{path}");
+    }
     let mut tomas = house.browser("tomas").await;
     let listed = tomas.get(LIST).await.html;
     for words in [

@@ -20,7 +20,7 @@ use crate::App;
 use crate::api::fhir::query;
 use crate::app::Settings;
 use crate::error::{Problem, broken};
-use crate::pages::patients::census::Typed;
+use crate::pages::patients::census::{self, Typed};
 use crate::pages::shell::Here;
 use crate::pages::visit::{Fields, Posted, Visit, page};
 use crate::pages::words;
@@ -61,6 +61,7 @@ pub(crate) async fn ask(visit: Visit, RawQuery(text): RawQuery) -> Result<Respon
 /// `POST /oauth/authorize/choose`: the person looks for the patient. The name goes into no address.
 pub(crate) async fn choose(Posted { visit, fields }: Posted) -> Result<Response, Problem> {
     let typed = Typed::name(fields.get("name"));
+    census::check(&typed)?;
     let kept = visit.app.searches.keep(&visit.session.name, typed);
     let kept = kept.ok_or_else(|| broken(&"this machine gives no random numbers"))?;
     let form = form_of(&fields)?;

@@ -190,14 +190,14 @@ async fn view(
         ask.purpose = "HOPERAT".to_owned();
         ask
     };
-    let evidence = evidence(visit).await?;
-    let (found, wrong) = match suspect(visit, asked) {
-        Ok(None) => {
-            visit
-                .leave("what accounts changed", ask(Subject::Record))
-                .await?;
-            (None, wrong)
-        }
+    let suspect = suspect(visit, asked);
+    // Whoever may not look sees nothing of the page, whatever they typed.
+    if !matches!(suspect, Ok(Some(_))) {
+        let asked = ask(Subject::Record);
+        visit.leave("what accounts changed", asked).await?;
+    }
+    let (found, wrong) = match suspect {
+        Ok(None) => (None, wrong),
         Err(words) => (None, Some(wrong.unwrap_or(words))),
         Ok(Some(suspect)) => {
             let of = ask(Subject::Account(suspect.actor.clone()));
@@ -208,6 +208,7 @@ async fn view(
             }
         }
     };
+    let evidence = evidence(visit).await?;
     let since = match (asked.since.is_empty(), evidence.first()) {
         // The first thing that speaks of an intrusion is where one looks first.
         (true, Some(first)) => first.since.clone(),

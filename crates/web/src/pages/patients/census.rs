@@ -122,6 +122,11 @@ pub(crate) async fn show(visit: Visit, Query(wanted): Query<Wanted>) -> Result<R
     page(StatusCode::OK, &view)
 }
 
+/// Refuses what is longer than a search takes.
+pub(crate) fn check(typed: &Typed) -> Result<(), Problem> {
+    form(typed).map(drop)
+}
+
 fn form(typed: &Typed) -> Result<SearchForm, Problem> {
     let all = [&typed.name, &typed.identifier, &typed.born, &typed.ward];
     if all
