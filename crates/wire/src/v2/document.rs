@@ -85,7 +85,14 @@ fn standing(txa: Segment<'_>, trigger: &str, draft: &mut Draft, work: &mut Work<
         (_, "OB") => "superseded",
         _ => "current",
     };
-    draft.put("status", Value::from(status));
+    // A notice about a document says nothing of its standing: a later one than that which cancelled
+    // or replaced it must not bring it back.
+    let makes = matches!(trigger, "T01" | "T02" | "T05" | "T06" | "T09" | "T10");
+    if status != "current" || available == "AV" || makes {
+        draft.put("status", Value::from(status));
+    } else {
+        draft.otherwise.insert("status".into(), status.into());
+    }
     if !matches!(available.as_str(), "" | "AV") {
         draft.put("_status", work.original(at.part(), &table("0273")));
     }

@@ -17,6 +17,8 @@ pub(super) struct Columns {
     most: usize,
     unit: usize,
     rate: (usize, usize),
+    /// Per which time: it makes the amount a rate.
+    per: usize,
 }
 
 impl Columns {
@@ -26,6 +28,7 @@ impl Columns {
         most: 3,
         unit: 4,
         rate: (21, 22),
+        per: 17,
     };
     /// RXE.
     pub(super) const ENCODED: Columns = Columns {
@@ -33,6 +36,7 @@ impl Columns {
         most: 4,
         unit: 5,
         rate: (23, 24),
+        per: 22,
     };
     /// RXG.
     pub(super) const GIVEN: Columns = Columns {
@@ -40,23 +44,34 @@ impl Columns {
         most: 6,
         unit: 7,
         rate: (15, 16),
+        per: 14,
     };
 }
 
 /// A Dosage: the amount, the way, the timing, and all of it in words: whoever shows the words alone
 /// must leave out no dose.
-pub(super) fn instruction(
-    group: &Group<'_>,
-    (when, amount): (When, Option<(Segment<'_>, Columns)>),
+pub(super) fn instruction<'m>(
+    group: &Group<'m>,
+    (when, amount): (When, Option<(Segment<'m>, Columns)>),
     words: Vec<String>,
     work: &mut Work<'_>,
 ) -> Option<Value> {
     let rate = amount.and_then(|(segment, columns)| quantity(segment, columns.rate, work));
+    let way = way(group, amount.map(|(segment, _)| segment), work);
+    let per = amount.and_then(|(segment, columns)| work.text(segment.field(columns.per)));
+    let per = per.map(|per| per.into_owned());
     let amount = amount.and_then(|(segment, columns)| much(segment, columns, work));
     let own = ("doseQuantity", when.dose);
     let (member, amount) = amount.map_or(own, |(member, value)| (member, Some(value)));
-    let way = way(group, work);
     let mut said: Vec<String> = amount.iter().filter_map(amount_said).collect();
+    if let (Some(per), Some(amount)) = (&per, said.first_mut()) {
+        amount.push_str(&format!(" per {}", super::timing::said(per)));
+    }
+    // An amount for each hour is no amount that is given once.
+    let (member, amount) = match (&per, amount) {
+        (Some(per), Some(amount)) => ("rateRatio", ratio(amount, per)),
+        (_, amount) => (member, amount),
+    };
     said.extend(
         rate.iter()
             .filter_map(amount_said)
@@ -79,11 +94,18 @@ pub(super) fn instruction(
     }
     let dose = Object::with_room(2)
         .put(member, amount)
-        .put("rateQuantity", rate)
+        .put("rateQuantity", rate.filter(|_| member != "rateRatio"))
         .some();
     dosage
         .list("doseAndRate", dose.into_iter().collect())
         .some()
+}
+
+/// So much in a time; `None`: it is a range, or the time cannot be read, and the words have to do.
+fn ratio(amount: Value, per: &str) -> Option<Value> {
+    let per = super::timing::length(per)?;
+    amount.get("value")?;
+    Some(json!({"numerator": amount, "denominator": per}))
 }
 
 /// `5 mg`, or `1 to 2 tab`.
@@ -106,9 +128,15 @@ fn concept_said(concept: &Value) -> Option<String> {
     said.next().and_then(Value::as_str).map(str::to_owned)
 }
 
-/// RXR: route, site, device and method.
-pub(super) fn way(group: &Group<'_>, work: &mut Work<'_>) -> Vec<(&'static str, Value)> {
-    let Some(rxr) = group.first("RXR") else {
+/// RXR, the one behind the segment that says the amount before others: route, site, device and
+/// method.
+pub(super) fn way<'m>(
+    group: &Group<'m>,
+    of: Option<Segment<'m>>,
+    work: &mut Work<'_>,
+) -> Vec<(&'static str, Value)> {
+    let own = of.and_then(|of| group.own("RXR", of));
+    let Some(rxr) = own.or_else(|| group.first("RXR")) else {
         return Vec::new();
     };
     let fields = [
@@ -173,16 +201,15 @@ pub(super) fn quantity(
     Some(Value::Object(quantity))
 }
 
-/// CQ, the most in a day, as a Ratio.
-pub(super) fn a_day(part: Part<'_>, work: &mut Work<'_>) -> Option<Value> {
+/// RXE-19, what the doses of a day add up to, in words: it is a sum and no limit.
+pub(super) fn a_day(part: Part<'_>, work: &mut Work<'_>) -> Option<String> {
     let number = work.text(part.comp(1)).and_then(|text| decimal(&text))?;
-    let unit = work.text(part.comp(2).sub(1));
-    let most = Object::with_room(2)
-        .set("value", number)
-        .put("unit", unit)
-        .done();
-    let day = json!({"value": 1, "unit": "d", "system": "http://unitsofmeasure.org", "code": "d"});
-    Some(json!({"numerator": most, "denominator": day}))
+    let unit = work.text(part.comp(2).sub(1)).unwrap_or_default();
+    Some(
+        format!("total a day: {number} {unit}")
+            .trim_end()
+            .to_owned(),
+    )
 }
 
 /// What was given, dispensed or is to be given.

@@ -115,7 +115,7 @@ fn administration(dose: &Dose<'_, '_>, work: &mut Work<'_>) {
     let mut note = dose::notes(rxa, 9, work);
     note.extend(dose.group.note(&["OBX"], work));
     draft.list("note", note);
-    let way = dose::way(dose.group, work);
+    let way = dose::way(dose.group, Some(rxa), work);
     // A dosage has a dose (mad-1), be it one that nobody said.
     let amount = dose::quantity(rxa, (6, 7), work);
     let amount = amount.or_else(|| (!way.is_empty()).then(absent));
@@ -143,6 +143,7 @@ fn administered(rxa: Segment<'_>, work: &mut Work<'_>) -> &'static str {
 fn dispense(dose: &Dose<'_, '_>, work: &mut Work<'_>) {
     let rxd = dose.segment;
     let mut draft = dose.draft("MedicationDispense", (2, 3), work);
+    draft.put("meta", number::confidential(dose.group.first("ORC"), work));
     let status = dose
         .group
         .first("ORC")
@@ -200,7 +201,7 @@ fn substitution(rxd: Segment<'_>, draft: &mut Draft, work: &mut Work<'_>) {
 
 fn way(dose: &Dose<'_, '_>, draft: &mut Draft, work: &mut Work<'_>) {
     let mut map = Map::new();
-    for (member, value) in dose::way(dose.group, work) {
+    for (member, value) in dose::way(dose.group, Some(dose.segment), work) {
         map.insert(member.into(), value);
     }
     if !map.is_empty() {

@@ -9,21 +9,42 @@ pub(super) struct Group<'m> {
     segments: Vec<Segment<'m>>,
 }
 
+/// Segments that say how much of a medicine; what stands behind one (TQ1, RXR) is about that one.
+const AMOUNTS: [&str; 5] = ["RXO", "RXE", "RXG", "RXA", "RXD"];
+
 /// Divides a message. A group begins with each of `heads`, or with the ORC before it; one that
-/// begins without an ORC of its own has that of the group before.
+/// begins without an ORC of its own has that of the group before. A problem and a goal are always
+/// groups of their own. In the kinds where a specimen leads its orders (OML^O33 and the like), it
+/// and what was observed about it is in the group of each of them.
 pub(super) fn groups<'m>(message: &'m Message<'m>, heads: &[&str]) -> Vec<Group<'m>> {
     let mut groups: Vec<Group<'m>> = Vec::new();
+    let leads = specimens_lead(message);
+    let mut leading: Vec<Segment<'m>> = Vec::new();
+    let mut held = false;
     for segment in message.all() {
         let name = segment.name();
-        let again = groups
-            .last()
-            .is_none_or(|group| group.first(name).is_some());
+        if leads && name == "SPM" {
+            leading = vec![segment];
+            held = true;
+            continue;
+        }
+        if held && matches!(name, "OBX" | "SAC") {
+            leading.push(segment);
+            continue;
+        }
+        held = false;
+        let alone = matches!(name, "PRB" | "GOL");
+        let again = alone
+            || groups
+                .last()
+                .is_none_or(|group| group.first(name).is_some());
         if name == "ORC" || heads.contains(&name) && again {
             let inherited = groups
                 .last()
                 .and_then(|group| group.first("ORC"))
-                .filter(|_| name != "ORC");
-            let segments = inherited.into_iter().chain([segment]).collect();
+                .filter(|_| name != "ORC" && !alone);
+            let segments = inherited.into_iter().chain([segment]);
+            let segments = segments.chain(leading.iter().copied()).collect();
             groups.push(Group { segments });
         } else if let Some(group) = groups.last_mut() {
             group.segments.push(segment);
@@ -32,7 +53,28 @@ pub(super) fn groups<'m>(message: &'m Message<'m>, heads: &[&str]) -> Vec<Group<
     groups
 }
 
+/// Whether the kind of a message has each specimen before its orders.
+fn specimens_lead(message: &Message<'_>) -> bool {
+    matches!(
+        message.kind().as_str(),
+        "OML^O33" | "OML^O35" | "ORL^O34" | "ORL^O36" | "ORL^O40"
+    )
+}
+
 impl<'m> Group<'m> {
+    /// The first segment of that name behind `of`, which says an amount, and before the next that
+    /// says one: it is about that amount.
+    pub(super) fn own(&self, name: &str, of: Segment<'m>) -> Option<Segment<'m>> {
+        let behind = self
+            .segments
+            .iter()
+            .skip_while(|one| one.position() != of.position());
+        let mut behind = behind
+            .skip(1)
+            .take_while(|one| !AMOUNTS.contains(&one.name()));
+        behind.find(|one| one.name() == name).copied()
+    }
+
     /// The first segment of that name.
     pub(super) fn first(&self, name: &str) -> Option<Segment<'m>> {
         self.all(name).next()
@@ -93,7 +135,7 @@ pub(super) fn observations(group: &Group<'_>, whole: &str, work: &mut Work<'_>) 
         effective: serde_json::Map::new(),
         specimen: None,
         part_of: None,
-        meta: None,
+        meta: super::number::confidential(group.first("ORC"), work),
     };
     let mut met = super::result::Met::new();
     let mut found = Vec::new();

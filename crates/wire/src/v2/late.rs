@@ -17,6 +17,19 @@ pub struct Told {
 }
 
 impl Told {
+    /// The same, but not after the moment it was heard: a clock that is wrong once must not make
+    /// everything that is right look old for ever.
+    #[must_use]
+    pub const fn at_most(self, millis: i64) -> Told {
+        if self.from_ms <= millis {
+            return self;
+        }
+        Told {
+            from_ms: millis,
+            until_ms: millis.saturating_add(1),
+        }
+    }
+
     /// Whether all of it is before that millisecond: of two times that may be the same, neither
     /// is older.
     pub const fn is_before(self, millis: i64) -> bool {

@@ -63,16 +63,20 @@ fn id(
     (group, detail): (&Group<'_>, Segment<'_>),
     work: &mut Work<'_>,
 ) -> String {
+    let key = code_of(group)
+        .map(|part| super::clinical::key_of(part, work))
+        .unwrap_or_default();
     if let Some(id) = numbers.id("MedicationRequest", work) {
-        return id;
+        // Two medicines may have one number: the second is told apart by what it is, too.
+        return match work.has_made(&id) {
+            true => work.part_id("MedicationRequest", &[&id, &key]),
+            false => id,
+        };
     }
     work.complain_at(
         spot(detail, 0),
         "numbers no order; told apart by patient, medicine and time",
     );
-    let key = code_of(group)
-        .map(|part| super::clinical::key_of(part, work))
-        .unwrap_or_default();
     let time = group
         .first("ORC")
         .and_then(|orc| orc.field(9).string())
@@ -148,13 +152,17 @@ fn medicine(group: &Group<'_>, draft: &mut Draft, work: &mut Work<'_>) {
 fn how(group: &Group<'_>, orc: Option<Segment<'_>>, draft: &mut Draft, work: &mut Work<'_>) {
     let rxe = group.first("RXE");
     let fields = [rxe.map(|rxe| spot(rxe, 1)), orc.map(|orc| spot(orc, 7))];
-    let when = timing::when(group.first("TQ1"), &fields, work);
-    draft.put("priority", when.priority.map(Value::from));
     let columns = match rxe {
         Some(rxe) if !rxe.field(3).is_absent() => Some((rxe, Columns::ENCODED)),
         _ => group.first("RXO").map(|rxo| (rxo, Columns::ORDERED)),
     };
-    let words: Vec<String> = INSTRUCTIONS
+    // What the pharmacy encoded counts before what was ordered, in the times as in the amount.
+    let own = columns.and_then(|(amount, _)| group.own("TQ1", amount));
+    let encoded = rxe.is_some_and(|rxe| !rxe.field(1).comp(2).is_absent());
+    let tq1 = own.or_else(|| group.first("TQ1").filter(|_| !encoded));
+    let when = timing::when(tq1, &fields, work);
+    draft.put("priority", when.priority.map(Value::from));
+    let mut words: Vec<String> = INSTRUCTIONS
         .into_iter()
         .find_map(|(name, number)| {
             let segment = group.first(name)?;
@@ -166,11 +174,8 @@ fn how(group: &Group<'_>, orc: Option<Segment<'_>>, draft: &mut Draft, work: &mu
             (!words.is_empty()).then_some(words)
         })
         .unwrap_or_default();
-    let mut dosage = dose::instruction(group, (when, columns), words, work);
-    let most = rxe.and_then(|rxe| dose::a_day(rxe.field(19), work));
-    if let (Some(Value::Object(map)), Some(most)) = (&mut dosage, most) {
-        map.insert("maxDosePerPeriod".into(), most);
-    }
+    words.extend(rxe.and_then(|rxe| dose::a_day(rxe.field(19), work)));
+    let dosage = dose::instruction(group, (when, columns), words, work);
     draft.list("dosageInstruction", dosage.into_iter().collect());
 }
 
@@ -230,6 +235,7 @@ fn give(group: &Group<'_>, rxg: Segment<'_>, work: &mut Work<'_>) {
     let mut draft = work.of_patient("MedicationRequest", id, Mode::Merge);
     draft.otherwise.insert("status".into(), "active".into());
     draft.put("intent", Value::from("instance-order"));
+    draft.put("meta", number::confidential(orc, work));
     medicine(group, &mut draft, work);
     draft.put("subject", work.patient_reference());
     let encounter = work.encounter_reference();
@@ -237,7 +243,8 @@ fn give(group: &Group<'_>, rxg: Segment<'_>, work: &mut Work<'_>) {
     let order = order.map(|id| numbers.reference("MedicationRequest", &id));
     draft.list("basedOn", order.into_iter().collect());
     let fields = [Some(spot(rxg, 3))];
-    let when = timing::when(group.first("TQ1"), &fields, work);
+    let tq1 = group.own("TQ1", rxg).or_else(|| group.first("TQ1"));
+    let when = timing::when(tq1, &fields, work);
     let at = spot(rxg, 13);
     let words = work
         .reps(at)
@@ -265,6 +272,7 @@ pub(super) fn underlying(
     // A dose does not say how its order stands, so the order itself may come later.
     draft.told = None;
     draft.list("identifier", numbers.identifiers());
+    draft.put("meta", number::confidential(group.first("ORC"), work));
     let part = dose::given_code(group);
     let medicine = part
         .and_then(|part| work.concept(part, ""))

@@ -284,6 +284,7 @@ pub(super) fn named(
     if !work.has_made(&id) {
         let mut draft = work.of_patient("ServiceRequest", id.clone(), Mode::Merge);
         draft.list("identifier", numbers.identifiers());
+        draft.put("meta", number::confidential(orc, work));
         let said = orc.and_then(|orc| work.text(orc.field(5)));
         let said = said.and_then(|said| code::look(code::ORDER_STATUS, &said));
         draft.put("status", Value::from(said.unwrap_or(done(obr, work))));

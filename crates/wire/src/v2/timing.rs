@@ -126,6 +126,24 @@ fn quantity(part: Part<'_>, within: Within, work: &mut Work<'_>) -> Option<Value
 }
 
 /// `D4`, or a number with its unit, as a duration in UCUM.
+/// A length of time such as `H1`, as a Quantity in UCUM.
+pub(super) fn length(said: &str) -> Option<Value> {
+    let (unit, digits) = said.split_at_checked(1)?;
+    let number = decimal(digits)?;
+    let unit = code::look(code::TIME_UNIT, unit)?;
+    Some(json!({"value": number, "unit": unit, "system": UCUM, "code": unit}))
+}
+
+/// The same in words; what cannot be read stays as it was written.
+pub(super) fn said(said: &str) -> String {
+    let length = length(said);
+    let parts = length.as_ref().and_then(|length| {
+        let unit = length.get("unit").and_then(Value::as_str)?;
+        Some(format!("{} {unit}", length.get("value")?))
+    });
+    parts.unwrap_or_else(|| said.to_owned())
+}
+
 fn duration(said: &str, part: Part<'_>) -> Option<Value> {
     let (digits, unit) = match said.split_at_checked(1) {
         Some((letter, digits)) if letter.bytes().all(|byte| byte.is_ascii_alphabetic()) => {

@@ -28,15 +28,32 @@ const PUBLICATION: [&str; 2] = ["29768-9", "29769-7"];
 /// The immunizations of a VXU.
 pub(super) fn vaccines(message: &Message<'_>, work: &mut Work<'_>) {
     let groups = group::groups(message, &["RXA"]);
-    for (position, group) in groups.iter().enumerate() {
+    for group in &groups {
         match group.first("RXA") {
             Some(rxa) if is_vaccine(rxa) => vaccine(group, rxa, work),
             _ => {
-                let whole = format!("{}|{position}", work.patient);
+                let whole = nothing_given(group, work);
                 group::observations(group, &whole, work);
             }
         }
     }
+}
+
+/// What tells statements apart that come without a vaccine (`998`): their number, else the patient,
+/// the time and what they say, so that a later one takes no earlier one's place.
+fn nothing_given(group: &Group<'_>, work: &mut Work<'_>) -> String {
+    let numbers = Numbers::of(group.first("ORC"), None, work);
+    let key = numbers.key();
+    if !key.is_empty() && !key.ends_with("|9999") {
+        return key;
+    }
+    let time = group.first("RXA").and_then(|rxa| rxa.field(3).string());
+    let said = group
+        .all("OBX")
+        .flat_map(|obx| [obx.field(3), obx.field(5)]);
+    let said: Vec<String> = said.filter_map(|part| part.comp(1).string()).collect();
+    let (time, said) = (time.unwrap_or_default(), said.join("|"));
+    format!("{}|{time}|{said}", work.patient)
 }
 
 fn is_vaccine(rxa: Segment<'_>) -> bool {
@@ -64,8 +81,9 @@ fn vaccine(group: &Group<'_>, rxa: Segment<'_>, work: &mut Work<'_>) {
     when(orc, rxa, &mut draft, work);
     given(group, rxa, &mut draft, work);
     let mut note = dose::notes(rxa, 9, work);
-    if origin(rxa, &mut draft, work) {
-        note.clear();
+    // The first of them may be a code; the others are what somebody wrote.
+    if origin(rxa, &mut draft, work) && !note.is_empty() {
+        note.remove(0);
     }
     note.extend(group.note(&["OBX"], work));
     draft.list("note", note);
@@ -127,7 +145,7 @@ fn given(group: &Group<'_>, rxa: Segment<'_>, draft: &mut Draft, work: &mut Work
     if work.text(rxa.field(6)).as_deref() != Some(UNKNOWN_AMOUNT) {
         draft.put("doseQuantity", dose::quantity(rxa, (6, 7), work));
     }
-    for (member, value) in dose::way(group, work) {
+    for (member, value) in dose::way(group, Some(rxa), work) {
         if member != "method" {
             draft.put(member, value);
         }

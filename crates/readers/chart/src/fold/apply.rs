@@ -96,6 +96,18 @@ impl Batch<'_> {
         if current.is_newer_than(draft.told) {
             return self.late(now, from, &draft);
         }
+        let theirs = current.patient.clone();
+        if is_in_passing(&draft) && self.are_two(theirs.as_deref(), patient.as_deref()) {
+            tracing::warn!(
+                kind = draft.kind,
+                event = now.seq,
+                "a message names what is another patient's; it changes nothing of that"
+            );
+            return;
+        }
+        let Some(current) = self.there(draft.kind, &draft.id, hot) else {
+            return;
+        };
         let fingerprint = fingerprint(&draft);
         if current.idle.iter().any(|idle| **idle == *fingerprint) {
             return self.still(draft.kind, &draft.id, told);
@@ -108,6 +120,15 @@ impl Batch<'_> {
             return self.still(draft.kind, &draft.id, told);
         }
         self.map(now, from, ((draft.kind, draft.id, patient), told), after);
+    }
+
+    /// Whether these are two patients, whoever was merged into whom.
+    fn are_two(&self, one: Option<&str>, other: Option<&str>) -> bool {
+        let aliases = &self.memory.known.aliases;
+        match (one, other) {
+            (Some(one), Some(other)) => aliases.survivor(one) != aliases.survivor(other),
+            _ => false,
+        }
     }
 
     /// What an older message says that comes after a newer one: it may add, but changes nothing.
@@ -416,6 +437,12 @@ impl Batch<'_> {
             Origin::Feed(feed) => self.word(feed),
         }
     }
+}
+
+/// Whether a message only mentions a resource, and does not say itself whose it is.
+fn is_in_passing(draft: &Draft) -> bool {
+    let says = ["subject", "patient", "beneficiary"];
+    draft.mode == Mode::Fill || !says.iter().any(|element| draft.json.contains_key(*element))
 }
 
 /// Everything of a draft that decides what comes of laying it upon a version.

@@ -256,7 +256,10 @@ fn of_message((message, raw): (&event::Message, &[u8]), at: Time, with: &With) -
     let mut changes: Vec<Change> = reading
         .drafts
         .into_iter()
-        .map(|draft| Change::of(draft, at, &with.labels))
+        .map(|mut draft| {
+            draft.told = draft.told.map(|told| told.at_most(at.millis()));
+            Change::of(draft, at, &with.labels)
+        })
         .collect();
     let merges = reading.merge.into_iter().chain(reading.further);
     changes.extend(merges.map(|merge| Change::Merge {
