@@ -398,12 +398,13 @@ fn make_folder(path: &Path) -> Result<()> {
 
 /// Seals what a view had seen and the record has no more. A standby takes it again from its primary.
 async fn name_lost(config: &Config, record: &Record) -> Result<()> {
-    if let Some(lost) = lost::look(config, record.size()).await?
-        && !record.is_standby()
-    {
-        lost::seal(record, lost).await?;
+    let Some(lost) = lost::look(config, record.size()).await else {
+        return Ok(());
+    };
+    if !record.is_standby() {
+        lost::seal(record, &lost).await?;
     }
-    Ok(())
+    lost::forget(config, &lost)
 }
 
 fn keeping_sessions(app: App, config: &Config, key: [u8; 32]) -> Result<App> {

@@ -26,30 +26,28 @@ const VIEWS: [&str; 7] = [
 ];
 
 /// Events that were sealed and are gone: the first, and how many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lost {
     first: u64,
     count: u64,
+    /// The views that say so.
+    views: Vec<&'static str>,
 }
 
-/// Removes each view that has seen more than the record has, before it is opened: it is folded
-/// again. What they have seen and the record has not is gone.
-///
-/// # Errors
-/// If a view's file cannot be removed.
-pub(crate) async fn look(config: &Config, size: u64) -> Result<Option<Lost>> {
-    let mut furthest = size;
+/// Which views have seen more than the record has, before they are opened: what they have seen and
+/// the record has not is gone.
+pub(crate) async fn look(config: &Config, size: u64) -> Option<Lost> {
+    let (mut furthest, mut views) = (size, Vec::new());
     for name in VIEWS {
-        let file = config.view(name);
-        let seen = seen(&file).await.unwrap_or_default();
+        let seen = seen(&config.view(name)).await.unwrap_or_default();
         if seen > size {
             furthest = furthest.max(seen);
-            remove(&file)?;
+            views.push(name);
         }
     }
     let count = furthest - size;
     if count == 0 {
-        return Ok(None);
+        return None;
     }
     tracing::error!(
         first = size,
@@ -57,7 +55,22 @@ pub(crate) async fn look(config: &Config, size: u64) -> Result<Option<Lost>> {
         "events that were sealed are gone: the disk lost what it had said was written, or an old copy \
          was put back"
     );
-    Ok(Some(Lost { first: size, count }))
+    Some(Lost {
+        first: size,
+        count,
+        views,
+    })
+}
+
+/// Removes the views that went on from what is gone, so that they are folded again. They are the
+/// only ones who know of it: it is sealed before.
+///
+/// # Errors
+/// If a view's file cannot be removed.
+pub(crate) fn forget(config: &Config, lost: &Lost) -> Result<()> {
+    lost.views
+        .iter()
+        .try_for_each(|name| remove(&config.view(name)))
 }
 
 /// How many events a view has seen; `None`: there is none, or it cannot be read.
@@ -78,11 +91,15 @@ async fn seen(file: &Path) -> Option<u64> {
 ///
 /// # Errors
 /// What keeps it from being sealed.
-pub(crate) async fn seal(record: &Record, lost: Lost) -> Result<()> {
+pub(crate) async fn seal(record: &Record, lost: &Lost) -> Result<()> {
     let last = lost.first + lost.count - 1;
     let part = format!("record: events {} to {last}", lost.first);
     let words = "nothing: lost before this start; senders have to send them again";
-    let sealed = format!("{} events, acknowledged", lost.count);
+    let sealed = format!(
+        "{} events, by the views {}",
+        lost.count,
+        lost.views.join(", ")
+    );
     let body = Body::Alteration(Altered {
         index: None,
         parts: vec![AlteredPart::new(part, sealed, words)],

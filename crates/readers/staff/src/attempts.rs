@@ -139,10 +139,10 @@ impl Attempts {
         Ok(())
     }
 
-    /// One more failure that the record knows of.
-    pub(crate) fn failed(&mut self, tried: &Tried, at: Time, limits: &Limits) {
+    /// One more failure that the record knows of; returns those that were forgotten to make room.
+    pub(crate) fn failed(&mut self, tried: &Tried, at: Time, limits: &Limits) -> Vec<Tried> {
         let old = Some(self.get(tried)).filter(|old| fresh(*old, at, limits));
-        self.put(tried, tried.one_more(old, at, limits), (at, limits));
+        self.put(tried, tried.one_more(old, at, limits), (at, limits))
     }
 
     /// The attempt was none: everything under this name is forgiven, and this one from there.
@@ -165,27 +165,36 @@ impl Attempts {
         self.by.remove(tried);
     }
 
-    fn put(&mut self, tried: &Tried, failures: Failures, (now, limits): (Time, &Limits)) {
-        if !self.by.contains_key(tried) && self.by.len() >= limits.names_max {
-            self.make_room(now, limits);
-        }
+    fn put(
+        &mut self,
+        tried: &Tried,
+        failures: Failures,
+        (now, limits): (Time, &Limits),
+    ) -> Vec<Tried> {
+        let full = !self.by.contains_key(tried) && self.by.len() >= limits.names_max;
+        let forgotten = match full {
+            true => self.make_room(now, limits),
+            false => Vec::new(),
+        };
         self.by.insert(tried.clone(), failures);
+        forgotten
     }
 
-    fn make_room(&mut self, now: Time, limits: &Limits) {
-        self.by.retain(|_, failures| fresh(*failures, now, limits));
-        if self.by.len() < limits.names_max {
-            return;
+    fn make_room(&mut self, now: Time, limits: &Limits) -> Vec<Tried> {
+        let old = self.by.iter().filter(|(_, one)| !fresh(**one, now, limits));
+        let mut gone: Vec<Tried> = old.map(|(tried, _)| tried.clone()).collect();
+        if gone.is_empty() {
+            // The one with the fewest failures, and of those the oldest, loses least.
+            let least = self
+                .by
+                .iter()
+                .min_by_key(|(tried, failures)| (failures.count, failures.since, *tried));
+            gone.extend(least.map(|(tried, _)| tried.clone()));
         }
-        // The one with the fewest failures, and of those the oldest, loses least.
-        let least = self
-            .by
-            .iter()
-            .min_by_key(|(_, failures)| (failures.count, failures.since))
-            .map(|(tried, _)| tried.clone());
-        if let Some(tried) = least {
-            self.by.remove(&tried);
+        for tried in &gone {
+            self.by.remove(tried);
         }
+        gone
     }
 }
 

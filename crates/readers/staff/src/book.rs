@@ -216,7 +216,8 @@ impl Book {
             }
             (true, false) => {
                 for tried in Tried::both(&session.account, &session.source) {
-                    Arc::make_mut(&mut self.failures).failed(&tried, at, limits);
+                    let failures = Arc::make_mut(&mut self.failures);
+                    touched.failures.extend(failures.failed(&tried, at, limits));
                     touched.failures.insert(tried);
                 }
             }

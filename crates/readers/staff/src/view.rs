@@ -15,7 +15,7 @@ use crate::locked::ViewKey;
 use crate::person::Person;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 3;
+const LAYOUT: u16 = 4;
 const CONNECTIONS_MAX: u32 = 2;
 
 const NAME: &str = "name";

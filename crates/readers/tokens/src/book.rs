@@ -85,8 +85,6 @@ pub(crate) struct Book {
     pub(crate) marks: HashMap<Hash, Marked>,
     /// When the last event was sealed.
     pub(crate) latest: Time,
-    /// When what is too old was last forgotten.
-    pub(crate) swept: Time,
     /// What was changed since it was last saved.
     pub(crate) touched: Touched,
 }
@@ -112,6 +110,7 @@ impl Mark {
 impl Book {
     /// Folds one event.
     pub(crate) fn fold(&mut self, at: Time, event: &Event) {
+        self.sweep(at);
         self.latest = self.latest.max(at);
         match &event.body {
             Body::Account(change) if ends(change.account.as_ref()) => {
@@ -138,14 +137,15 @@ impl Book {
         }
     }
 
-    /// Forgets what could no longer be shown anyway, once a minute.
-    pub(crate) fn sweep(&mut self) {
-        let latest = self.latest;
-        if latest.since(self.swept) < SWEEP_MS {
+    /// Forgets what could no longer be shown anyway, with the first event of each minute: what is
+    /// there then depends on the events alone, not on how they were cut into batches.
+    fn sweep(&mut self, at: Time) {
+        let minute = |time: Time| time.millis().div_euclid(SWEEP_MS);
+        if minute(at) <= minute(self.latest) {
             return;
         }
-        self.swept = latest;
-        let old = |until: Time| until < latest;
+        let begun = Time::from_millis(minute(at).saturating_mul(SWEEP_MS));
+        let old = |until: Time| until < begun;
         let gone = self
             .marks
             .iter()

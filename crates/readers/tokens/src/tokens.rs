@@ -186,7 +186,6 @@ impl Tokens {
         for (_, at, event) in events {
             book.fold(*at, event);
         }
-        book.sweep();
         Saved::of(&book)
     }
 }

@@ -14,7 +14,7 @@ use crate::book::Book;
 use crate::secret::{hex, unhex};
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 2;
+const LAYOUT: u16 = 3;
 const CONNECTIONS_MAX: u32 = 1;
 
 const TABLES: &str = "

@@ -185,14 +185,14 @@ impl House {
         let sets: Vec<&FilesBackup> = sets.iter().collect();
         let operator = Operator::Here(Arc::clone(self));
         let with = (&self.config, &operator);
-        let done = Box::pin(files::back_up(with, to, &sets, |_| Arc::new(|_, _| {}))).await?;
-        match done.failed.first() {
-            None => {
-                let place = Place::parse(to).map_err(|why| anyhow!(why))?;
-                self.renew_locks(&place).await
-            }
-            Some((name, why)) => Err(anyhow!("`{name}`: {why}")),
+        let done = Box::pin(files::back_up(with, to, &sets, |_| Arc::new(|_, _| {}))).await;
+        // Whatever fails, what is there already must not come out of its locks.
+        let place = Place::parse(to).map_err(|why| anyhow!(why))?;
+        let renewed = self.renew_locks(&place).await;
+        if let Some((name, why)) = done?.failed.first() {
+            return Err(anyhow!("`{name}`: {why}"));
         }
+        renewed
     }
 
     async fn note_failure(&self, job: &Job, why: &str) {

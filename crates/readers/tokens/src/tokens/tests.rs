@@ -216,3 +216,36 @@ async fn only_one_can_use_something_up_at_a_time() {
     assert!(tokens.claim([7; 32]).is_some());
     assert_eq!(hex(&[7; 32]).len(), 64);
 }
+
+/// Views are held against a fresh fold of the record, which reads in other batches.
+#[tokio::test]
+async fn what_is_forgotten_does_not_depend_on_how_events_are_cut_into_batches() {
+    let events = [
+        (10, issued(1)),
+        (50_000, issued(2)),
+        (70_000, issued(3)),
+        (119_999, account("paul", Some(Role::Nurse))),
+    ];
+    let mut marks = Vec::new();
+    for batch in [1, 2, events.len()] {
+        let folder = tempfile::tempdir().unwrap();
+        let tokens = open(&folder).await;
+        for some in events.chunks(batch) {
+            let first = tokens.folded();
+            let sealed: Vec<(u64, Time, &Event)> = (first..)
+                .zip(some)
+                .map(|(index, (millis, event))| (index, at(*millis), event))
+                .collect();
+            let next = first + some.len() as u64;
+            tokens.take(&sealed, next).await.unwrap();
+        }
+        let rows: Vec<(String, String)> = sqlx::query_as("SELECT id, body FROM mark ORDER BY id")
+            .fetch_all(&tokens.inner.pool)
+            .await
+            .unwrap();
+        marks.push(rows);
+    }
+    assert!(!marks[0].is_empty());
+    assert_eq!(marks[0], marks[1]);
+    assert_eq!(marks[0], marks[2]);
+}
