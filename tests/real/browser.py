@@ -14,6 +14,7 @@ import urllib.request
 READY = json.loads(os.environ["SALUS_READY"])
 SHOTS = os.environ.get("SALUS_SHOTS", ".")
 WAIT_S = 15
+DRIVER_STARTS = 5
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 
@@ -24,13 +25,23 @@ def fail(why):
 
 class Browser:
     def __init__(self, javascript=True, width=1280, more=()):
-        self.driver = subprocess.Popen(
-            ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        for line in self.driver.stdout:
-            if "started successfully on port" in line:
-                self.base = "http://127.0.0.1:" + line.rstrip().rstrip(".").split()[-1]
-                break
+        # chromedriver takes one free port for two address families, and ends when only one has it.
+        for _ in range(DRIVER_STARTS):
+            self.driver = subprocess.Popen(
+                ["chromedriver", "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            said = ""
+            for line in self.driver.stdout:
+                said += line
+                if "started successfully on port" in line:
+                    self.base = "http://127.0.0.1:" + line.rstrip().rstrip(".").split()[-1]
+                    break
+            else:
+                self.driver.wait()
+                continue
+            break
+        else:
+            fail(f"chromedriver does not start: {said[-300:]}")
         args = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
                 f"--window-size={width},1400", *more]
