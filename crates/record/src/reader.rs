@@ -61,17 +61,15 @@ pub struct ReaderError {
 /// # Errors
 /// What the record or the reader said.
 pub async fn fold_to(record: &Record, reader: &dyn Reader, until: u64) -> Result<(), String> {
-    loop {
-        let from = reader.cursor().await.map_err(|why| why.to_string())?;
-        let left = usize::try_from(until.saturating_sub(from)).unwrap_or(FOLD_EVENTS_MAX);
-        if left == 0 {
-            return Ok(());
-        }
-        let read = record.read_until(from, left.min(FOLD_EVENTS_MAX)).await;
-        let (batch, next) = read.map_err(|why| why.to_string())?;
-        let folded = reader.fold(&batch, next).await;
+    let from = reader.cursor().await.map_err(|why| why.to_string())?;
+    let mut ahead = Ahead::read_to(record, from, until).await?;
+    while let Some(here) = ahead {
+        let folded = reader.fold(&here.batch, here.next);
+        let (folded, next) = tokio::join!(folded, Ahead::read_to(record, here.next, until));
         folded.map_err(|why| why.to_string())?;
+        ahead = next?;
     }
+    Ok(())
 }
 
 /// The same for several readers, so that each event is read once; none goes beyond `until`.
@@ -83,16 +81,18 @@ pub async fn fold_all_to(
     readers: &[Arc<dyn Reader>],
     until: u64,
 ) -> Result<(), String> {
-    let mut from = 0;
-    while from < until {
-        let left = usize::try_from(until - from).unwrap_or(FOLD_EVENTS_MAX);
-        let read = record.read_until(from, left.min(FOLD_EVENTS_MAX)).await;
-        let (batch, next) = read.map_err(|why| why.to_string())?;
-        for reader in readers {
-            let folded = reader.fold(&batch, next).await;
-            folded.map_err(|why| why.to_string())?;
-        }
-        from = next;
+    let mut ahead = Ahead::read_to(record, 0, until).await?;
+    while let Some(here) = ahead {
+        let all = async {
+            for reader in readers {
+                let folded = reader.fold(&here.batch, here.next).await;
+                folded.map_err(|why| why.to_string())?;
+            }
+            Ok::<(), String>(())
+        };
+        let (folded, next) = tokio::join!(all, Ahead::read_to(record, here.next, until));
+        folded?;
+        ahead = next?;
     }
     Ok(())
 }
@@ -149,16 +149,14 @@ async fn catch_up(
         // A view that was dropped meanwhile wants other events than those that were read ahead.
         let here = match ahead.take().filter(|ahead| ahead.from == from) {
             Some(ahead) => ahead,
-            None => Ahead::read(record, from).await?,
+            None => Ahead::read(record, (from, FOLD_EVENTS_MAX)).await?,
         };
-        let (arrivals, next) = tokio::join!(reader.fold(&here.batch, here.next), async {
-            match here.next < record.size() {
-                true => Some(Ahead::read(record, here.next).await),
-                false => None,
-            }
-        });
+        let (arrivals, next) = tokio::join!(
+            reader.fold(&here.batch, here.next),
+            Ahead::read_to(record, here.next, record.size())
+        );
         back_through_the_door(record, arrivals.map_err(|why| why.to_string())?).await?;
-        ahead = next.transpose()?;
+        ahead = next?;
     }
 }
 
@@ -170,10 +168,19 @@ struct Ahead {
 }
 
 impl Ahead {
-    async fn read(record: &Record, from: u64) -> Result<Ahead, String> {
-        let read = record.read_until(from, FOLD_EVENTS_MAX).await;
+    async fn read(record: &Record, (from, most): (u64, usize)) -> Result<Ahead, String> {
+        let read = record.read_until(from, most).await;
         let (batch, next) = read.map_err(|why| why.to_string())?;
         Ok(Ahead { from, batch, next })
+    }
+
+    /// Nothing, if there is nothing more before `until`.
+    async fn read_to(record: &Record, from: u64, until: u64) -> Result<Option<Ahead>, String> {
+        let left = usize::try_from(until.saturating_sub(from)).unwrap_or(FOLD_EVENTS_MAX);
+        match left.min(FOLD_EVENTS_MAX) {
+            0 => Ok(None),
+            most => Ahead::read(record, (from, most)).await.map(Some),
+        }
     }
 }
 

@@ -330,16 +330,20 @@ async fn rewrite_missing(inner: &Inner, published: &Published) -> Outcome<()> {
         there.extend(inner.vault.list(prefix).await.map_err(broken)?);
     }
     let mut level_below: Vec<Hash> = Vec::new();
+    let mut rewritten = 0_u64;
     for number in 0..published.size.div_ceil(WIDTH) {
         let width = (published.size - number * WIDTH).min(WIDTH) as usize;
         let lost = |path: String| !there.contains(&path);
         let whole = !lost(seal::tile_path(0, number, width));
         if !whole || lost(seal::bundle_path(number, width)) || lost(seal::pack_path(number, width))
         {
-            tracing::warn!(
-                bundle = number,
-                "files of the vault are missing: writing them again"
-            );
+            if rewritten == 0 {
+                tracing::warn!(
+                    first = number,
+                    "files of the vault are missing: writing them again"
+                );
+            }
+            rewritten += 1;
             let rows = inner
                 .journal
                 .rows(number * WIDTH, width)
@@ -349,6 +353,9 @@ async fn rewrite_missing(inner: &Inner, published: &Published) -> Outcome<()> {
             inner.publisher.put_tile(0, number, &hashes).await?;
             inner.publisher.put_bundle(&rows).await?;
         }
+    }
+    if rewritten > 0 {
+        tracing::info!(bundles = rewritten, "files of the vault are there again");
     }
     let upper = upper_missing(published.size, &there);
     if upper {

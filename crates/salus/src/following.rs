@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use event::Time;
 use hyper::body::Bytes;
 use record::{Error, KeyCopy, Record, install_keys};
 use rustls::crypto::aws_lc_rs::hpke::DH_KEM_X25519_HKDF_SHA256_AES_256 as SUITE;
@@ -213,13 +214,13 @@ impl Follower {
     /// One question and what follows from its answer.
     async fn step(&self) -> Result<()> {
         let (app, record) = (&self.app, &self.app.record);
-        let from = record.size();
+        let (from, asked) = (record.size(), app.clock.now());
         let answer = self
             .primary
             .get(&format!("/log/rows?from={from}&wait_ms={ASK_MS}"))
             .await?;
         match answer.status {
-            200 => self.take(&answer.body).await?,
+            200 => self.take(&answer.body, asked).await?,
             204 => app.following.answered(app.clock.now(), (from, from)),
             409 => {
                 let said = String::from_utf8_lossy(&answer.body).trim().to_owned();
@@ -234,7 +235,8 @@ impl Follower {
         join(record, &self.primary, &cursor(&self.config)).await
     }
 
-    async fn take(&self, body: &[u8]) -> Result<()> {
+    /// `asked`: when; what the primary had then is what the answer has at least.
+    async fn take(&self, body: &[u8], asked: Time) -> Result<()> {
         let (app, record) = (&self.app, &self.app.record);
         let framed = unframe(body).context("what it showed is not as it should be")?;
         let taken = match record.take(&framed.tail).await {
@@ -249,7 +251,7 @@ impl Follower {
         match taken {
             Ok(here) => {
                 record.heard_of(framed.epoch)?;
-                app.following.answered(app.clock.now(), (framed.size, here));
+                app.following.answered(asked, (framed.size, here));
                 Ok(())
             }
             Err(Error::Distrusted { why }) => Err(self.refuse(&why)),

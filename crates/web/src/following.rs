@@ -42,7 +42,7 @@ impl Following {
         known.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The primary answered that it has so many events, and `here` are here.
+    /// The primary answered that it had so many events at that time or later, and `here` are here.
     pub fn answered(&self, at: Time, (events, here): (u64, u64)) {
         self.change(|known| {
             known.last = Some(at);

@@ -29,8 +29,8 @@ pub(crate) async fn traces(
     let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(TRACES);
     push(&mut query, filter, after(span, page));
     query.push(match page.order {
-        Order::Newest => " ORDER BY t.key DESC LIMIT ",
-        Order::Oldest => " ORDER BY t.key LIMIT ",
+        Order::Newest => " ORDER BY t.key DESC LIMIT 0 + ",
+        Order::Oldest => " ORDER BY t.key LIMIT 0 + ",
     });
     query.push_bind(i64::try_from(page.rows).unwrap_or(i64::MAX));
     let rows = query.build().fetch_all(pool).await?;
@@ -96,7 +96,7 @@ async fn sums(
     );
     push(&mut query, filter, span);
     query.push(" AND ").push(by).push(" IS NOT NULL");
-    query.push(" GROUP BY one ORDER BY key DESC LIMIT ");
+    query.push(" GROUP BY one ORDER BY key DESC LIMIT 0 + ");
     query.push_bind(i64::try_from(rows).unwrap_or(i64::MAX));
     let mut out = Vec::new();
     for row in query.build().fetch_all(pool).await? {

@@ -108,8 +108,8 @@ async fn candidates(
     } else {
         return Ok(None);
     }
-    query.push(" LIMIT ");
-    query.push_bind(i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1));
+    let most = i64::try_from(max).unwrap_or(i64::MAX).saturating_add(1);
+    store::limit(&mut query, most);
     let rows = store::fetch(&mut reading.from, query).await?;
     if rows.len() > max {
         return Err(ChartError::TooCostly {

@@ -73,7 +73,7 @@ impl Chart {
             "SELECT v.rid, w.text, v.id, v.seq, v.at, p.id FROM version v
              JOIN word w ON w.wid = v.kind LEFT JOIN patient p ON p.pid = v.patient
              WHERE v.rid > $1 AND v.next = 0 AND v.source = $2 AND v.flags & $3 = 0
-             ORDER BY v.rid LIMIT $4",
+             ORDER BY v.rid LIMIT $4 + 0",
         )
         .bind(after)
         .bind(FROM_FHIR)
@@ -223,7 +223,7 @@ async fn fellows(
         .push(" = 0");
     query.push(" AND t.key IN (");
     store::list(&mut query, keys.into_iter());
-    query.push(" LIMIT ").push_bind(FELLOWS_MAX);
+    store::limit(&mut query, FELLOWS_MAX);
     store::fetch(&mut reading.from, query).await
 }
 

@@ -176,7 +176,8 @@ impl Walk<'_> {
             }
         }
         let wanted = i64::try_from(wanted).unwrap_or(i64::MAX);
-        query.push(" ORDER BY v.rid DESC LIMIT ").push_bind(wanted);
+        query.push(" ORDER BY v.rid DESC");
+        store::limit(&mut query, wanted);
         query
     }
 

@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS drill (idx INTEGER PRIMARY KEY, at BIGINT NOT NULL, b
 ";
 
 /// What must be the same in every fold.
-pub(crate) const ALIKE: [Alike; 7] = [
+pub(crate) const ALIKE: [Alike; 10] = [
     Alike {
         table: "listing",
         sql: "SELECT idx, at, ward, patients FROM {}.listing",
@@ -93,6 +93,28 @@ pub(crate) const ALIKE: [Alike; 7] = [
         keys: 2,
         told: &["kind", "name", "idx", "verified"],
         after_erasing: true,
+    },
+    Alike {
+        table: "pinned",
+        sql: "SELECT idx, at, kind, place, manifest FROM {}.pinned",
+        keys: 1,
+        told: &["idx", "kind", "place", "manifest"],
+        after_erasing: true,
+    },
+    Alike {
+        table: "deed",
+        sql: "SELECT deed.idx, doer.name, deed.at, deed.hand FROM {}.deed AS deed
+              JOIN {}.doer AS doer ON doer.id = deed.doer",
+        keys: 1,
+        told: &["idx", "name", "at", "hand"],
+        after_erasing: false,
+    },
+    Alike {
+        table: "evidence",
+        sql: "SELECT idx, at, what FROM {}.evidence",
+        keys: 1,
+        told: &["idx", "at", "what"],
+        after_erasing: false,
     },
     Alike {
         table: "drill",

@@ -1,6 +1,6 @@
 //! Who failed to sign in how often: by the name that was typed, whether or not it exists, and by
 //! the address it came from. Kept twice: in memory from the moment somebody tries, and folded from
-//! the record, so that neither a restart nor a thousand tries at once forget any.
+//! the record ([`Failed`]), so that neither a restart nor a thousand tries at once forget any.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -9,18 +9,20 @@ use event::Time;
 use serde::{Deserialize, Serialize};
 
 use crate::SignInRefused;
+use crate::failed::{Failed, REMEMBERED_MS, TIMES_MAX};
 
 /// What a stranger may try.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Failed sign-ins under one name before it is locked.
+    /// Failed sign-ins under one name before it is locked; at most 1,000.
     pub failures_max: u32,
-    /// Failed sign-ins from one address (IPv6: one /64) before it is locked.
+    /// Failed sign-ins from one address (IPv6: one /64) before it is locked; at most 1,000.
     pub source_failures_max: u32,
-    /// How long a name or an address stays locked, in milliseconds; failures older than this are forgotten.
+    /// How long a name or an address stays locked, in milliseconds, a week at most; failures older
+    /// than this are forgotten.
     pub lockout_ms: i64,
-    /// Names and addresses whose failures are remembered.
+    /// Names and addresses whose tries are remembered until they are sealed.
     pub names_max: usize,
     /// Passwords checked at the same time; each takes 19 MiB.
     pub checks_max: usize,
@@ -46,6 +48,19 @@ impl Default for Limits {
             breached: PathBuf::new(),
             leavers: PathBuf::new(),
             leavers_look_ms: 5_000,
+        }
+    }
+}
+
+impl Limits {
+    /// These, as far as failures are remembered.
+    pub(crate) fn bounded(self) -> Limits {
+        let most = u32::try_from(TIMES_MAX).unwrap_or(u32::MAX);
+        Limits {
+            failures_max: self.failures_max.min(most),
+            source_failures_max: self.source_failures_max.min(most),
+            lockout_ms: self.lockout_ms.min(REMEMBERED_MS),
+            ..self
         }
     }
 }
@@ -87,36 +102,39 @@ impl Tried {
 impl Tried {
     /// The failures with one more. A name's are forgotten some time after the last; an address's,
     /// behind which a whole ward may sit, some time after the first.
-    fn one_more(&self, old: Option<Failures>, now: Time, limits: &Limits) -> Failures {
+    pub(crate) fn one_more(&self, old: Option<Counted>, now: Time, limits: &Limits) -> Counted {
         let count = old.map_or(0, |old| old.count) + 1;
         let counting = matches!(self, Tried::Source(_)) && count < self.most(limits);
         let began = old.filter(|old| counting && old.count > 0);
-        Failures {
+        Counted {
             count,
             since: began.map_or(now, |old| old.since),
         }
     }
 }
 
-/// The failures that still count.
+/// The tries that are not taken back.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Attempts {
-    by: HashMap<Tried, Failures>,
+    by: HashMap<Tried, Counted>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Failures {
+pub(crate) struct Counted {
     pub(crate) count: u32,
     /// From when on they are remembered for as long as a lock lasts.
-    pub(crate) since: Time,
+    since: Time,
+}
+
+impl Counted {
+    /// Whether they still count.
+    pub(crate) fn is_fresh(&self, now: Time, limits: &Limits) -> bool {
+        now.since(self.since) < limits.lockout_ms
+    }
 }
 
 impl Attempts {
-    pub(crate) fn of(by: HashMap<Tried, Failures>) -> Attempts {
-        Attempts { by }
-    }
-
-    pub(crate) fn get(&self, tried: &Tried) -> Failures {
+    fn get(&self, tried: &Tried) -> Counted {
         self.by.get(tried).copied().unwrap_or_default()
     }
 
@@ -125,11 +143,11 @@ impl Attempts {
     pub(crate) fn begin(
         &mut self,
         tried: &Tried,
-        sealed: &Attempts,
+        sealed: &Failed,
         (now, limits): (Time, &Limits),
     ) -> Result<(), SignInRefused> {
-        let known = [self.get(tried), sealed.get(tried)];
-        let known = known.into_iter().filter(|old| fresh(*old, now, limits));
+        let known = [self.get(tried), sealed.counted(tried, limits)];
+        let known = known.into_iter().filter(|old| old.is_fresh(now, limits));
         let old = known.max_by_key(|old| (old.count, old.since));
         if let Some(old) = old.filter(|old| old.count >= tried.most(limits)) {
             let wait_ms = limits.lockout_ms - now.since(old.since);
@@ -137,12 +155,6 @@ impl Attempts {
         }
         self.put(tried, tried.one_more(old, now, limits), (now, limits));
         Ok(())
-    }
-
-    /// One more failure that the record knows of; returns those that were forgotten to make room.
-    pub(crate) fn failed(&mut self, tried: &Tried, at: Time, limits: &Limits) -> Vec<Tried> {
-        let old = Some(self.get(tried)).filter(|old| fresh(*old, at, limits));
-        self.put(tried, tried.one_more(old, at, limits), (at, limits))
     }
 
     /// The attempt was none: everything under this name is forgiven, and this one from there.
@@ -160,46 +172,27 @@ impl Attempts {
         }
     }
 
-    /// Everything under a name is forgiven.
-    pub(crate) fn forgiven(&mut self, tried: &Tried) {
-        self.by.remove(tried);
+    fn put(&mut self, tried: &Tried, counted: Counted, (now, limits): (Time, &Limits)) {
+        if !self.by.contains_key(tried) && self.by.len() >= limits.names_max {
+            self.make_room(now, limits);
+        }
+        self.by.insert(tried.clone(), counted);
     }
 
-    fn put(
-        &mut self,
-        tried: &Tried,
-        failures: Failures,
-        (now, limits): (Time, &Limits),
-    ) -> Vec<Tried> {
-        let full = !self.by.contains_key(tried) && self.by.len() >= limits.names_max;
-        let forgotten = match full {
-            true => self.make_room(now, limits),
-            false => Vec::new(),
-        };
-        self.by.insert(tried.clone(), failures);
-        forgotten
-    }
-
-    fn make_room(&mut self, now: Time, limits: &Limits) -> Vec<Tried> {
-        let old = self.by.iter().filter(|(_, one)| !fresh(**one, now, limits));
+    fn make_room(&mut self, now: Time, limits: &Limits) {
+        let all = self.by.iter();
+        let old = all.filter(|(_, one)| !one.is_fresh(now, limits));
         let mut gone: Vec<Tried> = old.map(|(tried, _)| tried.clone()).collect();
         if gone.is_empty() {
             // The one with the fewest failures, and of those the oldest, loses least.
-            let least = self
-                .by
-                .iter()
-                .min_by_key(|(tried, failures)| (failures.count, failures.since, *tried));
+            let all = self.by.iter();
+            let least = all.min_by_key(|(tried, counted)| (counted.count, counted.since, *tried));
             gone.extend(least.map(|(tried, _)| tried.clone()));
         }
         for tried in &gone {
             self.by.remove(tried);
         }
-        gone
     }
-}
-
-fn fresh(failures: Failures, now: Time, limits: &Limits) -> bool {
-    now.since(failures.since) < limits.lockout_ms
 }
 
 #[cfg(test)]
@@ -227,7 +220,7 @@ mod tests {
     }
 
     fn begin(attempts: &mut Attempts, tried: &Tried, millis: i64) -> Result<(), SignInRefused> {
-        attempts.begin(tried, &Attempts::default(), (at(millis), &LIMITS))
+        attempts.begin(tried, &Failed::default(), (at(millis), &LIMITS))
     }
 
     #[test]
@@ -246,10 +239,10 @@ mod tests {
 
     #[test]
     fn what_the_record_knows_counts_after_a_restart() {
-        let mut sealed = Attempts::default();
+        let mut sealed = Failed::default();
         let nora = name("nora");
         for millis in 0..3 {
-            sealed.failed(&nora, at(millis), &LIMITS);
+            sealed.failed(&nora, at(millis));
         }
         let locked = Attempts::default().begin(&nora, &sealed, (at(500), &LIMITS));
         assert_eq!(locked, Err(SignInRefused::Locked { wait_ms: 502 }));

@@ -7,8 +7,8 @@ use event::{Account, AccountChange, Act, Actor, ActorKind, Body, Event, PersonCh
 use event::{Role, Session, SessionStep, Time};
 use guard::Identity;
 
-use crate::Limits;
-use crate::attempts::{Attempts, Tried};
+use crate::attempts::Tried;
+use crate::failed::Failed;
 use crate::person::{Factors, Left, Person};
 use crate::secret::{TokenHash, kept_hash};
 
@@ -55,7 +55,7 @@ pub struct Listed {
 pub(crate) struct Book {
     entries: BTreeMap<String, Arc<Entry>>,
     tokens: HashMap<TokenHash, Arc<Identity>>,
-    failures: Arc<Attempts>,
+    failures: Arc<Failed>,
     /// The time of the newest event folded.
     latest: Time,
 }
@@ -74,7 +74,7 @@ impl Touched {
 }
 
 impl Book {
-    pub(crate) fn of(entries: Vec<Entry>, failures: Attempts, latest: Time) -> Book {
+    pub(crate) fn of(entries: Vec<Entry>, failures: Failed, latest: Time) -> Book {
         let mut book = Book {
             entries: entries
                 .into_iter()
@@ -89,11 +89,7 @@ impl Book {
     }
 
     /// Folds events; returns what they changed.
-    pub(crate) fn fold<'a>(
-        &mut self,
-        events: impl Iterator<Item = (Time, &'a Event)>,
-        limits: &Limits,
-    ) -> Touched {
+    pub(crate) fn fold<'a>(&mut self, events: impl Iterator<Item = (Time, &'a Event)>) -> Touched {
         let mut touched = Touched::default();
         let mut clients = false;
         for (at, event) in events {
@@ -108,7 +104,7 @@ impl Book {
                     touched.accounts.extend(self.person_changed(at, change));
                 }
                 Body::Session(session) if event.act == Act::SignIn => {
-                    self.session(at, session, limits, &mut touched);
+                    self.session(at, session, &mut touched);
                 }
                 _ => {}
             }
@@ -123,7 +119,7 @@ impl Book {
         self.latest
     }
 
-    pub(crate) fn failures(&self) -> &Attempts {
+    pub(crate) fn failures(&self) -> &Failed {
         &self.failures
     }
 
@@ -202,7 +198,7 @@ impl Book {
         Some(change.account.clone())
     }
 
-    fn session(&mut self, at: Time, session: &Session, limits: &Limits, touched: &mut Touched) {
+    fn session(&mut self, at: Time, session: &Session, touched: &mut Touched) {
         let tried = matches!(
             session.step,
             SessionStep::Began | SessionStep::Resumed | SessionStep::SteppedUp
@@ -217,7 +213,7 @@ impl Book {
             (true, false) => {
                 for tried in Tried::both(&session.account, &session.source) {
                     let failures = Arc::make_mut(&mut self.failures);
-                    touched.failures.extend(failures.failed(&tried, at, limits));
+                    touched.failures.extend(failures.failed(&tried, at));
                     touched.failures.insert(tried);
                 }
             }

@@ -10,6 +10,7 @@ mod book;
 mod breached;
 mod common;
 mod error;
+mod failed;
 mod locked;
 mod passkey;
 mod person;

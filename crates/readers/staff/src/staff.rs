@@ -56,6 +56,7 @@ impl Staff {
         let pool = view::open(path).await?;
         let book = view::book(&pool, &key).await?;
         let state = (view::next(&pool).await?, Arc::new(book));
+        let limits = limits.bounded();
         let inner = Inner {
             pool,
             key,
@@ -217,7 +218,7 @@ impl Staff {
         let new = events.iter().filter(|(index, ..)| *index >= folded);
         let mut book = Book::clone(&book);
         let new = new.map(|&(_, at, event)| (at, event));
-        let touched = book.fold(new, &self.inner.limits);
+        let touched = book.fold(new);
         if !touched.is_empty() || record::save_is_due(folded, next) {
             let place = (&self.inner.pool, &self.inner.key);
             view::save(place, &book, &touched, next).await?;

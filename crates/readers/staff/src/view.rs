@@ -5,17 +5,20 @@ use std::path::Path;
 
 use event::{Account, Role, Time};
 use record::{Alike, ViewFile, open_view};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 
 use crate::Error;
-use crate::attempts::{Attempts, Failures, Tried};
+use crate::attempts::Tried;
 use crate::book::{Book, Entry, Touched};
+use crate::failed::Failed;
 use crate::locked::ViewKey;
 use crate::person::Person;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 4;
+const LAYOUT: u16 = 5;
 const CONNECTIONS_MAX: u32 = 2;
 
 const NAME: &str = "name";
@@ -41,8 +44,7 @@ CREATE TABLE IF NOT EXISTS account (
 CREATE TABLE IF NOT EXISTS failure (
     kind TEXT NOT NULL,
     tried TEXT NOT NULL,
-    count BIGINT NOT NULL,
-    since BIGINT NOT NULL,
+    times TEXT NOT NULL,
     PRIMARY KEY (kind, tried)
 );";
 
@@ -67,9 +69,9 @@ pub(crate) const ALIKE: [Alike; 2] = [
     },
     Alike {
         table: "failure",
-        sql: "SELECT kind, tried, count, since FROM {}.failure",
+        sql: "SELECT kind, tried, times FROM {}.failure",
         keys: 2,
-        told: &["kind", "count", "since"],
+        told: &["kind", "times"],
         after_erasing: true,
     },
 ];
@@ -109,7 +111,7 @@ pub(crate) async fn book(pool: &SqlitePool, key: &ViewKey) -> Result<Book, Error
     Ok(Book::of(entries, failures, Time::from_millis(latest)))
 }
 
-async fn failures(pool: &SqlitePool) -> Result<Attempts, sqlx::Error> {
+async fn failures(pool: &SqlitePool) -> Result<Failed, sqlx::Error> {
     let rows = sqlx::query("SELECT * FROM failure").fetch_all(pool).await?;
     let mut by = HashMap::new();
     for row in rows {
@@ -118,14 +120,10 @@ async fn failures(pool: &SqlitePool) -> Result<Attempts, sqlx::Error> {
             NAME => Tried::Name(tried),
             _ => Tried::Source(tried),
         };
-        let count: i64 = row.try_get("count")?;
-        let failures = Failures {
-            count: u32::try_from(count).unwrap_or(u32::MAX),
-            since: Time::from_millis(row.try_get("since")?),
-        };
-        by.insert(tried, failures);
+        let times: Vec<i64> = list(row.try_get("times")?)?;
+        by.insert(tried, times.into_iter().map(Time::from_millis).collect());
     }
-    Ok(Attempts::of(by))
+    Ok(Failed::of(by))
 }
 
 /// Saves what was touched, and the cursor: all or nothing.
@@ -140,7 +138,7 @@ pub(crate) async fn save(
         put(&mut transaction, entry, key).await?;
     }
     for tried in &touched.failures {
-        put_failures(&mut transaction, tried, book.failures().get(tried)).await?;
+        put_failures(&mut transaction, tried, book.failures().times(tried)).await?;
     }
     sqlx::query("UPDATE cursor SET next = $1, latest = $2 WHERE id = 1")
         .bind(next.cast_signed())
@@ -153,24 +151,23 @@ pub(crate) async fn save(
 async fn put_failures(
     connection: &mut SqliteConnection,
     tried: &Tried,
-    failures: Failures,
+    times: &[Time],
 ) -> Result<(), sqlx::Error> {
     let (kind, tried) = match tried {
         Tried::Name(name) => (NAME, name),
         Tried::Source(source) => (SOURCE, source),
     };
-    let text = match failures.count {
-        0 => "DELETE FROM failure WHERE kind = $1 AND tried = $2",
-        _ => {
-            "INSERT INTO failure (kind, tried, count, since) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (kind, tried) DO UPDATE SET count = excluded.count, since = excluded.since"
+    let text = match times.is_empty() {
+        true => "DELETE FROM failure WHERE kind = $1 AND tried = $2",
+        false => {
+            "INSERT INTO failure (kind, tried, times) VALUES ($1, $2, $3)
+             ON CONFLICT (kind, tried) DO UPDATE SET times = excluded.times"
         }
     };
     let mut query = sqlx::query(text).bind(kind).bind(tried);
-    if failures.count > 0 {
-        query = query
-            .bind(i64::from(failures.count))
-            .bind(failures.since.millis());
+    if !times.is_empty() {
+        let times: Vec<i64> = times.iter().map(|time| time.millis()).collect();
+        query = query.bind(list_text(&times)?);
     }
     query.execute(connection).await?;
     Ok(())
@@ -255,11 +252,11 @@ fn role(word: &str) -> Result<Role, sqlx::Error> {
     serde_json::from_value(word.into()).map_err(strange)
 }
 
-fn list(text: &str) -> Result<Vec<String>, sqlx::Error> {
+fn list<T: DeserializeOwned>(text: &str) -> Result<Vec<T>, sqlx::Error> {
     serde_json::from_str(text).map_err(strange)
 }
 
-fn list_text(list: &[String]) -> Result<String, sqlx::Error> {
+fn list_text<T: Serialize>(list: &[T]) -> Result<String, sqlx::Error> {
     serde_json::to_string(list).map_err(strange)
 }
 

@@ -2,8 +2,9 @@
 
 pub(super) const FRONTIER: &str = "SELECT frontier FROM tree WHERE one = 1";
 
+/// A bare parameter as LIMIT would have SQLite prepare the statement anew each time it is bound.
 pub(super) const ROWS: &str =
-    "SELECT seq, stream, at, entry, ciphertext FROM row WHERE seq >= $1 ORDER BY seq LIMIT $2";
+    "SELECT seq, stream, at, entry, ciphertext FROM row WHERE seq >= $1 ORDER BY seq LIMIT $2 + 0";
 
 pub(super) const PUBLISHED: &str = "SELECT size, note, edge, at FROM checkpoint WHERE one = 1";
 

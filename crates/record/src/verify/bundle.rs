@@ -52,12 +52,13 @@ pub(super) async fn look(journal: &dyn Journal, files: &Files, which: Which) -> 
     let end = (first + WIDTH).min(which.until);
     let mut found = Found::default();
     let sealed = found.entries(files, which).await?;
-    found.pack(files, (which.number, &sealed)).await?;
+    let pack = found.pack(files, which).await?;
+    let packed = found.packed(&pack, (which, &sealed));
     let mut rows = rows.into_iter().filter(|row| row.seq < end).peekable();
-    for (seq, entry) in (first..).zip(&sealed) {
+    for ((seq, entry), packed) in (first..).zip(&sealed).zip(packed) {
         let row = rows.next_if(|row| row.seq == seq);
         match (entry, row) {
-            (Some(entry), Some(row)) => found.row(&row, entry),
+            (Some(entry), Some(row)) => found.row(&row, entry, packed),
             (Some(_), None) => found.wrong((Some(seq), "row"), "an event", "nothing: deleted"),
             (None, _) => {}
         }
@@ -98,31 +99,47 @@ impl Found {
         Ok(sealed)
     }
 
-    async fn pack(
-        &mut self,
-        files: &Files,
-        (number, sealed): (u64, &[Option<Entry>]),
-    ) -> Outcome<()> {
-        if sealed.is_empty() {
-            return Ok(());
+    async fn pack(&mut self, files: &Files, which: Which) -> Outcome<Vec<u8>> {
+        let width = which.width();
+        if width == 0 {
+            return Ok(Vec::new());
         }
-        let path = seal::pack_path(number, sealed.len());
+        let path = seal::pack_path(which.number, width);
         let bytes = self.object(files, &path).await?;
         self.bytes += bytes.len() as u64;
-        let packed = seal::read_pack(&bytes).unwrap_or_default();
-        for (at, entry) in sealed.iter().enumerate() {
-            let Some(entry) = entry else { continue };
-            let hash = seal::sha256(&[packed.get(at).copied().unwrap_or_default()]);
-            if hash != entry.ciphertext {
-                let (seq, field) = (number * WIDTH + at as u64, format!("vault/{path}"));
-                self.wrong((Some(seq), &field), hex(&entry.ciphertext), hex(&hash));
-            }
-        }
-        Ok(())
+        Ok(bytes)
     }
 
-    /// A row that was published, column by column.
-    fn row(&mut self, row: &Row, sealed: &Entry) {
+    /// The ciphertexts of a pack that are what was sealed.
+    fn packed<'p>(
+        &mut self,
+        pack: &'p [u8],
+        (which, sealed): (Which, &[Option<Entry>]),
+    ) -> Vec<Option<&'p [u8]>> {
+        let packed = seal::read_pack(pack).unwrap_or_default();
+        let mut right = Vec::with_capacity(sealed.len());
+        for (at, entry) in sealed.iter().enumerate() {
+            let bytes = packed.get(at).copied().unwrap_or_default();
+            let Some(entry) = entry else {
+                right.push(None);
+                continue;
+            };
+            let hash = seal::sha256(&[bytes]);
+            if hash == entry.ciphertext {
+                right.push(Some(bytes));
+                continue;
+            }
+            right.push(None);
+            let path = seal::pack_path(which.number, sealed.len());
+            let (seq, field) = (which.first() + at as u64, format!("vault/{path}"));
+            self.wrong((Some(seq), &field), hex(&entry.ciphertext), hex(&hash));
+        }
+        right
+    }
+
+    /// A row that was published, column by column; `packed` is its ciphertext in the vault, if that
+    /// is right.
+    fn row(&mut self, row: &Row, sealed: &Entry, packed: Option<&[u8]>) {
         self.bytes += row.ciphertext.len() as u64;
         self.streams.push((row.seq, row.stream));
         let seq = Some(row.seq);
@@ -136,6 +153,9 @@ impl Found {
         if row.entry != sealed.to_bytes() {
             self.wrong((seq, "row.entry"), hex(&sealed.to_bytes()), hex(&row.entry));
         }
+        if packed == Some(row.ciphertext.as_slice()) {
+            return;
+        }
         let hash = seal::sha256(&[&row.ciphertext]);
         if hash != sealed.ciphertext {
             self.wrong((seq, "row.ciphertext"), hex(&sealed.ciphertext), hex(&hash));
@@ -146,7 +166,7 @@ impl Found {
     fn unpublished(&mut self, row: &Row) {
         match Entry::from_bytes(&row.entry) {
             Some(entry) => {
-                self.row(row, &entry);
+                self.row(row, &entry, None);
                 self.unpublished.push((row.seq, entry.leaf()));
             }
             None => self.wrong((Some(row.seq), "row.entry"), "an entry", hex(&row.entry)),

@@ -251,6 +251,12 @@ fn a_role_that_was_raised_by_hand_is_named_and_does_not_last() {
         "DELETE FROM trace WHERE key IN (SELECT MIN(key) FROM trace)",
     );
     edit(folder.path(), "flow", "UPDATE feed SET messages = 3");
+    // Who wrote what is what a rewind goes by.
+    edit(
+        folder.path(),
+        "lifeline",
+        "UPDATE doer SET name = 'somebody-else' WHERE name = 'writer'",
+    );
     let server = Server::serve(folder.path());
     put(&server, &reader, &observation("forged", 1.0));
     let url = format!("{}/Observation/forged", server.text("fhir"));
@@ -259,7 +265,7 @@ fn a_role_that_was_raised_by_hand_is_named_and_does_not_last() {
     let found = run(folder.path(), &["--format", "json", "scrub"]);
     assert_eq!(found.status.code(), Some(1));
     let found: Value = serde_json::from_slice(&found.stdout).unwrap();
-    assert_eq!(found["views_altered"], value!(3), "{found}");
+    assert!(found["views_altered"].as_u64() >= Some(4), "{found}");
     let refused = put(&server, &reader, &observation("again", 1.0));
     assert_eq!(refused["resourceType"], "OperationOutcome", "{refused}");
     assert_eq!(json(folder.path(), &["scrub"])["views_altered"], value!(0));

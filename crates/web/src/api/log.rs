@@ -127,11 +127,13 @@ async fn rows(
             tokio::time::sleep(GATHER).await;
         }
     }
+    // Before the rows are read: while messages come there are always more of them afterwards.
+    let size = record.size();
     match record.tail(wanted.from, ROWS_MAX).await {
         Ok(Some(tail)) => {
             let framed = Framed {
                 tail,
-                size: record.size(),
+                size,
                 epoch: record.epoch().own,
             };
             ([(CONTENT_TYPE, "application/octet-stream")], frame(&framed)).into_response()

@@ -94,6 +94,29 @@ impl<'a> Comparison<'a> {
             }
             self.there(&kind).await?;
         }
+        self.strange().await
+    }
+
+    /// What was never sealed and was told before, and did not come by: is it there still?
+    async fn strange(&mut self) -> Result<(), String> {
+        let known = self.known.values().filter_map(|one| {
+            let outside = one.altered.outside.as_ref()?;
+            (outside.unlike == Unlike::Unknown).then(|| (outside.kind.clone(), outside.id.clone()))
+        });
+        let known: Vec<(String, String)> = known.collect();
+        for (kind, id) in known {
+            let name = format!("{kind}/{id}");
+            if self.compared.cut {
+                return Ok(());
+            }
+            if self.counted.contains(&name) || !self.concerns(&kind) {
+                continue;
+            }
+            match self.other.one(&kind, &id).await? {
+                Some(resource) => self.hold(&resource).await?,
+                None => self.settle(&name).await?,
+            }
+        }
         Ok(())
     }
 

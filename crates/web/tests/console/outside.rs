@@ -303,12 +303,11 @@ async fn what_is_missing_there_and_what_was_never_sealed_are_named() {
         .unwrap();
     pair.other.settle().await;
     assert_eq!(pair.value("k2").await, json!(3.9));
-    // What did not change there since the last comparison is not read again, and stays as it was
-    // decided.
+    // What nobody sealed is still there, and stays as it was decided.
     let after = pair.compare().await;
     assert_eq!(
         (after.missing, after.unknown, after.told, after.settled),
-        (0, 0, 0, 1),
+        (0, 1, 0, 1),
         "{after:?}"
     );
     let steps = pair.steps().await;
@@ -318,6 +317,11 @@ async fn what_is_missing_there_and_what_was_never_sealed_are_named() {
         1,
         "{steps:?}"
     );
+    // Until it is gone: then there is nothing left to decide.
+    pair.edit("DELETE", "Observation/forged", &Value::Null)
+        .await;
+    let gone = pair.compare().await;
+    assert_eq!((gone.unknown, gone.settled), (0, 1), "{gone:?}");
 }
 
 /// Somebody who is not in the chart may have been erased from it; the house's key outlives them.

@@ -12,7 +12,6 @@ use super::index::{Found, Names};
 use super::memory::{Current, Name};
 use super::step::{Change, Origin, Step, Whole, patient_of_draft};
 use crate::alias::Relinked;
-use crate::error::Outcome;
 use crate::hash;
 use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE};
 
@@ -40,7 +39,7 @@ struct Version<'v> {
 
 impl Batch<'_> {
     /// Applies one event.
-    pub(super) fn apply(&mut self, step: Step) -> Outcome<()> {
+    pub(super) fn apply(&mut self, step: Step) {
         let mut now = Now {
             seq: step.seq,
             at: step.at,
@@ -52,16 +51,14 @@ impl Batch<'_> {
             self.change(&mut now, &step.from, change);
         }
         if now.items.is_empty() {
-            return Ok(());
+            return;
         }
         let page = NewPage {
             seq: now.seq,
             first: now.first,
-            items: i64::try_from(now.items.len()).unwrap_or(i64::MAX),
-            body: self.memory.packer.pack(&now.items)?,
+            items: now.items,
         };
         self.pending.pages.push(page);
-        Ok(())
     }
 
     fn change(&mut self, now: &mut Now, from: &Origin, change: Change) {

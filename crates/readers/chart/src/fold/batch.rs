@@ -39,8 +39,7 @@ pub(super) struct NewRow {
 pub(super) struct NewPage {
     pub(super) seq: i64,
     pub(super) first: i64,
-    pub(super) items: i64,
-    pub(super) body: Vec<u8>,
+    pub(super) items: Vec<Vec<u8>>,
 }
 
 /// Everything that goes into the tables.

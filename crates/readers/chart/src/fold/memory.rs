@@ -11,7 +11,6 @@ use crate::alias::Aliases;
 use crate::error::Outcome;
 use crate::label::Labels;
 use crate::place::{PlaceRow, Places};
-use crate::store::Packer;
 use crate::words::Words;
 use crate::{ChartError, Config};
 
@@ -74,7 +73,6 @@ pub(super) struct Memory {
     pub(super) next_pid: i64,
     /// Index of the next event.
     pub(super) cursor: u64,
-    pub(super) packer: Packer,
     pub(super) labels: Arc<Labels>,
 }
 
@@ -89,7 +87,6 @@ impl Memory {
             next_rid: 1 + number(from, "SELECT COALESCE(MAX(rid), 0) FROM version").await?,
             next_pid: 1 + number(from, "SELECT COALESCE(MAX(pid), 0) FROM patient").await?,
             cursor: u64::try_from(cursor).unwrap_or_default(),
-            packer: Packer::new()?,
             labels: Arc::new(Labels::parse(&config.sensitivity)?),
         })
     }

@@ -130,8 +130,7 @@ impl Folder {
         for some in entries.split_inclusive(erases) {
             self.fold_run(memory, some, &mut change).await?;
             if let Some(Body::Erased(order)) = some.last().map(|entry| &entry.event.body) {
-                let with = (&self.blind, &mut memory.packer);
-                if purge::purge(&mut change, order, with).await? {
+                if purge::purge(&mut change, order, &self.blind).await? {
                     memory.forget(&mut change, &self.config).await?;
                 }
             }
@@ -162,7 +161,7 @@ impl Folder {
             let steps = steps.map_err(|error| broken_off(&error))?;
             let mut batch = Batch::prepare(memory, &steps, change).await?;
             for step in steps {
-                batch.apply(step)?;
+                batch.apply(step);
             }
             batch.save(change).await?;
             batch.remember();

@@ -12,7 +12,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use crate::ChartError;
 use crate::error::Outcome;
-use crate::store::{Packer, list, unpack};
+use crate::store::{list, pack, unpack};
 
 /// Values of one IN list.
 const IN_MAX: usize = 64;
@@ -35,7 +35,7 @@ struct Gone {
 pub(super) async fn purge(
     from: &mut SqliteConnection,
     order: &Erased,
-    (blind, packer): (&Blind, &mut Packer),
+    blind: &Blind,
 ) -> Outcome<bool> {
     let pids = numbers(from, order, blind).await?;
     let gone = versions(from, &pids, order).await?;
@@ -43,7 +43,7 @@ pub(super) async fn purge(
         return Ok(false);
     }
     relink(from, &gone).await?;
-    blank(from, &gone, packer).await?;
+    blank(from, &gone).await?;
     delete(from, &pids, &gone).await?;
     let noted = record::rewrite_later(from).await;
     noted.map_err(ChartError::broken("erase from its tables"))?;
@@ -134,7 +134,7 @@ async fn relink(from: &mut SqliteConnection, gone: &[Gone]) -> Outcome<()> {
 }
 
 /// Empties the items of these versions in their pages; a page with nothing left goes.
-async fn blank(from: &mut SqliteConnection, gone: &[Gone], packer: &mut Packer) -> Outcome<()> {
+async fn blank(from: &mut SqliteConnection, gone: &[Gone]) -> Outcome<()> {
     let mut pages: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
     for one in gone {
         pages.entry(one.seq).or_default().push(one.item);
@@ -159,7 +159,7 @@ async fn blank(from: &mut SqliteConnection, gone: &[Gone], packer: &mut Packer) 
             )
             .await?;
         } else {
-            let body = packer.pack(&items)?;
+            let body = pack(&items)?;
             let query = sqlx::query("UPDATE page SET body = $1 WHERE seq = $2");
             run(from, query.bind(body).bind(seq)).await?;
         }

@@ -1,8 +1,12 @@
 //! Writing what some events changed.
 
-use sqlx::SqliteConnection;
+use std::mem;
 
-use super::batch::{Batch, Pending};
+use sqlx::SqliteConnection;
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::batch::{Batch, NewPage, Pending};
+use super::broken_off;
 use crate::ChartError;
 use crate::error::Outcome;
 use crate::hash;
@@ -35,7 +39,8 @@ const WORDS: Table = table("INSERT INTO word (wid, text) ");
 
 impl Batch<'_> {
     /// Writes everything but the cursor and the commit.
-    pub(super) async fn save(&self, to: &mut SqliteConnection) -> Outcome<()> {
+    pub(super) async fn save(&mut self, to: &mut SqliteConnection) -> Outcome<()> {
+        let pages = packed(mem::take(&mut self.pending.pages));
         let pending = &self.pending;
         names(pending, to).await?;
         versions(pending, to).await?;
@@ -46,7 +51,16 @@ impl Batch<'_> {
         places(pending, to).await?;
         stays(pending, to).await?;
         ties(pending, to).await?;
-        consents(pending, to).await
+        consents(pending, to).await?;
+        let pages = pages.await.map_err(|error| broken_off(&error))??;
+        store::insert(to, PAGES, &pages, |values, (page, body)| {
+            values
+                .push_bind(page.seq)
+                .push_bind(page.first)
+                .push_bind(i64::try_from(page.items.len()).unwrap_or(i64::MAX))
+                .push_bind(body.clone());
+        })
+        .await
     }
 
     /// The heads of everything that got a new version.
@@ -76,6 +90,17 @@ impl Batch<'_> {
     }
 }
 
+/// Compresses pages on another thread while the rest is written.
+fn packed(pages: Vec<NewPage>) -> JoinHandle<Outcome<Vec<(NewPage, Vec<u8>)>>> {
+    spawn_blocking(move || {
+        let packed = pages.into_iter().map(|page| {
+            let body = store::pack(&page.items)?;
+            Ok((page, body))
+        });
+        packed.collect()
+    })
+}
+
 /// Writes the index of the next event.
 pub(super) async fn cursor(to: &mut SqliteConnection, next: u64) -> Outcome<()> {
     let next = i64::try_from(next).unwrap_or(i64::MAX);
@@ -95,14 +120,6 @@ async fn names(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
 }
 
 async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
-    store::insert(to, PAGES, &pending.pages, |values, page| {
-        values
-            .push_bind(page.seq)
-            .push_bind(page.first)
-            .push_bind(page.items)
-            .push_bind(page.body.clone());
-    })
-    .await?;
     store::insert(to, ROWS, &pending.rows, |values, row| {
         values
             .push_bind(row.rid)

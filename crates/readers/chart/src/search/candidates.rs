@@ -8,7 +8,7 @@ use crate::alias::Aliases;
 use crate::fold::index::{DAY_MS, INDEXED, NAMED, NAMES, OF_PATIENT, last};
 use crate::hash;
 use crate::scope::Scope;
-use crate::store::{SELECT, list};
+use crate::store::{self, SELECT, list};
 
 /// How the candidates are found.
 #[derive(Debug, PartialEq, Eq)]
@@ -207,7 +207,7 @@ impl Slice {
             }
             Candidates::Patients(ids, keys) => self.patients(&mut query, ids, keys),
         }
-        query.push(" LIMIT ").push_bind(bound(max));
+        store::limit(&mut query, bound(max));
         query
     }
 
@@ -240,7 +240,7 @@ impl Slice {
                 query.push(" ORDER BY v.rid DESC");
             }
         }
-        query.push(" LIMIT ").push_bind(bound(max));
+        store::limit(&mut query, bound(max));
         query
     }
 
@@ -312,7 +312,7 @@ mod tests {
     async fn candidates_lead() {
         let folder = tempfile::tempdir().unwrap();
         let config = crate::Config::at(folder.path().join("chart.db"));
-        let store = crate::store::Store::open(&config).await.unwrap();
+        let store = store::Store::open(&config).await.unwrap();
         let slice = Slice {
             kind: 1,
             snapshot: 9,

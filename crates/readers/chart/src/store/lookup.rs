@@ -156,6 +156,12 @@ where
     query.push(")");
 }
 
+/// Pushes a bound for the rows: not as a bare parameter, for which SQLite prepares the statement
+/// anew each time it is bound.
+pub(crate) fn limit(query: &mut QueryBuilder<Sqlite>, rows: i64) {
+    query.push(" LIMIT 0 + ").push_bind(rows);
+}
+
 /// The rows of a query that begins with [`SELECT`].
 pub(crate) async fn fetch(
     from: &mut SqliteConnection,

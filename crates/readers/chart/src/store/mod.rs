@@ -18,8 +18,10 @@ use sqlx::{AssertSqlSafe, SqlitePool};
 
 pub(crate) use digest::digest;
 pub(crate) use insert::{Table, forget, insert, repoint, supersede};
-pub(crate) use lookup::{Asked, by_head, by_heads, count, fetch, list, of_event, pages, pids};
-pub(crate) use pack::{Packer, unpack};
+pub(crate) use lookup::{
+    Asked, by_head, by_heads, count, fetch, limit, list, of_event, pages, pids,
+};
+pub(crate) use pack::{pack, unpack};
 pub(crate) use row::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE, Row, SELECT};
 pub(crate) use schema::TABLES;
 

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use zstd::bulk::Decompressor;
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::ChartError;
 use crate::error::Outcome;
@@ -13,32 +13,33 @@ const LEVEL: i32 = 3;
 /// What a page says it needs is believed up to this many bytes.
 const PAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// Makes pages. Keeps zstd's workspace between them.
-pub(crate) struct Packer(zstd::bulk::Compressor<'static>);
-
-impl Packer {
-    pub(crate) fn new() -> Outcome<Packer> {
-        let packer = zstd::bulk::Compressor::new(LEVEL).map_err(broken)?;
-        Ok(Packer(packer))
-    }
-
-    pub(crate) fn pack(&mut self, items: &[Vec<u8>]) -> Outcome<Vec<u8>> {
-        let bytes: usize = items.iter().map(Vec::len).sum();
-        let mut plain = Vec::with_capacity(4 + 4 * items.len() + bytes);
-        plain.extend_from_slice(&length(items.len()));
-        for item in items {
-            plain.extend_from_slice(&length(item.len()));
-        }
-        for item in items {
-            plain.extend_from_slice(item);
-        }
-        self.0.compress(&plain).map_err(broken)
-    }
+thread_local! {
+    /// zstd's workspace is made once a thread and not for every page.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    /// The same, 160 KB.
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-thread_local! {
-    /// zstd's workspace, 160 KB, is made once a thread and not for every page.
-    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+/// A page of some items.
+pub(crate) fn pack(items: &[Vec<u8>]) -> Outcome<Vec<u8>> {
+    let bytes: usize = items.iter().map(Vec::len).sum();
+    let mut plain = Vec::with_capacity(4 + 4 * items.len() + bytes);
+    plain.extend_from_slice(&length(items.len()));
+    for item in items {
+        plain.extend_from_slice(&length(item.len()));
+    }
+    for item in items {
+        plain.extend_from_slice(item);
+    }
+    PACKER.with_borrow_mut(|kept| {
+        if kept.is_none() {
+            *kept = Some(Compressor::new(LEVEL).map_err(broken)?);
+        }
+        match kept {
+            Some(packer) => packer.compress(&plain).map_err(broken),
+            None => Err(torn()),
+        }
+    })
 }
 
 /// The items of a page.
@@ -102,12 +103,8 @@ mod tests {
     #[test]
     fn items_come_back() {
         let items = vec![b"one".to_vec(), Vec::new(), b"three".repeat(1000)];
-        let mut packer = Packer::new().unwrap();
-        assert_eq!(unpack(&packer.pack(&items).unwrap()).unwrap(), items);
-        assert_eq!(
-            unpack(&packer.pack(&[]).unwrap()).unwrap(),
-            Vec::<Vec<u8>>::new()
-        );
+        assert_eq!(unpack(&pack(&items).unwrap()).unwrap(), items);
+        assert_eq!(unpack(&pack(&[]).unwrap()).unwrap(), Vec::<Vec<u8>>::new());
         assert!(unpack(b"not a page").is_err());
     }
 }

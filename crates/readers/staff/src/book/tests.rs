@@ -33,7 +33,7 @@ fn session(act: Act, account: &str, ok: bool) -> Event {
 fn fold(book: &mut Book, events: &[Event]) -> Vec<String> {
     let events = events.iter().zip(1..);
     let at = events.map(|(event, millis)| (Time::from_millis(millis), event));
-    let touched = book.fold(at, &Limits::default());
+    let touched = book.fold(at);
     touched.accounts.into_iter().collect()
 }
 

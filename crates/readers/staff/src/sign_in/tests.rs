@@ -148,7 +148,7 @@ async fn whoever_has_an_app_needs_its_code_and_each_code_once() {
     for code in ["", "000000", "050472"] {
         let refused = staff.sign_in(with_code("nora", code), at(MOMENT)).await;
         assert_eq!(refused.unwrap_err(), SignInRefused::Wrong, "{code}");
-        staff.attempts().forgiven(&Tried::Name("nora".into()));
+        staff.attempts().succeeded(&Tried::Name("nora".into()));
     }
     let signed_in = staff
         .sign_in(with_code("nora", "050 471"), at(MOMENT))
