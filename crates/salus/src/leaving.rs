@@ -212,6 +212,14 @@ mod tests {
         house.change_account(id, Some(account)).await.unwrap();
     }
 
+    /// Makes a list look as if it had been written so many seconds ago.
+    fn written(house: &House, file: &Path, ago: u64) {
+        let now = u64::try_from(house.clock.now().millis()).unwrap();
+        let at = UNIX_EPOCH + Duration::from_millis(now) - Duration::from_secs(ago);
+        let open = fs::File::options().append(true).open(file).unwrap();
+        open.set_modified(at).unwrap();
+    }
+
     fn works(house: &House, id: &str) -> bool {
         house.app.staff.identity(id).is_some()
     }
@@ -275,9 +283,7 @@ mod tests {
         assert!(!works(&house, "anna"));
         // Anna comes back. The list is touched, copied anew, and grows.
         hired(&house, "anna").await;
-        let touched = std::time::SystemTime::now() - Duration::from_secs(60);
-        let open = fs::File::options().append(true).open(&file).unwrap();
-        open.set_modified(touched).unwrap();
+        written(&house, &file, 60);
         look(&house).await.unwrap();
         assert!(works(&house, "anna"), "touched");
         hired(&house, "ben").await;
@@ -315,9 +321,7 @@ mod tests {
         fs::write(&file, "account,left\nanna,\nben,\n").unwrap();
         look(&house).await.unwrap();
         assert!(works(&house, "anna"), "and it is whole just now");
-        let before = std::time::SystemTime::now() - Duration::from_secs(601);
-        let open = fs::File::options().append(true).open(&file).unwrap();
-        open.set_modified(before).unwrap();
+        written(&house, &file, 601);
         look(&house).await.unwrap();
         assert!(!works(&house, "anna"));
         house.close().await;

@@ -336,10 +336,10 @@ mod tests {
     async fn reading_goes_over_one_connection_until_the_other_side_closes_it() {
         let fetch = Fetch::default();
         let (url, count) = server(3).await;
-        for asked in 1..=7 {
+        for asked in 1_usize..=7 {
             let answer = fetch.ask(&url, None, terms()).await.unwrap();
             assert_eq!(answer, (200, Bytes::from("ok")));
-            assert_eq!(count.load(Ordering::SeqCst), (asked + 2) / 3, "{asked}");
+            assert_eq!(count.load(Ordering::SeqCst), asked.div_ceil(3), "{asked}");
         }
     }
 
