@@ -112,9 +112,43 @@ def narrow(path):
     browser.quit()
 
 
+def gone(path):
+    """A chart goes from the screen when its session ends in another tab; what was typed stays unseen."""
+    browser = Browser()
+    browser.sign_in("nurse")
+    look = "document.dispatchEvent(new Event('visibilitychange'))"
+    run = lambda script: browser.do("POST", "/execute/sync", {"script": script, "args": []})
+    browser.open("/patients")
+    browser.type("input[name=name]", "half a name")
+    typing = browser.do("GET", "/window")
+    chart = browser.do("POST", "/window/new", {"type": "tab"})["handle"]
+    browser.do("POST", "/window", {"handle": chart})
+    browser.open(path)
+    other = browser.do("POST", "/window/new", {"type": "tab"})["handle"]
+    browser.do("POST", "/window", {"handle": other})
+    browser.open("/now")
+    browser.click("form[action='/sign-out'] button")
+    browser.until(lambda: browser.where().startswith("/sign-in"), "the nurse is not signed out")
+    browser.do("POST", "/window", {"handle": chart})
+    run(look)
+    words = "Your session pauses or has ended"
+    browser.until(lambda: words in run("return document.documentElement.innerText"), "a chart stays on the screen")
+    if run("return document.querySelectorAll('main, header').length"):
+        fail("a chart is still in the page when its session has ended")
+    browser.do("POST", "/window", {"handle": typing})
+    run(look)
+    browser.until(lambda: words in run("return document.documentElement.innerText"), "a form stays on the screen")
+    if run("return getComputedStyle(document.body).display") != "none":
+        fail("a form with what was typed is still seen when its session has ended")
+    browser.shot("gone")
+    print("ok pages go when their session ends")
+    browser.quit()
+
+
 oddities()
 nurse(javascript=False)
 chart = nurse(javascript=True)
 strangers(chart)
 administrator()
 narrow(chart)
+gone(chart)

@@ -16,6 +16,7 @@ from fhirclient import client
 from fhirclient.models.observation import Observation
 from fhirclient.models.patient import Patient
 from fhirclient.server import FHIRNotFoundException, FHIRUnauthorizedException
+from smart_page import page_app
 
 need("SALUS_FHIR", "SALUS_TOKEN", "SALUS_CA", "SALUS_SETUP", "SALUS_BINARY", "SALUS_DATA")
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -156,3 +157,4 @@ eventually("the nurse's ward has its patient",
 code_flow()
 backend()
 node()
+page_app(register, scopes)

@@ -39,6 +39,8 @@ pub enum Attempted {
     Pace,
     /// To prove to be a client: a secret, an assertion, a certificate.
     Proof,
+    /// To sign in as a person, or to prove again to be one.
+    SignIn,
     /// To use a token, a code or a refresh token.
     Token,
 }
@@ -53,12 +55,16 @@ impl Attempted {
             Attempted::Handshake => "a TLS handshake that failed",
             Attempted::Pace => "too many requests",
             Attempted::Proof => "a client's wrong proof",
+            Attempted::SignIn => "a sign-in",
             Attempted::Token => "a wrong token",
         }
     }
 
     /// Whether it is about who somebody is.
     pub const fn is_sign_in(self) -> bool {
-        matches!(self, Attempted::Proof | Attempted::Token)
+        matches!(
+            self,
+            Attempted::Proof | Attempted::SignIn | Attempted::Token
+        )
     }
 }

@@ -328,6 +328,9 @@ pub(crate) fn kek_context(generation: i64) -> String {
     format!("salus/wrapping/{generation}")
 }
 
+/// The note of when the log's key was made: with the first keys of a record, or when it was rotated.
+pub(crate) const LOG_MADE: &str = "log";
+
 async fn wrapping_keys(pool: &SqlitePool, root: &dyn RootKey, now: Time) -> Outcome<Wrapping> {
     let mut keys = BTreeMap::new();
     let rows: Vec<(i64, Vec<u8>)> =
@@ -344,6 +347,7 @@ async fn wrapping_keys(pool: &SqlitePool, root: &dyn RootKey, now: Time) -> Outc
         let key = add_kek(&mut tx, root, 1).await?;
         note(&mut tx, "kek/1", now.millis()).await?;
         note(&mut tx, "root", now.millis()).await?;
+        note(&mut tx, LOG_MADE, now.millis()).await?;
         tx.commit().await.map_err(broken)?;
         keys.insert(1, key);
     }

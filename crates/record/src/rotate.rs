@@ -50,6 +50,28 @@ pub struct KeysReport {
     pub erasing: u64,
     /// The root key is in a PKCS#11 token.
     pub in_token: bool,
+    /// When the key that signs checkpoints was made, if that is known.
+    pub log_at: Option<Time>,
+    /// When the key that signs id tokens was made, if that is known.
+    pub id_at: Option<Time>,
+}
+
+/// A key that signs. It lies in a file of its own; the keyring knows when it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SigningKey {
+    /// The log's.
+    Checkpoints,
+    /// That of apps' sign-ins.
+    IdTokens,
+}
+
+impl SigningKey {
+    const fn note(self) -> &'static str {
+        match self {
+            SigningKey::Checkpoints => keyring::LOG_MADE,
+            SigningKey::IdTokens => "id",
+        }
+    }
 }
 
 /// One generation of the key-encryption key.
@@ -95,6 +117,16 @@ impl Record {
     /// [`Error::Broken`](crate::Error::Broken) if the keyring cannot be read.
     pub async fn keys(&self) -> Outcome<KeysReport> {
         report(&self.inner.keyring.pool).await
+    }
+
+    /// Notes that a key that signs was made just now.
+    ///
+    /// # Errors
+    /// [`Error::Broken`](crate::Error::Broken) if the keyring cannot be written.
+    pub async fn signing_key_made(&self, which: SigningKey) -> Outcome<()> {
+        let (inner, name) = (&self.inner, which.note());
+        let mut keyring = inner.keyring.pool.acquire().await.map_err(broken)?;
+        note(&mut keyring, name, inner.clock.now().millis()).await
     }
 }
 
@@ -307,5 +339,7 @@ async fn report(pool: &SqlitePool) -> Outcome<KeysReport> {
         in_token: keyring::sample(pool)
             .await?
             .is_some_and(|sample| sample.in_token()),
+        log_at: time(SigningKey::Checkpoints.note()),
+        id_at: time(SigningKey::IdTokens.note()),
     })
 }

@@ -9,6 +9,7 @@ use crate::Error;
 use crate::door::{Inner, Record};
 use crate::keyfile;
 use crate::publisher::Publisher;
+use crate::rotate::SigningKey;
 use crate::sealed::Outcome;
 
 /// What became of the log's key.
@@ -49,7 +50,9 @@ impl Record {
         let size = inner.journal.frontier().await.map_err(broken)?.size();
         let seed = keyfile::new_key()?;
         let next = now.succeeded(seed.bytes(), size).map_err(broken)?;
-        inner.take_key(next)
+        let keys = inner.take_key(next)?;
+        self.signing_key_made(SigningKey::Checkpoints).await?;
+        Ok(keys)
     }
 
     /// From now on the log's key signs alone. Whoever knows only the one before cannot check what is

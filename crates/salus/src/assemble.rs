@@ -15,7 +15,7 @@ use flow::Flow;
 use guard::{Policies, Rota, Standing, admit};
 use lifeline::{Lifeline, PackKey};
 use oversight::Oversight;
-use record::{Guarded, Reader, Record, WitnessBook, follow};
+use record::{Guarded, Reader, Record, SigningKey, WitnessBook, follow};
 use staff::{Staff, ViewKey};
 use tokens::Tokens;
 use tokio::sync::{Mutex, watch};
@@ -113,13 +113,14 @@ impl House {
             tasks.spawn(follow(record.clone(), Arc::clone(reader), stop.clone()));
         }
         in_force(&policies, &oversight, record.size()).await?;
+        let signer = signer(&config, &record).await?;
         let rooms = Rooms {
             record,
             chart,
             staff,
             flow,
             tokens,
-            signer: signer(&config)?,
+            signer,
             oversight,
             access,
             lifeline,
@@ -284,8 +285,10 @@ async fn lifeline(config: &Config, record: &Record) -> Result<Lifeline> {
     Ok(lifeline.await?)
 }
 
+/// The key that signs checkpoints, in the data folder.
+pub(crate) const LOG_KEY: &str = "keys/log.key";
 /// The key that signs id tokens, and the JWK of the one before it, in the data folder.
-const ID_KEY: &str = "keys/id.key";
+pub(crate) const ID_KEY: &str = "keys/id.key";
 const ID_BEFORE: &str = "keys/id.before.json";
 
 /// Makes a new key that signs id tokens; what the one before signed is verified until it expires.
@@ -305,12 +308,16 @@ pub(crate) fn follow_signer(config: &Config, signer: &Signer) -> Result<()> {
 }
 
 /// The key that signs id tokens, made at the first start.
-fn signer(config: &Config) -> Result<Signer> {
+async fn signer(config: &Config, record: &Record) -> Result<Signer> {
     let path = config.data.join(ID_KEY);
     if !path.exists() {
         let key = Signer::make().map_err(anyhow::Error::msg)?;
         certificate::write(&path, &key)
             .with_context(|| format!("cannot write the key `{}`", path.display()))?;
+        // A standby's keyring is its primary's, and knows of the primary's key.
+        if !record.is_standby() {
+            record.signing_key_made(SigningKey::IdTokens).await?;
+        }
     }
     let key =
         fs::read(&path).with_context(|| format!("cannot read the key `{}`", path.display()))?;

@@ -218,6 +218,7 @@ impl Default for Https {
 pub(crate) struct Keys {
     pub(crate) root: Root,
     pub(crate) rotate_after_days: u32,
+    pub(crate) signing_rotate_after_days: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pkcs11: Option<Pkcs11>,
 }
@@ -227,6 +228,7 @@ impl Default for Keys {
         Keys {
             root: Root::File,
             rotate_after_days: 365,
+            signing_rotate_after_days: 730,
             pkcs11: None,
         }
     }
@@ -328,6 +330,8 @@ impl Config {
         if let Some(data) = &cli.data {
             config.data.clone_from(data);
         }
+        let handed_over = std::env::var_os("CREDENTIALS_DIRECTORY");
+        crate::credentials::resolve(&mut config, handed_over.as_deref().map(Path::new))?;
         Ok(config)
     }
 

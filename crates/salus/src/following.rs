@@ -60,8 +60,7 @@ pub(crate) fn primary(config: &Config) -> Result<Remote> {
             "name the file with the token: `token_file` in `[standby]`; the primary makes one with \
              `salus client add NAME --scope system/standby`"
         ),
-        false => fs::read_to_string(&own.token_file)
-            .with_context(|| format!("cannot read `{}`", own.token_file.display()))?,
+        false => web::secret_in(&own.token_file).map_err(anyhow::Error::msg)?,
     };
     Ok(Remote::new(&own.from, &own.authorities)?.with_token(&token))
 }

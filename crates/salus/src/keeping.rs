@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use event::{Act, Body, Event, KeysChanged, Subject};
 use guard::{Ask, Decision, Facts, Standing, admit};
+use record::SigningKey;
 use seal::{Scheme, Share};
 use serde::{Deserialize, Serialize};
 
@@ -142,6 +143,7 @@ impl House {
             }
             _ => {
                 crate::assemble::follow_signer(&self.config, &self.app.signer)?;
+                record.signing_key_made(SigningKey::IdTokens).await?;
                 ("id token key rotated".to_owned(), Vec::new())
             }
         };

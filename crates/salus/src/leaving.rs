@@ -14,11 +14,12 @@ use web::{Ended, Leaver};
 
 use crate::assemble::House;
 use crate::certificate;
-use crate::commands::people;
+use crate::commands::people::{self, Listed};
 use crate::operations::operator;
 
 /// Lines that were carried out, so that a list that stays where it is ends nobody's access twice:
-/// `account`, a space, when it was due in milliseconds.
+/// `account`, a space, and when it was due in milliseconds, or, of a line that says no time, `list:` and
+/// the list's name. The latter counts for as long as it stands on that list.
 const DONE: &str = "leavers-done";
 
 /// Looks at the lists now and then, if there are any to look at.
@@ -51,26 +52,56 @@ pub(crate) async fn watch(house: Arc<House>, stop: CancellationToken) {
 pub(crate) async fn look(house: &House) -> Result<()> {
     let path = house.config.data.join(DONE);
     let mut done = known(&path)?;
-    let before = done.len();
+    let before = done.clone();
     let mut first = Ok(());
-    for file in lists(&house.config.staff.leavers)? {
-        let carried = carry_out(house, &file, &mut done).await;
-        first = first.and(carried);
+    if let Some(files) = lists(&house.config.staff.leavers)? {
+        let sources: BTreeSet<String> = files.iter().map(|file| source(file)).collect();
+        done.retain(|line| list_of(line).is_none_or(|list| sources.contains(list)));
+        for file in files {
+            let carried = carry_out(house, &file, &mut done).await;
+            first = first.and(carried);
+        }
     }
-    if done.len() > before {
+    if done != before {
         keep(&path, &done)?;
     }
     first
 }
 
+/// How a list is called in the record and among the lines that were carried out.
+fn source(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    format!("list:{}", name.replace(char::is_control, "?"))
+}
+
+/// The list that a carried-out line without a time stands on.
+fn list_of(line: &str) -> Option<&str> {
+    let at = line.find(" list:")?;
+    line.get(at + 1..)
+}
+
+/// A list that is written just now is left for the next round: of half a line nobody knows what it
+/// will say.
 async fn carry_out(house: &House, file: &Path, done: &mut BTreeSet<String>) -> Result<()> {
-    let source = format!(
-        "list:{}",
-        file.file_name().unwrap_or_default().to_string_lossy()
-    );
-    for leaver in people::read(file, written(file)?)? {
-        let line = format!("{} {}", leaver.account, leaver.due.millis());
-        if leaver.due > house.clock.now() || done.contains(&line) {
+    let (stamp, now) = (stamp(file)?, house.clock.now());
+    let quiet = house.config.staff.leavers_quiet_ms;
+    if (0..quiet).contains(&now.since(stamp.written)) {
+        return Ok(());
+    }
+    let listed = people::read(file);
+    if self::stamp(file)? != stamp {
+        return Ok(());
+    }
+    let (listed, source) = (listed?, source(file));
+    let line = |one: &Listed| match one.due {
+        Some(due) => format!("{} {}", one.account, due.millis()),
+        None => format!("{} {source}", one.account),
+    };
+    let standing: BTreeSet<String> = listed.iter().map(line).collect();
+    done.retain(|one| list_of(one) != Some(&source) || standing.contains(one));
+    for one in &listed {
+        let (leaver, line) = (one.leaver(stamp.written), line(one));
+        if leaver.due > now || done.contains(&line) {
             continue;
         }
         end(house, &leaver, &source).await?;
@@ -93,13 +124,16 @@ async fn end(house: &House, leaver: &Leaver, source: &str) -> Result<()> {
     Ok(())
 }
 
-/// The list itself, or every `.csv` of a folder, by name. One that is not there yet is empty.
-fn lists(place: &Path) -> Result<Vec<PathBuf>> {
+/// The list itself, or every `.csv` of a folder, by name. A list that is not there holds nobody;
+/// `None`: the place itself is not there, and nobody knows what stands on its lists.
+fn lists(place: &Path) -> Result<Option<Vec<PathBuf>>> {
     if !place.exists() {
-        return Ok(Vec::new());
+        let above = place.parent().unwrap_or(Path::new(""));
+        let there = above.as_os_str().is_empty() || above.exists();
+        return Ok(there.then(Vec::new));
     }
     if !place.is_dir() {
-        return Ok(vec![place.to_owned()]);
+        return Ok(Some(vec![place.to_owned()]));
     }
     let entries =
         fs::read_dir(place).with_context(|| format!("cannot read `{}`", place.display()))?;
@@ -108,18 +142,27 @@ fn lists(place: &Path) -> Result<Vec<PathBuf>> {
         .filter(|path| path.extension().is_some_and(|ending| ending == "csv"))
         .collect();
     files.sort();
-    Ok(files)
+    Ok(Some(files))
 }
 
-/// When a list was written: what a line without a time means.
-fn written(file: &Path) -> Result<Time> {
+/// What tells that a list was written to.
+#[derive(PartialEq, Eq)]
+struct Stamp {
+    /// What a line without a time means.
+    written: Time,
+    bytes: u64,
+}
+
+fn stamp(file: &Path) -> Result<Stamp> {
     let said = || format!("cannot read `{}`", file.display());
-    let at = fs::metadata(file)
-        .and_then(|one| one.modified())
-        .with_context(said)?;
-    let since = at.duration_since(UNIX_EPOCH).with_context(said)?;
+    let about = fs::metadata(file).with_context(said)?;
+    let since = about.modified().with_context(said)?;
+    let since = since.duration_since(UNIX_EPOCH).with_context(said)?;
     let millis = i64::try_from(since.as_millis()).with_context(said)?;
-    Ok(Time::from_millis(millis))
+    Ok(Stamp {
+        written: Time::from_millis(millis),
+        bytes: about.len(),
+    })
 }
 
 fn known(path: &Path) -> Result<BTreeSet<String>> {
@@ -153,6 +196,7 @@ mod tests {
             ..Config::default()
         };
         config.staff.leavers = folder.join("lists");
+        config.staff.leavers_quiet_ms = 0;
         House::open(config).await.unwrap()
     }
 
@@ -166,6 +210,14 @@ mod tests {
             scopes: Vec::new(),
         };
         house.change_account(id, Some(account)).await.unwrap();
+    }
+
+    /// Makes a list look as if it had been written so many seconds ago.
+    fn written(house: &House, file: &Path, ago: u64) {
+        let now = u64::try_from(house.clock.now().millis()).unwrap();
+        let at = UNIX_EPOCH + Duration::from_millis(now) - Duration::from_secs(ago);
+        let open = fs::File::options().append(true).open(file).unwrap();
+        open.set_modified(at).unwrap();
     }
 
     fn works(house: &House, id: &str) -> bool {
@@ -214,6 +266,64 @@ mod tests {
         let why = look(&house).await.unwrap_err();
         assert!(format!("{why:#}").contains("yesterday"), "{why:#}");
         assert!(works(&house, "anna") && !works(&house, "ben"));
+        house.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_touched_ends_nobodys_access_twice_and_a_new_line_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = house(folder.path()).await;
+        let lists = folder.path().join("lists");
+        fs::create_dir(&lists).unwrap();
+        let file = lists.join("left.csv");
+        let write = |text: &str| fs::write(&file, text).unwrap();
+        hired(&house, "anna").await;
+        write("account,left\nanna,\n");
+        look(&house).await.unwrap();
+        assert!(!works(&house, "anna"));
+        // Anna comes back. The list is touched, copied anew, and grows.
+        hired(&house, "anna").await;
+        written(&house, &file, 60);
+        look(&house).await.unwrap();
+        assert!(works(&house, "anna"), "touched");
+        hired(&house, "ben").await;
+        write("account,left\nanna,\nben,\n");
+        look(&house).await.unwrap();
+        assert!(works(&house, "anna") && !works(&house, "ben"));
+        // She is taken off the list, and stands on it again: she left again.
+        write("account,left\nben,\n");
+        look(&house).await.unwrap();
+        write("account,left\nben,\nanna,\n");
+        look(&house).await.unwrap();
+        assert!(!works(&house, "anna"));
+        // So it is with a list that went away and came again.
+        hired(&house, "ben").await;
+        fs::remove_file(&file).unwrap();
+        look(&house).await.unwrap();
+        write("account,left\nben,\n");
+        look(&house).await.unwrap();
+        assert!(!works(&house, "ben"));
+        house.close().await;
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_being_written_is_left_for_the_next_round() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut house = house(folder.path()).await;
+        house.config.staff.leavers_quiet_ms = 600_000;
+        hired(&house, "anna").await;
+        let lists = folder.path().join("lists");
+        fs::create_dir(&lists).unwrap();
+        let file = lists.join("left.csv");
+        fs::write(&file, "account,left\nanna,\nbe").unwrap();
+        look(&house).await.unwrap();
+        assert!(works(&house, "anna"), "it was written just now");
+        fs::write(&file, "account,left\nanna,\nben,\n").unwrap();
+        look(&house).await.unwrap();
+        assert!(works(&house, "anna"), "and it is whole just now");
+        written(&house, &file, 601);
+        look(&house).await.unwrap();
+        assert!(!works(&house, "anna"));
         house.close().await;
     }
 }

@@ -13,6 +13,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod credentials;
 mod disclosing;
 mod doors;
 mod drill;

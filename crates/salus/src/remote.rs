@@ -11,9 +11,8 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
@@ -68,7 +67,9 @@ impl Remote {
                 .parse::<std::net::IpAddr>()
                 .is_ok_and(|address| address.is_loopback());
         let tls = match uri.scheme_str() {
-            Some("https") => Some(Arc::new(trusting(authorities)?)),
+            Some("https") => Some(Arc::new(
+                web::trusting(authorities).map_err(anyhow::Error::msg)?,
+            )),
             Some("http") if here => None,
             _ => bail!("`{url}`: only `https://` is asked, or `http://` on this machine"),
         };
@@ -196,27 +197,6 @@ async fn send(
         kind,
         body: body.to_bytes(),
     })
-}
-
-fn trusting(authorities: &Path) -> Result<ClientConfig> {
-    let certificates = if authorities.as_os_str().is_empty() {
-        rustls_native_certs::load_native_certs().certs
-    } else {
-        let said = || format!("cannot read the authorities in `{}`", authorities.display());
-        let found = CertificateDer::pem_file_iter(authorities).with_context(said)?;
-        found.collect::<Result<_, _>>().with_context(said)?
-    };
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(certificates);
-    if added == 0 {
-        bail!("there is no certificate of an authority to trust");
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
 }
 
 #[cfg(test)]

@@ -16,12 +16,15 @@ use tokens::Tokens;
 use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
 use crate::errands::Errands;
+use crate::fetch::Fetch;
 use crate::following::Following;
 use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
 use crate::outside::Outside;
 use crate::pace::Paces;
 use crate::packs::Packing;
+use crate::pages::access as access_page;
+use crate::pages::patients::census;
 use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::rejected::Rejections;
 use crate::searches::Searches;
@@ -81,8 +84,10 @@ pub struct App {
     pub(crate) upstream: Upstream,
     pub(crate) rejections: Rejections,
     pub(crate) paces: Paces,
-    pub(crate) searches: Searches,
+    pub(crate) searches: Searches<census::Typed>,
+    pub(crate) looked_for: Searches<access_page::Typed>,
     pub(crate) standbys: Standbys,
+    pub(crate) fetch: Fetch,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -148,7 +153,9 @@ impl App {
             rejections: Rejections::default(),
             paces: Paces::default(),
             searches: Searches::default(),
+            looked_for: Searches::default(),
             standbys: Standbys::default(),
+            fetch: Fetch::default(),
         }
     }
 
@@ -354,6 +361,9 @@ pub struct Settings {
     pub rejected_each_ms: i64,
     /// The most sources that are told apart in this time; all others count as one.
     pub rejected_sources_max: usize,
+    /// The most failed sign-ins a minute that are sealed one by one; more are sealed as
+    /// counts; 0: all one by one.
+    pub failures_sealed_max: u32,
     /// The most requests a minute of one address; 0: as many as come.
     pub requests_per_source_max: u32,
     /// The most requests a minute of one client at the doors for programs; 0: as many as come.
@@ -404,6 +414,7 @@ impl Default for Settings {
             witness_late_ms: 5 * MINUTE,
             rejected_each_ms: MINUTE,
             rejected_sources_max: 50,
+            failures_sealed_max: 300,
             requests_per_source_max: 60_000,
             requests_per_client_max: 30_000,
             oidc: Oidc::default(),

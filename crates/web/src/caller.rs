@@ -54,6 +54,12 @@ impl Caller {
         }
     }
 
+    /// The address that it came from, of IPv6 the network.
+    pub(crate) fn place(&self) -> String {
+        let address = self.address.as_deref().and_then(|one| one.parse().ok());
+        address.map_or_else(|| self.source.clone(), network)
+    }
+
     /// What the record keeps of the device: 16 hex digits of the hash of its cookie.
     pub(crate) fn device_id(&self) -> String {
         self.device.as_deref().map(device_id).unwrap_or_default()

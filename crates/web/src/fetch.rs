@@ -2,23 +2,23 @@
 //! size and time. Only addresses that an operator registered, that stand in the configuration, or
 //! that the provider named there gives, are asked.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::Uri;
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1::handshake;
+use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::trust::{Keys, Trust};
 
 /// How another server is asked.
 #[derive(Debug, Clone, Copy)]
@@ -65,20 +65,124 @@ struct Place {
     path: String,
 }
 
-/// What stands at `url`, or what is answered to `form`: the status and the body.
-///
-/// # Errors
-/// In words, for the log.
-pub(crate) async fn ask(
-    url: &str,
-    form: Option<Form>,
-    terms: Terms<'_>,
-) -> Result<(u16, Bytes), String> {
-    let place = place(url)?;
-    let wait = Duration::from_millis(terms.wait_ms);
-    let asked = tokio::time::timeout(wait, connect(&place, form, terms)).await;
-    let asked = asked.map_err(|_| format!("no answer within {} ms", terms.wait_ms))?;
-    asked.map_err(|why| format!("`{}`: {why}", place.host))
+/// Connections that are kept open for the next question, at most.
+const IDLE_MAX: usize = 16;
+
+/// Asks other servers. Whom they are checked against is read once; what only reads goes over one
+/// connection again and again.
+#[derive(Debug, Default)]
+pub(crate) struct Fetch {
+    trust: Trust,
+    idle: Mutex<Vec<(Lane, Sender)>>,
+}
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// Where a connection leads to, and how that was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Lane {
+    tls: bool,
+    host: String,
+    port: u16,
+    authorities: PathBuf,
+}
+
+impl Fetch {
+    /// What stands at `url`, or what is answered to `form`: the status and the body.
+    ///
+    /// # Errors
+    /// In words, for the log.
+    pub(crate) async fn ask(
+        &self,
+        url: &str,
+        form: Option<Form>,
+        terms: Terms<'_>,
+    ) -> Result<(u16, Bytes), String> {
+        let place = place(url)?;
+        let wait = Duration::from_millis(terms.wait_ms);
+        let asked = tokio::time::timeout(wait, self.ask_now(&place, form.as_ref(), terms)).await;
+        let asked = asked.map_err(|_| format!("no answer within {} ms", terms.wait_ms))?;
+        asked.map_err(|why| format!("`{}`: {why}", place.host))
+    }
+
+    /// INVARIANT: what changes something over there is sent once, over a connection of its own: of one
+    /// that was kept nobody knows whether the other side has closed it meanwhile.
+    async fn ask_now(
+        &self,
+        place: &Place,
+        form: Option<&Form>,
+        terms: Terms<'_>,
+    ) -> Result<(u16, Bytes), String> {
+        let lane = place.lane(terms.authorities);
+        let reads = form.is_none_or(|form| form.sent == Sent::Nothing);
+        let kept = match reads {
+            true => self.kept(&lane),
+            false => None,
+        };
+        if let Some(mut sender) = kept
+            && sender.ready().await.is_ok()
+            && let Ok(answer) = send(&mut sender, request(place, form)?, terms.bytes_max).await
+        {
+            self.keep(lane, sender);
+            return Ok(answer);
+        }
+        let mut sender = self.connect(place, terms).await?;
+        let answer = send(&mut sender, request(place, form)?, terms.bytes_max).await?;
+        self.keep(lane, sender);
+        Ok(answer)
+    }
+
+    async fn connect(&self, place: &Place, terms: Terms<'_>) -> Result<Sender, String> {
+        let stream = TcpStream::connect((place.host.as_str(), place.port)).await;
+        let stream = stream.map_err(|why| why.to_string())?;
+        if !place.tls {
+            return shaken(stream).await;
+        }
+        let keys = Keys::of(terms.authorities);
+        shaken(self.secured(stream, &place.host, keys).await?).await
+    }
+
+    /// TLS with a server whose certificate must name `host`.
+    ///
+    /// # Errors
+    /// In words, for the log.
+    pub(crate) async fn secured(
+        &self,
+        stream: TcpStream,
+        host: &str,
+        keys: Keys<'_>,
+    ) -> Result<TlsStream<TcpStream>, String> {
+        let connector = TlsConnector::from(self.trust.of(keys).await?);
+        let name = ServerName::try_from(host.to_owned()).map_err(|why| why.to_string())?;
+        let secured = connector.connect(name, stream).await;
+        secured.map_err(|why| why.to_string())
+    }
+
+    fn kept(&self, lane: &Lane) -> Option<Sender> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(_, sender)| !sender.is_closed());
+        let at = idle.iter().position(|(known, _)| known == lane)?;
+        Some(idle.swap_remove(at).1)
+    }
+
+    fn keep(&self, lane: Lane, sender: Sender) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(_, sender)| !sender.is_closed());
+        if idle.len() < IDLE_MAX {
+            idle.push((lane, sender));
+        }
+    }
+}
+
+impl Place {
+    fn lane(&self, authorities: &Path) -> Lane {
+        Lane {
+            tls: self.tls,
+            host: self.host.clone(),
+            port: self.port,
+            authorities: authorities.to_owned(),
+        }
+    }
 }
 
 fn place(url: &str) -> Result<Place, String> {
@@ -105,108 +209,32 @@ fn place(url: &str) -> Result<Place, String> {
     })
 }
 
-async fn connect(
-    place: &Place,
-    form: Option<Form>,
-    terms: Terms<'_>,
-) -> Result<(u16, Bytes), String> {
-    let said = |why: std::io::Error| why.to_string();
-    let stream = TcpStream::connect((place.host.as_str(), place.port))
-        .await
-        .map_err(said)?;
-    if !place.tls {
-        return send(stream, place, form, terms.bytes_max).await;
-    }
-    let keys = Keys {
-        authorities: terms.authorities,
-        certificate: Path::new(""),
-        key: Path::new(""),
-    };
-    let stream = secured(stream, &place.host, keys).await?;
-    send(stream, place, form, terms.bytes_max).await
-}
-
-/// By what both sides of a TLS connection know each other.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Keys<'a> {
-    /// PEM file with the authorities that are trusted; empty: those the machine trusts.
-    pub authorities: &'a Path,
-    /// PEM file with our own certificate chain, for a server that asks for one; empty: none.
-    pub certificate: &'a Path,
-    /// PEM file with its private key.
-    pub key: &'a Path,
-}
-
-/// TLS with a server whose certificate must name `host`.
-///
-/// # Errors
-/// In words, for the log.
-pub(crate) async fn secured(
-    stream: TcpStream,
-    host: &str,
-    keys: Keys<'_>,
-) -> Result<TlsStream<TcpStream>, String> {
-    let connector = TlsConnector::from(Arc::new(trusting(keys)?));
-    let name = ServerName::try_from(host.to_owned()).map_err(|why| why.to_string())?;
-    let secured = connector.connect(name, stream).await;
-    secured.map_err(|why| why.to_string())
-}
-
-fn trusting(keys: Keys<'_>) -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(certificates(keys.authorities)?);
-    if added == 0 {
-        return Err("there is no certificate of an authority to trust".to_owned());
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|why| why.to_string())?
-        .with_root_certificates(roots);
-    if keys.certificate.as_os_str().is_empty() {
-        return Ok(config.with_no_client_auth());
-    }
-    let key = PrivateKeyDer::from_pem_file(keys.key);
-    let key = key.map_err(|_| format!("`{}` holds no private key", keys.key.display()))?;
-    let own = config.with_client_auth_cert(certificates(keys.certificate)?, key);
-    own.map_err(|why| format!("`{}`: {why}", keys.certificate.display()))
-}
-
-fn certificates(authorities: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    if authorities.as_os_str().is_empty() {
-        return Ok(rustls_native_certs::load_native_certs().certs);
-    }
-    let found = CertificateDer::pem_file_iter(authorities).and_then(Iterator::collect);
-    found.map_err(|_| format!("`{}` holds no certificates", authorities.display()))
+async fn shaken(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<Sender, String> {
+    let shaken = handshake(TokioIo::new(stream)).await;
+    let (sender, connection) = shaken.map_err(|why| why.to_string())?;
+    // It ends when its sender is dropped, or when the other side closes it.
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 async fn send(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    place: &Place,
-    form: Option<Form>,
+    sender: &mut Sender,
+    request: hyper::Request<Full<Bytes>>,
     bytes_max: usize,
 ) -> Result<(u16, Bytes), String> {
-    let request = request(place, form)?;
-    let shaken = handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = shaken.map_err(|why| why.to_string())?;
-    let driving = tokio::spawn(connection);
-    let answer = async {
-        let response = sender.send_request(request).await;
-        let response = response.map_err(|why| why.to_string())?;
-        let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), bytes_max)
-            .collect()
-            .await;
-        let body =
-            body.map_err(|_| format!("its answer broke off or is over {bytes_max} bytes"))?;
-        Ok((status, body.to_bytes()))
-    };
-    let answer = answer.await;
-    driving.abort();
-    answer
+    let response = sender.send_request(request).await;
+    let response = response.map_err(|why| why.to_string())?;
+    let status = response.status().as_u16();
+    let body = Limited::new(response.into_body(), bytes_max)
+        .collect()
+        .await;
+    let body = body.map_err(|_| format!("its answer broke off or is over {bytes_max} bytes"))?;
+    Ok((status, body.to_bytes()))
 }
 
-fn request(place: &Place, form: Option<Form>) -> Result<hyper::Request<Full<Bytes>>, String> {
+fn request(place: &Place, form: Option<&Form>) -> Result<hyper::Request<Full<Bytes>>, String> {
     let host = match place.port {
         443 | 80 => place.host.clone(),
         port => format!("{}:{port}", place.host),
@@ -227,15 +255,15 @@ fn request(place: &Place, form: Option<Form>) -> Result<hyper::Request<Full<Byte
                     .method("PUT")
                     .header(CONTENT_TYPE, "application/fhir+json"),
             };
-            if let Some(authorization) = form.authorization {
+            if let Some(authorization) = &form.authorization {
                 request = request.header(AUTHORIZATION, authorization);
             }
-            request = match form.condition {
+            request = match &form.condition {
                 None => request,
                 Some(Condition::Absent) => request.header(IF_NONE_MATCH, "*"),
                 Some(Condition::Tag(tag)) => request.header(IF_MATCH, tag),
             };
-            request.body(Full::from(form.body))
+            request.body(Full::from(form.body.clone()))
         }
     };
     request.map_err(|why| why.to_string())
@@ -243,6 +271,12 @@ fn request(place: &Place, form: Option<Form>) -> Result<hyper::Request<Full<Byte
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -265,5 +299,74 @@ mod tests {
         }
         let place = place("https://a.example/keys?x=1").unwrap();
         assert_eq!((place.port, place.path.as_str()), (443, "/keys?x=1"));
+    }
+
+    fn terms() -> Terms<'static> {
+        Terms {
+            authorities: Path::new(""),
+            wait_ms: 30_000,
+            bytes_max: 100,
+        }
+    }
+
+    /// A server that answers so many requests on each connection, then closes it; and how many
+    /// connections there were.
+    async fn server(answers: usize) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/x", listener.local_addr().unwrap());
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                for _ in 0..answers {
+                    let mut asked = Vec::new();
+                    while !asked.ends_with(b"\r\n\r\n") {
+                        asked.push(stream.read_u8().await.unwrap());
+                    }
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                    stream.write_all(answer).await.unwrap();
+                }
+            }
+        });
+        (url, count)
+    }
+
+    #[tokio::test]
+    async fn reading_goes_over_one_connection_until_the_other_side_closes_it() {
+        let fetch = Fetch::default();
+        let (url, count) = server(3).await;
+        for asked in 1_usize..=7 {
+            let answer = fetch.ask(&url, None, terms()).await.unwrap();
+            assert_eq!(answer, (200, Bytes::from("ok")));
+            assert_eq!(count.load(Ordering::SeqCst), asked.div_ceil(3), "{asked}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_changes_something_has_a_connection_of_its_own() {
+        let fetch = Fetch::default();
+        let (url, count) = server(1).await;
+        for sent in 1..=3 {
+            let form = Form {
+                sent: Sent::Resource,
+                body: String::new(),
+                authorization: None,
+                condition: None,
+            };
+            fetch.ask(&url, Some(form), terms()).await.unwrap();
+            assert_eq!(count.load(Ordering::SeqCst), sent);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_large_is_none() {
+        let (url, _) = server(9).await;
+        let terms = Terms {
+            bytes_max: 1,
+            ..terms()
+        };
+        let why = Fetch::default().ask(&url, None, terms).await.unwrap_err();
+        assert!(why.contains("over 1 bytes"), "{why}");
     }
 }

@@ -233,7 +233,7 @@ pub(crate) async fn watch(State(app): State<Arc<App>>, request: Request, next: N
 }
 
 /// The client whose token a request shows, though it may not be good for whoever shows it.
-fn client(app: &App, shown: &HeaderValue) -> Option<String> {
+pub(crate) fn client(app: &App, shown: &HeaderValue) -> Option<String> {
     let token = shown.to_str().ok()?.split_once(' ')?.1.trim();
     let known = app.staff.client(token).map(|client| client.actor.id);
     known.or_else(|| Some(app.access_of_anybody(token)?.leave.client.clone()))

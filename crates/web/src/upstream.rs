@@ -13,7 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use crate::fetch::{Form, Keys, Sent, Terms, ask, secured};
+use crate::fetch::{Fetch, Form, Sent, Terms};
+use crate::secrets::secret_in;
+use crate::trust::Keys;
 use crate::{App, outside};
 
 /// Entries that are looked at in one round.
@@ -104,7 +106,7 @@ pub async fn look(app: &App, config: &UpstreamConfig) -> Result<(), String> {
     let there = match config.fhir.is_empty() {
         false => {
             let url = format!("{}/metadata", config.fhir.trim_end_matches('/'));
-            match ask(&url, None, terms(config)).await {
+            match app.fetch.ask(&url, None, terms(config)).await {
                 Ok((500.., _)) => Err(format!("`{url}` answers with a fault of its own")),
                 Ok(_) => Ok(()),
                 Err(why) => Err(why),
@@ -112,7 +114,7 @@ pub async fn look(app: &App, config: &UpstreamConfig) -> Result<(), String> {
         }
         true => {
             let wait = Duration::from_millis(config.wait_ms);
-            match tokio::time::timeout(wait, reach(config)).await {
+            match tokio::time::timeout(wait, reach(&app.fetch, config)).await {
                 Ok(Ok(_)) => Ok(()),
                 Ok(Err(why)) => Err(format!("`{}`: {why}", config.mllp)),
                 Err(_) => Err(format!("`{}`: no answer", config.mllp)),
@@ -140,7 +142,7 @@ async fn send(app: &App, config: &UpstreamConfig) -> Result<(), String> {
     for entry in unsent.map_err(|why| why.to_string())? {
         let resource = resource(app, &entry).await?;
         let (to, answer) = match config.fhir.is_empty() {
-            false => (&config.fhir, put(config, &resource).await),
+            false => (&config.fhir, put(&app.fetch, config, &resource).await),
             true => (
                 &config.mllp,
                 deliver(app, config, (&entry, &resource)).await,
@@ -171,7 +173,7 @@ async fn resource(app: &App, entry: &Entry) -> Result<Value, String> {
 }
 
 /// PUT with the id that the entry has for ever: sent twice, it is there once.
-async fn put(config: &UpstreamConfig, resource: &Value) -> Answer {
+async fn put(fetch: &Fetch, config: &UpstreamConfig, resource: &Value) -> Answer {
     let text = |name: &str| {
         resource
             .get(name)
@@ -190,7 +192,7 @@ async fn put(config: &UpstreamConfig, resource: &Value) -> Answer {
         authorization,
         condition: None,
     };
-    match ask(&url, Some(form), terms(config)).await {
+    match fetch.ask(&url, Some(form), terms(config)).await {
         Ok((status @ 200..=299, _)) => Answer::Taken(format!("HTTP {status}")),
         // Who we are, how often we ask: that can be put right.
         Ok((status @ (401 | 403 | 408 | 425 | 429 | 500..), _)) => {
@@ -216,10 +218,8 @@ pub(crate) fn token(config: &UpstreamConfig) -> Result<Option<String>, String> {
     if config.token_file.as_os_str().is_empty() {
         return Ok(None);
     }
-    let path = config.token_file.display();
-    let token = std::fs::read_to_string(&config.token_file)
-        .map_err(|why| format!("cannot read the token file `{path}`: {why}"))?;
-    Ok(Some(format!("Bearer {}", token.trim())))
+    let token = secret_in(&config.token_file)?;
+    Ok(Some(format!("Bearer {token}")))
 }
 
 /// One message over MLLP, and its answer.
@@ -230,7 +230,7 @@ async fn deliver(
 ) -> Answer {
     let message = hl7::message(entry, resource, app.clock.now());
     let wait = Duration::from_millis(config.wait_ms);
-    let asked = tokio::time::timeout(wait, exchange(config, &message)).await;
+    let asked = tokio::time::timeout(wait, exchange(&app.fetch, config, &message)).await;
     let to = &config.mllp;
     let answer = match asked {
         Ok(Ok(answer)) => answer,
@@ -250,7 +250,7 @@ trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 /// Connects to the receiver: over TLS if its address begins with `tls://`.
-async fn reach(config: &UpstreamConfig) -> Result<Box<dyn Wire>, String> {
+async fn reach(fetch: &Fetch, config: &UpstreamConfig) -> Result<Box<dyn Wire>, String> {
     let said = |why: std::io::Error| why.to_string();
     let Some(place) = config.mllp.strip_prefix("tls://") else {
         let stream = TcpStream::connect(&config.mllp).await.map_err(said)?;
@@ -263,13 +263,19 @@ async fn reach(config: &UpstreamConfig) -> Result<Box<dyn Wire>, String> {
         key: &config.key,
     };
     let stream = TcpStream::connect(place).await.map_err(said)?;
-    let stream = secured(stream, host.trim_matches(['[', ']']), keys).await?;
+    let stream = fetch
+        .secured(stream, host.trim_matches(['[', ']']), keys)
+        .await?;
     Ok(Box::new(stream))
 }
 
-async fn exchange(config: &UpstreamConfig, message: &[u8]) -> Result<Vec<u8>, String> {
+async fn exchange(
+    fetch: &Fetch,
+    config: &UpstreamConfig,
+    message: &[u8],
+) -> Result<Vec<u8>, String> {
     let said = |why: std::io::Error| why.to_string();
-    let mut stream = reach(config).await?;
+    let mut stream = reach(fetch, config).await?;
     stream
         .write_all(&wire::mllp::wrap(message))
         .await

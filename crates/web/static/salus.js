@@ -140,6 +140,37 @@
   next();
 })();
 
+// What a session showed goes when it ends or pauses; while the server is silent it stays: a ward reads it
+// then. What was typed stays, unseen, until the session goes on in another tab.
+(() => {
+  const token = document.querySelector('form[action="/sign-out"] [name=csrf]');
+  if (!token) return;
+  const body = document.body;
+  const gone = document.createElement("p");
+  const on = document.createElement("a");
+  gone.className = "note warn";
+  [on.href, on.target, on.innerText] = [location.href, "_blank", "Go on"];
+  gone.append("Your session pauses or has ended. What stood here comes back when it goes on. ", on);
+  const typed = (one) => one.type !== "hidden" && one.value !== one.defaultValue;
+  const ask = async () => {
+    const headers = { "Salus-Session": token.value };
+    const { status } = await fetch("/account/alive", { headers, cache: "no-store" }).catch(() => token);
+    if (status === 204 && body.hidden) {
+      if (!body.childElementCount) location.replace(location.href);
+      body.hidden = false;
+      gone.remove();
+    }
+    if (status !== 401 || body.hidden) return;
+    if (![...document.querySelectorAll("main input, main textarea")].some(typed)) body.replaceChildren();
+    body.hidden = true;
+    body.after(gone);
+    document.title = "Salus";
+  };
+  setInterval(ask, 20000);
+  document.addEventListener("visibilitychange", ask);
+  window.addEventListener("pageshow", ask);
+})();
+
 // Passkeys: fills a plain form in with what the browser's authenticator says, and sends it.
 (() => {
   document.documentElement.classList.add("scripted");

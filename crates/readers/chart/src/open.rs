@@ -64,6 +64,15 @@ impl Open {
         read::one(&self.chart, &self.scope, (kind, id, Some(version))).await
     }
 
+    /// Whether what is told elsewhere of what an event wrote has to leave its values out, since this
+    /// permit masks what carries such labels. `None`: it is about no event.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::Broken`].
+    pub async fn withholds(&self, event: Option<u64>) -> Outcome<bool> {
+        read::withheld(&self.chart, &self.scope, event).await
+    }
+
     /// What was, the newest first.
     ///
     /// # Errors

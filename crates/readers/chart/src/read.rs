@@ -177,3 +177,24 @@ pub(crate) async fn current(
         Some(_) | None => true,
     })
 }
+
+/// Whether values of what an event wrote are left out for their labels: those it wrote then, and those
+/// that the same resources have by now. Of what the chart does not know, nobody knows the labels: as
+/// long as anything is left out, so is that.
+pub(crate) async fn withheld(chart: &Chart, scope: &Scope, event: Option<u64>) -> Outcome<bool> {
+    if !scope.is_masking() {
+        return Ok(false);
+    }
+    let Some(seq) = event.and_then(|event| i64::try_from(event).ok()) else {
+        return Ok(true);
+    };
+    let mut reading = Reading::begin(chart).await?;
+    let rows = store::all_of_event(&mut reading.from, seq).await?;
+    let words = reading.known.words.clone();
+    let asked: Vec<Asked> = rows
+        .iter()
+        .filter_map(|row| reading.asked(words.text(row.kind), &row.id))
+        .collect();
+    let now = store::by_heads(&mut reading.from, &asked).await?;
+    Ok(rows.is_empty() || rows.iter().chain(&now).any(|row| scope.masks(row)))
+}

@@ -34,6 +34,9 @@ pub struct Limits {
     pub leavers: PathBuf,
     /// How often it is looked at, in milliseconds.
     pub leavers_look_ms: u64,
+    /// A list that was written to within this time is left for the next look: it may not be whole yet,
+    /// in milliseconds.
+    pub leavers_quiet_ms: i64,
 }
 
 impl Default for Limits {
@@ -48,6 +51,7 @@ impl Default for Limits {
             breached: PathBuf::new(),
             leavers: PathBuf::new(),
             leavers_look_ms: 5_000,
+            leavers_quiet_ms: 3_000,
         }
     }
 }
@@ -209,6 +213,7 @@ mod tests {
         breached: PathBuf::new(),
         leavers: PathBuf::new(),
         leavers_look_ms: 5_000,
+        leavers_quiet_ms: 3_000,
     };
 
     fn at(millis: i64) -> Time {

@@ -214,10 +214,10 @@ fn slot(module: &Pkcs11, config: &Pkcs11Config) -> Outcome<Slot> {
 fn pin(config: &Pkcs11Config) -> Outcome<String> {
     let path = config.pin_file.display();
     let open =
-        fs::metadata(&config.pin_file).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0);
+        fs::metadata(&config.pin_file).is_ok_and(|meta| meta.permissions().mode() & 0o007 != 0);
     if open {
         return Err(broken(format!(
-            "others can read the PIN in `{path}`: chmod go-rwx {path}"
+            "everybody can read the PIN in `{path}`: chmod o-rwx {path}"
         )));
     }
     let text = fs::read_to_string(&config.pin_file)

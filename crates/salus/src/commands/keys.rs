@@ -2,11 +2,13 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use anyhow::{Context as _, Result, bail};
 use event::Time;
 use serde::Serialize;
 
+use crate::assemble::{ID_KEY, LOG_KEY};
 use crate::cli::{Format, Keys};
 use crate::config::Config;
 use crate::keeping::{Rotated, Shares, Which, read_page};
@@ -48,6 +50,10 @@ struct Shown {
     escrow: Option<Escrowed>,
     generations: Vec<Generation>,
     keys: u64,
+    /// When the key that signs checkpoints was made.
+    log_at: Option<String>,
+    /// When the key that signs id tokens was made; none: no server has made one yet.
+    id_at: Option<String>,
     erasures: u64,
     unfinished: bool,
 }
@@ -65,6 +71,16 @@ struct Generation {
     number: i64,
     at: Option<String>,
     keys: u64,
+}
+
+/// When a key that signs was made: as the keyring says, or, for keys from before it said so, when the
+/// file was written.
+pub(super) fn made(config: &Config, file: &str, noted: Option<Time>) -> Option<Time> {
+    noted.or_else(|| {
+        let written = fs::metadata(config.data.join(file)).ok()?.modified().ok()?;
+        let since = written.duration_since(UNIX_EPOCH).ok()?;
+        Some(Time::from_millis(i64::try_from(since.as_millis()).ok()?))
+    })
 }
 
 async fn show(config: &Config, format: Format) -> Result<u8> {
@@ -90,6 +106,8 @@ async fn show(config: &Config, format: Format) -> Result<u8> {
             })
             .collect(),
         keys: report.keys,
+        log_at: time(made(config, LOG_KEY, report.log_at)),
+        id_at: time(made(config, ID_KEY, report.id_at)),
         erasures: report.erasures,
     };
     output::result(format, &shown, shown_in_words);
@@ -126,6 +144,12 @@ fn shown_in_words(shown: &Shown) -> String {
             since(&one.at),
             one.keys
         ));
+    }
+    for (name, at) in [
+        ("log key             signs checkpoints", &shown.log_at),
+        ("id key              signs id tokens", &shown.id_at),
+    ] {
+        out.push(format!("{name}, {}", since(at)));
     }
     out.push(format!(
         "keys                {} of patients and days; {} orders to erase were carried out",

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::local::{Leavers, Operator};
 use crate::output;
 
-/// One line of a list of leavers.
+/// One line of a list of leavers, as it is written.
 #[derive(Deserialize)]
 struct Line {
     account: String,
@@ -19,14 +19,33 @@ struct Line {
     left: Option<String>,
 }
 
+/// Somebody who stands on a list of leavers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) account: String,
+    /// When access has to end; `None`: the line does not say.
+    pub(crate) due: Option<Time>,
+}
+
+impl Listed {
+    /// The same, due at `otherwise` if the line does not say when.
+    pub(crate) fn leaver(&self, otherwise: Time) -> Leaver {
+        Leaver {
+            account: self.account.clone(),
+            due: self.due.unwrap_or(otherwise),
+        }
+    }
+}
+
 pub(crate) async fn run(config: Config, command: People, format: Format) -> Result<u8> {
     let People::Leavers { file } = command;
+    let (people, now) = (read(&file)?, SystemClock.now());
     let list = Leavers {
         source: format!(
             "list:{}",
             file.file_name().unwrap_or_default().to_string_lossy()
         ),
-        people: read(&file, SystemClock.now())?,
+        people: people.iter().map(|one| one.leaver(now)).collect(),
     };
     let operator = Operator::reach(config).await?;
     let done = operator.leavers(&list).await;
@@ -38,7 +57,7 @@ pub(crate) async fn run(config: Config, command: People, format: Format) -> Resu
 }
 
 /// The people on a list; nobody's access ends if a line of it makes no sense.
-pub(crate) fn read(file: &Path, now: Time) -> Result<Vec<Leaver>> {
+pub(crate) fn read(file: &Path) -> Result<Vec<Listed>> {
     let name = file.display();
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
@@ -48,16 +67,18 @@ pub(crate) fn read(file: &Path, now: Time) -> Result<Vec<Leaver>> {
     let people = lines.map(|(number, line)| {
         let line: Line = line.with_context(|| format!("`{name}` is not a list of leavers"))?;
         let due = match line.left.as_deref() {
-            None | Some("") => now,
-            Some(left) => moment(left)
-                .with_context(|| format!("`{name}`, line {}: `{left}` is no time", number + 2))?,
+            None | Some("") => None,
+            Some(left) => {
+                let wrong = || format!("`{name}`, line {}: `{left}` is no time", number + 2);
+                Some(moment(left).with_context(wrong)?)
+            }
         };
-        Ok(Leaver {
+        Ok(Listed {
             account: line.account,
             due,
         })
     });
-    let people: Result<Vec<Leaver>> = people.collect();
+    let people: Result<Vec<Listed>> = people.collect();
     let people = people?;
     if people.is_empty() {
         bail!("nobody stands in `{name}`");
@@ -83,22 +104,25 @@ fn words(done: &[(String, Ended)]) -> String {
 mod tests {
     use super::*;
 
-    fn list(text: &str) -> Result<Vec<Leaver>> {
+    fn list(text: &str) -> Result<Vec<Listed>> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("left.csv");
         std::fs::write(&file, text)?;
-        read(&file, Time::from_millis(7))
+        read(&file)
     }
 
     #[test]
     fn a_list_of_leavers_is_read() {
         let read = list("account, left\nanna, 2026-11-26T12:00:00Z\npaul,\n").unwrap();
         assert_eq!(read.len(), 2);
+        let anna = read[0].leaver(Time::from_millis(7));
         assert_eq!(
-            (read[0].account.as_str(), read[0].due.to_string().as_str()),
+            (anna.account.as_str(), anna.due.to_string().as_str()),
             ("anna", "2026-11-26T12:00:00.000Z")
         );
-        assert_eq!(read[1].due, Time::from_millis(7));
+        assert_eq!(read[1].due, None);
+        let paul = read[1].leaver(Time::from_millis(7));
+        assert_eq!(paul.due, Time::from_millis(7));
         assert_eq!(list("account\nanna\n").unwrap().len(), 1);
     }
 

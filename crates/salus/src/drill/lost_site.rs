@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use event::Drill;
 
 use super::scene::{Running, Scene, millis, number, text};
+use crate::certificate;
 
 const RESULTS: u64 = 500;
 /// How long the standby may take to have everything.
@@ -73,7 +74,7 @@ pub(super) async fn pair() -> Result<Pair> {
     let order = ["client", "add", "standby", "--scope", "system/standby"];
     let (made, _) = scene.run(&order).await?;
     let token = scene.path("standby.token");
-    fs::write(&token, text(&made, "token")?)?;
+    certificate::write(token.as_ref(), text(&made, "token")?.as_bytes())?;
     let standby = scene.elsewhere("standby");
     let first = scene.start().await?;
     let key = enrol(&standby, (first.text("url"), &token, &scene)).await?;

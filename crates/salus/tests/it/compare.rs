@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json as value;
 
 use crate::healing::{curl, observation, put};
-use crate::process::{Server, json, with_config};
+use crate::process::{Server, json, secret, with_config};
 
 #[test]
 fn an_edit_in_the_ehr_is_found_by_salus_compare() {
@@ -16,7 +16,7 @@ fn an_edit_in_the_ehr_is_found_by_salus_compare() {
         made["token"].as_str().unwrap().to_owned()
     };
     let theirs = client(&ehr.data, "salus");
-    fs::write(root.path().join("token"), &theirs).unwrap();
+    secret(&root.path().join("token"), &theirs);
     let config = root.path().join("salus.toml");
     let path = |name: &str| root.path().join(name).display().to_string();
     let text = format!(

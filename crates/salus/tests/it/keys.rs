@@ -51,8 +51,16 @@ fn the_keys_that_sign_are_rotated_and_what_was_handed_out_stays_good() {
     let (public, first) = (data.join("keys/log.pub"), folder.path().join("first.pub"));
     fs::copy(&public, &first).unwrap();
     let early = proof("early");
+    let made = |key: &str| {
+        json(&data, &["keys", "show"])[key]
+            .as_str()
+            .map(str::to_owned)
+    };
+    let log_first = made("log_at").expect("the log's key was made with the record");
     let server = Server::serve(&data);
+    let id_first = made("id_at").expect("a server makes the key of id tokens");
     let rotated = json(&data, &["keys", "rotate", "--log"]);
+    assert!(made("log_at").unwrap() > log_first, "{log_first}");
     let said = rotated["signing"].as_str().unwrap();
     assert!(said.starts_with("log key rotated"), "{rotated}");
     let both = proof("both");
@@ -60,7 +68,10 @@ fn the_keys_that_sign_are_rotated_and_what_was_handed_out_stays_good() {
         assert!(proved(proof, &first) && proved(proof, &public), "{proof}");
     }
     let id = fs::read(data.join("keys/id.key")).unwrap();
+    let log_next = made("log_at");
     json(&data, &["keys", "rotate", "--id"]);
+    assert!(made("id_at").unwrap() > id_first, "{id_first}");
+    assert_eq!(made("log_at"), log_next);
     assert_ne!(fs::read(data.join("keys/id.key")).unwrap(), id);
     assert!(data.join("keys/id.before.json").exists());
     assert!(server.stop().success());

@@ -147,3 +147,10 @@ impl Drop for Server {
         let _ = self.child.wait();
     }
 }
+
+/// A file that only its owner can read.
+pub(crate) fn secret(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+}

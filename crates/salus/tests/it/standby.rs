@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::process::{Server, json, run};
+use crate::process::{Server, json, run, secret};
 
 /// One of two machines: a network namespace with an address of its own.
 struct Machine {
@@ -85,7 +85,7 @@ impl Machines {
             &primary.data(),
             &["client", "add", "standby", "--scope", "system/standby"],
         );
-        fs::write(self.token(), made["token"].as_str().unwrap()).unwrap();
+        secret(&self.token(), made["token"].as_str().unwrap());
         standby.configure(&format!(
             "[standby]\nfrom = \"https://{}:8443\"\ntoken_file = \"{}\"\nauthorities = \"{}\"\n",
             primary.address,

@@ -12,9 +12,10 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
 use crate::App;
-use crate::fetch::{Form, Sent, Terms, ask};
+use crate::fetch::{Form, Sent, Terms};
+use crate::secrets::secret_in;
 use crate::session::hash;
-pub(crate) use person::entry;
+pub(crate) use person::{entry, named};
 pub(crate) use provider::Provider;
 pub(crate) use token::Claims;
 
@@ -197,7 +198,10 @@ pub(crate) fn back(app: &App) -> String {
 /// The provider's page for a trip.
 pub(crate) async fn leave(app: &App, trip: &Trip, state: &str) -> Result<String, String> {
     let oidc = &app.settings.oidc;
-    let found = app.provider.discover(oidc, app.clock.now()).await?;
+    let found = app
+        .provider
+        .discover((&app.fetch, oidc), app.clock.now())
+        .await?;
     let mut fields = vec![
         ("response_type", "code".to_owned()),
         ("client_id", oidc.client_id.clone()),
@@ -228,7 +232,7 @@ pub(crate) async fn leave(app: &App, trip: &Trip, state: &str) -> Result<String,
 pub(crate) async fn arrive(app: &App, trip: &Trip, code: &str) -> Result<Claims, String> {
     let oidc = &app.settings.oidc;
     let now = app.clock.now();
-    let found = app.provider.discover(oidc, now).await?;
+    let found = app.provider.discover((&app.fetch, oidc), now).await?;
     let fields = [
         ("grant_type", "authorization_code".to_owned()),
         ("code", code.to_owned()),
@@ -242,7 +246,10 @@ pub(crate) async fn arrive(app: &App, trip: &Trip, code: &str) -> Result<Claims,
         authorization: authorization(oidc)?,
         condition: None,
     };
-    let (status, body) = ask(&found.token_endpoint, Some(sent), oidc.terms()).await?;
+    let asked = app
+        .fetch
+        .ask(&found.token_endpoint, Some(sent), oidc.terms());
+    let (status, body) = asked.await?;
     if status != 200 {
         return Err(format!(
             "the provider gave no token for the code (status {status})"
@@ -262,7 +269,7 @@ pub(crate) async fn arrive(app: &App, trip: &Trip, code: &str) -> Result<Claims,
         fresh: trip.errand == Errand::StepUp,
     };
     let kid = token::kid(&answer.id_token)?;
-    let keys = app.provider.keys(oidc, &kid, now).await?;
+    let keys = app.provider.keys((&app.fetch, oidc), &kid, now).await?;
     token::verified(&answer.id_token, &keys, &wanted)
 }
 
@@ -271,10 +278,8 @@ fn authorization(oidc: &Oidc) -> Result<Option<String>, String> {
     if oidc.client_secret_file.as_os_str().is_empty() {
         return Ok(None);
     }
-    let file = oidc.client_secret_file.display();
-    let secret = std::fs::read_to_string(&oidc.client_secret_file)
-        .map_err(|why| format!("cannot read the secret in `{file}`: {why}"))?;
-    let pair = format!("{}:{}", escaped(&oidc.client_id), escaped(secret.trim()));
+    let secret = secret_in(&oidc.client_secret_file)?;
+    let pair = format!("{}:{}", escaped(&oidc.client_id), escaped(&secret));
     Ok(Some(format!("Basic {}", STANDARD.encode(pair))))
 }
 

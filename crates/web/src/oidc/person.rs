@@ -25,6 +25,12 @@ struct Known {
     named: Option<(Account, Option<String>)>,
 }
 
+/// The account that a token names: the one that is tied to its person, or the one it says.
+pub(crate) fn named(app: &App, claims: &Claims) -> String {
+    let tied = app.staff.linked(claims.text("iss"), claims.text("sub"));
+    tied.unwrap_or_else(|| claims.text(&app.settings.oidc.account_claim).to_owned())
+}
+
 /// Whose account a token is for.
 ///
 /// # Errors
@@ -32,9 +38,7 @@ struct Known {
 pub(crate) fn entry(app: &App, claims: &Claims) -> Result<Entry, String> {
     let oidc = &app.settings.oidc;
     let tied = app.staff.linked(claims.text("iss"), claims.text("sub"));
-    let name = tied
-        .clone()
-        .unwrap_or_else(|| claims.text(&oidc.account_claim).to_owned());
+    let name = named(app, claims);
     if app.staff.clients().iter().any(|client| client.id == name) {
         return Err(format!("`{name}` is a system's name here"));
     }

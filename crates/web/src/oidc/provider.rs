@@ -7,7 +7,7 @@ use jsonwebtoken::jwk::JwkSet;
 use serde::Deserialize;
 
 use super::Oidc;
-use crate::fetch::ask;
+use crate::fetch::Fetch;
 
 /// How long what the provider publishes is kept, in milliseconds.
 const KEPT_MS: i64 = 60 * 60_000;
@@ -31,14 +31,18 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    pub(crate) async fn discover(&self, oidc: &Oidc, now: Time) -> Result<Published, String> {
+    pub(crate) async fn discover(
+        &self,
+        (fetch, oidc): (&Fetch, &Oidc),
+        now: Time,
+    ) -> Result<Published, String> {
         let kept = fresh(&lock(&self.published), now);
         if let Some((_, found)) = kept {
             return Ok(found);
         }
         let issuer = oidc.issuer.trim_end_matches('/');
         let url = format!("{issuer}/.well-known/openid-configuration");
-        let found: Published = get(&url, oidc).await?;
+        let found: Published = get(&url, (fetch, oidc)).await?;
         if found.issuer != oidc.issuer {
             return Err(format!(
                 "the provider calls itself `{}`; set `issuer` in `[web.oidc]` to exactly that, if it is right",
@@ -52,7 +56,7 @@ impl Provider {
     /// The provider's keys, among them, if it can be found, the one called `kid`.
     pub(crate) async fn keys(
         &self,
-        oidc: &Oidc,
+        (fetch, oidc): (&Fetch, &Oidc),
         kid: &str,
         now: Time,
     ) -> Result<Arc<JwkSet>, String> {
@@ -62,8 +66,8 @@ impl Provider {
         {
             return Ok(keys);
         }
-        let url = self.discover(oidc, now).await?.jwks_uri;
-        let keys: Arc<JwkSet> = Arc::new(get(&url, oidc).await?);
+        let url = self.discover((fetch, oidc), now).await?.jwks_uri;
+        let keys: Arc<JwkSet> = Arc::new(get(&url, (fetch, oidc)).await?);
         *lock(&self.keys) = Some((now, Arc::clone(&keys)));
         Ok(keys)
     }
@@ -80,8 +84,11 @@ fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn get<T: serde::de::DeserializeOwned>(url: &str, oidc: &Oidc) -> Result<T, String> {
-    let (status, body) = ask(url, None, oidc.terms()).await?;
+async fn get<T: serde::de::DeserializeOwned>(
+    url: &str,
+    (fetch, oidc): (&Fetch, &Oidc),
+) -> Result<T, String> {
+    let (status, body) = fetch.ask(url, None, oidc.terms()).await?;
     if status != 200 {
         return Err(format!("`{url}` answers with status {status}"));
     }

@@ -4,7 +4,7 @@
 use lifeline::UpstreamConfig;
 use serde_json::Value;
 
-use crate::fetch::{Form, Sent, Terms, ask};
+use crate::fetch::{Fetch, Form, Sent, Terms};
 use crate::upstream::{terms, token};
 
 /// Pages without a resource that are followed, at most.
@@ -12,13 +12,15 @@ const EMPTY_PAGES_MAX: u32 = 3;
 
 /// The other system.
 pub(super) struct Other<'a> {
+    fetch: &'a Fetch,
     config: &'a UpstreamConfig,
     authorization: Option<String>,
 }
 
 impl<'a> Other<'a> {
-    pub(super) fn of(config: &'a UpstreamConfig) -> Result<Other<'a>, String> {
+    pub(super) fn of(fetch: &'a Fetch, config: &'a UpstreamConfig) -> Result<Other<'a>, String> {
         Ok(Other {
+            fetch,
             authorization: token(config)?,
             config,
         })
@@ -48,7 +50,7 @@ impl<'a> Other<'a> {
             bytes_max: self.config.compare_page_bytes_max,
             ..terms(self.config)
         };
-        let (status, body) = ask(url, Some(form), terms).await?;
+        let (status, body) = self.fetch.ask(url, Some(form), terms).await?;
         let url = self.place(url);
         match status {
             200..=299 => match serde_json::from_slice(&body) {
@@ -210,7 +212,8 @@ mod tests {
             fhir: "https://ehr.hospital/fhir/".into(),
             ..UpstreamConfig::default()
         };
-        let other = Other::of(&config).unwrap();
+        let fetch = Fetch::default();
+        let other = Other::of(&fetch, &config).unwrap();
         for (link, asked) in [
             (
                 "https://ehr.hospital/fhir?_page=2",

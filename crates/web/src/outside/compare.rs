@@ -65,7 +65,7 @@ impl<'a> Comparison<'a> {
         Ok(Comparison {
             app,
             config,
-            other: Other::of(config)?,
+            other: Other::of(&app.fetch, config)?,
             now: app.clock.now(),
             last,
             young: HashMap::new(),

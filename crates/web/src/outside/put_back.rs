@@ -10,7 +10,7 @@ use oversight::{Alteration, Fate};
 use super::ask::Other;
 use super::found::{mark, step};
 use crate::App;
-use crate::fetch::{Condition, Form, Sent, ask};
+use crate::fetch::{Condition, Fetch, Form, Sent};
 use crate::upstream::{terms, token};
 
 /// Why nothing was replaced there.
@@ -60,7 +60,7 @@ async fn send(app: &App, config: &UpstreamConfig, one: &Alteration) -> Result<Pu
     let json = wire::fhir::stamp(&raw, &outside.id, version, &sealed.at().to_string());
     let base = config.fhir.trim_end_matches('/');
     let url = format!("{base}/{}/{}", outside.kind, outside.id);
-    let Some(condition) = condition(config, outside).await? else {
+    let Some(condition) = condition((&app.fetch, config), outside).await? else {
         return Ok(refused(CHANGED));
     };
     let form = Form {
@@ -69,7 +69,7 @@ async fn send(app: &App, config: &UpstreamConfig, one: &Alteration) -> Result<Pu
         authorization: token(config)?,
         condition,
     };
-    match ask(&url, Some(form), terms(config)).await {
+    match app.fetch.ask(&url, Some(form), terms(config)).await {
         Ok((status @ 200..=299, _)) => Ok(PutBackStep::Sent {
             answer: format!("HTTP {status}"),
             taken: true,
@@ -88,7 +88,7 @@ async fn send(app: &App, config: &UpstreamConfig, one: &Alteration) -> Result<Pu
 
 /// What must still hold there; `None`: it does not. A server that has no versions is read again.
 async fn condition(
-    config: &UpstreamConfig,
+    (fetch, config): (&Fetch, &UpstreamConfig),
     outside: &Outside,
 ) -> Result<Option<Option<Condition>>, String> {
     if outside.unlike == Unlike::Missing {
@@ -97,7 +97,9 @@ async fn condition(
     if !outside.tag.is_empty() {
         return Ok(Some(Some(Condition::Tag(outside.tag.clone()))));
     }
-    let there = Other::of(config)?.one(&outside.kind, &outside.id).await?;
+    let there = Other::of(fetch, config)?
+        .one(&outside.kind, &outside.id)
+        .await?;
     let same = there.is_some_and(|there| mark(&there) == outside.mark);
     Ok(same.then_some(None))
 }

@@ -1,5 +1,6 @@
 //! What was found altered outside Salus, as pages tell it.
 
+use chart::{ChartError, Open};
 use guard::Element;
 use oversight::{Alteration, Fate};
 
@@ -76,16 +77,35 @@ impl Altered {
 impl Altered {
     /// The same without the values of what is hidden from whoever looks. Of what is no element of a
     /// resource (a segment of a message) nothing is known to be shown, so it is not.
-    pub(crate) fn without(mut self, hides: &[Element]) -> Altered {
-        for part in self
-            .parts
-            .iter_mut()
-            .filter(|part| !shown(&part.part, hides))
-        {
+    pub(crate) fn without(self, hides: &[Element]) -> Altered {
+        self.showing(|part| shown(part, hides))
+    }
+
+    /// The same without any value of what was sealed or stood in its place.
+    pub(crate) fn withheld(self) -> Altered {
+        self.showing(is_column)
+    }
+
+    fn showing(mut self, shown: impl Fn(&str) -> bool) -> Altered {
+        for part in self.parts.iter_mut().filter(|part| !shown(&part.part)) {
             part.sealed = KEPT.to_owned();
             part.found = KEPT.to_owned();
         }
         self
+    }
+
+    /// As whoever opened the chart may see it: without what their permit hides, and, if the permit
+    /// masks the entry that was altered, without its values.
+    pub(crate) async fn seen(
+        one: &Alteration,
+        eye: &Eye,
+        (open, hides): (&Open, &[Element]),
+    ) -> Result<Altered, ChartError> {
+        let told = Altered::told(one, eye).without(hides);
+        Ok(match open.withholds(one.altered.index).await? {
+            true => told.withheld(),
+            false => told,
+        })
     }
 }
 
@@ -98,10 +118,14 @@ fn shown(part: &str, hides: &[Element]) -> bool {
         steps.next().unwrap_or_default(),
         steps.next().unwrap_or_default(),
     );
-    let columns = kind == "row";
     let element = wire::fhir::kinds().contains(&kind);
     let hidden = hides.iter().any(|one| one.is_within(kind, key));
-    hides.is_empty() || columns || (element && !hidden)
+    hides.is_empty() || is_column(part) || (element && !hidden)
+}
+
+/// Whether it is a column of the record's own row, which says nothing of what is in it.
+fn is_column(part: &str) -> bool {
+    part.starts_with("row.")
 }
 
 fn cut(text: &str) -> String {

@@ -65,7 +65,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
             "/access/reviews/{index}",
             get(reviews::one).post(reviews::close),
         )
-        .route("/access", get(access::show))
+        .route("/access", get(access::show).post(access::search))
         .route("/access/letter", get(access::letter::show))
         .route("/access/print", get(access::print::show))
         .route(

@@ -168,13 +168,13 @@ impl Tone {
     pub(crate) const fn icon(self) -> &'static str {
         match self {
             Tone::Good => {
-                r#"<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="7"/><path d="M4.5 8.2l2.4 2.4 4.6-5"/></svg>"#
+                r#"<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M8 1a7 7 0 1 0 .01 0M4.5 8.2l2.4 2.4 4.6-5"/></svg>"#
             }
             Tone::Warn => {
-                r#"<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M8 1.5L15 14H1z"/><path d="M8 6v4M8 11.6v.9"/></svg>"#
+                r#"<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M8 1.5L15 14H1zM8 6v4M8 11.6v.9"/></svg>"#
             }
             Tone::Bad => {
-                r#"<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M8 .8L15.2 8 8 15.2.8 8z"/><path d="M8 4.4v4.4M8 10.6v.9"/></svg>"#
+                r#"<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d="M8 .8L15.2 8 8 15.2.8 8zM8 4.4v4.4M8 10.6v.9"/></svg>"#
             }
             Tone::Unknown => {
                 r#"<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><circle cx="8" cy="8" r="6.6" stroke-dasharray="3 2.2"/></svg>"#

@@ -1,7 +1,9 @@
 //! What somebody edits in the database is told on the patient's page, on Record and on Now.
 
 use axum::http::StatusCode;
-use event::{Body, Role};
+use event::{
+    Act, Actor, Altered, AlteredPart, Body, Event, Outside, Resource, Role, Subject, Unlike,
+};
 use record::journal::{Journal as _, SqliteJournal};
 
 use crate::house::House;
@@ -74,4 +76,127 @@ async fn nobody_reads_on_record_what_a_patients_values_were() {
         berta.get("/patients/p-icu").await.status,
         StatusCode::FORBIDDEN
     );
+}
+
+/// An observation of a patient with a security label, and that its value was found altered: in the
+/// journal, or in another system.
+async fn valued(house: &House, (id, label): (&str, &str), outside: Option<Outside>) -> u64 {
+    let security = match label {
+        "" => serde_json::json!([]),
+        label => serde_json::json!([{
+            "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": label
+        }]),
+    };
+    let index = house
+        .resource(
+            Some("p-icu"),
+            serde_json::json!({"resourceType": "Observation", "id": id, "status": "final",
+                "meta": {"security": security}, "code": {"text": "note"},
+                "subject": {"reference": "Patient/p-icu"}, "valueString": "as sealed"}),
+        )
+        .await;
+    let parts = vec![
+        AlteredPart::new(
+            "Observation.valueString",
+            format!("{id} was sealed"),
+            format!("{id} was found"),
+        ),
+        AlteredPart::new("row.at", "2026-11-26T12:00:00Z", "2026-11-25T12:00:00Z"),
+    ];
+    let altered = Altered {
+        index: Some(index),
+        parts,
+        whole_at: None,
+        healed_from: outside.is_none().then(|| "pack".to_owned()),
+        outside,
+    };
+    let subject = Subject::Patient("p-icu".into());
+    let body = Body::Alteration(altered);
+    house
+        .seal(Event::new(Actor::salus(), Act::Update, subject, body))
+        .await
+}
+
+#[tokio::test]
+async fn altered_values_of_what_is_masked_are_masked_on_the_patients_page() {
+    let house = House::open().await;
+    wards(&house).await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    valued(&house, ("plain", ""), None).await;
+    valued(&house, ("therapy", "PSYTHPN"), None).await;
+    let mut anna = house.browser("anna").await;
+    let chart = anna.get("/patients/p-icu").await;
+    assert!(chart.html.contains("plain was found"), "{}", chart.html);
+    assert!(!chart.html.contains("therapy was"), "{}", chart.html);
+    assert!(chart.html.contains("kept from you"));
+    assert_eq!(
+        chart.html.matches("2026-11-25T12:00:00Z").count(),
+        2,
+        "when it was sealed is no part of what it says"
+    );
+    // Whoever has the patient's trust or breaks the glass sees it, and it is the same page.
+    let fields = [
+        ("purpose", "ETREAT"),
+        ("reason", "cardiac arrest on the ward"),
+    ];
+    let broken = anna
+        .submit("/patients/p-icu/glass", "/patients/p-icu/glass", &fields)
+        .await;
+    assert_eq!(broken.status, StatusCode::SEE_OTHER, "{}", broken.html);
+    house.settle().await;
+    let chart = anna.get("/patients/p-icu").await;
+    assert!(chart.html.contains("therapy was found"), "{}", chart.html);
+}
+
+#[tokio::test]
+async fn what_carries_a_label_by_now_is_masked_in_what_was_altered_before() {
+    let house = House::open().await;
+    wards(&house).await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    let told = valued(&house, ("later", ""), None).await;
+    let mut anna = house.browser("anna").await;
+    let chart = anna.get("/patients/p-icu").await;
+    assert!(chart.html.contains("later was found"), "{}", chart.html);
+    let marked = serde_json::json!({"resourceType": "Observation", "id": "later", "status": "final",
+        "meta": {"security": [{"code": "V",
+            "system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"}]},
+        "code": {"text": "note"}, "subject": {"reference": "Patient/p-icu"}});
+    let body = Body::Resource(Resource {
+        kind: "Observation".into(),
+        id: "later".into(),
+        // The event before the one that says it was altered.
+        replaces: told - 1,
+        as_of: told + 1,
+        resolved: Vec::new(),
+    });
+    let subject = Subject::Patient("p-icu".into());
+    let event = Event::new(Actor::salus(), Act::Update, subject, body);
+    house
+        .seal(event.with_raw(marked.to_string().into_bytes()))
+        .await;
+    let chart = anna.get("/patients/p-icu").await;
+    assert!(!chart.html.contains("later was"), "{}", chart.html);
+}
+
+#[tokio::test]
+async fn who_decides_about_another_systems_entry_sees_of_it_what_the_chart_shows_them() {
+    let house = House::open().await;
+    wards(&house).await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    for (id, label, shown) in [("plain", "", true), ("therapy", "PSYTHPN", false)] {
+        let outside = Outside {
+            system: "https://ehr.hospital/fhir".into(),
+            kind: "Observation".into(),
+            id: id.into(),
+            unlike: Unlike::Changed,
+            tag: String::new(),
+            mark: "ab".into(),
+        };
+        let index = valued(&house, (id, label), Some(outside)).await;
+        let mut anna = house.browser("anna").await;
+        let page = anna.get(&format!("/record/outside/{index}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+        let found = format!("{id} was found");
+        assert_eq!(page.html.contains(&found), shown, "{}", page.html);
+    }
 }

@@ -451,7 +451,7 @@ async fn an_accepted_entry_reaches_the_other_system_once_however_often_it_is_sen
     let (other, url, token) = upstream().await;
     let folder = tempfile::tempdir().unwrap();
     let token_file = folder.path().join("token");
-    std::fs::write(&token_file, token).unwrap();
+    crate::house::secret(&token_file, &token);
     let config = UpstreamConfig {
         fhir: url,
         token_file,

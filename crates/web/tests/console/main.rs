@@ -229,6 +229,8 @@ async fn sign_in_is_sealed_locked_after_failures_and_ends_when_idle() {
         .iter()
         .filter_map(|sealed| match &sealed.event().body {
             Body::Session(session) => Some(session.ok),
+            // While the name was locked, nobody looked at what was typed.
+            Body::Rejected(away) => Some(away.sort != event::Attempted::SignIn),
             _ => None,
         })
         .collect();

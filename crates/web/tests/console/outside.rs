@@ -75,7 +75,7 @@ async fn pair(resources: &[Value]) -> Pair {
     house.wait(LATER_MS);
     let folder = tempfile::tempdir().unwrap();
     let token_file = folder.path().join("token");
-    std::fs::write(&token_file, &token).unwrap();
+    crate::house::secret(&token_file, &token);
     let config = UpstreamConfig {
         fhir,
         token_file,

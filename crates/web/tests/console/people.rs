@@ -580,6 +580,59 @@ async fn whoever_signs_out_leaves_nothing_in_the_browser() {
 }
 
 #[tokio::test]
+async fn a_page_learns_that_its_session_is_over_and_asking_keeps_none_alive() {
+    let house = House::open().await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    house.person("paul", Role::Nurse, &["ICU"]).await;
+    let mut anna = house.browser("anna").await;
+    let token: &'static str = anna.get("/now").await.csrf().leak();
+    let before = house.app.record.size();
+    anna.headers = vec![("salus-session", token)];
+    let alive = anna.get("/account/alive").await;
+    assert_eq!(
+        (alive.status, alive.html.as_str()),
+        (StatusCode::NO_CONTENT, "")
+    );
+    // Whoever else signs in in the same browser does not keep her page on the screen.
+    let mut shared = anna.clone();
+    shared.cookies.remove("__Host-salus");
+    shared.sign_in("paul", PASSWORD).await;
+    let of_another = shared.get("/account/alive").await;
+    assert_eq!(of_another.status, StatusCode::UNAUTHORIZED);
+    // Nor does a page that asks keep a session alive.
+    house.wait(4 * MINUTE);
+    assert_eq!(
+        anna.get("/account/alive").await.status,
+        StatusCode::NO_CONTENT
+    );
+    house.wait(MINUTE);
+    assert_eq!(
+        anna.get("/account/alive").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(anna.get("/now").await.location(), "/sign-in/again");
+    let csrf = anna.get("/sign-in/again").await.csrf();
+    let fields = [("csrf", csrf.as_str()), ("secret", PASSWORD)];
+    anna.post("/sign-in/again", &fields).await;
+    assert_eq!(
+        anna.get("/account/alive").await.status,
+        StatusCode::NO_CONTENT
+    );
+    anna.submit("/now", "/sign-out", &[]).await;
+    assert_eq!(
+        anna.get("/account/alive").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    let mut stranger = Browser::new(&house);
+    assert_eq!(
+        stranger.get("/account/alive").await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    let sealed = house.app.record.read(before, 100).await.unwrap();
+    assert_eq!(sealed.len(), 3, "paul in, anna back and out: {sealed:?}");
+}
+
+#[tokio::test]
 async fn every_form_needs_the_sessions_token_and_its_own_site() {
     let house = House::open().await;
     house.person("tomas", Role::Administrator, &[]).await;
@@ -620,7 +673,7 @@ async fn every_form_needs_the_sessions_token_and_its_own_site() {
 }
 
 /// Every form of somebody who is signed in; a test reads the sources for more.
-const FORMS: [&str; 37] = [
+const FORMS: [&str; 38] = [
     "/downtime/away",
     "/downtime/entries/*",
     "/downtime/openings",
@@ -642,6 +695,7 @@ const FORMS: [&str; 37] = [
     "/account/sessions/end-all",
     "/account/step-up",
     "/account/step-up/passkey",
+    "/access",
     "/access/exports",
     "/access/exports/*",
     "/access/reviews/*",
@@ -727,8 +781,11 @@ async fn spraying_one_password_over_many_names_locks_the_address() {
     }
     let locked = sprayer.sign_in("anna", PASSWORD).await;
     assert!(locked.html.contains("from this address"), "{}", locked.html);
-    let last = sessions(&house).await.pop().unwrap();
-    assert_eq!(last.step, SessionStep::TurnedAway);
+    let last = house.sealed().await.pop().unwrap();
+    let Body::Rejected(last) = last.event().body.clone() else {
+        panic!("that an address was turned away is not sealed");
+    };
+    assert_eq!(last.sort, event::Attempted::SignIn);
 }
 
 #[tokio::test]

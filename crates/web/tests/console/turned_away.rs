@@ -8,7 +8,7 @@ use event::{Attempted, Body, Rejected};
 use tokio_util::sync::CancellationToken;
 use web::Settings;
 
-use crate::house::House;
+use crate::house::{Browser, House};
 use crate::smart::{get, hospital, post, public, refresh, register, send, text, tokens_for};
 
 async fn rejected(house: &House) -> Vec<Rejected> {
@@ -82,7 +82,7 @@ async fn a_clients_wrong_proof_is_sealed_under_its_name() {
     assert!(record.html.contains("wrong proof"), "{}", record.html);
 }
 
-async fn officer(house: &House) -> crate::house::Browser {
+async fn officer(house: &House) -> Browser {
     house
         .person("petra", event::Role::PrivacyOfficer, &[])
         .await;
@@ -183,4 +183,203 @@ async fn an_address_that_asks_too_often_is_not_looked_at() {
     assert_eq!(fast, StatusCode::TOO_MANY_REQUESTS);
     house.wait(60_000);
     assert_eq!(send(&house, ask()).await.status, StatusCode::OK);
+}
+
+/// How many failed sign-ins were sealed one by one.
+async fn failed(house: &House) -> usize {
+    let sealed = house.sealed().await;
+    let failed = sealed
+        .iter()
+        .filter(|one| matches!(&one.event().body, Body::Session(session) if !session.ok));
+    failed.count()
+}
+
+async fn counted(house: &House) {
+    let stop = CancellationToken::new();
+    stop.cancel();
+    web::keep_counting(Arc::clone(&house.app), stop).await;
+}
+
+#[tokio::test]
+async fn a_name_that_is_locked_grows_the_record_no_more() {
+    let house = House::open().await;
+    house.person("anna", event::Role::Nurse, &[]).await;
+    let mut stranger = Browser::new(&house);
+    for _ in 0..30 {
+        let refused = stranger.sign_in("anna", "wrong wrong wrong").await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    }
+    counted(&house).await;
+    assert_eq!(failed(&house).await, 5, "until the name is locked");
+    let sealed = rejected(&house).await;
+    assert_eq!(
+        told(&sealed),
+        [
+            (Attempted::SignIn, Some("anna"), 1),
+            (Attempted::SignIn, Some("anna"), 24)
+        ]
+    );
+    let mut officer = officer(&house).await;
+    let record = officer.get("/record").await;
+    assert!(record.html.contains("turned away 24 times: a sign-in"));
+}
+
+#[tokio::test]
+async fn a_flood_of_passkeys_that_name_nobody_grows_the_record_by_two() {
+    let house = House::open().await;
+    let before = house.app.record.size();
+    let mut stranger = Browser::new(&house);
+    for _ in 0..200 {
+        let fields = [("challenge", "guess"), ("credential", "guess")];
+        let refused = stranger.post("/sign-in/passkey", &fields).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    }
+    counted(&house).await;
+    assert_eq!(
+        told(&rejected(&house).await),
+        [(Attempted::SignIn, None, 1), (Attempted::SignIn, None, 199)]
+    );
+    assert_eq!(house.app.record.size(), before + 2);
+}
+
+#[tokio::test]
+async fn a_flood_of_names_is_sealed_as_a_count_and_locks_all_the_same() {
+    let settings = Settings {
+        failures_sealed_max: 3,
+        ..Settings::default()
+    };
+    let house = House::with(settings).await;
+    house.person("anna", event::Role::Nurse, &[]).await;
+    let mut stranger = Browser::new(&house);
+    for number in 0..20 {
+        let name = format!("name{number}");
+        stranger.sign_in(&name, "wrong wrong wrong").await;
+    }
+    for _ in 0..5 {
+        stranger.sign_in("anna", "wrong wrong wrong").await;
+    }
+    counted(&house).await;
+    assert_eq!(failed(&house).await, 3);
+    let sealed = rejected(&house).await;
+    assert_eq!(
+        told(&sealed),
+        [
+            (Attempted::SignIn, Some("name3"), 1),
+            (Attempted::SignIn, Some("name3"), 21)
+        ]
+    );
+    // What was only counted counts: the name is locked, for whoever knows the password, too.
+    let locked = stranger.sign_in("anna", crate::house::PASSWORD).await;
+    assert_eq!(locked.status, StatusCode::UNAUTHORIZED, "{}", locked.html);
+    // A minute later they are sealed one by one again.
+    house.wait(60_000);
+    stranger.sign_in("paul", "wrong wrong wrong").await;
+    assert_eq!(failed(&house).await, 4);
+}
+
+/// A provider that says where its pages are, and nothing else.
+async fn provider() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let published = serde_json::json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "jwks_uri": format!("{issuer}/keys"),
+    });
+    let answer = move || std::future::ready(axum::Json(published));
+    let place = "/.well-known/openid-configuration";
+    let router = axum::Router::new().route(place, axum::routing::get(answer));
+    tokio::spawn(async { axum::serve(listener, router).await.unwrap() });
+    issuer
+}
+
+#[tokio::test]
+async fn strangers_whom_the_provider_does_not_let_in_grow_the_record_by_two() {
+    let oidc = web::Oidc {
+        issuer: provider().await,
+        ..web::Oidc::default()
+    };
+    let house = House::with(Settings {
+        oidc,
+        ..Settings::default()
+    });
+    let house = house.await;
+    let before = house.app.record.size();
+    let mut stranger = Browser::new(&house);
+    for _ in 0..40 {
+        let away = stranger.get("/sign-in/sso").await;
+        let state = crate::smart::said(away.location(), "state").unwrap();
+        let back = format!("/sign-in/sso/back?state={state}&error=access_denied");
+        let refused = stranger.get(&back).await;
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{}", refused.html);
+    }
+    counted(&house).await;
+    let sealed = rejected(&house).await;
+    assert_eq!(
+        told(&sealed),
+        [(Attempted::SignIn, None, 1), (Attempted::SignIn, None, 39)]
+    );
+    assert!(
+        sealed[0].why.contains("single sign-on"),
+        "{}",
+        sealed[0].why
+    );
+    assert_eq!(house.app.record.size(), before + 2);
+}
+
+/// A request that comes from an address.
+fn from(address: u32, request: axum::http::request::Builder) -> Request<HttpBody> {
+    let mut request = request.body(HttpBody::empty()).unwrap();
+    let peer = std::net::SocketAddr::from((std::net::Ipv4Addr::from_bits(address), 50_000));
+    request
+        .extensions_mut()
+        .insert(axum::extract::ConnectInfo(peer));
+    request
+}
+
+#[tokio::test]
+async fn a_flood_of_strangers_slows_nobody_who_proved_who_they_are() {
+    let settings = Settings {
+        requests_per_source_max: 1,
+        second_factor: web::SecondFactor::Optional,
+        ..Settings::default()
+    };
+    let house = House::with(settings).await;
+    let known = staff::new_client([1; 32]);
+    client(&house, "lis", &known.secret).await;
+    house.person("anna", event::Role::Nurse, &["ICU"]).await;
+    let anna = house.browser("anna").await;
+    let mut refused = 0;
+    for address in 0..10_010 {
+        let reply = send(
+            &house,
+            from(0x0a00_0000 + address, Request::get("/healthz")),
+        )
+        .await;
+        refused += u32::from(reply.status == StatusCode::TOO_MANY_REQUESTS);
+    }
+    assert!(
+        (9..=10).contains(&refused),
+        "{refused}: those above the table share one"
+    );
+    // From addresses that are not told apart any more.
+    let bearer = format!("Bearer {}", known.token);
+    let lis = Request::get("/fhir/Patient/nobody").header("authorization", bearer);
+    let reply = send(&house, from(0x0b00_0001, lis)).await;
+    assert_eq!(reply.status, StatusCode::NOT_FOUND);
+    let cookies = anna.cookies.iter();
+    let cookies: Vec<String> = cookies
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let hers = Request::get("/now")
+        .header("cookie", cookies.join("; "))
+        .header("user-agent", anna.agent);
+    let reply = send(&house, from(0x0b00_0002, hers)).await;
+    assert_ne!(reply.status, StatusCode::TOO_MANY_REQUESTS);
+    for header in ["Bearer salus_guess", "Basic bGlzOmd1ZXNz"] {
+        let stranger = Request::get("/fhir/Patient/nobody").header("authorization", header);
+        let reply = send(&house, from(0x0b00_0003, stranger)).await;
+        assert_eq!(reply.status, StatusCode::TOO_MANY_REQUESTS, "{header}");
+    }
 }

@@ -114,15 +114,20 @@ pub(crate) async fn of_event(
     asked: &Asked,
     seq: i64,
 ) -> Outcome<Option<Row>> {
+    let rows = all_of_event(from, seq).await?;
+    Ok(rows
+        .into_iter()
+        .find(|row| row.kind == asked.kind && row.id == asked.id))
+}
+
+/// All versions that one event wrote.
+pub(crate) async fn all_of_event(from: &mut SqliteConnection, seq: i64) -> Outcome<Vec<Row>> {
     let mut query = QueryBuilder::<Sqlite>::new(SELECT);
     query
         .push("JOIN page g ON v.rid >= g.first AND v.rid < g.first + g.items AND v.seq = g.seq ")
         .push("WHERE g.seq = ")
         .push_bind(seq);
-    let rows = fetch(from, query).await?;
-    Ok(rows
-        .into_iter()
-        .find(|row| row.kind == asked.kind && row.id == asked.id))
+    fetch(from, query).await
 }
 
 /// The numbers of those patients that have one.

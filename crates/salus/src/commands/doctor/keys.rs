@@ -3,7 +3,9 @@
 use event::Time;
 use record::KeysReport;
 
+use super::super::keys::made;
 use super::finding::{Finding, ok, warning, wrong};
+use crate::assemble::{ID_KEY, LOG_KEY};
 use crate::config::{Config, Root};
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -43,6 +45,7 @@ pub(super) async fn ages(config: &Config, now: Time) -> Vec<Finding> {
                 age(&report, (now, config.keys.rotate_after_days)),
                 escrow(&report),
             ];
+            findings.extend(signing(config, &report, now));
             findings.extend(broken_off(&report));
             findings
         }
@@ -73,6 +76,40 @@ fn age(report: &KeysReport, (now, days_max): (Time, u32)) -> Finding {
         warning(WHAT, found, "salus keys rotate")
     } else {
         ok(WHAT, found)
+    }
+}
+
+/// The keys that sign: a key that signs has an end, too (NIST SP 800-57 part 1, 5.3.6).
+fn signing(config: &Config, report: &KeysReport, now: Time) -> Vec<Finding> {
+    let days_max = config.keys.signing_rotate_after_days;
+    let mut found = vec![signing_age(
+        ("log key", "salus keys rotate --log"),
+        made(config, LOG_KEY, report.log_at),
+        (now, days_max),
+    )];
+    if config.data.join(ID_KEY).is_file() {
+        found.push(signing_age(
+            ("id key", "salus keys rotate --id"),
+            made(config, ID_KEY, report.id_at),
+            (now, days_max),
+        ));
+    }
+    found
+}
+
+fn signing_age(
+    (what, help): (&'static str, &str),
+    made: Option<Time>,
+    (now, days_max): (Time, u32),
+) -> Finding {
+    let Some(made) = made else {
+        return warning(what, "of unknown age", help);
+    };
+    let days = now.since(made) / DAY_MS;
+    let found = format!("made or last rotated {days} days ago");
+    match days > i64::from(days_max) {
+        true => warning(what, found, help),
+        false => ok(what, found),
     }
 }
 
@@ -141,7 +178,30 @@ mod tests {
             erasures: 0,
             erasing: 0,
             in_token: false,
+            log_at: at.map(Time::from_millis),
+            id_at: None,
         }
+    }
+
+    #[test]
+    fn a_key_that_signed_for_long_is_to_be_rotated() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            data: folder.path().to_owned(),
+            ..Config::default()
+        };
+        let now = Time::from_millis(800 * DAY_MS);
+        let found = |at: Option<i64>| signing(&config, &report(at), now);
+        let old = found(Some(0));
+        assert_eq!((old.len(), old[0].state), (1, State::Warning));
+        assert_eq!(old[0].what, "log key");
+        assert_eq!(found(Some(100 * DAY_MS))[0].state, State::Ok);
+        assert_eq!(found(None)[0].state, State::Warning);
+        // Of a key from before the keyring said so, its file tells the age.
+        std::fs::create_dir(folder.path().join("keys")).unwrap();
+        std::fs::write(folder.path().join(ID_KEY), "key").unwrap();
+        let of_id = &found(Some(0))[1];
+        assert_eq!((of_id.what, of_id.state), ("id key", State::Ok));
     }
 
     #[test]

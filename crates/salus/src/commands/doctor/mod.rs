@@ -12,7 +12,7 @@ use tokio::net::UnixStream;
 use crate::cli::Format;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::{assemble, certificate, output};
+use crate::{assemble, certificate, credentials, output};
 
 mod finding;
 mod keys;
@@ -72,15 +72,22 @@ fn policies(config: &Config) -> Finding {
 }
 
 fn permissions(config: &Config) -> Finding {
-    let open = [
+    let secrets = credentials::files(config);
+    let open_to_all = secrets.iter().map(|path| (path.clone(), 0o007));
+    let own = [
         &config.data,
         &config.data.join("keys"),
         &config.data.join("keys/root.key"),
     ]
-    .into_iter()
-    .filter(|path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0))
-    .map(|path| path.display().to_string())
-    .collect::<Vec<_>>();
+    .map(|path| (path.clone(), 0o077));
+    let open = own
+        .into_iter()
+        .chain(open_to_all)
+        .filter(|(path, others)| {
+            fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & others != 0)
+        })
+        .map(|(path, _)| path.display().to_string())
+        .collect::<Vec<_>>();
     if open.is_empty() {
         ok("permissions", "only the owner can read the data folder")
     } else {
@@ -262,6 +269,24 @@ mod tests {
         };
         assert_eq!(permissions(&config).state, State::Wrong);
         fs::set_permissions(&data, fs::Permissions::from_mode(0o700)).unwrap();
+        assert_eq!(permissions(&config).state, State::Ok);
+    }
+
+    #[test]
+    fn a_secret_that_everybody_can_read_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        let secret = folder.path().join("oidc-secret");
+        fs::write(&secret, "hunter2").unwrap();
+        let mut config = Config {
+            data: folder.path().to_owned(),
+            ..Config::default()
+        };
+        config.web.oidc.client_secret_file.clone_from(&secret);
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o644)).unwrap();
+        let found = permissions(&config);
+        assert_eq!(found.state, State::Wrong);
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o640)).unwrap();
         assert_eq!(permissions(&config).state, State::Ok);
     }
 }

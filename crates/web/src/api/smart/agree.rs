@@ -19,7 +19,7 @@ use super::view::{AgreePage, Wish};
 use crate::App;
 use crate::api::fhir::query;
 use crate::app::Settings;
-use crate::error::{Problem, broken};
+use crate::error::Problem;
 use crate::pages::patients::census::{self, Typed};
 use crate::pages::shell::Here;
 use crate::pages::visit::{Fields, Posted, Visit, page};
@@ -62,8 +62,7 @@ pub(crate) async fn ask(visit: Visit, RawQuery(text): RawQuery) -> Result<Respon
 pub(crate) async fn choose(Posted { visit, fields }: Posted) -> Result<Response, Problem> {
     let typed = Typed::name(fields.get("name"));
     census::check(&typed)?;
-    let kept = visit.app.searches.keep(&visit.session.name, typed);
-    let kept = kept.ok_or_else(|| broken(&"this machine gives no random numbers"))?;
+    let kept = census::keep(&visit, typed)?;
     let form = form_of(&fields)?;
     let again = format!("/oauth/authorize?{}&search={kept}", form.text());
     Ok(Redirect::to(&again).into_response())

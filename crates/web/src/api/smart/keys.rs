@@ -7,7 +7,7 @@ use event::{App as Registered, Time};
 use jsonwebtoken::jwk::JwkSet;
 
 use crate::App;
-use crate::fetch::{Terms, ask};
+use crate::fetch::Terms;
 
 /// Sets that are kept at the same time, at most.
 const SETS_MAX: usize = 256;
@@ -102,7 +102,7 @@ async fn fetched(app: &App, url: &str) -> Result<JwkSet, String> {
         wait_ms: app.settings.jwks_timeout_ms,
         bytes_max: app.settings.jwks_bytes_max,
     };
-    let (status, bytes) = ask(url, None, terms).await?;
+    let (status, bytes) = app.fetch.ask(url, None, terms).await?;
     // A redirect would lead where nobody registered anything.
     if status != 200 {
         return Err(format!("it answered with {status}"));

@@ -6,11 +6,10 @@ use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
 use event::{Act, Subject};
-use serde::Deserialize;
 
 use super::told::Teller;
 use super::view::Row;
-use super::{day, find};
+use super::{Typed, day, patient};
 use crate::error::{Problem, broken};
 use crate::pages::shell::{Here, Shell};
 use crate::pages::visit::{Visit, page};
@@ -24,15 +23,6 @@ const EXEMPT: [&str; 3] = ["TREAT", "HPAYMT", "HOPERAT"];
 const DISCLOSURES_MAX: usize = 1_000;
 /// People and systems that are summed up.
 const USERS_MAX: usize = 2_000;
-
-/// What the letter is asked with.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(crate) struct Typed {
-    patient: String,
-    from: String,
-    to: String,
-}
 
 /// Who received this patient's data, and who used it?
 #[derive(Template)]
@@ -64,12 +54,13 @@ pub(crate) struct User {
 
 /// `GET /access/letter`
 pub(crate) async fn show(visit: Visit, Query(typed): Query<Typed>) -> Result<Response, Problem> {
+    let typed = typed.recalled(&visit);
     if typed.patient.trim().is_empty() {
         return Err(Problem::Malformed(
             "a letter is about one patient: type the patient\u{2019}s number".to_owned(),
         ));
     }
-    let patient = find(&visit, typed.patient.trim()).await?;
+    let patient = patient(&visit, &typed).await?;
     let mut ask = visit.ask(Act::Audit, Subject::Patient(patient.clone()));
     ask.purpose = "HOPERAT".to_owned();
     ask.detail = "accounting of disclosures".to_owned();

@@ -5,6 +5,7 @@ pub(crate) mod graph;
 pub(crate) mod letter;
 pub(crate) mod print;
 mod told;
+mod typed;
 pub(crate) mod view;
 
 use access::{Filter, Listing, Page, Trace, TraceId, What};
@@ -12,7 +13,6 @@ use axum::extract::Query;
 use axum::http::StatusCode;
 use axum::response::Response;
 use event::{Act, Subject, Time};
-use serde::Deserialize;
 use staff::Listed;
 
 use crate::error::{Problem, broken};
@@ -21,6 +21,8 @@ use crate::pages::visit::{Visit, page};
 use crate::pages::words;
 use graph::Graph;
 use told::Teller;
+use typed::{TYPED_LETTERS_MAX, patient};
+pub(crate) use typed::{Typed, search};
 use view::{AccessPage, Asked, Choice, Outlet, Taken};
 
 /// Rows of a list on one page.
@@ -30,28 +32,16 @@ const SUMS_MAX: usize = 200;
 /// Days that are looked at when none are named.
 const DAYS: i64 = 90;
 const DAY_MS: i64 = 86_400_000;
-/// The longest thing that is typed, in characters.
-const TYPED_LETTERS_MAX: usize = 100;
-
-/// What the page is asked with.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-pub(crate) struct Typed {
-    patient: String,
-    account: String,
-    from: String,
-    to: String,
-    after: String,
-}
 
 /// `GET /access`
 pub(crate) async fn show(visit: Visit, Query(typed): Query<Typed>) -> Result<Response, Problem> {
+    let typed = typed.recalled(&visit);
     let span = span(&visit, &typed)?;
     let view = match (typed.patient.trim(), typed.account.trim()) {
         ("", "") => start(&visit, (&typed, span)).await?,
         ("", account) => of_account(&visit, account, (&typed, span)).await?,
-        (patient, _) => {
-            let patient = find(&visit, patient).await?;
+        (_, _) => {
+            let patient = patient(&visit, &typed).await?;
             of_patient(&visit, &patient, (&typed, span)).await?
         }
     };
@@ -91,32 +81,6 @@ pub(crate) fn day(visit: &Visit, typed: &str) -> Result<Option<Time>, Problem> {
     )))
 }
 
-/// The patient with this id or this number. Nothing but the id is looked at.
-pub(crate) async fn find(visit: &Visit, typed: &str) -> Result<String, Problem> {
-    let shown: String = typed.chars().take(TYPED_LETTERS_MAX).collect();
-    let nobody = || Problem::Missing(format!("patient with the id or number `{shown}`"));
-    if typed.chars().count() > TYPED_LETTERS_MAX {
-        return Err(nobody());
-    }
-    // Whether there is such a patient is for nobody to learn who may not ask.
-    let ask = visit.ask(Act::Audit, Subject::Record);
-    visit.leave("who looked", ask).await?;
-    let chart = &visit.app.chart;
-    if let Some(survivor) = chart.survivor(typed).await? {
-        return Ok(survivor);
-    }
-    if chart.locate("Patient", typed).await?.is_some() {
-        return Ok(typed.to_owned());
-    }
-    match chart.numbered(typed).await?.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => Err(nobody()),
-        _ => Err(Problem::Malformed(format!(
-            "several patients have the number `{shown}`; use the patient's id"
-        ))),
-    }
-}
-
 /// What every form of this page shows: what was typed, and whom one may choose.
 fn asked(visit: &Visit, (typed, span): (&Typed, Span)) -> Asked {
     let listed = visit.app.staff.people().into_iter();
@@ -131,6 +95,7 @@ fn asked(visit: &Visit, (typed, span): (&Typed, Span)) -> Asked {
         accounts: listed.map(choice).collect(),
         from: visit.stamp(span.from).day,
         to: typed.to.trim().to_owned(),
+        address: typed.address(),
     }
 }
 
@@ -221,7 +186,6 @@ async fn of_patient(
     view.people = people;
     view.rows = listing.rows.iter().map(|trace| teller.row(trace)).collect();
     view.next = listing.next.map(|id| id.to_string());
-    patient.clone_into(&mut view.asked.patient);
     Ok(view)
 }
 

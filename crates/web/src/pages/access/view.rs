@@ -2,7 +2,7 @@ use askama::Template;
 
 use super::graph::Graph;
 use crate::pages::shell::{Shell, Tone};
-use crate::pages::words::{self, Stamp};
+use crate::pages::words::Stamp;
 
 /// Who looked at whose chart?
 #[derive(Template)]
@@ -27,24 +27,6 @@ pub(crate) struct AccessPage {
     pub outlet: Option<Outlet>,
 }
 
-impl AccessPage {
-    /// What the page is about, as a part of an address.
-    fn about(&self) -> String {
-        let asked = &self.asked;
-        let pairs = [
-            ("patient", &asked.patient),
-            ("account", &asked.account),
-            ("from", &asked.from),
-            ("to", &asked.to),
-        ];
-        let given = pairs.iter().filter(|(_, value)| !value.is_empty());
-        let pairs: Vec<String> = given
-            .map(|(name, value)| format!("{name}={}", words::in_query(value)))
-            .collect();
-        pairs.join("&")
-    }
-}
-
 /// What was asked.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Asked {
@@ -53,6 +35,8 @@ pub(crate) struct Asked {
     pub accounts: Vec<Choice>,
     pub from: String,
     pub to: String,
+    /// The part of an address that asks for the same again.
+    pub address: String,
 }
 
 /// An account one may choose.
@@ -224,6 +208,7 @@ pub(crate) mod samples {
                 }],
                 from: "2026-08-28".into(),
                 to: String::new(),
+                address: "search=abc".into(),
             },
             graph: Graph::of_people(&lookers(), "p-1"),
             people: lookers(),

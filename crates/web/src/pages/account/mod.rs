@@ -1,6 +1,7 @@
 //! Who somebody is: set-up, sign-in, their own account, and the proof that they are there.
 
 pub(crate) mod again;
+pub(crate) mod alive;
 pub(crate) mod apps;
 pub(crate) mod factors;
 pub(crate) mod own;
@@ -35,6 +36,7 @@ pub(crate) fn router() -> Router<Arc<App>> {
         .route("/sign-in/again/passkey", post(again::passkey))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/account", get(own::show))
+        .route("/account/alive", get(alive::ask))
         .route("/account/password", post(own::password))
         .route("/account/sessions/end", post(own::end_one))
         .route("/account/sessions/end-all", post(own::end_all))

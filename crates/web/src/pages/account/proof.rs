@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use event::SessionStep;
+use event::{Attempted, SessionStep};
 use staff::{Assertion, Expected, PasskeyRefused, Registration, SignInRefused, SignedIn};
 
 use super::seals;
@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::error::{Problem, broken};
 use crate::pages::visit::Fields;
 use crate::pages::words;
+use crate::rejected::TurnedAway;
 
 /// A form that a browser fills in with a passkey.
 pub(crate) fn passkey_form(app: &App, action: &str, purpose: &str) -> Result<PasskeyForm, Problem> {
@@ -84,18 +85,34 @@ pub(crate) fn registration(
 }
 
 /// Seals an attempt that failed; returns what to say.
+///
+/// What counts against a name is an event of its own, up to a named number a minute. What was not even
+/// looked at, what names nobody, and what is more than that is sealed as whatever strangers try is: the
+/// first of an address at once, the others as a count. INVARIANT: which of the two it is depends on no
+/// account, so that it tells nobody which names exist.
 pub(crate) async fn refuse(
     app: &App,
     account: &str,
     caller: &Caller,
     (step, refused): (SessionStep, &SignInRefused),
 ) -> Result<String, Problem> {
-    let step = match refused {
-        SignInRefused::Busy | SignInRefused::Locked { .. } => SessionStep::TurnedAway,
-        SignInRefused::Passkey(_) | SignInRefused::Wrong => step,
-    };
     let why = refused.to_string();
-    app.seal(seals::failed(account, caller, (step, &why)))
-        .await?;
+    let tried = matches!(refused, SignInRefused::Passkey(_) | SignInRefused::Wrong);
+    if tried && !account.is_empty() && app.failure_in_full() {
+        app.seal(seals::failed(account, caller, (step, &why)))
+            .await?;
+    } else {
+        turn_away(app, caller, (account, &why)).await;
+    }
     Ok(words::quoted(&words::sentence(&why)))
+}
+
+/// Has it sealed, in bounded numbers, that somebody who proved nothing was not let in.
+pub(crate) async fn turn_away(app: &App, caller: &Caller, (account, why): (&str, &str)) {
+    let away = TurnedAway {
+        sort: Attempted::SignIn,
+        named: Some(account.to_owned()).filter(|account| !account.is_empty()),
+        why: why.to_owned(),
+    };
+    app.turned_away(&caller.place(), away).await;
 }

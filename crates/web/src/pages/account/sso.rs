@@ -114,7 +114,7 @@ pub(crate) async fn back(
     known.ok_or_else(broken_off)?;
     let claims = match claims(&app, &trip, &said).await {
         Ok(claims) => claims,
-        Err(why) => return refused(&app, &caller, &trip, &why).await,
+        Err(why) => return refused(&app, &caller, &trip, ("", &why)).await,
     };
     let done = match trip.errand {
         Errand::SignIn => enter(&app, &caller, &trip, &claims).await?,
@@ -135,12 +135,15 @@ async fn claims(app: &App, trip: &Trip, said: &Back) -> Result<Claims, String> {
     oidc::arrive(app, trip, &said.code).await
 }
 
-/// The refusal is sealed with its reason; the page says it in general.
-async fn refused(app: &App, caller: &Caller, trip: &Trip, why: &str) -> Result<Response, Problem> {
-    tracing::warn!(why, "a single sign-on was refused");
+/// The refusal is sealed with its reason, as whatever strangers try; the page says it in general.
+async fn refused(
+    app: &App,
+    caller: &Caller,
+    trip: &Trip,
+    (account, why): (&str, &str),
+) -> Result<Response, Problem> {
     let why = format!("single sign-on: {why}");
-    let failed = seals::failed("", caller, (SessionStep::Began, &why));
-    app.seal(failed).await?;
+    proof::turn_away(app, caller, (account, &why)).await;
     wrong(
         app,
         &trip.next,
@@ -157,11 +160,14 @@ async fn enter(
     let strong = app.settings.oidc.second_factor == Vouched::Provider || claims.strong();
     if !strong && app.settings.second_factor == SecondFactor::Required {
         let why = "the provider's token says nothing of a second factor (`amr`)";
-        return refused(app, caller, trip, why).await;
+        return refused(app, caller, trip, (&oidc::named(app, claims), why)).await;
     }
     let entry = match oidc::entry(app, claims) {
         Ok(entry) => entry,
-        Err(why) => return refused(app, caller, trip, &why).await,
+        Err(why) => {
+            let account = oidc::named(app, claims);
+            return refused(app, caller, trip, (&account, &why)).await;
+        }
     };
     let (issuer, subject) = (claims.text("iss").to_owned(), claims.text("sub").to_owned());
     if let Some(account) = entry.changed {

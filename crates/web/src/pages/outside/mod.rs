@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use event::{Act, Body, Event, PutBack, PutBackStep, Role, Subject};
 use guard::{Ask, Standing, admit};
 use oversight::{Alteration, Fate};
+use record::Permit;
 
 use crate::error::{Problem, broken};
 use crate::outside::subject;
@@ -103,8 +104,16 @@ pub(crate) async fn one(visit: Visit, Path(index): Path<u64>) -> Result<Response
         .permit("what was altered", ask(&visit, &found))
         .await?;
     let mut shown = put_back_page(&visit, &found, &Fields::default(), None);
-    shown.keep_from(permit.hides());
+    shown.altered = seen(&visit, &found, permit).await?;
     page(StatusCode::OK, &shown)
+}
+
+/// The alteration with its values, but for those that are kept from whoever looks.
+async fn seen(visit: &Visit, found: &Alteration, permit: Permit) -> Result<Vec<Altered>, Problem> {
+    let hides = permit.hides().to_vec();
+    let open = visit.app.chart.open_with(permit);
+    let seen = Altered::seen(found, &visit.eye, (&open, &hides)).await?;
+    Ok(vec![seen])
 }
 
 async fn found(visit: &Visit, index: u64) -> Result<Alteration, Problem> {
@@ -133,7 +142,7 @@ fn put_back_page(
     PutBackPage {
         shell: visit.shell("Altered elsewhere", Here::Record),
         row: view::row(visit, found),
-        altered: vec![Altered::told(found, &visit.eye)],
+        altered: Vec::new(),
         waits: settling.is_some_and(|settling| settling.fate == Fate::Waiting),
         can_go_back: found.altered.index.is_some(),
         typed: typed.get("reason").to_owned(),
@@ -152,7 +161,7 @@ pub(crate) async fn decide(Path(index): Path<u64>, posted: Posted) -> Result<Res
                 .permit("what was altered", ask(&visit, &found))
                 .await?;
             let mut shown = put_back_page(&visit, &found, &fields, Some(wrong));
-            shown.keep_from(permit.hides());
+            shown.altered = seen(&visit, &found, permit).await?;
             return page(StatusCode::BAD_REQUEST, &shown);
         }
     };
@@ -197,7 +206,6 @@ async fn late(visit: &Visit, index: u64) -> Result<Response, Problem> {
     settled(visit).await;
     let found = found(visit, index).await?;
     let wrong = "Somebody else decided first. Their verdict stands; yours was not sealed.";
-    let mut shown = put_back_page(visit, &found, &Fields::default(), Some(wrong.to_owned()));
-    shown.altered.clear();
+    let shown = put_back_page(visit, &found, &Fields::default(), Some(wrong.to_owned()));
     page(StatusCode::CONFLICT, &shown)
 }

@@ -2,7 +2,6 @@
 
 use askama::Template;
 use event::Unlike;
-use guard::Element;
 use oversight::{Alteration, Fate};
 
 use crate::pages::altered::Altered;
@@ -56,7 +55,8 @@ pub(crate) fn parts(rows: [Vec<OutsideRow>; 3]) -> Vec<OutsidePart> {
 pub(crate) struct PutBackPage {
     pub shell: Shell,
     pub row: OutsideRow,
-    /// The one alteration, with its values.
+    /// The one alteration, with its values but for those that are kept from whoever looks; empty: the
+    /// page is not about its values.
     pub altered: Vec<Altered>,
     /// Whether somebody has to decide.
     pub waits: bool,
@@ -64,15 +64,6 @@ pub(crate) struct PutBackPage {
     pub can_go_back: bool,
     pub typed: String,
     pub wrong: Option<String>,
-}
-
-impl PutBackPage {
-    /// Values that are hidden from whoever looks are not shown here either.
-    pub(crate) fn keep_from(&mut self, hides: &[Element]) {
-        let altered = std::mem::take(&mut self.altered);
-        let altered = altered.into_iter().map(|one| one.without(hides));
-        self.altered = altered.collect();
-    }
 }
 
 /// One resource, without its values.

@@ -71,9 +71,15 @@ pub(crate) async fn search(posted: Posted) -> Result<Response, Problem> {
         };
         return Ok(Redirect::to(&place).into_response());
     }
-    let kept = visit.app.searches.keep(&visit.session.name, typed);
-    let kept = kept.ok_or_else(|| broken(&"this machine gives no random numbers"))?;
+    let kept = keep(&visit, typed)?;
     Ok(Redirect::to(&format!("/patients?search={kept}")).into_response())
+}
+
+/// Keeps what the visitor looks for; the id under which this session finds it again.
+pub(crate) fn keep(visit: &Visit, typed: Typed) -> Result<String, Problem> {
+    let (session, most) = (&visit.session.name, visit.app.settings.sessions_max);
+    let kept = visit.app.searches.keep(session, typed, most);
+    kept.ok_or_else(|| broken(&"this machine gives no random numbers"))
 }
 
 /// What the search finds; without one, the lists of the person's own wards.

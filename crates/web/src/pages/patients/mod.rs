@@ -12,6 +12,7 @@ use axum::extract::{Path, Query};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use event::{Act, Subject};
+use guard::Element;
 use serde::Deserialize;
 
 use crate::error::{Problem, broken};
@@ -80,8 +81,7 @@ pub(crate) async fn show(
         rows,
     };
     let mut view = teller.chart(&patient, reports);
-    let altered = altered(&visit, &patient.id).await?.into_iter();
-    view.altered = altered.map(|one| one.without(&hides)).collect();
+    view.altered = altered(&visit, &patient.id, (&open, &hides)).await?;
     view.decision = open.index();
     view.head = record::head_line(&visit);
     let known = patient.folded.max(1);
@@ -93,13 +93,21 @@ pub(crate) async fn show(
 }
 
 /// What of a patient was found altered in the last month, in whatever way it was put right.
-async fn altered(visit: &Visit, id: &str) -> Result<Vec<Altered>, Problem> {
+async fn altered(
+    visit: &Visit,
+    id: &str,
+    opened: (&chart::Open, &[Element]),
+) -> Result<Vec<Altered>, Problem> {
     let all = visit.app.oversight.altered_of(id, ALTERED_SHOWN).await;
     let all = all.map_err(|why| broken(&why))?;
     let late = all
         .iter()
         .filter(|one| visit.eye.now.since(one.at) < ALTERED_NEWS_MS);
-    Ok(late.map(|one| Altered::told(one, &visit.eye)).collect())
+    let mut told = Vec::new();
+    for one in late {
+        told.push(Altered::seen(one, &visit.eye, opened).await?);
+    }
+    Ok(told)
 }
 
 fn version(known: u64) -> (HeaderName, HeaderValue) {
