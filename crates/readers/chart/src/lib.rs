@@ -31,6 +31,7 @@ mod summary;
 mod tie;
 mod token;
 mod view;
+mod whole;
 mod words;
 mod words_of;
 
@@ -41,7 +42,7 @@ pub use error::ChartError;
 pub use held::{Differing, Held, Named};
 pub use label::{SENSITIVITY, check_sensitivity};
 pub use open::Open;
-pub use page::{HistoryOf, Page, PageOf, Source, Stored};
+pub use page::{EverythingOf, Excerpt, HistoryOf, Page, PageOf, Source, Stored};
 pub use rewind::Touched;
 pub use view::{
     Address, Allergy, CensusRow, CodeStatus, Contact, Coverage, Doing, Encounter, FindPatient,

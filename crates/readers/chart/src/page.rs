@@ -54,6 +54,8 @@ pub struct Page {
     pub total: Option<u64>,
     /// Asks for the page after this one; `None`: this is the last.
     pub next: Option<String>,
+    /// Of a search: asks for the first page of another one, of the same moment as this one.
+    pub beginning: String,
     /// Every patient whose data is on this page (survivors' ids), for the record.
     pub patients: Vec<String>,
 }
@@ -75,4 +77,32 @@ pub enum HistoryOf {
     },
     /// Everything; needs a permit for `Subject::Record`.
     System,
+}
+
+/// How much of everything about a patient is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EverythingOf {
+    /// Only these types; empty: all that the permit is for.
+    pub kinds: Vec<String>,
+    /// Only what was sealed since then.
+    pub since: Option<Time>,
+    /// Only care that ended after this moment, in milliseconds since 1970, and what has no time.
+    pub from_ms: Option<i64>,
+    /// Only care that began before this moment, in milliseconds since 1970, and what has no time.
+    pub until_ms: Option<i64>,
+}
+
+/// What a summary of a patient is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The patient: the survivor's id.
+    pub patient: String,
+    /// Theirs, each type's newest first.
+    pub resources: Vec<Stored>,
+    /// What these refer to that belongs to no patient.
+    pub referred: Vec<Stored>,
+    /// Types of which something is left out for its labels.
+    pub withheld: Vec<String>,
+    /// How many events the chart had folded.
+    pub folded: u64,
 }

@@ -170,13 +170,25 @@ impl Door {
     /// # Errors
     /// 400 for anything in it that is unknown, unsupported or not well formed.
     pub(crate) fn query_of(&self, kind: &str, pairs: &[(String, String)]) -> Result<Query, Fault> {
-        let limits = QueryLimits {
+        wire::fhir::query(kind, pairs, &self.query_limits())
+            .map_err(|issue| Fault::of(axum::http::StatusCode::BAD_REQUEST, vec![issue]))
+    }
+
+    /// The searches, one for each type, that the pairs ask for.
+    ///
+    /// # Errors
+    /// 400 for anything in it that is unknown, unsupported or not well formed.
+    pub(crate) fn queries_of(&self, pairs: &[(String, String)]) -> Result<Vec<Query>, Fault> {
+        wire::fhir::search::queries(pairs, &self.query_limits())
+            .map_err(|issue| Fault::of(axum::http::StatusCode::BAD_REQUEST, vec![issue]))
+    }
+
+    fn query_limits(&self) -> QueryLimits {
+        QueryLimits {
             params_max: self.app.settings.search_parameters_max,
             count_max: self.app.settings.page_size_max,
             ..QueryLimits::default()
-        };
-        wire::fhir::query(kind, pairs, &limits)
-            .map_err(|issue| Fault::of(axum::http::StatusCode::BAD_REQUEST, vec![issue]))
+        }
     }
 
     /// How much JSON is read.
