@@ -4,10 +4,10 @@ use record::Permit;
 use crate::carry::{self, Carried};
 use crate::chart::Chart;
 use crate::error::Outcome;
-use crate::page::{EverythingOf, Excerpt, HistoryOf, Page, PageOf, Stored};
+use crate::page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Stored};
 use crate::scope::Scope;
 use crate::view::{CensusRow, FindPatient, PatientView};
-use crate::{census, history, read, search, summary, whole};
+use crate::{census, history, listed, read, search, summary, whole};
 
 /// The chart, open for what one sealed decision allowed: one patient, one type or one ward.
 pub struct Open {
@@ -88,6 +88,15 @@ impl Open {
     /// Each of [`crate::ChartError`].
     pub async fn everything(&self, what: &EverythingOf, page: &PageOf) -> Outcome<Page> {
         whole::everything(&self.chart, &self.scope, (what, page)).await
+    }
+
+    /// All resources of the permit's type, in the order in which they were written.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::BadPage`],
+    /// [`crate::ChartError::Broken`].
+    pub async fn listed(&self, what: &ListOf, page: &PageOf) -> Outcome<Page> {
+        listed::page(&self.chart, &self.scope, (what, page)).await
     }
 
     /// Of each of these types the newest resources of the permit's patient, at most so many.

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use event::Time;
 
 /// One version of a resource, complete, as a client reads it.
@@ -105,4 +107,23 @@ pub struct Excerpt {
     pub withheld: Vec<String>,
     /// How many events the chart had folded.
     pub folded: u64,
+}
+
+/// Which resources of a type are listed.
+#[derive(Debug, Clone, Default)]
+pub struct ListOf {
+    /// FHIR type.
+    pub kind: String,
+    /// Only what was sealed since then.
+    pub since: Option<Time>,
+    /// Those that were deleted, without content, instead of those that are there.
+    pub deleted: bool,
+    /// Only what belongs to a patient.
+    pub of_patients: bool,
+    /// Only what belongs to one of these patients (survivors' ids).
+    pub patients: Option<BTreeSet<String>>,
+    /// Only that for which all filters of one of these lists hold; empty: all.
+    pub filters: Vec<Vec<wire::fhir::Filter>>,
+    /// The list ends where this `next` of a page begins.
+    pub until: Option<String>,
 }

@@ -87,7 +87,7 @@ pub(crate) async fn everything(
 }
 
 /// A resource with its row, as bytes and read.
-type Found = (Row, Vec<u8>, Value);
+pub(crate) type Found = (Row, Vec<u8>, Value);
 
 struct Whole<'a> {
     scope: &'a Scope,
@@ -229,7 +229,11 @@ fn of_patients(query: &mut QueryBuilder<Sqlite>, family: &[String]) {
 }
 
 /// The contents of rows that the scope shows, without what it hides.
-async fn contents(reading: &mut Reading, scope: &Scope, rows: Vec<Row>) -> Outcome<Vec<Found>> {
+pub(crate) async fn contents(
+    reading: &mut Reading,
+    scope: &Scope,
+    rows: Vec<Row>,
+) -> Outcome<Vec<Found>> {
     let mut found = Vec::with_capacity(rows.len());
     let words = reading.known.words.clone();
     for rows in rows.chunks(CHUNK) {

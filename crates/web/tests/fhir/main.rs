@@ -9,6 +9,8 @@ mod bundles;
 #[cfg(test)]
 mod everything;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod importing;

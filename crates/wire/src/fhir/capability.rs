@@ -54,6 +54,7 @@ pub fn capability(base: &str, software_version: &str, date: &str) -> Value {
             "security": security(base),
             "resource": resources,
             "interaction": codes(OF_ALL),
+            "operation": operations(OPERATIONS, ""),
         }],
     })
 }
@@ -94,6 +95,21 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
     ),
     (
+        "",
+        "export",
+        "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
+    ),
+    (
+        "Patient",
+        "export",
+        "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export",
+    ),
+    (
+        "Group",
+        "export",
+        "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export",
+    ),
+    (
         "CodeSystem",
         "lookup",
         "http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup",
@@ -121,7 +137,9 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
 ];
 
 fn operations(all: &[(&str, &str, &str)], kind: &str) -> Vec<Value> {
-    let mine = all.iter().filter(|(of, ..)| *of == kind || *of == "*");
+    let mine = all
+        .iter()
+        .filter(|(of, ..)| *of == kind || (*of == "*" && !kind.is_empty()));
     mine.map(|(_, name, definition)| json!({ "name": name, "definition": definition }))
         .collect()
 }

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use wire::fhir::search::QueryLimits;
 use wire::fhir::{Code, Limits, Query};
 
+use super::export::Jobs;
 use super::fault::Fault;
 use super::query;
 use super::recent::{Concern, Recent};
@@ -28,6 +29,8 @@ pub(crate) struct Kept {
     /// Large bodies that are read at the same time: one for each processor, since each takes
     /// memory many times its size.
     heavy: Semaphore,
+    /// Exports under way and done.
+    pub(crate) exports: Jobs,
 }
 
 impl Default for Kept {
@@ -36,6 +39,7 @@ impl Default for Kept {
         Kept {
             recent: Recent::default(),
             heavy: Semaphore::new(processors),
+            exports: Jobs::default(),
         }
     }
 }

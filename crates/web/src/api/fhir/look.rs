@@ -61,7 +61,9 @@ pub(crate) async fn look(door: &Door, who: &Identity, look: &Look) -> Result<Ans
             let answer = read::version(door, who, (target, *version)).await?;
             Ok(answer.cut(&subset))
         }
-        Call::Bundle | Call::Write(_) => Err(Fault::broken("a write was taken for a question")),
+        Call::Bundle | Call::Export(_) | Call::Write(_) => {
+            Err(Fault::broken("a write was taken for a question"))
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod conditions;
 mod door;
 mod draft;
 mod everything;
+mod export;
 mod fault;
 mod format;
 mod history;
@@ -122,14 +123,18 @@ async fn handle(
 fn asked(door: &Door, parts: &Parts) -> Result<(Layout, Pairs), Fault> {
     let text = parts.uri.query().unwrap_or_default();
     let pairs = query::pairs(text, door.app.settings.search_parameters_max)?;
-    let layout = format::layout(&parts.headers, &pairs)?;
+    // A file of an export is no FHIR JSON, and may be asked for as what it is.
+    let layout = match parts.uri.path().contains("/$export-file/") {
+        true => Layout::AsKept,
+        false => format::layout(&parts.headers, &pairs)?,
+    };
     Ok((layout, format::strip(pairs)))
 }
 
 async fn serve(
     door: &Door,
     parts: &Parts,
-    (pairs, body): (Pairs, axum::body::Body),
+    (mut pairs, body): (Pairs, axum::body::Body),
 ) -> Result<Answer, Fault> {
     let call = route::call(parts.method.as_str(), parts.uri.path());
     if matches!(call, Ok(Call::Capability)) {
@@ -147,6 +152,13 @@ async fn serve(
             format::body_is_json(&parts.headers)?;
             let prefer = format::prefer(&parts.headers, Prefer::Minimal);
             bundle::answer(door, &who, (bytes, prefer)).await
+        }
+        Call::Export(export) => {
+            if !bytes.is_empty() {
+                format::body_is_json(&parts.headers)?;
+                pairs.extend(operation::pairs(&bytes, &door.limits())?);
+            }
+            export::answer(door, &who, (export, pairs, parts)).await
         }
         Call::Write(write) => write_one(door, parts, (who, write, bytes)).await,
         call => {

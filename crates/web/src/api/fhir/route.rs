@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use wire::fhir::Code;
 
+use super::export::{Export, Level};
 use super::fault::Fault;
 use super::operation::{self, Operation};
 use super::query::unescape;
@@ -14,6 +15,8 @@ pub(crate) enum Call {
     Bundle,
     /// `GET [base]/metadata`.
     Capability,
+    /// A bulk export, what became of it, or a part of it.
+    Export(Export),
     /// `GET .../_history`.
     History(Past),
     /// `.../$name`.
@@ -96,6 +99,18 @@ pub(crate) fn call(method: &str, path: &str) -> Result<Call, Fault> {
         [""] => at_base(method),
         ["metadata"] => get(method, Call::Capability),
         ["_history"] => get(method, Call::History(Past::System)),
+        ["$export"] => begin(method, Level::System),
+        ["Patient", "$export"] => begin(method, Level::Patients),
+        ["Group", id, "$export"] => begin(method, Level::Group(target("Group", id)?)),
+        ["$export-status", job] => match method {
+            "GET" | "HEAD" => Ok(Call::Export(Export::Status((*job).to_owned()))),
+            "DELETE" => Ok(Call::Export(Export::Drop((*job).to_owned()))),
+            _ => Err(Fault::method(method, "GET, HEAD, DELETE")),
+        },
+        ["$export-file", job, file] => {
+            let file = file.parse().map_err(|_| nowhere(path))?;
+            get(method, Call::Export(Export::File((*job).to_owned(), file)))
+        }
         ["_search"] => match method {
             "GET" | "HEAD" | "POST" => Ok(Call::SearchTypes),
             _ => Err(Fault::method(method, "GET, HEAD, POST")),
@@ -168,6 +183,13 @@ fn number(version: &str) -> Result<u64, Fault> {
 fn nowhere(path: &str) -> Fault {
     let words = format!("`{path}` leads nowhere; see `metadata` for what there is");
     Fault::new(StatusCode::NOT_FOUND, Code::NotFound, words)
+}
+
+fn begin(method: &str, level: Level) -> Result<Call, Fault> {
+    match method {
+        "GET" | "HEAD" | "POST" => Ok(Call::Export(Export::Begin(level))),
+        _ => Err(Fault::method(method, "GET, HEAD, POST")),
+    }
 }
 
 fn get(method: &str, call: Call) -> Result<Call, Fault> {

@@ -91,13 +91,13 @@ pub fn document(material: &Material<'_>) -> Value {
     }
     entries.extend(along(material, &used));
     entries.extend(made);
-    let mut meta = json!({ "profile": [BUNDLE_PROFILE] });
-    if !material.withheld.is_empty() {
-        meta["security"] = json!([{
+    let meta = match material.withheld.is_empty() {
+        true => json!({ "profile": [BUNDLE_PROFILE] }),
+        false => json!({ "profile": [BUNDLE_PROFILE], "security": [{
             "system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue",
             "code": "REDACTED",
-        }]);
-    }
+        }] }),
+    };
     json!({
         "resourceType": "Bundle",
         "meta": meta,
@@ -209,25 +209,27 @@ fn composition(material: &Material<'_>, chosen: &[(&Section, Vec<&Value>)], auth
 fn section_of(material: &Material<'_>, section: &Section, entries: &[&Value]) -> Value {
     let withheld = section.withheld(material);
     let text = narrative::section(material, (section.nothing, withheld), entries);
-    let mut out = json!({
+    let (key, value) = match (entries.is_empty(), withheld) {
+        (true, true) => ("emptyReason", empty("withheld", "Information Withheld")),
+        (true, false) => ("emptyReason", empty("unavailable", "Unavailable")),
+        (false, _) => {
+            let refer = |resource: &&Value| json!({ "reference": url(material, resource) });
+            ("entry", entries.iter().map(refer).collect())
+        }
+    };
+    json!({
         "title": section.title,
         "code": { "coding": [{
             "system": "http://loinc.org", "code": section.code, "display": section.display,
         }] },
         "text": { "status": "generated", "div": text },
-    });
-    if entries.is_empty() {
-        let (code, display) = match withheld {
-            true => ("withheld", "Information Withheld"),
-            false => ("unavailable", "Unavailable"),
-        };
-        out["emptyReason"] = json!({
-            "coding": [{ "system": EMPTY, "code": code, "display": display }],
-            "text": "No information available",
-        });
-    } else {
-        let refer = |resource: &&Value| json!({ "reference": url(material, resource) });
-        out["entry"] = entries.iter().map(refer).collect();
-    }
-    out
+        (key): value,
+    })
+}
+
+fn empty(code: &str, display: &str) -> Value {
+    json!({
+        "coding": [{ "system": EMPTY, "code": code, "display": display }],
+        "text": "No information available",
+    })
 }

@@ -163,10 +163,10 @@ pub(super) fn passes<'e, 'a>(
 fn below<'a>(all: &[Entry<'a>], code: &str) -> HashSet<&'a str> {
     let mut found: HashSet<&str> = HashSet::new();
     loop {
-        let under = |parent: &&str| *parent == code || found.contains(*parent);
+        let under = |parent: &&str| *parent == code || found.contains(parent);
         let new = all.iter().filter(|one| !found.contains(one.code));
         let new: Vec<&'a str> = new
-            .filter(|one| one.parents.iter().any(|parent| under(&parent)))
+            .filter(|one| one.parents.iter().any(|parent| under(parent)))
             .map(|one| one.code)
             .collect();
         if new.is_empty() {
@@ -190,9 +190,8 @@ fn has(entry: &Entry<'_>, property: &str, value: Option<&str>) -> bool {
         match (value, said) {
             (None, _) => true,
             (Some(value), Some(Value::String(said))) => said == value,
-            (Some(value), Some(said @ (Value::Bool(_) | Value::Number(_)))) => {
-                said.to_string() == value
-            }
+            (Some(value), Some(Value::Bool(said))) => value == if *said { "true" } else { "false" },
+            (Some(value), Some(Value::Number(said))) => value == said.as_str(),
             (Some(value), Some(Value::Object(coding))) => {
                 coding.get("code").and_then(Value::as_str) == Some(value)
             }

@@ -8,7 +8,7 @@ mod told;
 
 use axum::http::StatusCode;
 use guard::Identity;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use wire::fhir::Code;
 use wire::fhir::terminology::{Concept, look_up, matching};
 
@@ -161,42 +161,53 @@ fn expansion(
     (set, url): (Option<&Value>, Option<&str>),
     (concepts, offset, count): (&[Concept], Option<usize>, Option<usize>),
 ) -> Result<Value, Fault> {
-    let mut out = json!({ "resourceType": "ValueSet", "status": "active" });
-    for name in ["url", "version", "name", "title", "status"] {
-        if let Some(value) = set.and_then(|set| set.get(name)) {
-            out[name] = value.clone();
-        }
-    }
-    if let (Some(url), None) = (url, set) {
-        out["url"] = url.split('|').next().into();
-    }
+    let mut out = Map::new();
+    out.insert("resourceType".into(), "ValueSet".into());
+    let of = |name: &str| set.and_then(|set| set.get(name)).cloned();
+    let address = url.and_then(|url| url.split('|').next()).map(Value::from);
+    let members = [
+        ("url", of("url").or(address)),
+        ("version", of("version")),
+        ("name", of("name")),
+        ("title", of("title")),
+        ("status", of("status").or_else(|| Some("active".into()))),
+    ];
+    put(&mut out, members);
     let shown = concepts
         .iter()
         .skip(offset.unwrap_or(0))
         .take(count.unwrap_or(usize::MAX));
     let contains: Vec<Value> = shown.map(contained).collect();
-    let mut expansion = json!({
-        "identifier": format!("urn:uuid:{}", ids::uuid()?),
-        "timestamp": door.app.clock.now().to_string(),
-        "total": concepts.len(),
-    });
-    if let Some(offset) = offset {
-        expansion["offset"] = offset.into();
-    }
-    if !contains.is_empty() {
-        expansion["contains"] = contains.into();
-    }
-    out["expansion"] = expansion;
-    Ok(out)
+    let mut expansion = Map::new();
+    let members = [
+        (
+            "identifier",
+            Some(format!("urn:uuid:{}", ids::uuid()?).into()),
+        ),
+        ("timestamp", Some(door.app.clock.now().to_string().into())),
+        ("total", Some(concepts.len().into())),
+        ("offset", offset.map(Value::from)),
+        ("contains", (!contains.is_empty()).then(|| contains.into())),
+    ];
+    put(&mut expansion, members);
+    out.insert("expansion".into(), expansion.into());
+    Ok(out.into())
+}
+
+/// Puts in those members that are there.
+fn put<const N: usize>(map: &mut Map<String, Value>, members: [(&str, Option<Value>); N]) {
+    let members = members.into_iter();
+    map.extend(members.filter_map(|(name, value)| Some((name.to_owned(), value?))));
 }
 
 fn contained(concept: &Concept) -> Value {
-    let mut out = json!({ "code": concept.code });
-    if !concept.system.is_empty() {
-        out["system"] = concept.system.clone().into();
-    }
-    if let Some(display) = &concept.display {
-        out["display"] = display.clone().into();
-    }
-    out
+    let mut out = Map::new();
+    let system = Some(concept.system.as_str()).filter(|system| !system.is_empty());
+    let members = [
+        ("system", system.map(Value::from)),
+        ("code", Some(concept.code.as_str().into())),
+        ("display", concept.display.as_deref().map(Value::from)),
+    ];
+    put(&mut out, members);
+    out.into()
 }
