@@ -1,6 +1,12 @@
 //! JSON Patch and FHIRPath Patch: what each operation does, and what is refused.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tables of cases")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::too_many_lines,
+    reason = "tables of cases"
+)]
 
 use serde_json::{Value, json};
 use wire::fhir::{PatchLimits, Unpatched, patch};

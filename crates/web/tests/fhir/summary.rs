@@ -78,13 +78,9 @@ async fn an_empty_chart_says_that_it_knows_nothing() {
     assert!(decided.detail.contains("$summary"), "{}", decided.detail);
 }
 
-#[tokio::test]
-async fn a_summary_holds_what_counts_now() {
-    let house = House::open().await;
-    let id = house.post("/Patient", &patient("Full")).await.id();
+/// What counts now, and what does not any more.
+fn chart_of(id: &str) -> Vec<Value> {
     let subject = json!({"reference": format!("Patient/{id}")});
-    let drug = json!({"resourceType": "Medication", "id": "asa", "code": {"text": "Aspirin <b>"}});
-    house.put("/Medication/asa", &drug).await;
     let clinical = |kind: &str, code: &str| {
         let system = format!("http://terminology.hl7.org/CodeSystem/{kind}");
         json!({"coding": [{"system": system, "code": code}]})
@@ -101,7 +97,7 @@ async fn a_summary_holds_what_counts_now() {
     };
     let mut wrong = result(2025, "99", "vital-signs");
     wrong["status"] = "entered-in-error".into();
-    for resource in [
+    vec![
         json!({"resourceType": "AllergyIntolerance", "patient": subject, "code": {"text": "Nuts"},
             "clinicalStatus": clinical("allergyintolerance-clinical", "active"), "criticality": "high"}),
         json!({"resourceType": "Condition", "subject": subject, "code": {"text": "Asthma"},
@@ -118,7 +114,16 @@ async fn a_summary_holds_what_counts_now() {
         result(2024, "72", "vital-signs"),
         result(2022, "70", "vital-signs"),
         wrong,
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn a_summary_holds_what_counts_now() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Full")).await.id();
+    let drug = json!({"resourceType": "Medication", "id": "asa", "code": {"text": "Aspirin <b>"}});
+    house.put("/Medication/asa", &drug).await;
+    for resource in chart_of(&id) {
         let kind = resource["resourceType"].as_str().unwrap();
         let made = house.post(&format!("/{kind}"), &resource).await;
         assert_eq!(made.code(), 201, "{}", made.json());
@@ -160,6 +165,34 @@ async fn a_summary_holds_what_counts_now() {
         names.contains(&format!("{BASE}/Medication/asa").as_str()),
         "{names:?}"
     );
+}
+
+#[tokio::test]
+async fn a_summary_says_that_something_is_withheld() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Masked")).await.id();
+    let confidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+    for mut resource in chart_of(&id) {
+        if resource["resourceType"] == "AllergyIntolerance" {
+            resource["meta"]["security"] = json!([{"system": confidentiality, "code": "R"}]);
+            house.post("/AllergyIntolerance", &resource).await;
+        }
+    }
+    house.ruled_by(
+        r#"@id("less") @words("less") @obligation("mask R")
+        permit (principal, action, resource) when { principal in Role::"client" };"#,
+    );
+    let reply = house.get(&format!("/Patient/{id}/$summary")).await;
+    let bundle = reply.json();
+    is_a_document(&bundle);
+    let section = section(&bundle, "48765-2").unwrap();
+    assert_eq!(section["emptyReason"]["coding"][0]["code"], "withheld");
+    let text = section["text"]["div"].as_str().unwrap();
+    assert!(text.contains("left out"), "{text}");
+    assert_eq!(bundle["meta"]["security"][0]["code"], "REDACTED");
+    assert!(!String::from_utf8_lossy(&reply.bytes).contains("Nuts"));
+    let all = house.get(&format!("/Patient/{id}/$everything")).await;
+    assert_eq!(all.names(), [format!("Patient/{id}")]);
 }
 
 #[tokio::test]

@@ -97,17 +97,11 @@ async fn a_mode_asks_whether_it_may_be_written() {
     }
 }
 
-#[tokio::test]
-async fn a_profile_is_held_against_it_as_far_as_that_goes() {
-    let house = House::open().await;
-    let url = "http://example.org/StructureDefinition/strict";
-    let path = format!("/Patient/$validate?profile={url}");
-    let missing = house.post(&path, &patient("P")).await;
-    assert!(
-        errors(&missing.json())[0].contains("not at hand"),
-        "{}",
-        missing.json()
-    );
+const STRICT: &str = "http://example.org/StructureDefinition/strict";
+
+/// A profile of Patient with a rule of each sort.
+fn strict() -> Value {
+    let url = STRICT;
     let element = |id: &str, more: Value| {
         let mut one = more;
         one["id"] = id.into();
@@ -117,7 +111,7 @@ async fn a_profile_is_held_against_it_as_far_as_that_goes() {
         one["base"] = json!({"path": path, "min": 0, "max": "*"});
         one
     };
-    let profile = json!({
+    json!({
         "resourceType": "StructureDefinition", "url": url, "name": "Strict", "status": "active",
         "kind": "resource", "abstract": false, "type": "Patient",
         "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
@@ -136,8 +130,21 @@ async fn a_profile_is_held_against_it_as_far_as_that_goes() {
             element("Patient.gender", json!({"min": 0, "max": "1", "binding": {"strength": "required",
                 "valueSet": "http://hl7.org/fhir/ValueSet/administrative-gender|4.0.1"}})),
         ]},
-    });
-    let written = house.post("/StructureDefinition", &profile).await;
+    })
+}
+
+#[tokio::test]
+async fn a_profile_is_held_against_it_as_far_as_that_goes() {
+    let house = House::open().await;
+    let url = STRICT;
+    let path = format!("/Patient/$validate?profile={url}");
+    let missing = house.post(&path, &patient("P")).await;
+    assert!(
+        errors(&missing.json())[0].contains("not at hand"),
+        "{}",
+        missing.json()
+    );
+    let written = house.post("/StructureDefinition", &strict()).await;
     assert_eq!(written.code(), 201, "{}", written.json());
     let mut good = patient("P");
     good["active"] = true.into();

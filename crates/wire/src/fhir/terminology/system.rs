@@ -166,7 +166,7 @@ fn below<'a>(all: &[Entry<'a>], code: &str) -> HashSet<&'a str> {
         let under = |parent: &&str| *parent == code || found.contains(parent);
         let new = all.iter().filter(|one| !found.contains(one.code));
         let new: Vec<&'a str> = new
-            .filter(|one| one.parents.iter().any(|parent| under(parent)))
+            .filter(|one| one.parents.iter().any(under))
             .map(|one| one.code)
             .collect();
         if new.is_empty() {
