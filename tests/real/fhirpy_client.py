@@ -63,6 +63,12 @@ check("fhirpy include", kinds.count("Patient") == 1 and kinds.count("Observation
 modes = {(entry["resource"]["resourceType"], entry["search"]["mode"]) for entry in bundle["entry"]}
 check("fhirpy search modes", modes == {("Patient", "include"), ("Observation", "match")}, f"got {modes}")
 
+whole = client.execute(f"Patient/{created.id}/$everything", method="get")
+check("fhirpy everything", len(whole["entry"]) == 8, f"{len(whole['entry'])} entries")
+check("fhirpy validate", again.is_valid(), "a good patient is said to be wrong")
+wrong = client.resource("Patient", **{**patient(family, "x"), "gender": "banana"})
+check("fhirpy validate says no", not wrong.is_valid(), "a wrong patient is said to be good")
+
 refused(
     "fhirpy unknown parameter is refused",
     lambda: client.resources("Patient").search(shoesize=42).fetch(),

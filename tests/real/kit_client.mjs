@@ -1,5 +1,5 @@
 // fhir-kit-client (npm): capabilities, create, read, vread, update, history, search, include, paging,
-// transaction, delete. Node trusts SALUS_CA by NODE_EXTRA_CA_CERTS, which run.sh sets.
+// search over types, patch, operations, transaction, delete. Node trusts SALUS_CA by NODE_EXTRA_CA_CERTS, which run.sh sets.
 
 import { pathToFileURL } from "node:url";
 import { randomUUID } from "node:crypto";
@@ -119,6 +119,53 @@ try {
     searchParams: { patient: made.id, "value-quantity": "gt38" },
   });
   check("fhir-kit quantity", hot.entry.length === 2, `${hot.entry?.length} entries`);
+
+  const both = await client.systemSearch({
+    searchParams: { _type: "Patient,Observation", _lastUpdated: "gt2020", _count: 0 },
+  });
+  check("fhir-kit system search", both.total >= 6, `${both.total} in all`);
+  const iterated = await client.search({
+    resourceType: "Observation",
+    searchParams: {
+      patient: made.id,
+      _count: 1,
+      _include: "Observation:patient",
+      "_revinclude:iterate": "Observation:patient",
+    },
+  });
+  check("fhir-kit iterate", iterated.entry.length === 6, `${iterated.entry.length} entries`);
+  const patched = await client.patch({
+    resourceType: "Patient",
+    id: made.id,
+    jsonPatch: [
+      { op: "test", path: "/gender", value: "other" },
+      { op: "replace", path: "/gender", value: "male" },
+    ],
+  });
+  check("fhir-kit patch", patched.gender === "male", JSON.stringify(patched));
+  await refused("fhir-kit patch that does not fit", [422], () =>
+    client.patch({
+      resourceType: "Patient",
+      id: made.id,
+      jsonPatch: [{ op: "test", path: "/gender", value: "other" }],
+    }),
+  );
+  const operation = (name, more = {}) =>
+    client.operation({ name, resourceType: "Patient", id: made.id, method: "GET", ...more });
+  const everything = await operation("everything");
+  check("fhir-kit $everything", everything.entry.length === 6, `${everything.entry.length} entries`);
+  const summary = await operation("summary");
+  check("fhir-kit $summary", summary.type === "document", summary.type);
+  const valid = await client.operation({ name: "validate", resourceType: "Patient", input: patient() });
+  const wrong = valid.issue.filter((issue) => issue.severity === "error");
+  check("fhir-kit $validate", wrong.length === 0, JSON.stringify(wrong));
+  const expanded = await client.operation({
+    name: "expand",
+    resourceType: "ValueSet",
+    method: "GET",
+    input: { url: "http://hl7.org/fhir/ValueSet/administrative-gender" },
+  });
+  check("fhir-kit $expand", expanded.expansion.contains.length === 4, JSON.stringify(expanded));
 
   const name = `urn:uuid:${randomUUID()}`;
   const answer = await client.transaction({

@@ -301,6 +301,10 @@ pub struct Settings {
     pub page_size: usize,
     /// The most resources on a page of results.
     pub page_size_max: usize,
+    /// The most bulk exports that one client has at a time, those that are done included.
+    pub exports_per_client_max: usize,
+    /// How long a bulk export can be fetched.
+    pub export_keep_ms: i64,
     /// How long a read waits for the chart to catch up with what the same door sealed before.
     pub chart_wait_ms: u64,
     /// Whether people need a second factor, or a password alone will do.
@@ -384,6 +388,8 @@ impl Default for Settings {
             search_parameters_max: 64,
             page_size: 50,
             page_size_max: 1_000,
+            exports_per_client_max: 2,
+            export_keep_ms: 24 * 60 * MINUTE,
             chart_wait_ms: 2_000,
             second_factor: SecondFactor::Required,
             session_idle_ms: IdleMs::default(),

@@ -7,7 +7,7 @@
 )]
 
 use serde_json::{Value, json};
-use wire::fhir::search::{Modifier, Order, QueryLimits, Total};
+use wire::fhir::search::{Modifier, Order, QueryLimits, Total, queries};
 use wire::fhir::{Code, Issue, Query, TermValue, matches, query, terms};
 
 fn ask(kind: &str, pairs: &[(&str, &str)]) -> Result<Query, Issue> {
@@ -393,6 +393,74 @@ fn the_rest_of_a_query() {
 }
 
 #[test]
+fn a_wild_card_stands_for_every_reference() {
+    let codes = |includes: &[wire::fhir::search::Include]| {
+        let all = includes.iter().map(|one| one.param.code);
+        all.collect::<Vec<_>>()
+    };
+    let all = ask("Encounter", &[("_include", "*")]).unwrap();
+    let same = ask("Encounter", &[("_include", "Encounter:*")]).unwrap();
+    assert_eq!(codes(&all.includes), codes(&same.includes));
+    assert!(codes(&all.includes).contains(&"service-provider"));
+    assert!(all.includes.iter().all(|one| !one.iterate));
+    let patients = ask("Encounter", &[("_include", "Encounter:*:Patient")]).unwrap();
+    assert_eq!(codes(&patients.includes), ["patient", "subject"]);
+    let back = ask("Encounter", &[("_revinclude", "Observation:*")]).unwrap();
+    assert!(codes(&back.revincludes).contains(&"encounter"));
+    assert!(!codes(&back.revincludes).contains(&"specimen"));
+    let on = ask("Encounter", &[("_include:iterate", "Patient:link")]).unwrap();
+    assert!(on.includes[0].iterate);
+    assert!(ask("Encounter", &[("_contained", "false")]).is_ok());
+}
+
+#[test]
+fn a_search_over_types_is_one_for_each() {
+    let pairs = |all: &[(&str, &str)]| {
+        let all = all.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
+        all.collect::<Vec<_>>()
+    };
+    let limits = QueryLimits::default();
+    let several = |all: &[(&str, &str)]| queries(&pairs(all), &limits);
+    let found = several(&[
+        ("_type", "Encounter,Observation"),
+        ("_type", "Observation"),
+        ("_lastUpdated", "gt2020"),
+        ("_include", "Observation:encounter"),
+    ])
+    .unwrap();
+    let kinds: Vec<&str> = found.iter().map(|one| one.kind.as_str()).collect();
+    assert_eq!(kinds, ["Encounter", "Observation"]);
+    assert_eq!((found[0].includes.len(), found[1].includes.len()), (0, 1));
+    assert!(found.iter().all(|one| one.filters.len() == 1));
+    for (refused, words) in [
+        (vec![("_id", "1")], "say which types"),
+        (vec![("_type", "Banana")], "no resource type"),
+        (
+            vec![("_type", "Patient,Encounter"), ("name", "x")],
+            "no search parameter `name`",
+        ),
+        (
+            vec![("_type", "Patient,Encounter"), ("_sort", "_id")],
+            "one type at a time",
+        ),
+        (
+            vec![("_type", "Patient"), ("_include", "Observation:subject")],
+            "nothing can be included",
+        ),
+    ] {
+        let issue = several(&refused).unwrap_err();
+        assert!(issue.words.contains(words), "{refused:?}: {}", issue.words);
+    }
+    let many = wire::fhir::kinds()[..31].join(",");
+    assert!(
+        several(&[("_type", &many)])
+            .unwrap_err()
+            .words
+            .contains("at most 30")
+    );
+}
+
+#[test]
 fn what_is_not_understood_is_refused_by_name() {
     for (kind, name, value, words) in [
         ("Patient", "nmae", "x", "no search parameter `nmae`"),
@@ -430,6 +498,41 @@ fn what_is_not_understood_is_refused_by_name() {
             "parameter `x`",
         ),
         ("Patient", "_summary", "yes", "none of true, text"),
+        ("Patient", "_filter", "name eq x", "chains and `_has`"),
+        ("Patient", "_contained", "both", "only `_contained=false`"),
+        (
+            "Patient",
+            "_containedType",
+            "container",
+            "with those that contain",
+        ),
+        ("Patient", "_type", "Patient", "several types"),
+        ("Patient", "_revinclude", "*", "bring everything"),
+        ("Patient", "_include:iterate", "*", "bring everything"),
+        (
+            "Patient",
+            "_include:recurse",
+            "Patient:link",
+            "only `:iterate`",
+        ),
+        (
+            "Patient",
+            "_include:iterate",
+            "Patient:name",
+            "is no reference",
+        ),
+        (
+            "Patient",
+            "_include",
+            "Observation:subject",
+            "nothing can be included",
+        ),
+        (
+            "Patient",
+            "_revinclude",
+            "Observation:encounter",
+            "does not refer",
+        ),
         ("Patient", "_elements", "name,x", "no element `x`"),
         ("Observation", "code-value-quantity", "a", "is no composite"),
         (

@@ -16,6 +16,7 @@ mod held;
 mod hide;
 mod history;
 mod label;
+mod listed;
 mod member;
 mod open;
 mod page;
@@ -31,6 +32,7 @@ mod summary;
 mod tie;
 mod token;
 mod view;
+mod whole;
 mod words;
 mod words_of;
 
@@ -41,7 +43,7 @@ pub use error::ChartError;
 pub use held::{Differing, Held, Named};
 pub use label::{SENSITIVITY, check_sensitivity};
 pub use open::Open;
-pub use page::{HistoryOf, Page, PageOf, Source, Stored};
+pub use page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Source, Stored};
 pub use rewind::Touched;
 pub use view::{
     Address, Allergy, CensusRow, CodeStatus, Contact, Coverage, Doing, Encounter, FindPatient,

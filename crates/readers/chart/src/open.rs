@@ -4,10 +4,10 @@ use record::Permit;
 use crate::carry::{self, Carried};
 use crate::chart::Chart;
 use crate::error::Outcome;
-use crate::page::{HistoryOf, Page, PageOf, Stored};
+use crate::page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Stored};
 use crate::scope::Scope;
 use crate::view::{CensusRow, FindPatient, PatientView};
-use crate::{census, history, read, search, summary};
+use crate::{census, history, listed, read, search, summary, whole};
 
 /// The chart, open for what one sealed decision allowed: one patient, one type or one ward.
 pub struct Open {
@@ -88,6 +88,33 @@ impl Open {
     /// Each of [`crate::ChartError`].
     pub async fn search(&self, query: &wire::fhir::Query, page: &PageOf) -> Outcome<Page> {
         search::page(&self.chart, &self.scope, query, page).await
+    }
+
+    /// Everything about the permit's patient, in the order in which it was written, with what it
+    /// refers to that belongs to nobody.
+    ///
+    /// # Errors
+    /// Each of [`crate::ChartError`].
+    pub async fn everything(&self, what: &EverythingOf, page: &PageOf) -> Outcome<Page> {
+        whole::everything(&self.chart, &self.scope, (what, page)).await
+    }
+
+    /// All resources of the permit's type, in the order in which they were written.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::BadPage`],
+    /// [`crate::ChartError::Broken`].
+    pub async fn listed(&self, what: &ListOf, page: &PageOf) -> Outcome<Page> {
+        listed::page(&self.chart, &self.scope, (what, page)).await
+    }
+
+    /// Of each of these types the newest resources of the permit's patient, at most so many.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::TooCostly`],
+    /// [`crate::ChartError::Broken`].
+    pub async fn excerpt(&self, kinds: &[(&str, usize)]) -> Outcome<Excerpt> {
+        whole::excerpt(&self.chart, &self.scope, kinds).await
     }
 
     /// Ids of what a conditional write or reference means: none, one, or two if there are more. What

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use event::Time;
 
 /// One version of a resource, complete, as a client reads it.
@@ -54,6 +56,8 @@ pub struct Page {
     pub total: Option<u64>,
     /// Asks for the page after this one; `None`: this is the last.
     pub next: Option<String>,
+    /// Of a search: asks for the first page of another one, of the same moment as this one.
+    pub beginning: String,
     /// Every patient whose data is on this page (survivors' ids), for the record.
     pub patients: Vec<String>,
 }
@@ -75,4 +79,51 @@ pub enum HistoryOf {
     },
     /// Everything; needs a permit for `Subject::Record`.
     System,
+}
+
+/// How much of everything about a patient is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EverythingOf {
+    /// Only these types; empty: all that the permit is for.
+    pub kinds: Vec<String>,
+    /// Only what was sealed since then.
+    pub since: Option<Time>,
+    /// Only care that ended after this moment, in milliseconds since 1970, and what has no time.
+    pub from_ms: Option<i64>,
+    /// Only care that began before this moment, in milliseconds since 1970, and what has no time.
+    pub until_ms: Option<i64>,
+}
+
+/// What a summary of a patient is made of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Excerpt {
+    /// The patient: the survivor's id.
+    pub patient: String,
+    /// Theirs, each type's newest first.
+    pub resources: Vec<Stored>,
+    /// What these refer to that belongs to no patient.
+    pub referred: Vec<Stored>,
+    /// Types of which something is left out for its labels.
+    pub withheld: Vec<String>,
+    /// How many events the chart had folded.
+    pub folded: u64,
+}
+
+/// Which resources of a type are listed.
+#[derive(Debug, Clone, Default)]
+pub struct ListOf {
+    /// FHIR type.
+    pub kind: String,
+    /// Only what was sealed since then.
+    pub since: Option<Time>,
+    /// Those that were deleted, without content, instead of those that are there.
+    pub deleted: bool,
+    /// Only what belongs to a patient.
+    pub of_patients: bool,
+    /// Only what belongs to one of these patients (survivors' ids).
+    pub patients: Option<BTreeSet<String>>,
+    /// Only that for which all filters of one of these lists hold; empty: all.
+    pub filters: Vec<Vec<wire::fhir::Filter>>,
+    /// The list ends where this `next` of a page begins.
+    pub until: Option<String>,
 }

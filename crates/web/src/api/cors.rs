@@ -17,7 +17,7 @@ use super::smart::origin;
 use crate::App;
 
 /// What a page may send.
-const METHODS: &str = "GET, HEAD, POST, PUT, DELETE";
+const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE";
 const HEADERS: &str = "authorization, content-type, accept, prefer, if-match, if-none-match, \
                        if-none-exist, if-modified-since";
 /// What it may read of an answer beside the body.

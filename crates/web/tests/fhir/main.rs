@@ -7,12 +7,26 @@ mod bad_input;
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod everything;
+#[cfg(test)]
+mod export;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod importing;
 #[cfg(test)]
 mod looks;
 #[cfg(test)]
+mod patches;
+#[cfg(test)]
 mod real_data;
+#[cfg(test)]
+mod summary;
+#[cfg(test)]
+mod terminology;
+#[cfg(test)]
+mod types;
+#[cfg(test)]
+mod validate;
 #[cfg(test)]
 mod writes;

@@ -9,6 +9,7 @@ const OF_A_TYPE: &[&str] = &[
     "read",
     "vread",
     "update",
+    "patch",
     "delete",
     "history-instance",
     "history-type",
@@ -16,16 +17,18 @@ const OF_A_TYPE: &[&str] = &[
     "search-type",
 ];
 /// What is done with all of them at once.
-const OF_ALL: &[&str] = &["transaction", "batch", "history-system"];
+const OF_ALL: &[&str] = &["transaction", "batch", "history-system", "search-system"];
 
 /// The words that have no element of their own.
 const SEARCH_WORDS: &str = "A search parameter that is unknown or not offered is refused, never \
     left out. `_count`, `_sort`, `_include`, `_revinclude`, `_total`, `_elements`, `_summary`, \
     `_has` and `_format` are understood beside those listed, and chains of them. Modifiers: \
     `:missing` on all, `:exact` and `:contains` on string, `:not` and `:text` on token, `:of-type` \
-    on identifier, `:identifier` and `:[type]` on reference, `:above` and `:below` on uri. Prefixes: eq \
-    ne gt lt ge le sa eb ap. Not offered: `:iterate`, `_filter`, `_contained`. A reference that may point to any type can be used in `_revinclude` of \
-    every type. Times without a zone count as UTC.";
+    on identifier, `:identifier` and `:[type]` on reference, `:above` and `:below` on uri, \
+    `:iterate` on `_include` and `_revinclude`. Prefixes: eq ne gt lt ge le sa eb ap. Not offered: \
+    `_filter`, `_contained` but for `false`. A search over several types names them in `_type`. A \
+    reference that may point to any type can be used in `_revinclude` of every type. Times without \
+    a zone count as UTC.";
 const SECURITY_WORDS: &str = "Systems send a bearer token over TLS; apps and systems get one by \
     SMART App Launch 2.2. Every access is decided by the hospital's policies and sealed before it \
     is answered.";
@@ -44,12 +47,14 @@ pub fn capability(base: &str, software_version: &str, date: &str) -> Value {
         "implementation": { "description": "Salus, the safety layer of a hospital's records", "url": base },
         "fhirVersion": "4.0.1",
         "format": ["json", "application/fhir+json"],
+        "patchFormat": ["application/json-patch+json", "application/fhir+json"],
         "rest": [{
             "mode": "server",
             "documentation": SEARCH_WORDS,
             "security": security(base),
             "resource": resources,
             "interaction": codes(OF_ALL),
+            "operation": operations(OPERATIONS, ""),
         }],
     })
 }
@@ -75,6 +80,68 @@ fn security(base: &str) -> Value {
             ],
         }],
     })
+}
+
+/// The operations: the type they belong to, their name, their definition.
+const OPERATIONS: &[(&str, &str, &str)] = &[
+    (
+        "Patient",
+        "everything",
+        "http://hl7.org/fhir/OperationDefinition/Patient-everything",
+    ),
+    (
+        "Patient",
+        "summary",
+        "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
+    ),
+    (
+        "",
+        "export",
+        "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
+    ),
+    (
+        "Patient",
+        "export",
+        "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export",
+    ),
+    (
+        "Group",
+        "export",
+        "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export",
+    ),
+    (
+        "CodeSystem",
+        "lookup",
+        "http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup",
+    ),
+    (
+        "CodeSystem",
+        "validate-code",
+        "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
+    ),
+    (
+        "ValueSet",
+        "expand",
+        "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
+    ),
+    (
+        "ValueSet",
+        "validate-code",
+        "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
+    ),
+    (
+        "*",
+        "validate",
+        "http://hl7.org/fhir/OperationDefinition/Resource-validate",
+    ),
+];
+
+fn operations(all: &[(&str, &str, &str)], kind: &str) -> Vec<Value> {
+    let mine = all
+        .iter()
+        .filter(|(of, ..)| *of == kind || (*of == "*" && !kind.is_empty()));
+    mine.map(|(_, name, definition)| json!({ "name": name, "definition": definition }))
+        .collect()
 }
 
 fn codes(list: &[&str]) -> Vec<Value> {
@@ -120,6 +187,10 @@ fn resource(kind: &str) -> Value {
         ),
     ];
     if let Some(map) = out.as_object_mut() {
+        let operations = operations(OPERATIONS, kind);
+        if !operations.is_empty() {
+            map.insert("operation".to_owned(), operations.into());
+        }
         let filled = lists.into_iter().filter(|(_, list)| !list.is_empty());
         map.extend(filled.map(|(name, list)| (name.to_owned(), Value::Array(list))));
     }
@@ -132,9 +203,13 @@ fn search_param(param: &Param) -> Value {
 
 fn includes(kind: &str, offered: &[&Param]) -> Vec<Value> {
     let references = offered.iter().filter(|p| p.kind == ParamKind::Reference);
-    references
+    let mut all: Vec<Value> = references
         .map(|p| json!(format!("{kind}:{}", p.code)))
-        .collect()
+        .collect();
+    if !all.is_empty() {
+        all.insert(0, json!("*"));
+    }
+    all
 }
 
 fn revincludes(kind: &str) -> Vec<Value> {

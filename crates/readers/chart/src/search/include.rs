@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use wire::fhir::TermValue;
 use wire::fhir::search::{Include, terms_of};
+use wire::fhir::{Query, TermValue};
 
-use super::candidates::{Candidates, Slice};
+use super::candidates::{Candidates, Slice, belongs_to_patients};
 use super::run::{Run, as_read};
 use crate::ChartError;
 use crate::error::Outcome;
@@ -19,8 +19,18 @@ use crate::store::{self, Row};
 /// Values of one index lookup.
 const KEYS_AT_ONCE: usize = 200;
 
+/// How often `:iterate` follows what came along, at most.
+const ROUNDS_MAX: usize = 16;
+
 /// What comes along, by row, so that nothing comes twice.
 type Bag = BTreeMap<i64, (Row, Vec<u8>)>;
+
+/// Resources of one type that references are followed from, or to.
+#[derive(Clone, Copy)]
+struct Start<'a> {
+    kind: &'a str,
+    found: &'a [(Row, Vec<u8>)],
+}
 
 /// Everything that the query wants along with the matches, without the matches themselves.
 pub(super) async fn all(
@@ -32,16 +42,69 @@ pub(super) async fn all(
     if found.is_empty() || (query.includes.is_empty() && query.revincludes.is_empty()) {
         return Ok(Vec::new());
     }
-    let mut bag = Bag::new();
-    for include in query.includes.iter().filter(|one| one.source == query.kind) {
-        forward(run, reading, (include, found), &mut bag).await?;
-    }
-    for include in &query.revincludes {
-        backward(run, reading, (include, found), &mut bag).await?;
-    }
     let own: BTreeSet<i64> = found.iter().map(|(row, _)| row.rid).collect();
+    let first = Start {
+        kind: &query.kind,
+        found,
+    };
+    let mut bag = Bag::new();
+    follow(run, reading, (first, |_| true), &mut bag).await?;
+    let mut seen = own.clone();
+    for round in 0.. {
+        let new = bag.keys().copied().filter(|rid| seen.insert(*rid));
+        let new: Vec<i64> = new.collect();
+        if new.is_empty() || !iterates(query) {
+            break;
+        }
+        if round == ROUNDS_MAX {
+            return Err(too_many("`:iterate` rounds", ROUNDS_MAX));
+        }
+        for (kind, found) in by_kind(reading, &bag, &new) {
+            let from = Start {
+                kind: &kind,
+                found: &found,
+            };
+            follow(run, reading, (from, |include| include.iterate), &mut bag).await?;
+        }
+    }
     let more = bag.into_values().filter(|(row, _)| !own.contains(&row.rid));
     Ok(more.map(|(row, json)| reading.one(row, &json)).collect())
+}
+
+fn iterates(query: &Query) -> bool {
+    let mut all = query.includes.iter().chain(&query.revincludes);
+    all.any(|include| include.iterate)
+}
+
+/// What came along last, apart by type.
+fn by_kind(reading: &Reading, bag: &Bag, new: &[i64]) -> BTreeMap<String, Vec<(Row, Vec<u8>)>> {
+    let mut kinds: BTreeMap<String, Vec<(Row, Vec<u8>)>> = BTreeMap::new();
+    for (row, json) in new.iter().filter_map(|rid| bag.get(rid)) {
+        let kind = reading.known.words.text(row.kind).to_owned();
+        kinds
+            .entry(kind)
+            .or_default()
+            .push((row.clone(), json.clone()));
+    }
+    kinds
+}
+
+/// Follows those includes of the query that `wanted` names, from and to what was found.
+async fn follow(
+    run: &Run<'_>,
+    reading: &mut Reading,
+    (from, wanted): (Start<'_>, fn(&Include) -> bool),
+    bag: &mut Bag,
+) -> Outcome<()> {
+    for include in run.query.includes.iter().filter(|one| wanted(one)) {
+        if include.source == from.kind {
+            forward(run, reading, (include, from.found), bag).await?;
+        }
+    }
+    for include in run.query.revincludes.iter().filter(|one| wanted(one)) {
+        backward(run, reading, (include, from), bag).await?;
+    }
+    Ok(())
 }
 
 /// What the matches refer to.
@@ -87,14 +150,11 @@ async fn forward(
 async fn backward(
     run: &Run<'_>,
     reading: &mut Reading,
-    (include, found): (&Include, &[(Row, Vec<u8>)]),
+    (include, from): (&Include, Start<'_>),
     bag: &mut Bag,
 ) -> Outcome<()> {
-    if include
-        .target
-        .as_deref()
-        .is_some_and(|target| target != run.query.kind)
-    {
+    let targets = include.targets();
+    if !targets.is_empty() && !targets.contains(&from.kind) {
         return Ok(());
     }
     let Some(kind) = reading.known.words.number(&include.source) else {
@@ -104,11 +164,12 @@ async fn backward(
         kind,
         snapshot: run.token.snapshot,
     };
-    let wanted: BTreeSet<String> = found
+    let wanted: BTreeSet<String> = from
+        .found
         .iter()
-        .map(|(row, _)| format!("{}/{}", run.query.kind, row.id))
+        .map(|(row, _)| format!("{}/{}", from.kind, row.id))
         .collect();
-    for part in found.chunks(KEYS_AT_ONCE) {
+    for part in from.found.chunks(KEYS_AT_ONCE) {
         let candidates = candidates(run, reading, include, part);
         let query = slice.of(&candidates, run.scan_max.saturating_add(1));
         let rows = store::fetch(&mut reading.from, query).await?;
@@ -154,10 +215,15 @@ fn candidates(
         .flat_map(|id| reading.known.aliases.family(id))
         .collect();
     let all = found.iter().all(|(row, _)| row.patient.is_some());
-    if all || run.scope.family().is_some() {
-        Candidates::Patients(patients.into_iter().collect(), keys.collect())
-    } else {
-        Candidates::Kind
+    match run.scope.family() {
+        // What may be seen of such a type is theirs, whatever it refers to.
+        Some(family) if belongs_to_patients(&include.source) => {
+            Candidates::Patients(family.to_vec(), keys.collect())
+        }
+        Some(_) | None if all => {
+            Candidates::Patients(patients.into_iter().collect(), keys.collect())
+        }
+        Some(_) | None => Candidates::Kind,
     }
 }
 

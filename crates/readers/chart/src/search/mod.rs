@@ -53,9 +53,14 @@ pub(crate) async fn page(
         scan_max: chart.config.search_scan_max,
         chain_max: chart.config.search_chain_max,
     };
+    let beginning = Token {
+        snapshot: token.snapshot,
+        after: 0,
+    };
     let Some(linked) = links.filters(&mut reading, query).await? else {
         return Ok(Page {
             total: Some(0),
+            beginning: beginning.text(),
             ..Page::default()
         });
     };
@@ -82,6 +87,7 @@ pub(crate) async fn page(
         included,
         total: hits.total,
         next: hits.next.map(Token::text),
+        beginning: beginning.text(),
     })
 }
 

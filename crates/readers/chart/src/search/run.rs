@@ -36,6 +36,16 @@ pub(super) struct Hits {
     pub(super) next: Option<Token>,
 }
 
+impl Hits {
+    /// There is nothing of the type.
+    fn nothing() -> Hits {
+        Hits {
+            total: Some(0),
+            ..Hits::default()
+        }
+    }
+}
+
 /// A match that waits for its place in the order.
 struct Match {
     keys: Vec<Key>,
@@ -92,7 +102,7 @@ impl Run<'_> {
             hits.total = self.counted(reading).await?.total;
         }
         let Some(slice) = self.slice(reading) else {
-            return Ok(hits);
+            return Ok(Hits::nothing());
         };
         let (mut at, mut scanned) = (self.token.after, 0);
         loop {
@@ -127,7 +137,7 @@ impl Run<'_> {
         count: usize,
     ) -> Outcome<Hits> {
         let Some(slice) = self.slice(reading) else {
-            return Ok(Hits::default());
+            return Ok(Hits::nothing());
         };
         let query = slice.of(candidates, self.scan_max.saturating_add(1));
         let mut rows = store::fetch(&mut reading.from, query).await?;

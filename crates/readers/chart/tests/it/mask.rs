@@ -81,6 +81,10 @@ async fn a_search_neither_finds_nor_counts_what_is_masked() {
     let page = open.search(&back, &all()).await.unwrap();
     let included: Vec<&str> = page.included.iter().map(|one| one.id.as_str()).collect();
     assert_eq!(included, ["na"]);
+    let again = query("Patient?_revinclude:iterate=Observation:subject");
+    let page = open.search(&again, &all()).await.unwrap();
+    let included: Vec<&str> = page.included.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(included, ["na"]);
 }
 
 #[tokio::test]

@@ -29,6 +29,81 @@ async fn two_patients(house: &House) {
 }
 
 #[tokio::test]
+async fn what_is_iterated_never_leaves_the_patient() {
+    let house = House::new().await;
+    two_patients(&house).await;
+    let of = PageOf {
+        count: 10,
+        token: None,
+    };
+    let names = |page: &chart::Page| {
+        let named = page.included.iter();
+        let mut all: Vec<String> = named
+            .map(|one| format!("{}/{}", one.kind, one.id))
+            .collect();
+        all.sort();
+        all
+    };
+    let search = query(
+        "Observation?_id=oa&_include=Observation:subject&_include:iterate=Patient:link\
+         &_include:iterate=Patient:general-practitioner&_revinclude:iterate=Observation:subject",
+    );
+    let open = house.open(Act::Search, Subject::Patient("a".into())).await;
+    let page = open.search(&search, &of).await.unwrap();
+    assert_eq!(names(&page), ["Patient/a", "Practitioner/dr"]);
+    assert_eq!(page.patients, ["a"]);
+    let open = house.kind("Observation").await;
+    let page = open.search(&search, &of).await.unwrap();
+    assert_eq!(
+        names(&page),
+        [
+            "Observation/ob",
+            "Patient/a",
+            "Patient/b",
+            "Practitioner/dr"
+        ]
+    );
+    assert_eq!(page.patients, ["a", "b"], "all who are shown are told of");
+    let open = house.kind("Observation").await;
+    let once = query("Observation?_id=oa&_include=Observation:subject&_include=Observation:*");
+    let page = open.search(&once, &of).await.unwrap();
+    assert_eq!(names(&page), ["Patient/a", "Patient/b", "Practitioner/dr"]);
+}
+
+#[tokio::test]
+async fn a_chain_of_iterations_has_an_end() {
+    let house = House::new().await;
+    let next = |n: usize| format!("Organization/o{n}");
+    for n in 0..20 {
+        let part_of = json!({"reference": next(n + 1)});
+        house
+            .put(&json!({"resourceType": "Organization", "id": format!("o{n}"), "name": "O", "partOf": part_of}))
+            .await;
+    }
+    let of = PageOf {
+        count: 10,
+        token: None,
+    };
+    let up = |id: &str| {
+        query(&format!(
+            "Organization?_id={id}&_include:iterate=Organization:partof"
+        ))
+    };
+    let open = house.kind("Organization").await;
+    let page = open.search(&up("o10"), &of).await.unwrap();
+    assert_eq!(page.included.len(), 9);
+    let refused = open.search(&up("o0"), &of).await.unwrap_err();
+    assert!(matches!(refused, ChartError::TooCostly { .. }), "{refused}");
+    // A circle ends where it began.
+    house
+        .put(&json!({"resourceType": "Organization", "id": "o19", "name": "O", "partOf": {"reference": "Organization/o15"}}))
+        .await;
+    let open = house.kind("Organization").await;
+    let page = open.search(&up("o16"), &of).await.unwrap();
+    assert_eq!(page.included.len(), 4);
+}
+
+#[tokio::test]
 async fn includes_never_leave_the_patient() {
     let house = House::new().await;
     two_patients(&house).await;

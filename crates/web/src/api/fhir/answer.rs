@@ -25,6 +25,10 @@ pub(crate) struct Answer {
     pub(crate) at: Option<Time>,
     /// Where it is, relative to the base.
     pub(crate) location: Option<String>,
+    /// More headers.
+    pub(crate) headers: Vec<(HeaderName, String)>,
+    /// What the body is, if it is not FHIR JSON.
+    pub(crate) media: Option<&'static str>,
 }
 
 impl Answer {
@@ -82,6 +86,12 @@ impl Answer {
         if let Some(place) = &self.location {
             set(&mut headers, LOCATION, &format!("{base}/{place}"));
         }
+        for (name, value) in self.headers {
+            set(&mut headers, name, &value);
+        }
+        if let Some(media) = self.media {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        }
         respond(self.status, headers, self.body, layout)
     }
 }
@@ -130,7 +140,7 @@ fn respond(
     let body = match body {
         Some(bytes) => {
             let media = HeaderValue::from_static("application/fhir+json; charset=utf-8");
-            headers.insert(CONTENT_TYPE, media);
+            headers.entry(CONTENT_TYPE).or_insert(media);
             Body::from(laid_out(bytes, layout))
         }
         None => Body::empty(),
@@ -179,6 +189,7 @@ mod tests {
             version: Some(7),
             at: Some(Time::from_millis(0)),
             location: Some("Patient/1/_history/7".into()),
+            ..Answer::default()
         };
         let mut out = Vec::new();
         answer.entry("https://x/fhir", &mut out);

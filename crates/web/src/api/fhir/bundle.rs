@@ -200,12 +200,12 @@ pub(crate) async fn run(door: &Door, order: &Order, entries: Vec<Entry>) -> Resu
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
-/// Deletes first, then creates, then updates (section 3.1.0.11.2).
+/// Deletes first, then creates, then updates and patches (section 3.1.0.11.2).
 fn rank(write: &Write) -> u8 {
     match write {
         Write::Delete(_) | Write::DeleteWhere(_) => 0,
         Write::Create(_) => 1,
-        Write::Update(_) | Write::UpdateWhere(_) => 2,
+        Write::Patch(_) | Write::PatchWhere(_) | Write::Update(_) | Write::UpdateWhere(_) => 2,
     }
 }
 
@@ -219,12 +219,15 @@ pub(crate) fn waves(together: Together, writes: Vec<(usize, Intent)>) -> Vec<Vec
     let mut waves: Vec<Vec<(usize, Intent)>> = Vec::new();
     for (at, intent) in writes {
         let wave = match &intent.write {
-            Write::Update(target) | Write::Delete(target) => {
+            Write::Update(target) | Write::Patch(target) | Write::Delete(target) => {
                 let times = seen.entry(target.clone()).or_insert(0_usize);
                 *times += 1;
                 *times - 1
             }
-            Write::Create(_) | Write::DeleteWhere(_) | Write::UpdateWhere(_) => 0,
+            Write::Create(_)
+            | Write::DeleteWhere(_)
+            | Write::PatchWhere(_)
+            | Write::UpdateWhere(_) => 0,
         };
         match waves.get_mut(wave) {
             Some(wave) => wave.push((at, intent)),
@@ -255,6 +258,10 @@ fn understand(door: &Door, path: &str, entry: Entry) -> Result<Asked, Fault> {
             Code::NotSupported,
             "a Bundle within a Bundle is not taken apart; send it by itself",
         )),
+        Call::Export(_) => Err(Fault::bad(
+            Code::NotSupported,
+            "an export is not part of a bundle; ask for it by itself",
+        )),
         Call::Write(write) => Ok(Asked::Write(Intent {
             path: path.to_owned(),
             write,
@@ -264,6 +271,10 @@ fn understand(door: &Door, path: &str, entry: Entry) -> Result<Asked, Fault> {
             raw: entry.raw,
         })),
         call => Ok(Asked::Look(Look {
+            body: match &call {
+                Call::Operation(operation) if operation.takes_body() => entry.raw.clone(),
+                _ => Bytes::new(),
+            },
             call,
             pairs: format::strip(query::pairs(
                 query,

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use wire::fhir::search::QueryLimits;
 use wire::fhir::{Code, Limits, Query};
 
+use super::export::Jobs;
 use super::fault::Fault;
 use super::query;
 use super::recent::{Concern, Recent};
@@ -28,6 +29,8 @@ pub(crate) struct Kept {
     /// Large bodies that are read at the same time: one for each processor, since each takes
     /// memory many times its size.
     heavy: Semaphore,
+    /// Exports under way and done.
+    pub(crate) exports: Jobs,
 }
 
 impl Default for Kept {
@@ -36,6 +39,7 @@ impl Default for Kept {
         Kept {
             recent: Recent::default(),
             heavy: Semaphore::new(processors),
+            exports: Jobs::default(),
         }
     }
 }
@@ -170,13 +174,25 @@ impl Door {
     /// # Errors
     /// 400 for anything in it that is unknown, unsupported or not well formed.
     pub(crate) fn query_of(&self, kind: &str, pairs: &[(String, String)]) -> Result<Query, Fault> {
-        let limits = QueryLimits {
+        wire::fhir::query(kind, pairs, &self.query_limits())
+            .map_err(|issue| Fault::of(axum::http::StatusCode::BAD_REQUEST, vec![issue]))
+    }
+
+    /// The searches, one for each type, that the pairs ask for.
+    ///
+    /// # Errors
+    /// 400 for anything in it that is unknown, unsupported or not well formed.
+    pub(crate) fn queries_of(&self, pairs: &[(String, String)]) -> Result<Vec<Query>, Fault> {
+        wire::fhir::search::queries(pairs, &self.query_limits())
+            .map_err(|issue| Fault::of(axum::http::StatusCode::BAD_REQUEST, vec![issue]))
+    }
+
+    fn query_limits(&self) -> QueryLimits {
+        QueryLimits {
             params_max: self.app.settings.search_parameters_max,
             count_max: self.app.settings.page_size_max,
             ..QueryLimits::default()
-        };
-        wire::fhir::query(kind, pairs, &limits)
-            .map_err(|issue| Fault::of(axum::http::StatusCode::BAD_REQUEST, vec![issue]))
+        }
     }
 
     /// How much JSON is read.

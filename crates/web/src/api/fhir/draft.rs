@@ -149,9 +149,7 @@ fn fits(settled: &Settled, resource: &Value) -> Result<(), Fault> {
 /// Refuses what somebody read with parts left out and would now put in the place of the whole: what
 /// was kept from them would be gone from the chart.
 fn whole(settled: &Settled, resource: &Value) -> Result<(), Fault> {
-    let labels = resource.pointer("/meta/security").and_then(Value::as_array);
-    let redacted = |label: &Value| label.get("code").and_then(Value::as_str) == Some("REDACTED");
-    if settled.fate != Fate::Updated || !labels.into_iter().flatten().any(redacted) {
+    if settled.fate != Fate::Updated || !is_redacted(resource) {
         return Ok(());
     }
     let words = "this resource is labelled `REDACTED`: parts of it were left out for whoever read it, and \
@@ -159,6 +157,13 @@ fn whole(settled: &Settled, resource: &Value) -> Result<(), Fault> {
     let place = format!("{}.meta.security", settled.target.kind);
     let issue = Issue::error(Code::BusinessRule, place, words.to_owned());
     Err(Fault::of(StatusCode::UNPROCESSABLE_ENTITY, vec![issue]))
+}
+
+/// Whether a resource says of itself that parts of it were left out.
+pub(crate) fn is_redacted(resource: &Value) -> bool {
+    let labels = resource.pointer("/meta/security").and_then(Value::as_array);
+    let redacted = |label: &Value| label.get("code").and_then(Value::as_str) == Some("REDACTED");
+    labels.into_iter().flatten().any(redacted)
 }
 
 fn wrong(kind: &str, element: &str, words: String) -> Fault {

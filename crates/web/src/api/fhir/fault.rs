@@ -107,11 +107,6 @@ impl Fault {
         fault
     }
 
-    /// 501: part of FHIR, not offered here.
-    pub(crate) fn unsupported(words: impl Into<String>) -> Fault {
-        Fault::new(StatusCode::NOT_IMPLEMENTED, Code::NotSupported, words)
-    }
-
     /// 503: the same request will do in a moment.
     pub(crate) fn later(words: impl Into<String>) -> Fault {
         let mut fault = Fault::new(StatusCode::SERVICE_UNAVAILABLE, Code::Transient, words);

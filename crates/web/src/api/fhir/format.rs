@@ -81,6 +81,19 @@ pub(crate) fn body_is_json(headers: &HeaderMap) -> Result<(), Fault> {
     }
 }
 
+/// Checks that the body is a JSON Patch or FHIR JSON.
+///
+/// # Errors
+/// 415 if it says that it is something else, or nothing.
+pub(crate) fn body_is_patch(headers: &HeaderMap) -> Result<(), Fault> {
+    const PATCH: &str = "application/json-patch+json";
+    let said = header(headers, &CONTENT_TYPE);
+    match said {
+        Some(said) if essence(said).eq_ignore_ascii_case(PATCH) || is_json(said) => Ok(()),
+        _ => Err(wrong_type(said, PATCH)),
+    }
+}
+
 /// Checks that the body is a form.
 ///
 /// # Errors

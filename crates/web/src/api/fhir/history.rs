@@ -149,7 +149,7 @@ fn bad(name: &str, value: &str) -> Fault {
 }
 
 /// An instant, or a date for its first moment in UTC.
-fn instant(text: &str) -> Option<Time> {
+pub(crate) fn instant(text: &str) -> Option<Time> {
     // A `+` of the offset that was not escaped has become a space.
     let text = text.replace(' ', "+");
     let stamp = text.parse::<jiff::Timestamp>().ok().or_else(|| {

@@ -1,5 +1,6 @@
 //! Everything that only looks; the same for a request and for an entry of a bundle.
 
+use bytes::Bytes;
 use guard::Identity;
 use wire::fhir::Code;
 use wire::fhir::search::Subset;
@@ -8,12 +9,18 @@ use super::answer::Answer;
 use super::audit;
 use super::conditions::Conditions;
 use super::door::Door;
+use super::everything::everything;
 use super::fault::Fault;
 use super::history::history;
+use super::operation::Operation;
 use super::query::Pairs;
 use super::read;
 use super::route::Call;
 use super::search::search;
+use super::summary::summary;
+use super::terminology;
+use super::types;
+use super::validate::validate;
 
 /// A question.
 #[derive(Debug, Clone)]
@@ -24,6 +31,8 @@ pub(crate) struct Look {
     pub(crate) pairs: Pairs,
     /// Under which conditions.
     pub(crate) conditions: Conditions,
+    /// The body, of the operations that ask about one.
+    pub(crate) body: Bytes,
 }
 
 /// Answers a question.
@@ -45,12 +54,37 @@ pub(crate) async fn look(door: &Door, who: &Identity, look: &Look) -> Result<Ans
         }
         Call::Search(kind) if *kind == audit::KIND => audit::search(door, who, &look.pairs).await,
         Call::Search(kind) => search(door, who, (kind, &look.pairs)).await,
+        Call::Operation(operation) => operate(door, who, (operation, look)).await,
+        Call::SearchTypes => types::search(door, who, &look.pairs).await,
         Call::Version(target, version) => {
             let subset = subset(door, (target.kind, &look.pairs))?;
             let answer = read::version(door, who, (target, *version)).await?;
             Ok(answer.cut(&subset))
         }
-        Call::Bundle | Call::Write(_) => Err(Fault::broken("a write was taken for a question")),
+        Call::Bundle | Call::Export(_) | Call::Write(_) => {
+            Err(Fault::broken("a write was taken for a question"))
+        }
+    }
+}
+
+async fn operate(
+    door: &Door,
+    who: &Identity,
+    (operation, look): (&Operation, &Look),
+) -> Result<Answer, Fault> {
+    match operation {
+        Operation::Everything(target) => {
+            everything(door, who, (target.as_ref(), &look.pairs)).await
+        }
+        Operation::Expand(target) => terminology::expand(door, who, (target.as_ref(), look)).await,
+        Operation::Lookup => terminology::lookup(door, who, look).await,
+        Operation::Summary(target) => summary(door, who, (target.as_ref(), &look.pairs)).await,
+        Operation::Validate(kind, target) => {
+            validate(door, who, (kind, target.as_ref(), look)).await
+        }
+        Operation::ValidateCode(kind, target) => {
+            terminology::validate_code(door, who, (kind, target.as_ref(), look)).await
+        }
     }
 }
 

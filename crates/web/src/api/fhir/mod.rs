@@ -10,6 +10,8 @@ mod bundle;
 mod conditions;
 mod door;
 mod draft;
+mod everything;
+mod export;
 mod fault;
 mod format;
 mod history;
@@ -18,6 +20,8 @@ mod import;
 mod intent;
 mod json;
 mod look;
+mod operation;
+mod patched;
 pub(crate) mod query;
 mod read;
 mod recent;
@@ -26,6 +30,10 @@ mod route;
 mod ruling;
 mod search;
 mod settle;
+mod summary;
+mod terminology;
+mod types;
+mod validate;
 mod who;
 mod write;
 
@@ -115,14 +123,18 @@ async fn handle(
 fn asked(door: &Door, parts: &Parts) -> Result<(Layout, Pairs), Fault> {
     let text = parts.uri.query().unwrap_or_default();
     let pairs = query::pairs(text, door.app.settings.search_parameters_max)?;
-    let layout = format::layout(&parts.headers, &pairs)?;
+    // A file of an export is no FHIR JSON, and may be asked for as what it is.
+    let layout = match parts.uri.path().contains("/$export-file/") {
+        true => Layout::AsKept,
+        false => format::layout(&parts.headers, &pairs)?,
+    };
     Ok((layout, format::strip(pairs)))
 }
 
 async fn serve(
     door: &Door,
     parts: &Parts,
-    (pairs, body): (Pairs, axum::body::Body),
+    (mut pairs, body): (Pairs, axum::body::Body),
 ) -> Result<Answer, Fault> {
     let call = route::call(parts.method.as_str(), parts.uri.path());
     if matches!(call, Ok(Call::Capability)) {
@@ -130,7 +142,7 @@ async fn serve(
     }
     let who = who::identity(&door.app, &parts.extensions, &parts.headers).await?;
     let call = call?;
-    let has_body = parts.method == Method::POST || parts.method == Method::PUT;
+    let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
     let bytes = match has_body {
         true => body::read(body, door.app.settings.body_bytes_max).await?,
         false => Bytes::new(),
@@ -141,12 +153,21 @@ async fn serve(
             let prefer = format::prefer(&parts.headers, Prefer::Minimal);
             bundle::answer(door, &who, (bytes, prefer)).await
         }
+        Call::Export(export) => {
+            if !bytes.is_empty() {
+                format::body_is_json(&parts.headers)?;
+                pairs.extend(operation::pairs(&bytes, &door.limits())?);
+            }
+            export::answer(door, &who, (export, pairs, parts)).await
+        }
         Call::Write(write) => write_one(door, parts, (who, write, bytes)).await,
         call => {
+            let (pairs, body) = with_body(door, parts, (pairs, bytes, &call))?;
             let question = Look {
-                call,
-                pairs: with_form(door, parts, (pairs, bytes))?,
+                pairs,
                 conditions: Conditions::of(&parts.headers)?,
+                call,
+                body,
             };
             look(door, &who, &question).await
         }
@@ -158,7 +179,9 @@ async fn write_one(
     parts: &Parts,
     (who, write, raw): (Identity, Write, Bytes),
 ) -> Result<Answer, Fault> {
-    if !write.deletes() {
+    if write.patches() {
+        format::body_is_patch(&parts.headers)?;
+    } else if !write.deletes() {
         format::body_is_json(&parts.headers)?;
     }
     let intent = Intent {
@@ -179,20 +202,30 @@ async fn write_one(
     answers.into_iter().next().unwrap_or_else(lost)
 }
 
-/// The parameters of the URL and, of a search by `POST`, those of its body.
-fn with_form(
+/// The parameters of the URL and, by `POST`, those of the body: a form or, of an operation, a
+/// `Parameters` resource; and the body itself of an operation that is about it.
+fn with_body(
     door: &Door,
     parts: &Parts,
-    (mut pairs, bytes): (Pairs, Bytes),
-) -> Result<Pairs, Fault> {
+    (mut pairs, bytes, call): (Pairs, Bytes, &Call),
+) -> Result<(Pairs, Bytes), Fault> {
     if parts.method != Method::POST || bytes.is_empty() {
-        return Ok(pairs);
+        return Ok((pairs, Bytes::new()));
     }
-    format::body_is_form(&parts.headers)?;
+    match (call, format::body_is_json(&parts.headers)) {
+        (Call::Operation(operation), Ok(())) if operation.takes_body() => {
+            return Ok((pairs, bytes));
+        }
+        (Call::Operation(_), Ok(())) => {
+            pairs.extend(operation::pairs(&bytes, &door.limits())?);
+            return Ok((pairs, Bytes::new()));
+        }
+        _ => format::body_is_form(&parts.headers)?,
+    }
     let text = std::str::from_utf8(&bytes)
         .map_err(|_| Fault::bad(wire::fhir::Code::Structure, "the form is not UTF-8"))?;
     let max = door.app.settings.search_parameters_max;
     let form = query::pairs(text, max.saturating_sub(pairs.len()))?;
     pairs.extend(format::strip(form));
-    Ok(pairs)
+    Ok((pairs, Bytes::new()))
 }

@@ -85,6 +85,6 @@ fn shown(stored: Stored) -> Answer {
         body: Some(stored.json),
         version: Some(stored.version),
         at: Some(stored.at),
-        location: None,
+        ..Answer::default()
     }
 }

@@ -3,7 +3,9 @@
 use axum::http::StatusCode;
 use wire::fhir::Code;
 
+use super::export::{Export, Level};
 use super::fault::Fault;
+use super::operation::{self, Operation};
 use super::query::unescape;
 
 /// One interaction (FHIR R4 section 3.1.0).
@@ -13,12 +15,18 @@ pub(crate) enum Call {
     Bundle,
     /// `GET [base]/metadata`.
     Capability,
+    /// A bulk export, what became of it, or a part of it.
+    Export(Export),
     /// `GET .../_history`.
     History(Past),
+    /// `.../$name`.
+    Operation(Operation),
     /// `GET [base]/[type]/[id]`.
     Read(Target),
     /// `GET [base]/[type]?...` or `POST [base]/[type]/_search`.
     Search(&'static str),
+    /// `GET [base]?_type=...` or `POST [base]/_search`: a search over several types.
+    SearchTypes,
     /// `GET [base]/[type]/[id]/_history/[version]`.
     Version(Target, u64),
     /// Anything that changes a resource.
@@ -45,6 +53,10 @@ pub(crate) enum Write {
     Delete(Target),
     /// `DELETE [type]?...`.
     DeleteWhere(&'static str),
+    /// `PATCH [type]/[id]`.
+    Patch(Target),
+    /// `PATCH [type]?...`.
+    PatchWhere(&'static str),
     /// `PUT [type]/[id]`.
     Update(Target),
     /// `PUT [type]?...`.
@@ -55,6 +67,11 @@ impl Write {
     /// Whether it takes a resource away, and so comes without one.
     pub(crate) fn deletes(&self) -> bool {
         matches!(self, Write::Delete(_) | Write::DeleteWhere(_))
+    }
+
+    /// Whether it comes with a patch instead of a resource.
+    pub(crate) fn patches(&self) -> bool {
+        matches!(self, Write::Patch(_) | Write::PatchWhere(_))
     }
 }
 
@@ -70,8 +87,7 @@ pub(crate) struct Target {
 /// What `method` on `path` (without the base, with or without a leading slash) asks for.
 ///
 /// # Errors
-/// 400 for an id that is none, 404 for a path that leads nowhere, 405 for the wrong method, 501
-/// for what FHIR has and this server has not.
+/// 400 for an id that is none, 404 for a path that leads nowhere, 405 for the wrong method.
 pub(crate) fn call(method: &str, path: &str) -> Result<Call, Fault> {
     let parts = path
         .trim_matches('/')
@@ -83,10 +99,32 @@ pub(crate) fn call(method: &str, path: &str) -> Result<Call, Fault> {
         [""] => at_base(method),
         ["metadata"] => get(method, Call::Capability),
         ["_history"] => get(method, Call::History(Past::System)),
-        ["_search"] => Err(Fault::unsupported(
-            "a search over all types is not offered; search one type at a time",
-        )),
+        ["$export"] => begin(method, Level::System),
+        ["Patient", "$export"] => begin(method, Level::Patients),
+        ["Group", id, "$export"] => begin(method, Level::Group(target("Group", id)?)),
+        ["$export-status", job] => match method {
+            "GET" | "HEAD" => Ok(Call::Export(Export::Status((*job).to_owned()))),
+            "DELETE" => Ok(Call::Export(Export::Drop((*job).to_owned()))),
+            _ => Err(Fault::method(method, "GET, HEAD, DELETE")),
+        },
+        ["$export-file", job, file] => {
+            let file = file.parse().map_err(|_| nowhere(path))?;
+            get(method, Call::Export(Export::File((*job).to_owned(), file)))
+        }
+        ["_search"] => match method {
+            "GET" | "HEAD" | "POST" => Ok(Call::SearchTypes),
+            _ => Err(Fault::method(method, "GET, HEAD, POST")),
+        },
         [word] => at_type(method, kind(word)?),
+        [word, name] if name.starts_with('$') => {
+            let operation = operation::named(method, name, (kind(word)?, None))?;
+            Ok(Call::Operation(operation))
+        }
+        [word, id, name] if name.starts_with('$') => {
+            let target = target(word, id)?;
+            let operation = operation::named(method, name, (target.kind, Some(target)))?;
+            Ok(Call::Operation(operation))
+        }
         [word, "_search"] => at_search(method, kind(word)?),
         [word, "_history"] => get(method, Call::History(Past::Type(kind(word)?))),
         [word, id] => at_instance(method, target(word, id)?),
@@ -101,8 +139,7 @@ pub(crate) fn call(method: &str, path: &str) -> Result<Call, Fault> {
 /// The type with this name.
 pub(crate) fn kind(word: &str) -> Result<&'static str, Fault> {
     if word.starts_with('$') {
-        let words = format!("the operation `{word}` is not offered");
-        return Err(Fault::new(StatusCode::NOT_FOUND, Code::NotSupported, words));
+        return Err(operation::not_offered(word));
     }
     wire::fhir::kinds()
         .iter()
@@ -126,10 +163,6 @@ pub(crate) fn is_id(id: &str) -> bool {
 
 fn target(word: &str, id: &str) -> Result<Target, Fault> {
     let kind = kind(word)?;
-    if id.starts_with('$') {
-        let words = format!("the operation `{id}` is not offered");
-        return Err(Fault::new(StatusCode::NOT_FOUND, Code::NotSupported, words));
-    }
     if !is_id(id) {
         let words = format!("`{id}` is not an id: 1 to 64 letters, digits, `-` or `.`");
         return Err(Fault::bad(Code::Value, words));
@@ -152,6 +185,13 @@ fn nowhere(path: &str) -> Fault {
     Fault::new(StatusCode::NOT_FOUND, Code::NotFound, words)
 }
 
+fn begin(method: &str, level: Level) -> Result<Call, Fault> {
+    match method {
+        "GET" | "HEAD" | "POST" => Ok(Call::Export(Export::Begin(level))),
+        _ => Err(Fault::method(method, "GET, HEAD, POST")),
+    }
+}
+
 fn get(method: &str, call: Call) -> Result<Call, Fault> {
     match method {
         "GET" | "HEAD" => Ok(call),
@@ -162,7 +202,8 @@ fn get(method: &str, call: Call) -> Result<Call, Fault> {
 fn at_base(method: &str) -> Result<Call, Fault> {
     match method {
         "POST" => Ok(Call::Bundle),
-        _ => Err(Fault::method(method, "POST")),
+        "GET" | "HEAD" => Ok(Call::SearchTypes),
+        _ => Err(Fault::method(method, "GET, HEAD, POST")),
     }
 }
 
@@ -172,8 +213,8 @@ fn at_type(method: &str, kind: &'static str) -> Result<Call, Fault> {
         "POST" => Ok(Call::Write(Write::Create(kind))),
         "PUT" => Ok(Call::Write(Write::UpdateWhere(kind))),
         "DELETE" => Ok(Call::Write(Write::DeleteWhere(kind))),
-        "PATCH" => Err(no_patch()),
-        _ => Err(Fault::method(method, "GET, HEAD, POST, PUT, DELETE")),
+        "PATCH" => Ok(Call::Write(Write::PatchWhere(kind))),
+        _ => Err(Fault::method(method, "GET, HEAD, POST, PUT, PATCH, DELETE")),
     }
 }
 
@@ -189,13 +230,9 @@ fn at_instance(method: &str, target: Target) -> Result<Call, Fault> {
         "GET" | "HEAD" => Ok(Call::Read(target)),
         "PUT" => Ok(Call::Write(Write::Update(target))),
         "DELETE" => Ok(Call::Write(Write::Delete(target))),
-        "PATCH" => Err(no_patch()),
-        _ => Err(Fault::method(method, "GET, HEAD, PUT, DELETE")),
+        "PATCH" => Ok(Call::Write(Write::Patch(target))),
+        _ => Err(Fault::method(method, "GET, HEAD, PUT, PATCH, DELETE")),
     }
-}
-
-fn no_patch() -> Fault {
-    Fault::unsupported("`PATCH` is not offered; read the resource, change it and `PUT` it")
 }
 
 #[cfg(test)]
@@ -214,6 +251,8 @@ mod tests {
         };
         assert_eq!(call("GET", "/metadata").unwrap(), Call::Capability);
         assert_eq!(call("POST", "/").unwrap(), Call::Bundle);
+        assert_eq!(call("GET", "/").unwrap(), Call::SearchTypes);
+        assert_eq!(call("POST", "/_search").unwrap(), Call::SearchTypes);
         assert_eq!(
             call("GET", "/Patient/a-1.B").unwrap(),
             Call::Read(target.clone())
@@ -224,7 +263,15 @@ mod tests {
         );
         assert_eq!(
             call("PUT", "Patient/a-1.B").unwrap(),
-            Call::Write(Write::Update(target))
+            Call::Write(Write::Update(target.clone()))
+        );
+        assert_eq!(
+            call("PATCH", "Patient/a-1.B").unwrap(),
+            Call::Write(Write::Patch(target))
+        );
+        assert_eq!(
+            call("PATCH", "Patient").unwrap(),
+            Call::Write(Write::PatchWhere("Patient"))
         );
         assert_eq!(
             call("GET", "Patient/_history").unwrap(),
@@ -241,9 +288,10 @@ mod tests {
         assert_eq!(status("GET", "/Nonsense"), 404);
         assert_eq!(status("GET", "/patient/1"), 404);
         assert_eq!(status("GET", "/Patient/1/_history/2/3"), 404);
-        assert_eq!(status("GET", "/Patient/1/$everything"), 404);
+        assert_eq!(status("GET", "/Patient/1/$nothing"), 404);
+        assert_eq!(status("GET", "/Observation/1/$everything"), 404);
+        assert_eq!(status("PUT", "/Patient/1/$everything"), 405);
         assert_eq!(status("DELETE", "/metadata"), 405);
-        assert_eq!(status("PATCH", "/Patient/1"), 501);
         assert_eq!(status("BREW", "/Patient/1"), 405);
     }
 

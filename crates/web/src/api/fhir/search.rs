@@ -1,6 +1,8 @@
 //! `search` (FHIR R4 section 3.1.1): asked of the guard as a whole, includes and all, before
 //! anything is looked at.
 
+use std::collections::HashMap;
+
 use chart::{Page, PageOf, Stored};
 use event::{Act, Subject};
 use guard::{Context, Identity, Scope};
@@ -51,6 +53,12 @@ const BELONG_TO_PATIENT: [&str; 30] = [
     "Specimen",
 ];
 
+/// A search and the question that it is to the guard.
+pub(crate) struct Asked {
+    pub(crate) query: Query,
+    pub(crate) question: Question,
+}
+
 /// One page of what matches.
 ///
 /// # Errors
@@ -60,28 +68,62 @@ pub(crate) async fn search(
     who: &Identity,
     (kind, pairs): (&'static str, &Pairs),
 ) -> Result<Answer, Fault> {
-    let mut query = door.query_of(kind, pairs)?;
-    let mut question = Question {
-        act: Act::Search,
-        subject: subject(door, who, &query).await?,
-        kinds: Vec::new(),
-        detail: format!("{kind}?{}", query::text(pairs)),
-    };
-    narrow_includes(door, who, (&mut query, &question)).await?;
-    question.kinds = kinds(&query);
-    door.fresh(&concerns(&question)).await?;
-    let permit = door.permit(who, question, None).await?;
+    let query = door.query_of(kind, pairs)?;
+    let detail = format!("{kind}?{}", query::text(pairs));
+    let asked = ask(door, who, (query, detail)).await?;
+    let query = asked.query.clone();
     let settings = &door.app.settings;
     let count = query.count.unwrap_or(settings.page_size);
     let page = PageOf {
         count: count.min(settings.page_size_max),
         token: query.page.clone(),
     };
+    let page = page_of(door, who, (asked, &page)).await?;
+    let mut links = query.pairs.clone();
+    let mut head = Head {
+        kind: "searchset",
+        total: page.total.filter(|_| query.total != Total::Not),
+        links: vec![("self", url(&settings.fhir_base, &query.kind, &links))],
+    };
+    if let Some(next) = page.next.clone() {
+        links.push(("_page".to_owned(), next));
+        head.links
+            .push(("next", url(&settings.fhir_base, &query.kind, &links)));
+    }
+    let entries = entries(&query, page);
+    Ok(Answer::body(bundle(&settings.fhir_base, &head, &entries)))
+}
+
+/// The search as it may be asked, with the question that it is.
+pub(crate) async fn ask(
+    door: &Door,
+    who: &Identity,
+    (mut query, detail): (Query, String),
+) -> Result<Asked, Fault> {
+    let mut question = Question {
+        act: Act::Search,
+        subject: subject(door, who, &query).await?,
+        kinds: Vec::new(),
+        detail,
+    };
+    narrow_includes(door, who, (&mut query, &question)).await?;
+    question.kinds = kinds(&query);
+    Ok(Asked { query, question })
+}
+
+/// One page, the decision about it sealed, and whom it shows.
+pub(crate) async fn page_of(
+    door: &Door,
+    who: &Identity,
+    (asked, page): (Asked, &PageOf),
+) -> Result<Page, Fault> {
+    door.fresh(&concerns(&asked.question)).await?;
+    let permit = door.permit(who, asked.question, None).await?;
     let answering = Answering::with(&permit);
     let open = door.app.chart.open_with(permit);
-    let page = open.search(&query, &page).await?;
+    let page = open.search(&asked.query, page).await?;
     answering.seal(&door.app, page.patients.clone()).await?;
-    Ok(Answer::body(bundle(&settings.fhir_base, &query, page)))
+    Ok(page)
 }
 
 /// Whom a search is about: the patient it names; else, for an app that was opened for one patient
@@ -175,11 +217,15 @@ async fn narrow_includes(
         return Ok(());
     }
     let mut narrowed = Vec::new();
+    let mut known = HashMap::new();
     for include in std::mem::take(&mut query.includes) {
         for target in include.targets() {
-            let mut part = question.clone();
-            part.kinds = vec![target.to_owned()];
-            if include.target.is_some() || door.decide(who, part).await?.allowed() {
+            if !known.contains_key(target) {
+                let mut part = question.clone();
+                part.kinds = vec![target.to_owned()];
+                known.insert(target.to_owned(), door.decide(who, part).await?.allowed());
+            }
+            if include.target.is_some() || known.get(target) == Some(&true) {
                 narrowed.push(Include {
                     target: Some(target.to_owned()),
                     ..include.clone()
@@ -209,18 +255,8 @@ fn concerns(question: &Question) -> Vec<Concern> {
     }
 }
 
-fn bundle(base: &str, query: &Query, page: Page) -> Vec<u8> {
-    let mut pairs = query.pairs.clone();
-    let mut links = vec![("self", url(base, &query.kind, &pairs))];
-    if let Some(next) = page.next {
-        pairs.push(("_page".to_owned(), next));
-        links.push(("next", url(base, &query.kind, &pairs)));
-    }
-    let head = Head {
-        kind: "searchset",
-        total: page.total.filter(|_| query.total != Total::Not),
-        links,
-    };
+/// What a page brings, each with why it is there.
+pub(crate) fn entries(query: &Query, page: Page) -> Vec<(Stored, &'static str)> {
     let matches = page.matches.into_iter();
     let matches = matches.map(|stored| (cut(stored, &query.subset), "match"));
     // Elements are named of the searched type alone.
@@ -230,8 +266,12 @@ fn bundle(base: &str, query: &Query, page: Page) -> Vec<u8> {
     };
     let included = page.included.into_iter();
     let included = included.map(|stored| (cut(stored, along), "include"));
-    let entries: Vec<(Stored, &str)> = matches.chain(included).collect();
-    json::bundle(&head, &entries, |(stored, mode), out| {
+    matches.chain(included).collect()
+}
+
+/// The answer to a search.
+pub(crate) fn bundle(base: &str, head: &Head<'_>, entries: &[(Stored, &str)]) -> Vec<u8> {
+    json::bundle(head, entries, |(stored, mode), out| {
         let full_url = quoted(&format!("{base}/{}/{}", stored.kind, stored.id));
         out.extend_from_slice(format!("{{\"fullUrl\":{full_url},\"resource\":").as_bytes());
         out.extend_from_slice(&stored.json);

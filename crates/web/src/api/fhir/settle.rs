@@ -10,6 +10,7 @@ use super::door::{Door, Question};
 use super::fault::Fault;
 use super::ids;
 use super::intent::Intent;
+use super::patched::{patch, patch_where};
 use super::read::locate;
 use super::recent::Concern;
 use super::route::{Target, Write, is_id};
@@ -67,6 +68,8 @@ pub(crate) async fn settle(door: &Door, who: &Identity, intent: Intent) -> Resul
     let path = intent.path.clone();
     let settled = match intent.write.clone() {
         Write::Create(kind) => create(door, who, (intent, kind)).await,
+        Write::Patch(target) => patch(door, who, (intent, target)).await,
+        Write::PatchWhere(kind) => patch_where(door, who, (intent, kind)).await,
         Write::Update(target) => update(door, who, (intent, target)).await,
         Write::UpdateWhere(kind) => update_where(door, who, (intent, kind)).await,
         Write::Delete(target) => delete(door, who, (intent, target)).await,
@@ -128,7 +131,11 @@ fn new(door: &Door, intent: Intent, target: Target) -> Settled {
     }
 }
 
-async fn update(
+/// Finds out which version an update replaces, and whether its conditions hold.
+///
+/// # Errors
+/// 403 or 412.
+pub(crate) async fn update(
     door: &Door,
     who: &Identity,
     (intent, target): (Intent, Target),
@@ -261,7 +268,7 @@ async fn delete_where(
 }
 
 /// The one resource that matches, if there is one.
-fn only(found: &[String], kind: &'static str) -> Result<Option<Target>, Fault> {
+pub(crate) fn only(found: &[String], kind: &'static str) -> Result<Option<Target>, Fault> {
     match found {
         [] => Ok(None),
         [id] => Ok(Some(Target {

@@ -237,6 +237,7 @@ fn answer(draft: &Draft, receipt: Option<Receipt>, prefer: Prefer) -> Answer {
         location: version
             .filter(|_| !gone)
             .map(|version| format!("{place}/_history/{version}")),
+        ..Answer::default()
     }
 }
 

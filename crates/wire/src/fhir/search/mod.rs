@@ -4,6 +4,7 @@
 //! index may answer too much as long as [`matches`] has the last word.
 
 mod date;
+mod include;
 mod linked;
 mod matching;
 mod query;
@@ -11,6 +12,7 @@ mod read;
 mod subset;
 mod terms;
 mod text;
+mod types;
 mod value;
 mod wanted;
 
@@ -24,5 +26,6 @@ pub use read::query;
 pub use subset::Subset;
 pub use terms::{Term, TermValue, terms, terms_of};
 pub use text::fold;
+pub use types::queries;
 
 pub use super::tables::{Param, ParamKind, param, params};

@@ -16,6 +16,8 @@ pub struct QueryLimits {
     pub count_max: usize,
     /// Links of one chain or `_has`, at most.
     pub chain_max: usize,
+    /// Types of one search over several, at most.
+    pub types_max: usize,
 }
 
 impl Default for QueryLimits {
@@ -25,6 +27,7 @@ impl Default for QueryLimits {
             values_max: 200,
             count_max: 1000,
             chain_max: 3,
+            types_max: 30,
         }
     }
 }
@@ -271,4 +274,6 @@ pub struct Include {
     pub param: &'static Param,
     /// Only this type of what it points to.
     pub target: Option<String>,
+    /// `:iterate`: also from what came along, again and again until nothing new comes.
+    pub iterate: bool,
 }

@@ -3,22 +3,29 @@
 use super::super::issue::{Code, Issue};
 use super::super::tables::{ParamKind, kinds, param, tables};
 use super::Param;
+use super::include::include;
 use super::linked::{is_linked, linked};
-use super::query::{Filter, Include, Modifier, Order, Query, QueryLimits, Sort, Total, Wanted};
+use super::query::{Filter, Modifier, Order, Query, QueryLimits, Sort, Total, Wanted};
 use super::subset::Subset;
 use super::wanted;
 
 /// Parameters that R4 defines for every type and that this server does not offer.
-const NOT_OFFERED: &[&str] = &[
-    "_list",
-    "_text",
-    "_content",
-    "_filter",
-    "_query",
-    "_type",
-    "_contained",
-    "_containedType",
-    "_score",
+const NOT_OFFERED: &[&str] = &["_list", "_text", "_content", "_query", "_score"];
+
+/// What to do instead of some of those parameters.
+const INSTEAD: &[(&str, &str)] = &[
+    (
+        "_filter",
+        "`_filter` is not offered; use search parameters, chains and `_has`, which say most of what it can",
+    ),
+    (
+        "_type",
+        "`_type` belongs to a search over several types: `GET [base]?_type=Patient,Encounter`",
+    ),
+    (
+        "_containedType",
+        "`_containedType` is not offered: contained resources are found with those that contain them",
+    ),
 ];
 
 /// Reads a search of one type. The pairs are URL-decoded, in order; the name keeps its modifier
@@ -50,6 +57,7 @@ pub fn query(kind: &str, pairs: &[(String, String)], limits: &QueryLimits) -> Re
             | "_total" => control(&mut out, one, limits)?,
             _ if is_linked(name) => out.linked.push(linked(kind, one, limits)?),
             "_include" | "_revinclude" => include(&mut out, one)?,
+            "_contained" => contained(one)?,
             _ => out.filters.push(filter(kind, one, limits)?),
         }
         if one.base != "_page" {
@@ -66,8 +74,8 @@ pub fn query(kind: &str, pairs: &[(String, String)], limits: &QueryLimits) -> Re
 #[derive(Clone, Copy)]
 pub(super) struct One<'a> {
     pub(super) name: &'a str,
-    base: &'a str,
-    modifier: Option<&'a str>,
+    pub(super) base: &'a str,
+    pub(super) modifier: Option<&'a str>,
     pub(super) value: &'a str,
 }
 
@@ -89,7 +97,7 @@ impl<'a> One<'a> {
         Issue::error(Code::Value, self.name, words)
     }
 
-    fn not_offered(self, words: impl Into<String>) -> Issue {
+    pub(super) fn not_offered(self, words: impl Into<String>) -> Issue {
         Issue::error(Code::NotSupported, self.name, words)
     }
 }
@@ -157,6 +165,16 @@ fn subset(out: &mut Query, one: One<'_>) -> Result<(), Issue> {
     Ok(())
 }
 
+/// `_contained`: only what it is when nothing is said.
+fn contained(one: One<'_>) -> Result<(), Issue> {
+    match one.value {
+        "false" if one.modifier.is_none() => Ok(()),
+        _ => Err(one.not_offered(
+            "contained resources are not searched by themselves; only `_contained=false` is offered",
+        )),
+    }
+}
+
 fn total(one: One<'_>) -> Result<Total, Issue> {
     match one.value {
         "none" => Ok(Total::Not),
@@ -192,6 +210,9 @@ fn sort(kind: &str, one: One<'_>) -> Result<Vec<Sort>, Issue> {
 
 /// The definition of a parameter that this server answers, or why not.
 pub(super) fn offered(kind: &str, code: &str, one: One<'_>) -> Result<&'static Param, Issue> {
+    if let Some((_, words)) = INSTEAD.iter().find(|(name, _)| *name == code) {
+        return Err(one.not_offered(*words));
+    }
     match param(kind, code) {
         Some(param) if param.offered() => Ok(param),
         Some(param) => Err(one.not_offered(format!(
@@ -203,53 +224,6 @@ pub(super) fn offered(kind: &str, code: &str, one: One<'_>) -> Result<&'static P
         }
         None => Err(one.not_offered(format!("`{kind}` has no search parameter `{code}`"))),
     }
-}
-
-fn include(out: &mut Query, one: One<'_>) -> Result<(), Issue> {
-    if one.modifier.is_some() {
-        return Err(one
-            .not_offered("`:iterate` is not offered; ask for what was included in a second step"));
-    }
-    let mut parts = one.value.split(':');
-    let (source, code, target) = (parts.next().unwrap_or(""), parts.next(), parts.next());
-    let Some(code) = code.filter(|c| *c != "*" && parts.next().is_none()) else {
-        return Err(one.bad(format!(
-            "`{}` is not of the form Type:parameter or Type:parameter:Target",
-            one.value
-        )));
-    };
-    if !tables().is_kind(source) || target.is_some_and(|t| !tables().is_kind(t)) {
-        return Err(one.bad(format!("`{}` names no resource type of FHIR R4", one.value)));
-    }
-    let param = offered(source, code, one)?;
-    if param.kind != ParamKind::Reference {
-        return Err(one.bad(format!("`{source}:{code}` is no reference")));
-    }
-    let include = Include {
-        source: source.to_owned(),
-        param,
-        target: target.map(str::to_owned),
-    };
-    let reaches = |kind: &str| param.targets.is_empty() || param.targets.contains(&kind);
-    if one.base == "_include" {
-        if source != out.kind {
-            return Err(one.bad(format!(
-                "the search is for `{}`, so nothing can be included by `{source}`",
-                out.kind
-            )));
-        }
-        out.includes.push(include);
-    } else {
-        let aims = target.is_none_or(|t| t == out.kind) && reaches(&out.kind);
-        if !aims {
-            return Err(one.bad(format!(
-                "`{source}:{code}` does not refer to `{}`",
-                out.kind
-            )));
-        }
-        out.revincludes.push(include);
-    }
-    Ok(())
 }
 
 pub(super) fn filter(kind: &str, one: One<'_>, limits: &QueryLimits) -> Result<Filter, Issue> {

@@ -38,6 +38,16 @@ impl Tables {
         self.lists.get(at)
     }
 
+    /// The value sets of required bindings.
+    pub(super) fn lists(&self) -> &[CodeList] {
+        &self.lists
+    }
+
+    /// The value set of a required binding by its name, such as `administrative-gender`.
+    pub(super) fn list_named(&self, name: &str) -> Option<&CodeList> {
+        self.lists.iter().find(|list| list.name == name)
+    }
+
     /// The structure of a path such as `Patient` or `HumanName`.
     pub(super) fn named(&self, path: &str) -> Option<(usize, &Structure)> {
         let at = *self.by_path.get(path)?;

@@ -153,6 +153,12 @@ impl CodeList {
         self.codes.contains_key(code)
     }
 
+    /// Every code with its system, in no order.
+    pub(in super::super) fn all(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let codes = self.codes.iter();
+        codes.flat_map(|(code, systems)| systems.iter().map(|system| (*system, *code)))
+    }
+
     /// How many codes it has.
     pub(in super::super) fn len(&self) -> usize {
         self.codes.len()

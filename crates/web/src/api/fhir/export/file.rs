@@ -1,0 +1,93 @@
+//! One file of an export: decided, looked up, and whom it shows sealed before it leaves.
+
+use axum::http::StatusCode;
+use chart::{PageOf, Stored};
+use guard::Identity;
+use serde_json::{Value, json};
+use wire::fhir::Code;
+
+use super::super::answer::Answer;
+use super::super::door::Door;
+use super::super::fault::Fault;
+use super::super::search::cut;
+use super::job::{Job, State};
+use super::prepare::question;
+use crate::taking::Answering;
+
+/// The lines of a file.
+///
+/// # Errors
+/// 403 when the guard refuses by now (a ceiling, a scope that was taken back), 404 for a file that is
+/// not there.
+pub(super) async fn file(
+    door: &Door,
+    who: &Identity,
+    (job, at): (&Job, usize),
+) -> Result<Answer, Fault> {
+    let part = match job.state() {
+        State::Done(parts) => parts.into_iter().nth(at),
+        State::Running(_) | State::Failed(_) => None,
+    };
+    let part = part.ok_or_else(|| {
+        let words = format!("the export `{}` has no file {at}", job.id);
+        Fault::new(StatusCode::NOT_FOUND, Code::NotFound, words)
+    })?;
+    let permit = door.permit(who, question(job, part.kind), None).await?;
+    let answering = Answering::with(&permit);
+    let open = door.app.chart.open_with(permit);
+    let mut list = job.wanted.list(part.kind, part.deleted);
+    list.until = part.until;
+    let (mut found, mut token) = (Vec::new(), Some(part.after));
+    while token.is_some() {
+        let of = PageOf {
+            count: door.app.settings.page_size_max,
+            token: token.take(),
+        };
+        let page = open.listed(&list, &of).await?;
+        found.extend(page.matches);
+        token = page.next;
+    }
+    let mut patients: Vec<String> = found.iter().filter_map(|one| one.patient.clone()).collect();
+    patients.sort_unstable();
+    patients.dedup();
+    answering.seal(&door.app, patients).await?;
+    let body = match part.deleted {
+        true => gone(&found),
+        false => {
+            let subset = job
+                .wanted
+                .subsets
+                .get(part.kind)
+                .cloned()
+                .unwrap_or_default();
+            let found = found.into_iter().map(|stored| cut(stored, &subset));
+            found.flat_map(line).collect()
+        }
+    };
+    Ok(Answer {
+        body: Some(body),
+        media: Some("application/fhir+ndjson"),
+        ..Answer::default()
+    })
+}
+
+/// The resource in one line, its digits as they are.
+fn line(stored: Stored) -> Vec<u8> {
+    let mut json = stored.json;
+    if json.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        let value = serde_json::from_slice::<Value>(&json);
+        json = value.map_or(json, |value| value.to_string().into_bytes());
+    }
+    json.push(b'\n');
+    json
+}
+
+/// A transaction that deletes what was deleted, in one line.
+fn gone(found: &[Stored]) -> Vec<u8> {
+    let entries: Vec<Value> = found
+        .iter()
+        .map(|one| json!({ "request": { "method": "DELETE", "url": format!("{}/{}", one.kind, one.id) } }))
+        .collect();
+    let bundle = json!({ "resourceType": "Bundle", "type": "transaction", "entry": entries });
+    format!("{bundle}\n").into_bytes()
+}

@@ -1,0 +1,137 @@
+//! `patch` (FHIR R4 section 3.1.0.4): what is there is read like any read, changed, and from then on
+//! it is an update of exactly the version that was read.
+
+use axum::http::StatusCode;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use event::Act;
+use guard::Identity;
+use serde_json::Value;
+use wire::fhir::{Code, PatchLimits, Unpatched};
+
+use super::door::{Door, Question};
+use super::draft::is_redacted;
+use super::fault::Fault;
+use super::intent::Intent;
+use super::read::locate;
+use super::route::{Target, Write};
+use super::settle::{Fate, Settled, matching, only, update};
+
+/// Finds what a patch is for and what it makes of it.
+///
+/// # Errors
+/// 400 for a patch that cannot be understood, 403, 404 or 410 for a resource that may not be read or
+/// is not there, 412 for a condition, 422 for a patch that does not fit.
+pub(crate) async fn patch(
+    door: &Door,
+    who: &Identity,
+    (intent, target): (Intent, Target),
+) -> Result<Settled, Fault> {
+    let document = read(door, &intent.raw).await?;
+    let located = locate(door, &target).await?;
+    let patient = located.as_ref().and_then(|located| located.patient.clone());
+    let question = Question::of(Act::Read, &target, patient);
+    let permit = door.permit(who, question, Some(&target)).await?;
+    if located.is_none() {
+        return Err(Fault::absent(target.kind, &target.id));
+    }
+    let open = door.app.chart.open_with(permit);
+    let as_update = Intent {
+        write: Write::Update(target.clone()),
+        ..intent
+    };
+    let mut settled = update(door, who, (as_update, target.clone())).await?;
+    if settled.fate != Fate::Updated {
+        return Err(Fault::gone(target.kind, &target.id));
+    }
+    // INVARIANT: the version that is replaced is the one that was patched.
+    let found = open
+        .version(target.kind, &target.id, settled.replaces)
+        .await?;
+    let stored = found.ok_or_else(|| Fault::absent(target.kind, &target.id))?;
+    settled.intent.raw = changed(door, stored.json, document).await?;
+    Ok(settled)
+}
+
+/// The same for the one resource that a query finds.
+///
+/// # Errors
+/// As [`patch`], and 404 or 412 if it does not find exactly one.
+pub(crate) async fn patch_where(
+    door: &Door,
+    who: &Identity,
+    (intent, kind): (Intent, &'static str),
+) -> Result<Settled, Fault> {
+    let found = matching(door, who, (kind, &intent.query)).await?;
+    let target = only(&found, kind)?.ok_or_else(|| {
+        let words = format!("no `{kind}` matches, so nothing was patched");
+        Fault::new(StatusCode::NOT_FOUND, Code::NotFound, words)
+    })?;
+    patch(door, who, (intent, target)).await
+}
+
+/// The patch: as it came, or out of the `Binary` in which a bundle carries a JSON Patch.
+async fn read(door: &Door, raw: &Bytes) -> Result<Value, Fault> {
+    let (limits, raw) = (door.limits(), raw.clone());
+    let document = door
+        .work(raw.len(), move || wire::fhir::parse(&raw, &limits))
+        .await??;
+    if document.get("resourceType").and_then(Value::as_str) != Some("Binary") {
+        return Ok(document);
+    }
+    let text = |name: &str| document.get(name).and_then(Value::as_str);
+    if text("contentType") != Some("application/json-patch+json") {
+        let words = "a `Binary` carries a patch as `application/json-patch+json`";
+        return Err(Fault::bad(Code::Value, words));
+    }
+    let bytes = STANDARD.decode(text("data").unwrap_or_default());
+    let bytes = bytes.map_err(|_| Fault::bad(Code::Value, "`Binary.data` is no base64"))?;
+    Ok(wire::fhir::parse(&bytes, &limits)?)
+}
+
+/// The resource as the patch leaves it.
+async fn changed(door: &Door, json: Vec<u8>, document: Value) -> Result<Bytes, Fault> {
+    let limits = PatchLimits {
+        bytes_max: door.app.settings.body_bytes_max,
+        ..PatchLimits::default()
+    };
+    let size = json.len();
+    let work = move || {
+        let resource: Value = serde_json::from_slice(&json)
+            .map_err(|_| Fault::broken("what is kept could not be read"))?;
+        // Whoever may not see all of it must not write all of it.
+        if is_redacted(&resource) {
+            let words = "parts of this resource are left out for you, so it cannot be patched";
+            return Err(Fault::new(StatusCode::FORBIDDEN, Code::Suppressed, words));
+        }
+        let mut changed = wire::fhir::patch(&resource, &document, &limits)?;
+        unstamp(&mut changed);
+        Ok(Bytes::from(changed.to_string()))
+    };
+    door.work(size, work).await?
+}
+
+/// Takes away what says which version it was: the new one gets its own.
+fn unstamp(resource: &mut Value) {
+    let Some(map) = resource.as_object_mut() else {
+        return;
+    };
+    if let Some(meta) = map.get_mut("meta").and_then(Value::as_object_mut) {
+        meta.shift_remove("versionId");
+        meta.shift_remove("lastUpdated");
+        if meta.is_empty() {
+            map.shift_remove("meta");
+        }
+    }
+}
+
+impl From<Unpatched> for Fault {
+    fn from(unpatched: Unpatched) -> Fault {
+        let (status, issue) = match unpatched {
+            Unpatched::Malformed(issue) => (StatusCode::BAD_REQUEST, issue),
+            Unpatched::Unfit(issue) => (StatusCode::UNPROCESSABLE_ENTITY, issue),
+        };
+        Fault::of(status, vec![issue])
+    }
+}

@@ -1,0 +1,240 @@
+//! `PATCH`: JSON Patch and FHIRPath Patch, with conditions, in bundles, and who may.
+
+use axum::http::Method;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use event::Body;
+use serde_json::{Value, json};
+
+use crate::house::{House, Reply, observation, patient};
+
+const JSON_PATCH: (&str, &str) = ("content-type", "application/json-patch+json");
+const FHIR: (&str, &str) = ("content-type", "application/fhir+json");
+
+async fn patch(house: &House, path: &str, headers: &[(&str, &str)], body: &Value) -> Reply {
+    let body = body.to_string().into_bytes();
+    house
+        .ask(&house.token, (Method::PATCH, path), (headers, body))
+        .await
+}
+
+fn gender(code: &str) -> Value {
+    json!([{"op": "replace", "path": "/gender", "value": code}])
+}
+
+fn replace(path: &str, key: &str, value: &Value) -> Value {
+    let mut last = json!({"name": "value"});
+    last[key] = value.clone();
+    json!({"resourceType": "Parameters", "parameter": [{"name": "operation", "part": [
+        {"name": "type", "valueCode": "replace"}, {"name": "path", "valueString": path}, last]}]})
+}
+
+#[tokio::test]
+async fn a_patch_makes_a_version_of_its_own() {
+    let house = House::open().await;
+    let made = house.post("/Patient", &patient("Patch")).await;
+    let path = format!("/Patient/{}", made.id());
+    let done = patch(&house, &path, &[JSON_PATCH], &gender("male")).await;
+    assert_eq!(done.code(), 200, "{}", done.json());
+    assert!(done.version() > made.version());
+    assert_eq!(done.json()["gender"], "male");
+    assert_eq!(done.json()["name"][0]["family"], "Patch");
+    let change = replace("Patient.name.first().family", "valueString", &json!("Two"));
+    let done = patch(&house, &path, &[FHIR], &change).await;
+    assert_eq!(done.code(), 200, "{}", done.json());
+    let now = house.get(&path).await;
+    assert_eq!(now.json(), done.json());
+    assert_eq!(now.json()["name"][0]["family"], "Two");
+    let history = house.get(&format!("{path}/_history")).await;
+    assert_eq!(history.names().len(), 3);
+    let found = house.get("/Patient?family=two&gender=male").await;
+    assert_eq!(found.names().len(), 1);
+    // What is sealed is the whole resource, and no word of the version before.
+    let sealed = house.app.record.get(done.version()).await.unwrap();
+    let raw: Value = serde_json::from_slice(&sealed.event().raw).unwrap();
+    assert_eq!(raw["gender"], "male");
+    assert!(raw.get("meta").is_none(), "{raw}");
+}
+
+#[tokio::test]
+async fn decimals_keep_their_digits_through_a_patch() {
+    let house = House::open().await;
+    let pulse = observation("Patient/x", "70.10");
+    let path = format!(
+        "/Observation/{}",
+        house.post("/Observation", &pulse).await.id()
+    );
+    let change = json!([{"op": "add", "path": "/note", "value": [{"text": "seen"}]}]);
+    let done = patch(&house, &path, &[JSON_PATCH], &change).await;
+    assert_eq!(done.code(), 200, "{}", done.json());
+    let text = String::from_utf8(house.get(&path).await.bytes).unwrap();
+    assert!(text.contains("70.10"), "{text}");
+}
+
+#[tokio::test]
+async fn a_patch_is_checked_like_an_update() {
+    let house = House::open().await;
+    let made = house.post("/Patient", &patient("Check")).await;
+    let path = format!("/Patient/{}", made.id());
+    for (change, code) in [
+        (gender("banana"), 422),
+        (json!([{"op": "remove", "path": "/resourceType"}]), 400),
+        (
+            json!([{"op": "replace", "path": "/id", "value": "other"}]),
+            400,
+        ),
+        (
+            json!([{"op": "replace", "path": "", "value": observation("Patient/x", "1")}]),
+            400,
+        ),
+        (
+            json!([{"op": "test", "path": "/gender", "value": "male"}]),
+            422,
+        ),
+        (json!([{"op": "remove", "path": "/photo"}]), 422),
+        (json!([{"op": "frobnicate"}]), 400),
+        (json!({"resourceType": "Patient"}), 400),
+        (replace("Patient.photo", "valueString", &json!("x")), 422),
+        (
+            replace("Patient.name.where(", "valueString", &json!("x")),
+            400,
+        ),
+    ] {
+        let refused = patch(&house, &path, &[JSON_PATCH], &change).await;
+        let told = (refused.code(), refused.words());
+        assert!((400..=422).contains(&told.0), "{change}: {told:?}");
+        assert_eq!(told.0, code, "{change}: {}", told.1);
+    }
+    assert_eq!(house.get(&path).await.version(), made.version());
+    let change = gender("male");
+    let nowhere = patch(&house, "/Patient/nobody", &[JSON_PATCH], &change).await;
+    assert_eq!(nowhere.code(), 404);
+    let xml = ("content-type", "application/xml-patch+xml");
+    assert_eq!(patch(&house, &path, &[xml], &change).await.code(), 415);
+    house.delete(&path).await;
+    assert_eq!(
+        patch(&house, &path, &[JSON_PATCH], &change).await.code(),
+        410
+    );
+}
+
+#[tokio::test]
+async fn conditions_hold_for_patches() {
+    let house = House::open().await;
+    let made = house.post("/Patient", &patient("Cond")).await;
+    house.post("/Patient", &patient("Other")).await;
+    let path = format!("/Patient/{}", made.id());
+    let tag = format!("W/\"{}\"", made.version());
+    let headers = [JSON_PATCH, ("if-match", tag.as_str())];
+    let done = patch(&house, &path, &headers, &gender("male")).await;
+    assert_eq!(done.code(), 200, "{}", done.json());
+    let late = patch(&house, &path, &headers, &gender("other")).await;
+    assert_eq!(late.code(), 412, "{}", late.json());
+    for (query, code) in [
+        ("identifier=urn:mrn|Cond", 200),
+        ("identifier=urn:mrn|Nobody", 404),
+        ("birthdate=1970-01-02", 412),
+        ("", 412),
+    ] {
+        let path = format!("/Patient?{query}");
+        let reply = patch(&house, &path, &[JSON_PATCH], &gender("unknown")).await;
+        assert_eq!(reply.code(), code, "{query}: {}", reply.json());
+    }
+    assert_eq!(house.get(&path).await.json()["gender"], "unknown");
+}
+
+#[tokio::test]
+async fn bundles_carry_patches() {
+    let house = House::open().await;
+    let one = house.post("/Patient", &patient("One")).await.id();
+    let two = house.post("/Patient", &patient("Two")).await.id();
+    let data = STANDARD.encode(gender("male").to_string());
+    let binary = json!({"resourceType": "Binary", "contentType": "application/json-patch+json", "data": data});
+    let parameters = replace("Patient.gender", "valueCode", &json!("other"));
+    let entry = |url: String, resource: Value| json!({"resource": resource, "request": {"method": "PATCH", "url": url}});
+    let bundle = |entries: Vec<Value>| json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+    let good = bundle(vec![
+        entry(format!("Patient/{one}"), binary.clone()),
+        entry("Patient?identifier=urn:mrn|Two".into(), parameters),
+    ]);
+    let done = house.post("/", &good).await;
+    assert_eq!(done.code(), 200, "{}", done.json());
+    assert_eq!(done.json()["entry"][0]["response"]["status"], "200 OK");
+    let house = &house;
+    let read = |id: String| async move { house.get(&format!("/Patient/{id}")).await };
+    assert_eq!(read(one.clone()).await.json()["gender"], "male");
+    assert_eq!(read(two.clone()).await.json()["gender"], "other");
+    let (before, broken) = (
+        read(one.clone()).await.version(),
+        replace("Patient.photo", "valueString", &json!("x")),
+    );
+    let bad = bundle(vec![
+        entry(format!("Patient/{one}"), binary.clone()),
+        entry(format!("Patient/{two}"), broken),
+    ]);
+    let refused = house.post("/", &bad).await;
+    assert_eq!(refused.code(), 422, "{}", refused.json());
+    assert!(
+        refused.words().contains("Bundle.entry[1]"),
+        "{}",
+        refused.words()
+    );
+    assert_eq!(read(one.clone()).await.version(), before);
+    let twice = bundle(vec![
+        entry(format!("Patient/{one}"), binary.clone()),
+        entry(format!("Patient/{one}"), binary),
+    ]);
+    assert!(house.post("/", &twice).await.words().contains("twice"));
+}
+
+#[tokio::test]
+async fn who_patches_must_read_and_write() {
+    let house = House::open().await;
+    let made = house.post("/Patient", &patient("Leave")).await;
+    let path = format!("/Patient/{}", made.id());
+    let change = gender("male").to_string().into_bytes();
+    for scopes in [
+        "system/Patient.u",
+        "system/Patient.r",
+        "system/Observation.ru",
+    ] {
+        let token = house.client(&scopes.replace('/', "-"), &[scopes]).await;
+        let call = (Method::PATCH, path.as_str());
+        let refused = house
+            .ask(&token, call, (&[JSON_PATCH], change.clone()))
+            .await;
+        assert_eq!(refused.code(), 403, "{scopes}: {}", refused.json());
+        let Body::Decision(decided) = house.last().await.body else {
+            panic!("not a decision");
+        };
+        assert!(!decided.allowed, "the refusal is sealed");
+    }
+    let token = house.client("both", &["system/Patient.ru"]).await;
+    let call = (Method::PATCH, path.as_str());
+    let done = house.ask(&token, call, (&[JSON_PATCH], change)).await;
+    assert_eq!(done.code(), 200, "{}", done.json());
+}
+
+/// Neither can what is hidden be found out by a test, nor is it lost by a patch of the rest.
+#[tokio::test]
+async fn what_is_hidden_can_neither_be_tested_nor_lost() {
+    let house = House::open().await;
+    let made = house.post("/Patient", &patient("Hidden")).await;
+    let path = format!("/Patient/{}", made.id());
+    house.ruled_by(
+        r#"@id("born") @words("born") @obligation("hide Patient.birthDate")
+        permit (principal, action, resource) when { principal in Role::"client" };"#,
+    );
+    assert!(house.get(&path).await.json().get("birthDate").is_none());
+    for change in [
+        json!([{"op": "test", "path": "/birthDate", "value": "1970-01-02"}]),
+        json!([{"op": "test", "path": "/birthDate", "value": "1970-01-03"}]),
+        json!([{"op": "copy", "from": "/birthDate", "path": "/name/0/text"}]),
+        json!([{"op": "remove", "path": "/meta/security"}]),
+    ] {
+        let refused = patch(&house, &path, &[JSON_PATCH], &change).await;
+        assert_eq!(refused.code(), 403, "{change}: {}", refused.json());
+        assert!(refused.words().contains("left out"), "{}", refused.words());
+    }
+    assert_eq!(house.get(&path).await.version(), made.version());
+}

@@ -1,0 +1,232 @@
+//! `$summary`: the International Patient Summary of one patient.
+
+use event::Body;
+use serde_json::{Value, json};
+
+use crate::house::{BASE, House, observation, patient};
+
+fn section<'a>(bundle: &'a Value, code: &str) -> Option<&'a Value> {
+    let sections = bundle["entry"][0]["resource"]["section"].as_array()?;
+    let mut all = sections.iter();
+    all.find(|one| one["code"]["coding"][0]["code"] == code)
+}
+
+/// What every summary has to be, whatever is in it.
+fn is_a_document(bundle: &Value) {
+    assert_eq!(bundle["type"], "document");
+    assert_eq!(
+        bundle["entry"][0]["resource"]["resourceType"],
+        "Composition"
+    );
+    assert_eq!(bundle["entry"][1]["resource"]["resourceType"], "Patient");
+    let issues = wire::fhir::check(bundle);
+    let refusing: Vec<_> = issues.iter().filter(|issue| issue.refuses()).collect();
+    assert!(refusing.is_empty(), "{refusing:?}");
+    let entries = bundle["entry"].as_array().unwrap();
+    let urls: Vec<&str> = entries
+        .iter()
+        .map(|one| one["fullUrl"].as_str().unwrap())
+        .collect();
+    let mut once = urls.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!(once.len(), urls.len(), "each fullUrl stands once");
+    let composition = &entries[0]["resource"];
+    for place in [
+        "/subject/reference",
+        "/author/0/reference",
+        "/custodian/reference",
+    ] {
+        let to = composition.pointer(place).unwrap().as_str().unwrap();
+        assert!(urls.contains(&to), "{place}: {to}");
+    }
+    for code in ["11450-4", "48765-2", "10160-0"] {
+        assert!(section(bundle, code).is_some(), "{code} is required");
+    }
+    for section in composition["section"].as_array().unwrap() {
+        assert!(section["title"].is_string() && section["text"]["div"].is_string());
+        let entries = section["entry"].as_array();
+        assert!(
+            entries.is_some() != section["emptyReason"].is_object(),
+            "{section}"
+        );
+        for entry in entries.into_iter().flatten() {
+            let to = entry["reference"].as_str().unwrap();
+            assert!(urls.contains(&to), "{to} is an entry");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_empty_chart_says_that_it_knows_nothing() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Empty")).await.id();
+    let reply = house.get(&format!("/Patient/{id}/$summary")).await;
+    assert_eq!(reply.code(), 200, "{}", reply.json());
+    let bundle = reply.json();
+    is_a_document(&bundle);
+    for code in ["11450-4", "48765-2", "10160-0"] {
+        let section = section(&bundle, code).unwrap();
+        assert_eq!(section["emptyReason"]["coding"][0]["code"], "unavailable");
+        let text = section["text"]["div"].as_str().unwrap();
+        assert!(text.contains("no information"), "{text}");
+    }
+    assert_eq!(bundle["entry"].as_array().unwrap().len(), 3);
+    let Body::Decision(decided) = house.last().await.body else {
+        panic!("not a decision");
+    };
+    assert!(decided.detail.contains("$summary"), "{}", decided.detail);
+}
+
+/// What counts now, and what does not any more.
+fn chart_of(id: &str) -> Vec<Value> {
+    let subject = json!({"reference": format!("Patient/{id}")});
+    let clinical = |kind: &str, code: &str| {
+        let system = format!("http://terminology.hl7.org/CodeSystem/{kind}");
+        json!({"coding": [{"system": system, "code": code}]})
+    };
+    let category = |code: &str| {
+        let system = "http://terminology.hl7.org/CodeSystem/observation-category";
+        json!([{"coding": [{"system": system, "code": code}]}])
+    };
+    let result = |year: u16, value: &str, kind: &str| {
+        let mut one = observation(&format!("Patient/{id}"), value);
+        one["effectiveDateTime"] = format!("{year}-01-01").into();
+        one["category"] = category(kind);
+        one
+    };
+    let mut wrong = result(2025, "99", "vital-signs");
+    wrong["status"] = "entered-in-error".into();
+    vec![
+        json!({"resourceType": "AllergyIntolerance", "patient": subject, "code": {"text": "Nuts"},
+            "clinicalStatus": clinical("allergyintolerance-clinical", "active"), "criticality": "high"}),
+        json!({"resourceType": "Condition", "subject": subject, "code": {"text": "Asthma"},
+            "clinicalStatus": clinical("condition-clinical", "active")}),
+        json!({"resourceType": "Condition", "subject": subject, "code": {"text": "Flu"},
+            "clinicalStatus": clinical("condition-clinical", "resolved")}),
+        json!({"resourceType": "MedicationStatement", "status": "active", "subject": subject,
+            "medicationReference": {"reference": "Medication/asa"}}),
+        json!({"resourceType": "MedicationRequest", "status": "stopped", "intent": "order",
+            "subject": subject, "medicationCodeableConcept": {"text": "Old"}}),
+        json!({"resourceType": "Immunization", "status": "completed", "patient": subject,
+            "vaccineCode": {"text": "MMR"}, "occurrenceDateTime": "2020-01-01"}),
+        result(2023, "71", "vital-signs"),
+        result(2024, "72", "vital-signs"),
+        result(2022, "70", "vital-signs"),
+        wrong,
+    ]
+}
+
+#[tokio::test]
+async fn a_summary_holds_what_counts_now() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Full")).await.id();
+    let drug = json!({"resourceType": "Medication", "id": "asa", "code": {"text": "Aspirin <b>"}});
+    house.put("/Medication/asa", &drug).await;
+    for resource in chart_of(&id) {
+        let kind = resource["resourceType"].as_str().unwrap();
+        let made = house.post(&format!("/{kind}"), &resource).await;
+        assert_eq!(made.code(), 201, "{}", made.json());
+    }
+    let bundle = house.get(&format!("/Patient/{id}/$summary")).await.json();
+    is_a_document(&bundle);
+    let says = |code: &str| {
+        let text = section(&bundle, code).unwrap()["text"]["div"].clone();
+        text.as_str().unwrap().to_owned()
+    };
+    assert!(
+        says("48765-2").contains("Nuts, criticality high"),
+        "{}",
+        says("48765-2")
+    );
+    assert!(says("11450-4").contains("Asthma") && !says("11450-4").contains("Flu"));
+    assert!(says("11348-0").contains("Flu"));
+    assert!(
+        says("10160-0").contains("Aspirin &lt;b&gt;"),
+        "{}",
+        says("10160-0")
+    );
+    assert!(!says("10160-0").contains("Old"));
+    assert!(
+        says("11369-6").contains("MMR, 2020-01-01"),
+        "{}",
+        says("11369-6")
+    );
+    let vitals = section(&bundle, "8716-3").unwrap()["entry"].clone();
+    assert_eq!(vitals.as_array().unwrap().len(), 1, "the newest of each");
+    assert!(says("8716-3").contains("72"), "{}", says("8716-3"));
+    let names: Vec<&str> = bundle["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["fullUrl"].as_str().unwrap())
+        .collect();
+    assert!(
+        names.contains(&format!("{BASE}/Medication/asa").as_str()),
+        "{names:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_summary_says_that_something_is_withheld() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Masked")).await.id();
+    let confidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+    for mut resource in chart_of(&id) {
+        if resource["resourceType"] == "AllergyIntolerance" {
+            resource["meta"]["security"] = json!([{"system": confidentiality, "code": "R"}]);
+            house.post("/AllergyIntolerance", &resource).await;
+        }
+    }
+    house.ruled_by(
+        r#"@id("less") @words("less") @obligation("mask R")
+        permit (principal, action, resource) when { principal in Role::"client" };"#,
+    );
+    let reply = house.get(&format!("/Patient/{id}/$summary")).await;
+    let bundle = reply.json();
+    is_a_document(&bundle);
+    let section = section(&bundle, "48765-2").unwrap();
+    assert_eq!(section["emptyReason"]["coding"][0]["code"], "withheld");
+    let text = section["text"]["div"].as_str().unwrap();
+    assert!(text.contains("left out"), "{text}");
+    assert_eq!(bundle["meta"]["security"][0]["code"], "REDACTED");
+    assert!(!String::from_utf8_lossy(&reply.bytes).contains("Nuts"));
+    let all = house.get(&format!("/Patient/{id}/$everything")).await;
+    assert_eq!(all.names(), [format!("Patient/{id}")]);
+}
+
+#[tokio::test]
+async fn a_summary_needs_leave_for_its_required_parts() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Leave")).await.id();
+    let path = format!("/Patient/{id}/$summary");
+    let token = house
+        .client("few", &["system/Patient.rs", "system/Condition.rs"])
+        .await;
+    assert_eq!(house.get_as(&token, &path).await.code(), 403);
+    let required = wire::fhir::ips::REQUIRED.map(|kind| format!("system/{kind}.rs"));
+    let scopes: Vec<&str> = required.iter().map(String::as_str).collect();
+    let token = house.client("required", &scopes).await;
+    let reply = house.get_as(&token, &path).await;
+    assert_eq!(reply.code(), 200, "{}", reply.json());
+    is_a_document(&reply.json());
+    for (query, code) in [
+        ("?identifier=urn:mrn|Leave", 200),
+        ("?identifier=urn:mrn|Nobody", 404),
+        (
+            "?identifier=urn:mrn|Leave&profile=http://hl7.org/fhir/uv/ips/StructureDefinition/Composition-uv-ips|2.0.0",
+            200,
+        ),
+        (
+            "?identifier=urn:mrn|Leave&profile=http://example.org/other",
+            400,
+        ),
+        ("", 400),
+        ("?name=x", 400),
+    ] {
+        let path = format!("/Patient/$summary{}", query.replace('|', "%7C"));
+        let reply = house.get(&path).await;
+        assert_eq!(reply.code(), code, "{query}: {}", reply.json());
+    }
+    assert_eq!(house.get("/Patient/nobody/$summary").await.code(), 404);
+}
