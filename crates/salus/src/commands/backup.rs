@@ -74,8 +74,9 @@ async fn record(config: Config, (to, first): (&str, &[PathBuf]), format: Format)
                 size: made.size,
                 manifest: made.manifest.clone(),
                 files: None,
+                lacks: None,
             };
-            operator.backed_up(&pinned).await.map(Some)
+            Box::pin(operator.backed_up(&pinned)).await.map(Some)
         }
         Err(_) => Ok(None),
     };
