@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -21,6 +22,8 @@ use crate::store::{Id, Store, hex, id};
 
 /// Packs that are read at the same time, at most; each has about 16 MiB.
 const THREADS_MAX: usize = 8;
+/// Bytes after which the disk is told to begin.
+const MUCH: u64 = 128 << 20;
 
 /// What was brought back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,61 +126,96 @@ impl Plan {
     }
 }
 
+/// What each thread that writes works with.
+#[derive(Clone)]
+struct Filling<'f> {
+    store: &'f Store,
+    plan: &'f Plan,
+    stage: &'f Stage,
+    told: &'f Progress,
+    done: &'f AtomicU64,
+    /// Told when much was written.
+    much: SyncSender<()>,
+}
+
 /// Writes the bytes of every file.
-fn filled(store: &Store, to: (&Plan, &Stage), told: &Progress) -> Result<(), Error> {
-    let packs: Vec<_> = to.0.packs.iter().collect();
+fn filled(store: &Store, (plan, stage): (&Plan, &Stage), told: &Progress) -> Result<(), Error> {
+    let packs: Vec<_> = plan.packs.iter().collect();
     let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
     let wrong = Mutex::new(None);
-    let threads = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(THREADS_MAX);
+    let failed = |why| {
+        // The others end after the pack that they are at.
+        next.store(packs.len(), Ordering::Relaxed);
+        let mut wrong = wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        wrong.get_or_insert(why);
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let (much, written) = sync_channel(1);
+    let filling = Filling {
+        store,
+        plan,
+        stage,
+        told,
+        done: &done,
+        much,
+    };
     thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
+        // The disk begins while there is still something to compute, and has little left at the end.
+        scope.spawn(|| {
+            let mut written = written.into_iter();
+            if let Err(why) = written.try_for_each(|()| stage.sync()) {
+                failed(why);
+            }
+        });
+        for _ in 0..threads.min(THREADS_MAX) {
+            let filling = filling.clone();
+            let (packs, next, failed) = (&packs, &next, &failed);
+            scope.spawn(move || {
                 while let Some(&(pack, blobs)) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let written = one_pack(store, (pack, blobs), to, (told, &done));
-                    if let Err(why) = written {
-                        // The others end after the pack that they are at.
-                        next.store(packs.len(), Ordering::Relaxed);
-                        wrong
-                            .lock()
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .get_or_insert(why);
+                    if let Err(why) = filling.pack(pack, blobs) {
+                        failed(why);
                     }
                 }
             });
         }
+        drop(filling);
     });
     let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
     wrong.map_or(Ok(()), Err)
 }
 
-fn one_pack(
-    store: &Store,
-    (name, blobs): (&Arc<str>, &HashMap<Id, Vec<Goes>>),
-    (plan, stage): (&Plan, &Stage),
-    (told, done): (&Progress, &AtomicU64),
-) -> Result<(), Error> {
-    let pack = store.shelf.pack(name)?;
-    let mut open: Option<(usize, File)> = None;
-    let mut sorted: Vec<_> = blobs.iter().collect();
-    // In the order of the files, so that each is opened once.
-    sorted.sort_by_key(|(_, goes)| goes.first().copied());
-    for (id, goes) in sorted {
-        let missing = || Error(format!("blob {} is in no index", hex(id)));
-        let at = store.index.get(id).ok_or_else(missing)?;
-        let plain = store.blob(id, at, &pack)?;
-        for (number, from) in goes {
-            let file = match open.take() {
-                Some((known, file)) if known == *number => file,
-                _ => stage.file(*number)?,
-            };
-            let written = file.write_all_at(&plain, *from);
-            written.map_err(Error::at(stage.path()))?;
-            open = Some((*number, file));
-            let bytes = plain.len() as u64;
-            told(done.fetch_add(bytes, Ordering::Relaxed) + bytes, plan.bytes);
+impl Filling<'_> {
+    fn pack(&self, name: &Arc<str>, blobs: &HashMap<Id, Vec<Goes>>) -> Result<(), Error> {
+        let pack = self.store.shelf.pack(name)?;
+        let mut open: Option<(usize, File)> = None;
+        let mut sorted: Vec<_> = blobs.iter().collect();
+        // In the order of the files, so that each is opened once.
+        sorted.sort_by_key(|(_, goes)| goes.first().copied());
+        for (id, goes) in sorted {
+            let missing = || Error(format!("blob {} is in no index", hex(id)));
+            let at = self.store.index.get(id).ok_or_else(missing)?;
+            let plain = self.store.blob(id, at, &pack)?;
+            for (number, from) in goes {
+                let file = match open.take() {
+                    Some((known, file)) if known == *number => file,
+                    _ => self.stage.file(*number)?,
+                };
+                let written = file.write_all_at(&plain, *from);
+                written.map_err(Error::at(self.stage.path()))?;
+                open = Some((*number, file));
+                self.wrote(plain.len() as u64);
+            }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn wrote(&self, bytes: u64) {
+        let before = self.done.fetch_add(bytes, Ordering::Relaxed);
+        let now = before + bytes;
+        if before / MUCH < now / MUCH {
+            // If it is still at what was there before, it hears of this with the next.
+            let _ = self.much.try_send(());
+        }
+        (self.told)(now, self.plan.bytes);
+    }
 }

@@ -92,7 +92,7 @@ impl Stage {
 
     /// Makes all that was written to this disk durable, files and folders: one call for a million
     /// of them.
-    fn sync(&self) -> Result<(), Error> {
+    pub(crate) fn sync(&self) -> Result<(), Error> {
         syncfs(&self.held).map_err(|why| Error::at(&self.path)(why.into()))
     }
 }
