@@ -63,6 +63,39 @@ pub(crate) struct Snapshot {
     /// What restic 0.17 and later show; read back here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) summary: Option<Summary>,
+    /// Ours alone: restic passes over it.
+    #[serde(
+        default,
+        rename = "salus_unread",
+        skip_serializing_if = "Unread::is_empty"
+    )]
+    pub(crate) unread: Unread,
+}
+
+/// Files that could not be read and are not in a snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// How many.
+    pub files: u64,
+    /// The first of them, each with the reason.
+    pub named: Vec<String>,
+}
+
+/// Files that are named of those that could not be read, at most.
+const UNREAD_NAMED_MAX: usize = 100;
+
+impl Unread {
+    /// Whether every file was read.
+    pub fn is_empty(&self) -> bool {
+        self.files == 0
+    }
+
+    pub(crate) fn note(&mut self, words: String) {
+        self.files += 1;
+        if self.named.len() < UNREAD_NAMED_MAX {
+            self.named.push(words);
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

@@ -6,15 +6,20 @@
 mod bring;
 mod chunks;
 mod crypt;
+mod dump;
 mod error;
 mod format;
 mod keep;
+mod made;
 mod name;
 mod packer;
+mod reading;
 mod repository;
+mod stage;
 mod store;
 mod walk;
 
 pub use bring::Brought;
 pub use error::Error;
+pub use format::Unread;
 pub use repository::{Kept, Progress, Repository, Source};

@@ -1,18 +1,45 @@
 //! Packs under construction: blobs one behind the other, then a sealed header that says which
-//! (restic, "Pack Format").
+//! (restic, "Pack Format"). What is full goes to threads that do nothing but put it at its place, so
+//! that nobody who computes waits for a disk or a wire.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::compress_bound;
 
 use crate::crypt::Key;
 use crate::error::Error;
 use crate::format::{IndexBlob, IndexFile, IndexPack};
-use crate::store::{Id, Shelf, Store, blob_id, hex};
+use crate::store::{Id, Store, blob_id, hex};
 
-/// A pack is finished when it has so many bytes: restic's own size.
-const PACK_BYTES: usize = 16 << 20;
 /// How hard blobs are packed: zstd's default, as restic's.
 const LEVEL: i32 = 3;
+/// Full packs that wait for their place, each of about 16 MiB.
+const PACKS_WAITING: usize = 2;
+
+/// When something is full.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sizes {
+    /// Bytes of a pack: restic's own size.
+    pub(crate) pack_bytes: usize,
+    /// Blobs in a pack. restic reads no header of more than 16 MiB, which is 400,000 of them.
+    pub(crate) pack_blobs: usize,
+    /// Blobs in a file of the index: restic's own size.
+    pub(crate) index_blobs: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Sizes {
+        Sizes {
+            pack_bytes: 16 << 20,
+            pack_blobs: 50_000,
+            index_blobs: 50_000,
+        }
+    }
+}
 
 /// What a blob holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +66,31 @@ impl Kind {
     }
 }
 
+/// What a thread that packs has for itself: setting zstd up takes as long as packing a small file.
+pub(crate) struct Press {
+    zstd: Compressor<'static>,
+    packed: Vec<u8>,
+}
+
+impl Press {
+    /// A new one.
+    pub(crate) fn new() -> Result<Press, Error> {
+        Ok(Press {
+            zstd: Compressor::new(LEVEL).map_err(Error::of)?,
+            packed: Vec::new(),
+        })
+    }
+
+    /// The packed bytes; `None`: they would not be fewer.
+    fn press(&mut self, plain: &[u8]) -> Result<Option<&[u8]>, Error> {
+        self.packed.clear();
+        self.packed.reserve(compress_bound(plain.len()));
+        let done = self.zstd.compress_to_buffer(plain, &mut self.packed);
+        done.map_err(Error::of)?;
+        Ok(Some(self.packed.as_slice()).filter(|packed| packed.len() < plain.len()))
+    }
+}
+
 /// A pack that grows.
 #[derive(Default)]
 struct Growing {
@@ -46,43 +98,68 @@ struct Growing {
     blobs: Vec<(Id, IndexBlob)>,
 }
 
+/// A pack that is full.
+type Full = (Kind, Growing);
+
 /// Takes blobs from several threads, each once.
 pub(crate) struct Packer<'s> {
     store: &'s Store,
+    sizes: Sizes,
     known: Mutex<HashSet<Id>>,
     data: Mutex<Growing>,
     trees: Mutex<Growing>,
+    to: SyncSender<Full>,
+}
+
+/// Puts full packs at their place, and says in the index what is in them.
+pub(crate) struct Shipping<'s> {
+    store: &'s Store,
+    sizes: Sizes,
+    waiting: Mutex<Receiver<Full>>,
     done: Mutex<Done>,
+    /// A pack could not be put: there is no use in going on.
+    failed: AtomicBool,
 }
 
 #[derive(Default)]
 struct Done {
     index: IndexFile,
+    /// Blobs in it.
+    blobs: usize,
     bytes: u64,
 }
 
-impl<'s> Packer<'s> {
-    /// One that knows what the repository has.
-    pub(crate) fn of(store: &'s Store) -> Packer<'s> {
-        Packer {
-            store,
-            known: Mutex::new(store.index.keys().copied().collect()),
-            data: Mutex::default(),
-            trees: Mutex::default(),
-            done: Mutex::default(),
-        }
-    }
+/// Both ends, for what the repository does not have yet.
+pub(crate) fn packing(store: &Store, sizes: Sizes) -> (Packer<'_>, Shipping<'_>) {
+    let (to, waiting) = sync_channel(PACKS_WAITING);
+    let packer = Packer {
+        store,
+        sizes,
+        known: Mutex::new(store.index.keys().copied().collect()),
+        data: Mutex::default(),
+        trees: Mutex::default(),
+        to,
+    };
+    let shipping = Shipping {
+        store,
+        sizes,
+        waiting: Mutex::new(waiting),
+        done: Mutex::default(),
+        failed: AtomicBool::new(false),
+    };
+    (packer, shipping)
+}
 
+impl Packer<'_> {
     /// Takes a blob, if it is not there yet.
-    pub(crate) fn take(&self, kind: Kind, plain: &[u8]) -> Result<Id, Error> {
+    pub(crate) fn take(&self, kind: Kind, plain: &[u8], press: &mut Press) -> Result<Id, Error> {
         let id = blob_id(plain);
         if !held(&self.known).insert(id) {
             return Ok(id);
         }
-        let packed = zstd::bulk::compress(plain, LEVEL).map_err(Error::of)?;
-        let (bytes, plain_length) = match packed.len() < plain.len() {
-            true => (self.store.key.seal(&packed)?, plain.len()),
-            false => (self.store.key.seal(plain)?, 0),
+        let (bytes, plain_length) = match press.press(plain)? {
+            Some(packed) => (self.store.key.seal(packed)?, plain.len()),
+            None => (self.store.key.seal(plain)?, 0),
         };
         let growing = match kind {
             Kind::Data => &self.data,
@@ -99,12 +176,11 @@ impl<'s> Packer<'s> {
             };
             growing.bytes.extend_from_slice(&bytes);
             growing.blobs.push((id, blob));
-            let full = growing.bytes.len() >= PACK_BYTES;
+            let full = growing.bytes.len() >= self.sizes.pack_bytes
+                || growing.blobs.len() >= self.sizes.pack_blobs;
             full.then(|| std::mem::take(&mut *growing))
         };
-        if let Some(full) = full {
-            self.finish(kind, full)?;
-        }
+        full.map_or(Ok(()), |full| self.ship(kind, full))?;
         Ok(id)
     }
 
@@ -113,34 +189,80 @@ impl<'s> Packer<'s> {
         held(&self.known).contains(id)
     }
 
-    /// Finishes what has begun and writes the index; returns the bytes that were added.
-    pub(crate) fn end(self) -> Result<u64, Error> {
+    /// Hands over what has begun.
+    pub(crate) fn end(self) -> Result<(), Error> {
         for (kind, growing) in [(Kind::Data, &self.data), (Kind::Tree, &self.trees)] {
             let last = std::mem::take(&mut *held(growing));
             if !last.blobs.is_empty() {
-                self.finish(kind, last)?;
+                self.ship(kind, last)?;
             }
         }
+        Ok(())
+    }
+
+    fn ship(&self, kind: Kind, full: Growing) -> Result<(), Error> {
+        let sent = self.to.send((kind, full));
+        sent.map_err(|_| Error::of("nobody puts away what is packed"))
+    }
+}
+
+impl Shipping<'_> {
+    /// One thread's work: puts packs away until no more can come.
+    pub(crate) fn run(&self) -> Result<(), Error> {
+        while let Some(full) = self.next() {
+            if let Err(why) = self.put(full) {
+                self.failed.store(true, Ordering::Relaxed);
+                // Those who pack must not wait for somebody who is gone.
+                while self.next().is_some() {}
+                return Err(why);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether one could not be put away.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// The repository.
+    pub(crate) fn store(&self) -> &Store {
+        self.store
+    }
+
+    /// Writes the rest of the index; returns the bytes that were added.
+    pub(crate) fn end(self) -> Result<u64, Error> {
         let done = std::mem::take(&mut *held(&self.done));
-        if !done.index.packs.is_empty() {
+        if done.blobs > 0 {
             self.store.add("index", &done.index)?;
         }
         Ok(done.bytes)
     }
 
-    fn finish(&self, kind: Kind, full: Growing) -> Result<(), Error> {
+    fn next(&self) -> Option<Full> {
+        held(&self.waiting).recv().ok()
+    }
+
+    fn put(&self, (kind, full): Full) -> Result<(), Error> {
         let (bytes, blobs) = sealed(&self.store.key, kind, full)?;
         let length = bytes.len() as u64;
-        let id = put(&self.store.shelf, bytes)?;
-        let mut done = held(&self.done);
-        done.bytes += length;
-        done.index.packs.push(IndexPack { id, blobs });
-        Ok(())
+        let id = self.store.shelf.add_pack(bytes)?;
+        let part = {
+            let mut done = held(&self.done);
+            done.bytes += length;
+            done.blobs += blobs.len();
+            done.index.packs.push(IndexPack { id, blobs });
+            let full = done.blobs >= self.sizes.index_blobs;
+            full.then(|| {
+                done.blobs = 0;
+                std::mem::take(&mut done.index)
+            })
+        };
+        match part {
+            Some(part) => self.store.add("index", &part).map(drop),
+            None => Ok(()),
+        }
     }
-}
-
-fn put(shelf: &Shelf, bytes: Vec<u8>) -> Result<String, Error> {
-    shelf.add_pack(bytes)
 }
 
 /// A pack with its header, and what the index says of it.
@@ -167,4 +289,68 @@ fn number(length: usize) -> Result<u32, Error> {
 
 fn held<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
     what.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use record::{Pins, Place};
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::made;
+    use crate::store::{Password, Shelf};
+
+    fn filled(shelf: impl Fn() -> Shelf) -> (Vec<Id>, Vec<usize>) {
+        let password = Password::of("secret");
+        let store = Store::open(shelf(), &password).unwrap();
+        let sizes = Sizes {
+            pack_bytes: 1 << 20,
+            pack_blobs: 2,
+            index_blobs: 4,
+        };
+        let (packer, shipping) = packing(&store, sizes);
+        let ids = std::thread::scope(|scope| {
+            let ship = scope.spawn(|| shipping.run());
+            let mut press = Press::new().unwrap();
+            let take = |number: u8| packer.take(Kind::Data, &[number; 9], &mut press).unwrap();
+            let ids = (0..11).map(take).collect();
+            packer.end().unwrap();
+            ship.join().unwrap().unwrap();
+            ids
+        });
+        shipping.end().unwrap();
+        let again = Store::open(shelf(), &password).unwrap();
+        let parts = again.shelf.names("index").into_iter().map(|name| {
+            let part: IndexFile = again.document("index", &name).unwrap();
+            part.packs.iter().map(|pack| pack.blobs.len()).sum()
+        });
+        let parts = parts.collect();
+        let ids: Vec<Id> = ids;
+        assert!(ids.iter().all(|id| again.index.contains_key(id)));
+        (ids, parts)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_index_is_written_in_parts_that_hold_every_blob() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::Folder(folder.path().to_owned());
+        let pins = Arc::new(Pins::open(&place, None).await.unwrap());
+        let handle = tokio::runtime::Handle::current();
+        let begun = folder.path().join("begun");
+        let work = move || {
+            let (_waiting, waits) = watch::channel(());
+            let shelf = || Shelf {
+                pins: Arc::clone(&pins),
+                handle: handle.clone(),
+                waits: waits.clone(),
+            };
+            made::make(&shelf(), "secret", &begun).unwrap();
+            filled(shelf)
+        };
+        let (ids, parts) = tokio::task::spawn_blocking(work).await.unwrap();
+        assert_eq!(ids.len(), 11);
+        assert_eq!(parts, [4, 4, 3]);
+    }
 }

@@ -4,28 +4,26 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io::Read as _;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use record::Pins;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use zeroize::Zeroizing;
 
-use crate::crypt::{self, KEY, Key};
+use crate::crypt::Key;
 use crate::error::Error;
-use crate::format::{ConfigFile, IndexFile, KeyData, KeyFile, MacData, POLYNOMIAL, Tree, VERSION};
+use crate::format::{ConfigFile, IndexFile, Tree, VERSION};
+use crate::made;
 
 /// The folder at a place that restic opens.
 pub(crate) const FOLDER: &str = "repository";
 /// The largest JSON document that is unpacked, in bytes.
 const JSON_BYTES_MAX: u64 = 1 << 30;
-/// The cost of the key file's scrypt (N, r, p): restic's own. The password has 256 random bits.
-const COST: [u32; 3] = [1 << 15, 8, 1];
 /// What a packed JSON document begins with.
 const PACKED: u8 = 2;
 
@@ -47,8 +45,8 @@ pub(crate) struct At {
 pub(crate) struct Shelf {
     pub(crate) pins: Arc<Pins>,
     pub(crate) handle: Handle,
-    /// Whether somebody still waits for what is done here.
-    pub(crate) waits: Weak<()>,
+    /// Closed when nobody waits any more for what is done here.
+    pub(crate) waits: watch::Receiver<()>,
 }
 
 impl Shelf {
@@ -56,7 +54,7 @@ impl Shelf {
         &self,
         work: impl Future<Output = Result<T, record::Error>>,
     ) -> Result<T, Error> {
-        if self.waits.strong_count() == 0 {
+        if self.waits.has_changed().is_err() {
             return Err(Error::of("nobody waits for it any more"));
         }
         self.handle.block_on(work).map_err(Error::of)
@@ -70,12 +68,23 @@ impl Shelf {
         names.collect()
     }
 
-    fn read(&self, path: &str) -> Result<Bytes, Error> {
+    /// Whether a repository is pinned here.
+    pub(crate) fn is_made(&self) -> bool {
+        !self.pins.list(&format!("{FOLDER}/config")).is_empty()
+    }
+
+    /// An object, held against its pin.
+    pub(crate) fn read(&self, path: &str) -> Result<Bytes, Error> {
         self.wait(self.pins.read(&format!("{FOLDER}/{path}")))
     }
 
+    /// Adds a file.
+    pub(crate) fn add(&self, path: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        self.wait(self.pins.add(&format!("{FOLDER}/{path}"), bytes.into()))
+    }
+
     /// Adds a file that is named by its SHA-256, and says how.
-    fn add_named(&self, folder: &str, bytes: Vec<u8>) -> Result<String, Error> {
+    pub(crate) fn add_named(&self, folder: &str, bytes: Vec<u8>) -> Result<String, Error> {
         let path = |sha256: &str| format!("{FOLDER}/{folder}/{sha256}");
         self.wait(self.pins.add_named(path, bytes.into()))
     }
@@ -96,10 +105,34 @@ fn pack_path(name: &str) -> String {
     format!("{FOLDER}/data/{folder}/{name}")
 }
 
+/// What opens a repository, and the key that it opened: finding that takes a tenth of a second.
+pub(crate) struct Password {
+    pub(crate) text: Zeroizing<String>,
+    key: OnceLock<Arc<Key>>,
+}
+
+impl Password {
+    /// This text.
+    pub(crate) fn of(text: &str) -> Password {
+        Password {
+            text: Zeroizing::new(text.to_owned()),
+            key: OnceLock::new(),
+        }
+    }
+
+    fn key(&self, shelf: &Shelf) -> Result<Arc<Key>, Error> {
+        if let Some(key) = self.key.get() {
+            return Ok(Arc::clone(key));
+        }
+        let key = Arc::new(made::key(shelf, &self.text)?);
+        Ok(Arc::clone(self.key.get_or_init(|| key)))
+    }
+}
+
 /// The opened repository.
 pub(crate) struct Store {
     pub(crate) shelf: Shelf,
-    pub(crate) key: Key,
+    pub(crate) key: Arc<Key>,
     pub(crate) index: HashMap<Id, At>,
     /// The packs that trees were read from last.
     near: Mutex<VecDeque<(Arc<str>, Bytes)>>,
@@ -109,12 +142,15 @@ pub(crate) struct Store {
 const NEAR_MAX: usize = 4;
 
 impl Store {
-    /// Opens it, or makes it where nothing is pinned.
-    pub(crate) fn open(shelf: Shelf, password: &str) -> Result<Store, Error> {
-        if shelf.pins.list(&format!("{FOLDER}/config")).is_empty() {
-            return make(shelf, password);
+    /// Opens it.
+    pub(crate) fn open(shelf: Shelf, password: &Password) -> Result<Store, Error> {
+        if !shelf.is_made() {
+            return Err(Error(format!(
+                "no repository is pinned at `{}`",
+                shelf.pins.place()
+            )));
         }
-        let key = key(&shelf, password)?;
+        let key = password.key(&shelf)?;
         let config: ConfigFile = json(&key.open(&shelf.read("config")?)?, "config")?;
         if config.version != VERSION {
             let why = format!(
@@ -220,86 +256,7 @@ impl Store {
     }
 }
 
-fn make(shelf: Shelf, password: &str) -> Result<Store, Error> {
-    let key = Key::new()?;
-    let [n, r, p] = COST;
-    let mut salt = [0; 64];
-    crypt::fill(&mut salt)?;
-    let (encrypt, mac) = key.bytes().split_at(32);
-    let (k, r_part) = mac.split_at(16);
-    let data = KeyData {
-        mac: MacData {
-            k: STANDARD.encode(k),
-            r: STANDARD.encode(r_part),
-        },
-        encrypt: STANDARD.encode(encrypt),
-    };
-    let data = Zeroizing::new(serde_json::to_vec(&data).map_err(Error::of)?);
-    let file = KeyFile {
-        created: now(),
-        username: "salus".to_owned(),
-        hostname: host(),
-        kdf: "scrypt".to_owned(),
-        n,
-        r,
-        p,
-        salt: STANDARD.encode(salt),
-        data: STANDARD.encode(crypt::derived(password, (salt.as_slice(), COST))?.seal(&data)?),
-    };
-    shelf.add_named("keys", serde_json::to_vec(&file).map_err(Error::of)?)?;
-    let mut name = [0; 32];
-    crypt::fill(&mut name)?;
-    let config = ConfigFile {
-        version: VERSION,
-        id: hex(&name),
-        chunker_polynomial: POLYNOMIAL.to_owned(),
-    };
-    let sealed = key.seal(&serde_json::to_vec(&config).map_err(Error::of)?)?;
-    shelf.wait(shelf.pins.add(&format!("{FOLDER}/config"), sealed.into()))?;
-    Ok(Store {
-        shelf,
-        key,
-        index: HashMap::new(),
-        near: Mutex::default(),
-    })
-}
-
-/// The repository's key, from the first pinned key file that the password opens.
-fn key(shelf: &Shelf, password: &str) -> Result<Key, Error> {
-    for name in shelf.names("keys") {
-        let file: KeyFile = json(&shelf.read(&format!("keys/{name}"))?, "keys")?;
-        let salt = STANDARD.decode(&file.salt).map_err(Error::of)?;
-        let data = STANDARD.decode(&file.data).map_err(Error::of)?;
-        let derived = crypt::derived(password, (salt.as_slice(), [file.n, file.r, file.p]))?;
-        if let Ok(plain) = derived.open(&data) {
-            return unwrapped(&json(&Zeroizing::new(plain), "keys")?);
-        }
-    }
-    Err(Error::of(
-        "the password opens no key of this repository: is it the right `files.key`?",
-    ))
-}
-
-fn unwrapped(data: &KeyData) -> Result<Key, Error> {
-    let mut bytes = Zeroizing::new([0; KEY]);
-    let parts = [&data.encrypt, &data.mac.k, &data.mac.r];
-    let parts = parts.map(|part| STANDARD.decode(part).map(Zeroizing::new));
-    let mut rest = bytes.as_mut_slice();
-    for part in parts {
-        let part = part.map_err(Error::of)?;
-        let (into, behind) = rest
-            .split_at_mut_checked(part.len())
-            .ok_or_else(|| Error::of("the repository's key is too long"))?;
-        into.copy_from_slice(&part);
-        rest = behind;
-    }
-    match rest.is_empty() {
-        true => Key::of(bytes),
-        false => Err(Error::of("the repository's key is too short")),
-    }
-}
-
-fn json<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, Error> {
+pub(crate) fn json<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|why| Error(format!("`{what}` cannot be read: {why}")))
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::Error;
 use crate::format::{Node, go_mode};
@@ -73,7 +74,7 @@ pub(crate) fn node(name: &[u8], path: &Path, found: &Metadata) -> Option<Node> {
 
 /// The folder of a path under the root, made on the way with what the file system says of each.
 pub(crate) fn above<'r>(root: &'r mut Folder, path: &Path) -> Result<&'r mut Folder, Error> {
-    let (mut at, mut walked) = (root, std::path::PathBuf::from("/"));
+    let (mut at, mut walked) = (root, PathBuf::from("/"));
     for part in path.components() {
         let Component::Normal(name) = part else {
             continue;
@@ -98,4 +99,19 @@ pub(crate) fn above<'r>(root: &'r mut Folder, path: &Path) -> Result<&'r mut Fol
         };
     }
     Ok(at)
+}
+
+/// Bytes under some paths, for how far it is; what cannot be read counts nothing.
+pub(crate) fn size(paths: &[PathBuf], sum: &AtomicU64) {
+    for path in paths {
+        let Ok(found) = fs::symlink_metadata(path) else {
+            continue;
+        };
+        if found.is_dir() {
+            let inside = fs::read_dir(path).into_iter().flatten().flatten();
+            size(&inside.map(|one| one.path()).collect::<Vec<_>>(), sum);
+        } else {
+            sum.fetch_add(found.len(), Ordering::Relaxed);
+        }
+    }
 }

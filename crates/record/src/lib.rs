@@ -44,8 +44,8 @@ mod witness;
 
 pub use alike::{Alike, Beside, Guarded, take_over};
 pub use backup::{
-    KeysCopied, Lock, Made, Pins, PinsMade, Place, Point, Restored, Wanted, backup, copy_keys,
-    first, last_pins, points, pull, renew, restore, restore_keys,
+    KeysCopied, Lock, Made, Pins, PinsMade, Place, Point, Restored, Turn, Wanted, backup,
+    copy_keys, first, points, pull, renew, restore, restore_keys,
 };
 pub use config::Config;
 pub use cosigned::{Cosigned, Enough};

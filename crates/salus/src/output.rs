@@ -14,6 +14,9 @@ pub(crate) const FOUND: u8 = 1;
 /// The command could not run.
 pub(crate) const CANNOT: u8 = 2;
 
+/// It was done, and something of what was asked for is not in it.
+pub(crate) const LACKING: u8 = 3;
+
 /// Prints a result: JSON, or what `human` makes of it.
 pub(crate) fn result<T: Serialize>(format: Format, value: &T, human: impl Fn(&T) -> String) {
     let text = match format {

@@ -12,6 +12,7 @@ use super::chain::{chain, fetched};
 use super::manifest::{self, Manifest, Object};
 use super::place::{Lock, Place, Shelf};
 use super::renew::notes;
+use super::turn::durably;
 use super::{DEPTH_MAX, WIDTH, broken, first, tail_paths};
 use crate::config::Config;
 use crate::sealed::Outcome;
@@ -146,7 +147,7 @@ impl Way {
             .add(&path, Bytes::from(text))
             .await
             .map_err(broken)?;
-        self.remember(&sha256)?;
+        durably(&self.last, &sha256)?;
         progress(size, size);
         Ok(Made {
             size,
@@ -285,12 +286,6 @@ impl Way {
             sha256,
             version,
         })
-    }
-
-    fn remember(&self, sha256: &str) -> Outcome<()> {
-        let next = self.last.with_extension("next");
-        let written = fs::write(&next, sha256).and_then(|()| fs::rename(&next, &self.last));
-        written.map_err(|why| broken(format!("`{}`: {why}", self.last.display())))
     }
 }
 

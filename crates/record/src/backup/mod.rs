@@ -15,14 +15,16 @@ mod pins;
 mod place;
 mod renew;
 mod restore;
+mod turn;
 
 pub use first::first;
 pub use keys::{KeysCopied, copy_keys, restore_keys};
 pub use make::{Made, backup, pull};
-pub use pins::{Pins, PinsMade, last_pins};
+pub use pins::{Pins, PinsMade};
 pub use place::{Lock, Place};
 pub use renew::renew;
 pub use restore::{Point, Restored, Wanted, points, restore};
+pub use turn::Turn;
 
 use seal::TILE_WIDTH;
 

@@ -2,8 +2,6 @@
 //! hidden there by others is not seen.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -12,11 +10,11 @@ use seal::Edge;
 use super::chain::{chain, fetched};
 use super::manifest::{self, Manifest, Object};
 use super::place::{Lock, Place, Shelf};
-use super::renew::notes;
+use super::turn::Turn;
 use super::{DEPTH_MAX, broken};
 use crate::config::Config;
+use crate::engines;
 use crate::sealed::Outcome;
-use crate::{engines, keyfile};
 
 /// What is pinned at a place, and what is being added to it.
 pub struct Pins {
@@ -138,17 +136,6 @@ impl Pins {
         Ok(())
     }
 
-    /// Lets go of an object that was added and shall not be pinned.
-    pub fn leave(&self, path: &str) {
-        let mut seen = self.seen();
-        let before = seen.before;
-        let found = seen.order.iter().skip(before).position(|one| one == path);
-        if let Some(place) = found {
-            seen.order.remove(before + place);
-            seen.objects.remove(path);
-        }
-    }
-
     /// An object, held against its pin.
     ///
     /// # Errors
@@ -167,8 +154,12 @@ impl Pins {
     /// Writes the manifest of what was added: from here on it counts.
     ///
     /// # Errors
-    /// [`Error::Broken`](crate::Error::Broken) if record or place cannot be used.
-    pub async fn pin(&self, config: &Config) -> Outcome<PinsMade> {
+    /// [`Error::Broken`](crate::Error::Broken) if record or place cannot be used, or the turn is
+    /// that at another place.
+    pub async fn pin(&self, config: &Config, turn: &Turn) -> Outcome<PinsMade> {
+        if turn.place() != self.place {
+            return Err(broken("the turn that was taken is at another place"));
+        }
         let size = log_size(config).await?;
         let manifest = self.manifest();
         let (objects, bytes) = {
@@ -181,7 +172,7 @@ impl Pins {
         let path = manifest::path(manifest::PINS, size, &sha256);
         let put = self.shelf.add(&path, text.into()).await;
         put.map_err(broken)?;
-        remember(config, &self.place, &sha256)?;
+        turn.remember(&sha256)?;
         Ok(PinsMade {
             size,
             manifest: sha256,
@@ -214,25 +205,6 @@ impl Pins {
         let found = self.seen().objects.get(path).cloned();
         found.ok_or_else(|| broken(format!("`{path}` is not pinned")))
     }
-}
-
-/// The manifest that this machine pinned last at a place, by its SHA-256 in hex.
-pub fn last_pins(config: &Config, place: &Place) -> Option<String> {
-    let text = fs::read_to_string(note(config, &place.words())).ok()?;
-    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-}
-
-fn remember(config: &Config, place: &str, sha256: &str) -> Outcome<()> {
-    let path = note(config, place);
-    path.parent().map_or(Ok(()), keyfile::make_folder)?;
-    let next = path.with_extension("next");
-    let written = fs::write(&next, sha256).and_then(|()| fs::rename(&next, &path));
-    written.map_err(|why| broken(format!("`{}`: {why}", path.display())))
-}
-
-/// The file that notes which manifest of pins was ours; the record's own backup has another.
-pub(super) fn note(config: &Config, place: &str) -> PathBuf {
-    notes(config, &format!("pins {place}"))
 }
 
 async fn log_size(config: &Config) -> Outcome<u64> {

@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use super::chain::{chain, fetched};
 use super::manifest;
 use super::place::{Lock, Place, Shelf, Stored};
-use super::{broken, make, pins};
+use super::{broken, make, turn};
 use crate::config::Config;
 use crate::sealed::Outcome;
 
@@ -45,7 +45,7 @@ pub async fn renew(
     let words = place.words();
     for (folder, remembered) in [
         (manifest::FOLDER, make::note(config, &words)),
-        (manifest::PINS, pins::note(config, &words)),
+        (manifest::PINS, turn::note(config, &words)),
     ] {
         if let Ok(sha256) = fs::read_to_string(remembered) {
             objects.extend(under(shelf.as_ref(), (folder, sha256.trim())).await?);

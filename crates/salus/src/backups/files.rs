@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use event::Copy;
 use folders::{Brought, Kept, Progress, Repository, Source};
-use record::{Pins, PinsMade, Place, last_pins};
+use record::{Pins, PinsMade, Place, Turn};
 
 use super::FilesBackup;
+use super::schedule::copy_of;
 use crate::backing::Pinned;
 use crate::certificate;
 use crate::config::Config;
@@ -21,7 +24,7 @@ pub(crate) struct Done {
     pub(crate) place: String,
     pub(crate) made: PinsMade,
     pub(crate) kept: Vec<Kept>,
-    /// Names of which no snapshot was taken, or files that are not in one, and why.
+    /// Names of which no snapshot was taken, and why.
     pub(crate) failed: Vec<(String, String)>,
     /// The event that pins it.
     pub(crate) sealed: u64,
@@ -38,50 +41,59 @@ pub(crate) fn by_place<'f>(
     places
 }
 
-/// Takes a snapshot of each name, pins them together and seals that. One that fails keeps none of
-/// the others from being taken.
+/// What goes to one place.
+pub(crate) struct Wanted<'w> {
+    pub(crate) to: &'w str,
+    pub(crate) sets: &'w [&'w FilesBackup],
+    /// What is known to be lacking of names that are not among them, in words.
+    pub(crate) lacking: &'w [String],
+}
+
+/// Takes a snapshot of each name, pins them together and seals that, with what is not in it. One that
+/// fails keeps none of the others from being taken.
 ///
 /// # Errors
-/// If none could be taken, or the place cannot be used.
+/// If none could be taken, or the place cannot be used, or another backup is being made there.
 pub(crate) async fn back_up(
     (config, operator): (&Config, &Operator),
-    to: &str,
-    sets: &[&FilesBackup],
+    wanted: &Wanted<'_>,
     told: impl Fn(&str) -> Progress,
 ) -> Result<Done> {
-    let place = Place::parse(to).map_err(|why| anyhow!(why))?;
+    let place = Place::parse(wanted.to).map_err(|why| anyhow!(why))?;
     let own = config.record();
-    let before = match last_pins(&own, &place) {
+    let turn = Turn::take(&own, &place).await?;
+    let before = match turn.last() {
         Some(manifest) => Some(manifest),
         // This machine's note is gone; the log has it.
         None => operator.pinned(&place.words()).await?.into_iter().next(),
     };
     let pins = Arc::new(Pins::open(&place, before.as_deref()).await?);
     let repository = Repository::new(Arc::clone(&pins), &password(config)?);
+    repository.make(&turn.begun()).await?;
     let (mut kept, mut failed) = (Vec::new(), Vec::new());
-    for one in sets {
-        let taken = repository.keep(&one.name, source(one), told(&one.name));
+    for one in wanted.sets {
+        let taken = repository.keep(&one.name, source(config, one), told(&one.name));
         match taken.await {
-            Ok(snapshot) => {
-                // What could not be read is not in it: that must not look like a whole backup.
-                for why in &snapshot.unread {
-                    failed.push((one.name.clone(), format!("not in it: {why}")));
-                }
-                kept.push(snapshot);
-            }
+            Ok(snapshot) => kept.push(snapshot),
             Err(why) => failed.push((one.name.clone(), why.to_string())),
         }
     }
     if kept.is_empty() {
-        let words = failed.iter().map(|(name, why)| format!("`{name}`: {why}"));
-        bail!("{}", words.collect::<Vec<_>>().join("; "));
+        bail!("{}", failures(&failed).join("; "));
     }
-    let made = pins.pin(&own).await?;
+    let made = pins.pin(&own, &turn).await?;
+    // The repository is pinned: what it was made of need not be made again.
+    let _ = fs::remove_file(turn.begun());
     let pinned = Pinned {
         place: place.words(),
         size: made.size,
         manifest: made.manifest.clone(),
         files: Some(kept.iter().map(|one| one.files).sum()),
+        lacks: lacks(
+            &place.words(),
+            (&kept, &failed),
+            (made.size, wanted.lacking),
+        ),
     };
     let sealed = operator.backed_up(&pinned).await?;
     Ok(Done {
@@ -93,10 +105,45 @@ pub(crate) async fn back_up(
     })
 }
 
-fn source(one: &FilesBackup) -> Source {
+fn failures(failed: &[(String, String)]) -> Vec<String> {
+    let words = failed.iter().map(|(name, why)| format!("`{name}`: {why}"));
+    words.collect()
+}
+
+/// What is not in a snapshot, in words.
+pub(crate) fn unread(kept: &Kept) -> Option<String> {
+    let first = kept.unread.named.first()?;
+    Some(match kept.unread.files {
+        1 => format!("`{}`: a file could not be read: {first}", kept.name),
+        files => format!(
+            "`{}`: {files} files could not be read, the first: {first}",
+            kept.name
+        ),
+    })
+}
+
+/// How a backup stands of which something is lacking. One that lacks a whole name holds nothing that
+/// counts (0 events), so it is due again at once; one that lacks files is due when its time comes.
+fn lacks(
+    place: &str,
+    (kept, failed): (&[Kept], &[(String, String)]),
+    (size, lacking): (u64, &[String]),
+) -> Option<Copy> {
+    let mut words = failures(failed);
+    words.extend(kept.iter().filter_map(unread));
+    words.extend_from_slice(lacking);
+    let events = if failed.is_empty() { size } else { 0 };
+    let lacks = !words.is_empty();
+    lacks.then(|| copy_of("files", place, (events, &words.join("; "))))
+}
+
+fn source(config: &Config, one: &FilesBackup) -> Source {
     match one.dump.is_empty() {
         true => Source::Paths(one.paths.clone()),
-        false => Source::Dump(one.dump.clone()),
+        false => Source::Dump {
+            command: one.dump.clone(),
+            most: Duration::from_millis(config.backups.dump_ms_max.max(1)),
+        },
     }
 }
 
@@ -133,7 +180,7 @@ pub(crate) struct Back {
 }
 
 /// What is to be brought back.
-pub(crate) struct Wanted<'w> {
+pub(crate) struct Asked<'w> {
     pub(crate) place: &'w Place,
     /// Manifests, the one that is wanted most first.
     pub(crate) manifests: &'w [String],
@@ -142,18 +189,15 @@ pub(crate) struct Wanted<'w> {
     pub(crate) password: &'w str,
 }
 
-/// Brings names back into folders of their own under `to`, from the first manifest that is whole.
+/// Brings names back into folders of their own under `to`, from the first manifest that is whole:
+/// all of them from one.
 ///
 /// # Errors
 /// If none is.
-pub(crate) async fn bring_back(
-    wanted: &Wanted<'_>,
-    to: &Path,
-    told: impl Fn(&str) -> Progress,
-) -> Result<Back> {
+pub(crate) async fn bring_back(asked: &Asked<'_>, to: &Path, told: Progress) -> Result<Back> {
     let mut passed_over = Vec::new();
-    for manifest in wanted.manifests {
-        match from(wanted, manifest, to, &told).await {
+    for manifest in asked.manifests {
+        match from(asked, manifest, to, Arc::clone(&told)).await {
             Ok(brought) => {
                 return Ok(Back {
                     manifest: manifest.clone(),
@@ -166,7 +210,7 @@ pub(crate) async fn bring_back(
     }
     bail!(
         "nothing at `{}` is whole that was pinned{}",
-        wanted.place.words(),
+        asked.place.words(),
         passed_over
             .iter()
             .map(|why| format!("\n  {why}"))
@@ -175,28 +219,12 @@ pub(crate) async fn bring_back(
 }
 
 async fn from(
-    wanted: &Wanted<'_>,
+    asked: &Asked<'_>,
     manifest: &str,
     to: &Path,
-    told: impl Fn(&str) -> Progress,
+    told: Progress,
 ) -> Result<Vec<Brought>> {
-    let pins = Arc::new(Pins::open(wanted.place, Some(manifest)).await?);
-    let repository = Repository::new(pins, wanted.password);
-    let mut names = wanted.names.to_vec();
-    if names.is_empty() {
-        names = repository
-            .kept()
-            .await?
-            .into_iter()
-            .map(|one| one.name)
-            .collect();
-        names.sort();
-        names.dedup();
-    }
-    let mut brought = Vec::new();
-    for name in &names {
-        let one = repository.bring(name, &to.join(name), told(name)).await;
-        brought.push(one.with_context(|| format!("`{name}`"))?);
-    }
-    Ok(brought)
+    let pins = Arc::new(Pins::open(asked.place, Some(manifest)).await?);
+    let repository = Repository::new(pins, asked.password);
+    Ok(repository.bring(asked.names, to, told).await?)
 }

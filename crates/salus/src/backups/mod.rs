@@ -17,6 +17,9 @@ pub(crate) struct Backups {
     pub(crate) retry_ms: u64,
     /// Locks of a bucket are renewed when this part of their time has passed, in percent; 0: never.
     pub(crate) renew_percent: u8,
+    /// How long the program of a dump may take, in milliseconds; then it is ended, with everything
+    /// that it started.
+    pub(crate) dump_ms_max: u64,
     /// Places of the record.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) record: Vec<RecordBackup>,
@@ -33,6 +36,7 @@ impl Default for Backups {
         Backups {
             retry_ms: 60_000,
             renew_percent: 33,
+            dump_ms_max: 14_400_000,
             record: Vec::new(),
             keys: Vec::new(),
             files: Vec::new(),

@@ -11,7 +11,8 @@ use record::Place;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Backups, FilesBackup, KeysBackup, RecordBackup, files};
+use super::files::{self, Wanted};
+use super::{Backups, FilesBackup, KeysBackup, RecordBackup};
 use crate::assemble::House;
 use crate::backing::Pinned;
 use crate::local::Operator;
@@ -23,7 +24,15 @@ const MINUTE: u64 = 60_000;
 enum Job {
     Record(RecordBackup),
     Keys(KeysBackup),
-    Files(Vec<FilesBackup>),
+    Files(Files),
+}
+
+/// Names that go to one place.
+#[derive(Debug, Clone)]
+struct Files {
+    sets: Vec<FilesBackup>,
+    /// What is lacking of the others that go there, in words.
+    lacking: Vec<String>,
 }
 
 impl Job {
@@ -33,7 +42,12 @@ impl Job {
         let timed = of.files.iter().filter(|one| one.every_minutes > 0);
         // One chain of manifests at each place: those that go there take turns.
         let places = files::by_place(timed).into_values();
-        jobs.extend(places.map(|sets| Job::Files(sets.into_iter().cloned().collect())));
+        jobs.extend(places.map(|sets| {
+            Job::Files(Files {
+                sets: sets.into_iter().cloned().collect(),
+                lacking: Vec::new(),
+            })
+        }));
         jobs
     }
 
@@ -41,7 +55,12 @@ impl Job {
         let minutes = match self {
             Job::Record(one) => one.every_minutes,
             Job::Keys(one) => one.every_minutes,
-            Job::Files(sets) => sets.iter().map(|one| one.every_minutes).min().unwrap_or(1),
+            Job::Files(files) => files
+                .sets
+                .iter()
+                .map(|one| one.every_minutes)
+                .min()
+                .unwrap_or(1),
         };
         Duration::from_millis(u64::from(minutes.max(1)) * MINUTE)
     }
@@ -52,9 +71,12 @@ impl Job {
         match self {
             Job::Record(one) => ("backup", words(&one.to)),
             Job::Keys(one) => ("keys", one.to.display().to_string()),
-            Job::Files(sets) => (
+            Job::Files(files) => (
                 "files",
-                sets.first().map_or(String::new(), |one| words(&one.to)),
+                files
+                    .sets
+                    .first()
+                    .map_or(String::new(), |one| words(&one.to)),
             ),
         }
     }
@@ -84,24 +106,29 @@ async fn keep(house: Arc<House>, job: Job, stop: CancellationToken) {
         Duration::from_millis(house.config.backups.retry_ms.max(1)),
     );
     let (mut wait, mut failures) = (house.due(&job).await, 0_u32);
+    // What is tried again soon, and nothing else.
+    let mut again: Option<Job> = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
+        let now = again.as_ref().unwrap_or(&job);
         let done = tokio::select! {
             () = stop.cancelled() => return,
-            done = house.carry(&job) => done,
+            done = house.carry(now) => done,
         };
+        let later = || retry.saturating_mul(1 << failures.min(16)).min(every);
         match done {
-            Ok(()) => (wait, failures) = (every, 0),
+            Ok(None) => (wait, failures, again) = (every, 0, None),
+            // It is sealed what is lacking.
+            Ok(failed) => (wait, failures, again) = (later(), failures + 1, failed),
             Err(why) => {
                 tracing::error!(why = format!("{why:#}"), "a backup was not made");
                 if failures == 0 {
                     house.note_failure(&job, &format!("{why:#}")).await;
                 }
-                wait = retry.saturating_mul(1 << failures.min(16)).min(every);
-                failures += 1;
+                (wait, failures) = (later(), failures + 1);
             }
         }
     }
@@ -116,8 +143,9 @@ impl House {
         let copies = app.lifeline.copies().await.unwrap_or_default();
         let last = copies.into_iter();
         let last = last.filter(|one| one.copy.kind == kind && one.copy.name == name);
+        // One that lacks a file was made; one that lacks all holds no events.
         let last = last
-            .filter(|one| one.copy.wrong.is_empty())
+            .filter(|one| one.copy.wrong.is_empty() || one.copy.events > 0)
             .map(|one| one.at)
             .max();
         let Some(last) = last else {
@@ -128,11 +156,15 @@ impl House {
         job.every().saturating_sub(Duration::from_millis(past))
     }
 
-    async fn carry(self: &Arc<House>, job: &Job) -> Result<()> {
+    /// Carries one out; returns what of it has to be tried again.
+    async fn carry(self: &Arc<House>, job: &Job) -> Result<Option<Job>> {
         match job {
-            Job::Record(one) => self.back_up_record(one).await,
-            Job::Keys(one) => self.back_up_keys(one).await,
-            Job::Files(sets) => self.back_up_files(sets).await,
+            Job::Record(one) => self.back_up_record(one).await.map(|()| None),
+            Job::Keys(one) => self.back_up_keys(one).await.map(|()| None),
+            Job::Files(files) => {
+                let failed = self.back_up_files(files).await?;
+                Ok(failed.map(Job::Files))
+            }
         }
     }
 
@@ -148,6 +180,7 @@ impl House {
             size: made.size,
             manifest: made.manifest,
             files: None,
+            lacks: None,
         };
         let sealed = self.backed_up(&pinned).await?;
         tracing::info!(
@@ -180,19 +213,29 @@ impl House {
             .await
     }
 
-    async fn back_up_files(self: &Arc<House>, sets: &[FilesBackup]) -> Result<()> {
-        let to = sets.first().map_or("", |one| one.to.as_str());
-        let sets: Vec<&FilesBackup> = sets.iter().collect();
+    async fn back_up_files(self: &Arc<House>, files: &Files) -> Result<Option<Files>> {
+        let to = files.sets.first().map_or("", |one| one.to.as_str());
         let operator = Operator::Here(Arc::clone(self));
+        let wanted = Wanted {
+            to,
+            sets: &files.sets.iter().collect::<Vec<_>>(),
+            lacking: &files.lacking,
+        };
         let with = (&self.config, &operator);
-        let done = Box::pin(files::back_up(with, to, &sets, |_| Arc::new(|_, _| {}))).await;
+        let done = Box::pin(files::back_up(with, &wanted, |_| Arc::new(|_, _| {}))).await;
         // Whatever fails, what is there already must not come out of its locks.
         let place = Place::parse(to).map_err(|why| anyhow!(why))?;
         let renewed = self.renew_locks(&place).await;
-        if let Some((name, why)) = done?.failed.first() {
-            return Err(anyhow!("`{name}`: {why}"));
+        let done = done?;
+        renewed?;
+        for (name, why) in &done.failed {
+            tracing::error!(name, why, "a name was not backed up");
         }
-        renewed
+        let failed = |one: &&FilesBackup| done.failed.iter().any(|(name, _)| *name == one.name);
+        let sets: Vec<FilesBackup> = files.sets.iter().filter(failed).cloned().collect();
+        let mut lacking = files.lacking.clone();
+        lacking.extend(done.kept.iter().filter_map(files::unread));
+        Ok((!sets.is_empty()).then_some(Files { sets, lacking }))
     }
 
     async fn note_failure(&self, job: &Job, why: &str) {
@@ -213,7 +256,7 @@ impl House {
     }
 }
 
-fn copy_of(kind: &str, name: &str, (events, wrong): (u64, &str)) -> Copy {
+pub(super) fn copy_of(kind: &str, name: &str, (events, wrong): (u64, &str)) -> Copy {
     Copy {
         kind: kind.to_owned(),
         name: name.to_owned(),

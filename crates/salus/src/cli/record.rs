@@ -114,7 +114,8 @@ Examples:
   salus backup files lab pacs-db     these
 They become snapshots in a repository that restic opens (`restic -r PLACE/repository --password-file
 keys/files.key snapshots`). Each manifest goes into the log, so that nothing somebody adds there can
-hide a snapshot. Exit code 1: one of them failed, or the place has no lock.")]
+hide a snapshot. Exit code 3: one of them failed, or files could not be read and are not in it, each
+named; 1: all is in it, and the place has no lock.")]
     Files {
         /// Names; without any, all.
         names: Vec<String>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
-use folders::{Brought, Kept, Progress};
+use folders::{Brought, Kept, Progress, Unread};
 use indicatif::{ProgressBar, ProgressStyle};
 use record::{Lock, Place};
 use serde::Serialize;
@@ -46,6 +46,8 @@ struct Snapshot {
     files: u64,
     bytes: u64,
     added: u64,
+    /// Files that could not be read when it was made and are not in it.
+    unread: Unread,
 }
 
 impl From<Kept> for Snapshot {
@@ -57,6 +59,7 @@ impl From<Kept> for Snapshot {
             files: kept.files,
             bytes: kept.bytes,
             added: kept.added,
+            unread: kept.unread,
         }
     }
 }
@@ -96,7 +99,12 @@ pub(super) async fn back_up(config: Config, names: &[String], format: Format) ->
     let (mut receipts, mut wrong) = (Vec::new(), None);
     for (to, sets) in files::by_place(wanted) {
         let bar = bar()?;
-        let done = files::back_up((&config, &operator), to, &sets, |name| told(&bar, name));
+        let wanted = Wanted {
+            to,
+            sets: &sets,
+            lacking: &[],
+        };
+        let done = files::back_up((&config, &operator), &wanted, |name| told(&bar, name));
         match Box::pin(done).await {
             Ok(done) => receipts.push(Receipt::from(done)),
             Err(why) => wrong = wrong.or(Some(why.context(format!("at `{to}`")))),
@@ -116,11 +124,22 @@ pub(super) async fn back_up(config: Config, names: &[String], format: Format) ->
     if let Some(why) = &wrong {
         output::note(&format!("salus: {why:#}"));
     }
-    let well = |one: &Receipt| one.failed.is_empty() && one.locked_days.is_some();
-    Ok(match wrong.is_none() && receipts.iter().all(well) {
-        true => output::WELL,
-        false => output::FOUND,
+    Ok(match &wrong {
+        None => receipts.iter().map(code).max().unwrap_or(output::WELL),
+        Some(_) => output::LACKING,
     })
+}
+
+/// What is not in it weighs more than that nothing keeps it.
+fn code(receipt: &Receipt) -> u8 {
+    let whole = |one: &Snapshot| one.unread.is_empty();
+    if !receipt.failed.is_empty() || !receipt.snapshots.iter().all(whole) {
+        return output::LACKING;
+    }
+    match receipt.locked_days {
+        Some(_) => output::WELL,
+        None => output::FOUND,
+    }
 }
 
 #[derive(Serialize)]
@@ -147,14 +166,14 @@ pub(super) async fn bring_back(config: &Config, asked: &Asked, format: Format) -
     };
     let own = config.data.join("keys/files.key");
     let password = files::read(asked.password_file.as_ref().unwrap_or(&own))?;
-    let wanted = Wanted {
+    let wanted = files::Asked {
         place: &place,
         manifests: &manifests,
         names: &asked.names,
         password: &password,
     };
     let bar = bar()?;
-    let back = files::bring_back(&wanted, &asked.to, |name| told(&bar, name));
+    let back = files::bring_back(&wanted, &asked.to, told(&bar, "restoring"));
     let back = Box::pin(back).await;
     bar.finish_and_clear();
     let restored = Restored::from(back?);
@@ -232,6 +251,7 @@ fn words(receipt: &Receipt) -> String {
             one.added / 1_000_000,
             one.snapshot.get(..8).unwrap_or_default()
         ));
+        not_in_it(&mut out, one);
     }
     for (name, why) in &receipt.failed {
         out.push_str(&format!("  {name:<16} NOT BACKED UP: {why}\n"));
@@ -247,6 +267,23 @@ fn words(receipt: &Receipt) -> String {
     out
 }
 
+/// The files that are not in a snapshot.
+fn not_in_it(out: &mut String, one: &Snapshot) {
+    for why in &one.unread.named {
+        out.push_str(&format!("  {:<16} NOT IN IT: {why}\n", one.name));
+    }
+    let more = one
+        .unread
+        .files
+        .saturating_sub(one.unread.named.len() as u64);
+    if more > 0 {
+        out.push_str(&format!(
+            "  {:<16} NOT IN IT: {more} more files\n",
+            one.name
+        ));
+    }
+}
+
 fn restored_in_words(restored: &Restored) -> String {
     let mut out = format!("restored from manifest {}\n", restored.manifest);
     for one in &restored.names {
@@ -258,6 +295,7 @@ fn restored_in_words(restored: &Restored) -> String {
             one.written,
             one.from.at
         ));
+        not_in_it(&mut out, &one.from);
     }
     for why in &restored.passed_over {
         out.push_str(&format!("PASSED OVER  {why}\n"));

@@ -335,6 +335,115 @@ fn a_dump_that_fails_is_not_kept_and_what_cannot_be_read_is_named() {
 }
 
 #[test]
+fn a_first_backup_that_fails_does_not_ruin_its_place() {
+    let house = House::on_disk();
+    fs::remove_file(house.path("sql")).unwrap();
+    assert_eq!(
+        house.code("backup files pacs.sql"),
+        Some(2),
+        "nothing is kept"
+    );
+    fs::write(house.path("sql"), "INSERT 1").unwrap();
+    house.back_up();
+    let checked = house.restic(&["check", "--read-data"]);
+    assert!(checked.status.success(), "{}", text(&checked));
+}
+
+#[test]
+fn a_restore_that_goes_back_to_the_manifest_before_has_nothing_of_the_newer_one() {
+    let house = House::on_disk();
+    let first = house.back_up();
+    let known = packs(&house);
+    let newer = house.path("lab/results/2026/b.txt");
+    fs::write(&newer, "sodium 139").unwrap();
+    fs::write(house.path("sql"), noise(1 << 20)).unwrap();
+    house.back_up();
+    fs::remove_file(newer).unwrap();
+    // The laboratory, which comes first, is whole in the newer one; the dump, its largest pack, is not.
+    let added = packs(&house);
+    let added = added.difference(&known);
+    let dump = added.max_by_key(|pack| pack.metadata().unwrap().len());
+    let dump = dump.unwrap();
+    let mut bytes = fs::read(dump).unwrap();
+    bytes[20] ^= 1;
+    fs::write(dump, bytes).unwrap();
+    let to = house.path("by-salus");
+    let line = format!("restore files --from {} --to {}", house.place, to.display());
+    let back = house.salus(&line);
+    assert_eq!(back["manifest"], first[0]["manifest"], "{back}");
+    house.same_as_lab(&to.join("lab"));
+    assert_eq!(fs::read(to.join("pacs.sql/pacs.sql")).unwrap(), b"INSERT 1");
+}
+
+#[test]
+fn files_that_could_not_be_read_are_in_the_report_the_exit_code_and_the_ladder() {
+    let house = House::on_disk();
+    let config = fs::read_to_string(house.path("salus.toml")).unwrap();
+    let lab = format!("paths = [\"{}\"", house.path("lab").display());
+    // It opens, and its first byte cannot be read, whoever asks.
+    let config = config.replace(&lab, &format!("{lab}, \"/proc/self/mem\""));
+    fs::write(house.path("salus.toml"), config).unwrap();
+    let made = house.salus("backup files");
+    assert_eq!(made[0]["failed"], Value::Array(vec![]), "{made}");
+    let lab = &made[0]["snapshots"][0];
+    assert_eq!(
+        (&lab["files"], &lab["unread"]["files"]),
+        (&4.into(), &1.into())
+    );
+    let named = lab["unread"]["named"][0].as_str().unwrap();
+    assert!(named.starts_with("`/proc/self/mem`: "), "{made}");
+    assert_eq!(house.code("backup files lab"), Some(3), "not all is in it");
+    let to = house.path("by-salus");
+    let line = format!("restore files --from {} --to {}", house.place, to.display());
+    let back = house.salus(&line);
+    assert_eq!(back["names"][0]["unread"], lab["unread"], "{back}");
+    house.same_as_lab(&to.join("lab"));
+    let ladder = ladder(&house);
+    assert!(ladder.contains("a file could not be read"), "{ladder}");
+    assert!(ladder.contains("/proc/self/mem"), "{ladder}");
+}
+
+/// How the copy of the folders and dumps stands, as the page *Lifeline* shows it.
+fn ladder(house: &House) -> String {
+    let code = "import sqlite3, sys; base = sqlite3.connect(sys.argv[1], timeout=20); \
+                print(base.execute(\"SELECT body FROM copy WHERE kind = 'files'\").fetchone()[0])";
+    let view = house.path("data/views/lifeline.db");
+    let read = Command::new("python3")
+        .args(["-c", code])
+        .arg(view)
+        .output()
+        .unwrap();
+    text(&read)
+}
+
+#[test]
+fn a_dump_that_does_not_end_is_ended_and_the_others_are_kept() {
+    let house = House::on_disk();
+    let config = fs::read_to_string(house.path("salus.toml")).unwrap();
+    let config = config.replace(
+        "[[backups.files]]\nname = \"lab\"",
+        "[backups]\ndump_ms_max = 300\n[[backups.files]]\nname = \"lab\"",
+    );
+    let config = config.replace("\"cat ", "\"sleep 1000; cat ");
+    fs::write(house.path("salus.toml"), config).unwrap();
+    let made = house.salus("backup files");
+    let why = made[0]["failed"][0][1].as_str().unwrap_or_default();
+    assert!(
+        why.contains("did not end within 300 ms (`dump_ms_max`)"),
+        "{made}"
+    );
+    assert_eq!(made[0]["snapshots"][0]["name"], "lab", "{made}");
+    assert_eq!(house.code("backup files"), Some(3), "not all is in it");
+    let to = house.path("by-salus");
+    house.salus(&format!(
+        "restore files lab --from {} --to {}",
+        house.place,
+        to.display()
+    ));
+    assert!(ladder(&house).contains("dump_ms_max"), "{}", ladder(&house));
+}
+
+#[test]
 fn what_is_deleted_and_replaced_in_a_locked_bucket_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let bucket = real::locked_bucket();
