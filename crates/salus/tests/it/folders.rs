@@ -444,6 +444,36 @@ fn a_dump_that_does_not_end_is_ended_and_the_others_are_kept() {
 }
 
 #[test]
+fn the_server_tries_again_what_failed_and_not_what_has_an_unreadable_file() {
+    let house = House::on_disk();
+    let (config, tries) = (house.path("salus.toml"), house.path("tries"));
+    let text = fs::read_to_string(&config).unwrap();
+    let lab = format!("paths = [\"{}\"", house.path("lab").display());
+    let text = text.replace(&lab, &format!("{lab}, \"/proc/self/mem\""));
+    let dump = format!("\"echo x >>{}; exit 1; cat ", tries.display());
+    let text = text.replace("\"cat ", &dump);
+    fs::write(&config, format!("{text}\n[backups]\nretry_ms = 1\n")).unwrap();
+    let args = ["--config", config.to_str().unwrap(), "serve"];
+    let server = Server::start(&house.path("data"), &args);
+    while fs::read_to_string(&tries).map_or(0, |lines| lines.lines().count()) < 5 {
+        std::thread::yield_now();
+    }
+    assert_eq!(server.stop().code(), Some(0));
+    let manifests = fs::read_dir(Path::new(&house.place).join("pins")).unwrap();
+    assert_eq!(manifests.count(), 1, "the laboratory was backed up once");
+    let to = house.path("by-salus");
+    house.salus(&format!(
+        "restore files lab --from {} --to {}",
+        house.place,
+        to.display()
+    ));
+    house.same_as_lab(&to.join("lab"));
+    let ladder = ladder(&house);
+    assert!(ladder.contains("exit status: 1"), "{ladder}");
+    assert!(ladder.contains("a file could not be read"), "{ladder}");
+}
+
+#[test]
 fn what_is_deleted_and_replaced_in_a_locked_bucket_comes_back() {
     let folder = tempfile::tempdir().unwrap();
     let bucket = real::locked_bucket();
