@@ -7,5 +7,6 @@ pub mod dice;
 pub mod faults;
 pub mod hospital;
 pub mod load;
+pub mod sample;
 pub mod tamper;
 pub mod traffic;

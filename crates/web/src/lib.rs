@@ -49,6 +49,6 @@ pub use rewind::{Changed, Order, Suspect, Undo, Undone, Way, operator};
 pub use router::router;
 pub use secrets::secret_in;
 pub use standbys::note_standbys;
-pub use trust::trusting;
+pub use trust::{presenting, trusting};
 pub use upstream::{look as look_upstream, round as send_round, send_on};
 pub use witnesses::{Trouble, WitnessState, Witnesses};

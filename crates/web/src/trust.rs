@@ -113,6 +113,22 @@ pub fn trusting(authorities: &Path) -> Result<ClientConfig, String> {
     read(Keys::of(authorities))
 }
 
+/// The same, showing a certificate chain of our own (two PEM files: the chain, its private key) to a
+/// server that asks for one.
+///
+/// # Errors
+/// In words: what is wrong with the files.
+pub fn presenting(
+    authorities: &Path,
+    (certificate, key): (&Path, &Path),
+) -> Result<ClientConfig, String> {
+    read(Keys {
+        authorities,
+        certificate,
+        key,
+    })
+}
+
 fn read(keys: Keys<'_>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(certificates(keys.authorities)?);

@@ -1,6 +1,7 @@
 //! The command line. Every command has examples; exit codes are the same everywhere.
 
 mod record;
+mod send;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ pub(crate) use record::{
     Backup, Check, Drill, DrillName, Erase, Keys, Move, PromoteArgs, Proof, Refold, Restore,
     Rewind, Standby, View,
 };
+pub(crate) use send::Send;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all is well; 1 something was found or refused (the output says what); \
@@ -88,6 +90,17 @@ Examples:
 An import that was interrupted goes on where it stopped when the same command is given again.
 Works beside a running server and without one.")]
     Import(Import),
+    /// Send a test message to any receiver, and say what it answers.
+    #[command(after_help = "\
+Examples:
+  salus send localhost:2575          an ORU^R01 about a patient whom nobody can take for a real one
+  salus send localhost:2575 --kind 'ADT^A01,ORU^R01,ADT^A03' --application LAB --facility GH
+  salus send tls://interface.hospital:2576 --all --certificate lab.pem --key lab.key
+  salus send localhost:2575 --file odd.hl7 --format json
+  salus send https://ehr.hospital/fhir --kind Patient --token-file token
+  salus send --list                  the kinds there are
+Exit code 0: each was taken; 1: one was refused, and the output says in which words.")]
+    Send(Send),
     /// Re-read the whole record from disk and name what is wrong.
     #[command(after_help = "\
 Examples:

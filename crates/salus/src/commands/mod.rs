@@ -25,6 +25,7 @@ mod refold;
 mod restore;
 mod rewind;
 mod scrub;
+mod send;
 mod serve;
 mod standby;
 mod verify;
@@ -64,6 +65,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Export(args) => export::run(config, &args, format).await?,
         Command::ExportRequest(args) => Box::pin(export_request::run(config, args, format)).await?,
         Command::Import(args) => Box::pin(import::run(config, &args, format)).await?,
+        Command::Send(args) => Box::pin(send::run(&args, format)).await?,
         Command::Move(args) => moving::run(config, args, format).await?,
         Command::People(command) => people::run(config, command, format).await?,
         Command::Policy(command) => Box::pin(policy::run(config, command, format)).await?,
