@@ -112,8 +112,8 @@ def narrow(path):
     browser.quit()
 
 
-def gone(path):
-    """A chart goes from the screen when its session ends in another tab; what was typed stays unseen."""
+def gone():
+    """A list goes from the screen when its session ends in another tab; what was typed stays unseen."""
     browser = Browser()
     browser.sign_in("nurse")
     look = "document.dispatchEvent(new Event('visibilitychange'))"
@@ -121,20 +121,20 @@ def gone(path):
     browser.open("/patients")
     browser.type("input[name=name]", "half a name")
     typing = browser.do("GET", "/window")
-    chart = browser.do("POST", "/window/new", {"type": "tab"})["handle"]
-    browser.do("POST", "/window", {"handle": chart})
-    browser.open(path)
+    listed = browser.do("POST", "/window/new", {"type": "tab"})["handle"]
+    browser.do("POST", "/window", {"handle": listed})
+    browser.open("/patients")
     other = browser.do("POST", "/window/new", {"type": "tab"})["handle"]
     browser.do("POST", "/window", {"handle": other})
     browser.open("/now")
     browser.click("form[action='/sign-out'] button")
     browser.until(lambda: browser.where().startswith("/sign-in"), "the nurse is not signed out")
-    browser.do("POST", "/window", {"handle": chart})
+    browser.do("POST", "/window", {"handle": listed})
     run(look)
     words = "Your session pauses or has ended"
-    browser.until(lambda: words in run("return document.documentElement.innerText"), "a chart stays on the screen")
+    browser.until(lambda: words in run("return document.documentElement.innerText"), "a list stays on the screen")
     if run("return document.querySelectorAll('main, header').length"):
-        fail("a chart is still in the page when its session has ended")
+        fail("a list is still in the page when its session has ended")
     browser.do("POST", "/window", {"handle": typing})
     run(look)
     browser.until(lambda: words in run("return document.documentElement.innerText"), "a form stays on the screen")
@@ -151,4 +151,4 @@ chart = nurse(javascript=True)
 strangers(chart)
 administrator()
 narrow(chart)
-gone(chart)
+gone()

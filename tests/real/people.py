@@ -50,6 +50,7 @@ accounts = "made"
 roles = [{{ claim = "groups", value = "icu-nurses", role = "nurse", wards = ["ICU"] }}]
 """
 (WORK / "secret").write_text("a secret of the provider's & ours\n")
+(WORK / "secret").chmod(0o600)
 (WORK / "salus.toml").write_text(CONFIG)
 STARTED = []
 
