@@ -15,9 +15,9 @@ use crate::failed::{Failed, REMEMBERED_MS, TIMES_MAX};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Failed sign-ins under one name before it is locked; at most 1,000.
+    /// Failed sign-ins under one name before it is locked; at most 250.
     pub failures_max: u32,
-    /// Failed sign-ins from one address (IPv6: one /64) before it is locked; at most 1,000.
+    /// Failed sign-ins from one address (IPv6: one /64) before it is locked; at most 250.
     pub source_failures_max: u32,
     /// How long a name or an address stays locked, in milliseconds, a week at most; failures older
     /// than this are forgotten.

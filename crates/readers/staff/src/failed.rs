@@ -3,13 +3,14 @@
 //! count for is found out when somebody tries again.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use event::Time;
 
 use crate::attempts::{Counted, Limits, Tried};
 
 /// Failures of one name or address that are remembered; limits may not ask for more.
-pub(crate) const TIMES_MAX: usize = 1_000;
+pub(crate) const TIMES_MAX: usize = 250;
 /// Names and addresses whose failures are remembered.
 const TRIED_MAX: usize = 10_000;
 /// How long at most, in milliseconds; no lock may last longer.
@@ -18,18 +19,19 @@ pub(crate) const REMEMBERED_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
 /// When whose sign-ins failed, the oldest first; nobody is in it without a failure.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Failed {
-    by: HashMap<Tried, Vec<Time>>,
+    by: HashMap<Tried, Arc<Vec<Time>>>,
 }
 
 impl Failed {
     /// As it was saved.
     pub(crate) fn of(by: HashMap<Tried, Vec<Time>>) -> Failed {
-        Failed { by }
+        let by = by.into_iter().map(|(tried, times)| (tried, Arc::new(times)));
+        Failed { by: by.collect() }
     }
 
     /// When it failed, the oldest first.
     pub(crate) fn times(&self, tried: &Tried) -> &[Time] {
-        self.by.get(tried).map_or(&[], Vec::as_slice)
+        self.by.get(tried).map_or(&[], |times| times.as_slice())
     }
 
     /// What the failures count for under these limits.
@@ -48,7 +50,7 @@ impl Failed {
             true => self.make_room(at),
             false => Vec::new(),
         };
-        let times = self.by.entry(tried.clone()).or_default();
+        let times = Arc::make_mut(self.by.entry(tried.clone()).or_default());
         times.retain(|time| is_remembered(*time, at));
         if times.len() >= TIMES_MAX {
             times.remove(0);
@@ -63,7 +65,7 @@ impl Failed {
     }
 
     fn make_room(&mut self, now: Time) -> Vec<Tried> {
-        let last = |times: &Vec<Time>| times.last().copied().unwrap_or_default();
+        let last = |times: &[Time]| times.last().copied().unwrap_or_default();
         let old = self.by.iter();
         let old = old.filter(|(_, times)| !is_remembered(last(times), now));
         let mut gone: Vec<Tried> = old.map(|(tried, _)| tried.clone()).collect();

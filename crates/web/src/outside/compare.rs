@@ -18,6 +18,8 @@ use crate::App;
 const NAMES: u32 = 500;
 /// Former differences that are remembered, of each fate.
 const KNOWN_MAX: u32 = 10_000;
+/// Former differences that could not be looked at, until one comparison gives up on the others.
+const STRANGE_FAILURES_MAX: u32 = 10;
 /// Young resources that are remembered until the next comparison.
 const YOUNG_MAX: usize = 10_000;
 
@@ -97,24 +99,49 @@ impl<'a> Comparison<'a> {
         self.strange().await
     }
 
-    /// What was never sealed and was told before, and did not come by: is it there still?
+    /// What was never sealed and was told before, and did not come by: is it there still? What
+    /// cannot be asked for stays as it was.
     async fn strange(&mut self) -> Result<(), String> {
-        let known = self.known.values().filter_map(|one| {
-            let outside = one.altered.outside.as_ref()?;
-            (outside.unlike == Unlike::Unknown).then(|| (outside.kind.clone(), outside.id.clone()))
-        });
-        let known: Vec<(String, String)> = known.collect();
-        for (kind, id) in known {
-            let name = format!("{kind}/{id}");
-            if self.compared.cut {
-                return Ok(());
-            }
-            if self.counted.contains(&name) || !self.concerns(&kind) {
+        let mut by_kind: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for one in self.known.values() {
+            let Some(outside) = &one.altered.outside else {
                 continue;
+            };
+            let name = format!("{}/{}", outside.kind, outside.id);
+            let asked = outside.unlike == Unlike::Unknown
+                && self.concerns(&outside.kind)
+                && !self.counted.contains(&name)
+                && wire::fhir::is_id(&outside.id);
+            if asked {
+                let ids = by_kind.entry(outside.kind.clone()).or_default();
+                ids.push(outside.id.clone());
             }
-            match self.other.one(&kind, &id).await? {
-                Some(resource) => self.hold(&resource).await?,
-                None => self.settle(&name).await?,
+        }
+        let mut failures = 0;
+        for (kind, ids) in by_kind {
+            for ids in ids.chunks(self.config.compare_page.max(1)) {
+                let asked: Vec<&str> = ids.iter().map(String::as_str).collect();
+                let found = self.other.some(&kind, &asked).await.unwrap_or_default();
+                for id in ids {
+                    let there = found.iter().find(|one| name(one) == (&kind, id));
+                    let alone = match there {
+                        Some(_) => Ok(None),
+                        None => self.other.one(&kind, id).await,
+                    };
+                    match alone {
+                        Err(why) => {
+                            tracing::warn!(why, "a former difference cannot be looked at");
+                            failures += 1;
+                        }
+                        Ok(alone) => match there.or(alone.as_ref()) {
+                            Some(resource) => self.hold(resource).await?,
+                            None => self.settle(&format!("{kind}/{id}")).await?,
+                        },
+                    }
+                    if self.compared.cut || failures >= STRANGE_FAILURES_MAX {
+                        return Ok(());
+                    }
+                }
             }
         }
         Ok(())
