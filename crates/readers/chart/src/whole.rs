@@ -193,7 +193,7 @@ pub(crate) async fn excerpt(
         folded: *chart.folder.folded().borrow(),
         ..Excerpt::default()
     };
-    let mut all = Vec::new();
+    let mut chosen = Vec::new();
     for (kind, max) in kinds {
         scope.asks_for(kind)?;
         let Some(number) = reading.known.words.number(kind) else {
@@ -212,8 +212,10 @@ pub(crate) async fn excerpt(
             excerpt.withheld.push((*kind).to_owned());
         }
         rows.truncate(*max);
-        all.extend(contents(&mut reading, scope, rows).await?);
+        chosen.extend(rows);
     }
+    // All at once: what one event wrote stands on one page, whatever its types.
+    let all = contents(&mut reading, scope, chosen).await?;
     excerpt.referred = along(&mut reading, scope, (&all, &[], chart.config.include_max)).await?;
     let all = all.into_iter();
     excerpt.resources = all.map(|(row, json, _)| reading.one(row, &json)).collect();
