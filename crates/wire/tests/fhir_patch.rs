@@ -400,3 +400,36 @@ fn a_fhirpath_patch_that_does_not_fit_is_refused() {
         assert!(said.contains(words), "{change}: {said}");
     }
 }
+
+/// Each copy into itself doubles how deep the resource nests.
+#[test]
+fn copies_into_themselves_do_not_nest_without_end() {
+    let before = json!({"resourceType": "Patient"});
+    let mut steps = vec![json!({"op": "add", "path": "/x", "value": {"a": {}}})];
+    let mut depth = 1;
+    for _ in 0..17 {
+        let path = format!("/x{}", "/a".repeat(depth));
+        steps.push(json!({"op": "copy", "from": "/x", "path": path}));
+        depth *= 2;
+        if depth > 64 {
+            break;
+        }
+    }
+    assert!(unfit(&before, &Value::Array(steps)).contains("deep"));
+    let mut steps = Vec::new();
+    for level in 0..100 {
+        let path = format!("/x{}", "/a".repeat(level));
+        steps.push(json!({"op": "add", "path": path, "value": {}}));
+    }
+    assert!(unfit(&before, &Value::Array(steps)).contains("deep"));
+    let flat = json!([{"op": "add", "path": "/x", "value": {"a": [{"b": 1}]}}]);
+    assert_eq!(done(&before, &flat)["x"]["a"][0]["b"], 1);
+}
+
+#[test]
+fn a_move_in_an_empty_list_is_refused() {
+    let before = json!({"resourceType": "Patient", "maritalStatus": {"coding": []}});
+    let path = "Patient.maritalStatus.coding";
+    let change = operation("move", path, &[index("source", 0), index("destination", 0)]);
+    assert!(unfit(&before, &change).contains("has 0 items"));
+}

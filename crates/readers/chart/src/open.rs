@@ -142,6 +142,15 @@ impl Open {
         census::of_ward(&self.chart, &self.scope).await
     }
 
+    /// As [`Open::matching`], but what is left out or hidden is not there: for conditions whose
+    /// answer would tell of it.
+    ///
+    /// # Errors
+    /// Each of [`crate::ChartError`].
+    pub async fn matching_shown(&self, query: &wire::fhir::Query) -> Outcome<Vec<String>> {
+        search::ids(&self.chart, &self.scope, query, 2).await
+    }
+
     /// Everybody on the permit's ward with their charts, by room and bed: what its pack holds.
     /// `withheld`: patients of whom it says only that they are there.
     ///

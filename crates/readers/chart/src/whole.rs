@@ -16,7 +16,7 @@ use crate::error::Outcome;
 use crate::page::{EverythingOf, Excerpt, Page, PageOf, Stored};
 use crate::read::Reading;
 use crate::scope::Scope;
-use crate::search::{as_read, patients, snapshot};
+use crate::search::{as_read, belongs_to_patients, patients, snapshot};
 use crate::store::{self, Row, SELECT, list};
 use crate::token::Token;
 
@@ -70,7 +70,15 @@ pub(crate) async fn everything(
     };
     let (found, next) = whole.page(&mut reading, token, of.count).await?;
     let include_max = chart.config.include_max;
-    let referred = along(&mut reading, scope, (&found, &what.kinds, include_max)).await?;
+    let along = along(&mut reading, scope, (&found, &what.kinds, include_max)).await?;
+    if !along.whole {
+        return Err(ChartError::TooCostly {
+            what: "what these resources refer to".into(),
+            limit: "include_max",
+            max: include_max,
+            hint: "ask for smaller pages with `_count`",
+        });
+    }
     let is_all = next.is_none() && of.token.is_none();
     let found = found.into_iter();
     let matches: Vec<Stored> = found
@@ -79,7 +87,7 @@ pub(crate) async fn everything(
     Ok(Page {
         patients: patients(&matches),
         total: u64::try_from(matches.len()).ok().filter(|_| is_all),
-        included: referred,
+        included: along.stored,
         matches,
         next: next.map(Token::text),
         ..Page::default()
@@ -193,7 +201,7 @@ pub(crate) async fn excerpt(
         folded: *chart.folder.folded().borrow(),
         ..Excerpt::default()
     };
-    let mut all = Vec::new();
+    let mut chosen = Vec::new();
     for (kind, max) in kinds {
         scope.asks_for(kind)?;
         let Some(number) = reading.known.words.number(kind) else {
@@ -212,9 +220,13 @@ pub(crate) async fn excerpt(
             excerpt.withheld.push((*kind).to_owned());
         }
         rows.truncate(*max);
-        all.extend(contents(&mut reading, scope, rows).await?);
+        chosen.extend(rows);
     }
-    excerpt.referred = along(&mut reading, scope, (&all, &[], chart.config.include_max)).await?;
+    // All at once: what one event wrote stands on one page, whatever its types.
+    let all = contents(&mut reading, scope, chosen).await?;
+    // A summary that lacks the name of a house is better than none.
+    let along = along(&mut reading, scope, (&all, &[], chart.config.include_max)).await?;
+    excerpt.referred = along.stored;
     let all = all.into_iter();
     excerpt.resources = all.map(|(row, json, _)| reading.one(row, &json)).collect();
     Ok(excerpt)
@@ -252,12 +264,13 @@ pub(crate) async fn contents(
     Ok(found)
 }
 
-/// What the resources refer to that belongs to no patient: staff, houses, drugs.
+/// What the resources refer to that belongs to no patient: staff, houses, drugs. What is of a type
+/// that belongs to patients comes by itself, if it may.
 async fn along(
     reading: &mut Reading,
     scope: &Scope,
     (found, kinds, max): (&[Found], &[String], usize),
-) -> Outcome<Vec<Stored>> {
+) -> Outcome<Along> {
     let mut names = BTreeSet::new();
     for (_, _, value) in found {
         for (_, reference) in wire::fhir::references(value) {
@@ -265,26 +278,29 @@ async fn along(
                 continue;
             };
             let wanted = kinds.is_empty() || kinds.iter().any(|one| one == kind);
-            if wanted && !id.contains('/') && scope.asks_for(kind).is_ok() {
+            let theirs = belongs_to_patients(kind) || id.contains('/');
+            if wanted && !theirs && scope.asks_for(kind).is_ok() {
                 names.insert((kind.to_owned(), id.to_owned()));
             }
         }
     }
-    if names.len() > max {
-        return Err(ChartError::TooCostly {
-            what: "what these resources refer to".into(),
-            limit: "include_max",
-            max,
-            hint: "ask for smaller pages with `_count`",
-        });
-    }
-    let names: Vec<(String, String)> = names.into_iter().collect();
+    let whole = names.len() <= max;
+    let names: Vec<(String, String)> = names.into_iter().take(max).collect();
     let rows = reading.current(&names).await?.into_iter();
     let rows = rows.filter(|((kind, _), row)| row.patient.is_none() && scope.includes(kind, row));
     let mut rows: Vec<Row> = rows.map(|(_, row)| row).collect();
     rows.sort_unstable_by_key(|row| row.rid);
     let found = contents(reading, scope, rows).await?.into_iter();
-    Ok(found
-        .map(|(row, json, _)| reading.one(row, &json))
-        .collect())
+    let stored = found.map(|(row, json, _)| reading.one(row, &json));
+    Ok(Along {
+        stored: stored.collect(),
+        whole,
+    })
+}
+
+/// What came along.
+struct Along {
+    stored: Vec<Stored>,
+    /// All of it did.
+    whole: bool,
 }

@@ -60,6 +60,16 @@ async fn everything_is_the_chart_and_what_it_refers_to() {
         .post(&format!("/Patient/{id}/$everything"), &body)
         .await;
     assert_eq!(posted.names().len(), 3, "{}", posted.json());
+    let entry = json!({"resource": body,
+        "request": {"method": "POST", "url": format!("Patient/{id}/$everything")}});
+    let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [entry]});
+    let answer = house.post("/", &batch).await.json();
+    let inner = &answer["entry"][0]["resource"]["entry"];
+    assert_eq!(
+        inner.as_array().unwrap().len(),
+        3,
+        "parameters count in a batch: {answer}"
+    );
     let entry = json!({"request": {"method": "GET", "url": format!("Patient/{id}/$everything")}});
     let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": [entry]});
     let answer = house.post("/", &batch).await.json();
@@ -164,6 +174,11 @@ async fn everything_is_what_one_may_see() {
         permit (principal, action, resource) when { principal in Role::"client" };"#,
     );
     let found = house.get(&path).await;
+    assert_eq!(found.code(), 200, "{}", found.json());
+    assert_eq!(
+        found.json()["entry"][0]["resource"]["name"][0]["family"],
+        "Every"
+    );
     assert!(!String::from_utf8_lossy(&found.bytes).contains("1970-01-02"));
     house.delete(&format!("/Patient/{other}")).await;
     let gone = house.get(&format!("/Patient/{other}/$everything")).await;
@@ -183,4 +198,27 @@ async fn operations_by_other_methods_are_refused() {
     let all = statement["rest"][0]["resource"].as_array().unwrap();
     let patient = all.iter().find(|one| one["type"] == "Patient").unwrap();
     assert_eq!(patient["operation"][0]["name"], "everything");
+}
+
+/// The sickest have the most results: what is their own is no burden of what comes along.
+#[tokio::test]
+async fn many_results_are_no_reason_to_refuse() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Many")).await.id();
+    let report = |n: usize| {
+        let results: Vec<Value> = (0..21)
+            .map(|r| json!({"reference": format!("Observation/o{n}-{r}")}))
+            .collect();
+        json!({"resource": {"resourceType": "DiagnosticReport", "status": "final",
+                "code": {"text": "x"}, "result": results,
+                "subject": {"reference": format!("Patient/{id}")}},
+            "request": {"method": "POST", "url": "DiagnosticReport"}})
+    };
+    let entries: Vec<Value> = (0..50).map(report).collect();
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+    assert_eq!(house.post("/", &bundle).await.code(), 200);
+    for operation in ["$everything", "$summary"] {
+        let reply = house.get(&format!("/Patient/{id}/{operation}")).await;
+        assert_eq!(reply.code(), 200, "{operation}: {}", reply.json());
+    }
 }

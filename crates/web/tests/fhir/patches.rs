@@ -238,3 +238,65 @@ async fn what_is_hidden_can_neither_be_tested_nor_lost() {
     }
     assert_eq!(house.get(&path).await.version(), made.version());
 }
+
+/// Whether a masked result is there is no answer of a condition either.
+#[tokio::test]
+async fn a_condition_tells_nothing_of_what_is_masked() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Mask")).await.id();
+    let mut secret = observation(&format!("Patient/{id}"), "1");
+    let system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+    secret["meta"]["security"] = json!([{"system": system, "code": "R"}]);
+    house.post("/Observation", &secret).await;
+    house.ruled_by(
+        r#"@id("less") @words("less") @obligation("mask R")
+        permit (principal, action, resource) when { principal in Role::"client" };"#,
+    );
+    let ask = |code: &str| format!("/Observation?patient={id}&code={code}");
+    let there = patch(&house, &ask("8867-4"), &[JSON_PATCH], &json!([])).await;
+    let absent = patch(&house, &ask("nothing"), &[JSON_PATCH], &json!([])).await;
+    assert_eq!((there.code(), absent.code()), (404, 404));
+    assert_eq!(there.words(), absent.words());
+}
+
+/// What lies outside narrowed scopes looks as if it was not there, whatever the conditions.
+#[tokio::test]
+async fn a_patch_outside_narrowed_scopes_finds_nothing() {
+    let house = House::open().await;
+    let pulse = house
+        .post("/Observation", &observation("Patient/x", "1"))
+        .await;
+    let path = format!("/Observation/{}", pulse.id());
+    let token = house
+        .client("narrow", &["system/Observation.rus?code=other"])
+        .await;
+    let body = json!([]).to_string().into_bytes();
+    let stale = [JSON_PATCH, ("if-match", "W/\"1\"")];
+    for headers in [&[JSON_PATCH][..], &stale[..]] {
+        let call = (Method::PATCH, path.as_str());
+        let there = house.ask(&token, call, (headers, body.clone())).await;
+        assert_eq!(there.code(), 404, "{}", there.json());
+    }
+    house.delete(&path).await;
+    let call = (Method::PATCH, path.as_str());
+    let gone = house.ask(&token, call, (&[JSON_PATCH], body)).await;
+    assert_eq!(gone.code(), 404, "{}", gone.json());
+}
+
+/// A patch is not applied for whoever may only read.
+#[tokio::test]
+async fn whoever_may_not_write_learns_nothing_from_a_test() {
+    let house = House::open().await;
+    let path = format!(
+        "/Patient/{}",
+        house.post("/Patient", &patient("Early")).await.id()
+    );
+    let token = house.client("reader", &["system/Patient.r"]).await;
+    for value in ["female", "male"] {
+        let change = json!([{"op": "test", "path": "/gender", "value": value}]);
+        let body = change.to_string().into_bytes();
+        let call = (Method::PATCH, path.as_str());
+        let refused = house.ask(&token, call, (&[JSON_PATCH], body)).await;
+        assert_eq!(refused.code(), 403, "{value}: {}", refused.json());
+    }
+}

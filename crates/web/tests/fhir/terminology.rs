@@ -274,3 +274,56 @@ async fn what_is_known_of_a_code_is_told() {
     let built_in = "/CodeSystem/$lookup?system=http://hl7.org/fhir/observation-status&code=final";
     assert_eq!(house.get_as(&token, built_in).await.code(), 200);
 }
+
+/// What a definition makes the server do has an end, whoever wrote it.
+#[tokio::test]
+async fn work_without_end_is_refused() {
+    let house = House::open().await;
+    let licences = "http://hl7.org/fhir/ValueSet/spdx-license";
+    let many = vec![json!({"valueSet": [licences]}); 20_000];
+    let wide =
+        json!({"resourceType": "ValueSet", "status": "active", "compose": {"include": many}});
+    let refused = house.post("/ValueSet/$expand", &wide).await;
+    assert_eq!(refused.code(), 400, "{}", refused.json());
+    assert!(
+        refused.words().contains("too-costly"),
+        "{}",
+        refused.words()
+    );
+    let chain: Vec<Value> = (0..20_000)
+        .map(|n| {
+            json!({"code": format!("c{n}"),
+                "property": [{"code": "parent", "valueCode": format!("c{}", n + 1)}]})
+        })
+        .collect();
+    let system = json!({"resourceType": "CodeSystem", "id": "deep", "url": "http://example.org/deep",
+        "status": "active", "content": "complete", "concept": chain});
+    assert_eq!(house.put("/CodeSystem/deep", &system).await.code(), 201);
+    let filter = json!([{"property": "concept", "op": "is-a", "value": "c20000"}]);
+    let codes: Vec<Value> = (0..20_000)
+        .map(|n| json!({"code": format!("c{n}")}))
+        .collect();
+    for include in [
+        json!([{"system": "http://example.org/deep", "filter": filter}]),
+        json!([{"system": "http://example.org/deep", "filter": filter},
+            {"system": "http://example.org/deep", "concept": codes}]),
+    ] {
+        let set = json!({"resourceType": "ValueSet", "status": "active", "compose": {"include": include}});
+        let refused = house.post("/ValueSet/$expand", &set).await;
+        assert_eq!(refused.code(), 400, "{}", refused.json());
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_of_a_code_is_not_said_to_be_wrong() {
+    let house = House::open().await;
+    let status = "http://hl7.org/fhir/observation-status";
+    let said = "/CodeSystem/$validate-code?code=entered-in-error&display=Entered%20in%20Error";
+    let reply = house.get(&format!("{said}&url={status}")).await;
+    assert_eq!(says(&reply.json(), "result"), true, "{}", reply.json());
+    let other = json!({"resourceType": "Parameters", "parameter": [
+        {"name": "url", "valueUri": status},
+        {"name": "coding", "valueCoding": {"system": "http://other", "code": "final"}}]});
+    let reply = house.post("/CodeSystem/$validate-code", &other).await;
+    assert_eq!(says(&reply.json(), "result"), false, "{}", reply.json());
+}

@@ -50,7 +50,7 @@ pub(super) fn of(query: &Query, scope: &Scope) -> Candidates {
 }
 
 /// Whether resources of a type are somebody's.
-pub(super) fn belongs_to_patients(kind: &str) -> bool {
+pub(crate) fn belongs_to_patients(kind: &str) -> bool {
     kind == "Patient" || params(kind).iter().any(|param| param.compartment)
 }
 

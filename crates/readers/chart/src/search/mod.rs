@@ -23,7 +23,7 @@ use crate::page::{Page, PageOf, Stored};
 use crate::read::Reading;
 use crate::scope::Scope;
 use crate::token::Token;
-pub(crate) use candidates::prefix;
+pub(crate) use candidates::{belongs_to_patients, prefix};
 use linked::Links;
 use run::Run;
 pub(crate) use run::as_read;

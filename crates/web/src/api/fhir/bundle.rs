@@ -15,6 +15,7 @@ use super::format::{self, Prefer};
 use super::intent::{Intent, Order, Together};
 use super::json::{self, Head};
 use super::look::{Look, look};
+use super::operation;
 use super::query;
 use super::route::{self, Call, Write};
 use super::write::{Answers, perform};
@@ -270,17 +271,23 @@ fn understand(door: &Door, path: &str, entry: Entry) -> Result<Asked, Fault> {
             conditions,
             raw: entry.raw,
         })),
-        call => Ok(Asked::Look(Look {
-            body: match &call {
-                Call::Operation(operation) if operation.takes_body() => entry.raw.clone(),
-                _ => Bytes::new(),
-            },
-            call,
-            pairs: format::strip(query::pairs(
-                query,
-                door.app.settings.search_parameters_max,
-            )?),
-            conditions,
-        })),
+        call => {
+            let max = door.app.settings.search_parameters_max;
+            let mut pairs = format::strip(query::pairs(query, max)?);
+            let mut body = Bytes::new();
+            match &call {
+                Call::Operation(operation) if operation.takes_body() => body = entry.raw,
+                Call::Operation(_) if !entry.raw.is_empty() => {
+                    pairs.extend(operation::pairs(&entry.raw, &door.limits())?);
+                }
+                _ => {}
+            }
+            Ok(Asked::Look(Look {
+                call,
+                pairs,
+                conditions,
+                body,
+            }))
+        }
     }
 }

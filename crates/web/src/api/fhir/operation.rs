@@ -8,6 +8,9 @@ use super::fault::Fault;
 use super::query::Pairs;
 use super::route::{self, Target};
 
+/// Parameters of one operation, at most.
+const PARAMETERS_MAX: usize = 100;
+
 /// One operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -79,6 +82,11 @@ pub(crate) fn pairs(bytes: &[u8], limits: &Limits) -> Result<Pairs, Fault> {
         return Err(Fault::bad(Code::Structure, words));
     }
     let all = parameters.get("parameter").and_then(Value::as_array);
+    let count = all.map_or(0, Vec::len);
+    if count > PARAMETERS_MAX {
+        let words = format!("{count} parameters; at most {PARAMETERS_MAX} are taken");
+        return Err(Fault::bad(Code::TooCostly, words));
+    }
     all.into_iter().flatten().map(pair).collect()
 }
 
@@ -123,5 +131,11 @@ pub(crate) fn kinds(text: &str) -> Result<Vec<String>, Fault> {
         };
         route::kind(word).map(str::to_owned).map_err(bad)
     };
-    text.split(',').map(known).collect()
+    let mut kinds = text
+        .split(',')
+        .map(known)
+        .collect::<Result<Vec<String>, Fault>>()?;
+    kinds.sort_unstable();
+    kinds.dedup();
+    Ok(kinds)
 }

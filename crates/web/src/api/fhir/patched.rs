@@ -16,7 +16,7 @@ use super::fault::Fault;
 use super::intent::Intent;
 use super::read::locate;
 use super::route::{Target, Write};
-use super::settle::{Fate, Settled, matching, only, update};
+use super::settle::{Fate, Settled, matching_shown, only, update};
 
 /// Finds what a patch is for and what it makes of it.
 ///
@@ -28,7 +28,7 @@ pub(crate) async fn patch(
     who: &Identity,
     (intent, target): (Intent, Target),
 ) -> Result<Settled, Fault> {
-    let document = read(door, &intent.raw).await?;
+    let (document, bytes) = (read(door, &intent.raw).await?, intent.raw.len());
     let located = locate(door, &target).await?;
     let patient = located.as_ref().and_then(|located| located.patient.clone());
     let question = Question::of(Act::Read, &target, patient);
@@ -37,6 +37,18 @@ pub(crate) async fn patch(
         return Err(Fault::absent(target.kind, &target.id));
     }
     let open = door.app.chart.open_with(permit);
+    // What may not be seen looks as if it was not there, before any condition says something.
+    match open.read(target.kind, &target.id).await? {
+        None => return Err(Fault::absent(target.kind, &target.id)),
+        Some(stored) if stored.deleted => return Err(Fault::gone(target.kind, &target.id)),
+        Some(_) => {}
+    }
+    may_update(
+        door,
+        who,
+        (&target, located.and_then(|located| located.patient)),
+    )
+    .await?;
     let as_update = Intent {
         write: Write::Update(target.clone()),
         ..intent
@@ -50,8 +62,23 @@ pub(crate) async fn patch(
         .version(target.kind, &target.id, settled.replaces)
         .await?;
     let stored = found.ok_or_else(|| Fault::absent(target.kind, &target.id))?;
-    settled.intent.raw = changed(door, stored.json, document).await?;
+    settled.intent.raw = changed(door, stored.json, (document, bytes)).await?;
     Ok(settled)
+}
+
+/// Refuses whoever may only read before anything is applied: how a patch fares tells of what is
+/// there, and costs.
+async fn may_update(
+    door: &Door,
+    who: &Identity,
+    (target, patient): (&Target, Option<String>),
+) -> Result<(), Fault> {
+    let question = Question::of(Act::Update, target, patient);
+    if !door.decide(who, question.clone()).await?.allowed() {
+        // The refusal is sealed.
+        door.permit(who, question, None).await?;
+    }
+    Ok(())
 }
 
 /// The same for the one resource that a query finds.
@@ -63,7 +90,7 @@ pub(crate) async fn patch_where(
     who: &Identity,
     (intent, kind): (Intent, &'static str),
 ) -> Result<Settled, Fault> {
-    let found = matching(door, who, (kind, &intent.query)).await?;
+    let found = matching_shown(door, who, (kind, &intent.query)).await?;
     let target = only(&found, kind)?.ok_or_else(|| {
         let words = format!("no `{kind}` matches, so nothing was patched");
         Fault::new(StatusCode::NOT_FOUND, Code::NotFound, words)
@@ -91,12 +118,17 @@ async fn read(door: &Door, raw: &Bytes) -> Result<Value, Fault> {
 }
 
 /// The resource as the patch leaves it.
-async fn changed(door: &Door, json: Vec<u8>, document: Value) -> Result<Bytes, Fault> {
+async fn changed(
+    door: &Door,
+    json: Vec<u8>,
+    (document, bytes): (Value, usize),
+) -> Result<Bytes, Fault> {
     let limits = PatchLimits {
         bytes_max: door.app.settings.body_bytes_max,
+        depth_max: door.app.settings.json_depth_max,
         ..PatchLimits::default()
     };
-    let size = json.len();
+    let size = json.len().saturating_add(bytes);
     let work = move || {
         let resource: Value = serde_json::from_slice(&json)
             .map_err(|_| Fault::broken("what is kept could not be read"))?;

@@ -1,9 +1,10 @@
 //! Which resource a write means, and which version of it it replaces.
 
+use chart::Open;
 use event::{Act, Subject};
 use guard::Identity;
 use serde::Deserialize;
-use wire::fhir::Code;
+use wire::fhir::{Code, Query};
 
 use super::conditions::Tag;
 use super::door::{Door, Question};
@@ -283,12 +284,31 @@ pub(crate) fn only(found: &[String], kind: &'static str) -> Result<Option<Target
 }
 
 /// The ids of what a condition finds: none, one, or more than one. A question like any search,
-/// so it is asked of the guard and sealed.
+/// so it is asked of the guard and sealed. What is masked or hidden counts.
 pub(crate) async fn matching(
     door: &Door,
     who: &Identity,
-    (kind, text): (&'static str, &str),
+    condition: (&'static str, &str),
 ) -> Result<Vec<String>, Fault> {
+    let (query, open) = looked_for(door, who, condition).await?;
+    Ok(open.matching(&query).await?)
+}
+
+/// As [`matching`], but what is masked or hidden does not count.
+pub(crate) async fn matching_shown(
+    door: &Door,
+    who: &Identity,
+    condition: (&'static str, &str),
+) -> Result<Vec<String>, Fault> {
+    let (query, open) = looked_for(door, who, condition).await?;
+    Ok(open.matching_shown(&query).await?)
+}
+
+async fn looked_for(
+    door: &Door,
+    who: &Identity,
+    (kind, text): (&'static str, &str),
+) -> Result<(Query, Open), Fault> {
     let query = door.query(kind, text)?;
     if !has_criteria(&query) {
         let words = format!("`{kind}?{text}` says nothing about what it means");
@@ -305,7 +325,7 @@ pub(crate) async fn matching(
     };
     let permit = door.permit(who, question, None).await?;
     door.fresh(&[Concern::Kind(kind)]).await?;
-    Ok(door.app.chart.open_with(permit).matching(&query).await?)
+    Ok((query, door.app.chart.open_with(permit)))
 }
 
 /// What a resource says that it is, read without reading the rest.

@@ -15,7 +15,7 @@ use super::fault::Fault;
 use super::ids;
 use super::query::{self, Pairs};
 use super::route::Target;
-use super::settle::{matching, only};
+use super::settle::{matching_shown, only};
 
 /// What the resources of a summary refer to.
 const ALONG: [&str; 7] = [
@@ -79,7 +79,7 @@ async fn by_identifier(
             "identifier" if target.is_none() => {
                 let pair = ("identifier".to_owned(), value.clone());
                 let text = query::text(&[pair]);
-                let ids = matching(door, who, ("Patient", &text)).await?;
+                let ids = matching_shown(door, who, ("Patient", &text)).await?;
                 let one = only(&ids, "Patient")?;
                 let none = || Fault::absent("Patient", &format!("?identifier={value}"));
                 found = Some(one.ok_or_else(none)?);

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::json::fits;
 use super::path::{self, Step};
 use super::place::{Hop, Place, element_of, find, get, get_mut};
-use super::{PatchLimits, Unpatched, malformed, unfit, within};
+use super::{PatchLimits, Unpatched, malformed, nests_within, too_deep, unfit, within};
 use crate::fhir::tables::{Element, Type, tables};
 
 /// The resource with all operations applied.
@@ -26,6 +26,9 @@ pub(super) fn patch(
         operation
             .apply(&mut out)
             .map_err(|words| unfit(&place, words))?;
+        if !nests_within(&out, limits.depth_max) {
+            return Err(too_deep(&place, limits));
+        }
         if !fits(&out, limits.bytes_max) {
             let words = format!(
                 "the resource would have more than {} bytes",
@@ -188,10 +191,7 @@ impl<'a> Operation<'a> {
         let list = list.ok_or("the list is not there")?;
         let count = list.len();
         if from >= count || to >= count {
-            return Err(format!(
-                "the list has {count} items: from 0 to {}",
-                count - 1
-            ));
+            return Err(format!("the list has {count} items, counted from 0"));
         }
         let item = list.remove(from);
         list.insert(to, item);

@@ -10,7 +10,7 @@ use json_patch::{
 };
 use serde_json::{Map, Value};
 
-use super::{PatchLimits, Unpatched, malformed, unfit, within};
+use super::{PatchLimits, Unpatched, malformed, nests_within, too_deep, unfit, within};
 
 /// The resource with all operations applied.
 pub(super) fn patch(
@@ -24,6 +24,10 @@ pub(super) fn patch(
         let place = format!("[{at}]");
         let operation = read(operation, &place)?;
         let copies = matches!(operation, PatchOperation::Copy(_));
+        // INVARIANT: measured before it is put in, so that the resource is never deeper.
+        if !lies_within(&out, &operation, limits.depth_max) {
+            return Err(too_deep(&place, limits));
+        }
         json_patch::patch(&mut out, std::slice::from_ref(&operation))
             .map_err(|error| unfit(&place, error.kind.to_string()))?;
         // A few copies of the whole into itself would fill any memory.
@@ -36,6 +40,20 @@ pub(super) fn patch(
         }
     }
     Ok(out)
+}
+
+/// Whether what an operation puts in ends up at most so deep.
+fn lies_within(resource: &Value, operation: &PatchOperation, depth_max: usize) -> bool {
+    let source = |from: &PointerBuf| resource.pointer(from.as_str());
+    let (path, value) = match operation {
+        PatchOperation::Add(add) => (&add.path, Some(&add.value)),
+        PatchOperation::Replace(replace) => (&replace.path, Some(&replace.value)),
+        PatchOperation::Copy(copy) => (&copy.path, source(&copy.from)),
+        PatchOperation::Move(step) => (&step.path, source(&step.from)),
+        PatchOperation::Remove(_) | PatchOperation::Test(_) => return true,
+    };
+    let left = depth_max.checked_sub(path.as_str().matches('/').count());
+    left.is_some_and(|left| value.is_none_or(|value| nests_within(value, left)))
 }
 
 fn read(operation: &Value, place: &str) -> Result<PatchOperation, Unpatched> {

@@ -19,6 +19,9 @@ pub struct PatchLimits {
     pub operations_max: usize,
     /// Bytes of the resource after each operation, at most.
     pub bytes_max: usize,
+    /// Objects and arrays within each other after each operation, at most: deeper JSON is more than
+    /// the stack of a thread can hold.
+    pub depth_max: usize,
 }
 
 impl Default for PatchLimits {
@@ -26,6 +29,7 @@ impl Default for PatchLimits {
         Self {
             operations_max: 1_000,
             bytes_max: 16 * 1024 * 1024,
+            depth_max: 64,
         }
     }
 }
@@ -70,6 +74,27 @@ fn within(count: usize, limits: &PatchLimits) -> Result<(), Unpatched> {
         "",
         words,
     )))
+}
+
+/// Whether a value nests at most so deep; looks no deeper than that.
+fn nests_within(value: &Value, depth_max: usize) -> bool {
+    match value {
+        Value::Array(list) => {
+            depth_max > 0 && list.iter().all(|one| nests_within(one, depth_max - 1))
+        }
+        Value::Object(map) => {
+            depth_max > 0 && map.values().all(|one| nests_within(one, depth_max - 1))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
+fn too_deep(path: &str, limits: &PatchLimits) -> Unpatched {
+    let words = format!(
+        "the resource would nest more than {} deep",
+        limits.depth_max
+    );
+    unfit(path, words)
 }
 
 fn malformed(path: &str, words: impl Into<String>) -> Unpatched {

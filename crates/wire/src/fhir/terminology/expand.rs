@@ -1,6 +1,6 @@
 //! From the definition of a ValueSet to its concepts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -17,6 +17,7 @@ pub(super) fn by_url(
     depth: usize,
 ) -> Result<Vec<Concept>, Unanswered> {
     if let Some(list) = built_in(url) {
+        from.spend(list.len())?;
         let mut all: Vec<Concept> = list
             .all()
             .map(|(system, code)| Concept {
@@ -47,7 +48,9 @@ pub(super) fn of_set(
         return Err(Unanswered::NotOffered(words));
     }
     let Some(compose) = set.get("compose") else {
-        return Ok(expanded(set));
+        let all = expanded(set);
+        from.spend(all.len())?;
+        return Ok(all);
     };
     let (mut all, mut seen) = (Vec::new(), HashSet::new());
     for include in list(compose, "include") {
@@ -109,6 +112,7 @@ fn of_include(
     include: &Value,
     depth: usize,
 ) -> Result<Vec<Concept>, Unanswered> {
+    from.spend(1)?;
     let system = text(include, "system");
     let mut found = match system.is_empty() {
         true => None,
@@ -136,24 +140,7 @@ fn of_system(
 ) -> Result<Vec<Concept>, Unanswered> {
     let named = list(include, "concept");
     if !named.is_empty() {
-        let shown = |code: &str| {
-            let at_hand = from.code_system(system)?;
-            let all = concepts_of(at_hand);
-            let entry = all.iter().find(|entry| entry.code == code)?;
-            entry.display.map(str::to_owned)
-        };
-        let concept = |one: &Value| {
-            let (code, display) = (text(one, "code"), text(one, "display"));
-            Concept {
-                system: system.to_owned(),
-                code: code.to_owned(),
-                display: match display.is_empty() {
-                    true => shown(code),
-                    false => Some(display.to_owned()),
-                },
-            }
-        };
-        return Ok(named.iter().map(concept).collect());
+        return of_names(from, system, named);
     }
     let filters = list(include, "filter");
     let Some(code_system) = from.code_system(system) else {
@@ -165,6 +152,7 @@ fn of_system(
         return Err(Unanswered::NoCodeSystem(system.to_owned()));
     }
     let all = concepts_of(code_system);
+    from.spend(all.len().saturating_mul(1 + filters.len()))?;
     let mut kept: Vec<&Entry<'_>> = all.iter().collect();
     for filter in filters {
         kept = passes(&all, kept, filter)?;
@@ -175,6 +163,37 @@ fn of_system(
         display: entry.display.map(str::to_owned),
     };
     Ok(kept.iter().map(concept).collect())
+}
+
+/// The concepts that an include lists, with the words of their system where it is at hand.
+fn of_names(
+    from: &Terminology<'_>,
+    system: &str,
+    named: &[Value],
+) -> Result<Vec<Concept>, Unanswered> {
+    from.spend(named.len())?;
+    let mut shown: HashMap<&str, &str> = HashMap::new();
+    if let Some(at_hand) = from.code_system(system) {
+        let all = concepts_of(at_hand);
+        from.spend(all.len())?;
+        shown = all
+            .iter()
+            .filter_map(|entry| Some((entry.code, entry.display?)))
+            .collect();
+    }
+    let concept = |one: &Value| {
+        let (code, display) = (text(one, "code"), text(one, "display"));
+        let display = match display.is_empty() {
+            true => shown.get(code).copied(),
+            false => Some(display),
+        };
+        Concept {
+            system: system.to_owned(),
+            code: code.to_owned(),
+            display: display.map(str::to_owned),
+        }
+    };
+    Ok(named.iter().map(concept).collect())
 }
 
 /// All codes of a system of R4 whose value set is built in: the one that has its name.

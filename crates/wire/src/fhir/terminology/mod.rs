@@ -5,6 +5,8 @@
 mod expand;
 mod system;
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 pub use expand::{matching, member};
@@ -21,6 +23,9 @@ pub struct Terminology<'a> {
     pub code_systems: &'a [Value],
     /// Concepts of one expansion, at most.
     pub concepts_max: usize,
+    /// Concepts that may still be looked at on the way: definitions may refer to each other, and
+    /// name the same a thousand times.
+    pub left: &'a Cell<usize>,
 }
 
 /// One concept of an expansion.
@@ -62,13 +67,26 @@ impl Unanswered {
             }
             Unanswered::NotOffered(words) => words.clone(),
             Unanswered::TooMany(max) => {
-                format!("the expansion has more than {max} concepts; ask for less")
+                format!(
+                    "the expansion has more than {max} concepts, or takes too long to find them; ask for less"
+                )
             }
         }
     }
 }
 
 impl<'a> Terminology<'a> {
+    /// Takes a number of concepts from what may be looked at.
+    fn spend(&self, concepts: usize) -> Result<(), Unanswered> {
+        match self.left.get().checked_sub(concepts.max(1)) {
+            Some(left) => {
+                self.left.set(left);
+                Ok(())
+            }
+            None => Err(Unanswered::TooMany(self.concepts_max)),
+        }
+    }
+
     /// Every concept of the ValueSet of an address (`url` or `url|version`).
     ///
     /// # Errors
@@ -109,7 +127,9 @@ fn built_in(url: &str) -> Option<&'static CodeList> {
     tables().list_named(name).filter(|_| version == "4.0.1")
 }
 
-fn find<'a>(all: &'a [Value], url: &str) -> Option<&'a Value> {
+/// The definition of an address (`url` or `url|version`) among several.
+#[must_use]
+pub fn find<'a>(all: &'a [Value], url: &str) -> Option<&'a Value> {
     let (address, version) = url.split_once('|').unwrap_or((url, ""));
     all.iter().find(|one| {
         text(one, "url") == address && (version.is_empty() || text(one, "version") == version)

@@ -1,6 +1,6 @@
 //! Code systems: their concepts, what a filter leaves of them, what is known of a code.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -23,8 +23,8 @@ pub struct Looked {
     pub name: String,
     /// Its version, if it says.
     pub version: Option<String>,
-    /// What people read; the code itself where nothing else is known.
-    pub display: String,
+    /// What people read; the built-in systems have none.
+    pub display: Option<String>,
     /// What it means.
     pub definition: Option<String>,
     /// Codes right above it.
@@ -62,7 +62,7 @@ pub fn look_up(
     Ok(Some(Looked {
         name: said("name", known).unwrap_or_else(|| address.to_owned()),
         version: said("version", known),
-        display: found.display.unwrap_or(code).to_owned(),
+        display: found.display.map(str::to_owned),
         definition: said("definition", found.value),
         parents: found.parents.iter().map(|&code| code.to_owned()).collect(),
         children: below.map(|entry| entry.code.to_owned()).collect(),
@@ -77,7 +77,7 @@ fn built_in(system: &str, code: &str) -> Option<Option<Looked>> {
             return Some(Some(Looked {
                 name: system.rsplit('/').next().unwrap_or(system).to_owned(),
                 version: None,
-                display: code.to_owned(),
+                display: None,
                 definition: None,
                 parents: Vec::new(),
                 children: Vec::new(),
@@ -161,19 +161,22 @@ pub(super) fn passes<'e, 'a>(
 
 /// Every code below one, however deep.
 fn below<'a>(all: &[Entry<'a>], code: &str) -> HashSet<&'a str> {
-    let mut found: HashSet<&str> = HashSet::new();
-    loop {
-        let under = |parent: &&str| *parent == code || found.contains(parent);
-        let new = all.iter().filter(|one| !found.contains(one.code));
-        let new: Vec<&'a str> = new
-            .filter(|one| one.parents.iter().any(under))
-            .map(|one| one.code)
-            .collect();
-        if new.is_empty() {
-            return found;
+    let mut under: HashMap<&str, Vec<&'a str>> = HashMap::new();
+    for one in all {
+        for parent in &one.parents {
+            under.entry(parent).or_default().push(one.code);
         }
-        found.extend(new);
     }
+    let mut found: HashSet<&'a str> = HashSet::new();
+    let mut open: Vec<&str> = vec![code];
+    while let Some(parent) = open.pop() {
+        for child in under.get(parent).into_iter().flatten() {
+            if found.insert(child) {
+                open.push(child);
+            }
+        }
+    }
+    found
 }
 
 fn has(entry: &Entry<'_>, property: &str, value: Option<&str>) -> bool {

@@ -1,5 +1,6 @@
 //! Definitions that a question needs, looked up as it goes.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use axum::http::StatusCode;
@@ -18,22 +19,49 @@ use super::super::search::{ask, page_of};
 const LOADED_MAX: usize = 16;
 /// Concepts of one expansion.
 const CONCEPTS_MAX: usize = 10_000;
+/// Concepts that one question may look at on the way.
+const STEPS_MAX: usize = 300_000;
 
 /// Definitions that were looked up.
-#[derive(Default)]
 pub(super) struct Loaded {
     pub(super) value_sets: Vec<Value>,
     pub(super) code_systems: Vec<Value>,
-    pub(super) tried: HashSet<(&'static str, String)>,
+    tried: HashSet<(&'static str, String)>,
+    /// Concepts that may still be looked at.
+    left: usize,
+}
+
+impl Default for Loaded {
+    fn default() -> Loaded {
+        Loaded {
+            value_sets: Vec::new(),
+            code_systems: Vec::new(),
+            tried: HashSet::new(),
+            left: STEPS_MAX,
+        }
+    }
 }
 
 impl Loaded {
-    pub(super) fn terms(&self) -> Terminology<'_> {
-        Terminology {
+    /// The ValueSet of an address, if it was looked up.
+    pub(super) fn value_set(&self, url: &str) -> Option<&Value> {
+        wire::fhir::terminology::find(&self.value_sets, url)
+    }
+
+    /// One attempt at an answer; what it looked at counts.
+    fn attempt<T>(
+        &mut self,
+        question: &impl Fn(&Terminology<'_>) -> Result<T, Unanswered>,
+    ) -> Result<T, Unanswered> {
+        let left = Cell::new(self.left);
+        let answer = question(&Terminology {
             value_sets: &self.value_sets,
             code_systems: &self.code_systems,
             concepts_max: CONCEPTS_MAX,
-        }
+            left: &left,
+        });
+        self.left = left.get();
+        answer
     }
 
     /// Asks again and again, bringing what is missed in between.
@@ -44,7 +72,7 @@ impl Loaded {
         question: impl Fn(&Terminology<'_>) -> Result<T, Unanswered>,
     ) -> Result<T, Fault> {
         loop {
-            let why = match question(&self.terms()) {
+            let why = match self.attempt(&question) {
                 Ok(answer) => return Ok(answer),
                 Err(why) => why,
             };

@@ -18,7 +18,7 @@ use super::fault::Fault;
 use super::ids;
 use super::look::Look;
 use super::route::Target;
-use asked::{Asked, needs};
+use asked::{Asked, Coding, needs};
 use loaded::Loaded;
 use told::{Verdict, in_set, known};
 
@@ -52,9 +52,7 @@ pub(crate) async fn expand(
     };
     let concepts = matching(concepts, asked.text("filter").unwrap_or_default());
     let (offset, count) = (asked.number("offset")?, asked.number("count")?);
-    let of = set
-        .as_ref()
-        .or_else(|| loaded.terms().value_set(url.as_deref()?));
+    let of = set.as_ref().or_else(|| loaded.value_set(url.as_deref()?));
     let made = expansion(door, (of, url.as_deref()), (&concepts, offset, count))?;
     Ok(Answer::body(made.to_string().into_bytes()))
 }
@@ -107,14 +105,19 @@ pub(crate) async fn validate_code(
                 .or_else(|| asked.url("version"))
                 .ok_or_else(|| needs("url"))?;
             loaded.code_systems.extend(kept);
-            let mut verdict = Verdict::no("there is no code to look for");
-            for coding in &asked.codings {
+            let mut verdict = Verdict::no(format!("none of the codes is of `{url}`"));
+            let address = url.split('|').next().unwrap_or_default();
+            let own = |coding: &&Coding| {
+                let said = coding.system.as_deref();
+                said.is_none_or(|said| said == address)
+            };
+            for coding in asked.codings.iter().filter(own) {
                 let code = coding.code.clone();
                 let found = loaded
                     .answer(door, who, |terms| look_up(terms, &url, &code))
                     .await?;
                 verdict = match found {
-                    Some(found) => Verdict::of(coding, Some(&found.display)),
+                    Some(found) => Verdict::of(coding, found.display.as_deref()),
                     None => Verdict::no(format!("`{code}` is no code of `{url}`")),
                 };
                 if verdict.result {
@@ -153,7 +156,7 @@ pub(crate) async fn lookup(door: &Door, who: &Identity, look: &Look) -> Result<A
         let words = format!("`{code}` is no code of `{system}`");
         Fault::new(StatusCode::NOT_FOUND, Code::NotFound, words)
     })?;
-    Ok(Answer::body(known(&found).to_string().into_bytes()))
+    Ok(Answer::body(known(&found, &code).to_string().into_bytes()))
 }
 
 fn expansion(

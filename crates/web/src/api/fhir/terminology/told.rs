@@ -61,7 +61,7 @@ pub(super) fn in_set(codings: &[Coding], concepts: &[Concept]) -> Verdict {
 }
 
 /// What is known of a code, as `Parameters`.
-pub(super) fn known(found: &Looked) -> Value {
+pub(super) fn known(found: &Looked, code: &str) -> Value {
     let text = |name: &str, words: &str| json!({ "name": name, "valueString": words });
     let mut parts = vec![text("name", &found.name)];
     parts.extend(
@@ -70,7 +70,8 @@ pub(super) fn known(found: &Looked) -> Value {
             .as_deref()
             .map(|version| text("version", version)),
     );
-    parts.push(text("display", &found.display));
+    // The standard wants words; where there are none, the code stands for them.
+    parts.push(text("display", found.display.as_deref().unwrap_or(code)));
     parts.extend(
         found
             .definition
