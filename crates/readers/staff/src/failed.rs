@@ -25,7 +25,9 @@ pub(crate) struct Failed {
 impl Failed {
     /// As it was saved.
     pub(crate) fn of(by: HashMap<Tried, Vec<Time>>) -> Failed {
-        let by = by.into_iter().map(|(tried, times)| (tried, Arc::new(times)));
+        let by = by
+            .into_iter()
+            .map(|(tried, times)| (tried, Arc::new(times)));
         Failed { by: by.collect() }
     }
 

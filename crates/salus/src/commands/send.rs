@@ -1,5 +1,6 @@
 //! `salus send`: a test message to any receiver, and what it answers.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -218,8 +219,8 @@ async fn exchange(stream: &mut dyn Wire, message: &[u8]) -> Result<Vec<u8>> {
 fn verdict(answer: &[u8]) -> (bool, String) {
     let message = wire::hl7::parse(answer, "").message;
     let text = |segment: &str, field: usize| {
-        let value = message.get(segment, field).text();
-        value.map(|text| text.into_owned()).unwrap_or_default()
+        let value = message.get(segment, field).text().text();
+        value.map(Cow::into_owned).unwrap_or_default()
     };
     let code = text("MSA", 1);
     if code.is_empty() {
@@ -229,7 +230,7 @@ fn verdict(answer: &[u8]) -> (bool, String) {
         );
     }
     let complaints = message.segments("ERR").map(|err| {
-        let part = |field: usize| err.field(field).text().map(|text| text.into_owned());
+        let part = |field: usize| err.field(field).text().text().map(Cow::into_owned);
         let parts = [part(2), part(3), part(8)];
         parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
     });

@@ -13,6 +13,7 @@ use super::ask::{Other, name};
 use super::found::{self, Found};
 use super::{Compared, Last};
 use crate::App;
+use crate::api::fhir;
 
 /// Names that are taken from the chart at once.
 const NAMES: u32 = 500;
@@ -111,7 +112,7 @@ impl<'a> Comparison<'a> {
             let asked = outside.unlike == Unlike::Unknown
                 && self.concerns(&outside.kind)
                 && !self.counted.contains(&name)
-                && wire::fhir::is_id(&outside.id);
+                && fhir::is_id(&outside.id);
             if asked {
                 let ids = by_kind.entry(outside.kind.clone()).or_default();
                 ids.push(outside.id.clone());

@@ -38,6 +38,7 @@ mod who;
 mod write;
 
 pub use import::{Imported, Importer, Refusal};
+pub(crate) use route::is_id;
 
 use std::sync::Arc;
 
