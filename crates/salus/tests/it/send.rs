@@ -11,10 +11,15 @@ fn a_test_message_of_every_kind_is_taken_and_stands_in_the_chart() {
     let server = Server::serve(&folder.path().join("data"));
     let mllp = server.mllp();
     let sent = run(folder.path(), &["--format", "json", "send", &mllp, "--all"]);
-    let said = String::from_utf8_lossy(&sent.stdout);
-    assert_eq!(sent.status.code(), Some(0), "{said}");
-    let sent: Value = serde_json::from_slice(&sent.stdout).unwrap();
-    assert!(sent.as_array().unwrap().len() > 20, "{said}");
+    let said = String::from_utf8_lossy(&sent.stdout).into_owned();
+    let all: Vec<Value> = serde_json::from_slice(&sent.stdout).unwrap();
+    assert!(all.len() > 20, "{said}");
+    // Who may ask for patients is written down for each feed; for this one it is not.
+    let refused: Vec<&Value> = all.iter().filter(|one| one["taken"] != true).collect();
+    assert_eq!(refused.len(), 1, "{said}");
+    assert_eq!(refused[0]["what"], "QBP^Q22", "{said}");
+    assert!(refused[0]["said"].as_str().unwrap().contains("`queries`"));
+    assert_eq!(sent.status.code(), Some(1), "{said}");
     let client = json(
         &server.data,
         &["client", "add", "look", "--scope", "system/*.rs"],
