@@ -129,10 +129,10 @@ impl Folder {
         let erases = |entry: &Entry<'_>| matches!(entry.event.body, Body::Erased(_));
         for some in entries.split_inclusive(erases) {
             self.fold_run(memory, some, &mut change).await?;
-            if let Some(Body::Erased(order)) = some.last().map(|entry| &entry.event.body) {
-                if purge::purge(&mut change, order, &self.blind).await? {
-                    memory.forget(&mut change, &self.config).await?;
-                }
+            if let Some(Body::Erased(order)) = some.last().map(|entry| &entry.event.body)
+                && purge::purge(&mut change, order, &self.blind).await?
+            {
+                memory.forget(&mut change, &self.config).await?;
             }
         }
         save::cursor(&mut change, next).await?;

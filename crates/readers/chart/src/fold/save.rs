@@ -90,8 +90,11 @@ impl Batch<'_> {
     }
 }
 
+/// A page, and what it is when it is compressed.
+type Packed = (NewPage, Vec<u8>);
+
 /// Compresses pages on another thread while the rest is written.
-fn packed(pages: Vec<NewPage>) -> JoinHandle<Outcome<Vec<(NewPage, Vec<u8>)>>> {
+fn packed(pages: Vec<NewPage>) -> JoinHandle<Outcome<Vec<Packed>>> {
     spawn_blocking(move || {
         let packed = pages.into_iter().map(|page| {
             let body = store::pack(&page.items)?;
