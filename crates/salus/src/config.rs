@@ -538,7 +538,12 @@ mod tests {
             let cli = Cli::parse_from(begin.iter().chain(command));
             Config::with(&cli, credentials)
         };
-        for command in [&["doctor"][..], &["verify"], &["scrub"], &["config", "show"]] {
+        for command in [
+            &["doctor"][..],
+            &["verify"],
+            &["scrub"],
+            &["config", "show"],
+        ] {
             load(command, None).unwrap();
         }
         for command in ["serve", "standby"] {
