@@ -119,11 +119,16 @@ impl Record {
         report(&self.inner.keyring.pool).await
     }
 
-    /// Notes that a key that signs was made just now.
-    ///
-    /// # Errors
-    /// [`Error::Broken`](crate::Error::Broken) if the keyring cannot be written.
-    pub async fn signing_key_made(&self, which: SigningKey) -> Outcome<()> {
+    /// Notes that a key that signs was made just now. It is in force already, and what follows (it is
+    /// sealed that it was made) must not fail for this: a note that cannot be written is logged, and the
+    /// key counts as old as the one before, or as its file if nothing was noted of that.
+    pub async fn signing_key_made(&self, which: SigningKey) {
+        if let Err(why) = self.note_made(which).await {
+            tracing::error!(%why, ?which, "it could not be noted when the key that signs was made");
+        }
+    }
+
+    async fn note_made(&self, which: SigningKey) -> Outcome<()> {
         let (inner, name) = (&self.inner, which.note());
         let mut keyring = inner.keyring.pool.acquire().await.map_err(broken)?;
         note(&mut keyring, name, inner.clock.now().millis()).await

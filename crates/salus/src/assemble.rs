@@ -316,7 +316,7 @@ async fn signer(config: &Config, record: &Record) -> Result<Signer> {
             .with_context(|| format!("cannot write the key `{}`", path.display()))?;
         // A standby's keyring is its primary's, and knows of the primary's key.
         if !record.is_standby() {
-            record.signing_key_made(SigningKey::IdTokens).await?;
+            record.signing_key_made(SigningKey::IdTokens).await;
         }
     }
     let key =

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backups::Backups;
 use crate::cli::Cli;
+use crate::credentials;
 use crate::logging::LogFormat;
 
 /// The file that is read if none is named.
@@ -322,6 +323,12 @@ impl Default for ChartConfig {
 impl Config {
     /// From the file that the command line names, or `salus.toml` if there is one.
     pub(crate) fn load(cli: &Cli) -> Result<Config> {
+        let handed_over = std::env::var_os("CREDENTIALS_DIRECTORY");
+        Config::with(cli, handed_over.as_deref().map(Path::new))
+    }
+
+    /// The same with the credentials that lie in a folder.
+    fn with(cli: &Cli, credentials: Option<&Path>) -> Result<Config> {
         let mut config = match &cli.config {
             Some(path) => Config::read(path)?,
             None if Path::new(FILE).exists() => Config::read(Path::new(FILE))?,
@@ -330,8 +337,10 @@ impl Config {
         if let Some(data) = &cli.data {
             config.data.clone_from(data);
         }
-        let handed_over = std::env::var_os("CREDENTIALS_DIRECTORY");
-        crate::credentials::resolve(&mut config, handed_over.as_deref().map(Path::new))?;
+        credentials::resolve(&mut config, credentials)?;
+        if cli.command.serves() {
+            credentials::complete(&config)?;
+        }
         Ok(config)
     }
 
@@ -460,6 +469,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
     use toml::{Table, Value};
 
     use super::*;
@@ -515,5 +525,31 @@ mod tests {
         let why = toml::from_str::<Config>("log = \"info\"\n\n[https]\nlisten_on = 1\n");
         let why = why.unwrap_err().to_string();
         assert!(why.contains("line 4") && why.contains("listen_on"), "{why}");
+    }
+
+    #[test]
+    fn without_credentials_no_server_starts_and_every_other_command_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("salus.toml");
+        let text = "[web.oidc]\nclient_secret_file = \"credential:oidc-secret\"\n";
+        std::fs::write(&file, text).unwrap();
+        let load = |command: &[&str], credentials| {
+            let begin = ["salus", "--config", file.to_str().unwrap()];
+            let cli = Cli::parse_from(begin.iter().chain(command));
+            Config::with(&cli, credentials)
+        };
+        for command in [
+            &["doctor"][..],
+            &["verify"],
+            &["scrub"],
+            &["config", "show"],
+        ] {
+            load(command, None).unwrap();
+        }
+        for command in ["serve", "standby"] {
+            let why = load(&[command], None).unwrap_err().to_string();
+            assert!(why.contains("[web.oidc]"), "{why}");
+            load(&[command], Some(folder.path())).unwrap();
+        }
     }
 }

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::config::Config;
 
@@ -33,36 +33,54 @@ fn options(config: &mut Config) -> Vec<(&'static str, &mut PathBuf)> {
     all
 }
 
+/// The name of the credential that stands in the place of a file.
+fn named(path: &Path) -> Option<&str> {
+    path.to_str()?.strip_prefix(MARK)
+}
+
 /// Puts the files of credentials in the place of their names. `folder`: where the service manager put
-/// them (`$CREDENTIALS_DIRECTORY`).
+/// them (`$CREDENTIALS_DIRECTORY`). Without it the names stay, and whoever reads such a secret says so:
+/// a command from a shell has to work without those that it has no use for.
 ///
 /// # Errors
-/// A name that is none, or that no service manager handed over anything for.
+/// A name that is none.
 pub(crate) fn resolve(config: &mut Config, folder: Option<&Path>) -> Result<()> {
     for (option, path) in options(config) {
-        let Some(name) = path.to_str().and_then(|path| path.strip_prefix(MARK)) else {
+        let Some(name) = named(path) else {
             continue;
         };
         if name.is_empty() || name.contains('/') || name.starts_with('.') {
             bail!("{option}: `{name}` is no name of a credential");
         }
-        let folder = folder.with_context(|| {
-            format!(
-                "{option}: no credential `{name}` was handed over; start Salus by its service, with \
-                 `LoadCredentialEncrypted={name}:FILE`, or name a file"
-            )
-        })?;
-        *path = folder.join(name);
+        if let Some(folder) = folder {
+            *path = folder.join(name);
+        }
     }
     Ok(())
 }
 
-/// The files of secrets that are configured.
+/// Whether every credential was handed over: a server needs them all.
+///
+/// # Errors
+/// The first that was not.
+pub(crate) fn complete(config: &Config) -> Result<()> {
+    for (option, path) in options(&mut config.clone()) {
+        if let Some(name) = named(path) {
+            bail!(
+                "{option}: no credential `{name}` was handed over; start Salus by its service, with \
+                 `LoadCredentialEncrypted={name}:FILE`, or name a file"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The files of secrets that are configured; a credential that was not handed over is none.
 pub(crate) fn files(config: &Config) -> Vec<PathBuf> {
     let mut config = config.clone();
-    let all = options(&mut config).into_iter();
-    let named = all.map(|(_, path)| path.clone());
-    named.filter(|path| !path.as_os_str().is_empty()).collect()
+    let all = options(&mut config).into_iter().map(|(_, path)| path);
+    let files = all.filter(|path| !path.as_os_str().is_empty() && named(path).is_none());
+    files.map(|path| path.clone()).collect()
 }
 
 #[cfg(test)]
@@ -85,17 +103,29 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_none_and_one_that_nobody_handed_over_are_refused() {
-        for (name, folder) in [
-            ("credential:", Some("/run/credentials")),
-            ("credential:../root.key", Some("/run/credentials")),
-            ("credential:a/b", Some("/run/credentials")),
-            ("credential:oidc-secret", None),
-        ] {
-            let mut config = Config::default();
-            config.upstream.token_file = name.into();
-            let why = resolve(&mut config, folder.map(Path::new)).unwrap_err();
-            assert!(why.to_string().contains("[upstream]"), "{why}");
+    fn a_name_that_is_none_is_refused() {
+        for name in ["credential:", "credential:../root.key", "credential:a/b"] {
+            for folder in [Some(Path::new("/run/credentials")), None] {
+                let mut config = Config::default();
+                config.upstream.token_file = name.into();
+                let why = resolve(&mut config, folder).unwrap_err();
+                assert!(why.to_string().contains("[upstream]"), "{why}");
+            }
         }
+    }
+
+    #[test]
+    fn a_server_needs_every_credential() {
+        let mut config = Config::default();
+        config.upstream.token_file = "credential:token".into();
+        resolve(&mut config, None).unwrap();
+        let why = complete(&config).unwrap_err().to_string();
+        assert!(
+            why.contains("[upstream]") && why.contains("LoadCredentialEncrypted=token:"),
+            "{why}"
+        );
+        assert!(files(&config).is_empty());
+        resolve(&mut config, Some(Path::new("/run/credentials"))).unwrap();
+        complete(&config).unwrap();
     }
 }

@@ -143,7 +143,7 @@ impl House {
             }
             _ => {
                 crate::assemble::follow_signer(&self.config, &self.app.signer)?;
-                record.signing_key_made(SigningKey::IdTokens).await?;
+                record.signing_key_made(SigningKey::IdTokens).await;
                 ("id token key rotated".to_owned(), Vec::new())
             }
         };

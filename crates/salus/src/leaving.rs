@@ -1,8 +1,11 @@
 //! Lists of leavers that are watched: whoever stands on one loses access when it is due, without
 //! anybody running a command.
 
+mod done;
+
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -13,13 +16,11 @@ use tokio_util::sync::CancellationToken;
 use web::{Ended, Leaver};
 
 use crate::assemble::House;
-use crate::certificate;
 use crate::commands::people::{self, Listed};
 use crate::operations::operator;
+use done::Done;
 
-/// Lines that were carried out, so that a list that stays where it is ends nobody's access twice:
-/// `account`, a space, and when it was due in milliseconds, or, of a line that says no time, `list:` and
-/// the list's name. The latter counts for as long as it stands on that list.
+/// The file of the lines that were carried out.
 const DONE: &str = "leavers-done";
 
 /// Looks at the lists now and then, if there are any to look at.
@@ -51,19 +52,21 @@ pub(crate) async fn watch(house: Arc<House>, stop: CancellationToken) {
 /// Ends the access of everybody who is due.
 pub(crate) async fn look(house: &House) -> Result<()> {
     let path = house.config.data.join(DONE);
-    let mut done = known(&path)?;
+    let mut done = Done::read(&path)?;
     let before = done.clone();
     let mut first = Ok(());
-    if let Some(files) = lists(&house.config.staff.leavers)? {
+    let staff = &house.config.staff;
+    if let Some(files) = lists(&staff.leavers)? {
         let sources: BTreeSet<String> = files.iter().map(|file| source(file)).collect();
-        done.retain(|line| list_of(line).is_none_or(|list| sources.contains(list)));
+        let each = i64::try_from(staff.leavers_look_ms).unwrap_or(i64::MAX);
+        done.looked(&sources, house.clock.now(), each);
         for file in files {
             let carried = carry_out(house, &file, &mut done).await;
             first = first.and(carried);
         }
     }
     if done != before {
-        keep(&path, &done)?;
+        done.keep(&path)?;
     }
     first
 }
@@ -74,15 +77,9 @@ fn source(file: &Path) -> String {
     format!("list:{}", name.replace(char::is_control, "?"))
 }
 
-/// The list that a carried-out line without a time stands on.
-fn list_of(line: &str) -> Option<&str> {
-    let at = line.find(" list:")?;
-    line.get(at + 1..)
-}
-
 /// A list that is written just now is left for the next round: of half a line nobody knows what it
 /// will say.
-async fn carry_out(house: &House, file: &Path, done: &mut BTreeSet<String>) -> Result<()> {
+async fn carry_out(house: &House, file: &Path, done: &mut Done) -> Result<()> {
     let (stamp, now) = (stamp(file)?, house.clock.now());
     let quiet = house.config.staff.leavers_quiet_ms;
     if (0..quiet).contains(&now.since(stamp.written)) {
@@ -98,9 +95,14 @@ async fn carry_out(house: &House, file: &Path, done: &mut BTreeSet<String>) -> R
         None => format!("{} {source}", one.account),
     };
     let standing: BTreeSet<String> = listed.iter().map(line).collect();
-    done.retain(|one| list_of(one) != Some(&source) || standing.contains(one));
+    done.stand(&source, stamp.written, &standing);
     for one in &listed {
         let (leaver, line) = (one.leaver(stamp.written), line(one));
+        // Earlier versions noted a line without a time by when the list was written.
+        let earlier = format!("{} {}", one.account, stamp.written.millis());
+        if one.due.is_none() && !standing.contains(&earlier) && done.remove(&earlier) {
+            done.insert(line.clone());
+        }
         if leaver.due > now || done.contains(&line) {
             continue;
         }
@@ -127,22 +129,25 @@ async fn end(house: &House, leaver: &Leaver, source: &str) -> Result<()> {
 /// The list itself, or every `.csv` of a folder, by name. A list that is not there holds nobody;
 /// `None`: the place itself is not there, and nobody knows what stands on its lists.
 fn lists(place: &Path) -> Result<Option<Vec<PathBuf>>> {
-    if !place.exists() {
-        let above = place.parent().unwrap_or(Path::new(""));
-        let there = above.as_os_str().is_empty() || above.exists();
-        return Ok(there.then(Vec::new));
+    let said = || format!("cannot read `{}`", place.display());
+    match fs::metadata(place) {
+        Ok(about) if about.is_dir() => csv_in(place).map(Some).with_context(said),
+        Ok(_) => Ok(Some(vec![place.to_owned()])),
+        Err(why) if why.kind() == io::ErrorKind::NotFound => {
+            let above = place.parent().unwrap_or(Path::new(""));
+            let there = above.as_os_str().is_empty() || above.try_exists().with_context(said)?;
+            Ok(there.then(Vec::new))
+        }
+        Err(why) => Err(why).with_context(said),
     }
-    if !place.is_dir() {
-        return Ok(Some(vec![place.to_owned()]));
-    }
-    let entries =
-        fs::read_dir(place).with_context(|| format!("cannot read `{}`", place.display()))?;
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files: Vec<PathBuf> = files
-        .filter(|path| path.extension().is_some_and(|ending| ending == "csv"))
-        .collect();
+}
+
+fn csv_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut files = paths.collect::<io::Result<Vec<PathBuf>>>()?;
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "csv"));
     files.sort();
-    Ok(Some(files))
+    Ok(files)
 }
 
 /// What tells that a list was written to.
@@ -165,27 +170,11 @@ fn stamp(file: &Path) -> Result<Stamp> {
     })
 }
 
-fn known(path: &Path) -> Result<BTreeSet<String>> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
-        Err(why) if why.kind() == std::io::ErrorKind::NotFound => Ok(BTreeSet::new()),
-        Err(why) => Err(why).with_context(|| format!("cannot read `{}`", path.display())),
-    }
-}
-
-/// Writes which lines were carried out, whole or not at all.
-fn keep(path: &Path, done: &BTreeSet<String>) -> Result<()> {
-    let beside = path.with_extension("new");
-    let _ = fs::remove_file(&beside);
-    let mut text = done.iter().cloned().collect::<Vec<_>>().join("\n");
-    text.push('\n');
-    certificate::write(&beside, text.as_bytes())?;
-    fs::rename(&beside, path).with_context(|| format!("cannot write `{}`", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
-    use event::{Account, Role};
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use event::{Account, Clock, Role};
 
     use super::*;
     use crate::config::Config;
@@ -296,14 +285,94 @@ mod tests {
         write("account,left\nben,\nanna,\n");
         look(&house).await.unwrap();
         assert!(!works(&house, "anna"));
-        // So it is with a list that went away and came again.
-        hired(&house, "ben").await;
-        fs::remove_file(&file).unwrap();
+        // So it is if everybody was taken off meanwhile.
+        hired(&house, "anna").await;
+        write("account,left\n");
         look(&house).await.unwrap();
-        write("account,left\nben,\n");
+        write("account,left\nanna,\n");
         look(&house).await.unwrap();
-        assert!(!works(&house, "ben"));
+        assert!(!works(&house, "anna"));
         house.close().await;
+    }
+
+    struct Set(AtomicI64);
+
+    impl Clock for Set {
+        fn now(&self) -> Time {
+            Time::from_millis(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_share_that_is_away_ends_nobodys_access_and_a_new_list_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut house = house(folder.path()).await;
+        let clock = Arc::new(Set(AtomicI64::new(house.clock.now().millis())));
+        house.clock = Arc::<Set>::clone(&clock);
+        let (lists, share) = (folder.path().join("lists"), folder.path().join("share"));
+        let file = lists.join("left.csv");
+        fs::create_dir(&lists).unwrap();
+        hired(&house, "anna").await;
+        fs::write(&file, "account,left\nanna,\n").unwrap();
+        written(&house, &file, 60);
+        look(&house).await.unwrap();
+        assert!(!works(&house, "anna"));
+        hired(&house, "anna").await;
+        let away_for = async |hours: usize| {
+            for _ in 0..=hours {
+                look(&house).await.unwrap();
+                clock.0.fetch_add(3_600_000, Ordering::Relaxed);
+            }
+        };
+        // The mount point is there, the share is not; then it is there as it was.
+        fs::rename(&file, &share).unwrap();
+        away_for(30).await;
+        fs::rename(&share, &file).unwrap();
+        look(&house).await.unwrap();
+        assert!(works(&house, "anna"), "the same list");
+        // The list is deleted and written anew.
+        fs::remove_file(&file).unwrap();
+        away_for(0).await;
+        fs::write(&file, "account,left\nanna,\n").unwrap();
+        written(&house, &file, 60);
+        look(&house).await.unwrap();
+        assert!(works(&house, "anna"), "written anew at once");
+        fs::remove_file(&file).unwrap();
+        away_for(24).await;
+        fs::write(&file, "account,left\nanna,\n").unwrap();
+        written(&house, &file, 60);
+        look(&house).await.unwrap();
+        assert!(!works(&house, "anna"), "a new list");
+        house.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_version_carried_out_is_not_carried_out_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let house = house(folder.path()).await;
+        hired(&house, "anna").await;
+        let lists = folder.path().join("lists");
+        fs::create_dir(&lists).unwrap();
+        let file = lists.join("left.csv");
+        fs::write(&file, "account,left\nanna,\n").unwrap();
+        let stamp = stamp(&file).unwrap().written.millis();
+        let done = house.config.data.join(DONE);
+        fs::write(&done, format!("anna {stamp}\n")).unwrap();
+        look(&house).await.unwrap();
+        assert!(works(&house, "anna"));
+        let known = fs::read_to_string(&done).unwrap();
+        assert_eq!(known, "anna list:left.csv\n");
+        house.close().await;
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_read_is_no_empty_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(lists(&folder.path().join("a")).unwrap(), Some(Vec::new()));
+        assert_eq!(lists(&folder.path().join("a/b")).unwrap(), None);
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        lists(&file.join("left.csv")).unwrap_err();
     }
 
     #[tokio::test]

@@ -23,11 +23,8 @@ use crate::oidc::{Oidc, Provider};
 use crate::outside::Outside;
 use crate::pace::Paces;
 use crate::packs::Packing;
-use crate::pages::access as access_page;
-use crate::pages::patients::census;
 use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::rejected::Rejections;
-use crate::searches::Searches;
 use crate::session::Sessions;
 use crate::setup::Setup;
 use crate::standbys::Standbys;
@@ -84,8 +81,6 @@ pub struct App {
     pub(crate) upstream: Upstream,
     pub(crate) rejections: Rejections,
     pub(crate) paces: Paces,
-    pub(crate) searches: Searches<census::Typed>,
-    pub(crate) looked_for: Searches<access_page::Typed>,
     pub(crate) standbys: Standbys,
     pub(crate) fetch: Fetch,
 }
@@ -152,8 +147,6 @@ impl App {
             upstream: Upstream::default(),
             rejections: Rejections::default(),
             paces: Paces::default(),
-            searches: Searches::default(),
-            looked_for: Searches::default(),
             standbys: Standbys::default(),
             fetch: Fetch::default(),
         }

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::Uri;
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, IF_MATCH, IF_NONE_MATCH};
@@ -68,12 +68,30 @@ struct Place {
 /// Connections that are kept open for the next question, at most.
 const IDLE_MAX: usize = 16;
 
+/// How long a connection is kept without a question. One that something between here and there has dropped
+/// without a word costs a question all its time: longer than this, nobody knows.
+const IDLE: Duration = Duration::from_secs(15);
+
 /// Asks other servers. Whom they are checked against is read once; what only reads goes over one
 /// connection again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Fetch {
     trust: Trust,
-    idle: Mutex<Vec<(Lane, Sender)>>,
+    idle: Mutex<Vec<Idle>>,
+}
+
+/// A connection that waits for the next question.
+#[derive(Debug)]
+struct Idle {
+    lane: Lane,
+    sender: Sender,
+    since: Instant,
+}
+
+impl Idle {
+    fn is_good(&self, now: Instant) -> bool {
+        !self.sender.is_closed() && now.saturating_duration_since(self.since) < IDLE
+    }
 }
 
 type Sender = SendRequest<Full<Bytes>>;
@@ -116,7 +134,7 @@ impl Fetch {
         let lane = place.lane(terms.authorities);
         let reads = form.is_none_or(|form| form.sent == Sent::Nothing);
         let kept = match reads {
-            true => self.kept(&lane),
+            true => self.kept(&lane, Instant::now()),
             false => None,
         };
         if let Some(mut sender) = kept
@@ -158,18 +176,23 @@ impl Fetch {
         secured.map_err(|why| why.to_string())
     }
 
-    fn kept(&self, lane: &Lane) -> Option<Sender> {
+    fn kept(&self, lane: &Lane, now: Instant) -> Option<Sender> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|(_, sender)| !sender.is_closed());
-        let at = idle.iter().position(|(known, _)| known == lane)?;
-        Some(idle.swap_remove(at).1)
+        idle.retain(|one| one.is_good(now));
+        let at = idle.iter().position(|one| one.lane == *lane)?;
+        Some(idle.swap_remove(at).sender)
     }
 
     fn keep(&self, lane: Lane, sender: Sender) {
+        let since = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|(_, sender)| !sender.is_closed());
+        idle.retain(|one| one.is_good(since));
         if idle.len() < IDLE_MAX {
-            idle.push((lane, sender));
+            idle.push(Idle {
+                lane,
+                sender,
+                since,
+            });
         }
     }
 }
@@ -341,6 +364,18 @@ mod tests {
             assert_eq!(answer, (200, Bytes::from("ok")));
             assert_eq!(count.load(Ordering::SeqCst), asked.div_ceil(3), "{asked}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_nobody_used_for_a_while_is_not_used_again() {
+        let fetch = Fetch::default();
+        let (url, count) = server(9).await;
+        fetch.ask(&url, None, terms()).await.unwrap();
+        // Nothing tells that it is dead: the server has it open still.
+        let lane = place(&url).unwrap().lane(Path::new(""));
+        assert!(fetch.kept(&lane, Instant::now() + IDLE).is_none());
+        fetch.ask(&url, None, terms()).await.unwrap();
+        assert_eq!(count.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test]

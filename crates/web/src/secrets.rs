@@ -4,13 +4,24 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+/// What begins in the place of a path the name of a credential of the service manager.
+const CREDENTIAL: &str = "credential:";
+
 /// The secret in a file, without the blanks around it. A file that every account of the machine can
 /// read is none. Whoever the file belongs to and their group may: so are credentials that the service
 /// manager hands over.
 ///
+/// A name of a credential (`credential:NAME`) that stands there still was not handed over.
+///
 /// # Errors
 /// In words: what is wrong with the file, never what is in it.
 pub fn secret_in(path: &Path) -> Result<String, String> {
+    if let Some(name) = path.to_str().and_then(|path| path.strip_prefix(CREDENTIAL)) {
+        return Err(format!(
+            "no credential `{name}` was handed over: only the service has it, with \
+             `LoadCredentialEncrypted={name}:FILE`; start Salus by it, or name a file"
+        ));
+    }
     let file = path.display();
     let cannot = |why: std::io::Error| format!("cannot read the secret in `{file}`: {why}");
     let about = fs::metadata(path).map_err(cannot)?;
@@ -50,5 +61,10 @@ mod tests {
         mode(0o600);
         fs::write(&path, "\n").unwrap();
         assert!(secret_in(&path).unwrap_err().contains("no secret"));
+        let why = secret_in(Path::new("credential:oidc-secret")).unwrap_err();
+        assert!(
+            why.contains("no credential `oidc-secret` was handed over"),
+            "{why}"
+        );
     }
 }

@@ -6,7 +6,7 @@ mod store;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::{digest, rand};
 use base64::Engine as _;
@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::Settings;
 use crate::caller::{Caller, near};
 use crate::people::Binding;
+use crate::searches::Typed;
 use open::Open;
 use store::Store;
 
@@ -58,6 +59,9 @@ pub(crate) struct Session {
     stepped: Option<Time>,
     /// When they last did so by all that they sign in with.
     whole: Time,
+    /// What its owner looked for: gone with the session, and in no file.
+    #[serde(skip)]
+    pub typed: Arc<Typed>,
 }
 
 /// What a session is good for.
@@ -171,6 +175,7 @@ impl Sessions {
             proven: now,
             stepped: start.used.strong().then_some(now),
             whole: now,
+            typed: Arc::default(),
         };
         let mut open = self.lock();
         open.keep_only(|session| self.lives(session, now));

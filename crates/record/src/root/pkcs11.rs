@@ -213,6 +213,13 @@ fn slot(module: &Pkcs11, config: &Pkcs11Config) -> Outcome<Slot> {
 
 fn pin(config: &Pkcs11Config) -> Outcome<String> {
     let path = config.pin_file.display();
+    if let Some(name) = path.to_string().strip_prefix("credential:") {
+        return Err(broken(format!(
+            "no credential `{name}` with the PIN was handed over: only the service has it, with \
+             `LoadCredentialEncrypted={name}:FILE`; for this command name a file as `pin_file` in \
+             `[keys.pkcs11]`"
+        )));
+    }
     let open =
         fs::metadata(&config.pin_file).is_ok_and(|meta| meta.permissions().mode() & 0o007 != 0);
     if open {

@@ -247,6 +247,13 @@ Example:
     },
 }
 
+impl Command {
+    /// Whether it runs as a server until it is stopped.
+    pub(crate) const fn serves(&self) -> bool {
+        matches!(self, Command::Serve(_) | Command::Standby(_))
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// Where console and FHIR listen; overrides the configuration file. Port 0: any free one.

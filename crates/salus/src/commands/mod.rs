@@ -47,8 +47,11 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load(&cli)?;
-    let served = matches!(cli.command, Command::Serve(_) | Command::Standby(_));
-    let filter = if served { &config.log } else { "warn" };
+    let filter = if cli.command.serves() {
+        &config.log
+    } else {
+        "warn"
+    };
     crate::logging::begin(filter, config.log_format);
     let format = cli.format;
     let code = match cli.command {

@@ -39,7 +39,7 @@ impl Listed {
 
 pub(crate) async fn run(config: Config, command: People, format: Format) -> Result<u8> {
     let People::Leavers { file } = command;
-    let (people, now) = (read(&file)?, SystemClock.now());
+    let (people, now) = (somebody(&file)?, SystemClock.now());
     let list = Leavers {
         source: format!(
             "list:{}",
@@ -56,16 +56,30 @@ pub(crate) async fn run(config: Config, command: People, format: Format) -> Resu
     Ok(if missed { output::FOUND } else { output::WELL })
 }
 
-/// The people on a list; nobody's access ends if a line of it makes no sense.
+/// The people on a list that has to name somebody.
+fn somebody(file: &Path) -> Result<Vec<Listed>> {
+    match read(file)? {
+        people if people.is_empty() => bail!("nobody stands in `{}`", file.display()),
+        people => Ok(people),
+    }
+}
+
+/// The people on a list; nobody's access ends if a line of it makes no sense. Of a list with its heading
+/// alone everybody was taken off; a file without even that is none.
 pub(crate) fn read(file: &Path) -> Result<Vec<Listed>> {
     let name = file.display();
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_path(file)
         .with_context(|| format!("cannot read `{name}`"))?;
+    let wrong = || format!("`{name}` is not a list of leavers");
+    let mut heading = reader.headers().with_context(wrong)?.iter();
+    if !heading.any(|column| column == "account") {
+        bail!("{}: its first line names no column `account`", wrong());
+    }
     let lines = reader.deserialize().enumerate();
     let people = lines.map(|(number, line)| {
-        let line: Line = line.with_context(|| format!("`{name}` is not a list of leavers"))?;
+        let line: Line = line.with_context(wrong)?;
         let due = match line.left.as_deref() {
             None | Some("") => None,
             Some(left) => {
@@ -78,12 +92,7 @@ pub(crate) fn read(file: &Path) -> Result<Vec<Listed>> {
             due,
         })
     });
-    let people: Result<Vec<Listed>> = people.collect();
-    let people = people?;
-    if people.is_empty() {
-        bail!("nobody stands in `{name}`");
-    }
-    Ok(people)
+    people.collect()
 }
 
 fn moment(text: &str) -> Result<Time> {
@@ -131,10 +140,20 @@ mod tests {
         for wrong in [
             "account,left\nanna,yesterday\n",
             "name\nanna\n",
-            "account,left\n",
+            "name\n",
             "",
         ] {
             assert!(list(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_list_may_be_empty_and_a_command_is_told_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("left.csv");
+        std::fs::write(&file, "account,left\n").unwrap();
+        assert_eq!(read(&file).unwrap(), []);
+        let why = somebody(&file).unwrap_err().to_string();
+        assert!(why.contains("nobody stands in"), "{why}");
     }
 }

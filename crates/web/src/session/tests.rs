@@ -342,3 +342,20 @@ fn a_session_that_began_with_a_certificate_is_good_with_it_alone() {
     let found = sessions.find(&thief, at(20), Touch::Person);
     assert!(matches!(found, Found::Misused(_)));
 }
+
+#[test]
+fn what_somebody_looked_for_goes_on_after_a_pause_and_is_gone_with_their_session() {
+    let sessions = sessions(10);
+    let mut anna = begin(&sessions, "anna", 0);
+    let typed = |caller: &Caller| match sessions.find(caller, at(10), Touch::Person) {
+        Found::Live(session) => session.typed,
+        _ => panic!("no live session"),
+    };
+    let id = typed(&anna).patients.keep(Default::default()).unwrap();
+    anna.session = sessions.resume(&anna, at(10));
+    assert!(typed(&anna).patients.find(&id).is_some());
+    let kept = Arc::downgrade(&typed(&anna));
+    assert!(kept.upgrade().is_some());
+    sessions.end(&anna);
+    assert!(kept.upgrade().is_none());
+}

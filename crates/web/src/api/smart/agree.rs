@@ -41,7 +41,7 @@ pub(crate) async fn ask(visit: Visit, RawQuery(text): RawQuery) -> Result<Respon
         Ok(patient) => patient,
         Err(Stop::Ask) => {
             let kept = form.get("search").unwrap_or_default();
-            let kept = visit.app.searches.find(&visit.session.name, kept);
+            let kept = visit.session.typed.patients.find(kept);
             let typed = kept.unwrap_or_default();
             return page(StatusCode::OK, &choices(&visit, &asked, &typed).await?);
         }

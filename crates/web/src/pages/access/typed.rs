@@ -39,8 +39,7 @@ impl Typed {
 
     /// The same, with what was typed into the form and is kept under `search`, if anything is.
     pub(super) fn recalled(self, visit: &Visit) -> Typed {
-        let app = &visit.app;
-        match app.looked_for.find(&visit.session.name, &self.search) {
+        match visit.session.typed.access.find(&self.search) {
             None => Typed {
                 search: String::new(),
                 ..self
@@ -81,8 +80,7 @@ pub(crate) async fn search(posted: Posted) -> Result<Response, Problem> {
         "" => typed.address(),
         patient => {
             find(&visit, patient).await?;
-            let (session, most) = (&visit.session.name, visit.app.settings.sessions_max);
-            let kept = visit.app.looked_for.keep(session, typed, most);
+            let kept = visit.session.typed.access.keep(typed);
             let kept = kept.ok_or_else(|| broken(&"this machine gives no random numbers"))?;
             format!("search={kept}")
         }

@@ -77,8 +77,7 @@ pub(crate) async fn search(posted: Posted) -> Result<Response, Problem> {
 
 /// Keeps what the visitor looks for; the id under which this session finds it again.
 pub(crate) fn keep(visit: &Visit, typed: Typed) -> Result<String, Problem> {
-    let (session, most) = (&visit.session.name, visit.app.settings.sessions_max);
-    let kept = visit.app.searches.keep(session, typed, most);
+    let kept = visit.session.typed.patients.keep(typed);
     kept.ok_or_else(|| broken(&"this machine gives no random numbers"))
 }
 
@@ -97,7 +96,7 @@ pub(crate) async fn lists(visit: &Visit, typed: &Typed) -> Result<Vec<WardList>,
 
 /// `GET /patients`
 pub(crate) async fn show(visit: Visit, Query(wanted): Query<Wanted>) -> Result<Response, Problem> {
-    let kept = visit.app.searches.find(&visit.session.name, &wanted.search);
+    let kept = visit.session.typed.patients.find(&wanted.search);
     let typed = kept.unwrap_or_else(|| Typed {
         ward: wanted.ward,
         ..Typed::default()
