@@ -342,10 +342,13 @@ mod tests {
         tokio::spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
-                for _ in 0..answers {
+                'answers: for _ in 0..answers {
                     let mut asked = Vec::new();
                     while !asked.ends_with(b"\r\n\r\n") {
-                        asked.push(stream.read_u8().await.unwrap());
+                        let Ok(byte) = stream.read_u8().await else {
+                            break 'answers;
+                        };
+                        asked.push(byte);
                     }
                     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
                     stream.write_all(answer).await.unwrap();
