@@ -10,6 +10,7 @@ mod census;
 mod chart;
 mod compare;
 mod error;
+mod excerpt;
 mod fold;
 mod hash;
 mod held;

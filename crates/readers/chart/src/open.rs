@@ -7,7 +7,7 @@ use crate::error::Outcome;
 use crate::page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Stored};
 use crate::scope::Scope;
 use crate::view::{CensusRow, FindPatient, PatientView};
-use crate::{census, history, listed, read, search, summary, whole};
+use crate::{census, excerpt, history, listed, read, search, summary, whole};
 
 /// The chart, open for what one sealed decision allowed: one patient, one type or one ward.
 pub struct Open {
@@ -108,13 +108,17 @@ impl Open {
         listed::page(&self.chart, &self.scope, (what, page)).await
     }
 
-    /// Of each of these types the newest resources of the permit's patient, at most so many.
+    /// Of the permit's patient what is wanted of these types, and how many of the newest of each
+    /// are looked at; the types that matter most come first, as there is one limit for all.
     ///
     /// # Errors
-    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::TooCostly`],
-    /// [`crate::ChartError::Broken`].
-    pub async fn excerpt(&self, kinds: &[(&str, usize)]) -> Outcome<Excerpt> {
-        whole::excerpt(&self.chart, &self.scope, kinds).await
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
+    pub async fn excerpt(
+        &self,
+        kinds: &[(&str, usize)],
+        wants: impl FnMut(&serde_json::Value) -> bool + Send,
+    ) -> Outcome<Excerpt> {
+        excerpt::of(&self.chart, &self.scope, (kinds, wants)).await
     }
 
     /// Ids of what a conditional write or reference means: none, one, or two if there are more. What

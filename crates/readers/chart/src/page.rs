@@ -94,17 +94,19 @@ pub struct EverythingOf {
     pub until_ms: Option<i64>,
 }
 
-/// What a summary of a patient is made of.
+/// What a summary of a patient is made of. Resources are as a client reads them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Excerpt {
     /// The patient: the survivor's id.
     pub patient: String,
     /// Theirs, each type's newest first.
-    pub resources: Vec<Stored>,
+    pub resources: Vec<serde_json::Value>,
     /// What these refer to that belongs to no patient.
-    pub referred: Vec<Stored>,
+    pub referred: Vec<serde_json::Value>,
     /// Types of which something is left out for its labels.
     pub withheld: Vec<String>,
+    /// Types of which the older ones were not looked at, as there are too many.
+    pub cut: Vec<String>,
     /// How many events the chart had folded.
     pub folded: u64,
 }

@@ -1,7 +1,8 @@
-//! All of one patient: `$everything`, page by page, and what a summary is made of.
+//! All of one patient: `$everything`, page by page.
 //!
-//! Both go through the scope row by row, as a search does: what is masked is not there, what is
-//! hidden is taken out, and of what may come along nothing belongs to anybody else.
+//! It goes through the scope row by row, as a search does: what is masked is not there, what is
+//! hidden is taken out, and of what may come along nothing belongs to anybody else. A page ends when
+//! it has enough resources, enough bytes, or has looked at enough rows.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use wire::fhir::search::terms_of;
 use crate::ChartError;
 use crate::chart::Chart;
 use crate::error::Outcome;
-use crate::page::{EverythingOf, Excerpt, Page, PageOf, Stored};
+use crate::page::{EverythingOf, Page, PageOf, Stored};
 use crate::read::Reading;
 use crate::scope::Scope;
 use crate::search::{as_read, belongs_to_patients, patients, snapshot};
@@ -22,6 +23,10 @@ use crate::token::Token;
 
 /// Rows whose contents are read at once.
 const CHUNK: usize = 256;
+/// Contents that are read at once, in bytes; a single larger one is read too.
+const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Contents of one page, in bytes; the page ends with the resource that goes over it.
+pub(crate) const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The search parameters that say when something about a patient was so, one of them for each type
 /// that has a time of care.
@@ -67,10 +72,12 @@ pub(crate) async fn everything(
         scope,
         what,
         family,
+        scan_max: chart.config.search_scan_max,
     };
     let (found, next) = whole.page(&mut reading, token, of.count).await?;
     let include_max = chart.config.include_max;
-    let along = along(&mut reading, scope, (&found, &what.kinds, include_max)).await?;
+    let values = found.iter().map(|(.., value)| value);
+    let along = along(&mut reading, scope, (values, &what.kinds, include_max)).await?;
     if !along.whole {
         return Err(ChartError::TooCostly {
             what: "what these resources refer to".into(),
@@ -84,10 +91,13 @@ pub(crate) async fn everything(
     let matches: Vec<Stored> = found
         .map(|(row, json, _)| reading.one(row, &json))
         .collect();
+    let included = along.found.into_iter();
+    let included = included.map(|(row, json, _)| reading.one(row, &json));
+    let included = included.collect();
     Ok(Page {
         patients: patients(&matches),
         total: u64::try_from(matches.len()).ok().filter(|_| is_all),
-        included: along.stored,
+        included,
         matches,
         next: next.map(Token::text),
         ..Page::default()
@@ -101,41 +111,47 @@ struct Whole<'a> {
     scope: &'a Scope,
     what: &'a EverythingOf,
     family: &'a [String],
+    scan_max: usize,
 }
 
 impl Whole<'_> {
-    /// Up to `count` resources after the token's row, and where the rest begins.
+    /// Up to `count` resources after the token's row, and where the rest begins. There may be a rest
+    /// and no resource: what was looked at did not fit.
     async fn page(
         &self,
         reading: &mut Reading,
         token: Token,
         count: usize,
     ) -> Outcome<(Vec<Found>, Option<Token>)> {
-        let (mut found, mut after) = (Vec::new(), token.after);
-        loop {
-            let rows = self.rows(reading, Token { after, ..token }).await?;
-            let Some(last) = rows.last() else {
-                return Ok((found, None));
-            };
-            after = last.rid;
-            for one in self.shown(reading, rows).await? {
-                if found.len() == count {
-                    let last = found
-                        .last()
-                        .map_or(token.after, |(row, ..): &Found| row.rid);
-                    let next = Token {
-                        after: last,
-                        ..token
-                    };
-                    return Ok((found, Some(next)));
+        let mut rids = self.rids(reading, token).await?;
+        let more = rids.len() > self.scan_max;
+        rids.truncate(self.scan_max);
+        let next = |after: i64| Some(Token { after, ..token });
+        let (mut found, mut bytes): (Vec<Found>, usize) = (Vec::new(), 0);
+        let mut full = false;
+        for rids in rids.chunks(CHUNK.min(count.saturating_add(1).max(16))) {
+            let mut rows = self.rows(reading, rids).await?;
+            while !rows.is_empty() {
+                let (some, read) = contents_within(reading, self.scope, &rows).await?;
+                rows.drain(..read);
+                for one in some.into_iter().filter(|(.., value)| self.in_time(value)) {
+                    if full {
+                        let last = found.last().map(|(row, ..)| row.rid);
+                        return Ok((found, next(last.unwrap_or(token.after))));
+                    }
+                    bytes = bytes.saturating_add(one.1.len());
+                    found.push(one);
+                    full = found.len() >= count || bytes >= KEPT_BYTES_MAX;
                 }
-                found.push(one);
             }
         }
+        let last = rids.last().copied().filter(|_| more);
+        Ok((found, last.and_then(next)))
     }
 
-    async fn rows(&self, reading: &mut Reading, token: Token) -> Outcome<Vec<Row>> {
-        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+    /// The rows after the token's that are asked for, one more than may be looked at.
+    async fn rids(&self, reading: &mut Reading, token: Token) -> Outcome<Vec<i64>> {
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT v.rid FROM version v ");
         of_patients(&mut query, self.family);
         query
             .push(" AND v.rid > ")
@@ -144,25 +160,39 @@ impl Whole<'_> {
             .push_bind(token.snapshot)
             .push(" AND (v.next = 0 OR v.next > ")
             .push_bind(token.snapshot)
-            .push(") ORDER BY v.rid LIMIT ")
-            .push_bind(i64::try_from(CHUNK).unwrap_or(i64::MAX));
-        store::fetch(&mut reading.from, query).await
+            .push(")");
+        if let Some(since) = self.what.since {
+            query.push(" AND v.at >= ").push_bind(since.millis());
+        }
+        if !self.what.kinds.is_empty() {
+            let words = &reading.known.words;
+            let kinds = self.what.kinds.iter();
+            let kinds: Vec<i64> = kinds.filter_map(|kind| words.number(kind)).collect();
+            query.push(" AND v.kind IN (");
+            list(&mut query, kinds.into_iter());
+        }
+        query.push(" ORDER BY v.rid");
+        let most = i64::try_from(self.scan_max).unwrap_or(i64::MAX);
+        store::limit(&mut query, most.saturating_add(1));
+        query
+            .build_query_scalar()
+            .fetch_all(&mut *reading.from)
+            .await
+            .map_err(ChartError::broken("read its rows"))
     }
 
-    async fn shown(&self, reading: &mut Reading, rows: Vec<Row>) -> Outcome<Vec<Found>> {
-        let words = reading.known.words.clone();
-        let wanted = |row: &Row| {
-            let kind = words.text(row.kind);
-            let named = self.what.kinds.is_empty() || self.what.kinds.iter().any(|one| one == kind);
-            let late = self.what.since.is_none_or(|since| row.at >= since);
-            named && late && self.scope.shows(row) && self.scope.asks_for(kind).is_ok()
-        };
-        let rows: Vec<Row> = rows.into_iter().filter(wanted).collect();
-        let found = contents(reading, self.scope, rows).await?;
-        Ok(found
-            .into_iter()
-            .filter(|(_, _, value)| self.in_time(value))
-            .collect())
+    /// These rows, as far as the scope shows them.
+    async fn rows(&self, reading: &mut Reading, rids: &[i64]) -> Outcome<Vec<Row>> {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("WHERE v.rid IN (");
+        list(&mut query, rids.iter().copied());
+        query.push(" ORDER BY v.rid");
+        let mut rows = store::fetch(&mut reading.from, query).await?;
+        let words = &reading.known.words;
+        rows.retain(|row| {
+            self.scope.shows(row) && self.scope.asks_for(words.text(row.kind)).is_ok()
+        });
+        Ok(rows)
     }
 
     /// Whether it was so in the time that is asked for; what has no time always is.
@@ -186,54 +216,8 @@ impl Whole<'_> {
     }
 }
 
-/// What a summary of the scope's patient is made of: of each type the newest current resources, at
-/// most so many, and what they refer to that is nobody's.
-pub(crate) async fn excerpt(
-    chart: &Chart,
-    scope: &Scope,
-    kinds: &[(&str, usize)],
-) -> Outcome<Excerpt> {
-    let family = scope.family();
-    let family = family.ok_or_else(|| scope.outside("a summary of a patient"))?;
-    let mut reading = Reading::begin(chart).await?;
-    let mut excerpt = Excerpt {
-        patient: family.first().cloned().unwrap_or_default(),
-        folded: *chart.folder.folded().borrow(),
-        ..Excerpt::default()
-    };
-    let mut chosen = Vec::new();
-    for (kind, max) in kinds {
-        scope.asks_for(kind)?;
-        let Some(number) = reading.known.words.number(kind) else {
-            continue;
-        };
-        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-        of_patients(&mut query, family);
-        query
-            .push(" AND v.next = 0 AND v.kind = ")
-            .push_bind(number)
-            .push(" ORDER BY v.rid DESC");
-        let mut rows = store::fetch(&mut reading.from, query).await?;
-        let there = rows.len();
-        rows.retain(|row| scope.shows(row));
-        if rows.len() < there {
-            excerpt.withheld.push((*kind).to_owned());
-        }
-        rows.truncate(*max);
-        chosen.extend(rows);
-    }
-    // All at once: what one event wrote stands on one page, whatever its types.
-    let all = contents(&mut reading, scope, chosen).await?;
-    // A summary that lacks the name of a house is better than none.
-    let along = along(&mut reading, scope, (&all, &[], chart.config.include_max)).await?;
-    excerpt.referred = along.stored;
-    let all = all.into_iter();
-    excerpt.resources = all.map(|(row, json, _)| reading.one(row, &json)).collect();
-    Ok(excerpt)
-}
-
 /// The rows of some patients that are no deletions.
-fn of_patients(query: &mut QueryBuilder<Sqlite>, family: &[String]) {
+pub(crate) fn of_patients(query: &mut QueryBuilder<Sqlite>, family: &[String]) {
     query.push("WHERE v.patient > 0 AND v.flags IN (0, 2)");
     query.push(" AND v.patient IN (SELECT pid FROM patient WHERE id IN (");
     list(query, family.iter().map(String::as_str));
@@ -244,35 +228,49 @@ fn of_patients(query: &mut QueryBuilder<Sqlite>, family: &[String]) {
 pub(crate) async fn contents(
     reading: &mut Reading,
     scope: &Scope,
-    rows: Vec<Row>,
+    mut rows: Vec<Row>,
 ) -> Outcome<Vec<Found>> {
     let mut found = Vec::with_capacity(rows.len());
-    let words = reading.known.words.clone();
-    for rows in rows.chunks(CHUNK) {
-        let pages = store::pages(&mut reading.from, rows).await?;
-        found.extend(rows.iter().zip(pages).filter_map(|(row, json)| {
-            let mut value = as_read(row, &json)?;
-            let view = scope.view(words.text(row.kind));
-            if !view.shows(row.patient.as_deref(), &value) {
-                return None;
-            }
-            let json = scope.hides().clean(row, json);
-            scope.hides().strip(row, &mut value);
-            Some((row.clone(), json, value))
-        }));
+    while !rows.is_empty() {
+        let (some, read) = contents_within(reading, scope, &rows).await?;
+        rows.drain(..read);
+        found.extend(some);
     }
     Ok(found)
 }
 
-/// What the resources refer to that belongs to no patient: staff, houses, drugs. What is of a type
-/// that belongs to patients comes by itself, if it may.
-async fn along(
+/// The same of the first of these rows, as many as are read at once; and how many those are.
+pub(crate) async fn contents_within(
     reading: &mut Reading,
     scope: &Scope,
-    (found, kinds, max): (&[Found], &[String], usize),
+    rows: &[Row],
+) -> Outcome<(Vec<Found>, usize)> {
+    let words = reading.known.words.clone();
+    let rows = rows.get(..CHUNK).unwrap_or(rows);
+    let pages = store::pages_within(&mut reading.from, rows, READ_BYTES_MAX).await?;
+    let read = pages.len();
+    let found = rows.iter().zip(pages).filter_map(|(row, json)| {
+        let mut value = as_read(row, &json)?;
+        let view = scope.view(words.text(row.kind));
+        if !view.shows(row.patient.as_deref(), &value) {
+            return None;
+        }
+        let json = scope.hides().clean(row, json);
+        scope.hides().strip(row, &mut value);
+        Some((row.clone(), json, value))
+    });
+    Ok((found.collect(), read))
+}
+
+/// What the resources refer to that belongs to no patient: staff, houses, drugs. What is of a type
+/// that belongs to patients comes by itself, if it may.
+pub(crate) async fn along(
+    reading: &mut Reading,
+    scope: &Scope,
+    (found, kinds, max): (impl Iterator<Item = &Value>, &[String], usize),
 ) -> Outcome<Along> {
     let mut names = BTreeSet::new();
-    for (_, _, value) in found {
+    for value in found {
         for (_, reference) in wire::fhir::references(value) {
             let Some((kind, id)) = reference.split_once('/') else {
                 continue;
@@ -290,17 +288,25 @@ async fn along(
     let rows = rows.filter(|((kind, _), row)| row.patient.is_none() && scope.includes(kind, row));
     let mut rows: Vec<Row> = rows.map(|(_, row)| row).collect();
     rows.sort_unstable_by_key(|row| row.rid);
-    let found = contents(reading, scope, rows).await?.into_iter();
-    let stored = found.map(|(row, json, _)| reading.one(row, &json));
+    let (mut found, mut bytes): (Vec<Found>, usize) = (Vec::new(), 0);
+    while !rows.is_empty() && bytes < KEPT_BYTES_MAX {
+        let (some, read) = contents_within(reading, scope, &rows).await?;
+        rows.drain(..read);
+        bytes = some
+            .iter()
+            .map(|one| one.1.len())
+            .fold(bytes, usize::saturating_add);
+        found.extend(some);
+    }
     Ok(Along {
-        stored: stored.collect(),
-        whole,
+        whole: whole && rows.is_empty(),
+        found,
     })
 }
 
 /// What came along.
-struct Along {
-    stored: Vec<Stored>,
+pub(crate) struct Along {
+    pub(crate) found: Vec<Found>,
     /// All of it did.
-    whole: bool,
+    pub(crate) whole: bool,
 }

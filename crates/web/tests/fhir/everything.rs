@@ -222,3 +222,31 @@ async fn many_results_are_no_reason_to_refuse() {
         assert_eq!(reply.code(), 200, "{operation}: {}", reply.json());
     }
 }
+
+/// A page holds so many bytes, not so many resources whatever their size.
+#[tokio::test]
+async fn large_documents_make_small_pages() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Scans")).await.id();
+    let data = "AAAA".repeat(1_700_000);
+    for _ in 0..4 {
+        let scan = json!({"resourceType": "DocumentReference", "status": "current",
+            "subject": {"reference": format!("Patient/{id}")},
+            "content": [{"attachment": {"contentType": "application/octet-stream", "data": data}}]});
+        let made = house.post("/DocumentReference", &scan).await;
+        assert_eq!(made.code(), 201, "{}", made.json());
+    }
+    let (mut names, mut pages) = (Vec::new(), 0);
+    let mut next = Some(format!("/Patient/{id}/$everything"));
+    while let Some(path) = next {
+        let page = house.get(&path).await;
+        assert_eq!(page.code(), 200, "{}", page.json());
+        assert!(page.bytes.len() < 25_000_000, "{}", page.bytes.len());
+        names.extend(page.names());
+        pages += 1;
+        next = page.link("next");
+    }
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!((names.len(), pages), (5, 2));
+}

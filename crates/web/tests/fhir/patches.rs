@@ -300,3 +300,75 @@ async fn whoever_may_not_write_learns_nothing_from_a_test() {
         assert_eq!(refused.code(), 403, "{value}: {}", refused.json());
     }
 }
+
+/// What a narrative says must still be so after a patch.
+#[tokio::test]
+async fn a_narrative_does_not_outlive_what_it_tells() {
+    let house = House::open().await;
+    let div = "<div xmlns=\"http://www.w3.org/1999/xhtml\">female</div>";
+    let mut told = patient("Told");
+    told["text"] = json!({"status": "generated", "div": div});
+    let path = format!("/Patient/{}", house.post("/Patient", &told).await.id());
+    let tag = json!([{"op": "add", "path": "/meta/tag", "value": [{"code": "x"}]}]);
+    let done = patch(&house, &path, &[JSON_PATCH], &tag).await;
+    assert_eq!(done.code(), 200, "{}", done.json());
+    assert_eq!(done.json()["text"]["div"], div, "a tag changes no content");
+    let done = patch(&house, &path, &[JSON_PATCH], &gender("male")).await;
+    assert_eq!(done.code(), 200, "{}", done.json());
+    assert!(done.json().get("text").is_none(), "{}", done.json());
+    told["text"]["status"] = "additional".into();
+    let path = format!("/Patient/{}", house.post("/Patient", &told).await.id());
+    let refused = patch(&house, &path, &[JSON_PATCH], &gender("male")).await;
+    assert_eq!(refused.code(), 422, "{}", refused.json());
+    let both = json!([{"op": "replace", "path": "/gender", "value": "male"},
+        {"op": "replace", "path": "/text/div", "value": div.replace("female", "male")}]);
+    let done = patch(&house, &path, &[JSON_PATCH], &both).await;
+    assert_eq!(done.code(), 200, "{}", done.json());
+}
+
+/// Small patches of large resources do not make more than one body may hold.
+#[tokio::test]
+async fn a_batch_of_patches_stays_within_a_body() {
+    let settings = web::Settings {
+        body_bytes_max: 100_000,
+        ..web::Settings::default()
+    };
+    let house = House::with(settings).await;
+    let mut entries = Vec::new();
+    for n in 0..4 {
+        let mut large = patient(&format!("Large{n}"));
+        large["address"] = json!([{"text": "x".repeat(60_000)}]);
+        let id = house.post("/Patient", &large).await.id();
+        let change = STANDARD.encode(gender("male").to_string());
+        entries.push(json!({"resource": {"resourceType": "Binary",
+                "contentType": "application/json-patch+json", "data": change},
+            "request": {"method": "PATCH", "url": format!("Patient/{id}")}}));
+    }
+    let batch = json!({"resourceType": "Bundle", "type": "batch", "entry": entries});
+    let answer = house.post("/", &batch).await.json();
+    let status = |n: usize| answer["entry"][n]["response"]["status"].as_str().unwrap();
+    let all: Vec<&str> = (0..4).map(|n| &status(n)[..3]).collect();
+    assert_eq!(all, ["200", "200", "413", "413"], "{answer}");
+}
+
+/// A condition that would tell of what is masked does not, when deleting either.
+#[tokio::test]
+async fn deleting_by_query_tells_nothing_of_what_is_masked() {
+    let house = House::open().await;
+    let mut masked = patient("Hidden");
+    let system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+    masked["meta"] = json!({"security": [{"system": system, "code": "R"}]});
+    house.post("/Patient", &masked).await;
+    house.ruled_by(
+        r#"@id("less") @words("less") @obligation("mask R")
+        permit (principal, action, resource) when { principal in Role::"client" };"#,
+    );
+    let there = house.delete("/Patient?identifier=urn:mrn%7CHidden").await;
+    let absent = house.delete("/Patient?identifier=urn:mrn%7CNobody").await;
+    assert_eq!(
+        (there.code(), absent.code()),
+        (404, 404),
+        "{}",
+        there.json()
+    );
+}

@@ -230,3 +230,27 @@ async fn a_summary_needs_leave_for_its_required_parts() {
     }
     assert_eq!(house.get("/Patient/nobody/$summary").await.code(), 404);
 }
+
+/// New orders that are over do not push out an old one that still holds.
+#[tokio::test]
+async fn an_old_medication_that_holds_is_not_pushed_out() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Long")).await.id();
+    let order = |n: usize, status: &str| {
+        json!({"resource": {"resourceType": "MedicationRequest", "status": status,
+            "intent": "order", "subject": {"reference": format!("Patient/{id}")},
+            "authoredOn": format!("2020-01-01T00:00:{:02}Z", n % 60),
+            "medicationCodeableConcept": {"text": format!("drug {n} {status}")}},
+            "request": {"method": "POST", "url": "MedicationRequest"}})
+    };
+    let old = std::iter::once(order(0, "active"));
+    let entries: Vec<Value> = old.chain((1..302).map(|n| order(n, "completed"))).collect();
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+    assert_eq!(house.post("/", &bundle).await.code(), 200);
+    let bundle = house.get(&format!("/Patient/{id}/$summary")).await.json();
+    is_a_document(&bundle);
+    let section = section(&bundle, "10160-0").unwrap();
+    let text = section["text"]["div"].as_str().unwrap();
+    assert!(text.contains("drug 0 active"), "{text}");
+    assert_eq!(section["entry"].as_array().unwrap().len(), 1);
+}

@@ -97,6 +97,78 @@ pub(crate) async fn pages(from: &mut SqliteConnection, rows: &[Row]) -> Outcome<
     Ok(rows.iter().map(|row| take(&mut items, row)).collect())
 }
 
+/// Pages of up to so many bytes, packed, are read together with others; larger ones one by one.
+const SMALL_PAGE_BYTES: i64 = 64 * 1024;
+
+/// The contents of the first of `rows`, in their order: of as many as take up to `bytes_max` once
+/// they are unpacked, and of one at least.
+pub(crate) async fn pages_within(
+    from: &mut SqliteConnection,
+    rows: &[Row],
+    bytes_max: usize,
+) -> Outcome<Vec<Vec<u8>>> {
+    let mut items: HashMap<i64, Vec<Vec<u8>>> = HashMap::new();
+    let (mut contents, mut read) = (Vec::with_capacity(rows.len()), 0_usize);
+    for rows in rows.chunks(IN_MAX) {
+        let mut packed = small_pages(from, rows, &items).await?;
+        for row in rows {
+            if !contents.is_empty() && read >= bytes_max {
+                return Ok(contents);
+            }
+            if !items.contains_key(&row.seq) {
+                let body = match packed.remove(&row.seq) {
+                    Some(body) => Some(body),
+                    None => page(from, row.seq).await?,
+                };
+                let page = body.map(|body| unpack(&body)).transpose()?;
+                let page = page.unwrap_or_default();
+                read = read.saturating_add(page.iter().map(Vec::len).sum());
+                items.insert(row.seq, page);
+            }
+            contents.push(take(&mut items, row));
+        }
+    }
+    Ok(contents)
+}
+
+/// The pages of rows that are small and were not unpacked yet, still packed.
+async fn small_pages(
+    from: &mut SqliteConnection,
+    rows: &[Row],
+    items: &HashMap<i64, Vec<Vec<u8>>>,
+) -> Outcome<HashMap<i64, Vec<u8>>> {
+    let mut seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    seqs.retain(|seq| !items.contains_key(seq));
+    if seqs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, body FROM page WHERE seq IN (");
+    list(&mut query, seqs.into_iter());
+    query
+        .push(" AND length(body) <= ")
+        .push_bind(SMALL_PAGE_BYTES);
+    let found = query
+        .build()
+        .fetch_all(&mut *from)
+        .await
+        .map_err(ChartError::broken("read its pages"))?;
+    let found = found.iter().map(seq_and_body);
+    found
+        .collect::<Result<_, _>>()
+        .map_err(ChartError::broken("read a page"))
+}
+
+/// One page, packed.
+async fn page(from: &mut SqliteConnection, seq: i64) -> Outcome<Option<Vec<u8>>> {
+    sqlx::query_scalar("SELECT body FROM page WHERE seq = $1")
+        .bind(seq)
+        .fetch_optional(from)
+        .await
+        .map_err(ChartError::broken("read a page"))
+}
+
 fn seq_and_body(page: &sqlx::sqlite::SqliteRow) -> Result<(i64, Vec<u8>), sqlx::Error> {
     Ok((page.try_get(0)?, page.try_get(1)?))
 }

@@ -1,7 +1,7 @@
 //! The index answers what reading everything would answer.
 
 use crate::house::{House, admission, client, ids, merge, person, query};
-use chart::{ChartError, FindPatient, PageOf};
+use chart::{ChartError, EverythingOf, FindPatient, PageOf};
 use event::{Act, Role, Subject};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -256,6 +256,64 @@ async fn a_search_that_reads_too_much_is_refused() {
             .unwrap(),
         ["o3"]
     );
+}
+
+/// A page of everything ends after so many rows, whatever they held, and says where it goes on.
+#[tokio::test]
+async fn everything_goes_on_where_it_stopped_looking() {
+    let house = House::new().await;
+    for id in 0..7 {
+        house.put(&observation(id, id + 1)).await;
+    }
+    let small = house.other_chart(|config| config.search_scan_max = 3).await;
+    house.fold(&small).await;
+    let day = |day: u32| wire::fhir::search::span_of(&format!("2024-05-{day:02}"));
+    let what = EverythingOf {
+        from_ms: day(5).map(|span| span.lo_ms),
+        ..EverythingOf::default()
+    };
+    let (mut sizes, mut token) = (Vec::new(), None);
+    loop {
+        let asked = (Subject::Patient("p".into()), &[] as &[&str]);
+        let open = small.open_with(house.permit(client(), Act::Search, asked).await);
+        let page = open.everything(&what, &PageOf { count: 10, token }).await;
+        let page = page.unwrap();
+        sizes.push(page.matches.len());
+        token = page.next;
+        if token.is_none() {
+            break;
+        }
+    }
+    assert_eq!(sizes, [0, 2, 1]);
+}
+
+/// What a summary did not look at it names; what it may not leave out comes first.
+#[tokio::test]
+async fn an_excerpt_says_what_it_did_not_look_at() {
+    let house = House::new().await;
+    for id in 0..4 {
+        house.put(&observation(id, id + 1)).await;
+    }
+    let flag = json!({"resourceType": "Flag", "id": "f", "status": "active",
+        "code": {"text": "x"}, "subject": {"reference": "Patient/p"}});
+    house.put(&flag).await;
+    let small = house.other_chart(|config| config.search_scan_max = 3).await;
+    house.fold(&small).await;
+    let asked = (
+        Subject::Patient("p".into()),
+        &["Flag", "Observation"] as &[&str],
+    );
+    let permit = house.permit(client(), Act::Read, asked).await;
+    let kinds = [("Flag", usize::MAX), ("Observation", usize::MAX)];
+    let open = small.open_with(permit);
+    let excerpt = open.excerpt(&kinds, |one| one["id"] != "o3").await.unwrap();
+    let ids: Vec<&str> = excerpt
+        .resources
+        .iter()
+        .map(|one| one["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids, ["f", "o2"]);
+    assert_eq!(excerpt.cut, ["Observation"]);
 }
 
 /// One request may hold a hundred chains; what they look at counts together.

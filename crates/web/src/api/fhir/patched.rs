@@ -139,6 +139,7 @@ async fn changed(
         }
         let mut changed = wire::fhir::patch(&resource, &document, &limits)?;
         unstamp(&mut changed);
+        narrate(&resource, &mut changed)?;
         Ok(Bytes::from(changed.to_string()))
     };
     door.work(size, work).await?
@@ -156,6 +157,39 @@ fn unstamp(resource: &mut Value) {
             map.shift_remove("meta");
         }
     }
+}
+
+/// Sees to it that the narrative does not say what was so before the patch (R4 http.html, patch: it
+/// must not be clinically unsafe afterwards). One that was generated goes; one that a person wrote,
+/// or that says more than the data, only a patch of its own can mend.
+fn narrate(before: &Value, after: &mut Value) -> Result<(), Fault> {
+    let Some(text) = before.get("text") else {
+        return Ok(());
+    };
+    if after.get("text") != Some(text) || same_content(before, after) {
+        return Ok(());
+    }
+    let status = text.get("status").and_then(Value::as_str);
+    if !matches!(status, Some("generated" | "empty")) {
+        let words = "the narrative was not generated from the data, so it may be wrong after this patch; patch `text` along with it";
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return Err(Fault::new(status, Code::BusinessRule, words));
+    }
+    if let Some(map) = after.as_object_mut() {
+        map.shift_remove("text");
+    }
+    Ok(())
+}
+
+/// Whether two versions differ in nothing that a narrative tells of: in nothing but `meta`.
+fn same_content(before: &Value, after: &Value) -> bool {
+    let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else {
+        return false;
+    };
+    let content = |key: &&String| *key != "meta";
+    let keys = before.keys().chain(after.keys()).filter(content);
+    let mut keys = keys.map(|key| before.get(key) == after.get(key));
+    keys.all(|same| same)
 }
 
 impl From<Unpatched> for Fault {

@@ -260,7 +260,7 @@ async fn delete_where(
     who: &Identity,
     (intent, kind): (Intent, &'static str),
 ) -> Result<Settled, Fault> {
-    let found = matching(door, who, (kind, &intent.query)).await?;
+    let found = matching_shown(door, who, (kind, &intent.query)).await?;
     let target = only(&found, kind)?.ok_or_else(|| {
         let words = format!("no `{kind}` matches, so nothing was deleted");
         Fault::new(axum::http::StatusCode::NOT_FOUND, Code::NotFound, words)

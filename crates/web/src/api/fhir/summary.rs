@@ -1,12 +1,12 @@
 //! `$summary` of one patient: the International Patient Summary (HL7 IPS 2.0.0), made of what the
 //! chart holds now.
 
-use chart::{Excerpt, Stored};
+use chart::Excerpt;
 use event::Act;
 use guard::Identity;
 use serde_json::Value;
 use wire::fhir::Code;
-use wire::fhir::ips::{self, Material};
+use wire::fhir::ips::{self, Material, Picker};
 
 use super::answer::Answer;
 use super::door::{Door, Question, subject};
@@ -27,6 +27,9 @@ const ALONG: [&str; 7] = [
     "PractitionerRole",
     "Specimen",
 ];
+
+/// What one resource counts as when it is decided whether a summary is much work, in bytes.
+const RESOURCE_BYTES: usize = 512;
 
 /// The summary, a document.
 ///
@@ -55,11 +58,15 @@ pub(crate) async fn summary(
         .collect();
     let permit = door.permit(who, question, Some(&target)).await?;
     there(located.as_ref(), &target)?;
-    let excerpt = door.app.chart.open_with(permit).excerpt(&sources).await?;
+    let open = door.app.chart.open_with(permit);
+    let mut picker = Picker::default();
+    let wants = |resource: &Value| picker.wants(resource);
+    let excerpt = open.excerpt(&sources, wants).await?;
     let uuids = [ids::uuid()?, ids::uuid()?, ids::uuid()?];
     let at = door.app.clock.now().to_string();
     let base = door.app.settings.fhir_base.clone();
-    let bytes = excerpt.resources.iter().map(|one| one.json.len()).sum();
+    // Resources, not bytes, as the measure of the work: these are read already.
+    let bytes = excerpt.resources.len().saturating_mul(RESOURCE_BYTES);
     let work = move || document(&excerpt, (&base, &at), &uuids);
     let made = door.work(bytes, work).await?;
     made.map(Answer::body)
@@ -130,12 +137,7 @@ async fn kinds(door: &Door, who: &Identity, question: &Question) -> Result<Vec<S
 
 /// `None`: the patient's own resource is not to be seen.
 fn document(excerpt: &Excerpt, (base, at): (&str, &str), uuids: &[String; 3]) -> Option<Vec<u8>> {
-    let read = |all: &[Stored]| -> Vec<Value> {
-        let all = all.iter();
-        all.filter_map(|one| serde_json::from_slice(&one.json).ok())
-            .collect()
-    };
-    let (resources, referred) = (read(&excerpt.resources), read(&excerpt.referred));
+    let resources = &excerpt.resources;
     let kind = |one: &&Value| one.get("resourceType").and_then(Value::as_str) == Some("Patient");
     let theirs = |one: &&Value| one.get("id").and_then(Value::as_str) == Some(&excerpt.patient);
     let patients: Vec<&Value> = resources.iter().filter(kind).collect();
@@ -147,9 +149,10 @@ fn document(excerpt: &Excerpt, (base, at): (&str, &str), uuids: &[String; 3]) ->
     let material = Material {
         base,
         patient,
-        resources: &resources,
-        referred: &referred,
+        resources,
+        referred: &excerpt.referred,
         withheld: &excerpt.withheld,
+        cut: &excerpt.cut,
         at,
         uuids: [&uuids[0], &uuids[1], &uuids[2]],
     };

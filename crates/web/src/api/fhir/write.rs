@@ -82,8 +82,17 @@ async fn settle_all(
 ) -> Vec<Result<Settled, Fault>> {
     let mut seen = HashSet::new();
     let mut all = Vec::with_capacity(intents.len());
+    // What patches make of what is kept may be far larger than what came in.
+    let (mut patched, patched_max) = (0_usize, door.app.settings.body_bytes_max);
     for intent in intents {
-        let settled = settle(door, &order.who, intent).await;
+        let patches = intent.write.patches();
+        let settled = match patches && patched >= patched_max {
+            true => Err(patched_too_much(patched_max).under(&intent.path)),
+            false => settle(door, &order.who, intent).await,
+        };
+        if let (true, Ok(settled)) = (patches, &settled) {
+            patched = patched.saturating_add(settled.intent.raw.len());
+        }
         all.push(settled.and_then(|settled| {
             if !settled.fate.writes() || seen.insert(settled.target.clone()) {
                 return Ok(settled);
@@ -94,6 +103,13 @@ async fn settle_all(
         }));
     }
     all
+}
+
+fn patched_too_much(max: usize) -> Fault {
+    let words = format!(
+        "what the patches before this one make is larger than {max} bytes together (`body_bytes_max`); send fewer at once"
+    );
+    Fault::too_large(words)
 }
 
 async fn draft_all(

@@ -6,29 +6,31 @@
 mod narrative;
 mod sections;
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
 
 use narrative::{div, escaped};
 use sections::{SECTIONS, Section};
 
-/// The types a summary is made of, with how many of the newest of each are looked at.
+/// The types a summary is made of, with how many of the newest of each are looked at: of those that
+/// may still hold however old they are, all.
 pub const SOURCES: [(&str, usize); 14] = [
     ("Patient", 10),
-    ("AllergyIntolerance", 200),
-    ("CarePlan", 50),
-    ("ClinicalImpression", 50),
-    ("Condition", 300),
-    ("Consent", 50),
-    ("DeviceUseStatement", 100),
-    ("DiagnosticReport", 50),
-    ("Flag", 50),
-    ("Immunization", 200),
-    ("MedicationRequest", 200),
-    ("MedicationStatement", 200),
-    ("Observation", 300),
-    ("Procedure", 200),
+    ("AllergyIntolerance", usize::MAX),
+    ("MedicationStatement", usize::MAX),
+    ("MedicationRequest", usize::MAX),
+    ("Condition", usize::MAX),
+    ("Flag", usize::MAX),
+    ("Consent", usize::MAX),
+    ("CarePlan", 1_000),
+    ("DeviceUseStatement", 1_000),
+    ("Immunization", 1_000),
+    ("Procedure", 1_000),
+    ("ClinicalImpression", 200),
+    ("DiagnosticReport", 300),
+    ("Observation", 2_000),
 ];
 
 /// Those without which there is no summary.
@@ -59,18 +61,55 @@ pub struct Material<'a> {
     pub referred: &'a [Value],
     /// Types of which something is left out for whoever asks.
     pub withheld: &'a [String],
+    /// Types of which the older ones were not looked at.
+    pub cut: &'a [String],
     /// When it is made, as an R4 instant.
     pub at: &'a str,
     /// Three UUIDs: of the document, of the Composition, of an author if one has to be made.
     pub uuids: [&'a str; 3],
 }
 
+/// Which resources a summary is made of, asked one by one, the newest of each type first.
+#[derive(Debug, Default)]
+pub struct Picker {
+    /// Of what is shown once: when the one was that was taken.
+    taken: HashMap<String, i64>,
+}
+
+impl Picker {
+    /// Whether it stands in a section, unless a newer one of the same takes its place.
+    pub fn wants(&mut self, resource: &Value) -> bool {
+        if sections::text(resource, "/resourceType") == "Patient" {
+            return true;
+        }
+        let mut mine = SECTIONS.iter().filter(|section| section.holds(resource));
+        let Some(first) = mine.next() else {
+            return false;
+        };
+        if !first.newest || mine.any(|section| !section.newest) {
+            return true;
+        }
+        let moment = sections::moment(resource);
+        match self.taken.entry(sections::key(resource)) {
+            Entry::Occupied(taken) if *taken.get() >= moment => false,
+            Entry::Occupied(mut taken) => {
+                taken.insert(moment);
+                true
+            }
+            Entry::Vacant(free) => {
+                free.insert(moment);
+                true
+            }
+        }
+    }
+}
+
 /// The summary: a Bundle of type `document`.
 #[must_use]
 pub fn document(material: &Material<'_>) -> Value {
-    let chosen: Vec<(&Section, Vec<&Value>)> = SECTIONS
+    let chosen: Vec<Chosen<'_>> = SECTIONS
         .iter()
-        .map(|section| (section, section.entries(material)))
+        .map(|section| Chosen::of(section, material))
         .collect();
     let (author, made) = author(material);
     let mut entries = vec![entry(
@@ -83,7 +122,7 @@ pub fn document(material: &Material<'_>) -> Value {
     ));
     let mut seen = BTreeSet::new();
     let mut used: Vec<&Value> = vec![material.patient];
-    for resource in chosen.iter().flat_map(|(_, entries)| entries) {
+    for resource in chosen.iter().flat_map(|chosen| &chosen.entries) {
         if seen.insert(url(material, resource)) {
             entries.push(entry(&url(material, resource), (*resource).clone()));
             used.push(resource);
@@ -106,6 +145,29 @@ pub fn document(material: &Material<'_>) -> Value {
         "timestamp": material.at,
         "entry": entries,
     })
+}
+
+/// A section with what stands in it.
+struct Chosen<'a> {
+    section: &'static Section,
+    /// The newest first.
+    entries: Vec<&'a Value>,
+    /// Something of its types is left out for whoever asks.
+    withheld: bool,
+    /// There may be older ones that do not stand there.
+    cut: bool,
+}
+
+impl<'a> Chosen<'a> {
+    fn of(section: &'static Section, material: &Material<'a>) -> Chosen<'a> {
+        let (entries, whole) = section.entries(material);
+        Chosen {
+            section,
+            withheld: section.is_of(material.withheld),
+            cut: !whole || section.is_of(material.cut),
+            entries,
+        }
+    }
 }
 
 fn entry(full_url: &str, resource: Value) -> Value {
@@ -171,11 +233,11 @@ fn author(material: &Material<'_>) -> (String, Option<Value>) {
     (full_url, Some(made))
 }
 
-fn composition(material: &Material<'_>, chosen: &[(&Section, Vec<&Value>)], author: &str) -> Value {
+fn composition(material: &Material<'_>, chosen: &[Chosen<'_>], author: &str) -> Value {
     let sections: Vec<Value> = chosen
         .iter()
-        .filter(|(section, entries)| section.required || !entries.is_empty())
-        .map(|(section, entries)| section_of(material, section, entries))
+        .filter(|chosen| chosen.section.required || chosen.cut || !chosen.entries.is_empty())
+        .map(|chosen| section_of(material, chosen))
         .collect();
     let title = "International Patient Summary";
     let who = narrative::person(material.patient);
@@ -206,15 +268,17 @@ fn composition(material: &Material<'_>, chosen: &[(&Section, Vec<&Value>)], auth
     })
 }
 
-fn section_of(material: &Material<'_>, section: &Section, entries: &[&Value]) -> Value {
-    let withheld = section.withheld(material);
-    let text = narrative::section(material, (section.nothing, withheld), entries);
-    let (key, value) = match (entries.is_empty(), withheld) {
-        (true, true) => ("emptyReason", empty("withheld", "Information Withheld")),
-        (true, false) => ("emptyReason", empty("unavailable", "Unavailable")),
-        (false, _) => {
+fn section_of(material: &Material<'_>, chosen: &Chosen<'_>) -> Value {
+    let section = chosen.section;
+    let text = narrative::section(material, chosen);
+    let (key, value) = match (chosen.entries.is_empty(), chosen.withheld, chosen.cut) {
+        (true, true, _) => ("emptyReason", empty("withheld", "Information Withheld")),
+        // Nothing in the newest says nothing of the older ones; no code of the list means that.
+        (true, false, true) => ("emptyReason", json!({ "text": narrative::CUT })),
+        (true, false, false) => ("emptyReason", empty("unavailable", "Unavailable")),
+        (false, ..) => {
             let refer = |resource: &&Value| json!({ "reference": url(material, resource) });
-            ("entry", entries.iter().map(refer).collect())
+            ("entry", chosen.entries.iter().map(refer).collect())
         }
     };
     json!({

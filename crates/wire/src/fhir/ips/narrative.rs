@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Material;
 use super::sections::{MOMENTS, text};
+use super::{Chosen, Material};
 
 /// A `div` around XHTML.
 pub(super) fn div(inner: &str) -> String {
@@ -48,23 +48,29 @@ fn name_of(name: &Value) -> String {
     joined(all.map(str::to_owned), " ")
 }
 
+/// What a section says that does not list all.
+pub(super) const CUT: &str =
+    "Only the newest entries of the record were looked at; older ones may be missing here.";
+
 /// The text of one section.
-pub(super) fn section(
-    material: &Material<'_>,
-    (nothing, withheld): (&str, bool),
-    entries: &[&Value],
-) -> String {
+pub(super) fn section(material: &Material<'_>, chosen: &Chosen<'_>) -> String {
     let mut inner = String::new();
-    if entries.is_empty() {
-        inner.push_str(&format!("<p>{}</p>", escaped(nothing)));
+    if chosen.entries.is_empty() {
+        // Not looking is not knowing.
+        if !chosen.cut {
+            inner.push_str(&format!("<p>{}</p>", escaped(chosen.section.nothing)));
+        }
     } else {
         inner.push_str("<ul>");
-        for entry in entries {
+        for entry in &chosen.entries {
             inner.push_str(&format!("<li>{}</li>", escaped(&line(material, entry))));
         }
         inner.push_str("</ul>");
     }
-    if withheld {
+    if chosen.cut {
+        inner.push_str(&format!("<p>{}</p>", escaped(CUT)));
+    }
+    if chosen.withheld {
         inner.push_str("<p>Parts of the record are left out for whoever asked.</p>");
     }
     div(&inner)

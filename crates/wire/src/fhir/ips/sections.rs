@@ -10,6 +10,8 @@ use crate::fhir::search::span_of;
 
 /// Entries of one section, at most; the newest.
 const ENTRIES_MAX: usize = 100;
+/// The same of a section that every summary has.
+const REQUIRED_ENTRIES_MAX: usize = 1_000;
 
 /// One section.
 pub(super) struct Section {
@@ -28,30 +30,38 @@ pub(super) struct Section {
     /// Which of them.
     takes: fn(&Value) -> bool,
     /// Of several with one code the newest alone.
-    newest: bool,
+    pub(super) newest: bool,
 }
 
 impl Section {
-    /// What stands in it, the newest first.
-    pub(super) fn entries<'a>(&self, material: &Material<'a>) -> Vec<&'a Value> {
+    /// What stands in it, the newest first; and whether that is all of what there is at hand.
+    pub(super) fn entries<'a>(&self, material: &Material<'a>) -> (Vec<&'a Value>, bool) {
         let mine = material.resources.iter();
-        let mut mine: Vec<&Value> = mine
-            .filter(|resource| self.kinds.contains(&text(resource, "/resourceType")))
-            .filter(|resource| !is_error(resource) && (self.takes)(resource))
-            .collect();
-        mine.sort_by_key(|resource| Reverse(moment(resource)));
+        let mut mine: Vec<&Value> = mine.filter(|resource| self.holds(resource)).collect();
+        mine.sort_by_cached_key(|resource| Reverse(moment(resource)));
         if self.newest {
             let mut seen = HashSet::new();
             mine.retain(|resource| seen.insert(key(resource)));
         }
-        mine.truncate(ENTRIES_MAX);
-        mine
+        let max = match self.required {
+            true => REQUIRED_ENTRIES_MAX,
+            false => ENTRIES_MAX,
+        };
+        let whole = mine.len() <= max;
+        mine.truncate(max);
+        (mine, whole)
     }
 
-    /// Whether something that may belong in it is left out for whoever asks.
-    pub(super) fn withheld(&self, material: &Material<'_>) -> bool {
-        let mut withheld = material.withheld.iter();
-        withheld.any(|kind| self.kinds.contains(&kind.as_str()))
+    /// Whether a resource belongs in it.
+    pub(super) fn holds(&self, resource: &Value) -> bool {
+        self.kinds.contains(&text(resource, "/resourceType"))
+            && !is_error(resource)
+            && (self.takes)(resource)
+    }
+
+    /// Whether it is made of one of these types.
+    pub(super) fn is_of(&self, kinds: &[String]) -> bool {
+        kinds.iter().any(|kind| self.kinds.contains(&kind.as_str()))
     }
 }
 
@@ -266,7 +276,7 @@ fn has_code(resource: &Value, path: &str, codes: &[&str]) -> bool {
 }
 
 /// What makes two results results of the same.
-fn key(resource: &Value) -> String {
+pub(super) fn key(resource: &Value) -> String {
     let coding = resource.pointer("/code/coding/0");
     let coding =
         coding.map(|coding| format!("{}|{}", text(coding, "/system"), text(coding, "/code")));
@@ -298,7 +308,7 @@ pub(super) const MOMENTS: [&str; 16] = [
 ];
 
 /// When it was so, in milliseconds since 1970; what says nothing comes last.
-fn moment(resource: &Value) -> i64 {
+pub(super) fn moment(resource: &Value) -> i64 {
     let said = MOMENTS.iter().map(|path| text(resource, path));
     said.filter_map(span_of)
         .next()
