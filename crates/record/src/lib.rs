@@ -64,7 +64,7 @@ pub use reader::{Reader, ReaderError, fold_all_to, fold_to, follow, save_is_due}
 pub use rewrite::{rewrite_if_due, rewrite_later};
 pub use root::{Pkcs11Config, RootConfig, RootKey};
 pub use rotate::{Generation, KeysReport, Rotated, SigningKey, keys};
-pub use scrub::{Scrubbed, json_differences};
+pub use scrub::{FIELDS_MAX, Scrubbed, json_differences};
 pub use sealed::{Blind, Permit, Receipt, Sealed, Witnessed};
 pub use steady::steady;
 pub use succeed::LogKeys;

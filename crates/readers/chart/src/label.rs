@@ -30,6 +30,8 @@ const CONCEPTS: [&str; 7] = [
     "type",
     "serviceType",
 ];
+/// Where a sender says whether it is sensitive.
+const SAID: [&str; 2] = ["meta", "hospitalization"];
 /// Confidentiality codes that mark nothing out: normal and below.
 const ORDINARY: [&str; 5] = ["N", "L", "M", "U", "REDACTED"];
 
@@ -190,6 +192,18 @@ fn said(resource: &Value) -> impl Iterator<Item = String> {
     codes.filter(usable).chain(courtesy).map(str::to_owned)
 }
 
+/// Whether a resource that differs in this part (`Observation.code.coding[0].code`) may carry other labels.
+/// Of what is neither an element nor a resource as a whole (`Observation/a`) nobody knows.
+pub(crate) fn turns_on(part: &str) -> bool {
+    match part.split_once('.') {
+        Some((_, path)) => {
+            let element = path.split(['.', '[']).next().unwrap_or_default();
+            CONCEPTS.contains(&element) || SAID.contains(&element)
+        }
+        None => !part.contains('/'),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -231,5 +245,22 @@ mod tests {
     fn rules_that_cannot_be_read_are_named_by_line() {
         let why = Labels::parse("[[rule]]\nlabel = \"X\"\nwy = \"\"").unwrap_err();
         assert!(why.to_string().contains("line 3"), "{why}");
+    }
+
+    #[test]
+    fn other_labels_come_of_parts_that_labels_are_read_from() {
+        for (part, turns) in [
+            ("Observation.code.coding[0].code", true),
+            ("Observation.code", true),
+            ("Condition.reasonCode[0]", true),
+            ("Observation.meta.security[1].code", true),
+            ("Encounter.hospitalization", true),
+            ("content", true),
+            ("Observation.valueString", false),
+            ("Observation.codex", false),
+            ("Observation/a", false),
+        ] {
+            assert_eq!(turns_on(part), turns, "{part}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-use event::Act;
+use event::{Act, Altered};
 use record::Permit;
 
 use crate::carry::{self, Carried};
@@ -71,6 +71,12 @@ impl Open {
     /// [`crate::ChartError::Broken`].
     pub async fn withholds(&self, event: Option<u64>) -> Outcome<bool> {
         read::withheld(&self.chart, &self.scope, event).await
+    }
+
+    /// Whether what was found in another system has to leave its values out even if what was sealed does
+    /// not: this permit masks labels, and what was found there may carry others.
+    pub fn withholds_found(&self, altered: &Altered) -> bool {
+        read::found_withheld(&self.scope, altered)
     }
 
     /// What was, the newest first.

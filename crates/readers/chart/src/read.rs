@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
+use event::Altered;
+
 use crate::chart::Chart;
 use crate::error::Outcome;
 use crate::fold::Known;
 use crate::hash;
 use crate::hide;
+use crate::label;
 use crate::page::{Source, Stored};
 use crate::scope::Scope;
 use crate::search::as_read;
@@ -197,4 +200,13 @@ pub(crate) async fn withheld(chart: &Chart, scope: &Scope, event: Option<u64>) -
         .collect();
     let now = store::by_heads(&mut reading.from, &asked).await?;
     Ok(rows.is_empty() || rows.iter().chain(&now).any(|row| scope.masks(row)))
+}
+
+/// Whether what was found in another system in the place of what was sealed is left out: it may carry
+/// labels that what was sealed does not, and nobody read them.
+pub(crate) fn found_withheld(scope: &Scope, altered: &Altered) -> bool {
+    let parts = &altered.parts;
+    let told = parts.len() < record::FIELDS_MAX;
+    let alike = told && !parts.iter().any(|part| label::turns_on(&part.part));
+    scope.is_masking() && altered.outside.is_some() && !alike
 }

@@ -16,7 +16,7 @@ use seal::TILE_WIDTH;
 use tokio::sync::{Mutex, watch};
 
 use bundle::{Looked, Wrong};
-pub use tell::json_differences;
+pub use tell::{FIELDS_MAX, json_differences};
 use truth::Truth;
 
 use crate::Error;

@@ -11,8 +11,8 @@ use crate::journal::Row;
 use crate::keyfile::hex;
 use crate::sealed::Outcome;
 
-/// Fields that are named one by one, at most.
-const FIELDS_MAX: usize = 20;
+/// Fields that are named one by one, at most: where there are so many, there may be more.
+pub const FIELDS_MAX: usize = 20;
 /// Events of the same keys that are searched for a content that was put elsewhere, the newest first.
 const SPLICES_MAX: usize = 5_000;
 /// Bytes of a forgery that are kept, at most.

@@ -86,6 +86,14 @@ impl Altered {
         self.showing(is_column)
     }
 
+    /// The same without any value that was found in the place of what was sealed.
+    fn unfound(mut self) -> Altered {
+        for part in self.parts.iter_mut().filter(|part| !is_column(&part.part)) {
+            part.found = KEPT.to_owned();
+        }
+        self
+    }
+
     fn showing(mut self, shown: impl Fn(&str) -> bool) -> Altered {
         for part in self.parts.iter_mut().filter(|part| !shown(&part.part)) {
             part.sealed = KEPT.to_owned();
@@ -95,7 +103,8 @@ impl Altered {
     }
 
     /// As whoever opened the chart may see it: without what their permit hides, and, if the permit
-    /// masks the entry that was altered, without its values.
+    /// masks the entry that was altered, without its values; without those that were found if these may
+    /// be masked.
     pub(crate) async fn seen(
         one: &Alteration,
         eye: &Eye,
@@ -104,6 +113,7 @@ impl Altered {
         let told = Altered::told(one, eye).without(hides);
         Ok(match open.withholds(one.altered.index).await? {
             true => told.withheld(),
+            false if open.withholds_found(&one.altered) => told.unfound(),
             false => told,
         })
     }

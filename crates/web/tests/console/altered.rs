@@ -80,7 +80,16 @@ async fn nobody_reads_on_record_what_a_patients_values_were() {
 
 /// An observation of a patient with a security label, and that its value was found altered: in the
 /// journal, or in another system.
-async fn valued(house: &House, (id, label): (&str, &str), outside: Option<Outside>) -> u64 {
+async fn valued(house: &House, named: (&str, &str), outside: Option<Outside>) -> u64 {
+    altered(house, named, (outside, &["Observation.valueString"])).await
+}
+
+/// The same of any parts.
+async fn altered(
+    house: &House,
+    (id, label): (&str, &str),
+    (outside, parts): (Option<Outside>, &[&str]),
+) -> u64 {
     let security = match label {
         "" => serde_json::json!([]),
         label => serde_json::json!([{
@@ -95,14 +104,12 @@ async fn valued(house: &House, (id, label): (&str, &str), outside: Option<Outsid
                 "subject": {"reference": "Patient/p-icu"}, "valueString": "as sealed"}),
         )
         .await;
-    let parts = vec![
-        AlteredPart::new(
-            "Observation.valueString",
-            format!("{id} was sealed"),
-            format!("{id} was found"),
-        ),
-        AlteredPart::new("row.at", "2026-11-26T12:00:00Z", "2026-11-25T12:00:00Z"),
-    ];
+    let (sealed, found) = (format!("{id} was sealed"), format!("{id} was found"));
+    let parts = parts
+        .iter()
+        .map(|part| AlteredPart::new(part, &sealed, &found));
+    let column = AlteredPart::new("row.at", "2026-11-26T12:00:00Z", "2026-11-25T12:00:00Z");
+    let parts = parts.chain([column]).collect();
     let altered = Altered {
         index: Some(index),
         parts,
@@ -178,21 +185,64 @@ async fn what_carries_a_label_by_now_is_masked_in_what_was_altered_before() {
     assert!(!chart.html.contains("later was"), "{}", chart.html);
 }
 
+/// An observation that says something else in another system.
+fn elsewhere(id: &str) -> Outside {
+    Outside {
+        system: "https://ehr.hospital/fhir".into(),
+        kind: "Observation".into(),
+        id: id.into(),
+        unlike: Unlike::Changed,
+        tag: String::new(),
+        mark: "ab".into(),
+    }
+}
+
+#[tokio::test]
+async fn what_another_system_holds_may_be_sensitive_though_what_was_sealed_is_not() {
+    let house = House::open().await;
+    wards(&house).await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    let many: Vec<String> = (0..100)
+        .map(|at| format!("Observation.note[{at}]"))
+        .collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (id, parts) in [
+        (
+            "coded",
+            &["Observation.code.coding[0].code", "Observation.valueString"][..],
+        ),
+        ("marked", &["Observation.meta.security[0].code"]),
+        ("many", &many),
+    ] {
+        let index = altered(&house, (id, ""), (Some(elsewhere(id)), parts)).await;
+        let mut anna = house.browser("anna").await;
+        for page in [
+            format!("/record/outside/{index}"),
+            "/patients/p-icu".to_owned(),
+        ] {
+            let page = anna.get(&page).await;
+            assert!(
+                page.html.contains(&format!("{id} was sealed")),
+                "{}",
+                page.html
+            );
+            assert!(
+                !page.html.contains(&format!("{id} was found")),
+                "{}",
+                page.html
+            );
+            assert!(page.html.contains("2026-11-25T12:00:00Z"));
+        }
+    }
+}
+
 #[tokio::test]
 async fn who_decides_about_another_systems_entry_sees_of_it_what_the_chart_shows_them() {
     let house = House::open().await;
     wards(&house).await;
     house.person("anna", Role::Nurse, &["ICU"]).await;
     for (id, label, shown) in [("plain", "", true), ("therapy", "PSYTHPN", false)] {
-        let outside = Outside {
-            system: "https://ehr.hospital/fhir".into(),
-            kind: "Observation".into(),
-            id: id.into(),
-            unlike: Unlike::Changed,
-            tag: String::new(),
-            mark: "ab".into(),
-        };
-        let index = valued(&house, (id, label), Some(outside)).await;
+        let index = valued(&house, (id, label), Some(elsewhere(id))).await;
         let mut anna = house.browser("anna").await;
         let page = anna.get(&format!("/record/outside/{index}")).await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.html);
