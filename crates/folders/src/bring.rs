@@ -16,6 +16,7 @@ use std::thread;
 use crate::error::Error;
 use crate::format::Node;
 use crate::name::unquoted;
+use crate::packer::Kind;
 use crate::repository::{Kept, Progress};
 use crate::stage::{self, Stage};
 use crate::store::{Id, Store, hex, id};
@@ -112,7 +113,7 @@ impl Plan {
         for blob in node.content.iter().flatten() {
             let id = id(blob)?;
             let missing = || Error(format!("blob {blob} is in no index"));
-            let at = store.index.get(&id).ok_or_else(missing)?;
+            let at = store.index.get(&(Kind::Data, id)).ok_or_else(missing)?;
             let pack = self.packs.entry(Arc::clone(&at.pack)).or_default();
             pack.entry(id).or_default().push((number, from));
             from += match at.plain {
@@ -193,7 +194,11 @@ impl Filling<'_> {
         sorted.sort_by_key(|(_, goes)| goes.first().copied());
         for (id, goes) in sorted {
             let missing = || Error(format!("blob {} is in no index", hex(id)));
-            let at = self.store.index.get(id).ok_or_else(missing)?;
+            let at = self
+                .store
+                .index
+                .get(&(Kind::Data, *id))
+                .ok_or_else(missing)?;
             let plain = self.store.blob(id, at, &pack)?;
             for (number, from) in goes {
                 let file = match open.take() {

@@ -42,13 +42,22 @@ impl Default for Sizes {
 }
 
 /// What a blob holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     Data,
     Tree,
 }
 
 impl Kind {
+    /// From the word of an index.
+    pub(crate) fn of(word: &str) -> Result<Kind, Error> {
+        match word {
+            "data" => Ok(Kind::Data),
+            "tree" => Ok(Kind::Tree),
+            other => Err(Error(format!("`{other}` is no kind of blob"))),
+        }
+    }
+
     const fn word(self) -> &'static str {
         match self {
             Kind::Data => "data",
@@ -105,7 +114,8 @@ type Full = (Kind, Growing);
 pub(crate) struct Packer<'s> {
     store: &'s Store,
     sizes: Sizes,
-    known: Mutex<HashSet<Id>>,
+    /// By kind, as restic keeps them: a file may have the bytes of a tree.
+    known: Mutex<HashSet<(Kind, Id)>>,
     data: Mutex<Growing>,
     trees: Mutex<Growing>,
     to: SyncSender<Full>,
@@ -154,7 +164,7 @@ impl Packer<'_> {
     /// Takes a blob, if it is not there yet.
     pub(crate) fn take(&self, kind: Kind, plain: &[u8], press: &mut Press) -> Result<Id, Error> {
         let id = blob_id(plain);
-        if !held(&self.known).insert(id) {
+        if !held(&self.known).insert((kind, id)) {
             return Ok(id);
         }
         let (bytes, plain_length) = match press.press(plain)? {
@@ -184,9 +194,9 @@ impl Packer<'_> {
         Ok(id)
     }
 
-    /// Whether the repository, or what was taken, has a blob.
+    /// Whether the repository, or what was taken, has a piece of a file.
     pub(crate) fn has(&self, id: &Id) -> bool {
-        held(&self.known).contains(id)
+        held(&self.known).contains(&(Kind::Data, *id))
     }
 
     /// Hands over what has begun.
@@ -328,18 +338,23 @@ mod tests {
         });
         let parts = parts.collect();
         let ids: Vec<Id> = ids;
-        assert!(ids.iter().all(|id| again.index.contains_key(id)));
+        assert!(
+            ids.iter()
+                .all(|id| again.index.contains_key(&(Kind::Data, *id)))
+        );
         (ids, parts)
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn the_index_is_written_in_parts_that_hold_every_blob() {
+    /// What is found in a new repository.
+    async fn in_new<T: Send + 'static>(
+        work: impl FnOnce(&dyn Fn() -> Shelf) -> T + Send + 'static,
+    ) -> T {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::Folder(folder.path().to_owned());
         let pins = Arc::new(Pins::open(&place, None).await.unwrap());
         let handle = tokio::runtime::Handle::current();
         let begun = folder.path().join("begun");
-        let work = move || {
+        let done = move || {
             let (_waiting, waits) = watch::channel(());
             let shelf = || Shelf {
                 pins: Arc::clone(&pins),
@@ -347,9 +362,40 @@ mod tests {
                 waits: waits.clone(),
             };
             made::make(&shelf(), "secret", &begun).unwrap();
-            filled(shelf)
+            work(&shelf)
         };
-        let (ids, parts) = tokio::task::spawn_blocking(work).await.unwrap();
+        tokio::task::spawn_blocking(done).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_file_with_the_bytes_of_a_tree_is_not_taken_for_it() {
+        let (kinds, tree) = in_new(|shelf| {
+            let password = Password::of("secret");
+            let store = Store::open(shelf(), &password).unwrap();
+            let empty = br#"{"nodes":[]}"#;
+            let (packer, shipping) = packing(&store, Sizes::default());
+            let id = std::thread::scope(|scope| {
+                let ship = scope.spawn(|| shipping.run());
+                let mut press = Press::new().unwrap();
+                packer.take(Kind::Data, empty, &mut press).unwrap();
+                let id = packer.take(Kind::Tree, empty, &mut press).unwrap();
+                packer.end().unwrap();
+                ship.join().unwrap().unwrap();
+                id
+            });
+            shipping.end().unwrap();
+            let again = Store::open(shelf(), &password).unwrap();
+            let kinds = [Kind::Data, Kind::Tree];
+            let kinds = kinds.map(|kind| again.index.contains_key(&(kind, id)));
+            (kinds, again.tree(&id).unwrap().nodes.len())
+        })
+        .await;
+        assert_eq!((kinds, tree), ([true, true], 0));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_index_is_written_in_parts_that_hold_every_blob() {
+        let (ids, parts) = in_new(|shelf| filled(shelf)).await;
         assert_eq!(ids.len(), 11);
         assert_eq!(parts, [4, 4, 3]);
     }

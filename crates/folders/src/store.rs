@@ -19,6 +19,7 @@ use crate::crypt::Key;
 use crate::error::Error;
 use crate::format::{ConfigFile, IndexFile, Tree, VERSION};
 use crate::made;
+use crate::packer::Kind;
 
 /// The folder at a place that restic opens.
 pub(crate) const FOLDER: &str = "repository";
@@ -133,7 +134,7 @@ impl Password {
 pub(crate) struct Store {
     pub(crate) shelf: Shelf,
     pub(crate) key: Arc<Key>,
-    pub(crate) index: HashMap<Id, At>,
+    pub(crate) index: HashMap<(Kind, Id), At>,
     /// The packs that trees were read from last.
     near: Mutex<VecDeque<(Arc<str>, Bytes)>>,
 }
@@ -181,7 +182,8 @@ impl Store {
                         length: blob.length,
                         plain: blob.uncompressed_length,
                     };
-                    self.index.insert(id(&blob.id)?, at);
+                    self.index
+                        .insert((Kind::of(&blob.kind)?, id(&blob.id)?), at);
                 }
             }
         }
@@ -220,7 +222,10 @@ impl Store {
     /// A folder.
     pub(crate) fn tree(&self, id: &Id) -> Result<Tree, Error> {
         let missing = || Error(format!("tree {} is in no index", hex(id)));
-        let at = self.index.get(id).ok_or_else(missing)?;
+        let tree = self.index.get(&(Kind::Tree, *id));
+        // Snapshots of before 2026-11-27 may lean on a piece of a file with the same bytes.
+        let at = tree.or_else(|| self.index.get(&(Kind::Data, *id)));
+        let at = at.ok_or_else(missing)?;
         json(&self.blob(id, at, &self.near(&at.pack)?)?, "tree")
     }
 

@@ -9,6 +9,7 @@ use event::{Act, Actor, Body, Copy, Event, Subject};
 use guard::{Standing, admit};
 use record::Place;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::files::{self, Wanted};
@@ -106,12 +107,16 @@ async fn keep(house: Arc<House>, job: Job, stop: CancellationToken) {
         Duration::from_millis(house.config.backups.retry_ms.max(1)),
     );
     let (mut wait, mut failures) = (house.due(&job).await, 0_u32);
-    // What is tried again soon, and nothing else.
+    // What is tried again soon, and nothing else, until everything is due again.
     let mut again: Option<Job> = None;
+    let mut whole_at = Instant::now();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
+        }
+        if again.is_none() || whole_at.elapsed() >= every {
+            (again, whole_at) = (None, Instant::now());
         }
         let now = again.as_ref().unwrap_or(&job);
         let done = tokio::select! {
@@ -125,7 +130,7 @@ async fn keep(house: Arc<House>, job: Job, stop: CancellationToken) {
             Ok(failed) => (wait, failures, again) = (later(), failures + 1, failed),
             Err(why) => {
                 tracing::error!(why = format!("{why:#}"), "a backup was not made");
-                if failures == 0 {
+                if failures == 0 || !house.shows_a_failure(&job).await {
                     house.note_failure(&job, &format!("{why:#}")).await;
                 }
                 (wait, failures) = (later(), failures + 1);
@@ -244,6 +249,15 @@ impl House {
         if let Err(why) = noted {
             tracing::error!(why = format!("{why:#}"), "that it failed was not sealed");
         }
+    }
+
+    /// Whether the ladder says that something is wrong: a backup by hand of other names may have said
+    /// that all is well.
+    async fn shows_a_failure(&self, job: &Job) -> bool {
+        let (kind, name) = job.copy();
+        let copies = self.app.lifeline.copies().await.unwrap_or_default();
+        let mut own = copies.iter().map(|one| &one.copy);
+        own.any(|copy| copy.kind == kind && copy.name == name && !copy.wrong.is_empty())
     }
 
     async fn note_copy(&self, copy: Copy) -> Result<()> {
