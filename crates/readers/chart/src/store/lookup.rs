@@ -1,6 +1,7 @@
 //! Reading rows and their contents.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use sqlx::{FromRow as _, QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
@@ -115,7 +116,7 @@ pub(crate) async fn pages_within(
             if !contents.is_empty() && read >= bytes_max {
                 return Ok(contents);
             }
-            if !items.contains_key(&row.seq) {
+            if let Entry::Vacant(free) = items.entry(row.seq) {
                 let body = match packed.remove(&row.seq) {
                     Some(body) => Some(body),
                     None => page(from, row.seq).await?,
@@ -123,7 +124,7 @@ pub(crate) async fn pages_within(
                 let page = body.map(|body| unpack(&body)).transpose()?;
                 let page = page.unwrap_or_default();
                 read = read.saturating_add(page.iter().map(Vec::len).sum());
-                items.insert(row.seq, page);
+                free.insert(page);
             }
             contents.push(take(&mut items, row));
         }
