@@ -147,6 +147,9 @@ fn source(config: &Config, one: &FilesBackup) -> Source {
     }
 }
 
+/// Digits of the password of the repositories, in hex.
+const KEY_DIGITS: usize = 64;
+
 /// The password of the repositories: made once, and copied with the other keys. In a line of its
 /// own, so that `restic --password-file` takes it as it is.
 pub(crate) fn password(config: &Config) -> Result<String> {
@@ -161,7 +164,15 @@ pub(crate) fn password(config: &Config) -> Result<String> {
         certificate::write(&path, format!("{text}\n").as_bytes())
             .with_context(|| format!("cannot write the key `{}`", path.display()))?;
     }
-    read(&path)
+    let text = read(&path)?;
+    if text.len() != KEY_DIGITS || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        bail!(
+            "`{}` is no key of {KEY_DIGITS} hex digits: its writing was broken off; take it from a backup of \
+             the keys, or remove it if nothing was backed up with it",
+            path.display()
+        );
+    }
+    Ok(text)
 }
 
 /// A password from a file.
@@ -227,4 +238,26 @@ async fn from(
     let pins = Arc::new(Pins::open(asked.place, Some(manifest)).await?);
     let repository = Repository::new(pins, asked.password);
     Ok(repository.bring(asked.names, to, told).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_whose_writing_was_broken_off_is_no_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            data: folder.path().to_owned(),
+            ..Config::default()
+        };
+        let made = password(&config).unwrap();
+        assert_eq!(password(&config).unwrap(), made);
+        let path = folder.path().join("keys/files.key");
+        for broken in ["", "\n", &made[..60]] {
+            fs::write(&path, broken).unwrap();
+            let why = password(&config).unwrap_err().to_string();
+            assert!(why.contains("no key of 64 hex digits"), "{why}");
+        }
+    }
 }

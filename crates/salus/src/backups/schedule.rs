@@ -115,8 +115,12 @@ async fn keep(house: Arc<House>, job: Job, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        if again.is_none() || whole_at.elapsed() >= every {
-            (again, whole_at) = (None, Instant::now());
+        if again.is_some() && whole_at.elapsed() >= every {
+            // What fails anew is tried again soon, and what fails still is said again.
+            (again, failures) = (None, 0);
+        }
+        if again.is_none() {
+            whole_at = Instant::now();
         }
         let now = again.as_ref().unwrap_or(&job);
         let done = tokio::select! {
