@@ -11,6 +11,10 @@ use super::tables::tables;
 const ISSUES_MAX: usize = 100;
 /// Names in one list of names, at most.
 const NAMES_MAX: usize = 40;
+/// Values of the resource that are held against elements of the profile, at most: both are somebody's.
+const STEPS_MAX: usize = 500_000;
+/// Characters of a profile's value that are shown, at most.
+const SHOWN_MAX: usize = 200;
 
 /// What of the resource does not agree with the profile, and what was not looked at.
 #[must_use]
@@ -29,7 +33,17 @@ pub fn conforms(resource: &Value, profile: &Value) -> Vec<Issue> {
         return vec![Issue::error(Code::NotSupported, kind, words)];
     };
     let mut held = Held::default();
-    for element in elements {
+    for (looked, element) in elements.iter().enumerate() {
+        if held.steps >= STEPS_MAX {
+            let left = elements.len() - looked;
+            let words = format!(
+                "`{url}`: the resource is too large for it; {left} elements were not looked at"
+            );
+            // Said however many others there are.
+            let issue = Issue::error(Code::TooCostly, kind, words);
+            held.issues.push(issue);
+            break;
+        }
         held.element(resource, element);
     }
     held.told(kind, url)
@@ -42,6 +56,7 @@ struct Held {
     slices: Vec<String>,
     bindings: Vec<String>,
     constraints: usize,
+    steps: usize,
 }
 
 impl Held {
@@ -66,9 +81,11 @@ impl Held {
         };
         let (before, name) = rest.rsplit_once('.').unwrap_or(("", rest));
         let mut counted = 0;
+        self.steps += 1;
         for parent in parents(resource, before) {
             let found = children(parent, name);
             counted += found.len();
+            self.steps += 1 + found.len();
             self.counts(element, path, found.len());
             for (key, value) in found {
                 self.value(element, path, (&key, value));
@@ -101,18 +118,21 @@ impl Held {
 
     fn value(&mut self, element: &Value, path: &str, (key, value): (&str, &Value)) {
         for (name, wanted) in element.as_object().into_iter().flatten() {
+            if self.issues.len() >= ISSUES_MAX {
+                break;
+            }
             if name.starts_with("fixed") && wanted != value {
                 self.error(
                     Code::Value,
                     path,
-                    format!("the profile fixes this to `{wanted}`"),
+                    format!("the profile fixes this to `{}`", shown(wanted)),
                 );
             }
             if name.starts_with("pattern") && !fits(value, wanted) {
                 self.error(
                     Code::Value,
                     path,
-                    format!("the profile wants `{wanted}` in this"),
+                    format!("the profile wants `{}` in this", shown(wanted)),
                 );
             }
         }
@@ -214,6 +234,15 @@ impl Held {
     }
 }
 
+/// A value as it is shown: cut if it is long.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text,
+    }
+}
+
 fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
@@ -291,4 +320,32 @@ fn capital(kind: &str) -> String {
     let mut letters = kind.chars();
     let first = letters.next().map(|first| first.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_large_resource_under_a_large_profile_has_an_end_and_says_so() {
+        let names: Vec<Value> = (0..2_000).map(|_| json!({"family": "A"})).collect();
+        let resource = json!({"resourceType": "Patient", "name": names});
+        let element = json!({"id": "Patient.name", "path": "Patient.name", "min": 0, "max": "*",
+            "patternHumanName": {"family": "B".repeat(10_000)}});
+        let elements: Vec<&Value> = (0..1_000).map(|_| &element).collect();
+        let profile = json!({"url": "p", "type": "Patient", "snapshot": {"element": elements}});
+        let issues = conforms(&resource, &profile);
+        assert!(issues.iter().all(|issue| issue.words.len() < 1_000));
+        let small = conforms(
+            &json!({"resourceType": "Patient", "name": [{"family": "A"}]}),
+            &profile,
+        );
+        assert!(!small.iter().any(|issue| issue.code == Code::TooCostly));
+        assert!(
+            issues.iter().any(|issue| issue.code == Code::TooCostly),
+            "{issues:?}"
+        );
+    }
 }
