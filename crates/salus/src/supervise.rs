@@ -33,16 +33,46 @@ pub(crate) struct Server {
     pub(crate) mllp: Vec<SocketAddr>,
     /// SHA-256 fingerprint of the certificate.
     pub(crate) fingerprint: String,
-    signals: Signals,
     stop: CancellationToken,
     https: Handle<SocketAddr>,
     tasks: TaskTracker,
 }
 
-/// What ends a server. Taken before it says that it is ready, so that no signal is missed.
-struct Signals {
+/// SIGTERM and SIGINT. Taken once in a process, before anything listens: one that comes while a
+/// server starts, or while a standby becomes the primary, waits until somebody asks.
+pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
+}
+
+impl Signals {
+    /// # Errors
+    /// If the system gives none.
+    pub(crate) fn take() -> Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// What a start comes to; nothing if the process is to stop before. Whatever was begun is then
+    /// left as a power cut would leave it.
+    pub(crate) async fn or_stop<T>(
+        &mut self,
+        starting: impl Future<Output = Result<T>>,
+    ) -> Result<Option<T>> {
+        tokio::select! {
+            started = starting => started.map(Some),
+            () = self.told() => Ok(None),
+        }
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 /// What a server is here for.
@@ -129,12 +159,7 @@ impl Server {
         );
         set_going(&house, part, (&tasks, &stop)).await?;
         house.note(ServiceState::Started).await?;
-        let signals = Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        };
         Ok(Server {
-            signals,
             house,
             url,
             mllp,
@@ -146,12 +171,11 @@ impl Server {
     }
 
     /// Waits for SIGTERM or SIGINT, or for the order to become the primary.
-    pub(crate) async fn until_told(&mut self) -> Told {
+    pub(crate) async fn until_told(&self, signals: &mut Signals) -> Told {
         let mut promotion = self.house.promotion.subscribe();
         let promoted = promotion.wait_for(Option::is_some);
         tokio::select! {
-            _ = self.signals.terminate.recv() => Told::Stop,
-            _ = self.signals.interrupt.recv() => Told::Stop,
+            () = signals.told() => Told::Stop,
             order = promoted => match order.ok().and_then(|order| order.clone()) {
                 Some(order) => Told::Promoted(order),
                 None => Told::Stop,

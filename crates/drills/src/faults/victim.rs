@@ -21,7 +21,7 @@ pub struct Recipe {
     pub env: Vec<(OsString, OsString)>,
     /// The server is ready when a line of its standard output contains this.
     pub ready: String,
-    /// How long that may take.
+    /// How long that may take, and how long a stop may.
     pub ready_wait: Duration,
 }
 
@@ -41,7 +41,11 @@ impl Recipe {
         let out = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let said = tokio::time::timeout(self.ready_wait, heard(out, self.ready.clone())).await;
         let said = said.map_err(|_| io::Error::other("the server is not ready in time"))??;
-        Ok(Victim { child, said })
+        Ok(Victim {
+            child,
+            said,
+            stop_wait: self.ready_wait,
+        })
     }
 }
 
@@ -63,6 +67,7 @@ async fn heard(out: impl AsyncRead + Send + Unpin + 'static, mark: String) -> io
 pub struct Victim {
     child: Child,
     said: String,
+    stop_wait: Duration,
 }
 
 impl Victim {
@@ -82,7 +87,7 @@ impl Victim {
     /// Asks it to stop (SIGTERM) and waits until it has.
     ///
     /// # Errors
-    /// If the system does not let us.
+    /// If the system does not let us, or it does not stop in time; then it is killed.
     pub async fn stop(mut self) -> io::Result<ExitStatus> {
         let pid = self
             .child
@@ -91,7 +96,13 @@ impl Victim {
         if let Some(pid) = pid {
             kill_process(pid, Signal::TERM)?;
         }
-        self.child.wait().await
+        match tokio::time::timeout(self.stop_wait, self.child.wait()).await {
+            Ok(ended) => ended,
+            Err(_) => {
+                self.child.kill().await?;
+                Err(io::Error::other("the server did not stop in time and was killed"))
+            }
+        }
     }
 }
 
@@ -117,6 +128,15 @@ mod tests {
         victim.kill().await.unwrap();
         let status = server.start().await.unwrap().stop().await.unwrap();
         assert_eq!(status.code(), None, "it ended by the signal");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_stop_is_killed() {
+        let server = shell("trap '' TERM; echo ready; while :; do :; done");
+        let mut victim = server.start().await.unwrap();
+        victim.stop_wait = Duration::from_millis(10);
+        let why = victim.stop().await.unwrap_err().to_string();
+        assert_eq!(why, "the server did not stop in time and was killed");
     }
 
     #[tokio::test]

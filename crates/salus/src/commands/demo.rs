@@ -20,7 +20,7 @@ use crate::clock::SystemClock;
 use crate::commands::serve::overrides;
 use crate::config::Config;
 use crate::local::NewClient;
-use crate::supervise::Server;
+use crate::supervise::{Server, Signals};
 use crate::{certificate, output};
 
 /// The demo's data folder, unless another is named.
@@ -58,7 +58,10 @@ pub(crate) async fn run(mut config: Config, args: &Demo, format: Format) -> Resu
     // Nobody who looks at a hospital that does not exist should need a phone for it.
     config.web.second_factor = SecondFactor::Optional;
     let fresh = !config.data.join("journal.db").exists();
-    let mut server = Server::start(config).await?;
+    let mut signals = Signals::take()?;
+    let Some(server) = signals.or_stop(Server::start(config)).await? else {
+        return Ok(output::WELL);
+    };
     let hospital = Hospital::new(args.seed, SystemClock.now());
     let sign_ins = people(&server, &hospital).await?;
     let doors = doors(&server).await?;
@@ -79,7 +82,7 @@ pub(crate) async fn run(mut config: Config, args: &Demo, format: Format) -> Resu
         },
         (server.house.app.clone(), done.clone()),
     ));
-    server.until_told().await;
+    server.until_told(&mut signals).await;
     output::note("stopping: finishing what was accepted");
     done.cancel();
     let told = working.await?;

@@ -4,7 +4,7 @@ use serde::Serialize;
 use crate::cli::{Format, Serve};
 use crate::config::Config;
 use crate::output;
-use crate::supervise::Server;
+use crate::supervise::{Server, Signals};
 
 /// What a server says when it is ready: one JSON line, or words.
 #[derive(Serialize)]
@@ -19,7 +19,10 @@ struct Ready {
 pub(crate) async fn run(mut config: Config, args: &Serve, format: Format) -> Result<u8> {
     overrides(&mut config, args);
     let minutes = config.web.setup_ms / 60_000;
-    let mut server = Server::start(config).await?;
+    let mut signals = Signals::take()?;
+    let Some(server) = signals.or_stop(Server::start(config)).await? else {
+        return Ok(output::WELL);
+    };
     let token = server.house.app.offer_setup().await;
     let ready = Ready {
         fhir: format!("{}/fhir", server.url),
@@ -32,7 +35,7 @@ pub(crate) async fn run(mut config: Config, args: &Serve, format: Format) -> Res
         Format::Human => output::line(&words(&ready, minutes)),
         Format::Json => output::line(&serde_json::to_string(&ready)?),
     }
-    server.until_told().await;
+    server.until_told(&mut signals).await;
     output::note("stopping: finishing what was accepted");
     server.drain().await;
     Ok(output::WELL)

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::following;
 use crate::output;
 use crate::promoting::carry_out;
-use crate::supervise::{Server, Told};
+use crate::supervise::{Server, Signals, Told};
 
 /// What a standby says when it is ready.
 #[derive(Serialize)]
@@ -33,9 +33,13 @@ pub(crate) async fn run(mut config: Config, args: &Standby, format: Format) -> R
         config.standby.authorities.clone_from(file);
     }
     following::enrol(&config).await?;
-    let mut server = Server::start_standby(config.clone()).await?;
+    let mut signals = Signals::take()?;
+    let starting = Server::start_standby(config.clone());
+    let Some(server) = signals.or_stop(starting).await? else {
+        return Ok(output::WELL);
+    };
     say(&server, &config, format)?;
-    let told = server.until_told().await;
+    let told = server.until_told(&mut signals).await;
     let url = server.url.clone();
     server.drain().await;
     let Told::Promoted(order) = told else {
@@ -49,9 +53,12 @@ pub(crate) async fn run(mut config: Config, args: &Standby, format: Format) -> R
     if let Some(mllp) = args.mllp {
         config.mllp.listen = vec![mllp];
     }
-    let mut server = Server::start(config.clone()).await?;
+    let starting = Server::start(config.clone());
+    let Some(server) = signals.or_stop(starting).await? else {
+        return Ok(output::WELL);
+    };
     say(&server, &config, format)?;
-    server.until_told().await;
+    server.until_told(&mut signals).await;
     server.drain().await;
     Ok(output::WELL)
 }

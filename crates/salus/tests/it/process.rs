@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -33,6 +34,9 @@ pub(crate) fn with_config(file: &Path, args: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
+
+/// How long a server may take to stop.
+const STOP_WAIT: Duration = Duration::from_secs(120);
 
 /// A running server and what it said when it was ready.
 pub(crate) struct Server {
@@ -122,7 +126,20 @@ impl Server {
     /// SIGTERM, then waits.
     pub(crate) fn stop(mut self) -> ExitStatus {
         self.signal(rustix::process::Signal::TERM);
-        self.child.wait().unwrap()
+        self.ended()
+    }
+
+    /// Waits for its end: a server that never ends fails the test and does not hold up the others.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        let (say, heard) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| say.send(self.child.wait().unwrap()));
+            heard.recv_timeout(STOP_WAIT).unwrap_or_else(|_| {
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+                panic!("it did not stop in {} s", STOP_WAIT.as_secs())
+            })
+        })
     }
 
     /// Reads its standard error until a line has `part` in it.

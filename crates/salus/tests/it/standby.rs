@@ -427,6 +427,24 @@ fn a_primary_that_must_ask_and_hears_nothing_does_not_begin() {
     );
 }
 
+/// A signal that comes between two servers of one process is not lost.
+#[test]
+fn a_standby_that_is_told_to_stop_while_it_becomes_the_primary_stops() {
+    let machines = Machines::new("told");
+    let (server, follower) = machines.start();
+    assert_eq!(import(&machines.primary, "a1")["accepted"], 1);
+    let sealed = events(&machines.primary);
+    let standby = &machines.standby;
+    standby.until_ready(|line| *line == format!("record_events {sealed}"));
+    machines.plug("down");
+    let order = ["promote", "--reason", "fire in server room A"];
+    let became = json(&standby.data(), &order);
+    assert_eq!(became["epoch"], 2, "{became}");
+    assert!(follower.stop().success());
+    assert!(server.stop().success());
+    assert_eq!(run(&standby.data(), &["verify"]).status.code(), Some(0));
+}
+
 #[test]
 fn with_a_lease_a_primary_that_is_cut_off_acknowledges_nothing_until_a_peer_answers() {
     let machines = Machines::new("lease");
