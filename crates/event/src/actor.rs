@@ -80,6 +80,18 @@ impl Role {
         Role::Administrator,
     ];
 
+    /// Every role.
+    pub const ALL: [Role; 8] = [
+        Role::Administrator,
+        Role::Client,
+        Role::Feed,
+        Role::Nurse,
+        Role::Operator,
+        Role::Physician,
+        Role::PrivacyOfficer,
+        Role::Salus,
+    ];
+
     /// The role's one word, as policies, the command line and the record spell it.
     pub const fn word(self) -> &'static str {
         match self {

@@ -72,8 +72,7 @@ impl Rules {
         let topics = slicer.topics();
         let is_duty = |policy: &&Policy| obligations.contains_key(policy.id());
         let (duties, deciding): (Vec<&Policy>, Vec<&Policy>) = set.policies().partition(is_duty);
-        let pick =
-            |some: &[&Policy]| Picked::sort(some, (&topics.0, &topics.1)).map_err(load::bad_schema);
+        let pick = |some: &[&Policy]| Picked::sort(some, &topics).map_err(load::bad_schema);
         let (deciding, duties) = (pick(&deciding)?, pick(&duties)?);
         Ok(Rules {
             files: sources.to_vec(),
@@ -186,7 +185,10 @@ impl Rules {
     }
 
     fn picked<'p>(&self, from: &'p Picked, ask: &Ask) -> &'p PolicySet {
-        from.set(ask.act, self.slicer.kind(&ask.subject))
+        from.set(
+            (ask.act, ask.identity.role()),
+            self.slicer.kind(&ask.subject),
+        )
     }
 
     fn near_policies(&self, ask: &Ask) -> impl Iterator<Item = &Policy> {
@@ -384,9 +386,11 @@ mod tests {
             Subject::Record,
             Subject::Ward("W3".into()),
         ];
-        let roles = Role::PEOPLE.into_iter().chain(SYSTEMS);
         let mut compared = 0;
-        for (role, act) in roles.flat_map(|role| Act::ALL.map(|act| (role, act))) {
+        for (role, act) in Role::ALL
+            .into_iter()
+            .flat_map(|role| Act::ALL.map(|act| (role, act)))
+        {
             for (subject, facts) in subjects
                 .iter()
                 .zip([&known, &Facts::default()].into_iter().cycle())

@@ -9,6 +9,7 @@ use cedar_policy::{
 use event::{Act, Facts, Relation, Role, Subject};
 
 use crate::Ask;
+use crate::pick::Topics;
 use crate::scopes::{bound, uncovered};
 
 /// Makes requests in the words of `policies/salus.cedarschema`.
@@ -35,9 +36,8 @@ impl Slicer {
         Ok(Slicer { schema, names })
     }
 
-    /// Every act under Cedar's names, and every kind of thing.
-    pub(crate) fn topics(&self) -> (Vec<(Act, EntityUid)>, Vec<EntityTypeName>) {
-        let acts = Act::ALL.map(|act| (act, self.names.action(act)));
+    /// Every act, every kind of thing and every role.
+    pub(crate) fn topics(&self) -> Topics {
         let names = &self.names;
         let kinds = [
             &names.account,
@@ -47,7 +47,11 @@ impl Slicer {
             &names.record,
             &names.ward,
         ];
-        (acts.to_vec(), kinds.map(Clone::clone).to_vec())
+        Topics {
+            acts: Act::ALL.map(|act| (act, names.action(act))).to_vec(),
+            kinds: kinds.map(Clone::clone).to_vec(),
+            roles: Role::ALL.map(|role| (role, names.role(role))).to_vec(),
+        }
     }
 
     /// What kind of thing a subject is.
