@@ -227,6 +227,7 @@ Examples:
   salus bench --seconds 60 --out bench.json
   salus bench --only hl7,verify
   salus bench --only journal --postgres postgres://salus@localhost/empty
+  salus bench --only access,summary  who looked at a patient, and a patient's summary
   salus bench --only standby         1,000 messages a second, and how far a standby is behind
   salus bench --bundles patients.ndjson      FHIR transactions from a file, one bundle a line")]
     Bench(Bench),
@@ -395,8 +396,9 @@ pub(crate) struct Bench {
     /// Also write the figures as JSON to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Which figures, separated by commas: hl7, fhir, journal, refold, seal, standby, verify; or
-    /// `recover`, which is measured alone: an installation comes back on an empty machine.
+    /// Which figures, separated by commas: hl7, fhir, journal, refold, seal, standby, summary, verify;
+    /// `access`, measured only if it is named, since a million accesses are sealed first; or
+    /// `recover`, measured alone: an installation comes back on an empty machine.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// FHIR transaction bundles, one a line; without it the synthetic hospital's are sent.
@@ -405,6 +407,9 @@ pub(crate) struct Bench {
     /// The address of an empty PostgreSQL database, to measure its journal beside SQLite's.
     #[arg(long, value_name = "postgres://...")]
     pub(crate) postgres: Option<String>,
+    /// Sealed accesses that a search for who looked at a patient goes through.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) accesses: u64,
     /// Patients of the installation that comes back (`--only recover`).
     #[arg(long, default_value_t = 100_000)]
     pub(crate) patients: usize,

@@ -1,5 +1,6 @@
 //! Measures this machine: a real server in a folder of its own, loaded through its real doors.
 
+mod asked;
 mod engines;
 
 use std::collections::BTreeSet;
@@ -59,7 +60,7 @@ pub(crate) async fn run(args: &Bench, format: Format) -> Result<u8> {
         return recover(args, format).await;
     }
     let known = [
-        "hl7", "fhir", "journal", "refold", "seal", "standby", "verify",
+        "access", "hl7", "fhir", "journal", "refold", "seal", "standby", "summary", "verify",
     ];
     if let Some(other) = args
         .only
@@ -83,6 +84,13 @@ pub(crate) async fn run(args: &Bench, format: Format) -> Result<u8> {
     }
     if wanted("fhir") {
         bench.fhir().await?;
+    }
+    if wanted("summary") {
+        bench.summary().await?;
+    }
+    // A million accesses take minutes to seal: they are not part of everything.
+    if args.only.iter().any(|only| only == "access") {
+        bench.access().await?;
     }
     let mut report = bench.finish((wanted("verify"), wanted("refold"))).await?;
     if wanted("journal") {
