@@ -2,6 +2,7 @@
 //! what is full.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Mutex, PoisonError};
@@ -94,6 +95,12 @@ impl Taking<'_, '_> {
         Ok((tree, seen))
     }
 
+    /// Whether there is no use in going on: a thread failed, or nobody waits for it any more.
+    fn useless(&self, failed: &AtomicBool) -> bool {
+        let shelf = &self.shipping.store().shelf;
+        failed.load(Ordering::Relaxed) || self.shipping.failed() || shelf.is_left()
+    }
+
     fn read(
         &self,
         (name, from): (&str, &Source),
@@ -107,10 +114,10 @@ impl Taking<'_, '_> {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         thread::scope(|scope| {
             if let Source::Paths(paths) = from {
-                scope.spawn(|| size(paths, &all));
+                scope.spawn(|| size(paths, &all, &|| self.useless(&failed)));
             }
             let work = || {
-                let worked = work(&waiting, &self.packer, taken);
+                let worked = caught(|| work(&waiting, &self.packer, taken));
                 if worked.is_err() {
                     failed.store(true, Ordering::Relaxed);
                     // The reader must not wait for somebody who is gone.
@@ -127,7 +134,7 @@ impl Taking<'_, '_> {
                 gear: &gear,
                 told: self.told,
                 all: &all,
-                failed: &|| failed.load(Ordering::Relaxed) || self.shipping.failed(),
+                useless: &|| self.useless(&failed),
             };
             let mut reading = Reading::of(with, to);
             let root = reading.all((name, from), before);
@@ -137,6 +144,13 @@ impl Taking<'_, '_> {
             joined(workers).and(root).map(|root| (root, seen))
         })
     }
+}
+
+/// What a thread came to: one that panics gave up like any other, so that nobody waits for it.
+pub(crate) fn caught(work: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+    // What it left half done is thrown away: a snapshot is whole or none.
+    let ended = std::panic::catch_unwind(AssertUnwindSafe(work));
+    ended.unwrap_or_else(|_| Err(Error::of("a thread gave up")))
 }
 
 fn joined(threads: Vec<ScopedJoinHandle<'_, Result<(), Error>>>) -> Result<(), Error> {

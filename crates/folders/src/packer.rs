@@ -13,6 +13,7 @@ use zstd::zstd_safe::compress_bound;
 use crate::crypt::Key;
 use crate::error::Error;
 use crate::format::{IndexBlob, IndexFile, IndexPack};
+use crate::keep::caught;
 use crate::store::{Id, Store, blob_id, hex};
 
 /// How hard blobs are packed: zstd's default, as restic's.
@@ -219,15 +220,18 @@ impl Packer<'_> {
 impl Shipping<'_> {
     /// One thread's work: puts packs away until no more can come.
     pub(crate) fn run(&self) -> Result<(), Error> {
-        while let Some(full) = self.next() {
-            if let Err(why) = self.put(full) {
-                self.failed.store(true, Ordering::Relaxed);
-                // Those who pack must not wait for somebody who is gone.
-                while self.next().is_some() {}
-                return Err(why);
+        let ended = caught(|| {
+            while let Some(full) = self.next() {
+                self.put(full)?;
             }
+            Ok(())
+        });
+        if ended.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+            // Those who pack must not wait for somebody who is gone.
+            while self.next().is_some() {}
         }
-        Ok(())
+        ended
     }
 
     /// Whether one could not be put away.

@@ -10,6 +10,8 @@ use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 
 use crate::chunks::{Chunks, Gear};
 use crate::dump::Dump;
@@ -32,8 +34,8 @@ pub(crate) struct With<'r> {
     pub(crate) told: &'r Progress,
     /// Bytes under the paths, as far as they were counted.
     pub(crate) all: &'r AtomicU64,
-    /// Whether somebody else gave up: there is no use in going on.
-    pub(crate) failed: &'r dyn Fn() -> bool,
+    /// Whether there is no use in going on.
+    pub(crate) useless: &'r dyn Fn() -> bool,
 }
 
 /// What was seen on the way.
@@ -106,9 +108,45 @@ impl<'r> Reading<'r> {
         let folder = above(root, parent)?;
         let known = tree.as_ref();
         if let Some(inside) = self.one(name.as_bytes(), path, known)? {
+            self.doubt(
+                path,
+                &inside,
+                known.and_then(|known| known.get(&quoted(name.as_bytes()))),
+            );
             folder.inside.insert(name.as_bytes().to_vec(), inside);
         }
         Ok(())
+    }
+
+    /// What was asked for by name and holds nothing is lacking, as far as anybody can tell: a link,
+    /// and a folder that is empty now and was not before.
+    fn doubt(&mut self, path: &Path, now: &Inside, before: Option<&Node>) {
+        let why = match now {
+            Inside::Other(node, _) if node.kind == "symlink" => {
+                "is a link: name what it leads to".to_owned()
+            }
+            Inside::Folder(folder) if folder.inside.is_empty() => {
+                let tree = before.and_then(|node| id(node.subtree.as_ref()?).ok());
+                let held = tree.is_some_and(|tree| !self.tree(&tree).is_empty());
+                if !held {
+                    return;
+                }
+                "is empty now and was not before: is it mounted?".to_owned()
+            }
+            Inside::Folder(_) | Inside::Other(..) => return,
+        };
+        tracing::warn!(path = %path.display(), why, "nothing of a path was kept");
+        let path = path.display();
+        self.seen.unread.note(format!("`{path}` {why}"));
+    }
+
+    /// # Errors
+    /// If there is no use in going on.
+    fn useful(&self) -> Result<(), Error> {
+        match (self.with.useless)() {
+            true => Err(Error::of("nobody takes what is read")),
+            false => Ok(()),
+        }
     }
 
     fn inside(&mut self, path: &Path, known: Option<Known>, to: &mut Folder) -> Result<(), Error> {
@@ -142,6 +180,7 @@ impl<'r> Reading<'r> {
         path: &Path,
         known: Option<&Known>,
     ) -> Result<Option<Inside>, Error> {
+        self.useful()?;
         let found = match fs::symlink_metadata(path) {
             Ok(found) => found,
             Err(why) => {
@@ -167,7 +206,7 @@ impl<'r> Reading<'r> {
                     self.count(node.size);
                     return Ok(Some(Inside::Other(node, Content::Known(blobs))));
                 }
-                let read = match File::open(path) {
+                let read = match opened(path) {
                     Ok(file) => self.read(file, node.size)?,
                     Err(why) => Err(why),
                 };
@@ -200,9 +239,7 @@ impl<'r> Reading<'r> {
             size += bytes.len() as u64;
             self.seen.bytes += bytes.len() as u64;
             self.tell();
-            if (self.with.failed)() {
-                return Err(Error::of("nobody takes what is read"));
-            }
+            self.useful()?;
             let sent = self.to.send((number, piece, bytes));
             sent.map_err(|_| Error::of("nobody takes what is read"))?;
         }
@@ -286,5 +323,54 @@ impl<'r> Reading<'r> {
     }
 }
 
+/// Opens a file. What was put in its place meanwhile is not followed, and holds nobody up: a pipe
+/// would wait for a writer.
+fn opened(path: &Path) -> io::Result<File> {
+    let open = |flags: OFlags| {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | flags;
+        rustix::fs::open(path, flags, Mode::empty())
+    };
+    let file = match open(OFlags::NONBLOCK) {
+        // Only a file that somebody has leased says so, and lets go of it.
+        Err(Errno::AGAIN) => open(OFlags::empty()),
+        other => other,
+    };
+    let file = File::from(file?);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::other("it is no file any more")),
+    }
+}
+
 /// The nodes of a folder in the last snapshot, by quoted name.
 type Known = HashMap<String, Node>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_took_a_files_place_is_not_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("file"), "potassium 4.1").unwrap();
+        let mut text = String::new();
+        opened(&at("file"))
+            .unwrap()
+            .read_to_string(&mut text)
+            .unwrap();
+        assert_eq!(text, "potassium 4.1");
+        std::os::unix::fs::symlink(at("file"), at("link")).unwrap();
+        assert!(opened(&at("link")).is_err());
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            at("pipe"),
+            rustix::fs::FileType::Fifo,
+            Mode::from_raw_mode(0o600),
+            0,
+        )
+        .unwrap();
+        let why = opened(&at("pipe")).unwrap_err().to_string();
+        assert_eq!(why, "it is no file any more");
+    }
+}

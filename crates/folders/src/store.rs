@@ -51,11 +51,16 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
+    /// Whether nobody waits any more for what is done here.
+    pub(crate) fn is_left(&self) -> bool {
+        self.waits.has_changed().is_err()
+    }
+
     pub(crate) fn wait<T>(
         &self,
         work: impl Future<Output = Result<T, record::Error>>,
     ) -> Result<T, Error> {
-        if self.waits.has_changed().is_err() {
+        if self.is_left() {
             return Err(Error::of("nobody waits for it any more"));
         }
         self.handle.block_on(work).map_err(Error::of)

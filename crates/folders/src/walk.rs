@@ -101,15 +101,20 @@ pub(crate) fn above<'r>(root: &'r mut Folder, path: &Path) -> Result<&'r mut Fol
     Ok(at)
 }
 
-/// Bytes under some paths, for how far it is; what cannot be read counts nothing.
-pub(crate) fn size(paths: &[PathBuf], sum: &AtomicU64) {
+/// Bytes under some paths, for how far it is; what cannot be read counts nothing. Ends early when
+/// nobody wants to know any more.
+pub(crate) fn size(paths: &[PathBuf], sum: &AtomicU64, left: &impl Fn() -> bool) {
     for path in paths {
         let Ok(found) = fs::symlink_metadata(path) else {
             continue;
         };
+        if left() {
+            return;
+        }
         if found.is_dir() {
             let inside = fs::read_dir(path).into_iter().flatten().flatten();
-            size(&inside.map(|one| one.path()).collect::<Vec<_>>(), sum);
+            let inside: Vec<PathBuf> = inside.map(|one| one.path()).collect();
+            size(&inside, sum, left);
         } else {
             sum.fetch_add(found.len(), Ordering::Relaxed);
         }

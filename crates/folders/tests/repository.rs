@@ -117,6 +117,54 @@ async fn a_file_that_cannot_be_read_is_noted_and_the_rest_is_kept() {
     assert_eq!(fs::read(ground.back("a.txt")).unwrap(), b"potassium 4.1");
 }
 
+/// A mount that is not there, and a link, are what was asked for and hold nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_lost_all_it_held_or_is_a_link_is_lacking() {
+    let ground = Ground::new();
+    let repository = ground.made().await;
+    let first = repository.keep("lab", ground.lab(), still()).await.unwrap();
+    assert_eq!((first.files, first.unread.files), (1, 0));
+    fs::remove_file(ground.path("lab/a.txt")).unwrap();
+    let second = repository.keep("lab", ground.lab(), still()).await.unwrap();
+    assert_eq!((second.files, second.unread.files), (0, 1));
+    let why = &second.unread.named[0];
+    assert!(why.contains("is empty now and was not before"), "{why}");
+    std::os::unix::fs::symlink(ground.path("nowhere"), ground.path("link")).unwrap();
+    fs::create_dir(ground.path("new")).unwrap();
+    let from = Source::Paths(vec![ground.path("link"), ground.path("new")]);
+    let third = repository.keep("other", from, still()).await.unwrap();
+    assert_eq!((third.files, third.unread.files), (0, 1));
+    assert!(third.unread.named[0].ends_with("/link` is a link: name what it leads to"));
+}
+
+/// Who is not waited for does not walk on: whoever reads would be slowed down for nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_nobody_waits_for_ends() {
+    let ground = Ground::new();
+    let repository = ground.made().await;
+    fs::write(ground.path("lab/b.txt"), vec![7; 3 << 20]).unwrap();
+    fs::write(ground.path("lab/c.txt"), vec![8; 3 << 20]).unwrap();
+    let (say, told) = std::sync::mpsc::channel();
+    let (go, may) = std::sync::mpsc::channel::<()>();
+    let may = std::sync::Mutex::new(may);
+    let progress: Progress = Arc::new(move |done, _| {
+        let _ = say.send(done);
+        let _ = may.lock().unwrap().recv();
+    });
+    let keeping = tokio::spawn({
+        let from = ground.lab();
+        async move { repository.keep("lab", from, progress).await }
+    });
+    let first = tokio::task::block_in_place(|| told.recv()).unwrap();
+    keeping.abort();
+    assert!(keeping.await.unwrap_err().is_cancelled());
+    drop(go);
+    // Nothing more is told once the thread has seen that it is left.
+    let rest: Vec<u64> = tokio::task::block_in_place(|| told.iter().collect());
+    assert!(rest.iter().all(|done| *done <= first), "{rest:?}");
+    assert!(!ground.path("place/repository/data").exists());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_that_does_not_end_is_ended_with_all_that_it_started() {
     let ground = Ground::new();

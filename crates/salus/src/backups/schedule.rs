@@ -198,10 +198,21 @@ impl House {
             sealed,
             "backed up"
         );
-        self.renew_locks(&place).await
+        self.hold("backup", &place, made.size).await
     }
 
-    /// Keeps the locks of a place from ending.
+    /// Keeps the locks of a place from ending. The backup that was made is made: what fails here is
+    /// sealed beside it, as what is wrong with a copy that holds so many events.
+    async fn hold(&self, kind: &str, place: &Place, events: u64) -> Result<()> {
+        let Err(why) = self.renew_locks(place).await else {
+            return Ok(());
+        };
+        let why = format!("{why:#}");
+        tracing::error!(why, place = place.words(), "locks were not renewed");
+        self.note_copy(copy_of(kind, &place.words(), (events, &why)))
+            .await
+    }
+
     async fn renew_locks(&self, place: &Place) -> Result<()> {
         let percent = self.config.backups.renew_percent;
         if percent == 0 {
@@ -234,9 +245,12 @@ impl House {
         let done = Box::pin(files::back_up(with, &wanted, |_| Arc::new(|_, _| {}))).await;
         // Whatever fails, what is there already must not come out of its locks.
         let place = Place::parse(to).map_err(|why| anyhow!(why))?;
-        let renewed = self.renew_locks(&place).await;
+        let size = self.app.record.size();
+        let held = self
+            .hold("files", &place, if done.is_ok() { size } else { 0 })
+            .await;
         let done = done?;
-        renewed?;
+        held?;
         for (name, why) in &done.failed {
             tracing::error!(name, why, "a name was not backed up");
         }
