@@ -111,7 +111,15 @@ async fn where_it_was_asked_from_is_sealed_and_told() {
 async fn a_search_is_an_event_for_each_patient_it_showed() {
     let house = House::open().await;
     let (one, two) = read_two(&house).await;
-    house.get("/Observation?code=8867-4").await;
+    for value in 0..20 {
+        let body = observation(&format!("Patient/{one}"), &value.to_string());
+        house.post("/Observation", &body).await;
+    }
+    let before = house.app.record.size();
+    let found = house.get("/Observation?code=8867-4&_count=200").await;
+    assert!(resources(&found.json()).len() > 20);
+    // One decision for the page and one event for whom it showed, however many rows it has.
+    assert_eq!(house.app.record.size(), before + 2);
     let Body::Shown(shown) = house.last().await.body else {
         panic!("whom the search showed is not sealed");
     };
