@@ -100,7 +100,9 @@ impl Victim {
             Ok(ended) => ended,
             Err(_) => {
                 self.child.kill().await?;
-                Err(io::Error::other("the server did not stop in time and was killed"))
+                Err(io::Error::other(
+                    "the server did not stop in time and was killed",
+                ))
             }
         }
     }
