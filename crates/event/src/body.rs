@@ -4,7 +4,7 @@ use crate::{
     Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
     ExportAsked, Glass, Joined, PackCode, PackOpenings, PersonChange, PolicyChange, Printed,
     Promoted, PutBack, Rejected, Rewound, Role, SentOn, Service, Session, SheetBack, Shown,
-    Subject, Token, Verdict,
+    Signals, Subject, Token, Verdict,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -75,6 +75,8 @@ pub enum Body {
     Service(Service),
     /// A printed sheet came back.
     SheetBack(SheetBack),
+    /// Lines that machines wrote; the raw bytes are the batch.
+    Signals(Signals),
     /// An answer about several patients showed these.
     Shown(Shown),
     /// Leave for an app was given, used or ended: codes and tokens by their hashes.

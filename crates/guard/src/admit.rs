@@ -109,8 +109,18 @@ pub fn admit(
 }
 
 fn by_grant(arrival: &Arrival, grant: &Grant, facility: &str) -> Result<Vec<String>, Refused> {
-    let Body::Message(message) = &arrival.claim.body else {
-        return Ok(vec![format!("feed:{}", grant.feed)]);
+    let message = match &arrival.claim.body {
+        Body::Message(message) => message,
+        Body::Signals(signals) if signals.feed != grant.feed => {
+            return Err(Refused {
+                because: vec!["feed-name".into()],
+                words: format!(
+                    "feed `{}` may not send in the name of `{}`",
+                    grant.feed, signals.feed
+                ),
+            });
+        }
+        _ => return Ok(vec![format!("feed:{}", grant.feed)]),
     };
     if !grant
         .messages
@@ -189,6 +199,27 @@ mod tests {
         assert!(admit(message("ORU^R01"), Standing::Feed(&grant), "LABOR").is_ok());
         let refused = admit(message("ORU^R01"), Standing::Feed(&grant), "ICU").unwrap_err();
         assert_eq!(refused.because, ["feed-facility"]);
+    }
+
+    #[test]
+    fn a_feed_of_signals_speaks_in_its_own_name_alone() {
+        let batch = |feed: &str| -> Arrival {
+            let body = Body::Signals(event::Signals {
+                feed: feed.into(),
+                ..event::Signals::default()
+            });
+            let subject = Subject::Feed(feed.into());
+            Event::new(Actor::feed(feed), Act::Send, subject, body).into()
+        };
+        let grant = Grant {
+            feed: "edr".into(),
+            messages: Vec::new(),
+            facilities: Vec::new(),
+        };
+        let admitted = admit(batch("edr"), Standing::Feed(&grant), "").unwrap();
+        assert_eq!(admitted.event().because, ["feed:edr"]);
+        let refused = admit(batch("firewall"), Standing::Feed(&grant), "").unwrap_err();
+        assert_eq!(refused.because, ["feed-name"]);
     }
 
     #[test]

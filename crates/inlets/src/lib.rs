@@ -1,9 +1,13 @@
 //! **In**: bytes from hospital systems.
 //! **Out**: arrivals that the guard let in, sealed; then the answer the sender waits for.
 //! **Never**: an acknowledgement before the commit; bytes that arrived and are dropped.
-//! **Start here**: [`Inlet`], then [`mllp`].
+//! **Start here**: [`Inlet`], then [`mllp`] and [`signals`].
 
 pub mod mllp;
+pub mod signals;
+mod tls;
+
+pub use tls::Reload;
 
 use async_trait::async_trait;
 use record::Record;

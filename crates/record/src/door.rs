@@ -425,7 +425,7 @@ impl Inner {
             .timestamp()
             .strftime("%Y-%m-%d")
             .to_string();
-        let stream = self.keyring.stream(&event.subject, &day).await?;
+        let stream = self.keyring.stream(&event, &day).await?;
         let mut random = [0; 44];
         self.keyring.random(&mut random)?;
         let prepared = prepared(&plaintext, &random)?;

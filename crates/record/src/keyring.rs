@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use event::{Subject, Time};
+use event::{Body, Event, Time};
 use lru::LruCache;
 use seal::{Key, derive, unwrap, wrap};
 use sqlx::sqlite::{
@@ -122,12 +122,13 @@ impl Keyring {
         self.pool.close().await;
     }
 
-    /// The stream of a subject on a day, made durably if it is new. Everything that is not of
-    /// one patient goes under the house's key of that day.
-    pub(crate) async fn stream(&self, subject: &Subject, day: &str) -> Outcome<Stream> {
-        let label = match subject.patient() {
-            Some(id) => format!("patient/{id}"),
-            None => format!("house/{day}"),
+    /// The stream of an event on a day, made durably if it is new. What machines say goes under a
+    /// key of that day of its own, everything else that is not of one patient under the house's.
+    pub(crate) async fn stream(&self, event: &Event, day: &str) -> Outcome<Stream> {
+        let label = match (event.subject.patient(), &event.body) {
+            (Some(id), _) => format!("patient/{id}"),
+            (None, Body::Signals(_)) => format!("signals/{day}"),
+            (None, _) => format!("house/{day}"),
         };
         let tag = self.tag(&[label.as_bytes()]);
         if let Some(stream) = cached(&self.by_tag, &tag) {
@@ -191,7 +192,7 @@ impl Keyring {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Whose stream it is: `patient/<id>` or `house/<day>`; `None` if it was erased.
+    /// Whose stream it is: `patient/<id>`, `house/<day>` or `signals/<day>`; `None` if it was erased.
     pub(crate) async fn owner(&self, name: &[u8; 16]) -> Outcome<Option<String>> {
         let row = sqlx::query("SELECT subject FROM stream WHERE stream = $1").bind(name.to_vec());
         let Some(row) = row.fetch_optional(&self.pool).await.map_err(broken)? else {

@@ -236,6 +236,7 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         | Body::PackOpenings(_)
         | Body::SheetBack(_)
         | Body::Shown(_)
+        | Body::Signals(_)
         | Body::Token(_)
         | Body::Unmerge(_)
         | Body::Unread(_) => {}

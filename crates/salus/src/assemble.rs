@@ -31,6 +31,7 @@ use crate::fence;
 use crate::following::{self, Follower};
 use crate::lost;
 use crate::promoting::Promote;
+use crate::signals;
 use crate::witnessing::Rounds;
 
 /// How long one wait for the policies in force takes before it says so.
@@ -133,7 +134,10 @@ impl House {
         let app = keeping_sessions(App::new(rooms, config.web.clone()), &config, session_key)?;
         let following = Following::of(&config.standby.from);
         let app = app.witnessed(witness(&config).await?, board);
-        let app = Arc::new(app.behind(following));
+        let app = app
+            .behind(following)
+            .hearing(signals::feeds(&config.signals)?);
+        let app = Arc::new(app);
         Ok(House {
             config,
             app,

@@ -38,6 +38,7 @@ mod registration;
 mod remote;
 mod scrub;
 mod served;
+mod signals;
 mod supervise;
 mod tls;
 mod witnessing;

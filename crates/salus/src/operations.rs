@@ -97,7 +97,12 @@ impl House {
             bail!("`{id}` is a person's sign-in name; choose another");
         }
         let scopes = new.scopes.clone().unwrap_or_default();
-        let apart = [web::api::scim::SCOPE, web::api::log::SCOPE, web::PACK_SCOPE];
+        let apart = [
+            web::api::scim::SCOPE,
+            web::api::log::SCOPE,
+            web::api::signals::SCOPE,
+            web::PACK_SCOPE,
+        ];
         let spoken = scopes
             .iter()
             .filter(|scope| !apart.contains(&scope.as_str()));

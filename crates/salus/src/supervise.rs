@@ -12,6 +12,7 @@ use event::ServiceState;
 use hyper_util::rt::TokioTimer;
 use inlets::Inlet as _;
 use inlets::mllp::Mllp;
+use inlets::signals::{Address, Files, Positions, Syslog};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +22,7 @@ use crate::config::Config;
 use crate::peer::{self, PeerAcceptor};
 use crate::promoting::Promote;
 use crate::queries::Asking;
+use crate::signals::Known;
 use crate::tls::{Https, Renewal};
 use crate::{backups, certificate, drill, fence, framing, leaving, local, patience, scrub};
 
@@ -31,6 +33,8 @@ pub(crate) struct Server {
     pub(crate) url: String,
     /// Where MLLP listens.
     pub(crate) mllp: Vec<SocketAddr>,
+    /// Where syslog is listened for.
+    pub(crate) syslog: Vec<Address>,
     /// SHA-256 fingerprint of the certificate.
     pub(crate) fingerprint: String,
     stop: CancellationToken,
@@ -130,6 +134,19 @@ impl Server {
             }
             Part::Standby => None,
         };
+        let syslog = match part {
+            Part::Primary => Syslog::bind(&config.signals, Arc::clone(&house.clock)).await?,
+            Part::Standby => None,
+        };
+        let tails = match part {
+            Part::Primary => {
+                let known = Arc::new(Known(Arc::clone(&house.app)));
+                let with = (known as Arc<dyn Positions>, Arc::clone(&house.clock));
+                Some(Files::open(&config.signals, with)?)
+            }
+            Part::Standby => None,
+        };
+        let listening = syslog.as_ref().map_or_else(Vec::new, Syslog::addresses);
         let mllp = inlet
             .as_ref()
             .map_or_else(Vec::new, |inlet| inlet.addresses().to_vec());
@@ -143,11 +160,18 @@ impl Server {
         let (stop, tasks, https) = (CancellationToken::new(), TaskTracker::new(), Handle::new());
         let record = house.app.record.clone();
         let reload = inlet.as_ref().and_then(Mllp::reload);
-        let taken = (reload, signal(SignalKind::hangup())?);
+        let signals = syslog.as_ref().and_then(Syslog::reload);
+        let taken = (reload, signals, signal(SignalKind::hangup())?);
         let renewal = Renewal::new(config, (tls.clone(), wanted), taken);
         tasks.spawn(renewal.run(stop.clone()));
         if let Some(inlet) = inlet {
-            tasks.spawn(Box::new(inlet).run(record, stop.clone()));
+            tasks.spawn(Box::new(inlet).run(record.clone(), stop.clone()));
+        }
+        if let Some(tails) = tails {
+            tasks.spawn(Box::new(tails).run(record.clone(), stop.clone()));
+        }
+        if let Some(syslog) = syslog {
+            tasks.spawn(Box::new(syslog).run(record.clone(), stop.clone()));
         }
         serve_https(&house, (listener, tls), &https, &tasks)?;
         let socket = local::listen(&config.socket())?;
@@ -163,6 +187,7 @@ impl Server {
             house,
             url,
             mllp,
+            syslog: listening,
             fingerprint,
             stop,
             https,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum_server::tls_rustls::RustlsConfig;
-use inlets::mllp::{Reload, TlsMin};
+use inlets::Reload;
+use inlets::mllp::TlsMin;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -66,7 +67,8 @@ fn https(files: &Files, min: TlsMin, authorities: &Path) -> Result<Arc<ServerCon
 /// Takes up certificates that changed: on SIGHUP, and by itself.
 pub(crate) struct Renewal {
     https: (RustlsConfig, Https),
-    mllp: Option<(Reload, Vec<PathBuf>)>,
+    /// Of what, how it is read again, and from which files.
+    others: Vec<(&'static str, Reload, Vec<PathBuf>)>,
     look: Duration,
     hangup: Signal,
 }
@@ -75,7 +77,7 @@ impl Renewal {
     pub(crate) fn new(
         config: &Config,
         https: (RustlsConfig, Https),
-        (mllp, hangup): (Option<Reload>, Signal),
+        (mllp, syslog, hangup): (Option<Reload>, Option<Reload>, Signal),
     ) -> Renewal {
         let of = |tls: &inlets::mllp::TlsConfig| {
             vec![
@@ -84,9 +86,16 @@ impl Renewal {
                 tls.client_authorities.clone(),
             ]
         };
+        let named = |name, reload: Option<Reload>, tls: Option<&inlets::mllp::TlsConfig>| {
+            Some((name, reload?, of(tls?)))
+        };
+        let others = [
+            named("MLLP", mllp, config.mllp.tls.as_ref()),
+            named("syslog", syslog, config.signals.syslog.tls.as_ref()),
+        ];
         Renewal {
             https,
-            mllp: mllp.zip(config.mllp.tls.as_ref().map(of)),
+            others: others.into_iter().flatten().collect(),
             look: Duration::from_millis(config.https.certificate_look_ms.max(1)),
             hangup,
         }
@@ -94,19 +103,21 @@ impl Renewal {
 
     /// Runs until `stop`. A certificate that cannot be used leaves the one before in place.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let mut seen = (self.https_state(), self.mllp_state());
+        let mut seen = (self.https_state(), self.other_states());
         loop {
             let told = tokio::select! {
                 () = stop.cancelled() => return,
                 _ = self.hangup.recv() => true,
                 () = tokio::time::sleep(self.look) => false,
             };
-            let now = (self.https_state(), self.mllp_state());
+            let now = (self.https_state(), self.other_states());
             if told || now.0 != seen.0 {
                 self.renew_https();
             }
-            if told || now.1 != seen.1 {
-                self.renew_mllp();
+            for (other, (now, seen)) in self.others.iter().zip(now.1.iter().zip(&seen.1)) {
+                if told || now != seen {
+                    renew(other);
+                }
             }
             // A certificate that cannot be used is tried again when its files change again.
             seen = now;
@@ -132,18 +143,6 @@ impl Renewal {
         }
     }
 
-    fn renew_mllp(&self) {
-        let Some((reload, _)) = &self.mllp else {
-            return;
-        };
-        match reload.now() {
-            Ok(()) => tracing::info!("MLLP: the certificate was read again"),
-            Err(why) => {
-                tracing::error!(%why, "MLLP: the new certificate cannot be used; the old one goes on");
-            }
-        }
-    }
-
     fn https_state(&self) -> Vec<Option<[u8; 32]>> {
         let (_, wanted) = &self.https;
         state(&[
@@ -153,10 +152,20 @@ impl Renewal {
         ])
     }
 
-    fn mllp_state(&self) -> Vec<Option<[u8; 32]>> {
-        self.mllp
-            .as_ref()
-            .map_or_else(Vec::new, |(_, files)| state(files))
+    fn other_states(&self) -> Vec<Vec<Option<[u8; 32]>>> {
+        self.others
+            .iter()
+            .map(|(_, _, files)| state(files))
+            .collect()
+    }
+}
+
+fn renew((of, reload, _): &(&'static str, Reload, Vec<PathBuf>)) {
+    match reload.now() {
+        Ok(()) => tracing::info!("{of}: the certificate was read again"),
+        Err(why) => {
+            tracing::error!(%why, "{of}: the new certificate cannot be used; the old one goes on");
+        }
     }
 }
 

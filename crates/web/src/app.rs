@@ -13,6 +13,7 @@ use record::{Record, WitnessBook};
 use staff::Staff;
 use tokens::Tokens;
 
+use crate::api::signals::Feeds;
 use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
 use crate::errands::Errands;
@@ -83,6 +84,8 @@ pub struct App {
     pub(crate) paces: Paces,
     pub(crate) standbys: Standbys,
     pub(crate) fetch: Fetch,
+    /// The feeds of machines that come over HTTPS.
+    pub(crate) signals: Feeds,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -149,7 +152,15 @@ impl App {
             paces: Paces::default(),
             standbys: Standbys::default(),
             fetch: Fetch::default(),
+            signals: Feeds::default(),
         }
+    }
+
+    /// The same, taking lines of machines.
+    #[must_use]
+    pub fn hearing(mut self, signals: Feeds) -> App {
+        self.signals = signals;
+        self
     }
 
     /// The same, on a standby.

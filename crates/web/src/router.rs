@@ -59,6 +59,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(directory)
         .merge(api::witness::mounted())
         .merge(api::log::mounted())
+        .merge(api::signals::mounted())
         .merge(people)
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),

@@ -3,6 +3,8 @@ use std::path::PathBuf;
 
 use thiserror::Error as ThisError;
 
+use crate::tls::Unusable;
+
 /// Why the inlet cannot be opened.
 #[derive(Debug, ThisError)]
 pub enum Error {
@@ -39,4 +41,14 @@ pub enum Error {
     /// Certificate and key do not fit together.
     #[error("the settings of `[mllp.tls]` do not fit together: {0}")]
     Tls(String),
+}
+
+impl From<Unusable> for Error {
+    fn from(unusable: Unusable) -> Error {
+        let Unusable { path, why } = unusable;
+        match path {
+            Some(path) => Error::Certificate { path, why },
+            None => Error::Tls(why),
+        }
+    }
 }

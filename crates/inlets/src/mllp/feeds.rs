@@ -6,8 +6,8 @@ use std::sync::Arc;
 use guard::{Grant, Scope};
 use wire::hl7::{Charset, Message};
 
-use super::tls::Peer;
 use super::{Config, Error, FeedConfig};
+use crate::tls::{Peer, fingerprints};
 
 /// The feed of senders that are bound to none. It may send nothing; what it sends is kept.
 pub const UNKNOWN_FEED: &str = "unknown";
@@ -127,7 +127,10 @@ impl Feeds {
             }
             bound.push(Bound {
                 feed,
-                fingerprints: fingerprints(settings)?,
+                fingerprints: fingerprints(&settings.certificates).map_err(|why| Error::Feed {
+                    feed: settings.name.clone(),
+                    why,
+                })?,
                 subjects: settings.subjects.clone(),
             });
         }
@@ -193,19 +196,4 @@ fn unknown(config: &Config) -> Feed {
         applications: Vec::new(),
         queries: Vec::new(),
     }
-}
-
-/// Hex in lower case without colons, as [`Peer`] has it.
-fn fingerprints(settings: &FeedConfig) -> Result<Vec<String>, Error> {
-    let read = |written: &String| {
-        let hex = written.replace([':', ' '], "").to_ascii_lowercase();
-        if hex.len() == 64 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Ok(hex);
-        }
-        Err(Error::Feed {
-            feed: settings.name.clone(),
-            why: format!("`{written}` is no SHA-256 fingerprint: it takes 64 hex digits"),
-        })
-    };
-    settings.certificates.iter().map(read).collect()
 }

@@ -17,9 +17,9 @@ use tokio_util::task::TaskTracker;
 use super::connection::Connection;
 use super::desk::Desk;
 use super::feeds::{Candidates, Feeds};
-use super::tls::{self, Peer};
-use super::{Answers, Config, Error, TlsConfig};
+use super::{Answers, Config, Error};
 use crate::Inlet;
+use crate::tls::{Peer, Reload};
 
 /// The pause after a connection could not be accepted, for instance for want of descriptors.
 const ACCEPT_PAUSE_MS: u64 = 50;
@@ -41,26 +41,6 @@ struct Listener {
     tls: Option<watch::Receiver<TlsAcceptor>>,
 }
 
-/// Reads certificate, key and authorities again while the inlet runs. Connections that are there
-/// go on as they are.
-#[derive(Clone)]
-pub struct Reload {
-    config: TlsConfig,
-    served: watch::Sender<TlsAcceptor>,
-}
-
-impl Reload {
-    /// Takes up what the files hold now.
-    ///
-    /// # Errors
-    /// [`Error`] if they cannot be used; what was served before goes on.
-    pub fn now(&self) -> Result<(), Error> {
-        let acceptor = TlsAcceptor::from(tls::server(&self.config)?);
-        self.served.send_replace(acceptor);
-        Ok(())
-    }
-}
-
 impl Mllp {
     /// Listens on the configured addresses; connections are taken once it runs.
     ///
@@ -80,11 +60,8 @@ impl Mllp {
         }
         let mut reload = None;
         if let Some(config) = &config.tls {
-            let (served, taken) = watch::channel(TlsAcceptor::from(tls::server(config)?));
-            reload = Some(Reload {
-                config: config.clone(),
-                served,
-            });
+            let (reads, taken) = Reload::new(config)?;
+            reload = Some(reads);
             for &address in &config.listen {
                 let tls = Some(taken.clone());
                 listeners.push(Listener {

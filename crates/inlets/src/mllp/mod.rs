@@ -13,11 +13,10 @@ mod error;
 mod feeds;
 mod listener;
 mod reply;
-mod tls;
 
 pub use answers::{Answers, Asked};
 pub use arrival::{Received, receive};
 pub use config::{Config, FeedConfig, TlsConfig, TlsMin};
 pub use error::Error;
 pub use feeds::{Feed, UNKNOWN_FEED};
-pub use listener::{Mllp, Reload};
+pub use listener::Mllp;

@@ -1,6 +1,8 @@
 //! The MLLP inlet with a real record behind it, over real sockets.
 
 #[cfg(test)]
+mod authority;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod limits;

@@ -1,72 +1,16 @@
 use std::path::Path;
-use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use inlets::mllp::{Config, FeedConfig, TlsConfig, TlsMin};
-use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair,
-};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use inlets::mllp::{Config, FeedConfig};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use crate::authority::{Authority, Identity, dial, server};
 use crate::house::{House, Line, config, feed, framed, message, oru, reasons};
 
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-struct Identity {
-    certificate: Certificate,
-    key: KeyPair,
-}
-
-impl Authority {
-    fn new() -> Authority {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "hospital authority");
-        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    fn identity(&self, name: &str) -> Identity {
-        let mut params = CertificateParams::new(vec!["localhost".into()]).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.0).unwrap();
-        Identity { certificate, key }
-    }
-}
-
-impl Identity {
-    fn fingerprint(&self) -> String {
-        let hash = digest(&SHA256, self.certificate.der());
-        hash.as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02X}:"))
-            .collect()
-    }
-}
-
 fn tls_config(folder: &Path, authority: &Authority, feeds: Vec<FeedConfig>) -> Config {
-    let server = authority.identity("salus");
-    let write = |name: &str, text: String| {
-        let path = folder.join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    let tls = TlsConfig {
-        listen: vec!["127.0.0.1:0".parse().unwrap()],
-        certificate: write("server.pem", server.certificate.pem()),
-        key: write("server.key", server.key.serialize_pem()),
-        client_authorities: write("ca.pem", authority.0.pem()),
-        tls_min: TlsMin::default(),
-    };
     Config {
         listen: Vec::new(),
-        tls: Some(tls),
+        tls: Some(server(folder, authority)),
         feeds,
         ..config()
     }
@@ -77,30 +21,7 @@ async fn connect(
     authority: &Authority,
     identity: Option<&Identity>,
 ) -> Line<TlsStream<TcpStream>> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.0.der().clone()).unwrap();
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots);
-    let client = match identity {
-        Some(identity) => {
-            let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(identity.key.serialize_der()));
-            client
-                .with_client_auth_cert(vec![identity.certificate.der().clone()], key)
-                .unwrap()
-        }
-        None => client.with_no_client_auth(),
-    };
-    let stream = TcpStream::connect(house.addresses[0]).await.unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    Line::new(
-        TlsConnector::from(Arc::new(client))
-            .connect(name, stream)
-            .await
-            .unwrap(),
-    )
+    Line::new(dial(house.addresses[0], authority, identity).await)
 }
 
 #[tokio::test]

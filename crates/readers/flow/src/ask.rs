@@ -1,6 +1,6 @@
 //! What the Flow page asks for and is told.
 
-use event::Time;
+use event::{Position, Time};
 
 /// How one feed does.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +11,12 @@ pub struct Feed {
     pub last: Time,
     /// The age of that, in milliseconds.
     pub age_ms: i64,
+    /// How its lines are read, if machines send them; `None`: it sends messages.
+    pub format: Option<String>,
+    /// Up to where its file was read, if it is one.
+    pub position: Option<Position>,
+    /// The kinds of its lines, the most frequent first: kind, lines.
+    pub kinds: Vec<(String, u64)>,
     /// What came since the record began.
     pub total: Total,
     /// The last 60 minutes, the oldest first; the last one is not over yet.
@@ -33,7 +39,7 @@ impl Feed {
 /// What came from a feed since the record began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Total {
-    /// Messages, mapped or not.
+    /// Messages, mapped or not; or lines, readable or not.
     pub messages: u64,
     /// Of those, kept but not mapped.
     pub kept: u64,
@@ -43,6 +49,10 @@ pub struct Total {
     pub odd: u64,
     /// What could not be read at all.
     pub unread: u64,
+    /// Lines that came and were not kept, because a limit was reached.
+    pub dropped: u64,
+    /// Pieces of lines that were longer than a line may be.
+    pub cut: u64,
     /// Bytes of all of it.
     pub bytes: u64,
 }
@@ -52,7 +62,7 @@ pub struct Total {
 pub struct Count {
     /// Begin of the minute or hour.
     pub start: Time,
-    /// Messages.
+    /// Messages or lines.
     pub messages: u64,
     /// What could not be read.
     pub unread: u64,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use event::{Body, Event, Time};
+use event::{Body, Event, Signals, Time};
 
 use crate::ask::Total;
 
@@ -28,7 +28,14 @@ pub(crate) struct Came<'a> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum What<'a> {
     Message(Heard<'a>),
-    Unread { reason: &'a str },
+    Unread {
+        reason: &'a str,
+    },
+    /// Lines of a machine; why some are not there or not read, if so.
+    Lines {
+        batch: &'a Signals,
+        reason: &'a str,
+    },
 }
 
 /// A message that could be read.
@@ -59,6 +66,10 @@ impl<'a> Came<'a> {
                 let reason = short(&unread.reason, REASON_CHARACTERS_MAX);
                 (unread.feed.as_str(), What::Unread { reason })
             }
+            Body::Signals(batch) => {
+                let reason = short(&batch.reason, REASON_CHARACTERS_MAX);
+                (batch.feed.as_str(), What::Lines { batch, reason })
+            }
             _ => return None,
         };
         Some(Came {
@@ -73,7 +84,54 @@ impl<'a> Came<'a> {
     pub(crate) fn heard(&self) -> Option<&Heard<'a>> {
         match &self.what {
             What::Message(heard) => Some(heard),
-            What::Unread { .. } => None,
+            What::Unread { .. } | What::Lines { .. } => None,
+        }
+    }
+
+    pub(crate) fn lines(&self) -> Option<&'a Signals> {
+        match self.what {
+            What::Lines { batch, .. } => Some(batch),
+            What::Message(_) | What::Unread { .. } => None,
+        }
+    }
+
+    /// The kinds of lines, and how many of each.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = (&'a str, u64)> {
+        let kinds = self.lines().map_or(&[][..], |batch| &batch.kinds);
+        kinds
+            .iter()
+            .map(|(kind, lines)| (short(kind, TEXT_CHARACTERS_MAX), *lines))
+    }
+
+    /// Why it, or some of it, could not be read or was not kept; `None`: nothing of the kind.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        match self.what {
+            What::Message(_) => None,
+            What::Unread { reason } => Some(reason.to_owned()),
+            What::Lines { batch, reason } => {
+                let parts = [
+                    (batch.unread, "not read"),
+                    (batch.cut, "pieces of longer lines"),
+                    (batch.dropped, "not kept"),
+                ];
+                let parts = parts.iter().filter(|(count, _)| *count > 0);
+                let parts: Vec<String> = parts
+                    .map(|(count, what)| format!("{count} {what}"))
+                    .collect();
+                let why = if reason.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {reason}")
+                };
+                match parts.is_empty() {
+                    true => (!reason.is_empty()).then(|| reason.to_owned()),
+                    false => Some(format!(
+                        "of {} lines {}{why}",
+                        batch.lines,
+                        parts.join(", ")
+                    )),
+                }
+            }
         }
     }
 
@@ -85,8 +143,16 @@ impl<'a> Came<'a> {
                 kept: u64::from(!heard.mapped),
                 reused: u64::from(heard.reused),
                 odd: u64::from(heard.complaints > 0),
-                unread: 0,
                 bytes,
+                ..Total::default()
+            },
+            What::Lines { batch, .. } => Total {
+                messages: batch.lines,
+                unread: batch.unread,
+                dropped: batch.dropped,
+                cut: batch.cut,
+                bytes,
+                ..Total::default()
             },
             What::Unread { .. } => Total {
                 unread: 1,
@@ -104,6 +170,8 @@ impl Total {
         self.reused += other.reused;
         self.odd += other.odd;
         self.unread += other.unread;
+        self.dropped += other.dropped;
+        self.cut += other.cut;
         self.bytes += other.bytes;
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event::{Arrival, Body, Event, Time};
+use event::{Arrival, Body, Event, Position, Time};
 use record::{Alike, Reader, ReaderError, Sealed};
 use serde::Deserialize;
 use sqlx::SqlitePool;
@@ -120,15 +120,25 @@ impl Flow {
         let hours = page::counts(pool, hour, from(hour, 24))
             .await
             .map_err(broken())?;
+        let kinds = page::kinds(pool).await.map_err(broken())?;
         let feed = |(name, state): (&String, &crate::known::FeedState)| Feed {
             name: name.clone(),
             last: state.last,
             age_ms: now.since(state.last),
+            format: state.format.clone(),
+            position: state.position.clone(),
+            kinds: kinds.get(&state.id).cloned().unwrap_or_default(),
             total: state.total,
             minutes: page::series(&minutes, state.id, (minute, 60, now)),
             hours: page::series(&hours, state.id, (hour, 24, now)),
         };
         Ok(known.feeds.iter().map(feed).collect())
+    }
+
+    /// Up to where a feed's file was read; `None`: it never was, or is no file.
+    pub async fn position(&self, feed: &str) -> Option<Position> {
+        let known = self.inner.known.lock().await;
+        known.feeds.get(feed)?.position.clone()
     }
 
     /// A part of the list of messages.
@@ -245,9 +255,11 @@ impl Flow {
         save::mark_reused(connection, known, (came, limits)).await?;
         let sums = Sums::of(came);
         known.add(&sums);
+        known.learn(came);
         let messages = came.iter().filter(|came| came.heard().is_some()).count();
         known.message_rows += messages as u64;
-        known.unread_rows += (came.len() - messages) as u64;
+        let troubles = came.iter().filter(|came| came.trouble().is_some());
+        known.unread_rows += troubles.count() as u64;
         save::sums(connection, known, &sums).await?;
         save::rows(connection, known, came).await?;
         let newest = came.last().map_or(0, |came| came.at.millis());

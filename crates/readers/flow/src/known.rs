@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use event::Time;
+use event::{Position, Time};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 
 use crate::ask::Total;
-use crate::batch::Sums;
+use crate::batch::{Came, Sums};
 
 /// Changed only after the transaction that wrote the same.
 #[derive(Debug, Clone, Default)]
@@ -18,11 +18,13 @@ pub(crate) struct Known {
     pub(crate) unread_rows: u64,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct FeedState {
     pub(crate) id: i64,
     pub(crate) last: Time,
     pub(crate) total: Total,
+    pub(crate) format: Option<String>,
+    pub(crate) position: Option<Position>,
 }
 
 impl Known {
@@ -64,6 +66,20 @@ impl Known {
         }
     }
 
+    /// Takes up how feeds of machines are read, and up to where files were.
+    pub(crate) fn learn(&mut self, came: &[Came<'_>]) {
+        for one in came {
+            let state = self.feeds.get_mut(one.feed);
+            let Some((state, batch)) = state.zip(one.lines()) else {
+                continue;
+            };
+            state.format = Some(batch.format.clone());
+            if batch.position.is_some() {
+                state.position.clone_from(&batch.position);
+            }
+        }
+    }
+
     pub(crate) fn id(&self, feed: &str) -> i64 {
         self.feeds.get(feed).map_or(0, |state| state.id)
     }
@@ -77,12 +93,26 @@ fn feed(row: &SqliteRow) -> Result<(String, FeedState), sqlx::Error> {
         reused: number("reused")?,
         odd: number("odd")?,
         unread: number("unread")?,
+        dropped: number("dropped")?,
+        cut: number("cut")?,
         bytes: number("bytes")?,
     };
     let state = FeedState {
         id: row.try_get("id")?,
         last: Time::from_millis(row.try_get("last")?),
         total,
+        format: row.try_get("format")?,
+        position: position(row)?,
     };
     Ok((row.try_get("name")?, state))
+}
+
+fn position(row: &SqliteRow) -> Result<Option<Position>, sqlx::Error> {
+    let offset: Option<i64> = row.try_get("read_to")?;
+    let mark: Option<String> = row.try_get("mark")?;
+    let read = |(offset, mark): (i64, String)| Position {
+        offset: offset.unsigned_abs(),
+        mark,
+    };
+    Ok(offset.zip(mark).map(read))
 }

@@ -1,4 +1,5 @@
-//! **In**: sealed [`Message`](event::Body::Message) and [`Unread`](event::Body::Unread) events.
+//! **In**: sealed [`Message`](event::Body::Message), [`Unread`](event::Body::Unread) and
+//! [`Signals`](event::Body::Signals) events.
 //! **Out**: how each feed does, which messages came, which are kept but not mapped, which could
 //! not be read.
 //! **Never**: a name, an identifier or a body of a patient; those stay in the record.

@@ -113,6 +113,25 @@ pub(crate) async fn quarantined(
     Ok(listing(rows?, page, |row| row.index))
 }
 
+/// Kinds of lines that are told of each feed.
+const FEED_KINDS_MAX: usize = 12;
+
+/// By feed: the kinds of its lines, the most frequent first.
+pub(crate) async fn kinds(
+    pool: &SqlitePool,
+) -> Result<HashMap<i64, Vec<(String, u64)>>, sqlx::Error> {
+    let sql = "SELECT feed, kind, lines FROM lines ORDER BY lines DESC, kind";
+    let rows = sqlx::query(sql).fetch_all(pool).await?;
+    let mut kinds: HashMap<i64, Vec<(String, u64)>> = HashMap::new();
+    for row in &rows {
+        let of = kinds.entry(row.try_get("feed")?).or_default();
+        if of.len() < FEED_KINDS_MAX {
+            of.push((row.try_get("kind")?, number(row, "lines")?));
+        }
+    }
+    Ok(kinds)
+}
+
 pub(crate) async fn kept(pool: &SqlitePool) -> Result<Vec<KeptKind>, sqlx::Error> {
     let sql = "SELECT f.name, k.kind, k.messages, k.last FROM kind k JOIN feed f ON f.id = k.feed
                ORDER BY k.messages DESC, f.name, k.kind LIMIT $1";

@@ -1,6 +1,6 @@
 //! Writes a batch: few statements, each with many rows.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sqlx::query_builder::QueryBuilder;
 use sqlx::{Row, Sqlite, SqliteConnection};
@@ -11,6 +11,8 @@ use crate::known::Known;
 
 /// Rows in one statement: more cost SQLite more than they save.
 const ROWS: usize = 50;
+/// Kinds of lines of one feed that are counted one by one.
+const KINDS_MAX: usize = 500;
 
 type Done = Result<(), sqlx::Error>;
 
@@ -176,16 +178,14 @@ pub(crate) async fn rows(
         });
         query.build().execute(&mut *connection).await?;
     }
+    lines(connection, known, came).await?;
     unread(connection, known, came).await
 }
 
 async fn unread(connection: &mut SqliteConnection, known: &Known, came: &[Came<'_>]) -> Done {
     let unread: Vec<_> = came
         .iter()
-        .filter_map(|came| match came.what {
-            What::Unread { reason } => Some((came, reason)),
-            What::Message(_) => None,
-        })
+        .filter_map(|came| Some((came, came.trouble()?)))
         .collect();
     for some in unread.chunks(ROWS) {
         let mut query: QueryBuilder<Sqlite> =
@@ -194,7 +194,7 @@ async fn unread(connection: &mut SqliteConnection, known: &Known, came: &[Came<'
             row.push_bind(came.index.cast_signed())
                 .push_bind(came.at.millis())
                 .push_bind(known.id(came.feed))
-                .push_bind(*reason)
+                .push_bind(reason)
                 .push_bind(came.size as i64);
         });
         query.build().execute(&mut *connection).await?;
@@ -229,16 +229,55 @@ pub(crate) async fn sums(
     Ok(())
 }
 
+/// The kinds of lines. A feed has so many and no more: what a sender makes up beyond that is in the
+/// record, but counted under `other`. In the order of the events, so that a refold counts the same.
+async fn lines(connection: &mut SqliteConnection, known: &Known, came: &[Came<'_>]) -> Done {
+    let feeds = came.iter().filter(|one| one.lines().is_some());
+    let feeds: BTreeSet<&str> = feeds.map(|one| one.feed).collect();
+    for feed in feeds {
+        let id = known.id(feed);
+        let sql = "SELECT kind FROM lines WHERE feed = $1";
+        let there = sqlx::query_scalar(sql).bind(id).fetch_all(&mut *connection);
+        let mut there: HashSet<String> = there.await?.into_iter().collect();
+        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+        let of_it = came.iter().filter(|one| one.feed == feed);
+        for (kind, lines) in of_it.flat_map(Came::kinds) {
+            let full = there.len() >= KINDS_MAX && !there.contains(kind);
+            let kind = if full { "other" } else { kind };
+            there.insert(kind.to_owned());
+            *sums.entry(kind).or_default() += lines;
+        }
+        let sums: Vec<_> = sums.into_iter().collect();
+        for some in sums.chunks(ROWS) {
+            let mut query: QueryBuilder<Sqlite> =
+                QueryBuilder::new("INSERT INTO lines (feed, kind, lines) ");
+            query.push_values(some, |mut row, (kind, lines)| {
+                row.push_bind(id)
+                    .push_bind(*kind)
+                    .push_bind(lines.cast_signed());
+            });
+            query.push(
+                " ON CONFLICT (feed, kind) DO UPDATE SET lines = lines.lines + excluded.lines",
+            );
+            query.build().execute(&mut *connection).await?;
+        }
+    }
+    Ok(())
+}
+
 async fn feeds(connection: &mut SqliteConnection, known: &Known, sums: &Sums<'_>) -> Done {
     let touched = |name: &String| sums.feeds.contains_key(name.as_str());
     for (name, state) in known.feeds.iter().filter(|(name, _)| touched(name)) {
-        let total = state.total;
+        let (total, position) = (state.total, state.position.as_ref());
         sqlx::query(
-            "INSERT INTO feed (id, name, last, messages, kept, reused, odd, unread, bytes)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            "INSERT INTO feed (id, name, last, messages, kept, reused, odd, unread, bytes,
+                 dropped, cut, format, read_to, mark)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
              ON CONFLICT (id) DO UPDATE SET last = excluded.last, messages = excluded.messages,
                  kept = excluded.kept, reused = excluded.reused, odd = excluded.odd,
-                 unread = excluded.unread, bytes = excluded.bytes",
+                 unread = excluded.unread, bytes = excluded.bytes, dropped = excluded.dropped,
+                 cut = excluded.cut, format = excluded.format, read_to = excluded.read_to,
+                 mark = excluded.mark",
         )
         .bind(state.id)
         .bind(name)
@@ -249,6 +288,11 @@ async fn feeds(connection: &mut SqliteConnection, known: &Known, sums: &Sums<'_>
         .bind(total.odd.cast_signed())
         .bind(total.unread.cast_signed())
         .bind(total.bytes.cast_signed())
+        .bind(total.dropped.cast_signed())
+        .bind(total.cut.cast_signed())
+        .bind(state.format.as_deref())
+        .bind(position.map(|position| position.offset.cast_signed()))
+        .bind(position.map(|position| position.mark.as_str()))
         .execute(&mut *connection)
         .await?;
     }

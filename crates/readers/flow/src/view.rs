@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use crate::Error;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 1;
+const LAYOUT: u16 = 2;
 const CONNECTIONS_MAX: u32 = 4;
 
 const TABLES: &str = "
@@ -24,7 +24,12 @@ CREATE TABLE IF NOT EXISTS feed (
     reused BIGINT NOT NULL,
     odd BIGINT NOT NULL,
     unread BIGINT NOT NULL,
-    bytes BIGINT NOT NULL
+    dropped BIGINT NOT NULL,
+    cut BIGINT NOT NULL,
+    bytes BIGINT NOT NULL,
+    format TEXT,
+    read_to BIGINT,
+    mark TEXT
 );
 CREATE TABLE IF NOT EXISTS bucket (
     width BIGINT NOT NULL,
@@ -39,6 +44,12 @@ CREATE TABLE IF NOT EXISTS kind (
     kind TEXT NOT NULL,
     messages BIGINT NOT NULL,
     last BIGINT NOT NULL,
+    PRIMARY KEY (feed, kind)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lines (
+    feed BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    lines BIGINT NOT NULL,
     PRIMARY KEY (feed, kind)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS message (
@@ -77,13 +88,14 @@ CREATE TABLE IF NOT EXISTS generation (
 ) WITHOUT ROWID;";
 
 /// What must be the same in every fold.
-pub(crate) const ALIKE: [Alike; 4] = [
+pub(crate) const ALIKE: [Alike; 5] = [
     Alike {
         table: "feed",
-        sql: "SELECT name, last, messages, kept, reused, odd, unread, bytes FROM {}.feed",
+        sql: "SELECT name, last, messages, kept, reused, odd, unread, dropped, cut, bytes, COALESCE(format, ''), COALESCE(read_to, 0), COALESCE(mark, '') FROM {}.feed",
         keys: 1,
         told: &[
-            "name", "last", "messages", "kept", "reused", "odd", "unread", "bytes",
+            "name", "last", "messages", "kept", "reused", "odd", "unread", "dropped", "cut",
+            "bytes", "format", "read_to", "mark",
         ],
         after_erasing: false,
     },
@@ -92,6 +104,13 @@ pub(crate) const ALIKE: [Alike; 4] = [
         sql: "SELECT f.name, k.kind, k.messages, k.last FROM {}.kind k LEFT JOIN {}.feed f ON f.id = k.feed",
         keys: 2,
         told: &["name", "kind", "messages", "last"],
+        after_erasing: false,
+    },
+    Alike {
+        table: "lines",
+        sql: "SELECT f.name, l.kind, l.lines FROM {}.lines l LEFT JOIN {}.feed f ON f.id = l.feed",
+        keys: 2,
+        told: &["name", "kind", "lines"],
         after_erasing: false,
     },
     Alike {

@@ -27,7 +27,7 @@ const WIDTH: u64 = TILE_WIDTH as u64;
 pub struct Alteration {
     /// The event, if it concerns one.
     pub index: Option<u64>,
-    /// Whose it is: `patient/<id>` or `house/<day>`, if the keyring can tell.
+    /// Whose it is: `patient/<id>`, `house/<day>` or `signals/<day>`, if the keyring can tell.
     pub owner: Option<String>,
     /// Which part: `row.at`, `row.ciphertext`, `vault/pack/000` ...
     pub field: String,

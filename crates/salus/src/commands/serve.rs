@@ -12,6 +12,7 @@ struct Ready {
     url: String,
     fhir: String,
     mllp: Vec<String>,
+    syslog: Vec<String>,
     certificate_sha256: String,
     setup: Option<String>,
 }
@@ -27,6 +28,7 @@ pub(crate) async fn run(mut config: Config, args: &Serve, format: Format) -> Res
     let ready = Ready {
         fhir: format!("{}/fhir", server.url),
         mllp: server.mllp.iter().map(ToString::to_string).collect(),
+        syslog: server.syslog.iter().map(ToString::to_string).collect(),
         certificate_sha256: server.fingerprint.clone(),
         setup: token.map(|token| format!("{}/setup/{token}", server.url)),
         url: server.url.clone(),
@@ -53,13 +55,18 @@ pub(crate) fn overrides(config: &mut Config, args: &Serve) {
 
 fn words(ready: &Ready, minutes: i64) -> String {
     let mut out = format!(
-        "Salus is running.\n  console  {}\n  FHIR R4  {}\n  HL7 v2   {} (MLLP)\n\
-         \x20 certificate SHA-256 {}\n",
+        "Salus is running.\n  console  {}\n  FHIR R4  {}\n  HL7 v2   {} (MLLP)\n",
         ready.url,
         ready.fhir,
         ready.mllp.join(", "),
-        ready.certificate_sha256,
     );
+    if !ready.syslog.is_empty() {
+        out.push_str(&format!("  syslog   {}\n", ready.syslog.join(", ")));
+    }
+    out.push_str(&format!(
+        "  certificate SHA-256 {}\n",
+        ready.certificate_sha256
+    ));
     if let Some(setup) = &ready.setup {
         out.push_str(&format!(
             "\nThere is no administrator yet. Open this link within {minutes} minutes; it works once:\n  \

@@ -28,6 +28,7 @@ mod real;
 mod send;
 mod serving;
 mod sessions;
+mod signals;
 mod smart;
 mod standby;
 mod storage;

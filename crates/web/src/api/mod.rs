@@ -4,5 +4,6 @@ pub(crate) mod cors;
 pub mod fhir;
 pub mod log;
 pub mod scim;
+pub mod signals;
 pub mod smart;
 pub(crate) mod witness;

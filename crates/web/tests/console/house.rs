@@ -68,6 +68,15 @@ impl House {
         House::made((settings, Vec::new()), |app| app.witnessed(None, witnesses)).await
     }
 
+    /// One that takes lines of machines.
+    pub(crate) async fn with_signals(feeds: web::api::signals::Feeds) -> House {
+        let settings = Settings {
+            second_factor: SecondFactor::Optional,
+            ..Settings::default()
+        };
+        House::made((settings, Vec::new()), |app| app.hearing(feeds)).await
+    }
+
     /// One that makes packs.
     pub(crate) async fn packing(settings: Settings, packs: Vec<lifeline::PackConfig>) -> House {
         House::made((settings, packs), |app| app).await

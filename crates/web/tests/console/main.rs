@@ -28,6 +28,7 @@ mod people;
 #[cfg(test)]
 mod rewind;
 #[cfg(test)]
+mod signals;
 mod smart;
 #[cfg(test)]
 mod strangers;

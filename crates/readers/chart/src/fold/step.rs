@@ -232,6 +232,7 @@ pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
         | Body::PackOpenings(_)
         | Body::SheetBack(_)
         | Body::Shown(_)
+        | Body::Signals(_)
         | Body::Token(_)
         | Body::Unread(_)
         | Body::Verdict(_) => return None,

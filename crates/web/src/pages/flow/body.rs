@@ -1,7 +1,9 @@
 //! A message's body as lines to read: in its own character set, and never more than a page takes.
 
-use event::{Body, Event};
+use event::{Body, Event, Time};
+use jiff::tz::TimeZone;
 use wire::hl7::{self, Charset};
+use wire::signals::{self, Format};
 
 use super::view::Segment;
 
@@ -11,6 +13,9 @@ pub(crate) fn shown(event: &Event, bytes_max: usize) -> (Vec<Segment>, String) {
         Body::Message(message) => message.charset.as_str(),
         _ => "",
     };
+    if let Body::Signals(batch) = &event.body {
+        return machine_lines(&event.raw, &batch.format, bytes_max);
+    }
     let parsed = hl7::parse(&event.raw, default);
     let mut left = bytes_max;
     let mut doubtful = false;
@@ -38,6 +43,35 @@ pub(crate) fn shown(event: &Event, bytes_max: usize) -> (Vec<Segment>, String) {
         lines.push(line(&text));
     }
     (lines, note(doubtful, cut))
+}
+
+/// The lines of a batch: what each says of itself, or that it could not be read, and the line.
+fn machine_lines(raw: &[u8], format: &str, bytes_max: usize) -> (Vec<Segment>, String) {
+    let format = Format::of(format);
+    let (mut left, mut doubtful, mut cut) = (bytes_max, false, false);
+    let mut shown = Vec::new();
+    for one in signals::lines(raw) {
+        let Some(rest) = left.checked_sub(one.bytes.len()) else {
+            cut = true;
+            break;
+        };
+        left = rest;
+        let said = format.map(|format| signals::read(format, one.bytes, (one.at, &TimeZone::UTC)));
+        let name = match said {
+            Some(Ok(said)) => said.kind.unwrap_or_default(),
+            Some(Err(why)) => format!("not understood: {why}"),
+            None => String::new(),
+        };
+        let (text, lossy) = text(one.bytes, Charset::Utf8);
+        doubtful |= lossy;
+        let name: String = name.chars().map(visible).collect();
+        let at = Time::from_millis(one.at);
+        shown.push(Segment {
+            name: format!("{at} {} {name} ", one.source),
+            rest: text,
+        });
+    }
+    (shown, note(doubtful, cut))
 }
 
 fn text(bytes: &[u8], charset: Charset) -> (String, bool) {

@@ -15,7 +15,7 @@ use crate::pages::picture::Bars;
 use crate::pages::shell::{Here, Tone};
 use crate::pages::visit::{Posted, Visit, page, reason};
 use crate::pages::words::{self, Eye, Stamp};
-use view::{FeedRow, FlowPage, MessagePage, MessageRow, Opened};
+use view::{FeedRow, FlowPage, LinesOf, MessagePage, MessageRow, Opened};
 
 /// How often the page fetches itself again, in seconds.
 const LIVE_SECONDS: u32 = 5;
@@ -111,6 +111,11 @@ fn feed_row(visit: &Visit, feed: &Feed) -> FeedRow {
         true => (Tone::Warn, "silent"),
         false => (Tone::Good, "flowing"),
     };
+    let what = if feed.format.is_some() {
+        "lines"
+    } else {
+        "messages"
+    };
     FeedRow {
         name: feed.name.clone(),
         tone,
@@ -122,8 +127,26 @@ fn feed_row(visit: &Visit, feed: &Feed) -> FeedRow {
         unread: words::thousands(feed.total.unread),
         odd: words::thousands(feed.total.odd),
         reused: words::thousands(feed.total.reused),
-        rate: Bars::of(&hours(&visit.eye, std::slice::from_ref(feed)), "messages"),
+        lines: lines_of(feed),
+        rate: Bars::of(&hours(&visit.eye, std::slice::from_ref(feed)), what),
     }
+}
+
+fn lines_of(feed: &Feed) -> Option<LinesOf> {
+    let kinds = feed.kinds.iter();
+    let kinds =
+        kinds.map(|(kind, lines)| format!("{} {}", words::quoted(kind), words::thousands(*lines)));
+    Some(LinesOf {
+        format: feed.format.clone()?,
+        dropped: words::thousands(feed.total.dropped),
+        cut: words::thousands(feed.total.cut),
+        kinds: kinds.collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// Whether the page opens events of this kind.
+pub(crate) const fn opens(body: &Body) -> bool {
+    matches!(body, Body::Message(_) | Body::Signals(_) | Body::Unread(_))
 }
 
 fn row(visit: &Visit, one: Quarantined) -> MessageRow {
@@ -203,6 +226,7 @@ async fn find(visit: &Visit, index: &str) -> Result<(::record::Sealed, String), 
     let feed = match &sealed.event().body {
         Body::Message(message) => message.feed.clone(),
         Body::Unread(unread) => unread.feed.clone(),
+        Body::Signals(batch) => batch.feed.clone(),
         _ => return Err(missing()),
     };
     Ok((sealed, feed))
@@ -236,6 +260,19 @@ fn known(event: &Event) -> (Vec<(&'static str, String)>, Vec<String>) {
                 ("On a chart", on_a_chart(message)),
             ];
             (facts, message.complaints.clone())
+        }
+        Body::Signals(batch) => {
+            let count = |lines: u64| words::thousands(lines);
+            let facts = vec![
+                ("Feed", batch.feed.clone()),
+                ("Format", batch.format.clone()),
+                ("Lines", count(batch.lines)),
+                ("Not understood", count(batch.unread)),
+                ("Pieces of longer lines", count(batch.cut)),
+                ("Not kept", count(batch.dropped)),
+            ];
+            let odd = Some(batch.reason.clone()).filter(|why| !why.is_empty());
+            (facts, odd.into_iter().collect())
         }
         Body::Unread(unread) => {
             let facts = vec![

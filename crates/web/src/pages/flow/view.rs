@@ -35,7 +35,21 @@ pub(crate) struct FeedRow {
     pub unread: String,
     pub odd: String,
     pub reused: String,
+    /// What is told of lines of machines; `None`: it sends messages.
+    pub lines: Option<LinesOf>,
     pub rate: Option<Bars>,
+}
+
+/// What is told of a feed of machines.
+pub(crate) struct LinesOf {
+    /// How its lines are read.
+    pub format: String,
+    /// Lines that were not kept.
+    pub dropped: String,
+    /// Pieces of longer lines.
+    pub cut: String,
+    /// The kinds of its lines and how many of each, in words; empty: none is known.
+    pub kinds: String,
 }
 
 /// One message without its body.
@@ -115,7 +129,20 @@ mod samples {
             unread: if tone == Tone::Good { "0" } else { "3" }.into(),
             odd: "1".into(),
             reused: "0".into(),
+            lines: None,
             rate: Bars::of(&hours, "messages"),
+        }
+    }
+
+    fn machine(name: &str) -> FeedRow {
+        FeedRow {
+            lines: Some(LinesOf {
+                format: "suricata".into(),
+                dropped: "12".into(),
+                cut: "1".into(),
+                kinds: "flow 9,120, dns 2,001, alert<b> 3".into(),
+            }),
+            ..feed(name, Tone::Good, "flowing", 0)
         }
     }
 
@@ -140,6 +167,7 @@ mod samples {
                 feed("adt", Tone::Good, "flowing", 0),
                 feed("lab", Tone::Good, "flowing", 1),
                 feed("radiology", Tone::Warn, "silent", 185),
+                machine("ids"),
             ],
             kept: vec![
                 row(812, "SIU^S23", "Salus does not map it to a chart", 40),

@@ -12,7 +12,7 @@ use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
-use event::{Act, Body, Subject};
+use event::{Act, Subject};
 use serde::Deserialize;
 
 use crate::error::{Problem, broken};
@@ -20,7 +20,7 @@ use crate::pages::altered::Altered;
 use crate::pages::shell::{Check, Here, Tone};
 use crate::pages::visit::{Visit, page};
 use crate::pages::words;
-use crate::pages::{outside, patients};
+use crate::pages::{flow, outside, patients};
 use told::{about, because, what, who};
 use view::{EventPage, EventRow, Published, RecordPage};
 
@@ -258,7 +258,7 @@ pub(crate) async fn event(visit: Visit, Path(index): Path<String>) -> Result<Res
         .map_or_else(Vec::new, |sealed| facts(sealed, names));
     let message = sealed
         .as_ref()
-        .is_some_and(|sealed| matches!(sealed.event().body, Body::Message(_) | Body::Unread(_)));
+        .is_some_and(|sealed| flow::opens(&sealed.event().body));
     let view = EventPage {
         shell: visit.shell(&format!("Event {index}"), Here::Record),
         index,

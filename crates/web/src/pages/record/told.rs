@@ -70,6 +70,10 @@ pub(crate) fn what(event: &Event) -> String {
             let patients = words::count(shown.patients.len() as u64, "patient", "patients");
             format!("a list showed {patients}")
         }
+        Body::Signals(batch) => {
+            let lines = words::count(batch.lines, "line", "lines");
+            format!("{lines} of machines")
+        }
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
     }

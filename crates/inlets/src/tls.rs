@@ -1,6 +1,6 @@
 //! TLS with client certificates: who is at the other end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -8,9 +8,56 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use super::{Error, TlsConfig};
+use crate::mllp::TlsConfig;
+
+/// Why TLS cannot be spoken: a file, or all of them together.
+#[derive(Debug)]
+pub(crate) struct Unusable {
+    pub(crate) path: Option<PathBuf>,
+    pub(crate) why: String,
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.path {
+            Some(path) => write!(f, "cannot use `{}` for TLS: {}", path.display(), self.why),
+            None => write!(f, "the settings of TLS do not fit together: {}", self.why),
+        }
+    }
+}
+
+/// Reads certificate, key and authorities again while an inlet runs. Connections that are there
+/// go on as they are.
+#[derive(Clone)]
+pub struct Reload {
+    config: TlsConfig,
+    served: watch::Sender<TlsAcceptor>,
+}
+
+impl Reload {
+    /// What reads these files again, and what connections that come are met with.
+    pub(crate) fn new(
+        config: &TlsConfig,
+    ) -> Result<(Reload, watch::Receiver<TlsAcceptor>), Unusable> {
+        let (served, taken) = watch::channel(TlsAcceptor::from(server(config)?));
+        let config = config.clone();
+        Ok((Reload { config, served }, taken))
+    }
+
+    /// Takes up what the files hold now.
+    ///
+    /// # Errors
+    /// In words, if they cannot be used; what was served before goes on.
+    pub fn now(&self) -> Result<(), String> {
+        let server = server(&self.config).map_err(|why| why.to_string())?;
+        self.served.send_replace(TlsAcceptor::from(server));
+        Ok(())
+    }
+}
 
 /// What a sender's certificate says of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +108,7 @@ fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
 }
 
 /// A server that talks to nobody without a certificate of a known authority.
-pub(crate) fn server(config: &TlsConfig) -> Result<Arc<ServerConfig>, Error> {
+pub(crate) fn server(config: &TlsConfig) -> Result<Arc<ServerConfig>, Unusable> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
     for authority in certificates(&config.client_authorities)? {
@@ -76,14 +123,14 @@ pub(crate) fn server(config: &TlsConfig) -> Result<Arc<ServerConfig>, Error> {
         PrivateKeyDer::from_pem_file(&config.key).map_err(|why| unusable(&config.key, &why))?;
     let server = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(config.tls_min.versions())
-        .map_err(|why| Error::Tls(why.to_string()))?
+        .map_err(|why| together(&why))?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)
-        .map_err(|why| Error::Tls(why.to_string()))?;
+        .map_err(|why| together(&why))?;
     Ok(Arc::new(server))
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Unusable> {
     let found = CertificateDer::pem_file_iter(path).map_err(|why| unusable(path, &why))?;
     let found: Result<Vec<_>, _> = found.collect();
     let found = found.map_err(|why| unusable(path, &why))?;
@@ -93,9 +140,33 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     Ok(found)
 }
 
-fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Error {
-    Error::Certificate {
-        path: path.to_owned(),
+/// SHA-256 fingerprints as they are written: hex in lower case without colons, as [`Peer`] has it.
+///
+/// # Errors
+/// In words, what is none.
+pub(crate) fn fingerprints(written: &[String]) -> Result<Vec<String>, String> {
+    let read = |written: &String| {
+        let hex = written.replace([':', ' '], "").to_ascii_lowercase();
+        if hex.len() == 64 && hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Ok(hex);
+        }
+        Err(format!(
+            "`{written}` is no SHA-256 fingerprint: it takes 64 hex digits"
+        ))
+    };
+    written.iter().map(read).collect()
+}
+
+fn unusable(path: &Path, why: &dyn std::fmt::Display) -> Unusable {
+    Unusable {
+        path: Some(path.to_owned()),
+        why: why.to_string(),
+    }
+}
+
+fn together(why: &dyn std::fmt::Display) -> Unusable {
+    Unusable {
+        path: None,
         why: why.to_string(),
     }
 }

@@ -1,0 +1,171 @@
+//! Lines of machines over HTTPS: who may send them, what they come to, and where they are seen.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use axum::body::Body as HttpBody;
+use axum::http::{Request, StatusCode};
+use event::{Account, AccountChange, Act, Actor, Body, Event, Role, Subject};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+use web::api::signals::{Feed, Feeds, SCOPE};
+use wire::signals::Format;
+
+use crate::house::House;
+
+fn feeds() -> Feeds {
+    let feed = |name: &str, client: &str| Feed {
+        name: name.into(),
+        format: Format::Suricata,
+        zone: jiff::tz::TimeZone::UTC,
+        client: client.into(),
+    };
+    Feeds {
+        feeds: vec![feed("ids", "collector"), feed("other", "somebody")],
+        body_bytes_max: 2_000,
+        unpacked_bytes_max: 4_000,
+        ..Feeds::default()
+    }
+}
+
+/// A client with these scopes; its token.
+async fn client(house: &House, id: &str, scopes: &[&str]) -> String {
+    let made = staff::new_client([id.len() as u8; 32]);
+    let account = Account {
+        name: id.into(),
+        role: Role::Client,
+        wards: Vec::new(),
+        practitioner: None,
+        secret: made.secret,
+        scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
+    };
+    let body = Body::Account(AccountChange {
+        id: id.into(),
+        account: Some(account),
+    });
+    let subject = Subject::Account(id.into());
+    house
+        .seal(Event::new(Actor::salus(), Act::Manage, subject, body))
+        .await;
+    made.token
+}
+
+async fn send(
+    house: &House,
+    (feed, token): (&str, &str),
+    (encoding, body): (&str, Vec<u8>),
+) -> (StatusCode, Value) {
+    let mut request = Request::post(format!("/signals/{feed}"));
+    if !token.is_empty() {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    if !encoding.is_empty() {
+        request = request.header("content-encoding", encoding);
+    }
+    let request = request.body(HttpBody::from(body)).unwrap();
+    let response = house.router.clone().oneshot(request).await.unwrap();
+    let (status, kind) = (
+        response.status(),
+        response.headers().get("content-type").cloned(),
+    );
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    if !status.is_success() {
+        assert_eq!(kind.unwrap(), "application/problem+json");
+    }
+    (status, serde_json::from_slice(&bytes).unwrap())
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut packing = GzEncoder::new(Vec::new(), Compression::best());
+    packing.write_all(text.as_bytes()).unwrap();
+    packing.finish().unwrap()
+}
+
+const LINES: &str =
+    "{\"event_type\":\"alert\",\"host\":\"sensor\"}\nno <b>EVE\n{\"event_type\":\"dns\"}\n";
+
+#[tokio::test]
+async fn lines_are_sealed_before_the_answer_and_stand_on_flow() {
+    let house = House::with_signals(feeds()).await;
+    let token = client(&house, "collector", &[SCOPE]).await;
+    let (status, told) = send(&house, ("ids", &token), ("", LINES.into())).await;
+    assert_eq!(status, StatusCode::OK, "{told}");
+    assert_eq!(
+        (&told["lines"], &told["not_understood"]),
+        (&3.into(), &1.into())
+    );
+    let index = told["events"][0].as_u64().unwrap();
+    let sealed = house.app.record.get(index).await.unwrap();
+    assert_eq!(sealed.event().because, ["feed:ids"]);
+    let (status, _) = send(&house, ("ids", &token), ("gzip", gzip(LINES))).await;
+    assert_eq!(status, StatusCode::OK);
+    house.settle().await;
+
+    house.person("pia", Role::PrivacyOfficer, &[]).await;
+    let mut pia = house.browser("pia").await;
+    let flow = pia.get("/flow").await;
+    for part in [
+        "ids",
+        "suricata",
+        "alert 2, dns 2",
+        "of 3 lines 1 not read: it is no JSON object",
+    ] {
+        assert!(flow.html.contains(part), "{part}: {}", flow.html);
+    }
+    let path = format!("/flow/{index}");
+    let masked = pia.get(&path).await;
+    assert!(masked.html.contains("The body is masked") && !masked.html.contains("EVE"));
+    let reason = [("reason", "the analyst asks what came")];
+    let opened = pia.submit(&path, &path, &reason).await;
+    for part in ["no &#60;b&#62;EVE", "not understood", "alert"] {
+        assert!(opened.html.contains(part), "{part}: {}", opened.html);
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_and_what_is_too_much_is_refused_and_seals_nothing() {
+    let house = House::with_signals(feeds()).await;
+    let token = client(&house, "collector", &[SCOPE]).await;
+    let other = client(&house, "ris", &["system/*.rs"]).await;
+    let size = house.app.record.size();
+    let lines = || LINES.as_bytes().to_vec();
+    let long = "x".repeat(5_000);
+    let packed = gzip(&long);
+    for (feed, token, encoding, body, wanted) in [
+        ("ids", "", "", lines(), 401),
+        ("ids", "nonsense", "", lines(), 401),
+        ("ids", other.as_str(), "", lines(), 403),
+        ("other", token.as_str(), "", lines(), 403),
+        ("none", token.as_str(), "", lines(), 404),
+        ("ids", token.as_str(), "", long.clone().into_bytes(), 413),
+        ("ids", token.as_str(), "gzip", packed, 413),
+        ("ids", token.as_str(), "gzip", lines(), 400),
+        ("ids", token.as_str(), "br", lines(), 415),
+        ("ids", token.as_str(), "", b"\n".to_vec(), 400),
+    ] {
+        let (status, told) = send(&house, (feed, token), (encoding, body)).await;
+        assert_eq!(status.as_u16(), wanted, "{told}");
+        assert_eq!(told["status"], wanted, "{told}");
+    }
+    let events = house.app.record.read(size, 100).await.unwrap();
+    let signals = events
+        .iter()
+        .filter(|one| matches!(one.event().body, Body::Signals(_)));
+    assert_eq!(signals.count(), 0);
+}
+
+#[tokio::test]
+async fn more_at_a_time_than_is_taken_is_asked_to_try_again() {
+    let none = Feeds {
+        room: Arc::new(Semaphore::new(0)),
+        ..feeds()
+    };
+    let house = House::with_signals(none).await;
+    let token = client(&house, "collector", &[SCOPE]).await;
+    let (status, _) = send(&house, ("ids", &token), ("", LINES.into())).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+}
