@@ -49,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) https: Https,
     pub(crate) web: web::Settings,
     pub(crate) mllp: inlets::mllp::Config,
+    pub(crate) routes: routes::Config,
     pub(crate) record: RecordConfig,
     pub(crate) keys: Keys,
     pub(crate) chart: ChartConfig,
@@ -83,6 +84,7 @@ impl Default for Config {
             https: Https::default(),
             web: web::Settings::default(),
             mllp: inlets::mllp::Config::default(),
+            routes: routes::Config::default(),
             record: RecordConfig::default(),
             keys: Keys::default(),
             chart: ChartConfig::default(),
@@ -371,6 +373,7 @@ impl Config {
 
     fn engines(&self) -> Result<(Storage, Objects), String> {
         self.backups.check()?;
+        self.routes.check()?;
         Ok((
             Storage::parse(&self.storage)?,
             Objects::parse(&self.objects)?,

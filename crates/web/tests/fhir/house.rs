@@ -134,6 +134,9 @@ impl House {
             .await
             .unwrap();
         let flow = flow::Flow::open(&views.join("flow.db")).await.unwrap();
+        let routes = routes::Routes::open(&views.join("routes.db"), routes::Config::default())
+            .await
+            .unwrap();
         let tokens = tokens::Tokens::open(&views.join("tokens.db"))
             .await
             .unwrap();
@@ -155,6 +158,7 @@ impl House {
             oversight.reader(),
             access.reader(record.blind()),
             tokens.reader(),
+            routes.reader(),
         ] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));
         }
@@ -164,6 +168,7 @@ impl House {
             staff,
             flow,
             tokens,
+            routes,
             signer: web::Signer::of(&web::Signer::make().unwrap(), None).unwrap(),
             oversight,
             rota: guard::Rota::default(),
