@@ -64,6 +64,10 @@ impl RouteConfig {
         if !named(&self.feeds, &message.feed) || !self.is_of_kind(&message.kind) {
             return false;
         }
+        // Of what is not mapped nobody knows which resources it means.
+        if self.to.starts_with("http") && !message.mapped {
+            return false;
+        }
         if self.must.is_empty() && self.applications.is_empty() && self.facilities.is_empty() {
             return true;
         }

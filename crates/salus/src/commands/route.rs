@@ -169,7 +169,7 @@ fn tried(route: &RouteConfig, bytes: &[u8], (config, feed): (&Config, Option<&st
         zone: String::new(),
         charset: charset.clone(),
         authority: String::new(),
-        mapped: false,
+        mapped: wire::v2::maps(&parsed.message.kind()),
         complaints: Vec::new(),
     };
     let passed_on = parsed.message.fault().is_none() && route.takes_message(&message, bytes);

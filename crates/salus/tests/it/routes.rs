@@ -8,7 +8,8 @@ use std::sync::mpsc::{Receiver as Heard, Sender, channel};
 
 use serde_json::Value;
 
-use crate::process::{Server, run};
+use crate::healing::curl;
+use crate::process::{Server, json, run, secret};
 use crate::serving::send;
 
 /// What a receiver does with a message.
@@ -139,8 +140,14 @@ fn message(control: &str, patient: &str) -> String {
 /// A configuration with this route, and the limits that make a test quick.
 fn configured(folder: &Path, route: &str) -> PathBuf {
     let file = folder.join("salus.toml");
+    // A server has more to do for an answer than a receiver of the test.
+    let wait = if route.contains("https://") {
+        60_000
+    } else {
+        400
+    };
     let text = format!(
-        "[routes]\nwait_ms = 400\nretry_ms = 20\nretry_max_ms = 200\n\n[[routes.route]]\nname = \"out\"\n{route}\n"
+        "[routes]\nwait_ms = {wait}\nretry_ms = 20\nretry_max_ms = 200\n\n[[routes.route]]\nname = \"out\"\n{route}\n"
     );
     std::fs::write(&file, text).unwrap();
     file
@@ -487,4 +494,99 @@ fn a_folder_gets_each_message_as_a_file() {
     assert_eq!(files, [format!("{index:012}.hl7")]);
     let text = std::fs::read_to_string(out.join(&files[0])).unwrap();
     assert_eq!(text, message("F1", "1"));
+}
+
+fn admission(control: &str) -> String {
+    format!(
+        "MSH|^~\\&|ADT|GH|SALUS|GH|20261121110000||ADT^A01^ADT_A01|{control}|P|2.5\r\
+         EVN|A01|20261121110000\r\
+         PID|1||4711^^^GH^MR||Lang^Ada||19500101|F\r\
+         PV1|1|I|MED1^101^A^GH||||P1^Krueger^Lena|||||||||||V4711|||||||||||||||||||||||||20261121105900\r"
+    )
+}
+
+#[test]
+fn a_fhir_server_gets_what_messages_mean_and_keeps_what_others_wrote_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = Server::serve(&folder.path().join("there"));
+    let client = |data: &Path| {
+        let made = json(data, &["client", "add", "ehr", "--scope", "system/*.cruds"]);
+        made["token"].as_str().unwrap().to_owned()
+    };
+    let token = client(&there.data);
+    let file = folder.path().join("token");
+    secret(&file, &token);
+    let route = format!(
+        "to = \"{}\"\nresources = [\"*\"]\nauthorities = \"{}\"\ntoken_file = \"{}\"",
+        there.text("fhir"),
+        there.certificate().display(),
+        file.display()
+    );
+    let house = House::open(folder.path(), &route);
+    let server = house.server.as_ref().unwrap();
+    assert!(send(&server.mllp(), &admission("F1")).contains("MSA|AA"));
+    house.send("F2", "4711");
+    let route = house.taken(2);
+    assert_eq!(route["aside"], 0, "{route}");
+    let found = |query: &str| {
+        curl(
+            &there,
+            &token,
+            &[&format!("{}/{query}", there.text("fhir"))],
+        )
+    };
+    let patient = found("Patient?identifier=4711")["entry"][0]["resource"].clone();
+    assert_eq!(patient["name"][0]["family"], "Lang", "{patient}");
+    let result = found("Observation?code=2823-3")["entry"][0]["resource"].clone();
+    let id = patient["id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        result["subject"]["reference"],
+        format!("Patient/{id}"),
+        "{result}"
+    );
+    assert_eq!(found("Encounter?status=in-progress")["total"], 1);
+
+    // Somebody writes over there; a result, which tells nothing of it, and an admission leave it.
+    let mut patient = patient;
+    patient["telecom"] = serde_json::json!([{"system": "phone", "value": "0170 4711"}]);
+    let url = format!("{}/Patient/{id}", there.text("fhir"));
+    let written = curl(
+        &there,
+        &token,
+        &["-X", "PUT", "-d", &patient.to_string(), &url],
+    );
+    assert_eq!(written["telecom"][0]["value"], "0170 4711", "{written}");
+    house.send("F3", "4711");
+    assert!(send(&server.mllp(), &admission("F4")).contains("MSA|AA"));
+    house.taken(4);
+    let patient = found(&format!("Patient/{id}"));
+    assert_eq!(patient["telecom"][0]["value"], "0170 4711", "{patient}");
+    assert_eq!(found("Observation?code=2823-3&_summary=count")["total"], 2);
+
+    // What was written here as a resource goes as it is, and goes away as it does.
+    let own = client(&server.data);
+    let url = format!("{}/Organization/lab", server.text("fhir"));
+    let resource = r#"{"resourceType": "Organization", "id": "lab", "name": "Laboratory"}"#;
+    curl(server, &own, &["-X", "PUT", "-d", resource, &url]);
+    house.taken(5);
+    assert_eq!(found("Organization/lab")["name"], "Laboratory");
+    curl(server, &own, &["-X", "DELETE", &url]);
+    house.taken(6);
+    assert_eq!(
+        found("Organization/lab")["resourceType"],
+        "OperationOutcome"
+    );
+
+    // A server that refuses who we are has nothing counted, and gets it once it lets us in.
+    secret(&file, "another token");
+    house.send("F5", "4711");
+    while house.routes()[0]["trouble"].is_null() {}
+    let route = house.routes()[0].clone();
+    assert!(
+        route["trouble"].as_str().unwrap().contains("HTTP 401"),
+        "{route}"
+    );
+    assert_eq!((&route["taken"], &route["depth"]), (&6.into(), &1.into()));
+    secret(&file, &token);
+    house.taken(7);
 }

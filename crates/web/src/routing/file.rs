@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::line::{Answer, Outgoing};
+use super::line::Answer;
 
 pub(super) struct Folder(PathBuf);
 
@@ -15,9 +15,9 @@ impl Folder {
 
     /// Writes under a name that nobody looks for, to the disk, then renames. The name is the index of
     /// the message, so that a second time it is the same file.
-    pub(super) async fn put(&self, outgoing: &Outgoing) -> Answer {
-        let name = format!("{:012}.hl7", outgoing.message);
-        let (folder, bytes) = (self.0.clone(), outgoing.bytes.clone());
+    pub(super) async fn put(&self, message: u64, bytes: &[u8]) -> Answer {
+        let name = format!("{:012}.hl7", message);
+        let (folder, bytes) = (self.0.clone(), bytes.to_vec());
         let written = tokio::task::spawn_blocking(move || write(&folder, &name, &bytes)).await;
         match written.map_err(|why| why.to_string()) {
             Ok(Ok(name)) => Answer::Taken(format!("written as {name}")),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use routes::{RouteConfig, Target};
 
-use super::{file, mllp};
+use super::{fhir, file, mllp};
 use crate::App;
 
 /// What became of one sending.
@@ -24,13 +24,22 @@ pub(super) enum Answer {
 pub(super) struct Outgoing {
     /// Its index in the record.
     pub(super) message: u64,
-    pub(super) bytes: Vec<u8>,
+    pub(super) content: Content,
+}
+
+/// What goes out.
+pub(super) enum Content {
+    /// An HL7 v2 message.
+    Hl7(Vec<u8>),
+    /// Resources.
+    Fhir(Vec<fhir::Part>),
 }
 
 /// The way to one receiver.
 pub(super) enum Line {
-    Mllp(mllp::Line),
+    Mllp(Box<mllp::Line>),
     Folder(file::Folder),
+    Fhir(fhir::Server),
 }
 
 impl Line {
@@ -41,18 +50,28 @@ impl Line {
     pub(super) fn open(app: &Arc<App>, route: &RouteConfig) -> Result<Line, String> {
         match route.target()? {
             Target::Mllp { host, port, tls } => {
-                Ok(Line::Mllp(mllp::Line::open(app, route, (host, port, tls))))
+                let line = mllp::Line::open(app, route, (host, port, tls));
+                Ok(Line::Mllp(Box::new(line)))
             }
             Target::Folder(folder) => Ok(Line::Folder(file::Folder::at(folder))),
-            Target::Fhir(base) => Err(format!("`{base}`: nothing is sent to a FHIR server yet")),
+            Target::Fhir(base) => Ok(Line::Fhir(fhir::Server::at(app, route, base))),
         }
     }
 
     /// Sends one message and waits for what is answered.
     pub(super) async fn send(&mut self, outgoing: &Outgoing) -> Answer {
-        match self {
-            Line::Mllp(line) => line.send(&outgoing.bytes).await,
-            Line::Folder(folder) => folder.put(outgoing).await,
+        match (self, &outgoing.content) {
+            (Line::Mllp(line), Content::Hl7(bytes)) => line.send(bytes).await,
+            (Line::Folder(folder), Content::Hl7(bytes)) => {
+                folder.put(outgoing.message, bytes).await
+            }
+            (Line::Fhir(server), Content::Fhir(parts)) => server.send(parts).await,
+            _ => Answer::Refused("not sent: it is nothing that goes there".to_owned()),
         }
+    }
+
+    /// Whether resources go there, and no messages.
+    pub(super) const fn is_fhir(&self) -> bool {
+        matches!(self, Line::Fhir(_))
     }
 }

@@ -219,7 +219,9 @@ impl Open {
                 ("AE" | "CE", _) => return Answer::Again(heard.words),
                 ("AR" | "CR", _) => return Answer::Refused(heard.words),
                 _ => {
-                    return Answer::Down("it answers with no code of table 0008 (MSA-1)".to_owned());
+                    return Answer::Down(
+                        "it answers with no code of table 0008 (MSA-1)".to_owned(),
+                    );
                 }
             }
         }

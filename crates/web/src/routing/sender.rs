@@ -11,9 +11,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use wire::hl7::parse;
+use wire::hl7::{Message, parse};
 
-use super::line::{Answer, Line, Outgoing};
+use super::fhir;
+use super::line::{Answer, Content, Line, Outgoing};
 use super::seal::{Done, Sent, keep_sealing};
 use crate::App;
 
@@ -220,29 +221,46 @@ impl Sender {
 
     /// What goes out.
     async fn made(&self, one: &Waiting, sealed: &Sealed) -> Made {
+        let refused = |why: String| Made::Aside(RouteOutcome::Refused, format!("not sent: {why}"));
+        if self.line.is_fhir()
+            && let Some(parts) = fhir::of_resource(sealed)
+        {
+            return match parts {
+                Ok(parts) => out(one, (Content::Fhir(parts), None)),
+                Err(why) => refused(why),
+            };
+        }
         let event = sealed.event();
         let Body::Message(message) = &event.body else {
-            return Made::Aside(RouteOutcome::Refused, "it is no message".to_owned());
+            return refused("it is no message".to_owned());
         };
         let parsed = parse(&event.raw, &message.charset);
-        if one.decision() == 0
-            && let Some(mark) = mark(&parsed.message)
-            && let Ok(Some(first)) = self.app.routes.went_out_as(&mark, one.message).await
-        {
+        if let Some(first) = self.came_back(one, &parsed.message).await {
             let words = format!("not sent: it is event {first}, which went out before");
             return Made::Aside(RouteOutcome::Looped, words);
         }
-        match self.rules.made(&parsed) {
-            Err(why) => Made::Aside(RouteOutcome::Refused, format!("not sent: {why}")),
-            Ok(bytes) => {
-                let mark = mark(&parse(&bytes, &message.charset).message);
-                if let Some(mark) = &mark {
-                    self.app.routes.goes_out(mark, one.message);
-                }
-                let message = one.message;
-                Made::Out(Outgoing { message, bytes }, mark)
-            }
+        let bytes = match self.rules.made(&parsed) {
+            Ok(bytes) => bytes,
+            Err(why) => return refused(why),
+        };
+        if self.line.is_fhir() {
+            return match fhir::of_message(&self.app, &bytes, message) {
+                Ok(parts) => out(one, (Content::Fhir(parts), None)),
+                Err(why) => refused(why),
+            };
         }
+        let mark = mark(&parse(&bytes, &message.charset).message);
+        if let Some(mark) = &mark {
+            self.app.routes.goes_out(mark, one.message);
+        }
+        out(one, (Content::Hl7(bytes), mark))
+    }
+
+    /// The message as which this one went out before; a person who replays it knows.
+    async fn came_back(&self, one: &Waiting, message: &Message<'_>) -> Option<u64> {
+        let mark = mark(message).filter(|_| one.decision() == 0)?;
+        let first = self.app.routes.went_out_as(&mark, one.message).await;
+        first.ok().flatten()
     }
 
     fn routed(
@@ -333,4 +351,9 @@ impl Sender {
         };
         self.app.routes.note(&self.rules.name, status);
     }
+}
+
+fn out(one: &Waiting, (content, mark): (Content, Option<String>)) -> Made {
+    let message = one.message;
+    Made::Out(Outgoing { message, content }, mark)
 }
