@@ -288,7 +288,11 @@ fn a_receiver_that_misbehaves_has_nothing_counted_that_it_did_not_take() {
         "{heard:?}"
     );
 
-    // A person sends the refused one once more; each order does so once, also after a refold.
+    replayed_once(&mut house, &there, refused);
+}
+
+/// A person sends the refused one once more; each order does so once, also after a refold.
+fn replayed_once(house: &mut House, there: &Destination, refused: u64) {
     let index = refused.to_string();
     let short = house.route(&["replay", "--route", "out", &index, "--reason", "short"]);
     assert_eq!(short.status.code(), Some(2));

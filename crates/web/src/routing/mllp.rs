@@ -58,6 +58,14 @@ enum Stage {
     Commit { application: bool, late: bool },
 }
 
+/// Why a connection is of no use any more.
+enum Broken {
+    /// It was closed.
+    Closed(String),
+    /// What came is no answer to what was sent.
+    Nonsense(String),
+}
+
 /// An acknowledgement.
 struct Heard {
     /// MSA-1.
@@ -129,26 +137,31 @@ impl Line {
     }
 
     async fn exchange(&mut self, message: &[u8], (control, stage): (&str, Stage)) -> Answer {
-        if let Some(open) = &mut self.open
-            && !open.is_quiet().await
+        if let Some(mut open) = self.open.take()
+            && open.is_quiet().await
         {
-            self.open = None;
+            match open.exchange(message, (control, stage)).await {
+                // Many receivers close after each answer, and that may come to be known only now: it
+                // goes over a new connection. Whether it was read nobody knows, as after any failure.
+                Err(Broken::Closed(_)) => {}
+                Err(Broken::Nonsense(why)) => return Answer::Down(why),
+                Ok(answer) => {
+                    self.open = Some(open);
+                    return answer;
+                }
+            }
         }
-        let open = match self.open.take() {
-            Some(open) => self.open.insert(open),
-            None => match self.connect().await {
-                Ok(open) => self.open.insert(open),
-                Err(why) => return Answer::Down(why),
-            },
+        let mut open = match self.connect().await {
+            Ok(open) => open,
+            Err(why) => return Answer::Down(why),
         };
-        let sent = async {
-            open.stream.write_all(&wrap(message)).await?;
-            open.stream.flush().await
-        };
-        if let Err(why) = sent.await {
-            return Answer::Down(why.to_string());
+        match open.exchange(message, (control, stage)).await {
+            Err(Broken::Closed(why) | Broken::Nonsense(why)) => Answer::Down(why),
+            Ok(answer) => {
+                self.open = Some(open);
+                answer
+            }
         }
-        open.answer(control, stage).await
     }
 
     async fn connect(&self) -> Result<Open, String> {
@@ -182,48 +195,57 @@ impl Line {
 }
 
 impl Open {
-    /// The answer to one message.
-    async fn answer(&mut self, control: &str, mut stage: Stage) -> Answer {
+    /// Writes one message and reads the answer to it.
+    async fn exchange(
+        &mut self,
+        message: &[u8],
+        (control, stage): (&str, Stage),
+    ) -> Result<Answer, Broken> {
+        let closed = |why: std::io::Error| Broken::Closed(why.to_string());
+        self.stream
+            .write_all(&wrap(message))
+            .await
+            .map_err(closed)?;
+        self.stream.flush().await.map_err(closed)?;
+        self.answer(control, stage).await
+    }
+
+    async fn answer(&mut self, control: &str, mut stage: Stage) -> Result<Answer, Broken> {
+        let nonsense = |why: &str| Err(Broken::Nonsense(why.to_owned()));
         loop {
-            let frame = match self.frame().await {
-                Ok(frame) => frame,
-                Err(why) => return Answer::Down(why),
-            };
-            let Some(heard) = heard(&frame) else {
-                return Answer::Down("it answers something that is no acknowledgement".to_owned());
+            let Some(heard) = heard(&self.frame().await?) else {
+                return nonsense("it answers something that is no acknowledgement");
             };
             if heard.control != control {
                 if self.is_late(&heard) {
                     continue;
                 }
-                return Answer::Down(format!(
-                    "it answers {} for another message (MSA-2)",
-                    heard.code
-                ));
+                let code = heard.code;
+                return nonsense(&format!("it answers {code} for another message (MSA-2)"));
             }
-            match (heard.code.as_str(), stage) {
+            return Ok(match (heard.code.as_str(), stage) {
                 (
                     "CA",
                     Stage::Commit {
                         application: true, ..
                     },
-                ) => stage = Stage::Application,
+                ) => {
+                    stage = Stage::Application;
+                    continue;
+                }
                 ("CA", Stage::Commit { late, .. }) => {
                     if late {
                         self.late.push_back(control.to_owned());
-                        self.late.truncate(LATE_MAX);
+                        let old = self.late.len().saturating_sub(LATE_MAX);
+                        self.late.drain(..old);
                     }
-                    return Answer::Taken(heard.words);
+                    Answer::Taken(heard.words)
                 }
-                ("AA" | "CA", _) => return Answer::Taken(heard.words),
-                ("AE" | "CE", _) => return Answer::Again(heard.words),
-                ("AR" | "CR", _) => return Answer::Refused(heard.words),
-                _ => {
-                    return Answer::Down(
-                        "it answers with no code of table 0008 (MSA-1)".to_owned(),
-                    );
-                }
-            }
+                ("AA" | "CA", _) => Answer::Taken(heard.words),
+                ("AE" | "CE", _) => Answer::Again(heard.words),
+                ("AR" | "CR", _) => Answer::Refused(heard.words),
+                _ => return nonsense("it answers with no code of table 0008 (MSA-1)"),
+            });
         }
     }
 
@@ -249,7 +271,7 @@ impl Open {
     }
 
     /// The next frame. It may be broken off: what was read is kept.
-    async fn frame(&mut self) -> Result<Vec<u8>, String> {
+    async fn frame(&mut self) -> Result<Vec<u8>, Broken> {
         let mut part = [0; 4_096];
         loop {
             let mut input = self.rest.as_slice();
@@ -258,17 +280,19 @@ impl Open {
             match found {
                 Some(Frame::Message(bytes)) => return Ok(bytes),
                 Some(Frame::TooLong(_)) => {
-                    return Err(format!(
-                        "its answer is longer than {ANSWER_BYTES_MAX} bytes"
-                    ));
+                    let why = format!("its answer is longer than {ANSWER_BYTES_MAX} bytes");
+                    return Err(Broken::Nonsense(why));
                 }
-                Some(_) => return Err("it answers something that is no MLLP".to_owned()),
+                Some(_) => {
+                    let why = "it answers something that is no MLLP".to_owned();
+                    return Err(Broken::Nonsense(why));
+                }
                 None => {}
             }
-            let read = self.stream.read(&mut part).await;
-            match read.map_err(|why| why.to_string())? {
-                0 => return Err("it hung up without an answer".to_owned()),
-                read => self.rest.extend(part.iter().take(read)),
+            match self.stream.read(&mut part).await {
+                Ok(0) => return Err(Broken::Closed("it hung up without an answer".to_owned())),
+                Ok(read) => self.rest.extend(part.iter().take(read)),
+                Err(why) => return Err(Broken::Closed(why.to_string())),
             }
         }
     }

@@ -134,9 +134,6 @@ impl House {
             .await
             .unwrap();
         let flow = flow::Flow::open(&views.join("flow.db")).await.unwrap();
-        let routes = routes::Routes::open(&views.join("routes.db"), routes::Config::default())
-            .await
-            .unwrap();
         let tokens = tokens::Tokens::open(&views.join("tokens.db"))
             .await
             .unwrap();
@@ -158,7 +155,6 @@ impl House {
             oversight.reader(),
             access.reader(record.blind()),
             tokens.reader(),
-            routes.reader(),
         ] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));
         }
@@ -168,7 +164,7 @@ impl House {
             staff,
             flow,
             tokens,
-            routes,
+            routes: no_routes(&views).await,
             signer: web::Signer::of(&web::Signer::make().unwrap(), None).unwrap(),
             oversight,
             rota: guard::Rota::default(),
@@ -357,6 +353,13 @@ pub(crate) fn observation(subject: &str, value: &str) -> Value {
         "effectiveDateTime": "2024-05-06T07:08:09+02:00",
         "valueQuantity": { "value": quantity, "unit": "/min" }
     })
+}
+
+/// Nothing is passed on.
+async fn no_routes(views: &std::path::Path) -> routes::Routes {
+    let path = views.join("routes.db");
+    let opened = routes::Routes::open(&path, routes::Config::default());
+    opened.await.unwrap()
 }
 
 async fn lifeline(views: &std::path::Path, record: &record::Record) -> lifeline::Lifeline {
