@@ -3,8 +3,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
     ExportAsked, Glass, Joined, PackCode, PackOpenings, PersonChange, PolicyChange, Printed,
-    Promoted, PutBack, Rejected, Rewound, Role, SentOn, Service, Session, SheetBack, Shown,
-    Signals, Subject, Token, Verdict,
+    Promoted, PutBack, Rejected, Rewound, Role, RouteChange, RouteOrder, Routed, SentOn, Service,
+    Session, SheetBack, Shown, Signals, Subject, Token, Verdict,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -67,6 +67,12 @@ pub enum Body {
     Resource(Resource),
     /// What a captured account or machine changed was undone.
     Rewound(Rewound),
+    /// What a route passes on, and where to, from now on.
+    Route(RouteChange),
+    /// Something was ordered about a route.
+    RouteOrder(RouteOrder),
+    /// A message was passed on by a route, or was not.
+    Routed(Routed),
     /// An accepted entry was sent on to the system it was written down for.
     SentOn(SentOn),
     /// Somebody signed in or out, or tried to.

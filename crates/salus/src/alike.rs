@@ -13,6 +13,7 @@ use guard::{Standing, admit};
 use lifeline::{Lifeline, PackKey};
 use oversight::Oversight;
 use record::{Alike, Beside, Guarded, Reader};
+use routes::Routes;
 use staff::{Staff, ViewKey};
 use tokens::Tokens;
 
@@ -21,7 +22,15 @@ use crate::config::Config;
 use crate::scrub::remove;
 
 /// Every view that is compared here, by the name of its file.
-const VIEWS: [&str; 6] = ["oversight", "staff", "tokens", "flow", "access", "lifeline"];
+const VIEWS: [&str; 7] = [
+    "oversight",
+    "staff",
+    "tokens",
+    "flow",
+    "routes",
+    "access",
+    "lifeline",
+];
 
 /// One view, and the one that is folded afresh beside it.
 struct Pair<'a> {
@@ -112,6 +121,10 @@ impl House {
             }
             "tokens" => Tokens::open(path).await?.reader(),
             "flow" => Flow::open(path).await?.reader(),
+            "routes" => {
+                let config = config.routes.clone();
+                Routes::open(path, config).await?.reader()
+            }
             "access" => {
                 let access = Access::open_with(path, config.access.clone()).await?;
                 access.reader(record.blind())

@@ -1,6 +1,7 @@
 //! Opens the rooms in their order and joins them.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use guard::{Policies, Rota, Standing, admit};
 use lifeline::{Lifeline, PackKey};
 use oversight::Oversight;
 use record::{Guarded, Reader, Record, SigningKey, WitnessBook, follow};
+use routes::Routes;
 use staff::{Staff, ViewKey};
 use tokens::Tokens;
 use tokio::sync::{Mutex, watch};
@@ -91,6 +93,7 @@ impl House {
         let session_key = record.blind().key("sessions");
         let staff = Staff::open_with(&config.view("staff"), key, config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
+        let routes = Routes::open(&config.view("routes"), config.routes.clone()).await?;
         let oversight = Oversight::open(&config.view("oversight")).await?;
         let access = Access::open_with(&config.view("access"), config.access.clone()).await?;
         let tokens = Tokens::open(&config.view("tokens")).await?;
@@ -100,6 +103,7 @@ impl House {
             staff.reader(),
             tokens.reader(),
             flow.reader(),
+            routes.reader(),
             access.reader(record.blind()),
             lifeline.reader(),
         ]
@@ -120,6 +124,7 @@ impl House {
             chart,
             staff,
             flow,
+            routes,
             tokens,
             signer,
             oversight,
@@ -170,6 +175,19 @@ impl House {
             let record = self.app.record.clone();
             self.tasks.spawn(outlet.run(record, self.stop.clone()));
         }
+        Ok(())
+    }
+
+    /// Starts passing messages on.
+    ///
+    /// # Errors
+    /// A route leads to one of our own doors.
+    pub(crate) fn pass_on(&self, own: &[SocketAddr]) -> Result<()> {
+        for route in &self.config.routes.routes {
+            crate::routing::leads_away(route, own).map_err(|why| anyhow!(why))?;
+        }
+        let app = Arc::clone(&self.app);
+        self.tasks.spawn(web::pass_on(app, self.stop.clone()));
         Ok(())
     }
 

@@ -50,6 +50,7 @@ pub(crate) struct Config {
     pub(crate) web: web::Settings,
     pub(crate) mllp: inlets::mllp::Config,
     pub(crate) signals: inlets::signals::Config,
+    pub(crate) routes: routes::Config,
     pub(crate) record: RecordConfig,
     pub(crate) keys: Keys,
     pub(crate) chart: ChartConfig,
@@ -85,6 +86,7 @@ impl Default for Config {
             web: web::Settings::default(),
             mllp: inlets::mllp::Config::default(),
             signals: inlets::signals::Config::default(),
+            routes: routes::Config::default(),
             record: RecordConfig::default(),
             keys: Keys::default(),
             chart: ChartConfig::default(),
@@ -373,6 +375,7 @@ impl Config {
 
     fn engines(&self) -> Result<(Storage, Objects), String> {
         self.backups.check()?;
+        self.routes.check()?;
         Ok((
             Storage::parse(&self.storage)?,
             Objects::parse(&self.objects)?,

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::{UnixListener, UnixStream};
-use web::{Changed, Compared, Ended, Leaver, Order, Suspect, Undone};
+use web::{Changed, Compared, Ended, Leaver, Order, RouteOrdered, RouteWanted, Suspect, Undone};
 
 use crate::asking::{Asked, Wanted};
 use crate::assemble::House;
@@ -33,6 +33,7 @@ use crate::keeping::{Erase, Erased, Pages, Rotated, Shares, Which as WhichKeys};
 use crate::operations::{Kind, Taken, operator};
 use crate::policies::{Applied, Explained, Replayed, explain};
 use crate::promoting::{Became, Promote};
+use crate::routing::Listed;
 use crate::scrub::Looked;
 
 /// The largest part of a file that is sent at once, in bytes.
@@ -264,6 +265,24 @@ impl Operator {
         }
     }
 
+    /// How each route does.
+    pub(crate) async fn routes(&self) -> Result<Vec<Listed>> {
+        match self {
+            Operator::Here(house) => house.routes().await,
+            Operator::There(socket) => call(socket, "/routes", &[]).await,
+        }
+    }
+
+    /// Orders something about a route.
+    pub(crate) async fn order_route(&self, wanted: &RouteWanted) -> Result<RouteOrdered> {
+        match self {
+            Operator::Here(house) => house.order_route(wanted).await,
+            Operator::There(socket) => {
+                call(socket, "/routes/order", &serde_json::to_vec(wanted)?).await
+            }
+        }
+    }
+
     /// Starts to fold a view again.
     pub(crate) async fn refold(&self, view: View) -> Result<u64> {
         match self {
@@ -375,6 +394,8 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/exports", post(exports))
         .route("/pinned", post(pinned))
         .route("/refold", post(refold))
+        .route("/routes", post(routes))
+        .route("/routes/order", post(order_route))
         .route("/rewind", post(rewind))
         .route("/rewind/list", post(changed_by))
         .route("/scrub", post(scrub))
@@ -456,6 +477,14 @@ async fn compare(State(house): State<Arc<House>>) -> Response {
 
 async fn compare_progress(State(house): State<Arc<House>>) -> Response {
     answer(Ok(web::compare_progress(&house.app)))
+}
+
+async fn routes(State(house): State<Arc<House>>) -> Response {
+    answer(house.routes().await)
+}
+
+async fn order_route(State(house): State<Arc<House>>, Json(wanted): Json<RouteWanted>) -> Response {
+    answer(house.order_route(&wanted).await)
 }
 
 async fn refold(State(house): State<Arc<House>>, Query(which): Query<Which>) -> Response {

@@ -15,11 +15,12 @@ use crate::config::Config;
 use crate::scrub::remove;
 
 /// Every view by the name of its file.
-const VIEWS: [&str; 7] = [
+const VIEWS: [&str; 8] = [
     "oversight",
     "staff",
     "tokens",
     "flow",
+    "routes",
     "access",
     "lifeline",
     "chart",

@@ -36,6 +36,7 @@ mod promoting;
 mod queries;
 mod registration;
 mod remote;
+mod routing;
 mod scrub;
 mod served;
 mod signals;

@@ -181,6 +181,10 @@ impl Server {
                 .with_graceful_shutdown(stop.clone().cancelled_owned())
                 .into_future(),
         );
+        if part == Part::Primary {
+            let own: Vec<SocketAddr> = mllp.iter().copied().chain([address]).collect();
+            house.pass_on(&own)?;
+        }
         set_going(&house, part, (&tasks, &stop)).await?;
         house.note(ServiceState::Started).await?;
         Ok(Server {

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use lifeline::Lifeline;
 use oversight::Oversight;
 use record::{Record, WitnessBook};
+use routes::Routes;
 use staff::Staff;
 use tokens::Tokens;
 
@@ -43,6 +44,8 @@ pub struct App {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// What is passed on, and where to.
+    pub routes: Routes,
     /// Apps, and what their tokens stand for.
     pub tokens: Tokens,
     /// Broken glass and its reviews, the policies that were sealed.
@@ -98,6 +101,8 @@ pub struct Rooms {
     pub staff: Staff,
     /// Feeds and their messages.
     pub flow: Flow,
+    /// What is passed on, and where to.
+    pub routes: Routes,
     /// Apps, and what their tokens stand for.
     pub tokens: Tokens,
     /// Signs id tokens.
@@ -125,6 +130,7 @@ impl App {
             chart: rooms.chart,
             staff: rooms.staff,
             flow: rooms.flow,
+            routes: rooms.routes,
             tokens: rooms.tokens,
             signer: rooms.signer,
             keys: Keys::default(),

@@ -56,6 +56,8 @@ pub(crate) enum Sent {
     Nothing,
     /// A FHIR resource: PUT.
     Resource,
+    /// A FHIR transaction: POST.
+    Bundle,
 }
 
 struct Place {
@@ -274,6 +276,9 @@ fn request(place: &Place, form: Option<&Form>) -> Result<hyper::Request<Full<Byt
                     .method("POST")
                     .header(CONTENT_TYPE, "application/x-www-form-urlencoded"),
                 Sent::Nothing => request,
+                Sent::Bundle => request
+                    .method("POST")
+                    .header(CONTENT_TYPE, "application/fhir+json"),
                 Sent::Resource => request
                     .method("PUT")
                     .header(CONTENT_TYPE, "application/fhir+json"),

@@ -1,6 +1,7 @@
 //! The command line. Every command has examples; exit codes are the same everywhere.
 
 mod record;
+mod route;
 mod send;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ pub(crate) use record::{
     Backup, Check, Drill, DrillName, Erase, Keys, Move, PromoteArgs, Proof, Refold, Restore,
     Rewind, Standby, View,
 };
+pub(crate) use route::{Route, RouteReplay, RouteTest, RouteWhy};
 pub(crate) use send::Send;
 
 const EXIT_CODES: &str = "\
@@ -197,6 +199,9 @@ Examples:
 The first form changes nothing. What others changed since is left alone and named. Accounts,
 policies and merges are listed, to be decided by hand. Exit code 1: something was left alone.")]
     Rewind(Rewind),
+    /// Messages that are passed on: look, try rules, pause, skip, replay.
+    #[command(subcommand)]
+    Route(Route),
     /// Look over the whole record and the charts now: name what was altered, put it right.
     #[command(after_help = "\
 Examples:

@@ -24,6 +24,7 @@ mod recovering;
 mod refold;
 mod restore;
 mod rewind;
+mod route;
 mod scrub;
 mod send;
 mod serve;
@@ -77,6 +78,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Proof(args) => Box::pin(proof::run(config, &args, format)).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
         Command::Rewind(args) => Box::pin(rewind::run(config, &args, format)).await?,
+        Command::Route(command) => Box::pin(route::run(config, command, format)).await?,
         Command::Scrub => scrub::run(config, format).await?,
         Command::Restore(command) => Box::pin(restore::run(&config, command, format)).await?,
         Command::Serve(args) => Box::pin(serve::run(config, &args, format)).await?,

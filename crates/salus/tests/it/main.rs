@@ -25,6 +25,7 @@ mod policy;
 mod process;
 #[path = "../../../../tests/real/engines.rs"]
 mod real;
+mod routes;
 mod send;
 mod serving;
 mod sessions;

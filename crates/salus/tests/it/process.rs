@@ -130,6 +130,7 @@ impl Server {
     }
 
     /// Waits for its end: a server that never ends fails the test and does not hold up the others.
+    #[expect(clippy::panic, reason = "a server that never ends is a failed test")]
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let pid = rustix::process::Pid::from_child(&self.child);
         let (say, heard) = std::sync::mpsc::channel();

@@ -86,6 +86,10 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/record/{index}/disclose", post(record::disclose::hand_out))
         .route("/flow", get(flow::show))
         .route("/flow/{index}", get(flow::message).post(flow::open))
+        .route(
+            "/flow/routes/{name}",
+            get(flow::routes::show).post(flow::routes::order),
+        )
         .merge(worst_day())
         .route("/settings/people", get(settings::show).post(settings::save))
         .route("/settings/people/disable", post(settings::disable))

@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 68] = [
+const ROUTES: [&str; 69] = [
     "/downtime",
     "/downtime/away",
     "/downtime/entries/*",
@@ -79,6 +79,7 @@ const ROUTES: [&str; 68] = [
     "/record/*/disclose",
     "/flow",
     "/flow/*",
+    "/flow/routes/*",
     "/settings/people",
     "/settings/people/disable",
     "/settings/people/reset",
@@ -283,6 +284,7 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<outside::view::PutBackPage>("outside-one");
     page::<flow::view::FlowPage>("flow");
     page::<flow::view::MessagePage>("message");
+    page::<flow::routes::RoutePage>("flow-route");
     page::<access::view::AccessPage>("access");
     page::<access::letter::LetterPage>("access-letter");
     page::<access::print::PrintPage>("access-print");

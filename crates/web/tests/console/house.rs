@@ -56,7 +56,7 @@ impl House {
     }
 
     pub(crate) async fn with(settings: Settings) -> House {
-        House::made((settings, Vec::new()), |app| app).await
+        House::made((settings, Vec::new(), routes::Config::default()), |app| app).await
     }
 
     /// One whose record others vouch for.
@@ -65,7 +65,19 @@ impl House {
             second_factor: SecondFactor::Optional,
             ..Settings::default()
         };
-        House::made((settings, Vec::new()), |app| app.witnessed(None, witnesses)).await
+        House::made((settings, Vec::new(), routes::Config::default()), |app| {
+            app.witnessed(None, witnesses)
+        })
+        .await
+    }
+
+    /// One that passes messages on.
+    pub(crate) async fn routing(routing: routes::Config) -> House {
+        let settings = Settings {
+            second_factor: SecondFactor::Optional,
+            ..Settings::default()
+        };
+        House::made((settings, Vec::new(), routing), |app| app).await
     }
 
     /// One that takes lines of machines.
@@ -79,11 +91,11 @@ impl House {
 
     /// One that makes packs.
     pub(crate) async fn packing(settings: Settings, packs: Vec<lifeline::PackConfig>) -> House {
-        House::made((settings, packs), |app| app).await
+        House::made((settings, packs, routes::Config::default()), |app| app).await
     }
 
     async fn made(
-        (settings, packs): (Settings, Vec<lifeline::PackConfig>),
+        (settings, packs, routing): (Settings, Vec<lifeline::PackConfig>, routes::Config),
         change: impl FnOnce(App) -> App,
     ) -> House {
         let folder = tempfile::tempdir().unwrap();
@@ -102,6 +114,9 @@ impl House {
             .await
             .unwrap(),
             flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
+            routes: routes::Routes::open(&views.join("routes.db"), routing)
+                .await
+                .unwrap(),
             tokens: tokens::Tokens::open(&views.join("tokens.db"))
                 .await
                 .unwrap(),
@@ -131,6 +146,7 @@ impl House {
             rooms.staff.reader(),
             rooms.flow.reader(),
             rooms.tokens.reader(),
+            rooms.routes.reader(),
             rooms.oversight.reader(),
             rooms.access.reader(rooms.record.blind()),
             rooms.lifeline.reader(),
@@ -175,6 +191,8 @@ impl House {
             self.app.tokens.caught_up(size, wait).await,
             "tokens are late"
         );
+        let seen = self.app.routes.caught_up(size, wait).await;
+        assert!(seen, "routes are late");
         let seen = self.app.oversight.caught_up(size, wait).await;
         assert!(seen, "oversight is late");
         assert!(

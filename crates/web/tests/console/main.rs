@@ -27,6 +27,7 @@ mod packs;
 mod people;
 #[cfg(test)]
 mod rewind;
+mod routes;
 #[cfg(test)]
 mod signals;
 mod smart;

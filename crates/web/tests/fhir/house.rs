@@ -164,6 +164,7 @@ impl House {
             staff,
             flow,
             tokens,
+            routes: no_routes(&views).await,
             signer: web::Signer::of(&web::Signer::make().unwrap(), None).unwrap(),
             oversight,
             rota: guard::Rota::default(),
@@ -352,6 +353,13 @@ pub(crate) fn observation(subject: &str, value: &str) -> Value {
         "effectiveDateTime": "2024-05-06T07:08:09+02:00",
         "valueQuantity": { "value": quantity, "unit": "/min" }
     })
+}
+
+/// Nothing is passed on.
+async fn no_routes(views: &std::path::Path) -> routes::Routes {
+    let path = views.join("routes.db");
+    let opened = routes::Routes::open(&path, routes::Config::default());
+    opened.await.unwrap()
 }
 
 async fn lifeline(views: &std::path::Path, record: &record::Record) -> lifeline::Lifeline {

@@ -12,6 +12,7 @@ mod escape;
 mod message;
 mod part;
 mod print;
+pub mod rule;
 mod scan;
 mod separators;
 mod text;

@@ -1,6 +1,7 @@
 //! Flow: the feeds, what they sent that is on no chart, and one message opened for a reason.
 
 pub(crate) mod body;
+pub(crate) mod routes;
 pub(crate) mod view;
 
 use axum::extract::Path;
@@ -56,6 +57,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
             .into_iter()
             .map(|one| row(&visit, one))
             .collect(),
+        routes: routes::rows(&visit, may_open).await?,
         outlet: access::outlet(&visit).filter(|_| may_open),
         may_open,
     };

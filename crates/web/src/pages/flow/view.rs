@@ -1,5 +1,6 @@
 use askama::Template;
 
+use super::routes::RouteRow;
 use crate::pages::picture::Bars;
 use crate::pages::shell::{Shell, Tone};
 use crate::pages::words::Stamp;
@@ -16,9 +17,11 @@ pub(crate) struct FlowPage {
     pub kept: Vec<MessageRow>,
     /// Not understood.
     pub quarantined: Vec<MessageRow>,
-    /// Whether this person may look at messages.
+    /// What is passed on.
+    pub routes: Vec<RouteRow>,
     /// The audit trail's way out, for those who oversee it.
     pub outlet: Option<crate::pages::access::view::Outlet>,
+    /// Whether this person may look at messages.
     pub may_open: bool,
 }
 
@@ -174,6 +177,7 @@ mod samples {
                 row(790, "CRM^C01", "Salus does not map it to a chart", 61),
             ],
             quarantined: vec![row(4_112, "", "there is no “MSH” segment", 190)],
+            routes: crate::pages::flow::routes::samples::rows(),
             outlet: None,
             may_open: true,
         }
@@ -187,6 +191,7 @@ mod samples {
             feeds: Vec::new(),
             kept: Vec::new(),
             quarantined: Vec::new(),
+            routes: Vec::new(),
             outlet: None,
             may_open: false,
         }

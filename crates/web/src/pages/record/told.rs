@@ -2,7 +2,7 @@
 
 use event::{
     Act, Actor, Body, Decided, Erased, Event, Glass, Outcome, PersonStep, PutBackStep, Role,
-    Session, SessionStep, Subject, Token,
+    RouteOutcome, RouteStep, Session, SessionStep, Subject, Token,
 };
 
 use crate::pages::words;
@@ -61,6 +61,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::Person(change) => step(&change.change).to_owned(),
         Body::Session(session) => signed(event.act, session),
         Body::Token(token) => leave(token).to_owned(),
+        Body::Route(_) | Body::RouteOrder(_) | Body::Routed(_) => route(&event.body).to_owned(),
         Body::Rewound(_) => "changes undone".to_owned(),
         Body::Service(service) => match service.state {
             event::ServiceState::Started => "Salus started".to_owned(),
@@ -76,6 +77,17 @@ pub(crate) fn what(event: &Event) -> String {
         }
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
+    }
+}
+
+/// What happened about messages that are passed on.
+fn route(body: &Body) -> &'static str {
+    match body {
+        Body::Route(change) if change.rules.is_none() => "a route ended",
+        Body::Route(_) => "the rules of a route",
+        Body::RouteOrder(order) => ordered(&order.step),
+        Body::Routed(routed) => passed_on(routed.outcome),
+        _ => "about a route",
     }
 }
 
@@ -98,6 +110,25 @@ fn erased(order: &Erased) -> String {
         .map(|(first, last)| last.saturating_sub(*first).saturating_add(1))
         .sum();
     format!("patient erased: {events} events cannot be read any more")
+}
+
+/// What was ordered about a route.
+const fn ordered(step: &RouteStep) -> &'static str {
+    match step {
+        RouteStep::Pause => "a route was paused",
+        RouteStep::Resume => "a route was resumed",
+        RouteStep::Skip { .. } => "a message is not passed on",
+        RouteStep::Replay { .. } => "messages are passed on once more",
+    }
+}
+
+/// What became of a message on a route.
+const fn passed_on(outcome: RouteOutcome) -> &'static str {
+    match outcome {
+        RouteOutcome::Taken => "a message was passed on",
+        RouteOutcome::Refused => "a message was passed on and refused",
+        RouteOutcome::Looped => "a message came back and was not passed on",
+    }
 }
 
 /// What became of an app's leave.

@@ -1,0 +1,324 @@
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use wire::hl7::rule::Tables;
+
+use crate::rules::{Changed, Must};
+
+/// The section `[routes]`: what is passed on, and where to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Milliseconds a receiver may take to connect, and to answer one message.
+    pub wait_ms: u64,
+    /// Milliseconds before the first new try; each further one waits twice as long.
+    pub retry_ms: u64,
+    /// The longest wait between two tries, in milliseconds.
+    pub retry_max_ms: u64,
+    /// Messages that a receiver has taken and that are not sealed as such yet; after a crash they may
+    /// come to it a second time.
+    pub unsealed_max: usize,
+    /// Patients of one route whose message is to be tried again later; with more, all wait.
+    pub held_up_max: usize,
+    /// Refused and looped messages that a route lists, the newest.
+    pub aside_kept_max: u64,
+    /// How long it is remembered what went out, to know what comes back, in milliseconds.
+    pub loop_memory_ms: i64,
+    /// Messages that one order replays, at most.
+    pub replay_messages_max: usize,
+    /// The routes.
+    #[serde(rename = "route", skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<RouteConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            wait_ms: 30_000,
+            retry_ms: 1_000,
+            retry_max_ms: 60_000,
+            unsealed_max: 100,
+            held_up_max: 200,
+            aside_kept_max: 1_000,
+            loop_memory_ms: 7 * 86_400_000,
+            replay_messages_max: 100_000,
+            routes: Vec::new(),
+        }
+    }
+}
+
+/// One `[[routes.route]]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouteConfig {
+    /// Its name, in the record and on the Flow page.
+    pub name: String,
+    /// Where to: `mllp://127.0.0.1:2600`, `mllps://host:2600`, `https://host/fhir`, `file:/folder`.
+    pub to: String,
+    /// Feeds whose messages it passes on; empty: any.
+    pub feeds: Vec<String>,
+    /// Message kinds it passes on: `ADT^A01`, `ADT^*`, `ADT` (the same) or `*`.
+    pub messages: Vec<String>,
+    /// Sending applications (MSH-3) it passes on; empty: any.
+    pub applications: Vec<String>,
+    /// Sending facilities (MSH-4) it passes on; empty: any.
+    pub facilities: Vec<String>,
+    /// Types of written FHIR resources that it passes on to a FHIR server, or `*`.
+    pub resources: Vec<String>,
+    /// What a message must say; all of it must hold.
+    #[serde(rename = "where")]
+    pub must: Vec<Must>,
+    /// What is changed in it, one after the other.
+    pub changes: Vec<Changed>,
+    /// Tables for `map`, by name.
+    pub tables: Tables,
+    /// Whether it waits for the application's acknowledgement too, if the message asks for two.
+    pub application_ack: bool,
+    /// PEM file with the authorities that may vouch for the receiver; empty: the machine's.
+    pub authorities: PathBuf,
+    /// PEM file with our own certificate chain, for a receiver that asks for one; empty: none.
+    pub certificate: PathBuf,
+    /// PEM file with its private key.
+    pub key: PathBuf,
+    /// A file with the bearer token that a FHIR server wants; empty: none.
+    pub token_file: PathBuf,
+}
+
+impl Default for RouteConfig {
+    fn default() -> RouteConfig {
+        RouteConfig {
+            name: String::new(),
+            to: String::new(),
+            feeds: Vec::new(),
+            messages: vec!["*".into()],
+            applications: Vec::new(),
+            facilities: Vec::new(),
+            resources: Vec::new(),
+            must: Vec::new(),
+            changes: Vec::new(),
+            tables: Tables::new(),
+            application_ack: false,
+            authorities: PathBuf::new(),
+            certificate: PathBuf::new(),
+            key: PathBuf::new(),
+            token_file: PathBuf::new(),
+        }
+    }
+}
+
+/// Where a route leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// HL7 v2 over MLLP.
+    Mllp {
+        /// The host, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Over TLS.
+        tls: bool,
+    },
+    /// The base of a FHIR R4 server.
+    Fhir(String),
+    /// A folder on this machine: a file for each message.
+    Folder(PathBuf),
+}
+
+impl RouteConfig {
+    /// Where it leads.
+    ///
+    /// # Errors
+    /// In words: it is no such address, or it leads elsewhere in the clear.
+    pub fn target(&self) -> Result<Target, String> {
+        let (name, to) = (&self.name, &self.to);
+        let wrong = || {
+            format!(
+                "route `{name}`: `{to}` is nowhere that messages can be sent to; write \
+                 `mllps://host:2600`, `mllp://127.0.0.1:2600`, `https://host/fhir` or `file:/folder`"
+            )
+        };
+        if let Some(folder) = to.strip_prefix("file:") {
+            let folder = PathBuf::from(folder);
+            return match folder.is_absolute() {
+                true => Ok(Target::Folder(folder)),
+                false => Err(wrong()),
+            };
+        }
+        let (scheme, place) = to.split_once("://").ok_or_else(wrong)?;
+        let clear = || {
+            format!(
+                "route `{name}`: `{to}` would send patients' data in the clear to another machine; use TLS"
+            )
+        };
+        match scheme {
+            "mllp" | "mllps" => {
+                let (host, port) = place.rsplit_once(':').ok_or_else(wrong)?;
+                let host = host.trim_start_matches('[').trim_end_matches(']');
+                let port = port.parse().map_err(|_| wrong())?;
+                let fits = |letter: char| {
+                    letter.is_ascii_alphanumeric() || matches!(letter, '.' | '-' | ':' | '_')
+                };
+                if host.is_empty() || !host.chars().all(fits) {
+                    return Err(wrong());
+                }
+                if scheme == "mllp" && !is_here(host) {
+                    return Err(clear());
+                }
+                Ok(Target::Mllp {
+                    host: host.to_owned(),
+                    port,
+                    tls: scheme == "mllps",
+                })
+            }
+            "https" if !place.is_empty() => Ok(Target::Fhir(to.trim_end_matches('/').to_owned())),
+            "http" => {
+                let authority = place.split('/').next().unwrap_or_default();
+                let host = authority
+                    .rsplit_once(':')
+                    .map_or(authority, |(host, _)| host);
+                match is_here(host.trim_matches(['[', ']'])) {
+                    true => Ok(Target::Fhir(to.trim_end_matches('/').to_owned())),
+                    false => Err(clear()),
+                }
+            }
+            _ => Err(wrong()),
+        }
+    }
+
+    /// What is wrong with it by itself.
+    fn check(&self) -> Result<(), String> {
+        let name = &self.name;
+        let plain =
+            |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+        if name.is_empty() || name.len() > 60 || !name.chars().all(plain) {
+            return Err(format!(
+                "`{name}` is no name of a route: it takes letters, digits, `-`, `_` and `.`, at most 60"
+            ));
+        }
+        let target = self.target()?;
+        if !self.resources.is_empty() && !matches!(target, Target::Fhir(_)) {
+            return Err(format!(
+                "route `{name}`: `resources` go to a FHIR server alone"
+            ));
+        }
+        for change in &self.changes {
+            if let Some(table) = change
+                .0
+                .table()
+                .filter(|table| !self.tables.contains_key(*table))
+            {
+                return Err(format!(
+                    "route `{name}`, `{}`: there is no table `{table}`; write it under `[routes.route.tables.{table}]`",
+                    change.0
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// What is wrong with the routes.
+    ///
+    /// # Errors
+    /// In words, naming the route.
+    pub fn check(&self) -> Result<(), String> {
+        let mut names = BTreeSet::new();
+        for route in &self.routes {
+            route.check()?;
+            if !names.insert(&route.name) {
+                return Err(format!("there are two routes `{}`", route.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_here(host: &str) -> bool {
+    let address: Option<IpAddr> = host.parse().ok();
+    host == "localhost" || address.is_some_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        let config: Config = toml::from_str(text).map_err(|why| why.to_string())?;
+        config.check().map(|()| config)
+    }
+
+    fn to(to: &str) -> Result<Target, String> {
+        let name = "lab".to_owned();
+        RouteConfig {
+            name,
+            to: to.into(),
+            ..RouteConfig::default()
+        }
+        .target()
+    }
+
+    #[test]
+    fn a_rule_that_cannot_be_read_is_refused_with_its_line() {
+        let head = "[[route]]\nname = \"lab\"\nto = \"mllp://127.0.0.1:1\"\n";
+        let why = read(&format!("{head}where = ['PV1-2 is I']\n")).unwrap_err();
+        assert!(
+            why.contains("line 4") && why.contains("here `empty`"),
+            "{why}"
+        );
+        let why = read(&format!("{head}changes = [\n'drop NTE',\n'run rm']\n")).unwrap_err();
+        assert!(
+            why.contains("line 4") && why.contains("`run rm`: `run`"),
+            "{why}"
+        );
+        let why = read(&format!("{head}changes = ['map PV1-3.1 by wards']\n")).unwrap_err();
+        assert!(why.contains("no table `wards`"), "{why}");
+        let why = read(&format!("{head}wherever = 1\n")).unwrap_err();
+        assert!(why.contains("line 4"), "{why}");
+        let why = read(&format!("{head}{head}")).unwrap_err();
+        assert!(why.contains("two routes"), "{why}");
+        let good =
+            format!("{head}changes = ['map PV1-3.1 by wards']\n[route.tables.wards]\nA = \"B\"\n");
+        let config = read(&good).unwrap();
+        let json = serde_json::to_string(&config.routes[0]).unwrap();
+        assert_eq!(
+            serde_json::from_str::<RouteConfig>(&json).unwrap(),
+            config.routes[0]
+        );
+    }
+
+    #[test]
+    fn nothing_leaves_in_the_clear_but_to_this_machine() {
+        for good in [
+            "mllp://127.0.0.1:1",
+            "mllp://[::1]:1",
+            "mllps://lab.example:2600",
+            "https://a.example/fhir",
+            "http://localhost:8080/fhir",
+            "file:/var/out",
+        ] {
+            assert!(to(good).is_ok(), "{good}");
+        }
+        for clear in [
+            "mllp://10.0.0.7:1",
+            "mllp://127.0.0.1.evil.test:1",
+            "http://a.example/fhir",
+        ] {
+            assert!(to(clear).unwrap_err().contains("in the clear"), "{clear}");
+        }
+        for bad in [
+            "",
+            "lab",
+            "mllp://lab",
+            "mllps://:1",
+            "mllps://a b:1",
+            "ftp://a/",
+            "file:out",
+            "https://",
+        ] {
+            assert!(to(bad).unwrap_err().contains("nowhere"), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! **In**: sealed messages and resources, the rules of routes, what was ordered and what came of it.
+//! **Out**: what waits to be passed on where, and how each route does.
+//! **Never**: a body of a message; sending (that is `web`'s); a decision about what comes back.
+//! **Start here**: [`Routes`], then [`RouteConfig`] and `fold.rs`.
+
+mod ask;
+mod config;
+mod error;
+mod fold;
+mod known;
+mod mark;
+mod page;
+mod routes;
+mod rules;
+mod view;
+
+pub use ask::{Aside, Lane, RouteState, Status, Waiting};
+pub use config::{Config, RouteConfig, Target};
+pub use error::Error;
+pub use mark::mark;
+pub use routes::{Routes, Stir};
+pub use rules::{Changed, Must};

@@ -1,0 +1,199 @@
+use event::{
+    Act, Actor, Body, Erased, Event, Message, RouteChange, RouteOrder, RouteOutcome, RouteStep,
+    Routed, Subject,
+};
+use tempfile::TempDir;
+
+use super::*;
+
+const RAW: &str = "MSH|^~\\&|LAB|GH|A|B|20260101||ORU^R01|7|P|2.5\rPV1|1|I\r";
+
+fn event(body: Body) -> Event {
+    Event::new(Actor::salus(), Act::Send, Subject::Record, body)
+}
+
+fn message(feed: &str) -> Event {
+    let body = Body::Message(Message {
+        feed: feed.into(),
+        kind: "ORU^R01".into(),
+        control: "7".into(),
+        zone: "UTC".into(),
+        charset: String::new(),
+        authority: "GH".into(),
+        mapped: true,
+        complaints: Vec::new(),
+    });
+    event(body).with_raw(RAW.into())
+}
+
+fn rules(feed: &str) -> Event {
+    let rules = serde_json::json!({"name": "out", "to": "file:/x", "feeds": [feed]});
+    event(Body::Route(RouteChange {
+        route: "out".into(),
+        rules: Some(rules.to_string()),
+    }))
+}
+
+fn outcome(message: u64, decision: u64, outcome: RouteOutcome) -> Event {
+    event(Body::Routed(Routed {
+        route: "out".into(),
+        message,
+        decision,
+        to: "file:/x".into(),
+        outcome,
+        answer: "AR no".into(),
+        mark: format!("mark-{message}"),
+    }))
+}
+
+fn order(step: RouteStep) -> Event {
+    event(Body::RouteOrder(RouteOrder {
+        route: "out".into(),
+        step,
+        reason: "because of that".into(),
+    }))
+}
+
+async fn open(folder: &TempDir) -> Routes {
+    let path = folder.path().join("routes.db");
+    Routes::open(&path, Config::default()).await.unwrap()
+}
+
+/// Events with indices from 1 on, in batches of `size`.
+async fn take(routes: &Routes, events: &[Event], size: usize) {
+    let entries: Vec<Entry<'_>> = (1..)
+        .zip(events)
+        .map(|(index, event)| Entry {
+            index,
+            at: Time::from_millis(index as i64 * 1_000),
+            lane: [index as u8; 16],
+            event,
+        })
+        .collect();
+    for batch in entries.chunks(size) {
+        let next = batch[batch.len() - 1].index + 1;
+        routes.take(batch, next).await.unwrap();
+    }
+}
+
+async fn waiting(routes: &Routes) -> Vec<(u64, u64)> {
+    let found = routes.waiting(("out", 100), &[]).await.unwrap();
+    found
+        .iter()
+        .map(|one| (one.message, one.decision()))
+        .collect()
+}
+
+fn day() -> Vec<Event> {
+    vec![
+        message("lab"),                     // 1: before the route
+        rules("lab"),                       // 2
+        message("lab"),                     // 3
+        message("adt"),                     // 4
+        message("lab"),                     // 5
+        outcome(3, 0, RouteOutcome::Taken), // 6
+        order(RouteStep::Replay {
+            messages: vec![(1, 1), (3, 4)],
+        }), // 7
+        outcome(3, 0, RouteOutcome::Taken), // 8: sealed twice
+        outcome(3, 7, RouteOutcome::Refused), // 9
+        order(RouteStep::Skip {
+            message: 1,
+            decision: 7,
+        }), // 10
+        rules("adt"),                       // 11
+        message("lab"),                     // 12
+        message("adt"),                     // 13
+        order(RouteStep::Pause),            // 14
+    ]
+}
+
+#[tokio::test]
+async fn the_queue_is_what_the_record_says_however_it_is_folded() {
+    for size in [1, 3, 100] {
+        let folder = tempfile::tempdir().unwrap();
+        let routes = open(&folder).await;
+        take(&routes, &day(), size).await;
+        assert_eq!(waiting(&routes).await, [(5, 0), (4, 7), (13, 0)], "{size}");
+        let state = routes
+            .list(Time::from_millis(20_000))
+            .await
+            .unwrap()
+            .remove(0);
+        assert_eq!((state.taken, state.aside, state.depth), (1, 1, 3), "{size}");
+        assert_eq!((state.taken_day, state.aside_day), (1, 1));
+        assert_eq!(state.oldest, Some(Time::from_millis(5_000)));
+        assert_eq!((state.rules, state.open, state.next), (11, true, Some(5)));
+        assert_eq!(state.paused.as_deref(), Some("because of that"));
+        let aside = routes.aside("out").await.unwrap();
+        assert_eq!(aside.len(), 1);
+        assert_eq!(
+            (
+                aside[0].message,
+                aside[0].decision,
+                aside[0].answer.as_str()
+            ),
+            (3, 7, "AR no")
+        );
+        assert_eq!(routes.waits("out", 4).await.unwrap(), [7]);
+        // What is opened again goes on where it was.
+        let again = open(&folder).await;
+        assert_eq!(again.folded(), 15);
+        assert_eq!(waiting(&again).await, waiting(&routes).await);
+    }
+}
+
+#[tokio::test]
+async fn the_patient_of_a_held_up_message_waits_and_others_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let routes = open(&folder).await;
+    take(&routes, &day(), 100).await;
+    let but = routes.waiting(("out", 100), &[[5; 16]]).await.unwrap();
+    let but: Vec<u64> = but.iter().map(|one| one.message).collect();
+    assert_eq!(but, [4, 13]);
+    let replayed = Waiting {
+        turn: 7,
+        message: 4,
+        lane: None,
+    };
+    routes.belongs("out", &replayed, [13; 16]).await.unwrap();
+    let but = routes.waiting(("out", 100), &[[13; 16]]).await.unwrap();
+    assert_eq!(but.len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_erased_is_passed_on_no_more_and_a_route_that_ended_takes_up_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let routes = open(&folder).await;
+    let mut events = day();
+    events.push(event(Body::Erased(Erased {
+        reason: "expired".into(),
+        streams: Vec::new(),
+        patients: Vec::new(),
+        events: vec![(3, 5)],
+    })));
+    events.push(event(Body::Route(RouteChange {
+        route: "out".into(),
+        rules: None,
+    })));
+    events.push(message("adt"));
+    take(&routes, &events, 100).await;
+    assert_eq!(waiting(&routes).await, [(13, 0)]);
+    assert!(routes.aside("out").await.unwrap().is_empty());
+    assert_eq!(routes.went_out_as("mark-3", 100).await.unwrap(), None);
+    assert!(!routes.list(Time::default()).await.unwrap()[0].open);
+}
+
+#[tokio::test]
+async fn what_went_out_is_known_before_it_is_sealed_and_after() {
+    let folder = tempfile::tempdir().unwrap();
+    let routes = open(&folder).await;
+    assert_eq!(routes.went_out_as("mark-3", 9).await.unwrap(), None);
+    routes.goes_out("mark-3", 3);
+    assert_eq!(routes.went_out_as("mark-3", 9).await.unwrap(), Some(3));
+    // The message itself may go to another place, or be tried again.
+    assert_eq!(routes.went_out_as("mark-3", 3).await.unwrap(), None);
+    take(&routes, &day(), 100).await;
+    let again = open(&folder).await;
+    assert_eq!(again.went_out_as("mark-3", 9).await.unwrap(), Some(3));
+}

@@ -1,0 +1,92 @@
+//! The view's database file: `<data>/views/routes.db`.
+
+use std::path::Path;
+
+use record::{Alike, ViewFile, open_view};
+use sqlx::SqlitePool;
+
+use crate::Error;
+
+/// Raised when the tables change: an older file is removed and folded again.
+const LAYOUT: u16 = 1;
+const CONNECTIONS_MAX: u32 = 4;
+
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS cursor (id BIGINT PRIMARY KEY, next BIGINT NOT NULL);
+INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING;
+
+CREATE TABLE IF NOT EXISTS route (
+    name TEXT PRIMARY KEY,
+    -- The rules as they were sealed, and by which event; not open: no longer configured.
+    rules TEXT NOT NULL,
+    sealed BIGINT NOT NULL,
+    open BIGINT NOT NULL,
+    paused TEXT,
+    taken BIGINT NOT NULL,
+    aside BIGINT NOT NULL,
+    last BIGINT
+) WITHOUT ROWID;
+-- What waits: indices, never copies.
+CREATE TABLE IF NOT EXISTS queue (
+    route TEXT NOT NULL,
+    turn BIGINT NOT NULL,
+    message BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    lane BLOB,
+    PRIMARY KEY (route, turn, message)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS queue_message ON queue (message);
+CREATE TABLE IF NOT EXISTS aside (
+    route TEXT NOT NULL,
+    turn BIGINT NOT NULL,
+    message BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    outcome TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (route, turn, message)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS aside_at ON aside (route, at);
+CREATE TABLE IF NOT EXISTS hour (
+    route TEXT NOT NULL,
+    start BIGINT NOT NULL,
+    taken BIGINT NOT NULL,
+    aside BIGINT NOT NULL,
+    PRIMARY KEY (route, start)
+) WITHOUT ROWID;
+-- What went out, by its mark.
+CREATE TABLE IF NOT EXISTS sent (
+    mark TEXT NOT NULL,
+    message BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (mark, message)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sent_at ON sent (at);";
+
+/// What must be the same in every fold.
+pub(crate) const ALIKE: [Alike; 2] = [
+    Alike {
+        table: "route",
+        sql: "SELECT name, rules, sealed, open, paused, taken, aside, last FROM {}.route",
+        keys: 1,
+        told: &["name", "sealed", "open", "taken", "aside"],
+        after_erasing: false,
+    },
+    Alike {
+        table: "queue",
+        sql: "SELECT route, turn, message, at FROM {}.queue",
+        keys: 3,
+        told: &["route", "turn", "message"],
+        after_erasing: false,
+    },
+];
+
+/// Opens the file, or makes it; one with other tables is made anew.
+pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {
+    let file = ViewFile {
+        tables: TABLES,
+        layout: LAYOUT,
+        connections_max: CONNECTIONS_MAX,
+    };
+    let opened = open_view(path, &file).await;
+    opened.map_err(Error::new("be opened"))
+}

@@ -1,0 +1,260 @@
+//! A FHIR R4 server that gets, as one transaction for each message, the resources that it means; or a
+//! resource as it was written.
+//!
+//! A message tells parts of what it is about. What of it does not replace the whole is laid upon what
+//! the *receiver* has, and goes only if that is still there (`ifMatch`): nothing that others wrote over
+//! there is lost, and no chart is opened here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use event::Body;
+use record::Sealed;
+use routes::RouteConfig;
+use serde_json::{Map, Value, json};
+use wire::v2::{self, Draft, Mode};
+
+use super::line::Answer;
+use crate::App;
+use crate::fetch::{Form, Sent, Terms};
+use crate::secrets::secret_in;
+
+/// The largest answer, in bytes.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// The most characters of an answer that are kept.
+const WORDS_MAX: usize = 300;
+
+/// What goes to a FHIR server.
+pub(super) enum Part {
+    /// What a message says of a resource.
+    Draft(Box<Draft>),
+    /// A resource as it was written; `None`: it was deleted.
+    Whole {
+        kind: String,
+        id: String,
+        resource: Option<Value>,
+    },
+}
+
+/// The resources that a message means, as the route changed it.
+///
+/// # Errors
+/// In words, why it means none that could be sent.
+pub(super) fn of_message(
+    app: &App,
+    bytes: &[u8],
+    message: &event::Message,
+) -> Result<Vec<Part>, String> {
+    let blind = app.record.blind();
+    let id = |kind: &str, system: &str, value: &str| blind.id(kind, system, value);
+    let sender = v2::Sender {
+        zone: &message.zone,
+        charset: &message.charset,
+        authority: &message.authority,
+        id: &id,
+    };
+    let reading = v2::read(bytes, &sender);
+    if reading.merge.is_some() {
+        return Err("that two patients are one is not told to a FHIR server".to_owned());
+    }
+    if reading.drafts.is_empty() {
+        return Err("it means no resources".to_owned());
+    }
+    let drafts = reading.drafts.into_iter();
+    Ok(drafts.map(|draft| Part::Draft(Box::new(draft))).collect())
+}
+
+/// A written resource; `None`: the event wrote none.
+///
+/// # Errors
+/// In words: it is no JSON.
+pub(super) fn of_resource(sealed: &Sealed) -> Option<Result<Vec<Part>, String>> {
+    let event = sealed.event();
+    let Body::Resource(written) = &event.body else {
+        return None;
+    };
+    let (kind, id) = (written.kind.clone(), written.id.clone());
+    let whole = |resource| vec![Part::Whole { kind, id, resource }];
+    if event.raw.is_empty() {
+        return Some(Ok(whole(None)));
+    }
+    let raw = wire::fhir::resolve(&event.raw, &written.resolved);
+    let read = serde_json::from_slice::<Map<String, Value>>(&raw);
+    Some(match read {
+        Ok(mut resource) => {
+            resource.insert("id".to_owned(), written.id.as_str().into());
+            Ok(whole(Some(unstamped(resource))))
+        }
+        Err(why) => Err(format!("it is no resource: {why}")),
+    })
+}
+
+/// Without what the server that keeps it sets.
+fn unstamped(mut resource: Map<String, Value>) -> Value {
+    if let Some(Value::Object(meta)) = resource.get_mut("meta") {
+        meta.retain(|name, _| !matches!(name.as_str(), "versionId" | "lastUpdated"));
+        if meta.is_empty() {
+            resource.shift_remove("meta");
+        }
+    }
+    Value::Object(resource)
+}
+
+/// The way to a FHIR server.
+pub(super) struct Server {
+    app: Arc<App>,
+    base: String,
+    authorities: PathBuf,
+    token_file: PathBuf,
+}
+
+/// A resource that a message touches: as the receiver has it, and as it is to be.
+struct Touched {
+    url: String,
+    there: Option<Map<String, Value>>,
+    now: Map<String, Value>,
+}
+
+impl Touched {
+    /// What goes into the transaction; `None`: it is there already.
+    fn entry(self) -> Option<Value> {
+        let version = self
+            .there
+            .as_ref()
+            .and_then(|there| there.get("meta")?.get("versionId"));
+        let version = version.and_then(Value::as_str).map(str::to_owned);
+        let now = unstamped(self.now);
+        let same = self.there.is_some_and(|there| unstamped(there) == now);
+        (!same).then(|| put(&self.url, now, version))
+    }
+}
+
+/// Why nothing was sent, or nothing came of it.
+type Failed = Answer;
+
+impl Server {
+    pub(super) fn at(app: &Arc<App>, route: &RouteConfig, base: String) -> Server {
+        Server {
+            app: Arc::clone(app),
+            base,
+            authorities: route.authorities.clone(),
+            token_file: route.token_file.clone(),
+        }
+    }
+
+    /// Sends one transaction.
+    pub(super) async fn send(&self, parts: &[Part]) -> Answer {
+        match self.try_send(parts).await {
+            Ok(answer) | Err(answer) => answer,
+        }
+    }
+
+    async fn try_send(&self, parts: &[Part]) -> Result<Answer, Failed> {
+        let (mut entries, mut touched) = (Vec::new(), Vec::new());
+        for part in parts {
+            match part {
+                Part::Draft(draft) => self.lay(&mut touched, draft).await?,
+                Part::Whole { kind, id, resource } => {
+                    let url = format!("{kind}/{id}");
+                    entries.push(match resource {
+                        Some(resource) => put(&url, resource.clone(), None),
+                        None => json!({"request": {"method": "DELETE", "url": url}}),
+                    });
+                }
+            }
+        }
+        entries.extend(touched.into_iter().filter_map(Touched::entry));
+        if entries.is_empty() {
+            return Ok(Answer::Taken("all of it is there already".to_owned()));
+        }
+        let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+        let (status, body) = self.ask(&self.base, Some(bundle.to_string())).await?;
+        let said: String = String::from_utf8_lossy(&body)
+            .chars()
+            .take(WORDS_MAX)
+            .collect();
+        Ok(match status {
+            200..=299 => Answer::Taken(format!("HTTP {status}")),
+            // Somebody else wrote there meanwhile: it is laid upon that.
+            409 | 412 => Answer::Again(format!("HTTP {status} {said}")),
+            _ => judged(status, said),
+        })
+    }
+
+    /// Lays what a message says of a resource upon what is there.
+    async fn lay(&self, touched: &mut Vec<Touched>, draft: &Draft) -> Result<(), Failed> {
+        let url = format!("{}/{}", draft.kind, draft.id);
+        let before = touched.iter_mut().find(|one| one.url == url);
+        if let Some(one) = before {
+            one.now = v2::merged(Some(&one.now), draft);
+            return Ok(());
+        }
+        let there = match draft.mode {
+            Mode::Replace => None,
+            Mode::Merge | Mode::Fill => self.there(&url).await?,
+        };
+        let now = v2::merged(there.as_ref(), draft);
+        touched.push(Touched { url, there, now });
+        Ok(())
+    }
+
+    /// The resource as the receiver has it; `None`: it has none.
+    async fn there(&self, url: &str) -> Result<Option<Map<String, Value>>, Failed> {
+        let (status, body) = self.ask(&format!("{}/{url}", self.base), None).await?;
+        match status {
+            200 => match serde_json::from_slice(&body) {
+                Ok(there) => Ok(Some(there)),
+                Err(why) => Err(Answer::Down(format!(
+                    "`{}` answers no resource: {why}",
+                    self.base
+                ))),
+            },
+            404 | 410 => Ok(None),
+            _ => Err(judged(status, "when it was asked what it has".to_owned())),
+        }
+    }
+
+    /// Posts a bundle, or reads.
+    async fn ask(&self, url: &str, bundle: Option<String>) -> Result<(u16, Bytes), Failed> {
+        let authorization = match self.token_file.as_os_str().is_empty() {
+            true => None,
+            false => {
+                let token = secret_in(&self.token_file).map_err(Answer::Down)?;
+                Some(format!("Bearer {token}"))
+            }
+        };
+        let form = Form {
+            sent: match bundle {
+                Some(_) => Sent::Bundle,
+                None => Sent::Nothing,
+            },
+            body: bundle.unwrap_or_default(),
+            authorization,
+            condition: None,
+        };
+        let terms = Terms {
+            authorities: &self.authorities,
+            wait_ms: self.app.routes.config().wait_ms.max(1),
+            bytes_max: ANSWER_BYTES_MAX,
+        };
+        let asked = self.app.fetch.ask(url, Some(form), terms).await;
+        asked.map_err(Answer::Down)
+    }
+}
+
+fn put(url: &str, resource: Value, version: Option<String>) -> Value {
+    let mut request = json!({"method": "PUT", "url": url});
+    if let (Some(version), Some(request)) = (version, request.as_object_mut()) {
+        request.insert("ifMatch".to_owned(), format!("W/\"{version}\"").into());
+    }
+    json!({"resource": resource, "request": request})
+}
+
+/// Who we are and how often we ask can be put right; what is wrong with what was sent cannot.
+fn judged(status: u16, said: String) -> Answer {
+    match status {
+        401 | 403 | 408 | 425 | 429 | 500.. => Answer::Down(format!("HTTP {status} {said}")),
+        _ => Answer::Refused(format!("HTTP {status} {said}")),
+    }
+}

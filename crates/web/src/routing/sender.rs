@@ -1,0 +1,359 @@
+//! One route: what waits, in its order, each patient's in theirs.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use event::{Body, RouteOutcome, Routed};
+use record::{Error, Sealed};
+use routes::{Lane as PatientLane, RouteConfig, Status, Stir, Waiting, mark};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wire::hl7::{Message, parse};
+
+use super::fhir;
+use super::line::{Answer, Content, Line, Outgoing};
+use super::seal::{Done, Sent, keep_sealing};
+use crate::App;
+
+/// Messages that are taken from the queue at once.
+const WINDOW: usize = 256;
+/// Patients whose tries are counted; with more, they are counted anew.
+const TRIES_MAX: usize = 10_000;
+/// How long what is being sent may go on after the order to stop.
+const GRACE: Duration = Duration::from_secs(2);
+/// The longest rest without a look at the queue.
+const IDLE: Duration = Duration::from_secs(10);
+
+pub(super) struct Sender {
+    app: Arc<App>,
+    rules: RouteConfig,
+    line: Line,
+    stirred: watch::Receiver<Stir>,
+    orders: u64,
+    paused: bool,
+    ready: VecDeque<Waiting>,
+    /// Whose message is tried again, and when.
+    held: HashMap<PatientLane, Instant>,
+    /// How often somebody's message was tried in vain.
+    tries: HashMap<PatientLane, u32>,
+    /// Failures of the receiver itself in a row, and until when it is left alone.
+    failures: u32,
+    rests: Option<Instant>,
+    sent: Sent,
+    done: mpsc::Sender<Done>,
+}
+
+/// What can be sent, or why not.
+enum Made {
+    Out(Outgoing, Option<String>),
+    Aside(RouteOutcome, String),
+}
+
+impl Sender {
+    /// Ready to send; its outcomes are sealed by a task of its own.
+    ///
+    /// # Errors
+    /// In words: its address is none.
+    pub(super) fn open(
+        app: &Arc<App>,
+        route: &RouteConfig,
+        tasks: &TaskTracker,
+    ) -> Result<Sender, String> {
+        let line = Line::open(app, route)?;
+        let sent = Sent::default();
+        let (done, queue) = mpsc::channel(app.routes.config().unsealed_max.max(1));
+        tasks.spawn(keep_sealing(Arc::clone(app), queue, sent.clone()));
+        Ok(Sender {
+            app: Arc::clone(app),
+            rules: route.clone(),
+            line,
+            stirred: app.routes.stirred(),
+            orders: u64::MAX,
+            paused: false,
+            ready: VecDeque::new(),
+            held: HashMap::new(),
+            tries: HashMap::new(),
+            failures: 0,
+            rests: None,
+            sent,
+            done,
+        })
+    }
+
+    /// Sends until `stop`.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            let next = match self.next().await {
+                Ok(next) => next,
+                Err(why) => {
+                    self.say(Some(why));
+                    None
+                }
+            };
+            let Some(next) = next else {
+                self.rest(&stop).await;
+                continue;
+            };
+            let stopped = async {
+                stop.cancelled().await;
+                tokio::time::sleep(GRACE).await;
+            };
+            tokio::select! {
+                sent = self.one(next) => if sent.is_none() { return },
+                () = stopped => return,
+            }
+        }
+    }
+
+    /// Waits until there may be something to send.
+    async fn rest(&mut self, stop: &CancellationToken) {
+        let free = self.held.values().min().copied();
+        let until = self.rests.or(free).unwrap_or_else(|| Instant::now() + IDLE);
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep_until(until) => {}
+            _ = self.stirred.changed() => {}
+            () = self.sent.fewer() => {}
+        }
+    }
+
+    /// The next message that may be sent now.
+    async fn next(&mut self) -> Result<Option<Waiting>, String> {
+        let said = |why: routes::Error| why.to_string();
+        let orders = self.stirred.borrow_and_update().orders;
+        if orders != self.orders {
+            self.orders = orders;
+            self.ready.clear();
+            self.paused = self
+                .app
+                .routes
+                .paused(&self.rules.name)
+                .await
+                .map_err(said)?;
+            if self.paused {
+                self.say(None);
+            }
+        }
+        let now = Instant::now();
+        let many = self.sent.len() >= self.app.routes.config().unsealed_max.max(1);
+        let fenced = self.app.record.epoch().fenced_by().is_some();
+        if self.paused || many || fenced || self.rests.is_some_and(|until| now < until) {
+            return Ok(None);
+        }
+        self.rests = None;
+        let held = self.held.len();
+        self.held.retain(|_, until| now < *until);
+        if self.held.len() < held || self.ready.is_empty() {
+            self.look().await.map_err(said)?;
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    /// Looks into the queue, but for those who are held up.
+    async fn look(&mut self) -> Result<(), routes::Error> {
+        let held: Vec<PatientLane> = self.held.keys().copied().collect();
+        self.ready.clear();
+        if held.len() >= self.app.routes.config().held_up_max.max(1) {
+            return Ok(());
+        }
+        let rows = WINDOW + self.sent.len();
+        let found = self
+            .app
+            .routes
+            .waiting((&self.rules.name, rows), &held)
+            .await?;
+        let new = found
+            .into_iter()
+            .filter(|one| !self.sent.has((one.turn, one.message)));
+        self.ready.extend(new);
+        Ok(())
+    }
+
+    /// Sends one; `None`: what became of it cannot be sealed any more.
+    async fn one(&mut self, one: Waiting) -> Option<()> {
+        let sealed = match self.app.record.get(one.message).await {
+            Ok(sealed) => sealed,
+            Err(Error::Erased(_) | Error::NoSuchIndex(_)) => {
+                let subject = event::Subject::Feed(self.rules.name.clone());
+                let words = "it cannot be read any more".to_owned();
+                let routed = self.routed(&one, (RouteOutcome::Refused, words, None));
+                return self.tell(&one, subject, routed).await;
+            }
+            Err(why) => {
+                self.down(None, format!("message {}: {why}", one.message));
+                return Some(());
+            }
+        };
+        let lane = sealed.stream();
+        if one.lane.is_none() {
+            let _ = self.app.routes.belongs(&self.rules.name, &one, lane).await;
+            if self.is_held(&lane) {
+                return Some(());
+            }
+        }
+        let outcome = match self.made(&one, &sealed).await {
+            Made::Aside(outcome, words) => (outcome, words, None),
+            Made::Out(outgoing, mark) => match self.line.send(&outgoing).await {
+                Answer::Taken(words) => (RouteOutcome::Taken, words, mark),
+                Answer::Refused(words) => (RouteOutcome::Refused, words, None),
+                Answer::Again(words) => {
+                    self.hold(lane, format!("message {}: {words}", one.message));
+                    return Some(());
+                }
+                Answer::Down(words) => {
+                    self.down(Some(lane), words);
+                    return Some(());
+                }
+            },
+        };
+        self.tries.remove(&lane);
+        self.failures = 0;
+        if self.held.is_empty() {
+            self.say(None);
+        }
+        let routed = self.routed(&one, outcome);
+        self.tell(&one, sealed.event().subject.clone(), routed)
+            .await
+    }
+
+    /// What goes out.
+    async fn made(&self, one: &Waiting, sealed: &Sealed) -> Made {
+        let refused = |why: String| Made::Aside(RouteOutcome::Refused, format!("not sent: {why}"));
+        if self.line.is_fhir()
+            && let Some(parts) = fhir::of_resource(sealed)
+        {
+            return match parts {
+                Ok(parts) => out(one, (Content::Fhir(parts), None)),
+                Err(why) => refused(why),
+            };
+        }
+        let event = sealed.event();
+        let Body::Message(message) = &event.body else {
+            return refused("it is no message".to_owned());
+        };
+        let parsed = parse(&event.raw, &message.charset);
+        if let Some(first) = self.came_back(one, &parsed.message).await {
+            let words = format!("not sent: it is event {first}, which went out before");
+            return Made::Aside(RouteOutcome::Looped, words);
+        }
+        let bytes = match self.rules.made(&parsed) {
+            Ok(bytes) => bytes,
+            Err(why) => return refused(why),
+        };
+        if self.line.is_fhir() {
+            return match fhir::of_message(&self.app, &bytes, message) {
+                Ok(parts) => out(one, (Content::Fhir(parts), None)),
+                Err(why) => refused(why),
+            };
+        }
+        let mark = mark(&parse(&bytes, &message.charset).message);
+        if let Some(mark) = &mark {
+            self.app.routes.goes_out(mark, one.message);
+        }
+        out(one, (Content::Hl7(bytes), mark))
+    }
+
+    /// The message as which this one went out before; a person who replays it knows.
+    async fn came_back(&self, one: &Waiting, message: &Message<'_>) -> Option<u64> {
+        let mark = mark(message).filter(|_| one.decision() == 0)?;
+        let first = self.app.routes.went_out_as(&mark, one.message).await;
+        first.ok().flatten()
+    }
+
+    fn routed(
+        &self,
+        one: &Waiting,
+        (outcome, answer, mark): (RouteOutcome, String, Option<String>),
+    ) -> Routed {
+        Routed {
+            route: self.rules.name.clone(),
+            message: one.message,
+            decision: one.decision(),
+            to: self.rules.to.clone(),
+            outcome,
+            answer,
+            mark: mark.unwrap_or_default(),
+        }
+    }
+
+    async fn tell(&self, one: &Waiting, subject: event::Subject, routed: Routed) -> Option<()> {
+        // INVARIANT: it is among what was sent before it is sealed, and until the queue is without it.
+        self.sent.add((one.turn, one.message));
+        let done = Done {
+            turn: one.turn,
+            subject,
+            routed,
+        };
+        self.done.send(done).await.ok()
+    }
+
+    fn is_held(&self, lane: &PatientLane) -> bool {
+        self.held.contains_key(lane)
+    }
+
+    /// This patient waits; others do not.
+    fn hold(&mut self, lane: PatientLane, why: String) {
+        let tries = self.tried(lane);
+        self.held.insert(lane, Instant::now() + self.pause(tries));
+        self.failures = 0;
+        self.ready.retain(|one| one.lane != Some(lane));
+        self.say(Some(why));
+    }
+
+    /// The receiver is not there, or makes no sense: it is left alone for a while, and then somebody
+    /// else's message goes first, so that one that it cannot bear does not keep it from all others.
+    fn down(&mut self, lane: Option<PatientLane>, why: String) {
+        self.failures = self.failures.saturating_add(1);
+        let rest = self.pause(self.failures);
+        let now = Instant::now();
+        if let Some(lane) = lane {
+            let tries = self.tried(lane);
+            self.held.insert(lane, now + rest + self.pause(tries));
+            self.ready.retain(|one| one.lane != Some(lane));
+        } else {
+            self.ready.clear();
+        }
+        self.rests = Some(now + rest);
+        tracing::warn!(
+            route = self.rules.name,
+            tries = self.failures,
+            "a route does not reach its receiver"
+        );
+        self.say(Some(why));
+    }
+
+    fn tried(&mut self, lane: PatientLane) -> u32 {
+        if self.tries.len() >= TRIES_MAX {
+            self.tries.clear();
+        }
+        let tries = self.tries.entry(lane).or_default();
+        *tries = tries.saturating_add(1);
+        *tries
+    }
+
+    /// The wait before the next try: twice as long each time.
+    fn pause(&self, tries: u32) -> Duration {
+        let config = self.app.routes.config();
+        let doubled = config
+            .retry_ms
+            .max(1)
+            .saturating_mul(1 << tries.saturating_sub(1).min(30));
+        Duration::from_millis(doubled.min(config.retry_max_ms.max(1)))
+    }
+
+    fn say(&self, trouble: Option<String>) {
+        let status = Status {
+            trouble,
+            held_up: self.held.len(),
+        };
+        self.app.routes.note(&self.rules.name, status);
+    }
+}
+
+fn out(one: &Waiting, (content, mark): (Content, Option<String>)) -> Made {
+    let message = one.message;
+    Made::Out(Outgoing { message, content }, mark)
+}

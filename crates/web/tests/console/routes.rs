@@ -1,0 +1,159 @@
+//! Routes on the page Flow, and what may be ordered about them.
+
+use axum::http::StatusCode;
+use event::{Body, Role, RouteStep};
+use tokio_util::sync::CancellationToken;
+
+use crate::house::House;
+
+const MESSAGE: &str = "MSH|^~\\&|ADT|HOSP|A|B|20260101||ADT^A01|M1|P|2.5\rPID|1||4711^^^HOSP^MR||Lang^Ada\rPV1|1|I|ICU\r";
+
+/// A house with one route into a folder, that sends.
+async fn sending(out: &std::path::Path) -> (House, tokio_util::sync::DropGuard) {
+    let text = format!(
+        "[[route]]\nname = \"out\"\nto = \"file:{}\"\n",
+        out.display()
+    );
+    let house = House::routing(toml::from_str(&text).unwrap()).await;
+    let stop = CancellationToken::new();
+    tokio::spawn(web::pass_on(house.app.clone(), stop.clone()));
+    until(&house, |_| true).await;
+    (house, stop.drop_guard())
+}
+
+/// Waits until the route is as it should be.
+async fn until(house: &House, is: impl Fn(&routes::RouteState) -> bool) {
+    let mut stirred = house.app.routes.stirred();
+    loop {
+        let states = house.app.routes.list(house.now()).await.unwrap();
+        if states.first().is_some_and(&is) {
+            return;
+        }
+        stirred.changed().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_administrator_pauses_skips_and_replays_with_a_reason_and_the_page_says_how_it_does() {
+    let out = tempfile::tempdir().unwrap();
+    let (house, _sending) = sending(out.path()).await;
+    house.person("tomas", Role::Administrator, &[]).await;
+    let mut tomas = house.browser("tomas").await;
+    let first = house.message("ADT^A01", "4711", MESSAGE).await;
+    until(&house, |route| route.taken == 1).await;
+    let flow = tomas.get("/flow").await;
+    assert!(
+        flow.html.contains("passing on") && flow.html.contains("/flow/routes/out"),
+        "{}",
+        flow.html
+    );
+
+    let to = "/flow/routes/out";
+    let wrong = tomas
+        .submit(to, to, &[("do", "pause"), ("reason", "short")])
+        .await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    let why = ("reason", "their machine moves tonight");
+    let done = tomas.submit(to, to, &[("do", "pause"), why]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+    let second = house
+        .message("ADT^A01", "4711", &MESSAGE.replace("|M1|", "|M2|"))
+        .await;
+    let page = tomas.get(to).await;
+    assert!(
+        page.html
+            .contains("Paused: their machine moves tonight; 1 message waits."),
+        "{}",
+        page.html
+    );
+    let number = second.to_string();
+    let done = tomas
+        .submit(to, to, &[("do", "skip"), ("message", &number), why])
+        .await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+    let again = tomas
+        .submit(to, to, &[("do", "skip"), ("message", &number), why])
+        .await;
+    assert_eq!(again.status, StatusCode::BAD_REQUEST);
+    let done = tomas.submit(to, to, &[("do", "resume"), why]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+    let both = format!("{first}-{second}");
+    for (messages, status) in [
+        ("4711-1", StatusCode::BAD_REQUEST),
+        ("0", StatusCode::BAD_REQUEST),
+        (both.as_str(), StatusCode::SEE_OTHER),
+    ] {
+        let done = tomas
+            .submit(to, to, &[("do", "replay"), ("messages", messages), why])
+            .await;
+        assert_eq!(done.status, status, "{messages}: {}", done.html);
+    }
+    until(&house, |route| route.taken == 3).await;
+    assert_eq!(std::fs::read_dir(out.path()).unwrap().count(), 2);
+    // Orders are sealed with who gave them, by which policy and why.
+    let orders: Vec<_> = house.sealed().await;
+    let orders = orders.iter().map(|one| one.event());
+    let orders: Vec<_> = orders
+        .filter(|one| matches!(one.body, Body::RouteOrder(_)))
+        .collect();
+    assert_eq!(orders.len(), 4);
+    assert!(
+        orders
+            .iter()
+            .all(|one| one.actor.id == "tomas" && one.because == ["administrators-manage"])
+    );
+    let Body::RouteOrder(last) = &orders[3].body else {
+        unreachable!()
+    };
+    assert_eq!(
+        last.step,
+        RouteStep::Replay {
+            messages: vec![(first, first), (second, second)]
+        }
+    );
+    assert_eq!(last.reason, why.1);
+}
+
+#[tokio::test]
+async fn others_look_at_routes_as_far_as_they_oversee_them_and_order_nothing() {
+    let out = tempfile::tempdir().unwrap();
+    let gone = out.path().join("gone");
+    let (house, _sending) = sending(&gone).await;
+    house.message("ADT^A01", "4711", MESSAGE).await;
+    until(&house, |route| route.depth == 1).await;
+    while house.app.routes.list(house.now()).await.unwrap()[0]
+        .trouble
+        .is_none()
+    {
+        tokio::task::yield_now().await;
+    }
+    house.person("pia", Role::PrivacyOfficer, &[]).await;
+    house.person("nora", Role::Nurse, &["ICU"]).await;
+    let (mut pia, mut nora) = (house.browser("pia").await, house.browser("nora").await);
+    let to = "/flow/routes/out";
+    let page = pia.get(to).await;
+    assert!(
+        page.html.contains("No such file") && !page.html.contains("What is to be done?"),
+        "{}",
+        page.html
+    );
+    let flow = nora.get("/flow").await;
+    assert!(
+        flow.html.contains("held up") && !flow.html.contains("No such file"),
+        "{}",
+        flow.html
+    );
+    assert!(!flow.html.contains("/flow/routes/out"), "{}", flow.html);
+    assert_eq!(nora.get(to).await.status, StatusCode::FORBIDDEN);
+    for browser in [&mut pia, &mut nora] {
+        let fields = [("do", "pause"), ("reason", "I would like to")];
+        let page = browser.submit("/now", to, &fields).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.html);
+    }
+    let state = house.app.routes.list(house.now()).await.unwrap().remove(0);
+    assert_eq!((state.paused, state.depth), (None, 1));
+    assert_eq!(
+        pia.get("/flow/routes/nowhere").await.status,
+        StatusCode::NOT_FOUND
+    );
+}
