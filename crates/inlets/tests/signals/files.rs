@@ -21,11 +21,11 @@ struct Sealed(Record);
 impl Positions for Sealed {
     async fn of(&self, feed: &str) -> Option<Position> {
         let events = self.0.read(1, 10_000).await.unwrap();
-        let positions = events.iter().filter_map(|one| match &one.event().body {
+        let mut positions = events.iter().filter_map(|one| match &one.event().body {
             Body::Signals(told) if told.feed == feed => told.position.clone(),
             _ => None,
         });
-        positions.last()
+        positions.next_back()
     }
 }
 

@@ -29,6 +29,7 @@ mod people;
 mod rewind;
 #[cfg(test)]
 mod signals;
+#[cfg(test)]
 mod smart;
 #[cfg(test)]
 mod strangers;
