@@ -207,7 +207,11 @@ impl Flow {
     }
 
     /// Folds events (index, time, event) in one transaction.
-    async fn take(&self, events: &[(u64, Time, &Event)], next: u64) -> Result<(), sqlx::Error> {
+    pub(crate) async fn take(
+        &self,
+        events: &[(u64, Time, &Event)],
+        next: u64,
+    ) -> Result<(), sqlx::Error> {
         let mut kept = self.inner.known.lock().await;
         if next <= kept.next {
             return Ok(());
@@ -319,4 +323,4 @@ impl Reader for Flow {
 
 #[cfg(test)]
 #[path = "tests.rs"]
-mod tests;
+pub(crate) mod tests;

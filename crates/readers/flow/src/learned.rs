@@ -75,3 +75,7 @@ pub(crate) async fn silences(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "learned/tests.rs"]
+mod tests;
