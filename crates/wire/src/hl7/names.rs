@@ -5,7 +5,8 @@ const NAMES: &str = include_str!("names.txt");
 /// The name of a field (`PID`, 3: `Patient Identifier List`); `None`: it has none that is known here.
 #[must_use]
 pub fn field_name(segment: &str, field: usize) -> Option<&'static str> {
-    let names = NAMES.lines().find_map(|line| {
+    let mut segments = NAMES.lines().filter(|line| !line.starts_with('#'));
+    let names = segments.find_map(|line| {
         let (name, fields) = line.split_once(' ')?;
         (name == segment).then_some(fields)
     })?;
