@@ -90,7 +90,6 @@ impl House {
         name_lost(&config, &record).await?;
         let chart = Chart::open(config.chart()?, record.blind()).await?;
         let key = ViewKey::of(record.blind().key("staff"));
-        let session_key = record.blind().key("sessions");
         let staff = Staff::open_with(&config.view("staff"), key, config.staff.clone()).await?;
         let flow = Flow::open(&config.view("flow")).await?;
         let routes = Routes::open(&config.view("routes"), config.routes.clone()).await?;
@@ -136,13 +135,11 @@ impl House {
         };
         let rounds = Rounds::of(&config, &rooms.record)?;
         let board = rounds.board(&rooms.record);
-        let app = keeping_sessions(App::new(rooms, config.web.clone()), &config, session_key)?;
+        let app = keeping_sessions(App::new(rooms, config.web.clone()), &config)?;
         let following = Following::of(&config.standby.from);
         let app = app.witnessed(witness(&config).await?, board);
-        let app = app
-            .behind(following)
-            .hearing(signals::feeds(&config.signals)?);
-        let app = Arc::new(app);
+        let heard = signals::feeds(&config.signals)?;
+        let app = Arc::new(app.behind(following).hearing(heard));
         Ok(House {
             config,
             app,
@@ -436,7 +433,8 @@ async fn name_lost(config: &Config, record: &Record) -> Result<()> {
     lost::forget(config, &lost)
 }
 
-fn keeping_sessions(app: App, config: &Config, key: [u8; 32]) -> Result<App> {
+fn keeping_sessions(app: App, config: &Config) -> Result<App> {
+    let key = app.record.blind().key("sessions");
     let file = config.data.join("sessions");
     let app = app.keeping_sessions(&file, key);
     app.with_context(|| format!("cannot use `{}`", file.display()))

@@ -23,6 +23,7 @@ use web::{Changed, Compared, Ended, Leaver, Order, RouteOrdered, RouteWanted, Su
 use crate::asking::{Asked, Wanted};
 use crate::assemble::House;
 use crate::backing::Pinned;
+use crate::capturing::{self, Captured};
 use crate::cli::View;
 use crate::config::Config;
 use crate::disclosing::{Disclose, Handed};
@@ -207,6 +208,14 @@ impl Operator {
         }
     }
 
+    /// Shows what a feed sent.
+    pub(crate) async fn capture(&self, wanted: &capturing::Wanted) -> Result<Captured> {
+        match self {
+            Operator::Here(house) => house.capture(wanted).await,
+            Operator::There(socket) => call(socket, "/capture", &serde_json::to_vec(wanted)?).await,
+        }
+    }
+
     /// Erases a patient.
     pub(crate) async fn erase(&self, order: &Erase) -> Result<Erased> {
         match self {
@@ -380,6 +389,7 @@ pub(crate) fn listen(path: &Path) -> Result<UnixListener> {
 pub(crate) fn router(house: Arc<House>) -> axum::Router {
     axum::Router::new()
         .route("/backed-up", post(backed_up))
+        .route("/capture", post(capture))
         .route("/client", post(add_client))
         .route("/compare", post(compare))
         .route("/compare/progress", post(compare_progress))
@@ -410,6 +420,13 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
 
 async fn add_client(State(house): State<Arc<House>>, Json(new): Json<NewClient>) -> Response {
     answer(client(&house, &new).await)
+}
+
+async fn capture(
+    State(house): State<Arc<House>>,
+    Json(wanted): Json<capturing::Wanted>,
+) -> Response {
+    answer(house.capture(&wanted).await)
 }
 
 async fn disclose(State(house): State<Arc<House>>, Json(order): Json<Disclose>) -> Response {

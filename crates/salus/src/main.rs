@@ -8,6 +8,7 @@ mod asking;
 mod assemble;
 mod backing;
 mod backups;
+mod capturing;
 mod certificate;
 mod cli;
 mod clock;

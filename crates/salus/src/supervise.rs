@@ -10,9 +10,10 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use event::ServiceState;
 use hyper_util::rt::TokioTimer;
-use inlets::Inlet as _;
 use inlets::mllp::Mllp;
 use inlets::signals::{Address, Files, Positions, Syslog};
+use inlets::{Inlet, Reload};
+use record::Record;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -88,6 +89,52 @@ enum Part {
     Standby,
 }
 
+/// The ways in beside HTTPS; none on a standby.
+#[derive(Default)]
+struct WaysIn {
+    mllp: Option<Mllp>,
+    syslog: Option<Syslog>,
+    files: Option<Files>,
+}
+
+impl WaysIn {
+    /// Binds what the configuration names.
+    async fn open(house: &Arc<House>) -> Result<WaysIn> {
+        let (config, clock) = (&house.config, || Arc::clone(&house.clock));
+        let mllp = Mllp::bind(config.mllp.clone(), clock()).await?;
+        let known: Arc<dyn Positions> = Arc::new(Known(Arc::clone(&house.app)));
+        Ok(WaysIn {
+            mllp: Some(mllp.answering(Arc::new(Asking(Arc::clone(&house.app))))),
+            syslog: Syslog::bind(&config.signals, clock()).await?,
+            files: Some(Files::open(&config.signals, (known, clock()))?),
+        })
+    }
+
+    /// Where MLLP and where syslog is listened for.
+    fn addresses(&self) -> (Vec<SocketAddr>, Vec<Address>) {
+        let mllp = self.mllp.as_ref().map(|mllp| mllp.addresses().to_vec());
+        let syslog = self.syslog.as_ref().map(Syslog::addresses);
+        (mllp.unwrap_or_default(), syslog.unwrap_or_default())
+    }
+
+    /// What reads their certificates again.
+    fn reloads(&self) -> (Option<Reload>, Option<Reload>) {
+        let mllp = self.mllp.as_ref().and_then(Mllp::reload);
+        (mllp, self.syslog.as_ref().and_then(Syslog::reload))
+    }
+
+    fn run(self, record: &Record, (tasks, stop): (&TaskTracker, &CancellationToken)) {
+        let inlets = [
+            self.mllp.map(|one| Box::new(one) as Box<dyn Inlet>),
+            self.syslog.map(|one| Box::new(one) as Box<dyn Inlet>),
+            self.files.map(|one| Box::new(one) as Box<dyn Inlet>),
+        ];
+        for inlet in inlets.into_iter().flatten() {
+            tasks.spawn(inlet.run(record.clone(), stop.clone()));
+        }
+    }
+}
+
 /// What a server was told.
 pub(crate) enum Told {
     /// To stop.
@@ -127,29 +174,11 @@ impl Server {
             Part::Standby => House::open_standby(config).await?,
         });
         let config = &house.config;
-        let inlet = match part {
-            Part::Primary => {
-                let bound = Mllp::bind(config.mllp.clone(), Arc::clone(&house.clock)).await?;
-                Some(bound.answering(Arc::new(Asking(Arc::clone(&house.app)))))
-            }
-            Part::Standby => None,
+        let ways = match part {
+            Part::Primary => WaysIn::open(&house).await?,
+            Part::Standby => WaysIn::default(),
         };
-        let syslog = match part {
-            Part::Primary => Syslog::bind(&config.signals, Arc::clone(&house.clock)).await?,
-            Part::Standby => None,
-        };
-        let tails = match part {
-            Part::Primary => {
-                let known = Arc::new(Known(Arc::clone(&house.app)));
-                let with = (known as Arc<dyn Positions>, Arc::clone(&house.clock));
-                Some(Files::open(&config.signals, with)?)
-            }
-            Part::Standby => None,
-        };
-        let listening = syslog.as_ref().map_or_else(Vec::new, Syslog::addresses);
-        let mllp = inlet
-            .as_ref()
-            .map_or_else(Vec::new, |inlet| inlet.addresses().to_vec());
+        let (mllp, syslog) = ways.addresses();
         let files = certificate::ensure(config, house.clock.now())?;
         let fingerprint = certificate::fingerprint(&files.certificate)?;
         let wanted = Https::new(files, &config.https);
@@ -159,20 +188,11 @@ impl Server {
         let tls = RustlsConfig::from_config(served);
         let (stop, tasks, https) = (CancellationToken::new(), TaskTracker::new(), Handle::new());
         let record = house.app.record.clone();
-        let reload = inlet.as_ref().and_then(Mllp::reload);
-        let signals = syslog.as_ref().and_then(Syslog::reload);
-        let taken = (reload, signals, signal(SignalKind::hangup())?);
+        let (reload, of_syslog) = ways.reloads();
+        let taken = (reload, of_syslog, signal(SignalKind::hangup())?);
         let renewal = Renewal::new(config, (tls.clone(), wanted), taken);
         tasks.spawn(renewal.run(stop.clone()));
-        if let Some(inlet) = inlet {
-            tasks.spawn(Box::new(inlet).run(record.clone(), stop.clone()));
-        }
-        if let Some(tails) = tails {
-            tasks.spawn(Box::new(tails).run(record.clone(), stop.clone()));
-        }
-        if let Some(syslog) = syslog {
-            tasks.spawn(Box::new(syslog).run(record.clone(), stop.clone()));
-        }
+        ways.run(&record, (&tasks, &stop));
         serve_https(&house, (listener, tls), &https, &tasks)?;
         let socket = local::listen(&config.socket())?;
         let operating = axum::serve(socket, local::router(Arc::clone(&house)));
@@ -191,7 +211,7 @@ impl Server {
             house,
             url,
             mllp,
-            syslog: listening,
+            syslog,
             fingerprint,
             stop,
             https,

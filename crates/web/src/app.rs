@@ -357,7 +357,8 @@ pub struct Settings {
     pub checks_per_page_max: usize,
     /// The most patients a list shows.
     pub patients_per_page_max: usize,
-    /// A feed silent for longer than this needs somebody to look.
+    /// A feed silent for longer than this needs somebody to look, until it is known what silence is
+    /// usual for it.
     pub feed_silent_ms: i64,
     /// The most bytes of a message that a page shows.
     pub message_shown_bytes_max: usize,

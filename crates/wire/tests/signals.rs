@@ -1,11 +1,5 @@
 //! What must hold of any stream of syslog and of any line.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "helpers of tests"
-)]
-
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use wire::signals::{Cut, Format, Line, Tally, lines, push, read};

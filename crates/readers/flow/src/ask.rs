@@ -2,6 +2,8 @@
 
 use event::{Position, Time};
 
+use crate::silence::Usual;
+
 /// How one feed does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Feed {
@@ -11,6 +13,8 @@ pub struct Feed {
     pub last: Time,
     /// The age of that, in milliseconds.
     pub age_ms: i64,
+    /// How long it is usually silent at this hour of the week.
+    pub usual: Usual,
     /// How its lines are read, if machines send them; `None`: it sends messages.
     pub format: Option<String>,
     /// Up to where its file was read, if it is one.
@@ -25,7 +29,27 @@ pub struct Feed {
     pub hours: Vec<Count>,
 }
 
+/// Whether a feed is silent for longer than it usually is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    /// No longer than usual.
+    Usual,
+    /// Longer.
+    Longer,
+    /// It is not known yet what is usual.
+    Unknown,
+}
+
 impl Feed {
+    /// Whether it is silent for longer than it usually is at this hour of the week.
+    pub const fn silence(&self) -> Silence {
+        match self.usual {
+            Usual::Unknown { .. } => Silence::Unknown,
+            Usual::Known { alarm_ms, .. } if self.age_ms > alarm_ms => Silence::Longer,
+            Usual::Known { .. } => Silence::Usual,
+        }
+    }
+
     /// Messages a minute: the mean of the last five minutes that are over.
     pub fn per_minute(&self) -> f64 {
         let over = self.minutes.iter().rev().skip(1).take(5);

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, watch};
 use crate::ask::{Feed, Filter, KeptKind, Listing, MessageRow, Page, Quarantined};
 use crate::batch::{Came, Sums, WIDTHS_MS, bucket};
 use crate::known::Known;
-use crate::{Error, page, purge, save, view};
+use crate::{Error, learned, page, purge, save, silence, view};
 
 /// How much of the past the view shows. The record keeps everything, and a refold with larger
 /// limits shows more of it.
@@ -120,11 +120,14 @@ impl Flow {
         let hours = page::counts(pool, hour, from(hour, 24))
             .await
             .map_err(broken())?;
+        let silences = page::silences(pool, &silence::hours(now)).await;
+        let silences = silences.map_err(broken())?;
         let kinds = page::kinds(pool).await.map_err(broken())?;
         let feed = |(name, state): (&String, &crate::known::FeedState)| Feed {
             name: name.clone(),
             last: state.last,
             age_ms: now.since(state.last),
+            usual: silence::usual(now, |hour| silences.get(&(state.id, hour)).copied()),
             format: state.format.clone(),
             position: state.position.clone(),
             kinds: kinds.get(&state.id).cloned().unwrap_or_default(),
@@ -204,7 +207,11 @@ impl Flow {
     }
 
     /// Folds events (index, time, event) in one transaction.
-    async fn take(&self, events: &[(u64, Time, &Event)], next: u64) -> Result<(), sqlx::Error> {
+    pub(crate) async fn take(
+        &self,
+        events: &[(u64, Time, &Event)],
+        next: u64,
+    ) -> Result<(), sqlx::Error> {
         let mut kept = self.inner.known.lock().await;
         if next <= kept.next {
             return Ok(());
@@ -253,6 +260,7 @@ impl Flow {
         let limits = &self.inner.limits;
         known.meet(came.iter().map(|came| came.feed));
         save::mark_reused(connection, known, (came, limits)).await?;
+        let silences = silence::longest(came, |feed| known.last(feed));
         let sums = Sums::of(came);
         known.add(&sums);
         known.learn(came);
@@ -262,6 +270,7 @@ impl Flow {
         known.unread_rows += troubles.count() as u64;
         save::sums(connection, known, &sums).await?;
         save::rows(connection, known, came).await?;
+        learned::silences(connection, known, &silences).await?;
         let newest = came.last().map_or(0, |came| came.at.millis());
         save::sweep(connection, known, (limits, newest)).await
     }
@@ -314,4 +323,4 @@ impl Reader for Flow {
 
 #[cfg(test)]
 #[path = "tests.rs"]
-mod tests;
+pub(crate) mod tests;

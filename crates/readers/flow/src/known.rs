@@ -80,6 +80,12 @@ impl Known {
         }
     }
 
+    /// When a feed was last heard; `None`: never.
+    pub(crate) fn last(&self, feed: &str) -> Option<Time> {
+        let last = self.feeds.get(feed).map(|state| state.last);
+        last.filter(|last| *last != Time::default())
+    }
+
     pub(crate) fn id(&self, feed: &str) -> i64 {
         self.feeds.get(feed).map_or(0, |state| state.id)
     }

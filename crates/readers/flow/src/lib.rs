@@ -1,6 +1,6 @@
 //! **In**: sealed [`Message`](event::Body::Message), [`Unread`](event::Body::Unread) and
 //! [`Signals`](event::Body::Signals) events.
-//! **Out**: how each feed does, which messages came, which are kept but not mapped, which could
+//! **Out**: how each feed does, whether it is silent for longer than usual, which messages came, which are kept but not mapped, which could
 //! not be read.
 //! **Never**: a name, an identifier or a body of a patient; those stay in the record.
 //! **Start here**: [`Flow`], then `batch.rs`.
@@ -10,13 +10,16 @@ mod batch;
 mod error;
 mod flow;
 mod known;
+mod learned;
 mod page;
 mod purge;
 mod save;
+mod silence;
 mod view;
 
 pub use ask::{
-    Count, Feed, Filter, KeptKind, Listing, MessageRow, Page, Quarantined, Total, Which,
+    Count, Feed, Filter, KeptKind, Listing, MessageRow, Page, Quarantined, Silence, Total, Which,
 };
 pub use error::Error;
 pub use flow::{Flow, Limits};
+pub use silence::{Usual, WEEKS_MIN};

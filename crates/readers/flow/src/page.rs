@@ -113,6 +113,24 @@ pub(crate) async fn quarantined(
     Ok(listing(rows?, page, |row| row.index))
 }
 
+/// By feed and hour: the longest silence, of these hours.
+pub(crate) async fn silences(
+    pool: &SqlitePool,
+    hours: &[i64],
+) -> Result<HashMap<(i64, i64), i64>, sqlx::Error> {
+    let mut query: QueryBuilder<Sqlite> =
+        QueryBuilder::new("SELECT feed, hour, longest FROM silence WHERE hour IN (");
+    let mut list = query.separated(", ");
+    for hour in hours {
+        list.push_bind(*hour);
+    }
+    query.push(")");
+    let rows = query.build().fetch_all(pool).await?;
+    rows.iter()
+        .map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?)))
+        .collect()
+}
+
 /// Kinds of lines that are told of each feed.
 const FEED_KINDS_MAX: usize = 12;
 

@@ -1,20 +1,20 @@
 //! Writes a batch: few statements, each with many rows.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use event::Time;
 use sqlx::query_builder::QueryBuilder;
 use sqlx::{Row, Sqlite, SqliteConnection};
 
 use crate::batch::{Came, Sums, WIDTHS_MS, What};
 use crate::flow::Limits;
 use crate::known::Known;
+use crate::{learned, silence};
 
 /// Rows in one statement: more cost SQLite more than they save.
-const ROWS: usize = 50;
-/// Kinds of lines of one feed that are counted one by one.
-const KINDS_MAX: usize = 500;
+pub(crate) const ROWS: usize = 50;
 
-type Done = Result<(), sqlx::Error>;
+pub(crate) type Done = Result<(), sqlx::Error>;
 
 /// Marks the messages whose id an earlier message of the feed had, and remembers the new ids.
 ///
@@ -178,7 +178,7 @@ pub(crate) async fn rows(
         });
         query.build().execute(&mut *connection).await?;
     }
-    lines(connection, known, came).await?;
+    learned::lines(connection, known, came).await?;
     unread(connection, known, came).await
 }
 
@@ -225,42 +225,6 @@ pub(crate) async fn sums(
              messages = kind.messages + excluded.messages, last = excluded.last",
         );
         query.build().execute(&mut *connection).await?;
-    }
-    Ok(())
-}
-
-/// The kinds of lines. A feed has so many and no more: what a sender makes up beyond that is in the
-/// record, but counted under `other`. In the order of the events, so that a refold counts the same.
-async fn lines(connection: &mut SqliteConnection, known: &Known, came: &[Came<'_>]) -> Done {
-    let feeds = came.iter().filter(|one| one.lines().is_some());
-    let feeds: BTreeSet<&str> = feeds.map(|one| one.feed).collect();
-    for feed in feeds {
-        let id = known.id(feed);
-        let sql = "SELECT kind FROM lines WHERE feed = $1";
-        let there = sqlx::query_scalar(sql).bind(id).fetch_all(&mut *connection);
-        let mut there: HashSet<String> = there.await?.into_iter().collect();
-        let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-        let of_it = came.iter().filter(|one| one.feed == feed);
-        for (kind, lines) in of_it.flat_map(Came::kinds) {
-            let full = there.len() >= KINDS_MAX && !there.contains(kind);
-            let kind = if full { "other" } else { kind };
-            there.insert(kind.to_owned());
-            *sums.entry(kind).or_default() += lines;
-        }
-        let sums: Vec<_> = sums.into_iter().collect();
-        for some in sums.chunks(ROWS) {
-            let mut query: QueryBuilder<Sqlite> =
-                QueryBuilder::new("INSERT INTO lines (feed, kind, lines) ");
-            query.push_values(some, |mut row, (kind, lines)| {
-                row.push_bind(id)
-                    .push_bind(*kind)
-                    .push_bind(lines.cast_signed());
-            });
-            query.push(
-                " ON CONFLICT (feed, kind) DO UPDATE SET lines = lines.lines + excluded.lines",
-            );
-            query.build().execute(&mut *connection).await?;
-        }
     }
     Ok(())
 }
@@ -346,6 +310,9 @@ pub(crate) async fn sweep(
                    COALESCE((SELECT idx FROM unread ORDER BY idx LIMIT 1 OFFSET $1), $2)";
         known.unread_rows -= cut(connection, sql, (excess, known.next)).await?;
     }
+    let oldest = silence::hour(Time::from_millis(newest)) - silence::HOURS_KEPT;
+    let query = sqlx::query("DELETE FROM silence WHERE hour < $1").bind(oldest);
+    query.execute(&mut *connection).await?;
     for width in WIDTHS_MS {
         let sql = "DELETE FROM bucket WHERE width = $1 AND start < $2";
         let oldest = newest - limits.buckets_kept_max.cast_signed() * width;

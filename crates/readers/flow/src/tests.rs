@@ -6,18 +6,18 @@ use super::*;
 use crate::ask::Which;
 use crate::batch::tests::{message, unread};
 
-const HOUR: i64 = 3_600_000;
+pub(crate) const HOUR: i64 = 3_600_000;
 
-fn at(millis: i64) -> Time {
+pub(crate) fn at(millis: i64) -> Time {
     Time::from_millis(millis)
 }
 
-fn path(folder: &TempDir) -> PathBuf {
+pub(crate) fn path(folder: &TempDir) -> PathBuf {
     folder.path().join("views/flow.db")
 }
 
 /// Events with indices from `first` on, one second apart, in batches of `size`.
-async fn take(flow: &Flow, first: u64, (events, size): (&[Event], usize)) {
+pub(crate) async fn take(flow: &Flow, first: u64, (events, size): (&[Event], usize)) {
     let sealed: Vec<(u64, Time, &Event)> = (first..)
         .zip(events)
         .map(|(index, event)| (index, at(index as i64 * 1_000), event))
@@ -28,11 +28,11 @@ async fn take(flow: &Flow, first: u64, (events, size): (&[Event], usize)) {
     }
 }
 
-fn page(before: Option<u64>, rows: usize) -> Page {
+pub(crate) fn page(before: Option<u64>, rows: usize) -> Page {
     Page { before, rows }
 }
 
-async fn indices(flow: &Flow, filter: Filter) -> Vec<u64> {
+pub(crate) async fn indices(flow: &Flow, filter: Filter) -> Vec<u64> {
     let listing = flow.messages(&filter, page(None, 100)).await.unwrap();
     listing.rows.iter().map(|row| row.index).collect()
 }

@@ -46,6 +46,12 @@ CREATE TABLE IF NOT EXISTS kind (
     last BIGINT NOT NULL,
     PRIMARY KEY (feed, kind)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS silence (
+    feed BIGINT NOT NULL,
+    hour BIGINT NOT NULL,
+    longest BIGINT NOT NULL,
+    PRIMARY KEY (feed, hour)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS lines (
     feed BIGINT NOT NULL,
     kind TEXT NOT NULL,
@@ -88,7 +94,7 @@ CREATE TABLE IF NOT EXISTS generation (
 ) WITHOUT ROWID;";
 
 /// What must be the same in every fold.
-pub(crate) const ALIKE: [Alike; 5] = [
+pub(crate) const ALIKE: [Alike; 6] = [
     Alike {
         table: "feed",
         sql: "SELECT name, last, messages, kept, reused, odd, unread, dropped, cut, bytes, COALESCE(format, ''), COALESCE(read_to, 0), COALESCE(mark, '') FROM {}.feed",
@@ -111,6 +117,13 @@ pub(crate) const ALIKE: [Alike; 5] = [
         sql: "SELECT f.name, l.kind, l.lines FROM {}.lines l LEFT JOIN {}.feed f ON f.id = l.feed",
         keys: 2,
         told: &["name", "kind", "lines"],
+        after_erasing: false,
+    },
+    Alike {
+        table: "silence",
+        sql: "SELECT f.name, s.hour, s.longest FROM {}.silence s LEFT JOIN {}.feed f ON f.id = s.feed",
+        keys: 2,
+        told: &["name", "hour", "longest"],
         after_erasing: false,
     },
     Alike {

@@ -1,5 +1,6 @@
 //! The command line. Every command has examples; exit codes are the same everywhere.
 
+mod capture;
 mod record;
 mod route;
 mod send;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::export::DateRule;
+pub(crate) use capture::{Capture, Show};
 pub(crate) use record::{
     Backup, Check, Drill, DrillName, Erase, Keys, Move, PromoteArgs, Proof, Refold, Restore,
     Rewind, Standby, View,
@@ -52,6 +54,16 @@ pub(crate) enum Command {
     /// Back up the record, or its keys, to a second place.
     #[command(subcommand)]
     Backup(Backup),
+    /// Show what a feed sent, as it came or decoded, for a reason that is sealed.
+    #[command(after_help = "\
+Examples:
+  salus capture --feed lab --reason 'results of ward 3 are missing'
+  salus capture --feed lab --follow --show raw --reason 'results of ward 3 are missing'
+  salus capture --feed lab --last 1 --show fhir --format json --reason 'ticket 4711'
+  salus capture --feed ids --last 5 --reason 'what does the sensor say'
+Each message that is shown is a look, sealed with the reason. Works beside a running server and
+without one. Exit code 1: nothing came from this feed.")]
+    Capture(Capture),
     /// Run Salus: console and FHIR over HTTPS, HL7 v2 over MLLP.
     #[command(after_help = "\
 Examples:

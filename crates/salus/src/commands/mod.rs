@@ -2,6 +2,7 @@
 
 mod backup;
 mod bench;
+mod capture;
 mod check;
 mod client;
 mod compare;
@@ -58,6 +59,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
     let code = match cli.command {
         Command::Backup(command) => Box::pin(backup::run(config, command, format)).await?,
         Command::Bench(args) => bench::run(&args, format).await?,
+        Command::Capture(args) => Box::pin(capture::run(config, &args, format)).await?,
         Command::Check(args) => check::run(&config, &args, format).await?,
         Command::Client(command) => Box::pin(client::run(config, command, format)).await?,
         Command::Compare => Box::pin(compare::run(config, format)).await?,

@@ -4,10 +4,12 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "what cannot be set up is a failed test"
 )]
 
 mod asking;
+mod capture;
 mod check;
 mod commands;
 mod compare;

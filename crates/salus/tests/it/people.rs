@@ -123,6 +123,11 @@ fn the_audit_trail_arrives_whole_at_rsyslog() {
 }
 
 #[test]
+fn rsyslog_is_heard_over_tls() {
+    by_itself("signals.sh");
+}
+
+#[test]
 fn the_root_key_can_live_in_softhsm() {
     by_itself("softhsm.sh");
 }

@@ -85,6 +85,43 @@ fn logger(port: &str, options: &[&str]) {
     assert!(done.success(), "{options:?}");
 }
 
+/// Posts lines, and says with which status they were answered.
+fn curl(server: &Server, token: &str, body: &str) -> String {
+    let url = format!("{}/signals/edr", server.text("url"));
+    let mut command = Command::new("curl");
+    command.args([
+        "--silent",
+        "--output",
+        "/dev/null",
+        "--write-out",
+        "%{http_code}",
+    ]);
+    command.arg("--cacert").arg(server.certificate());
+    command.args(["--header", &format!("Authorization: Bearer {token}")]);
+    let done = command
+        .args(["--data-binary", body, &url])
+        .output()
+        .unwrap();
+    String::from_utf8(done.stdout).unwrap()
+}
+
+/// What `logger` wrote says when, where and what.
+fn are_read(heard: &[String]) {
+    for (text, tag) in [
+        ("over UDP, 5424", "one"),
+        ("over UDP, 3164", "two"),
+        ("over TCP, 5424", "three"),
+        ("over TCP, 3164, counted", "four"),
+    ] {
+        let line = heard.iter().find(|line| line.ends_with(text)).unwrap();
+        let near = (Later.now().millis(), &jiff::tz::TimeZone::UTC);
+        let entry = wire::syslog::read(line.as_bytes(), near).unwrap();
+        assert_eq!(entry.app.as_deref(), Some(tag), "{line}");
+        assert_eq!(&line[entry.text..], text);
+        assert!(entry.at.is_some() && entry.host.is_some(), "{line}");
+    }
+}
+
 #[tokio::test]
 async fn logger_and_curl_are_heard() {
     let folder = tempfile::tempdir().unwrap();
@@ -130,48 +167,22 @@ async fn logger_and_curl_are_heard() {
     ] {
         logger(at, options);
     }
-    let url = format!("{}/signals/edr", server.text("url"));
-    let curl = |token: &str, body: &str| {
-        let mut command = Command::new("curl");
-        command.args([
-            "--silent",
-            "--output",
-            "/dev/null",
-            "--write-out",
-            "%{http_code}",
-        ]);
-        command.arg("--cacert").arg(server.certificate());
-        command.args(["--header", &format!("Authorization: Bearer {token}")]);
-        let done = command
-            .args(["--data-binary", body, &url])
-            .output()
-            .unwrap();
-        String::from_utf8(done.stdout).unwrap()
-    };
     assert_eq!(
-        curl(token, "{\"type\":\"login\"}\n{\"type\":\"logout\"}\n"),
+        curl(
+            &server,
+            token,
+            "{\"type\":\"login\"}\n{\"type\":\"logout\"}\n"
+        ),
         "200"
     );
-    assert_eq!(curl("wrong", "{}"), "401");
+    assert_eq!(curl(&server, "wrong", "{}"), "401");
     // Two of curl's lines are one event, and each message of logger comes by itself.
     while events(&server) < before + 2 {}
     assert!(server.stop().success());
     let data = folder.path().join("data");
     let (heard, unread) = lines(&data, "here").await;
     assert_eq!((heard.len(), unread), (4, 0), "{heard:?}");
-    for (text, tag) in [
-        ("over UDP, 5424", "one"),
-        ("over UDP, 3164", "two"),
-        ("over TCP, 5424", "three"),
-        ("over TCP, 3164, counted", "four"),
-    ] {
-        let line = heard.iter().find(|line| line.ends_with(text)).unwrap();
-        let near = (Later.now().millis(), &jiff::tz::TimeZone::UTC);
-        let entry = wire::syslog::read(line.as_bytes(), near).unwrap();
-        assert_eq!(entry.app.as_deref(), Some(tag), "{line}");
-        assert_eq!(&line[entry.text..], text);
-        assert!(entry.at.is_some() && entry.host.is_some(), "{line}");
-    }
+    are_read(&heard);
     let (posted, _) = lines(&data, "edr").await;
     assert_eq!(posted, ["{\"type\":\"login\"}", "{\"type\":\"logout\"}"]);
 }

@@ -30,6 +30,7 @@ mod rewind;
 mod routes;
 #[cfg(test)]
 mod signals;
+#[cfg(test)]
 mod smart;
 #[cfg(test)]
 mod strangers;

@@ -169,3 +169,56 @@ async fn more_at_a_time_than_is_taken_is_asked_to_try_again() {
     let (status, _) = send(&house, ("ids", &token), ("", LINES.into())).await;
     assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
 }
+
+#[tokio::test]
+async fn a_feed_is_silent_only_for_longer_than_it_usually_is() {
+    const HOUR: i64 = 3_600_000;
+    let house = House::open().await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    let sent = || {
+        let body = Body::Signals(event::Signals {
+            feed: "night".into(),
+            format: "syslog".into(),
+            lines: 1,
+            ..event::Signals::default()
+        });
+        let subject = Subject::Feed("night".into());
+        let event = Event::new(Actor::feed("night"), Act::Send, subject, body);
+        guard::admit(event.into(), guard::Standing::Salus, "").unwrap()
+    };
+    house.app.record.admit(vec![sent()]).await.unwrap();
+    house.settle().await;
+    let mut anna = house.browser("anna").await;
+    // Nobody knows yet what is usual: it flows, but that is not shown as good.
+    let flow = anna.get("/flow").await;
+    for part in [
+        "answer unknown",
+        "The feed is flowing. What silence is usual is not known",
+        "0 of 2 weeks",
+    ] {
+        assert!(flow.html.contains(part), "{part}: {}", flow.html);
+    }
+    for _ in 0..4 * 7 * 3 {
+        house.wait(6 * HOUR);
+        house.app.record.admit(vec![sent()]).await.unwrap();
+    }
+    house.settle().await;
+    // It is never still for more than six hours, and at this hour of the week, when one came two hours
+    // before, for four: the fixed hour counts no more.
+    for (hours, tone, words) in [
+        (5, "answer good", "6 h at most at this hour of the week"),
+        (3, "answer warn", "silent for longer than usual"),
+    ] {
+        house.wait(hours * HOUR);
+        let mut anna = house.browser("anna").await;
+        let flow = anna.get("/flow").await;
+        assert!(
+            flow.html.contains(tone) && flow.html.contains(words),
+            "{}",
+            flow.html
+        );
+    }
+    let mut anna = house.browser("anna").await;
+    let now = anna.get("/now").await;
+    assert!(now.html.contains("1 of 1 silent"), "{}", now.html);
+}

@@ -8,7 +8,7 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use event::{Act, Body, Event, Subject};
-use flow::{Feed, KeptKind, Page, Quarantined};
+use flow::{Feed, KeptKind, Page, Quarantined, Silence, Usual, WEEKS_MIN};
 
 use crate::error::{Problem, broken};
 use crate::pages::access;
@@ -64,10 +64,30 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
     page(StatusCode::OK, &view)
 }
 
-/// Whether a feed was not heard for longer than it should be.
+/// Whether a feed was not heard for longer than usual at this hour of the week; for a fixed time, as
+/// long as what is usual is not known.
 pub(crate) fn silent(visit: &Visit, feed: &Feed) -> bool {
-    let longest = visit.app.settings.feed_silent_ms;
-    visit.eye.now.since(feed.last) > longest
+    match feed.silence() {
+        Silence::Longer => true,
+        Silence::Usual => false,
+        Silence::Unknown => feed.age_ms > visit.app.settings.feed_silent_ms,
+    }
+}
+
+/// The feeds that are expected to go on. What comes from nobody's address is none.
+pub(crate) fn expected(feeds: &[Feed]) -> Vec<&Feed> {
+    let sends = |feed: &&Feed| feed.format.is_none() || feed.total.messages > 0;
+    feeds.iter().filter(sends).collect()
+}
+
+/// How the feeds flow, of which some are silent: never good without evidence of what is usual.
+pub(crate) fn tone(feeds: &[&Feed], silent: usize) -> Tone {
+    let known = |feed: &&Feed| feed.silence() != Silence::Unknown;
+    match silent {
+        0 if !feeds.is_empty() && feeds.iter().all(known) => Tone::Good,
+        0 => Tone::Unknown,
+        _ => Tone::Warn,
+    }
 }
 
 /// Messages of all feeds by the hour, oldest first, for a picture.
@@ -82,6 +102,7 @@ pub(crate) fn hours(eye: &Eye, feeds: &[Feed]) -> Vec<(String, u64)> {
 }
 
 fn answer(visit: &Visit, feeds: &[Feed]) -> (Tone, String) {
+    let feeds = expected(feeds);
     let quiet: Vec<String> = feeds
         .iter()
         .filter(|feed| silent(visit, feed))
@@ -92,8 +113,19 @@ fn answer(visit: &Visit, feeds: &[Feed]) -> (Tone, String) {
             Tone::Unknown,
             "There is no evidence yet: no feed has sent anything.".to_owned(),
         ),
-        (1, 0) => (Tone::Good, "The feed is flowing.".to_owned()),
-        (all, 0) => (Tone::Good, format!("All {all} feeds are flowing.")),
+        (all, 0) => {
+            let flowing = match all {
+                1 => "The feed is flowing.".to_owned(),
+                _ => format!("All {all} feeds are flowing."),
+            };
+            match tone(&feeds, 0) {
+                Tone::Good => (Tone::Good, flowing),
+                tone => (
+                    tone,
+                    format!("{flowing} What silence is usual is not known of each yet."),
+                ),
+            }
+        }
         (all, silent) => {
             let are = if silent == 1 { "is" } else { "are" };
             let flowing = all - silent;
@@ -109,9 +141,12 @@ fn answer(visit: &Visit, feeds: &[Feed]) -> (Tone, String) {
 }
 
 fn feed_row(visit: &Visit, feed: &Feed) -> FeedRow {
-    let (tone, state) = match silent(visit, feed) {
-        true => (Tone::Warn, "silent"),
-        false => (Tone::Good, "flowing"),
+    let (tone, state) = match (silent(visit, feed), feed.silence()) {
+        _ if expected(std::slice::from_ref(feed)).is_empty() => (Tone::Warn, "turned away"),
+        (true, Silence::Longer) => (Tone::Warn, "silent for longer than usual"),
+        (true, _) => (Tone::Warn, "silent"),
+        (false, Silence::Unknown) => (Tone::Unknown, "flowing"),
+        (false, _) => (Tone::Good, "flowing"),
     };
     let what = if feed.format.is_some() {
         "lines"
@@ -123,6 +158,7 @@ fn feed_row(visit: &Visit, feed: &Feed) -> FeedRow {
         tone,
         state: state.to_owned(),
         last: visit.stamp(feed.last),
+        usual: usual(visit, feed),
         pace: format!("{:.1}", feed.per_minute()),
         messages: words::thousands(feed.total.messages),
         kept: words::thousands(feed.total.kept),
@@ -131,6 +167,27 @@ fn feed_row(visit: &Visit, feed: &Feed) -> FeedRow {
         reused: words::thousands(feed.total.reused),
         lines: lines_of(feed),
         rate: Bars::of(&hours(&visit.eye, std::slice::from_ref(feed)), what),
+    }
+}
+
+/// What silence is usual at this hour of the week, in words.
+fn usual(visit: &Visit, feed: &Feed) -> String {
+    match feed.usual {
+        Usual::Known {
+            longest_ms,
+            alarm_ms,
+            weeks,
+        } => format!(
+            "{} at most at this hour of the week ({weeks} weeks seen); more than {} needs somebody \
+             to look",
+            words::span(longest_ms),
+            words::span(alarm_ms)
+        ),
+        Usual::Unknown { weeks } => format!(
+            "not known yet: this hour of the week was seen in {weeks} of {WEEKS_MIN} weeks; until \
+             then more than {} needs somebody to look",
+            words::span(visit.app.settings.feed_silent_ms)
+        ),
     }
 }
 

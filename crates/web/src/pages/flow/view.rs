@@ -31,6 +31,8 @@ pub(crate) struct FeedRow {
     pub tone: Tone,
     pub state: String,
     pub last: Stamp,
+    /// What silence is usual, in words.
+    pub usual: String,
     /// Messages a minute.
     pub pace: String,
     pub messages: String,
@@ -126,6 +128,7 @@ mod samples {
             tone,
             state: state.into(),
             last: ago(minutes),
+            usual: "12 min at most at this hour of the week (8 weeks seen)".into(),
             pace: "2.4".into(),
             messages: "12,004".into(),
             kept: "31".into(),

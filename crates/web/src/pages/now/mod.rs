@@ -11,7 +11,7 @@ use flow::{Feed, Page, Quarantined};
 use serde::Deserialize;
 
 use crate::error::{Problem, broken};
-use crate::pages::flow::{hours, silent};
+use crate::pages::flow::{expected, hours, silent, tone};
 use crate::pages::lifeline::packs;
 use crate::pages::picture::Bars;
 use crate::pages::shell::{Here, Tone};
@@ -119,16 +119,21 @@ fn answer(tiles: &[Tile], unread: u64) -> (Tone, String) {
 }
 
 fn feeds_tile(visit: &Visit, feeds: &[Feed]) -> Tile {
-    let quiet: Vec<&Feed> = feeds.iter().filter(|feed| silent(visit, feed)).collect();
+    let feeds = expected(feeds);
+    let quiet: Vec<&&Feed> = feeds.iter().filter(|feed| silent(visit, feed)).collect();
     let last: Option<Time> = feeds.iter().map(|feed| feed.last).max();
     let (tone, state) = match (feeds.len(), quiet.len()) {
         (0, _) => (Tone::Unknown, "no evidence".to_owned()),
-        (_, 0) => (Tone::Good, "all flowing".to_owned()),
+        (_, 0) => (tone(&feeds, 0), "all flowing".to_owned()),
         (all, quiet) => (Tone::Warn, format!("{quiet} of {all} silent")),
     };
     let ago = |time: Time| words::span(visit.eye.now.since(time));
     let detail = match (quiet.first(), last) {
         (Some(feed), _) => format!("{} was last heard {} ago", feed.name, ago(feed.last)),
+        (None, Some(last)) if tone == Tone::Unknown => format!(
+            "last message {} ago; what silence is usual is not known yet",
+            ago(last)
+        ),
         (None, Some(last)) => format!("last message {} ago", ago(last)),
         (None, None) => "no system has sent a message yet".to_owned(),
     };
