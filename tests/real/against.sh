@@ -45,5 +45,6 @@ server=""
 echo "ok the server exited with 0 after SIGTERM"
 
 "$here/audit.sh" "$salus"
+"$here/routes.sh" "$salus"
 "$here/tls.sh" "$salus"
 "$here/softhsm.sh" "$salus"
