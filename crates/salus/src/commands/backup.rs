@@ -15,7 +15,7 @@ use crate::output;
 
 pub(crate) async fn run(config: Config, command: Backup, format: Format) -> Result<u8> {
     match command {
-        Backup::Files { names } => files::back_up(config, &names, format).await,
+        Backup::Files { names } => Box::pin(files::back_up(config, &names, format)).await,
         Backup::Record { to, first } => Box::pin(record(config, (&to, &first), format)).await,
         Backup::Pull { from, log_key, to } => pull(&from, &log_key, (&to, format)).await,
         Backup::Keys { to, keep } => keys(&config, (&to, keep), format).await,
