@@ -372,6 +372,35 @@ fn a_backlog_with_a_kill_in_the_middle_arrives_whole_and_each_patients_in_order(
 }
 
 #[test]
+fn a_backlog_arrives_once_if_nothing_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = Destination::listen(|_, _| Does::Says("AA"));
+    let house = House::open(folder.path(), &format!("to = \"mllp://{}\"", there.address));
+    let why = ["--route", "out", "--reason", "to have a backlog"];
+    house.route(&[&["pause"][..], &why].concat());
+    const MANY: usize = 3_000;
+    let mut stream = TcpStream::connect(house.server.as_ref().unwrap().mllp()).unwrap();
+    for number in 0..MANY {
+        let message = message(&format!("{number:04}"), &format!("{}", number % 200));
+        stream
+            .write_all(&[b"\x0b", message.as_bytes(), b"\x1c\r"].concat())
+            .unwrap();
+        if number % 100 == 99 {
+            let (mut ends, mut part) = (0, [0; 4_096]);
+            while ends < 100 {
+                let read = stream.read(&mut part).unwrap();
+                ends += part[..read].iter().filter(|byte| **byte == 0x1c).count();
+            }
+        }
+    }
+    house.route(&[&["resume"][..], &why].concat());
+    house.taken(MANY as u64);
+    let heard: Vec<String> = there.heard.try_iter().map(|(control, _)| control).collect();
+    let different: BTreeSet<&String> = heard.iter().collect();
+    assert_eq!((heard.len(), different.len()), (MANY, MANY));
+}
+
+#[test]
 fn a_route_sends_what_its_rules_say_and_waits_when_a_person_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let there = Destination::listen(|_, _| Does::Says("CA"));
