@@ -46,5 +46,6 @@ echo "ok the server exited with 0 after SIGTERM"
 
 "$here/audit.sh" "$salus"
 "$here/signals.sh" "$salus"
+"$here/routes.sh" "$salus"
 "$here/tls.sh" "$salus"
 "$here/softhsm.sh" "$salus"

@@ -91,8 +91,7 @@ impl House {
         let chart = Chart::open(config.chart()?, record.blind()).await?;
         let key = ViewKey::of(record.blind().key("staff"));
         let staff = Staff::open_with(&config.view("staff"), key, config.staff.clone()).await?;
-        let flow = Flow::open(&config.view("flow")).await?;
-        let routes = Routes::open(&config.view("routes"), config.routes.clone()).await?;
+        let (flow, routes) = ways(&config).await?;
         let oversight = Oversight::open(&config.view("oversight")).await?;
         let access = Access::open_with(&config.view("access"), config.access.clone()).await?;
         let tokens = Tokens::open(&config.view("tokens")).await?;
@@ -106,9 +105,8 @@ impl House {
             access.reader(record.blind()),
             lifeline.reader(),
         ]
-        .into_iter()
         .map(|reader| Arc::new(Guarded::new(reader)))
-        .collect();
+        .into();
         let guarded = views.iter().map(|view| Arc::clone(view) as Arc<dyn Reader>);
         let readers: Vec<Arc<dyn Reader>> = guarded.chain([chart.reader()]).collect();
         let stop = CancellationToken::new();
@@ -276,6 +274,13 @@ async fn witness(config: &Config) -> Result<Option<WitnessBook>> {
     }
     let book = WitnessBook::open(&config.data, &own.name, &own.logs).await?;
     Ok(Some(book))
+}
+
+/// What comes in, and what is passed on.
+async fn ways(config: &Config) -> Result<(Flow, Routes)> {
+    let flow = Flow::open(&config.view("flow")).await?;
+    let routes = Routes::open(&config.view("routes"), config.routes.clone()).await?;
+    Ok((flow, routes))
 }
 
 /// Packs, paper, copies and drills; the key of all packs' codes is made at the first start.

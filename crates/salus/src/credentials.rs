@@ -27,6 +27,9 @@ fn options(config: &mut Config) -> Vec<(&'static str, &mut PathBuf)> {
             &mut config.web.oidc.client_secret_file,
         ),
     ];
+    for route in &mut config.routes.routes {
+        all.push(("`token_file` of a route", &mut route.token_file));
+    }
     if let Some(pkcs11) = &mut config.keys.pkcs11 {
         all.push(("`pin_file` in `[keys.pkcs11]`", &mut pkcs11.pin_file));
     }
@@ -92,12 +95,17 @@ mod tests {
         let mut config = Config::default();
         config.web.oidc.client_secret_file = "credential:oidc-secret".into();
         config.standby.token_file = "/etc/salus/token".into();
+        config.routes.routes.push(routes::RouteConfig {
+            token_file: "credential:ehr".into(),
+            ..routes::RouteConfig::default()
+        });
         let folder = Path::new("/run/credentials/salus.service");
         resolve(&mut config, Some(folder)).unwrap();
         let files = files(&config);
         let there = [
             "/etc/salus/token",
             "/run/credentials/salus.service/oidc-secret",
+            "/run/credentials/salus.service/ehr",
         ];
         assert_eq!(files, there.map(PathBuf::from));
     }

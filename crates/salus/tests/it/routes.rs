@@ -17,6 +17,8 @@ use crate::serving::send;
 enum Does {
     /// It answers with this code.
     Says(&'static str),
+    /// It answers with a commit's code and then the application's.
+    SaysBoth(&'static str, &'static str),
     /// It answers `AA`, twice.
     SaysTwice,
     /// It answers `AA` for another message.
@@ -115,6 +117,9 @@ fn serve(
         };
         let said = match does {
             Does::Says(code) => answer(code, &control),
+            Does::SaysBoth(commit, application) => {
+                answer(commit, &control) + &answer(application, &control)
+            }
             Does::SaysTwice => answer("AA", &control).repeat(2),
             Does::SaysOfAnother => answer("AA", "NOBODY"),
             Does::Babbles => "HTTP/1.1 400 Bad Request\r\n\r\n\x0b\x1c\r".to_owned(),
@@ -210,9 +215,13 @@ impl House {
 
     /// The route, once it has come to this many messages taken.
     fn taken(&self, count: u64) -> Value {
+        self.once(|route| route["taken"] == count)
+    }
+
+    fn once(&self, is: impl Fn(&Value) -> bool) -> Value {
         loop {
             let route = self.routes()[0].clone();
-            if route["taken"] == count {
+            if is(&route) {
                 return route;
             }
         }
@@ -363,6 +372,35 @@ fn a_backlog_with_a_kill_in_the_middle_arrives_whole_and_each_patients_in_order(
 }
 
 #[test]
+fn a_backlog_arrives_once_if_nothing_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = Destination::listen(|_, _| Does::Says("AA"));
+    let house = House::open(folder.path(), &format!("to = \"mllp://{}\"", there.address));
+    let why = ["--route", "out", "--reason", "to have a backlog"];
+    house.route(&[&["pause"][..], &why].concat());
+    const MANY: usize = 3_000;
+    let mut stream = TcpStream::connect(house.server.as_ref().unwrap().mllp()).unwrap();
+    for number in 0..MANY {
+        let message = message(&format!("{number:04}"), &format!("{}", number % 200));
+        stream
+            .write_all(&[b"\x0b", message.as_bytes(), b"\x1c\r"].concat())
+            .unwrap();
+        if number % 100 == 99 {
+            let (mut ends, mut part) = (0, [0; 4_096]);
+            while ends < 100 {
+                let read = stream.read(&mut part).unwrap();
+                ends += part[..read].iter().filter(|byte| **byte == 0x1c).count();
+            }
+        }
+    }
+    house.route(&[&["resume"][..], &why].concat());
+    house.taken(MANY as u64);
+    let heard: Vec<String> = there.heard.try_iter().map(|(control, _)| control).collect();
+    let different: BTreeSet<&String> = heard.iter().collect();
+    assert_eq!((heard.len(), different.len()), (MANY, MANY));
+}
+
+#[test]
 fn a_route_sends_what_its_rules_say_and_waits_when_a_person_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let there = Destination::listen(|_, _| Does::Says("CA"));
@@ -432,6 +470,50 @@ fn a_route_sends_what_its_rules_say_and_waits_when_a_person_says_so() {
     house.taken(5);
     let controls: Vec<String> = there.heard.try_iter().map(|(control, _)| control).collect();
     assert_eq!(controls, ["T1", "T3", "T1", "T2", "T3"]);
+}
+
+/// What a receiver of enhanced mode heard, and how the route did, after E1 to E4 were sent.
+fn enhanced(
+    rules: &str,
+    does: impl Fn(&str, usize) -> Does + Send + Clone + 'static,
+    (taken, aside): (u64, u64),
+) -> (Vec<String>, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let there = Destination::listen(does);
+    let house = House::open(
+        folder.path(),
+        &format!("to = \"mllp://{}\"\n{rules}", there.address),
+    );
+    for (control, patient) in [("E1", "1"), ("E2", "2"), ("E3", "3"), ("E4", "4")] {
+        house.send(control, patient);
+    }
+    let route = house.once(|route| route["taken"] == taken && route["aside"] == aside);
+    let mut heard: Vec<String> = there.heard.try_iter().map(|(control, _)| control).collect();
+    heard.sort();
+    (heard, route)
+}
+
+#[test]
+fn in_enhanced_mode_the_commit_counts_and_the_applications_answer_if_the_route_says_so() {
+    let both = "changes = ['set MSH-15 to \"AL\"', 'set MSH-16 to \"AL\"']";
+    // Nobody waits for what the application says; when it comes it is no answer to the next message.
+    let (heard, _) = enhanced(both, |_, _| Does::SaysBoth("CA", "AE"), (4, 0));
+    assert_eq!(heard, ["E1", "E2", "E3", "E4"]);
+    let odd = |control: &str, times: usize| match (control, times) {
+        ("E1", 0) => Does::SaysBoth("CA", "AE"),
+        ("E2", _) => Does::SaysBoth("CA", "AR"),
+        ("E3", 0) => Does::Says("CE"),
+        ("E4", _) => Does::Says("CR"),
+        _ => Does::SaysBoth("CA", "AA"),
+    };
+    let (heard, route) = enhanced(&format!("application_ack = true\n{both}"), odd, (2, 2));
+    assert_eq!(heard, ["E1", "E1", "E2", "E3", "E3", "E4"], "{route}");
+    // Nothing that is taken without a word can be told from what is lost.
+    let silent = "changes = ['set MSH-15 to \"NE\"', 'set MSH-16 to \"ER\"']";
+    let (heard, route) = enhanced(silent, |_, _| Does::Nothing, (0, 4));
+    assert!(heard.is_empty(), "{heard:?}");
+    let why = route["set_aside"][0]["answer"].as_str().unwrap();
+    assert!(why.contains("asks for no answer"), "{why}");
 }
 
 #[test]

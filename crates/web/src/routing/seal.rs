@@ -27,8 +27,9 @@ struct Going {
 }
 
 impl Sent {
-    pub(super) fn has(&self, one: (u64, u64)) -> bool {
-        self.lock().contains(&one)
+    /// All of it, as it is now.
+    pub(super) fn all(&self) -> HashSet<(u64, u64)> {
+        self.lock().clone()
     }
 
     pub(super) fn add(&self, one: (u64, u64)) {
@@ -72,7 +73,9 @@ pub(super) async fn keep_sealing(app: Arc<App>, mut queue: mpsc::Receiver<Done>,
     let many = app.routes.config().unsealed_max.max(1);
     while queue.recv_many(&mut some, many).await > 0 {
         while let Err(why) = seal(&app, &some).await {
-            if matches!(why, Error::Stopped | Error::Fenced { .. }) {
+            // A server that stops does not wait for a record that cannot seal: they go a second time.
+            let given_up = matches!(why, Error::Stopped | Error::Fenced { .. });
+            if given_up || queue.is_closed() {
                 return;
             }
             tracing::error!(%why, "what became of messages was not sealed; trying again");

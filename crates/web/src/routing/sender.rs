@@ -159,15 +159,13 @@ impl Sender {
         if held.len() >= self.app.routes.config().held_up_max.max(1) {
             return Ok(());
         }
-        let rows = WINDOW + self.sent.len();
-        let found = self
-            .app
-            .routes
-            .waiting((&self.rules.name, rows), &held)
-            .await?;
-        let new = found
-            .into_iter()
-            .filter(|one| !self.sent.has((one.turn, one.message)));
+        // INVARIANT: what was sent is looked at before the queue. The other way round, what leaves the
+        // queue in between would be in the rows and no longer among what was sent, and go twice.
+        let sent = self.sent.all();
+        let rows = WINDOW + sent.len();
+        let found = self.app.routes.waiting((&self.rules.name, rows), &held);
+        let found = found.await?.into_iter();
+        let new = found.filter(|one| !sent.contains(&(one.turn, one.message)));
         self.ready.extend(new);
         Ok(())
     }

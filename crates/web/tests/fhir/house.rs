@@ -133,7 +133,6 @@ impl House {
         let staff = staff::Staff::open(&views.join("staff.db"), key)
             .await
             .unwrap();
-        let flow = flow::Flow::open(&views.join("flow.db")).await.unwrap();
         let tokens = tokens::Tokens::open(&views.join("tokens.db"))
             .await
             .unwrap();
@@ -162,7 +161,7 @@ impl House {
             record,
             chart,
             staff,
-            flow,
+            flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
             tokens,
             routes: no_routes(&views).await,
             signer: web::Signer::of(&web::Signer::make().unwrap(), None).unwrap(),

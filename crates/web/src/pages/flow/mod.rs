@@ -44,7 +44,8 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
             .map_err(|why| broken(&why))?
             .rows;
     }
-    let (tone, answer) = answer(&visit, &feeds);
+    let routes = routes::rows(&visit, may_open).await?;
+    let (tone, answer) = routes::with_routes(answer(&visit, &feeds), &routes);
     let mut shell = visit.shell("Flow", Here::Flow);
     shell.live = Some(LIVE_SECONDS);
     let view = FlowPage {
@@ -57,7 +58,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
             .into_iter()
             .map(|one| row(&visit, one))
             .collect(),
-        routes: routes::rows(&visit, may_open).await?,
+        routes,
         outlet: access::outlet(&visit).filter(|_| may_open),
         may_open,
     };

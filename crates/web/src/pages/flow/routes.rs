@@ -122,6 +122,22 @@ fn light(state: &RouteState, now: Time) -> (Tone, String) {
     (tone, words.to_owned())
 }
 
+/// What is said of feeds, and which routes are held up.
+pub(super) fn with_routes((tone, words): (Tone, String), rows: &[RouteRow]) -> (Tone, String) {
+    let held = rows.iter().filter(|row| row.tone == Tone::Bad);
+    let held: Vec<String> = held
+        .map(|row| format!("\u{201c}{}\u{201d}", row.name))
+        .collect();
+    match held.as_slice() {
+        [] => (tone, words),
+        [one] => (Tone::Bad, format!("{words} The route {one} is held up.")),
+        _ => (
+            Tone::Bad,
+            format!("{words} The routes {} are held up.", words::list(&held)),
+        ),
+    }
+}
+
 /// `GET /flow/routes/{name}`
 pub(crate) async fn show(visit: Visit, Path(name): Path<String>) -> Result<Response, Problem> {
     let view = view(&visit, (&name, &Fields::default()), None).await?;
