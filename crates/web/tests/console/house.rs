@@ -86,7 +86,10 @@ impl House {
             second_factor: SecondFactor::Optional,
             ..Settings::default()
         };
-        House::made((settings, Vec::new()), |app| app.hearing(feeds)).await
+        House::made((settings, Vec::new(), routes::Config::default()), |app| {
+            app.hearing(feeds)
+        })
+        .await
     }
 
     /// One that makes packs.

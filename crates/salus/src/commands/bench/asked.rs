@@ -69,10 +69,11 @@ impl Measuring<'_> {
         let server = Remote::new(&self.server.url, &certificate)?.with_token(&self.token);
         let path = format!("/fhir/Patient?_count={SUMMARIES}&_elements=id");
         let found: Value = serde_json::from_slice(&server.get(&path).await?.body)?;
-        let entries = found["entry"].as_array().context("there are no patients")?;
+        let entries = found.get("entry").and_then(Value::as_array);
+        let entries = entries.context("there are no patients")?;
         let ids = entries
             .iter()
-            .filter_map(|entry| entry["resource"]["id"].as_str());
+            .filter_map(|entry| entry.pointer("/resource/id")?.as_str());
         Ok(ids.map(str::to_owned).collect())
     }
 }
