@@ -203,6 +203,11 @@ impl RouteConfig {
                 "route `{name}`: `resources` go to a FHIR server alone"
             ));
         }
+        if matches!(target, Target::Fhir(_)) && !self.certificate.as_os_str().is_empty() {
+            return Err(format!(
+                "route `{name}`: a `certificate` is shown to MLLP receivers alone; a FHIR server gets a token (`token_file`)"
+            ));
+        }
         for change in &self.changes {
             if let Some(table) = change
                 .0
@@ -226,8 +231,18 @@ impl Config {
     /// In words, naming the route.
     pub fn check(&self) -> Result<(), String> {
         let mut names = BTreeSet::new();
+        let mut folders = Vec::new();
         for route in &self.routes {
             route.check()?;
+            if let Target::Folder(folder) = route.target()? {
+                if folders.contains(&folder) {
+                    return Err(format!(
+                        "route `{}`: another route leads into this folder, and their files have the same names",
+                        route.name
+                    ));
+                }
+                folders.push(folder);
+            }
             if !names.insert(&route.name) {
                 return Err(format!("there are two routes `{}`", route.name));
             }

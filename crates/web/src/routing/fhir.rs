@@ -169,13 +169,20 @@ impl Server {
             return Ok(Answer::Taken("all of it is there already".to_owned()));
         }
         let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
+        let sent = bundle
+            .pointer("/entry")
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len);
         let (status, body) = self.ask(&self.base, Some(bundle.to_string())).await?;
         let said: String = String::from_utf8_lossy(&body)
             .chars()
             .take(WORDS_MAX)
             .collect();
         Ok(match status {
-            200..=299 => Answer::Taken(format!("HTTP {status}")),
+            200..=299 if answers(&body, sent) => Answer::Taken(format!("HTTP {status}")),
+            200..=299 => Answer::Down(format!(
+                "HTTP {status} without a transaction's answer: {said}"
+            )),
             // Somebody else wrote there meanwhile: it is laid upon that.
             409 | 412 => Answer::Again(format!("HTTP {status} {said}")),
             _ => judged(status, said),
@@ -252,9 +259,23 @@ fn put(url: &str, resource: Value, version: Option<String>) -> Value {
 }
 
 /// Who we are and how often we ask can be put right; what is wrong with what was sent cannot.
+/// What is not of the message itself is of the server: a proxy before one that is being replaced
+/// answers 404 to everything.
 fn judged(status: u16, said: String) -> Answer {
     match status {
-        401 | 403 | 408 | 425 | 429 | 500.. => Answer::Down(format!("HTTP {status} {said}")),
-        _ => Answer::Refused(format!("HTTP {status} {said}")),
+        400 | 406 | 409 | 411..=415 | 422 => Answer::Refused(format!("HTTP {status} {said}")),
+        _ => Answer::Down(format!("HTTP {status} {said}")),
     }
+}
+
+/// Whether a body is the answer to a transaction of so many entries, and not of whoever stands before
+/// the server.
+fn answers(body: &[u8], sent: usize) -> bool {
+    let answer: Value = serde_json::from_slice(body).unwrap_or_default();
+    let is = |name: &str, wanted: &str| answer.get(name).and_then(Value::as_str) == Some(wanted);
+    let entries = answer
+        .get("entry")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
+    is("resourceType", "Bundle") && is("type", "transaction-response") && entries == sent
 }

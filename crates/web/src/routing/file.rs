@@ -1,10 +1,14 @@
 //! A folder that a message is put into as a file: whole or not at all, and once.
 
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::line::Answer;
+
+/// Charts are in it: for the owner, and for a group to collect it.
+const FILE_MODE: u32 = 0o640;
 
 pub(super) struct Folder(PathBuf);
 
@@ -29,7 +33,14 @@ impl Folder {
 
 fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<String> {
     let beside = folder.join(format!(".{name}.part"));
-    let mut file = File::create(&beside)?;
+    // Of a try that was broken off; a link that somebody put there is not followed.
+    match fs::remove_file(&beside) {
+        Err(why) if why.kind() != ErrorKind::NotFound => return Err(why),
+        _ => {}
+    }
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(FILE_MODE);
+    let mut file = options.open(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, folder.join(name))?;

@@ -110,8 +110,11 @@ impl Sender {
 
     /// Waits until there may be something to send.
     async fn rest(&mut self, stop: &CancellationToken) {
+        let now = Instant::now();
         let free = self.held.values().min().copied();
-        let until = self.rests.or(free).unwrap_or_else(|| Instant::now() + IDLE);
+        // A moment that is over is nothing to wait for: a pause outlasts it.
+        let until = self.rests.or(free).filter(|until| *until > now);
+        let until = until.unwrap_or(now + IDLE);
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep_until(until) => {}
@@ -125,7 +128,6 @@ impl Sender {
         let said = |why: routes::Error| why.to_string();
         let orders = self.stirred.borrow_and_update().orders;
         if orders != self.orders {
-            self.orders = orders;
             self.ready.clear();
             self.paused = self
                 .app
@@ -133,6 +135,8 @@ impl Sender {
                 .paused(&self.rules.name)
                 .await
                 .map_err(said)?;
+            // Noted once it was heeded: what failed is asked again.
+            self.orders = orders;
             if self.paused {
                 self.say(None);
             }
@@ -181,7 +185,7 @@ impl Sender {
                 return self.tell(&one, subject, routed).await;
             }
             Err(why) => {
-                self.down(None, format!("message {}: {why}", one.message));
+                self.down(one.lane, format!("message {}: {why}", one.message));
                 return Some(());
             }
         };
