@@ -89,7 +89,9 @@ pub(crate) fn look(wanted: &Look, tally: Tally) -> io::Result<Found> {
         Some(at) => go_on(wanted, (&files, at), known, &mut found)?,
         None if wanted.settled => {
             found.note = Some(GONE);
-            if let Some(file) = last.and_then(|last| files.get(last)) {
+            // One that was rotated away was read before.
+            let file = last.and_then(|last| files.get(last)).zip(paths.last());
+            if let Some((file, _)) = file.filter(|(_, path)| **path == wanted.path) {
                 read(wanted, (file, 0), End::Open, &mut found)?;
             }
         }
@@ -115,8 +117,8 @@ fn go_on(
     let Some(file) = files.get(at) else {
         return Ok(());
     };
-    let next = files.get(at + 1);
-    let end = match next {
+    let mut behind = files.iter().skip(at + 1).peekable();
+    let mut end = match behind.peek() {
         Some(_) if wanted.settled => End::Final,
         _ => End::Open,
     };
@@ -125,12 +127,18 @@ fn go_on(
     if !mark::is(file, known)? {
         return Err(io::ErrorKind::NotFound.into());
     }
-    match next {
-        Some(next) if end == End::Final && found.next.is_none() => {
-            read(wanted, (next, 0), End::Open, found)
-        }
-        _ => Ok(()),
+    // One that holds nothing is passed over: the next may hold something.
+    while end == End::Final
+        && found.next.is_none()
+        && let Some(next) = behind.next()
+    {
+        end = match behind.peek() {
+            Some(_) => End::Final,
+            None => End::Open,
+        };
+        read(wanted, (next, 0), end, found)?;
     }
+    Ok(())
 }
 
 /// Reads lines from a place on, as many as a batch has; nothing if none is complete.
@@ -201,4 +209,45 @@ fn read_at(file: &File, offset: u64, most: usize) -> io::Result<Vec<u8>> {
     }
     bytes.truncate(length);
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::signals::Format;
+
+    use super::*;
+
+    #[test]
+    fn what_was_read_is_not_read_again_because_another_file_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("eve.json");
+        let mut wanted = Look {
+            path: path.clone(),
+            position: None,
+            settled: true,
+            line_bytes_max: 100,
+            batch_lines_max: 100,
+            batch_bytes_max: 1_000,
+            now: 0,
+        };
+        let zone = jiff::tz::TimeZone::UTC;
+        let seen = || look(&wanted, Tally::new(Format::Json, zone.clone())).unwrap();
+        std::fs::write(&path, "{\"n\":1}\n").unwrap();
+        let first = seen();
+        assert_eq!(first.tally.lines, 1);
+        std::fs::rename(&path, folder.path().join("eve.json.1")).unwrap();
+        std::fs::write(&path, "{\"n\":2}\n").unwrap();
+        wanted.position = first.next;
+        let seen = || look(&wanted, Tally::new(Format::Json, zone.clone())).unwrap();
+        let second = seen();
+        assert_eq!(second.tally.lines, 1);
+        std::fs::remove_file(&path).unwrap();
+        wanted.position = second.next;
+        let gone = look(&wanted, Tally::new(Format::Json, zone.clone())).unwrap();
+        assert_eq!(
+            gone.tally.lines, 0,
+            "the file that was rotated away was read"
+        );
+        assert!(gone.next.is_none());
+    }
 }

@@ -13,6 +13,8 @@ use super::Error;
 use super::gather::{Heard, Inbox};
 use super::listener::Reception;
 
+/// Datagrams that are still read when it ends.
+const REST_DATAGRAMS_MAX: usize = 10_000;
 /// The largest datagram there is.
 const DATAGRAM_BYTES_MAX: usize = 64 << 10;
 /// Between looks at what the system dropped.
@@ -63,8 +65,11 @@ pub(crate) async fn run(socket: UdpSocket, reception: Arc<Reception>, stop: Canc
             },
         }
     }
-    // What the system holds already was sent to us.
-    while let Ok((length, from)) = socket.try_recv_from(&mut buffer) {
+    // What the system holds already was sent to us; what goes on coming is not waited for.
+    for _ in 0..REST_DATAGRAMS_MAX {
+        let Ok((length, from)) = socket.try_recv_from(&mut buffer) else {
+            break;
+        };
         take(buffer.get(..length).unwrap_or_default(), from, &reception);
     }
     count(&mut dropped, &reception);

@@ -251,3 +251,18 @@ async fn a_line_without_an_end_fills_no_memory() {
     assert_eq!((cut, unread), (3, 0));
     watched.close().await;
 }
+
+/// A quiet log is rotated though it is empty (logrotate's `ifempty`), and its rotations stay.
+#[tokio::test]
+async fn an_empty_file_between_two_holds_nobody_up() {
+    let watched = Watched::new().await;
+    write(&watched.path("eve.json"), &lines(0..3));
+    assert_eq!(watched.until(3).await, numbered(0..3));
+    watched.stop().await;
+    fs::rename(watched.path("eve.json"), watched.path("eve.json.2")).unwrap();
+    fs::write(watched.path("eve.json.1"), "").unwrap();
+    write(&watched.path("eve.json"), &lines(3..6));
+    watched.start();
+    assert_eq!(watched.until(6).await, numbered(0..6));
+    watched.close().await;
+}

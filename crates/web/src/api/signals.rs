@@ -154,8 +154,8 @@ async fn take(
 ) -> Result<Response, Fault> {
     let (parts, body) = request.into_parts();
     let feed = allowed(&app, &parts.headers, &name)?;
-    let place = app.signals.room.try_acquire();
-    let _place = place.map_err(|_| Fault::TooFast(RETRY_SECONDS))?;
+    let place = Arc::clone(&app.signals.room).try_acquire_owned();
+    let place = place.map_err(|_| Fault::TooFast(RETRY_SECONDS))?;
     let packed = packed(&parts.headers)?;
     let bytes = whole(body, app.signals.body_bytes_max).await?;
     let now = app.clock.now();
@@ -167,9 +167,10 @@ async fn take(
             false => bytes,
         };
         tallies(&bytes, (&feed, now, sender.as_deref()), &work.signals)
-            .map(|tallies| (feed, tallies))
+            // The place is kept until the work is done, whether or not somebody waits for it.
+            .map(|tallies| (feed, tallies, place))
     });
-    let (feed, tallies) = batches.await.map_err(|_| Fault::Broken)??;
+    let (feed, tallies, _place) = batches.await.map_err(|_| Fault::Broken)??;
     let (lines, unread) = tallies.iter().fold((0, 0), |(lines, unread), one| {
         (lines + one.lines, unread + one.unread)
     });
@@ -260,7 +261,7 @@ fn tallies(
     limits: &Feeds,
 ) -> Result<Vec<Tally>, Fault> {
     let line_bytes_max = limits.line_bytes_max.max(1);
-    let mut all = Vec::new();
+    let (mut all, mut taken) = (Vec::new(), 0_usize);
     let mut tally = Tally::new(feed.format, feed.zone.clone());
     let lines = bytes.split(|byte| *byte == b'\n');
     for line in lines.filter(|line| !line.is_empty()) {
@@ -274,7 +275,13 @@ fn tallies(
                 source: from.unwrap_or("-"),
                 bytes: piece,
             };
+            // Each line has a head of its own: many short ones become more than they were.
+            let before = tally.batch.len();
             tally.add(piece, cut);
+            taken = taken.saturating_add(tally.batch.len().saturating_sub(before));
+            if taken > limits.unpacked_bytes_max {
+                return Err(Fault::TooLarge("unpacked_bytes_max"));
+            }
             if tally.batch.len() >= limits.batch_bytes_max {
                 let empty = Tally::new(feed.format, feed.zone.clone());
                 all.push(std::mem::replace(&mut tally, empty));
