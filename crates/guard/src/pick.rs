@@ -41,6 +41,11 @@ impl Picked {
     /// # Errors
     /// A policy id that stands twice, in words.
     pub(crate) fn sort(policies: &[&Policy], topics: &Topics) -> Result<Picked, String> {
+        // What each begins with is looked up once, not for each act, role and kind.
+        let policies: Vec<(&Policy, Value)> = policies
+            .iter()
+            .map(|policy| (*policy, policy.to_json().unwrap_or_default()))
+            .collect();
         let mut sets = HashMap::new();
         for ((act, action), (role, asker)) in pairs(&topics.acts, &topics.roles) {
             let mut by_kind = HashMap::new();
@@ -52,8 +57,8 @@ impl Picked {
                 };
                 let near = policies
                     .iter()
-                    .filter(|policy| is_near(policy, topic, topics));
-                let near: Vec<Policy> = near.map(|policy| Policy::clone(policy)).collect();
+                    .filter(|(policy, json)| is_near((policy, json), topic, topics));
+                let near: Vec<Policy> = near.map(|(policy, _)| Policy::clone(policy)).collect();
                 if !near.is_empty() {
                     let set = PolicySet::from_policies(near).map_err(|why| why.to_string())?;
                     by_kind.insert(kind.clone(), set);
@@ -86,7 +91,7 @@ fn pairs<'t, A, B>(some: &'t [A], others: &'t [B]) -> impl Iterator<Item = (&'t 
 /// INVARIANT: false only if it cannot apply whatever the entities are. An action that is no act
 /// may be a group that holds some, `resource in` may hold for a thing of any kind, and an asker is in
 /// one role, which is in nothing ([`Slicer`](crate::slice::Slicer)).
-fn is_near(policy: &Policy, topic: Topic<'_>, topics: &Topics) -> bool {
+fn is_near((policy, json): (&Policy, &Value), topic: Topic<'_>, topics: &Topics) -> bool {
     let is_act = |uid: &EntityUid| topics.acts.iter().any(|(_, action)| action == uid);
     let by_action = |uid: &EntityUid| uid == topic.action || !is_act(uid);
     let by_action = match policy.action_constraint() {
@@ -105,7 +110,7 @@ fn is_near(policy: &Policy, topic: Topic<'_>, topics: &Topics) -> bool {
         PrincipalConstraint::Any | PrincipalConstraint::Eq(_) | PrincipalConstraint::Is(_) => true,
         PrincipalConstraint::In(group) | PrincipalConstraint::IsIn(_, group) => by_role(&group),
     };
-    by_action && by_resource && by_principal && by_condition(policy, topic.role)
+    by_action && by_resource && by_principal && by_condition(json, topic.role)
 }
 
 /// Whether a policy's first condition lets it apply to a role.
@@ -113,8 +118,7 @@ fn is_near(policy: &Policy, topic: Topic<'_>, topics: &Topics) -> bool {
 /// INVARIANT: false only if that condition begins with a question whether the asker is in certain
 /// roles, and they are not. It is the first thing that is evaluated, so that nothing behind it could
 /// have been an error.
-fn by_condition(policy: &Policy, role: &EntityUid) -> bool {
-    let json = policy.to_json().unwrap_or_default();
+fn by_condition(json: &Value, role: &EntityUid) -> bool {
     let when = json
         .pointer("/conditions/0")
         .filter(|first| first["kind"] == "when");
@@ -155,7 +159,10 @@ mod tests {
 
     fn near(policy: &str) -> bool {
         let policy = Policy::parse(None, policy).unwrap();
-        by_condition(&policy, &r#"Role::"nurse""#.parse().unwrap())
+        by_condition(
+            &policy.to_json().unwrap(),
+            &r#"Role::"nurse""#.parse().unwrap(),
+        )
     }
 
     #[test]
