@@ -345,8 +345,7 @@ impl Inner {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        self.unfenced()?;
-        self.leased()?;
+        self.in_office()?;
         let groups = match self.groups.lock() {
             Ok(groups) => groups.clone(),
             Err(_) => None,
@@ -365,8 +364,7 @@ impl Inner {
         let receipts = answer.await.map_err(|_| Error::Stopped)??;
         // INVARIANT: nothing is acknowledged after the lease, though it is sealed: the sender
         // sends it again, to whoever is the primary then.
-        self.unfenced()?;
-        self.leased()?;
+        self.in_office()?;
         Ok(receipts)
     }
 

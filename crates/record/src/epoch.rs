@@ -63,12 +63,27 @@ impl Record {
     pub fn lease(&self, until: Option<Instant>) {
         self.inner.lease.send_replace(until);
     }
+
+    /// Whether anything may be acknowledged now, or done in the name of the primary.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`] if another machine took over, [`Error::Unleased`] if one may have.
+    pub fn in_office(&self) -> Outcome<()> {
+        self.inner.in_office()
+    }
 }
 
 impl Inner {
     /// # Errors
+    /// As [`Record::in_office`].
+    pub(crate) fn in_office(&self) -> Outcome<()> {
+        self.unfenced()?;
+        self.leased()
+    }
+
+    /// # Errors
     /// [`Error::Unleased`] if the lease has run out.
-    pub(crate) fn leased(&self) -> Outcome<()> {
+    fn leased(&self) -> Outcome<()> {
         match *self.lease.borrow() {
             Some(until) if until <= Instant::now() => Err(Error::Unleased),
             Some(_) | None => Ok(()),

@@ -174,7 +174,14 @@ impl RouteConfig {
             }
             "https" if !place.is_empty() => Ok(Target::Fhir(to.trim_end_matches('/').to_owned())),
             "http" => {
-                let authority = place.split('/').next().unwrap_or_default();
+                let authority = place
+                    .split(['/', '?', '#', '\\'])
+                    .next()
+                    .unwrap_or_default();
+                // Behind a name and a password another host would stand.
+                if authority.contains('@') {
+                    return Err(wrong());
+                }
                 let host = authority
                     .rsplit_once(':')
                     .map_or(authority, |(host, _)| host);
@@ -294,6 +301,14 @@ mod tests {
         assert!(why.contains("line 4"), "{why}");
         let why = read(&format!("{head}{head}")).unwrap_err();
         assert!(why.contains("two routes"), "{why}");
+        let folder = |name: &str| format!("[[route]]\nname = \"{name}\"\nto = \"file:/out\"\n");
+        let why = read(&format!("{}{}", folder("a"), folder("b"))).unwrap_err();
+        assert!(
+            why.contains("another route leads into this folder"),
+            "{why}"
+        );
+        let fhir = "[[route]]\nname = \"a\"\nto = \"https://h/fhir\"\ncertificate = \"c.pem\"\n";
+        assert!(read(fhir).unwrap_err().contains("MLLP receivers alone"));
         let good =
             format!("{head}changes = ['map PV1-3.1 by wards']\n[route.tables.wards]\nA = \"B\"\n");
         let config = read(&good).unwrap();
@@ -332,6 +347,7 @@ mod tests {
             "ftp://a/",
             "file:out",
             "https://",
+            "http://localhost:80@evil.example/fhir",
         ] {
             assert!(to(bad).unwrap_err().contains("nowhere"), "{bad}");
         }

@@ -92,7 +92,8 @@ pub(crate) async fn waiting(
         query.push("))");
     }
     query
-        .push(" ORDER BY turn, message LIMIT ")
+        // A bare parameter as LIMIT would have SQLite prepare the statement anew each time.
+        .push(" ORDER BY turn, message LIMIT 0 + ")
         .push_bind(rows as i64);
     let rows = query.build().fetch_all(pool).await?;
     rows.iter().map(one_waiting).collect()

@@ -168,11 +168,8 @@ impl Server {
         if entries.is_empty() {
             return Ok(Answer::Taken("all of it is there already".to_owned()));
         }
+        let sent = entries.len();
         let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
-        let sent = bundle
-            .pointer("/entry")
-            .and_then(Value::as_array)
-            .map_or(0, Vec::len);
         let (status, body) = self.ask(&self.base, Some(bundle.to_string())).await?;
         let said: String = String::from_utf8_lossy(&body)
             .chars()
@@ -258,9 +255,8 @@ fn put(url: &str, resource: Value, version: Option<String>) -> Value {
     json!({"resource": resource, "request": request})
 }
 
-/// Who we are and how often we ask can be put right; what is wrong with what was sent cannot.
-/// What is not of the message itself is of the server: a proxy before one that is being replaced
-/// answers 404 to everything.
+/// What is wrong with what was sent stays wrong. Anything else is of the server, or of what stands before
+/// it: a proxy before a server that is being replaced answers 404 to everything.
 fn judged(status: u16, said: String) -> Answer {
     match status {
         400 | 406 | 409 | 411..=415 | 422 => Answer::Refused(format!("HTTP {status} {said}")),
@@ -278,4 +274,28 @@ fn answers(body: &[u8], sent: usize) -> bool {
         .and_then(Value::as_array)
         .map_or(0, Vec::len);
     is("resourceType", "Bundle") && is("type", "transaction-response") && entries == sent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_answer_to_a_transaction_is_one() {
+        let good = br#"{"resourceType":"Bundle","type":"transaction-response","entry":[{},{}]}"#;
+        assert!(answers(good, 2));
+        assert!(!answers(good, 3), "an entry is missing");
+        let searched: &[u8] = br#"{"resourceType":"Bundle","type":"searchset","entry":[{},{}]}"#;
+        for other in [b"".as_slice(), b"<html>Sign in</html>", b"{}", searched] {
+            assert!(!answers(other, 2));
+        }
+    }
+
+    #[test]
+    fn what_is_not_of_the_message_waits() {
+        let refused = |status| matches!(judged(status, String::new()), Answer::Refused(_));
+        assert!([400, 413, 422].into_iter().all(refused));
+        let others = [302, 401, 403, 404, 405, 408, 410, 429, 500, 501, 503];
+        assert!(!others.into_iter().any(refused));
+    }
 }

@@ -47,3 +47,25 @@ fn write(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<String> {
     File::open(folder)?.sync_all()?;
     Ok(name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_link_that_somebody_put_there_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("own"), "a file of ours").unwrap();
+        symlink(at("own"), at(".1.hl7.part")).unwrap();
+        for text in ["MSH|1", "MSH|1 again"] {
+            write(folder.path(), "1.hl7", text.as_bytes()).unwrap();
+            assert_eq!(fs::read_to_string(at("1.hl7")).unwrap(), text);
+        }
+        assert_eq!(fs::read_to_string(at("own")).unwrap(), "a file of ours");
+        let mode = fs::metadata(at("1.hl7")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o007, 0, "it is not for everybody");
+    }
+}

@@ -143,8 +143,9 @@ impl Sender {
         }
         let now = Instant::now();
         let many = self.sent.len() >= self.app.routes.config().unsealed_max.max(1);
-        let fenced = self.app.record.epoch().fenced_by().is_some();
-        if self.paused || many || fenced || self.rests.is_some_and(|until| now < until) {
+        // INVARIANT: what cannot be sealed is not sent: another machine may be sending it.
+        let away = self.app.record.in_office().is_err();
+        if self.paused || many || away || self.rests.is_some_and(|until| now < until) {
             return Ok(None);
         }
         self.rests = None;
