@@ -70,7 +70,7 @@ pub use steady::steady;
 pub use succeed::LogKeys;
 pub use tail::Tail;
 pub use verify::{Alteration, Report, verify};
-pub use view::{ViewFile, open_view};
+pub use view::{ViewFile, open_view, remove_view};
 pub use witness::{Answer, WitnessBook};
 
 pub use seal::Disclosure;

@@ -4,6 +4,7 @@ use crate::steady::steady;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
+use std::{fs, io};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, SqlitePool};
@@ -29,7 +30,7 @@ pub struct ViewFile {
 /// What the database or the file system said.
 pub async fn open_view(path: &Path, file: &ViewFile) -> Result<SqlitePool, sqlx::Error> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder)?;
     }
     let mut pool = connect(path, file).await?;
     let layout: i64 = sqlx::query_scalar("PRAGMA user_version")
@@ -37,7 +38,7 @@ pub async fn open_view(path: &Path, file: &ViewFile) -> Result<SqlitePool, sqlx:
         .await?;
     if layout != 0 && layout != i64::from(file.layout) {
         pool.close().await;
-        remove(path)?;
+        remove_view(path)?;
         pool = connect(path, file).await?;
     }
     sqlx::raw_sql(file.tables).execute(&pool).await?;
@@ -63,13 +64,18 @@ async fn connect(path: &Path, file: &ViewFile) -> Result<SqlitePool, sqlx::Error
         .await
 }
 
-fn remove(path: &Path) -> std::io::Result<()> {
+/// Removes a view's file with its log, if they are there.
+///
+/// # Errors
+/// What the file system said.
+pub fn remove_view(path: &Path) -> io::Result<()> {
     for end in ["", "-wal", "-shm"] {
         let mut file = OsString::from(path);
         file.push(end);
-        let file = Path::new(&file);
-        if file.exists() {
-            std::fs::remove_file(file)?;
+        match fs::remove_file(file) {
+            // A connection that closes takes the log with it.
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
         }
     }
     Ok(())

@@ -18,19 +18,7 @@ use staff::{Staff, ViewKey};
 use tokens::Tokens;
 
 use crate::assemble::House;
-use crate::config::Config;
-use crate::scrub::remove;
-
-/// Every view that is compared here, by the name of its file.
-const VIEWS: [&str; 7] = [
-    "oversight",
-    "staff",
-    "tokens",
-    "flow",
-    "routes",
-    "access",
-    "lifeline",
-];
+use crate::scrub::afresh;
 
 /// One view, and the one that is folded afresh beside it.
 struct Pair<'a> {
@@ -46,18 +34,12 @@ impl House {
     /// # Errors
     /// What keeps record or views from being read, or what was found from being sealed.
     pub(crate) async fn compare_views(&self, whole_at: Option<Time>) -> Result<u64> {
-        forget(&self.config)?;
-        let compared = self.compare_each(whole_at).await;
-        forget(&self.config)?;
-        compared
-    }
-
-    async fn compare_each(&self, whole_at: Option<Time>) -> Result<u64> {
+        let folder = afresh(&self.config)?;
         let mut pairs = Vec::with_capacity(self.views.len());
         let mut least = u64::MAX;
         for live in &self.views {
             least = least.min(live.cursor().await?);
-            let beside = file(&self.config, live.name());
+            let beside = folder.path().join(format!("{}.db", live.name()));
             pairs.push(Pair {
                 live,
                 fresh: self.fresh(live.name(), &beside).await?,
@@ -139,20 +121,6 @@ impl House {
             }
         })
     }
-}
-
-fn file(config: &Config, name: &str) -> PathBuf {
-    config.data.join(format!("views/compared-{name}.db"))
-}
-
-/// A comparison leaves no copies behind, also if it was broken off.
-///
-/// # Errors
-/// What the file system said.
-pub(crate) fn forget(config: &Config) -> Result<()> {
-    VIEWS
-        .iter()
-        .try_for_each(|name| remove(&file(config, name)))
 }
 
 fn told(parts: &[AlteredPart], whole_at: Option<Time>) -> Event {

@@ -12,7 +12,6 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection as _, SqliteConnection};
 
 use crate::config::Config;
-use crate::scrub::remove;
 
 /// Every view by the name of its file.
 const VIEWS: [&str; 8] = [
@@ -69,9 +68,10 @@ pub(crate) async fn look(config: &Config, size: u64) -> Option<Lost> {
 /// # Errors
 /// If a view's file cannot be removed.
 pub(crate) fn forget(config: &Config, lost: &Lost) -> Result<()> {
-    lost.views
-        .iter()
-        .try_for_each(|name| remove(&config.view(name)))
+    for name in &lost.views {
+        record::remove_view(&config.view(name))?;
+    }
+    Ok(())
 }
 
 /// How many events a view has seen; `None`: there is none, or it cannot be read.

@@ -1,17 +1,17 @@
 //! Looks the record over, and holds the chart against a fresh fold of it: what somebody edited in
 //! the view's file is named, sealed and put right.
 
-use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 use chart::{Chart, Differs};
 use event::{Act, Actor, Altered, Body, Event, Subject, Time};
 use guard::{Standing, admit};
 use serde::{Deserialize, Serialize};
+use tempfile::{Builder, TempDir};
 use tokio_util::sync::CancellationToken;
 
 use crate::assemble::House;
@@ -23,6 +23,8 @@ const CLOSE_EVENTS: u64 = 1_000;
 const ROUNDS_MAX: u32 = 20;
 /// What was edited while nothing ran is found this long after a start.
 const FIRST: Duration = Duration::from_secs(600);
+/// What the names of folders for fresh folds begin with.
+const AFRESH: &str = "compared";
 /// Bytes of a forgery that are kept, at most.
 const EVIDENCE_BYTES_MAX: usize = 1 << 20;
 
@@ -81,14 +83,12 @@ impl House {
 
     /// Holds the chart against a fresh fold: (events folded, entries altered).
     async fn compare_chart(&self, whole_at: Option<Time>) -> Result<(u64, u64)> {
-        let file = file(&self.config);
-        remove(&file)?;
+        let folder = afresh(&self.config)?;
         let mut config = self.config.chart()?;
-        config.path.clone_from(&file);
+        config.path = folder.path().join("chart.db");
         let fresh = Chart::open(config, self.app.record.blind()).await?;
         let compared = self.compare_with(&fresh, whole_at).await;
         fresh.close().await;
-        remove(&file)?;
         compared
     }
 
@@ -128,17 +128,36 @@ impl House {
     }
 }
 
+/// A folder for views that are folded afresh: each comparison has one of its own, since a database
+/// that is still being closed removes files by their names. They hold charts, and do not outlive it.
+///
+/// # Errors
+/// What the file system said.
+pub(crate) fn afresh(config: &Config) -> Result<TempDir> {
+    let folder = Builder::new().prefix(AFRESH).tempdir_in(views(config));
+    folder.with_context(|| format!("a folder in {}", views(config).display()))
+}
+
 /// A comparison that was broken off leaves no charts behind.
 ///
 /// # Errors
 /// What the file system said.
 pub(crate) fn forget(config: &Config) -> Result<()> {
-    crate::alike::forget(config)?;
-    remove(&file(config))
+    for entry in fs::read_dir(views(config))? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().starts_with(AFRESH) {
+            continue;
+        }
+        match entry.file_type()?.is_dir() {
+            true => fs::remove_dir_all(entry.path())?,
+            false => fs::remove_file(entry.path())?,
+        }
+    }
+    Ok(())
 }
 
-fn file(config: &Config) -> PathBuf {
-    config.data.join("views/compared.db")
+fn views(config: &Config) -> PathBuf {
+    config.data.join("views")
 }
 
 /// Compares the views now and then, until `stop`.
@@ -178,17 +197,4 @@ fn told(one: &Differs, whole_at: Option<Time>) -> Event {
     event.raw.clone_from(&one.found);
     event.raw.truncate(EVIDENCE_BYTES_MAX);
     event
-}
-
-/// The fresh fold's file holds charts: it does not outlive the comparison.
-pub(crate) fn remove(file: &Path) -> Result<()> {
-    for end in ["", "-wal", "-shm"] {
-        let mut path = OsString::from(file);
-        path.push(end);
-        let path = PathBuf::from(path);
-        if path.exists() {
-            fs::remove_file(path)?;
-        }
-    }
-    Ok(())
 }
