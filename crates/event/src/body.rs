@@ -164,6 +164,17 @@ pub struct BackedUp {
     /// Files in it, if it is one of folders and dumps; `None`: it is the record's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<u64>,
+    /// It was made of some of the names that go there, and says nothing of the others.
+    #[serde(default, skip_serializing_if = "is_whole")]
+    pub in_part: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands over a reference"
+)]
+const fn is_whole(in_part: &bool) -> bool {
+    !*in_part
 }
 
 /// Something was done with the keys of the whole record.

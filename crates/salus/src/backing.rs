@@ -19,6 +19,9 @@ pub(crate) struct Pinned {
     pub(crate) manifest: String,
     /// Files in it, if it is one of folders and dumps.
     pub(crate) files: Option<u64>,
+    /// Whether other names go there, which are not in it.
+    #[serde(default)]
+    pub(crate) in_part: bool,
     /// How the copy stands, if something is not in it.
     #[serde(default)]
     pub(crate) lacks: Option<Copy>,
@@ -36,6 +39,7 @@ impl House {
             size: made.size,
             manifest: made.manifest.clone(),
             files: made.files,
+            in_part: made.in_part,
         });
         let event = Event::new(operator().actor, Act::Manage, Subject::Record, body);
         let admitted = admit(event.into(), Standing::Decided(&decision), "");

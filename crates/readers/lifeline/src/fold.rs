@@ -186,6 +186,10 @@ async fn paper(to: &mut SqliteConnection, (idx, millis): (i64, i64), event: &Eve
         // That it can be restored is another question: a drill answers it.
         Body::BackedUp(made) => {
             pinned(to, (idx, millis), made).await?;
+            if made.in_part {
+                // How the others stand, and when all of them were last taken, is as it was.
+                return Ok(());
+            }
             let copy = Copy {
                 kind: kind(made).into(),
                 name: made.place.clone(),

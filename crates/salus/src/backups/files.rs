@@ -47,6 +47,8 @@ pub(crate) struct Wanted<'w> {
     pub(crate) sets: &'w [&'w FilesBackup],
     /// What is known to be lacking of names that are not among them, in words.
     pub(crate) lacking: &'w [String],
+    /// Whether nothing is known of others that go there.
+    pub(crate) in_part: bool,
 }
 
 /// Takes a snapshot of each name, pins them together and seals that, with what is not in it. One that
@@ -89,6 +91,7 @@ pub(crate) async fn back_up(
         size: made.size,
         manifest: made.manifest.clone(),
         files: Some(kept.iter().map(|one| one.files).sum()),
+        in_part: wanted.in_part,
         lacks: lacks(
             &place.words(),
             (&kept, &failed),

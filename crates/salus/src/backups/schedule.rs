@@ -102,43 +102,103 @@ pub(crate) async fn keep_going(house: Arc<House>, stop: CancellationToken) {
 }
 
 async fn keep(house: Arc<House>, job: Job, stop: CancellationToken) {
-    let (every, retry) = (
-        job.every(),
-        Duration::from_millis(house.config.backups.retry_ms.max(1)),
-    );
-    let (mut wait, mut failures) = (house.due(&job).await, 0_u32);
-    // What is tried again soon, and nothing else, until everything is due again.
-    let mut again: Option<Job> = None;
-    let mut whole_at = Instant::now();
+    let times = Times {
+        first: house.due(&job).await,
+        every: job.every(),
+        retry: Duration::from_millis(house.config.backups.retry_ms.max(1)),
+    };
+    let began = Instant::now();
+    let (mut turn, mut wait) = (Turn::of(times), times.first);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
         }
-        if again.is_some() && whole_at.elapsed() >= every {
-            // What fails anew is tried again soon, and what fails still is said again.
-            (again, failures) = (None, 0);
-        }
-        if again.is_none() {
-            whole_at = Instant::now();
-        }
-        let now = again.as_ref().unwrap_or(&job);
+        let (left, failures) = turn.begin(began.elapsed());
         let done = tokio::select! {
             () = stop.cancelled() => return,
-            done = house.carry(now) => done,
+            done = house.carry(left.as_ref().unwrap_or(&job)) => done,
         };
-        let later = || retry.saturating_mul(1 << failures.min(16)).min(every);
-        match done {
-            Ok(None) => (wait, failures, again) = (every, 0, None),
+        wait = turn.end(match done {
+            Ok(None) => Done::Whole,
             // It is sealed what is lacking.
-            Ok(failed) => (wait, failures, again) = (later(), failures + 1, failed),
+            Ok(Some(left)) => Done::But(left),
             Err(why) => {
                 tracing::error!(why = format!("{why:#}"), "a backup was not made");
                 if failures == 0 || !house.shows_a_failure(&job).await {
                     house.note_failure(&job, &format!("{why:#}")).await;
                 }
-                (wait, failures) = (later(), failures + 1);
+                Done::Nothing(left)
             }
+        });
+    }
+}
+
+/// When something is done.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    /// From now to the first time.
+    first: Duration,
+    /// From the end of one to the beginning of the next.
+    every: Duration,
+    /// From the first failure to the next try; each further one waits twice as long.
+    retry: Duration,
+}
+
+/// What came of one try.
+#[derive(Debug, PartialEq, Eq)]
+enum Done<J> {
+    /// All of it is done.
+    Whole,
+    /// It is done but for this, and it is sealed that this is lacking.
+    But(J),
+    /// Nothing of what was tried is done: that, or everything if it is `None`.
+    Nothing(Option<J>),
+}
+
+/// Whose turn it is: what fails is tried again soon, and nothing else, until everything is due again.
+struct Turn<J> {
+    times: Times,
+    /// What is tried again; `None`: everything is next.
+    again: Option<J>,
+    failures: u32,
+    /// When everything was last begun.
+    whole_at: Duration,
+}
+
+impl<J> Turn<J> {
+    const fn of(times: Times) -> Turn<J> {
+        Turn {
+            times,
+            again: None,
+            failures: 0,
+            whole_at: Duration::ZERO,
+        }
+    }
+
+    /// What is tried now, everything if it is `None`, and how often it failed before.
+    fn begin(&mut self, now: Duration) -> (Option<J>, u32) {
+        if self.again.is_some() && now.saturating_sub(self.whole_at) >= self.times.every {
+            // What fails anew is tried again soon, and what fails still is said again.
+            (self.again, self.failures) = (None, 0);
+        }
+        if self.again.is_none() {
+            self.whole_at = now;
+        }
+        (self.again.take(), self.failures)
+    }
+
+    /// How long until the next try.
+    fn end(&mut self, done: Done<J>) -> Duration {
+        let later = self.times.retry.saturating_mul(1 << self.failures.min(16));
+        (self.again, self.failures) = match done {
+            Done::Whole => (None, 0),
+            Done::But(left) => (Some(left), self.failures + 1),
+            Done::Nothing(left) => (left, self.failures + 1),
+        };
+        match self.failures {
+            0 => self.times.every,
+            _ => later.min(self.times.every),
         }
     }
 }
@@ -189,6 +249,7 @@ impl House {
             size: made.size,
             manifest: made.manifest,
             files: None,
+            in_part: false,
             lacks: None,
         };
         let sealed = self.backed_up(&pinned).await?;
@@ -240,6 +301,7 @@ impl House {
             to,
             sets: &files.sets.iter().collect::<Vec<_>>(),
             lacking: &files.lacking,
+            in_part: false,
         };
         let with = (&self.config, &operator);
         let done = Box::pin(files::back_up(with, &wanted, |_| Arc::new(|_, _| {}))).await;
@@ -296,5 +358,65 @@ pub(super) fn copy_of(kind: &str, name: &str, (events, wrong): (u64, &str)) -> C
         behind_ms: 0,
         verified: false,
         wrong: wrong.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Try = (u64, Option<&'static str>, u32);
+
+    /// What is tried in which minute of an hour, as `outcome` says what comes of the nth try.
+    fn an_hour(outcome: impl Fn(usize, Option<&'static str>) -> Done<&'static str>) -> Vec<Try> {
+        let (mut turn, mut now, mut tries) = (Turn::of(TIMES), TIMES.first, Vec::new());
+        while now <= Duration::from_secs(3_600) {
+            let (what, failures) = turn.begin(now);
+            tries.push((now.as_secs() / 60, what, failures));
+            now += turn.end(outcome(tries.len(), what));
+        }
+        tries
+    }
+
+    const TIMES: Times = Times {
+        first: Duration::from_secs(300),
+        every: Duration::from_secs(1_200),
+        retry: Duration::from_secs(60),
+    };
+
+    #[test]
+    fn what_is_well_is_done_when_it_is_due() {
+        let tries = an_hour(|_, _| Done::Whole);
+        assert_eq!(tries, [(5, None, 0), (25, None, 0), (45, None, 0)]);
+    }
+
+    #[test]
+    fn what_is_left_is_tried_alone_until_everything_is_due_again() {
+        let tries = an_hour(|_, _| Done::But("lab"));
+        let lab = Some("lab");
+        assert_eq!(
+            tries[..6],
+            [
+                (5, None, 0),
+                (6, lab, 1),
+                (8, lab, 2),
+                (12, lab, 3),
+                (20, lab, 4),
+                // Sixteen minutes later everything is due, and everything is tried.
+                (36, None, 0),
+            ]
+        );
+        assert_eq!(tries[6], (37, lab, 1));
+    }
+
+    #[test]
+    fn what_fails_whole_is_tried_whole_and_never_later_than_it_is_due() {
+        let tries = an_hour(|nth, what| match nth {
+            6 => Done::Whole,
+            _ => Done::Nothing(what),
+        });
+        let minutes: Vec<u64> = tries.iter().map(|(minute, ..)| *minute).collect();
+        assert_eq!(minutes, [5, 6, 8, 12, 20, 36, 56, 57, 59]);
+        assert!(tries.iter().all(|(_, what, _)| what.is_none()), "{tries:?}");
     }
 }

@@ -74,6 +74,7 @@ async fn record(config: Config, (to, first): (&str, &[PathBuf]), format: Format)
                 size: made.size,
                 manifest: made.manifest.clone(),
                 files: None,
+                in_part: false,
                 lacks: None,
             };
             operator.backed_up(&pinned).await.map(Some)

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use record::{Lock, Place};
 use serde::Serialize;
 
+use crate::backups::FilesBackup;
 use crate::backups::files::{self, Back, Done, Wanted};
 use crate::cli::Format;
 use crate::config::Config;
@@ -92,6 +93,8 @@ pub(super) async fn back_up(config: Config, names: &[String], format: Format) ->
         bail!("there is no `[[backups.files]]` with `name = \"{name}\"`");
     }
     let sets = sets.clone();
+    let timed = sets.iter().filter(|one| one.every_minutes > 0);
+    let timed = files::by_place(timed);
     let wanted = sets
         .iter()
         .filter(|one| names.is_empty() || names.contains(&one.name));
@@ -99,10 +102,13 @@ pub(super) async fn back_up(config: Config, names: &[String], format: Format) ->
     let (mut receipts, mut wrong) = (Vec::new(), None);
     for (to, sets) in files::by_place(wanted) {
         let bar = bar()?;
+        let others = timed.get(to).into_iter().flatten();
+        let is_left_out = |other: &&FilesBackup| sets.iter().all(|one| one.name != other.name);
         let wanted = Wanted {
             to,
             sets: &sets,
             lacking: &[],
+            in_part: others.copied().any(|other| is_left_out(&other)),
         };
         let done = files::back_up((&config, &operator), &wanted, |name| told(&bar, name));
         match Box::pin(done).await {

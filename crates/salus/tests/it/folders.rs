@@ -417,6 +417,31 @@ fn ladder(house: &House) -> String {
 }
 
 #[test]
+fn a_backup_of_some_names_by_hand_says_nothing_of_the_others() {
+    let house = House::on_disk();
+    fs::remove_file(house.path("sql")).unwrap();
+    assert_eq!(house.code("backup files"), Some(3), "the dump is lacking");
+    let before = ladder(&house);
+    assert!(before.contains("`pacs.sql`"), "{before}");
+    let made = house.salus("backup files lab");
+    assert_eq!(made[0]["failed"], Value::Array(vec![]), "{made}");
+    assert_eq!(ladder(&house), before);
+    let back = house.salus(&format!(
+        "restore files lab --from {} --to {}",
+        house.place,
+        house.path("by-salus").display()
+    ));
+    assert_eq!(back["manifest"], made[0]["manifest"], "it is the newest");
+    fs::write(house.path("sql"), "INSERT 1").unwrap();
+    house.back_up();
+    assert!(
+        ladder(&house).contains("\"wrong\":\"\""),
+        "{}",
+        ladder(&house)
+    );
+}
+
+#[test]
 fn a_dump_that_does_not_end_is_ended_and_the_others_are_kept() {
     let house = House::on_disk();
     let config = fs::read_to_string(house.path("salus.toml")).unwrap();

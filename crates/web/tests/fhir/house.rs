@@ -117,7 +117,32 @@ impl House {
         House::of(settings, access::Ceilings::default()).await
     }
 
+    /// One that waits this long for its chart, and for no readers once it was told to [`House::halt`].
+    pub(crate) async fn impatient(chart_wait_ms: u64) -> House {
+        let settings = Settings {
+            chart_wait_ms,
+            ..Settings::default()
+        };
+        House::waiting(settings, access::Ceilings::default()).await
+    }
+
+    /// Nothing is folded from now on, but for what is being folded.
+    pub(crate) async fn halt(&self) {
+        let size = self.app.record.size();
+        let wait = std::time::Duration::from_secs(60);
+        assert!(self.app.chart.caught_up(size, wait).await);
+        self.stop.cancel();
+    }
+
     pub(crate) async fn of(settings: Settings, ceilings: access::Ceilings) -> House {
+        let settings = Settings {
+            chart_wait_ms: 60_000,
+            ..settings
+        };
+        House::waiting(settings, ceilings).await
+    }
+
+    async fn waiting(settings: Settings, ceilings: access::Ceilings) -> House {
         let data = tempfile::tempdir().unwrap();
         let clock = Arc::new(Ticks(AtomicI64::new(1_700_000_000_000)));
         let record = record::Record::open(
@@ -174,7 +199,6 @@ impl House {
         };
         let settings = Settings {
             fhir_base: BASE.to_owned(),
-            chart_wait_ms: 60_000,
             ..settings
         };
         let app = Arc::new(App::new(rooms, settings));

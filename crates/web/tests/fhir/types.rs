@@ -7,6 +7,20 @@ use serde_json::json;
 use crate::house::{House, observation, patient};
 
 #[tokio::test]
+async fn what_was_written_of_any_of_the_types_is_found_or_waited_for() {
+    let house = House::impatient(1_000).await;
+    house.halt().await;
+    let written = house.post("/Observation", &observation("Patient/x", "1"));
+    let written = written.await.id();
+    let found = house.get("/?_type=Patient,Observation").await;
+    match found.code() {
+        503 => {}
+        200 => assert_eq!(found.names(), [format!("Observation/{written}")]),
+        code => panic!("{code}: {}", found.json()),
+    }
+}
+
+#[tokio::test]
 async fn several_types_are_one_answer_of_one_moment() {
     let house = House::open().await;
     let mut all = Vec::new();

@@ -1,5 +1,6 @@
 //! The journal in one SQLite file: runtime queries, multi-row inserts.
 
+mod block;
 mod carry;
 mod erase;
 mod insert;
@@ -140,6 +141,11 @@ impl Journal for SqliteJournal {
 
     async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalFault> {
         const DOING: &str = "read rows";
+        if limit > block::FEW_ROWS
+            && let Some(rows) = block::rows(&self.readers, from, limit).await
+        {
+            return Ok(rows);
+        }
         let rows = sqlx::query(sql::ROWS);
         let rows = rows
             .bind(whole(from))

@@ -242,7 +242,8 @@ fn kinds(query: &Query) -> Vec<String> {
     query.touches().into_iter().map(str::to_owned).collect()
 }
 
-fn concerns(question: &Question) -> Vec<Concern> {
+/// What the chart must have folded before this question can be answered.
+pub(crate) fn concerns(question: &Question) -> Vec<Concern> {
     match &question.subject {
         Subject::Patient(id) => vec![Concern::Patient(id.clone())],
         _ => {

@@ -17,7 +17,8 @@ use super::fault::Fault;
 use super::history::url;
 use super::json::Head;
 use super::query::{self, Pairs};
-use super::search::{Asked, ask, bundle, entries, page_of};
+use super::recent::Concern;
+use super::search::{Asked, ask, bundle, concerns, entries, page_of};
 
 /// Where a page begins.
 struct Place {
@@ -98,6 +99,14 @@ async fn find(
         .unwrap_or(settings.page_size)
         .min(settings.page_size_max);
     let is_first = place.token.is_none();
+    if is_first {
+        // The first type fixes the moment of all: what was written of the others counts as well.
+        let all: Vec<Concern> = asked
+            .iter()
+            .flat_map(|one| concerns(&one.question))
+            .collect();
+        door.fresh(&all).await?;
+    }
     let mut found = Found {
         total: Some(0).filter(|_| is_first && total != Total::Not),
         ..Found::default()
