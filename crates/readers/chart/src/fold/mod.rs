@@ -34,8 +34,8 @@ use crate::store::Store;
 use crate::{ChartError, Config};
 
 /// Events that are read, applied and written before the next ones are looked at: enough for full
-/// statements, few enough that their resources stay in the processor's cache.
-const EVENTS_AT_ONCE: usize = 32;
+/// statements, of which each waits for a thread, few enough to be held at once.
+const EVENTS_AT_ONCE: usize = 128;
 
 /// Chunks of events that are understood while an earlier one is written.
 const CHUNKS_AHEAD: usize = 3;
