@@ -55,6 +55,9 @@ def nurse(javascript):
     browser.page(mark, f"event-{tag}")
     browser.page("/record", f"record-{tag}")
     browser.page("/flow", f"flow-{tag}")
+    browser.page("/flow/connect", f"connect-{tag}")
+    if not browser.find("section#ehr pre.copy") or javascript != bool(browser.find("button.copying")):
+        fail("what is to be copied is not there, or its button is there without a script")
     seen = browser.complaints() if javascript else []
     if seen:
         fail(f"the browser complains: {seen[:3]}")
@@ -73,7 +76,7 @@ def strangers(path):
     if "may" not in said and "refused" not in said and "not allowed" not in said:
         fail(f"the refusal gives no reason: {said[:200]}")
     browser.page("/flow", "flow-privacy-officer")
-    links = browser.links("main a[href*='/flow/']")
+    links = browser.links("main a[href*='/flow/']:not([href$='/connect'])")
     if not links:
         fail("the privacy officer sees no message that was kept")
     browser.page(links[0], "message-masked")

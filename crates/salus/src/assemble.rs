@@ -29,6 +29,7 @@ use wire::audit::Site;
 use crate::certificate;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::expecting::doors;
 use crate::fence;
 use crate::following::{self, Follower};
 use crate::lost;
@@ -137,7 +138,7 @@ impl House {
         let following = Following::of(&config.standby.from);
         let app = app.witnessed(witness(&config).await?, board);
         let heard = signals::feeds(&config.signals)?;
-        let app = Arc::new(app.behind(following).hearing(heard));
+        let app = Arc::new(app.behind(following).hearing(heard).entered_by(doors(&config)));
         Ok(House {
             config,
             app,

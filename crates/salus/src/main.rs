@@ -18,6 +18,7 @@ mod credentials;
 mod disclosing;
 mod doors;
 mod drill;
+mod expecting;
 mod export;
 mod fence;
 mod files;

@@ -17,6 +17,7 @@ use tokens::Tokens;
 use crate::api::signals::Feeds;
 use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
+use crate::doors::Doors;
 use crate::errands::Errands;
 use crate::fetch::Fetch;
 use crate::following::Following;
@@ -89,6 +90,8 @@ pub struct App {
     pub(crate) fetch: Fetch,
     /// The feeds of machines that come over HTTPS.
     pub(crate) signals: Feeds,
+    /// What is listened at, and who is expected.
+    pub(crate) doors: Doors,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -159,6 +162,7 @@ impl App {
             standbys: Standbys::default(),
             fetch: Fetch::default(),
             signals: Feeds::default(),
+            doors: Doors::default(),
         }
     }
 
@@ -166,6 +170,13 @@ impl App {
     #[must_use]
     pub fn hearing(mut self, signals: Feeds) -> App {
         self.signals = signals;
+        self
+    }
+
+    /// The same, with these doors beside its own.
+    #[must_use]
+    pub fn entered_by(mut self, doors: Doors) -> App {
+        self.doors = doors;
         self
     }
 

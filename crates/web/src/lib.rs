@@ -8,6 +8,7 @@ mod app;
 mod assets;
 mod caller;
 mod challenge;
+mod doors;
 mod errands;
 mod error;
 mod fetch;
@@ -36,6 +37,7 @@ mod witnesses;
 
 pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
+pub use doors::{Door, Doors, Expected};
 pub use errands::{Board, DrillOrder, Errand, Errands, Run};
 pub use finding::Sought;
 pub use following::{Contact, Following};

@@ -85,6 +85,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/record/{index}/proof", get(record::proof))
         .route("/record/{index}/disclose", post(record::disclose::hand_out))
         .route("/flow", get(flow::show))
+        .route("/flow/connect", get(flow::connect::show))
         .route("/flow/{index}", get(flow::message).post(flow::open))
         .route(
             "/flow/routes/{name}",

@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 69] = [
+const ROUTES: [&str; 70] = [
     "/downtime",
     "/downtime/away",
     "/downtime/entries/*",
@@ -79,6 +79,7 @@ const ROUTES: [&str; 69] = [
     "/record/*/disclose",
     "/flow",
     "/flow/*",
+    "/flow/connect",
     "/flow/routes/*",
     "/settings/people",
     "/settings/people/disable",

@@ -92,6 +92,21 @@ impl House {
         .await
     }
 
+    /// One that takes lines of machines, and whose configuration names these doors.
+    pub(crate) async fn entered_by(
+        doors: web::Doors,
+        feeds: web::api::signals::Feeds,
+    ) -> House {
+        let settings = Settings {
+            second_factor: SecondFactor::Optional,
+            ..Settings::default()
+        };
+        House::made((settings, Vec::new(), routes::Config::default()), |app| {
+            app.hearing(feeds).entered_by(doors)
+        })
+        .await
+    }
+
     /// One that makes packs.
     pub(crate) async fn packing(settings: Settings, packs: Vec<lifeline::PackConfig>) -> House {
         House::made((settings, packs, routes::Config::default()), |app| app).await

@@ -127,6 +127,36 @@ async fn lines_are_sealed_before_the_answer_and_stand_on_flow() {
 }
 
 #[tokio::test]
+async fn what_is_waited_for_is_told_from_what_was_heard() {
+    let expected = |name: &str| web::Expected {
+        name: name.into(),
+        door: web::Door::Lines,
+    };
+    let doors = web::Doors {
+        feeds: vec![expected("ids"), expected("other")],
+        ..web::Doors::default()
+    };
+    let house = House::entered_by(doors, feeds()).await;
+    house.person("tomas", Role::Administrator, &[]).await;
+    let mut tomas = house.browser("tomas").await;
+    let waiting = tomas.get("/flow/connect").await;
+    assert_eq!(waiting.status, StatusCode::OK);
+    assert!(waiting.html.contains("Waiting for the first message of 2 feeds."));
+    assert!(!waiting.html.contains("got it"), "{}", waiting.html);
+    let token = client(&house, "collector", &[SCOPE]).await;
+    send(&house, ("ids", &token), ("", LINES.into())).await;
+    house.settle().await;
+    let got = tomas.get("/flow/connect").await;
+    assert!(
+        got.html.contains("Got it: heard 1 feed of 2; waiting for the others."),
+        "{}",
+        got.html
+    );
+    assert_eq!(got.html.matches("got it</span>").count(), 1);
+    assert_eq!(got.html.matches("waiting for the first message").count(), 1);
+}
+
+#[tokio::test]
 async fn who_may_not_and_what_is_too_much_is_refused_and_seals_nothing() {
     let house = House::with_signals(feeds()).await;
     let token = client(&house, "collector", &[SCOPE]).await;

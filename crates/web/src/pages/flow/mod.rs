@@ -1,6 +1,7 @@
 //! Flow: the feeds, what they sent that is on no chart, and one message opened for a reason.
 
 pub(crate) mod body;
+pub(crate) mod connect;
 pub(crate) mod routes;
 pub(crate) mod view;
 
