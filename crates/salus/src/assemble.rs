@@ -135,10 +135,8 @@ impl House {
         let rounds = Rounds::of(&config, &rooms.record)?;
         let board = rounds.board(&rooms.record);
         let app = keeping_sessions(App::new(rooms, config.web.clone()), &config)?;
-        let following = Following::of(&config.standby.from);
         let app = app.witnessed(witness(&config).await?, board);
-        let heard = signals::feeds(&config.signals)?;
-        let app = Arc::new(app.behind(following).hearing(heard).entered_by(doors(&config)));
+        let app = Arc::new(entered(app, &config)?);
         Ok(House {
             config,
             app,
@@ -426,6 +424,14 @@ fn make_folder(path: &Path) -> Result<()> {
         .mode(0o700)
         .create(path);
     made.with_context(|| format!("cannot make the folder `{}`", path.display()))
+}
+
+/// The app with whom it hears, by which doors, and whom it follows.
+fn entered(app: App, config: &Config) -> Result<App> {
+    let following = Following::of(&config.standby.from);
+    let heard = signals::feeds(&config.signals)?;
+    let app = app.behind(following).hearing(heard);
+    Ok(app.entered_by(doors(config)))
 }
 
 /// Seals what a view had seen and the record has no more. A standby takes it again from its primary.

@@ -7,7 +7,12 @@ use crate::config::Config;
 /// The doors of a configuration.
 pub(crate) fn doors(config: &Config) -> Doors {
     let (mllp, syslog) = (&config.mllp, &config.signals.syslog);
-    let named = |door: Door| move |name: &String| Expected { name: name.clone(), door };
+    let named = |door: Door| {
+        move |name: &String| Expected {
+            name: name.clone(),
+            door,
+        }
+    };
     let mut feeds: Vec<Expected> = Vec::new();
     let senders = mllp.feeds.iter().map(|feed| &feed.name);
     feeds.extend(senders.map(named(Door::Mllp)));

@@ -93,10 +93,7 @@ impl House {
     }
 
     /// One that takes lines of machines, and whose configuration names these doors.
-    pub(crate) async fn entered_by(
-        doors: web::Doors,
-        feeds: web::api::signals::Feeds,
-    ) -> House {
+    pub(crate) async fn entered_by(doors: web::Doors, feeds: web::api::signals::Feeds) -> House {
         let settings = Settings {
             second_factor: SecondFactor::Optional,
             ..Settings::default()

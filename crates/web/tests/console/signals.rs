@@ -141,14 +141,19 @@ async fn what_is_waited_for_is_told_from_what_was_heard() {
     let mut tomas = house.browser("tomas").await;
     let waiting = tomas.get("/flow/connect").await;
     assert_eq!(waiting.status, StatusCode::OK);
-    assert!(waiting.html.contains("Waiting for the first message of 2 feeds."));
+    assert!(
+        waiting
+            .html
+            .contains("Waiting for the first message of 2 feeds.")
+    );
     assert!(!waiting.html.contains("got it"), "{}", waiting.html);
     let token = client(&house, "collector", &[SCOPE]).await;
     send(&house, ("ids", &token), ("", LINES.into())).await;
     house.settle().await;
     let got = tomas.get("/flow/connect").await;
     assert!(
-        got.html.contains("Got it: heard 1 feed of 2; waiting for the others."),
+        got.html
+            .contains("Got it: heard 1 feed of 2; waiting for the others."),
         "{}",
         got.html
     );

@@ -10,8 +10,8 @@ use crate::house::{House, observation, patient};
 async fn what_was_written_of_any_of_the_types_is_found_or_waited_for() {
     let house = House::impatient(1_000).await;
     house.halt().await;
-    let written = house.post("/Observation", &observation("Patient/x", "1"));
-    let written = written.await.id();
+    let pulse = observation("Patient/x", "1");
+    let written = house.post("/Observation", &pulse).await.id();
     let found = house.get("/?_type=Patient,Observation").await;
     match found.code() {
         503 => {}

@@ -91,10 +91,16 @@ fn answer(visit: &Visit, heard: &[Feed]) -> (Tone, String) {
             Tone::Unknown,
             format!("Waiting for the first message of {}.", feeds(all)),
         ),
-        (all, got) if all == got => (Tone::Good, format!("Got it: heard {} of {all}.", feeds(got))),
+        (all, got) if all == got => (
+            Tone::Good,
+            format!("Got it: heard {} of {all}.", feeds(got)),
+        ),
         (all, got) => (
             Tone::Unknown,
-            format!("Got it: heard {} of {all}; waiting for the others.", feeds(got)),
+            format!(
+                "Got it: heard {} of {all}; waiting for the others.",
+                feeds(got)
+            ),
         ),
     }
 }

@@ -106,8 +106,10 @@ fn hl7(site: &Site<'_>, sender: &Sender) -> Block {
     let secure = site.at(&site.doors.mllp_tls, 2576);
     let mut steps = Vec::new();
     let open = match site.doors.mllp_tls.is_empty() {
-        true => "[mllp.tls]\nlisten = [\"0.0.0.0:2576\"]\ncertificate = \"/etc/salus/server.pem\"\n\
-                 key = \"/etc/salus/server.key\"\nclient_authorities = \"/etc/salus/senders.pem\"\n\n",
+        true => {
+            "[mllp.tls]\nlisten = [\"0.0.0.0:2576\"]\ncertificate = \"/etc/salus/server.pem\"\n\
+                 key = \"/etc/salus/server.key\"\nclient_authorities = \"/etc/salus/senders.pem\"\n\n"
+        }
         false => "",
     };
     steps.push(step(
@@ -311,14 +313,23 @@ mod tests {
         };
         assert_eq!(site.host, "salus.hospital");
         let lab = text(&doors, "laboratory");
-        assert!(lab.contains("[mllp.tls]") && lab.contains("salus.hospital:2576"), "{lab}");
-        assert!(lab.contains("salus send 127.0.0.1:2575 --kind 'ORU^R01'"), "{lab}");
+        assert!(
+            lab.contains("[mllp.tls]") && lab.contains("salus.hospital:2576"),
+            "{lab}"
+        );
+        assert!(
+            lab.contains("salus send 127.0.0.1:2575 --kind 'ORU^R01'"),
+            "{lab}"
+        );
         let open = Doors {
             mllp_tls: vec!["0.0.0.0:2600".parse().unwrap()],
             ..doors
         };
         let lab = text(&open, "laboratory");
-        assert!(!lab.contains("[mllp.tls]") && lab.contains("salus.hospital:2600"), "{lab}");
+        assert!(
+            !lab.contains("[mllp.tls]") && lab.contains("salus.hospital:2600"),
+            "{lab}"
+        );
         assert!(text(&open, "windows").contains("https://salus.hospital:8443/signals/windows"));
     }
 }
