@@ -215,6 +215,7 @@ pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
         | Body::ExportAsked(_)
         | Body::Glass(_)
         | Body::Erased(_)
+        | Body::Image(_)
         | Body::Joined(_)
         | Body::Keys(_)
         | Body::Opened(_)
