@@ -1,8 +1,8 @@
-//! Any bytes are read as a DICOM file or refused; what is read lies end to end in what was there.
+//! Any bytes are read as a DICOM file, a unit of the upper layer or a command, or refused; what is read lies end to end in what was there.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wire::dicom::{Header, Limits, Repertoire, Syntax, part10, scan, unpack};
+use wire::dicom::{Header, Limits, Repertoire, Syntax, command, part10, pdu, scan, unpack};
 
 const SYNTAXES: [&str; 4] = [
     "1.2.840.10008.1.2",
@@ -17,6 +17,8 @@ fuzz_target!(|input: (u8, &[u8])| {
         assert!(head.data_at <= bytes.len());
         look(&bytes[head.data_at..], head.syntax);
     }
+    let _ = pdu(kind % 8, bytes);
+    let _ = command(bytes);
     let uid = SYNTAXES[usize::from(kind) % SYNTAXES.len()];
     if let Some(syntax) = Syntax::named(uid) {
         look(bytes, syntax);

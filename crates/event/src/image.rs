@@ -29,8 +29,13 @@ pub struct Image {
     pub study: String,
     /// Series Instance UID.
     pub series: String,
+    /// Modality, for instance `CT`.
+    pub modality: String,
     /// UID of the transfer syntax in which it came, and in which the whole is kept.
     pub syntax: String,
+    /// SHA-256 of the data set as it came, in hex: by this a second delivery is told from another
+    /// object with the same UID.
+    pub data: String,
     /// The whole: a DICOM file (PS3.10).
     pub whole: Stored,
     /// What its preamble was that was taken out; `None`: nothing was.

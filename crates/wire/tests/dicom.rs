@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use dicom_core::VR;
 use proptest::prelude::*;
 use wire::dicom::{
-    DataSet, Header, Limits, Preamble, Refusal, Repertoire, Syntax, Tag, Writer, file, part10,
+    DataSet, Header, Limits, Preamble, Refusal, Repertoire, Syntax, Tag, VR, Writer, file, part10,
     scan, tags, unpack,
 };
 

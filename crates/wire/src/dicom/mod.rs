@@ -5,23 +5,34 @@
 //! for files and for deflated data sets. What passes is read from where it lies: [`Header`].
 
 mod charset;
+mod dimse;
 mod file;
 mod header;
+mod pdu;
 mod preamble;
 mod scan;
 mod set;
+mod shown;
+mod study;
 mod syntax;
 mod unpack;
 mod write;
 
 pub use charset::Repertoire;
-pub use dicom_core::Tag;
+pub use dicom_core::{Tag, VR};
 pub use dicom_dictionary_std::tags;
+pub use dimse::{COMMAND_BYTES_MAX, Command, Service, Status, VERIFICATION_UID, command};
 pub use file::{HEAD_BYTES, Part10, SALUS_CLASS_UID, file, is_part10, part10};
 pub use header::Header;
+pub use pdu::{
+    Answered, Fragment, PDU_HEAD_BYTES, Pdu, Proposed, Rejection, Request, abort, accept, data,
+    pdu, pdu_head, reject, released,
+};
 pub use preamble::{PREAMBLE_BYTES, Preamble, preamble};
 pub use scan::scan;
 pub use set::{DataSet, Element, Value};
+pub use shown::{lines, sealed};
+pub use study::{Source, patient, patient_identifier, study, study_id};
 pub use syntax::Syntax;
 pub use unpack::unpack;
 pub use write::Writer;
@@ -51,6 +62,21 @@ impl Default for Limits {
         }
     }
 }
+
+impl Limits {
+    /// For what was let in, and is read again: it was looked through with the limits of that day.
+    pub const fn sealed() -> Limits {
+        Limits {
+            depth_max: DEPTH_LIMIT,
+            elements_max: usize::MAX,
+            inflated_bytes_max: usize::MAX,
+            inflate_ratio_max: usize::MAX,
+        }
+    }
+}
+
+/// What [`Limits::depth_max`] may be at most: the walk goes down with the stack.
+pub const DEPTH_LIMIT: usize = 128;
 
 /// Why a data set is not looked at any further.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
