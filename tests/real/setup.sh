@@ -4,12 +4,12 @@
 set -euo pipefail
 
 home="${SALUS_REAL_HOME:-$HOME/.cache/salus/real}"
-stamp="$home/.ready-7"
+stamp="$home/.ready-8"
 here="$(cd "$(dirname "$0")" && pwd)"
 mkdir -p "$home"
 
 need_apt=()
-for pair in go:golang-go chromium:chromium chromedriver:chromium-driver python3:python3 node:nodejs npm:npm curl:curl openssl:openssl softhsm2-util:softhsm2 setpriv:util-linux restic:restic; do
+for pair in go:golang-go chromium:chromium chromedriver:chromium-driver python3:python3 node:nodejs npm:npm curl:curl openssl:openssl softhsm2-util:softhsm2 setpriv:util-linux restic:restic storescu:dcmtk Orthanc:orthanc; do
     command -v "${pair%%:*}" >/dev/null || need_apt+=("${pair#*:}")
 done
 [ -d /usr/share/gocode/src/golang.org/x/mod/sumdb/tlog ] || need_apt+=(golang-golang-x-mod-dev)

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
-    ExportAsked, Glass, Joined, PackCode, PackOpenings, PersonChange, PolicyChange, Printed,
+    ExportAsked, Glass, Image, Joined, PackCode, PackOpenings, PersonChange, PolicyChange, Printed,
     Promoted, PutBack, Rejected, Rewound, Role, RouteChange, RouteOrder, Routed, SentOn, Service,
     Session, SheetBack, Shown, Signals, Subject, Token, Verdict,
 };
@@ -39,6 +39,8 @@ pub enum Body {
     ExportAsked(ExportAsked),
     /// Patients were erased: their keys are gone, and their events stay as bytes that nothing opens.
     Erased(Erased),
+    /// A DICOM object; the raw bytes are the beginning of its data set, the whole is in the vault.
+    Image(Image),
     /// A standby sealed this while the primary was gone; the raw bytes are its plaintext.
     Joined(Joined),
     /// Something was done with the keys of the whole record.

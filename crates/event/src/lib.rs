@@ -7,6 +7,7 @@ mod access;
 mod actor;
 mod altered;
 mod body;
+mod image;
 mod known;
 mod lifeline;
 mod oversight;
@@ -27,6 +28,7 @@ pub use body::{
     Account, AccountChange, BackedUp, Body, Decided, Erased, KeysChanged, Message, Opened,
     Resource, Unmerge, Unread,
 };
+pub use image::{Image, Preamble, Stored};
 pub use known::{Consent, Considered, Facts, Relation, Taking};
 pub use lifeline::{
     Captured, Copy, Downtime, Drill, Line, LineKind, Outcome, PackCode, PackOpenings, Printed,

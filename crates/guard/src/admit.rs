@@ -1,6 +1,6 @@
 //! The only way from a claim to an event that the record will take.
 
-use event::{Arrival, Body, Event, Resend};
+use event::{Arrival, Body, Event, Image, Resend};
 
 use crate::Decision;
 
@@ -60,7 +60,7 @@ pub enum Standing<'a> {
 pub struct Grant {
     /// The feed's name.
     pub feed: String,
-    /// Message kinds as `ORU^R01`, `ADT^*` or `*`.
+    /// Message kinds as `ORU^R01`, `ADT^*` or `*`; of a feed of images SOP classes by UID.
     pub messages: Vec<String>,
     /// Sending facilities (MSH-4, first component); empty: any.
     pub facilities: Vec<String>,
@@ -120,6 +120,7 @@ fn by_grant(arrival: &Arrival, grant: &Grant, facility: &str) -> Result<Vec<Stri
                 ),
             });
         }
+        Body::Image(image) => return of_image(image, grant),
         _ => return Ok(vec![format!("feed:{}", grant.feed)]),
     };
     if !grant
@@ -142,6 +143,28 @@ fn by_grant(arrival: &Arrival, grant: &Grant, facility: &str) -> Result<Vec<Stri
         });
     }
     Ok(vec![format!("feed:{}", grant.feed)])
+}
+
+/// Of images the SOP class is what a feed may send, or may not.
+fn of_image(image: &Image, grant: &Grant) -> Result<Vec<String>, Refused> {
+    let (name, class) = (&grant.feed, &image.class);
+    let refused = |because: &str, words: String| Refused {
+        because: vec![because.to_owned()],
+        words,
+    };
+    if image.feed != *name {
+        let words = format!("feed `{name}` may not send in the name of `{}`", image.feed);
+        return Err(refused("feed-name", words));
+    }
+    if !grant
+        .messages
+        .iter()
+        .any(|pattern| matches_kind(pattern, class))
+    {
+        let words = format!("feed `{name}` may not store objects of the class `{class}`");
+        return Err(refused("feed-message-type", words));
+    }
+    Ok(vec![format!("feed:{name}")])
 }
 
 fn matches_kind(pattern: &str, kind: &str) -> bool {
@@ -220,6 +243,40 @@ mod tests {
         assert_eq!(admitted.event().because, ["feed:edr"]);
         let refused = admit(batch("firewall"), Standing::Feed(&grant), "").unwrap_err();
         assert_eq!(refused.because, ["feed-name"]);
+    }
+
+    #[test]
+    fn a_modality_stores_objects_of_its_classes() {
+        let object = |class: &str| -> Arrival {
+            let body = Body::Image(Image {
+                feed: "ct1".into(),
+                class: class.into(),
+                ..Image::default()
+            });
+            Event::new(
+                Actor::feed("ct1"),
+                Act::Send,
+                Subject::Feed("ct1".into()),
+                body,
+            )
+            .into()
+        };
+        let grant = Grant {
+            feed: "ct1".into(),
+            messages: vec!["1.2.840.10008.5.1.4.1.1.2".into()],
+            facilities: Vec::new(),
+        };
+        assert!(
+            admit(
+                object("1.2.840.10008.5.1.4.1.1.2"),
+                Standing::Feed(&grant),
+                ""
+            )
+            .is_ok()
+        );
+        let other = object("1.2.840.10008.5.1.4.1.1.7");
+        let refused = admit(other, Standing::Feed(&grant), "").unwrap_err();
+        assert_eq!(refused.because, ["feed-message-type"]);
     }
 
     #[test]

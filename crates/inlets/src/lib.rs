@@ -1,8 +1,9 @@
 //! **In**: bytes from hospital systems.
 //! **Out**: arrivals that the guard let in, sealed; then the answer the sender waits for.
 //! **Never**: an acknowledgement before the commit; bytes that arrived and are dropped.
-//! **Start here**: [`Inlet`], then [`mllp`] and [`signals`].
+//! **Start here**: [`Inlet`], then [`mllp`], [`dicom`] and [`signals`].
 
+pub mod dicom;
 pub mod mllp;
 pub mod signals;
 mod tls;

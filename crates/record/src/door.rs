@@ -25,7 +25,7 @@ use crate::scrub::{self, Scrub};
 use crate::sealed::Outcome;
 use crate::sequencer::{Group, Item, Recent, Sequencer, Write};
 use crate::vault::Vault;
-use crate::{Blind, Error, Permit, Receipt, Witnessed, engines, keyfile, recover};
+use crate::{Blind, Error, Permit, Receipt, Witnessed, engines, keyfile, object, recover};
 
 /// What a review is called among the things that can be written once; no FHIR type is called so.
 const REVIEW: &str = "glass-review";
@@ -424,6 +424,9 @@ impl Inner {
             .strftime("%Y-%m-%d")
             .to_string();
         let stream = self.keyring.stream(&event, &day).await?;
+        if let Body::Image(image) = &event.body {
+            object::belongs(&image.whole, &stream.name)?;
+        }
         let mut random = [0; 44];
         self.keyring.random(&mut random)?;
         let prepared = prepared(&plaintext, &random)?;
@@ -476,6 +479,13 @@ impl Inner {
             Body::PutBack(put) if put.step.decides() => {
                 let alteration = put.alteration;
                 Some(only(PUT_BACK, alteration, self.put_back_tag(alteration)))
+            }
+            Body::Image(image) => {
+                let tag = self.instance_tag(&image.instance);
+                Some(Write {
+                    id: image.instance.clone(),
+                    ..only("DICOM instance", 0, tag)
+                })
             }
             _ => None,
         }

@@ -22,6 +22,7 @@ mod keyring;
 mod mirror;
 mod moving;
 mod newest;
+mod object;
 mod proving;
 mod publisher;
 mod read;

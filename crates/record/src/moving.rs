@@ -10,6 +10,7 @@ use seal::Frontier;
 use crate::config::Config;
 use crate::door::{Record, lock};
 use crate::journal::{Batch, Carry, Delivery, Version};
+use crate::object::OBJECTS;
 use crate::publisher::leaf;
 use crate::sealed::Outcome;
 use crate::vault::{CHECKPOINT, Vault};
@@ -205,7 +206,7 @@ impl Way {
         let (old, new) = (self.old_vault.as_ref(), self.new_vault.as_ref());
         let mut there = HashSet::new();
         let mut paths = Vec::new();
-        for prefix in ["pack", "tile"] {
+        for prefix in ["pack", "tile", OBJECTS] {
             there.extend(new.list(prefix).await.map_err(broken)?);
             paths.extend(old.list(prefix).await.map_err(broken)?);
         }

@@ -205,6 +205,11 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
             replaces: 0,
             seq: row.seq,
         }),
+        Body::Image(image) => batch.versions.push(Version {
+            resource: inner.instance_tag(&image.instance),
+            replaces: 0,
+            seq: row.seq,
+        }),
         Body::Account(_)
         | Body::Alteration(_)
         | Body::App(_)

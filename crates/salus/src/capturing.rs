@@ -169,6 +169,7 @@ fn is_of(sealed: &Sealed, feed: &str) -> bool {
         Body::Message(message) => message.feed == feed,
         Body::Unread(unread) => unread.feed == feed,
         Body::Signals(batch) => batch.feed == feed,
+        Body::Image(image) => image.feed == feed,
         _ => false,
     }
 }
@@ -177,6 +178,10 @@ fn told(body: &Body) -> (String, Vec<String>) {
     match body {
         Body::Message(message) => (message.kind.clone(), message.complaints.clone()),
         Body::Unread(unread) => ("not understood".to_owned(), vec![unread.reason.clone()]),
+        Body::Image(image) => {
+            let kind = format!("DICOM {}", image.modality);
+            (kind, image.complaints.clone())
+        }
         Body::Signals(batch) => {
             let odd = Some(batch.reason.clone()).filter(|why| !why.is_empty());
             let kind = format!("{} lines, {}", batch.lines, batch.format);

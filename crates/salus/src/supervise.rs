@@ -10,6 +10,7 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use event::ServiceState;
 use hyper_util::rt::TokioTimer;
+use inlets::dicom::Dicom;
 use inlets::mllp::Mllp;
 use inlets::signals::{Address, Files, Positions, Syslog};
 use inlets::{Inlet, Reload};
@@ -36,6 +37,8 @@ pub(crate) struct Server {
     pub(crate) mllp: Vec<SocketAddr>,
     /// Where syslog is listened for.
     pub(crate) syslog: Vec<Address>,
+    /// Where DICOM is listened for.
+    pub(crate) dicom: Vec<SocketAddr>,
     /// SHA-256 fingerprint of the certificate.
     pub(crate) fingerprint: String,
     stop: CancellationToken,
@@ -93,6 +96,7 @@ enum Part {
 #[derive(Default)]
 struct WaysIn {
     mllp: Option<Mllp>,
+    dicom: Option<Dicom>,
     syslog: Option<Syslog>,
     files: Option<Files>,
 }
@@ -105,6 +109,7 @@ impl WaysIn {
         let known: Arc<dyn Positions> = Arc::new(Known(Arc::clone(&house.app)));
         Ok(WaysIn {
             mllp: Some(mllp.answering(Arc::new(Asking(Arc::clone(&house.app))))),
+            dicom: Some(Dicom::bind(config.dicom.clone()).await?),
             syslog: Syslog::bind(&config.signals, clock()).await?,
             files: Some(Files::open(&config.signals, (known, clock()))?),
         })
@@ -117,15 +122,19 @@ impl WaysIn {
         (mllp.unwrap_or_default(), syslog.unwrap_or_default())
     }
 
-    /// What reads their certificates again.
-    fn reloads(&self) -> (Option<Reload>, Option<Reload>) {
-        let mllp = self.mllp.as_ref().and_then(Mllp::reload);
-        (mllp, self.syslog.as_ref().and_then(Syslog::reload))
+    /// What reads their certificates again: of MLLP, syslog, DICOM.
+    fn reloads(&self) -> [Option<Reload>; 3] {
+        [
+            self.mllp.as_ref().and_then(Mllp::reload),
+            self.syslog.as_ref().and_then(Syslog::reload),
+            self.dicom.as_ref().and_then(Dicom::reload),
+        ]
     }
 
     fn run(self, record: &Record, (tasks, stop): (&TaskTracker, &CancellationToken)) {
         let inlets = [
             self.mllp.map(|one| Box::new(one) as Box<dyn Inlet>),
+            self.dicom.map(|one| Box::new(one) as Box<dyn Inlet>),
             self.syslog.map(|one| Box::new(one) as Box<dyn Inlet>),
             self.files.map(|one| Box::new(one) as Box<dyn Inlet>),
         ];
@@ -179,6 +188,7 @@ impl Server {
             Part::Standby => WaysIn::default(),
         };
         let (mllp, syslog) = ways.addresses();
+        let dicom = ways.dicom.as_ref().map(|dicom| dicom.addresses().to_vec());
         let files = certificate::ensure(config, house.clock.now())?;
         let fingerprint = certificate::fingerprint(&files.certificate)?;
         let wanted = Https::new(files, &config.https);
@@ -188,8 +198,7 @@ impl Server {
         let tls = RustlsConfig::from_config(served);
         let (stop, tasks, https) = (CancellationToken::new(), TaskTracker::new(), Handle::new());
         let record = house.app.record.clone();
-        let (reload, of_syslog) = ways.reloads();
-        let taken = (reload, of_syslog, signal(SignalKind::hangup())?);
+        let taken = (ways.reloads(), signal(SignalKind::hangup())?);
         let renewal = Renewal::new(config, (tls.clone(), wanted), taken);
         tasks.spawn(renewal.run(stop.clone()));
         ways.run(&record, (&tasks, &stop));
@@ -212,6 +221,7 @@ impl Server {
             url,
             mllp,
             syslog,
+            dicom: dicom.unwrap_or_default(),
             fingerprint,
             stop,
             https,

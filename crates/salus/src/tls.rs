@@ -77,7 +77,7 @@ impl Renewal {
     pub(crate) fn new(
         config: &Config,
         https: (RustlsConfig, Https),
-        (mllp, syslog, hangup): (Option<Reload>, Option<Reload>, Signal),
+        ([mllp, syslog, dicom], hangup): ([Option<Reload>; 3], Signal),
     ) -> Renewal {
         let of = |tls: &inlets::mllp::TlsConfig| {
             vec![
@@ -92,6 +92,7 @@ impl Renewal {
         let others = [
             named("MLLP", mllp, config.mllp.tls.as_ref()),
             named("syslog", syslog, config.signals.syslog.tls.as_ref()),
+            named("DICOM", dicom, config.dicom.tls.as_ref()),
         ];
         Renewal {
             https,

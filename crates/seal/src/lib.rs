@@ -10,6 +10,7 @@ mod entry;
 mod envelope;
 mod head;
 mod keys;
+mod object;
 mod proof;
 mod shares;
 mod succession;
@@ -26,6 +27,7 @@ pub use envelope::{
 };
 pub use head::PrintedHead;
 pub use keys::{KEY_BYTES, Key, KeyFault, derive, unwrap, wrap};
+pub use object::{open_object, seal_object};
 pub use proof::{Proof, ProofFault, climb, consistent};
 pub use shares::{Scheme, Share, ShareFault, combine, split};
 pub use tile::{

@@ -62,6 +62,16 @@ impl<'a> Came<'a> {
                     reused: false,
                 }),
             ),
+            Body::Image(image) => (
+                image.feed.as_str(),
+                What::Message(Heard {
+                    kind: short(&image.modality, TEXT_CHARACTERS_MAX),
+                    control: &image.instance,
+                    mapped: true,
+                    complaints: image.complaints.len(),
+                    reused: false,
+                }),
+            ),
             Body::Unread(unread) => {
                 let reason = short(&unread.reason, REASON_CHARACTERS_MAX);
                 (unread.feed.as_str(), What::Unread { reason })
@@ -72,11 +82,15 @@ impl<'a> Came<'a> {
             }
             _ => return None,
         };
+        let size = match &event.body {
+            Body::Image(image) => usize::try_from(image.whole.bytes).unwrap_or(usize::MAX),
+            _ => event.raw.len(),
+        };
         Some(Came {
             index,
             at,
             feed,
-            size: event.raw.len(),
+            size,
             what,
         })
     }

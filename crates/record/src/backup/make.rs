@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -17,7 +18,7 @@ use super::{DEPTH_MAX, WIDTH, broken, first, tail_paths};
 use crate::config::Config;
 use crate::sealed::Outcome;
 use crate::vault::{LocalVault, Vault, get_grown};
-use crate::{engines, keyfile};
+use crate::{engines, keyfile, object};
 
 /// Bundles that are brought at the same time: a bucket answers each after a while, but many at once.
 const BUNDLES_AT_ONCE: usize = 16;
@@ -127,6 +128,10 @@ impl Way {
                 return Err(broken("the end of the log changes while it is read"));
             }
             growing.take(self.add(found, tail_paths(size)).await?);
+        }
+        for path in self.beside(&growing).await? {
+            let object = self.beside_one(path).await?;
+            growing.count(object);
         }
         for (name, bytes) in &self.first {
             let path = first::path(name, &manifest::sha256(bytes));
@@ -275,6 +280,37 @@ impl Way {
             leaves: found.leaves,
             objects,
         })
+    }
+
+    /// The objects beside the log that no manifest has yet. Those of an event were stored before it,
+    /// so all that the checkpoint covers are listed.
+    async fn beside(&self, growing: &Growing) -> Outcome<Vec<String>> {
+        let mut paths = object::paths(&self.vault).await?;
+        if paths.is_empty() {
+            return Ok(paths);
+        }
+        let mut pinned: HashSet<String> = HashSet::new();
+        if let Some(before) = &growing.previous {
+            let gone = || broken("the last backup is gone from its place: back up again");
+            let found = fetched(self.shelf.as_ref(), (manifest::FOLDER, before)).await?;
+            let found = found.ok_or_else(gone)?;
+            for manifest in chain(self.shelf.as_ref(), (manifest::FOLDER, found)).await? {
+                pinned.extend(manifest.objects.into_iter().map(|one| one.path));
+            }
+        }
+        pinned.extend(growing.objects.iter().map(|one| one.path.clone()));
+        paths.retain(|path| !pinned.contains(path));
+        Ok(paths)
+    }
+
+    async fn beside_one(&self, path: String) -> Outcome<Object> {
+        let found = self.vault.get(&path).await.map_err(broken)?;
+        match found.filter(|bytes| object::is_named(&path, bytes)) {
+            Some(bytes) => self.put(path, bytes.into()).await,
+            None => Err(broken(format!(
+                "`vault/{path}` is missing or was altered: run `salus verify`"
+            ))),
+        }
     }
 
     async fn put(&self, path: String, bytes: Vec<u8>) -> Outcome<Object> {

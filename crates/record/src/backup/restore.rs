@@ -13,6 +13,7 @@ use super::{WIDTH, broken, tail_paths};
 use crate::config::Config;
 use crate::engines::Objects;
 use crate::keyfile;
+use crate::object::OBJECTS;
 use crate::sealed::Outcome;
 use crate::vault::{CHECKPOINT, LocalVault, Vault};
 
@@ -209,7 +210,7 @@ impl Fetching<'_> {
                 .extend(objects.map(|one| (one.path.clone(), one)));
         }
         let (mut edge, mut forked) = (Edge::default(), None);
-        let (mut kept, mut fetched) = (HashSet::new(), 0);
+        let (mut kept, mut fetched) = (HashSet::new(), self.beside().await?);
         let bundles = stream::iter(0..point.size.div_ceil(WIDTH));
         let bundles = bundles.map(|number| self.bundle(number, point.size));
         let mut bundles = pin!(bundles.buffered(BUNDLES_AHEAD));
@@ -240,6 +241,20 @@ impl Fetching<'_> {
             .put(CHECKPOINT, note.into())
             .await
             .map_err(not_whole)?;
+        Ok(fetched)
+    }
+
+    /// The objects that lie beside the log; how many were fetched.
+    async fn beside(&self) -> Result<u64, Stop> {
+        let mut fetched = 0;
+        for path in self.objects.keys() {
+            if path
+                .strip_prefix(OBJECTS)
+                .is_some_and(|rest| rest.starts_with('/'))
+            {
+                fetched += self.object(path, path).await?.1;
+            }
+        }
         Ok(fetched)
     }
 

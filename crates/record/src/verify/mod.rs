@@ -18,7 +18,7 @@ use crate::journal::{Carry, Journal, Row};
 use crate::keyring::Keyring;
 use crate::sealed::Outcome;
 use crate::vault::CHECKPOINT;
-use crate::{Error, engines, keyfile};
+use crate::{Error, engines, keyfile, object};
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
@@ -102,6 +102,7 @@ impl Check {
         (self.report.size, self.report.published) = (frontier.size(), published);
         let until = published.max(frontier.size());
         self.bundles((published, until), progress).await?;
+        self.objects().await?;
         self.top().await?;
         self.tail(&frontier).await
     }
@@ -150,6 +151,23 @@ impl Check {
             self.join(found.map_err(broken)??).await?;
             done += WIDTH;
             progress(done.min(until), until);
+        }
+        Ok(())
+    }
+
+    /// Every object beside the log, held against its name. Which of them events name, only the keys
+    /// can tell.
+    async fn objects(&mut self) -> Outcome<()> {
+        for path in object::paths(&self.files.0).await? {
+            let Some(bytes) = self.files.get(&path).await? else {
+                continue;
+            };
+            self.report.bytes += bytes.len() as u64;
+            if !object::is_named(&path, &bytes) {
+                let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+                let found = hex(&seal::sha256(&[&bytes]));
+                self.wrong((None, &format!("vault/{path}")), name, found);
+            }
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ mod erasing;
 mod faults;
 mod healing;
 mod house;
+mod objects;
 mod recovery;
 mod rotating;
 mod sealing;

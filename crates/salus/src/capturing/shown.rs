@@ -16,6 +16,7 @@ pub(super) fn lines(event: &Event, show: Show, blind: &Blind) -> Vec<String> {
         (Body::Message(message), Show::Fields) => fields(&event.raw, &message.charset),
         (Body::Message(message), Show::Raw) => segments(&event.raw, &message.charset),
         (Body::Signals(batch), show) => machine(&event.raw, &batch.format, show),
+        (Body::Image(image), _) => wire::dicom::lines(&event.raw, &image.syntax, &image.charset),
         _ => text(&event.raw, Charset::Utf8)
             .split(['\r', '\n'])
             .filter(|line| !line.is_empty())

@@ -19,6 +19,9 @@ pub(crate) fn run(config: &Config, command: &ConfigCommand, format: Format) -> R
             for feed in &config.mllp.feeds {
                 inlets::mllp::Feed::new(feed, &config.mllp)?;
             }
+            for feed in &config.dicom.feeds {
+                inlets::dicom::Feed::new(feed, &config.dicom)?;
+            }
             output::result(format, &Checked { ok: true }, |_| {
                 "the configuration and the policies are sound".into()
             });

@@ -13,6 +13,7 @@ struct Ready {
     fhir: String,
     mllp: Vec<String>,
     syslog: Vec<String>,
+    dicom: Vec<String>,
     certificate_sha256: String,
     setup: Option<String>,
 }
@@ -29,6 +30,7 @@ pub(crate) async fn run(mut config: Config, args: &Serve, format: Format) -> Res
         fhir: format!("{}/fhir", server.url),
         mllp: server.mllp.iter().map(ToString::to_string).collect(),
         syslog: server.syslog.iter().map(ToString::to_string).collect(),
+        dicom: server.dicom.iter().map(ToString::to_string).collect(),
         certificate_sha256: server.fingerprint.clone(),
         setup: token.map(|token| format!("{}/setup/{token}", server.url)),
         url: server.url.clone(),
@@ -62,6 +64,9 @@ fn words(ready: &Ready, minutes: i64) -> String {
     );
     if !ready.syslog.is_empty() {
         out.push_str(&format!("  syslog   {}\n", ready.syslog.join(", ")));
+    }
+    if !ready.dicom.is_empty() {
+        out.push_str(&format!("  DICOM    {}\n", ready.dicom.join(", ")));
     }
     out.push_str(&format!(
         "  certificate SHA-256 {}\n",

@@ -128,6 +128,11 @@ fn rsyslog_is_heard_over_tls() {
 }
 
 #[test]
+fn images_come_from_dcmtk_pynetdicom_and_orthanc() {
+    by_itself("dicom.sh");
+}
+
+#[test]
 fn the_root_key_can_live_in_softhsm() {
     by_itself("softhsm.sh");
 }

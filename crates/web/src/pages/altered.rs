@@ -43,6 +43,7 @@ impl Altered {
         let healed = match altered.healed_from.as_deref() {
             Some("pack") => "put right from the vault's pack".to_owned(),
             Some("journal") => "put right from the journal".to_owned(),
+            Some("first") => "the first stays; what came under its name was refused".to_owned(),
             Some("record") => "folded again from the record".to_owned(),
             Some(other) => format!("put right from {other}"),
             None if altered.outside.is_some() => fate(one),

@@ -83,6 +83,11 @@ pub(super) fn authority(part: Part<'_>, fallback: &str) -> String {
     designator.system(fallback)
 }
 
+/// The system of an assigning authority by its name alone; `fallback` if it has none.
+pub fn authority_system(name: &str, fallback: &str) -> String {
+    named_system(if name.is_empty() { fallback } else { name })
+}
+
 /// CX, or XCN by its columns: the value in one component, the authority in another.
 pub(super) fn named(part: Part<'_>, columns: (usize, usize), fallback: &str) -> Option<Named> {
     let value = string(part.comp(columns.0))?;

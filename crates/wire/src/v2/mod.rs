@@ -55,6 +55,7 @@ mod value;
 mod visit;
 mod work;
 
+pub use data::authority_system;
 pub use draft::{Draft, Mode, alone, merged, unmerged};
 pub use late::{Told, merged_late};
 pub use place::{Place, place};

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use event::Time;
 use serde_json::{Map, Value};
+use wire::dicom::{self, Source};
 use wire::v2::{Draft, Mode};
 
 use super::batch::{Batch, NewPage, NewRow, Seen};
 use super::content::{About, Content, Follows};
 use super::index::{Found, Names};
 use super::memory::{Current, Name};
-use super::step::{Change, Origin, Step, Whole, patient_of_draft};
+use super::step::{Change, Origin, Step, Study, Whole, patient_of_draft};
 use crate::alias::Relinked;
 use crate::hash;
 use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE};
@@ -64,6 +65,7 @@ impl Batch<'_> {
     fn change(&mut self, now: &mut Now, from: &Origin, change: Change) {
         match change {
             Change::Draft(draft) => self.draft(now, from, *draft),
+            Change::Study(study) => self.study(now, from, *study),
             Change::Replace(whole) => self.replaced(now, from, *whole),
             Change::Write(whole) => self.whole(now, from, *whole),
             Change::Delete { kind, id } => self.delete(now, from, &kind, id),
@@ -117,6 +119,31 @@ impl Batch<'_> {
             return self.still(draft.kind, &draft.id, told);
         }
         self.map(now, from, ((draft.kind, draft.id, patient), told), after);
+    }
+
+    /// One more instance. A study that is another patient's stays as it is: that two patients' images
+    /// have one study is a mistake of the sender, which is not to be shown on either chart.
+    fn study(&mut self, now: &mut Now, from: &Origin, study: Study) {
+        let (kind, id) = ("ImagingStudy", study.id.as_str());
+        let current = self.there(kind, id, true);
+        let theirs = current.as_ref().and_then(|current| current.patient.clone());
+        let before = current.and_then(|current| current.json.as_deref().and_then(object));
+        if self.are_two(theirs.as_deref(), Some(&study.patient)) {
+            tracing::warn!(
+                event = now.seq,
+                "an image says it is of another patient than its study; it is left out of the chart"
+            );
+            return;
+        }
+        let patient = theirs.unwrap_or_else(|| study.patient.clone());
+        // Ids were made when the event was understood; none is made from here.
+        let source = Source {
+            authority: "",
+            zone: &study.zone,
+            id: &|_, _, _| String::new(),
+        };
+        let after = dicom::study(before.as_ref(), &study.header, (id, &patient), source);
+        self.map(now, from, ((kind, study.id, Some(patient)), 0), after);
     }
 
     /// Whether these are two patients, whoever was merged into whom.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use event::{Body, Event, Time};
 use record::{Blind, Sealed};
 use serde_json::Value;
+use wire::dicom::{self, Header, Repertoire, Source};
 use wire::v2::{Draft, Mode, Sender, Told};
 
 use super::content::{About, Content};
@@ -80,6 +81,8 @@ pub(super) enum Origin {
 pub(super) enum Change {
     /// What a message says of a resource, to be laid upon what is there.
     Draft(Box<Draft>),
+    /// One more instance of a study.
+    Study(Box<Study>),
     /// A resource that a message replaces whole: no version is made if nothing changes.
     Replace(Box<Whole>),
     /// A resource as a client wrote it, its references resolved.
@@ -92,6 +95,15 @@ pub(super) enum Change {
     Unmerge { retired: String, survivor: String },
     /// A Patient loses its link to the other one.
     Unlink { patient: String, other: String },
+}
+
+/// One instance of a study, as it was sealed.
+#[derive(Debug)]
+pub(super) struct Study {
+    pub(super) id: String,
+    pub(super) patient: String,
+    pub(super) header: Header,
+    pub(super) zone: String,
 }
 
 /// A version that is the same whatever was there before.
@@ -144,6 +156,7 @@ impl Change {
         match self {
             Change::Draft(draft) => Some((draft.kind, &draft.id)),
             Change::Replace(whole) | Change::Write(whole) => Some((&whole.kind, &whole.id)),
+            Change::Study(study) => Some(("ImagingStudy", &study.id)),
             Change::Delete { kind, id } => Some((kind, id)),
             Change::Unlink { patient, .. } => Some(("Patient", patient)),
             Change::Merge { .. } | Change::Unmerge { .. } => None,
@@ -154,7 +167,7 @@ impl Change {
     pub(super) const fn needs_content(&self) -> bool {
         matches!(
             self,
-            Change::Draft(_) | Change::Replace(_) | Change::Unlink { .. }
+            Change::Draft(_) | Change::Replace(_) | Change::Study(_) | Change::Unlink { .. }
         )
     }
 
@@ -163,6 +176,7 @@ impl Change {
         match self {
             Change::Draft(draft) => [patient_of_draft(draft), None],
             Change::Replace(whole) | Change::Write(whole) => [whole.patient.as_deref(), None],
+            Change::Study(study) => [Some(&study.patient), None],
             Change::Merge { retired, survivor } | Change::Unmerge { retired, survivor } => {
                 [Some(retired), Some(survivor)]
             }
@@ -185,7 +199,7 @@ pub(super) fn patient_of_draft(draft: &Draft) -> Option<&str> {
 pub(super) const fn concerns(event: &Event) -> bool {
     matches!(
         event.body,
-        Body::Erased(_) | Body::Message(_) | Body::Resource(_) | Body::Unmerge(_)
+        Body::Erased(_) | Body::Image(_) | Body::Message(_) | Body::Resource(_) | Body::Unmerge(_)
     )
 }
 
@@ -199,6 +213,10 @@ pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
         Body::Resource(resource) => (
             Origin::Fhir,
             of_resource((resource, &entry.event.raw), entry.at, with),
+        ),
+        Body::Image(image) => (
+            Origin::Feed(image.feed.clone()),
+            of_image((image, &entry.event.raw), entry.at, with),
         ),
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
@@ -271,6 +289,35 @@ fn of_message((message, raw): (&event::Message, &[u8]), at: Time, with: &With) -
         survivor: merge.survivor,
     }));
     changes
+}
+
+fn of_image((image, raw): (&event::Image, &[u8]), at: Time, with: &With) -> Vec<Change> {
+    let otherwise = Repertoire::named(&image.charset, &Repertoire::ascii());
+    let header = dicom::sealed(raw, &image.syntax);
+    let header = header.and_then(|set| Header::of(&set, &otherwise).ok());
+    let Some(header) = header else {
+        tracing::warn!("a sealed image cannot be read and was left out of the chart");
+        return Vec::new();
+    };
+    let source = Source {
+        authority: &image.authority,
+        zone: &image.zone,
+        id: &|kind, system, value| with.blind.id(kind, system, value),
+    };
+    // Whoever it shows is not known: it is in the record, and on no chart.
+    let Some(patient) = dicom::patient(&header, source) else {
+        return Vec::new();
+    };
+    let study = Study {
+        id: dicom::study_id(&header, source),
+        patient: patient.id.clone(),
+        header,
+        zone: image.zone.clone(),
+    };
+    vec![
+        Change::of(patient, at, &with.labels),
+        Change::Study(Box::new(study)),
+    ]
 }
 
 fn of_resource((resource, raw): (&event::Resource, &[u8]), at: Time, with: &With) -> Vec<Change> {

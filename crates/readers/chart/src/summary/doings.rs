@@ -53,6 +53,46 @@ pub(super) fn notes(chartful: &Chartful) -> Vec<Doing> {
     newest(all.collect())
 }
 
+/// Imaging studies, the newest first.
+pub(super) fn imaging(chartful: &Chartful) -> Vec<Doing> {
+    let all = chartful.of("ImagingStudy").iter();
+    let all = all.filter(|item| !is_error(&item.value));
+    newest(all.map(study).collect())
+}
+
+fn study(item: &Item) -> Doing {
+    let value = &item.value;
+    let modalities = list(value, "/modality").iter();
+    let modalities: Vec<String> = modalities.filter_map(|one| text(one, "/code")).collect();
+    let series = list(value, "/series");
+    let described = text(value, "/description")
+        .or_else(|| series.iter().find_map(|one| text(one, "/description")));
+    let name = [modalities.join(", "), described.unwrap_or_default()];
+    let name: Vec<&str> = name
+        .iter()
+        .map(String::as_str)
+        .filter(|part| !part.is_empty())
+        .collect();
+    let counted = |name: &str, one: &str, many: &str| {
+        let count = value.get(name).and_then(serde_json::Value::as_u64)?;
+        Some(format!("{count} {}", if count == 1 { one } else { many }))
+    };
+    let counts = [
+        counted("numberOfSeries", "series", "series"),
+        counted("numberOfInstances", "object", "objects"),
+    ];
+    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    Doing {
+        mark: item.mark.clone(),
+        text: match name.is_empty() {
+            true => "study not described".to_owned(),
+            false => name.join(" "),
+        },
+        detail: Some(counts.join(", ")).filter(|counts| !counts.is_empty()),
+        when: text(value, "/started"),
+    }
+}
+
 fn newest(mut all: Vec<Doing>) -> Vec<Doing> {
     all.sort_by_cached_key(|one| std::cmp::Reverse(moment(one.when.as_deref(), &one.mark)));
     all.truncate(SHOWN);

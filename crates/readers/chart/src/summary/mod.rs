@@ -22,7 +22,7 @@ use crate::view::{Mark, PatientView};
 use crate::{Config, words_of};
 
 /// Types that are read whole.
-const KINDS: [&str; 13] = [
+const KINDS: [&str; 14] = [
     "AllergyIntolerance",
     "Communication",
     "Condition",
@@ -31,6 +31,7 @@ const KINDS: [&str; 13] = [
     "DiagnosticReport",
     "Encounter",
     "Flag",
+    "ImagingStudy",
     "MedicationAdministration",
     "MedicationRequest",
     "MedicationStatement",
@@ -104,6 +105,7 @@ pub(crate) async fn of(chart: &Chart, scope: &Scope) -> Outcome<Option<PatientVi
         medications: clinical::medications(&chartful),
         given: doings::given(&chartful),
         notes: doings::notes(&chartful),
+        imaging: doings::imaging(&chartful),
         problems: clinical::problems(&chartful),
         precautions: around::precautions(&chartful),
         vitals: results::vitals(&chartful, chart.config.trend_max),

@@ -42,6 +42,8 @@ pub struct PatientView {
     pub given: Vec<Doing>,
     /// Notes from the bedside, the newest first.
     pub notes: Vec<Doing>,
+    /// Imaging studies, the newest first: what they are, and how many series and images.
+    pub imaging: Vec<Doing>,
     /// Problems and diagnoses, the active ones first.
     pub problems: Vec<Problem>,
     /// What whoever comes near should know: isolation, falls, aggression; the newest first.

@@ -17,6 +17,8 @@ mod hide;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod mask;
 #[cfg(test)]
 mod permit;

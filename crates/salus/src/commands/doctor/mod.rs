@@ -36,6 +36,7 @@ pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
         ]);
         findings.extend(keys::ages(config, now).await);
         findings.extend(mllp_tls(config, now));
+        findings.extend(dicom_tls(config, now));
         findings.extend([tls(config, now), server(config).await]);
         findings.extend(record(config, now).await);
     }
@@ -165,19 +166,26 @@ fn tls(config: &Config, now: Time) -> Finding {
 }
 
 fn mllp_tls(config: &Config, now: Time) -> Option<Finding> {
-    const WHAT: &str = "MLLP cert";
-    let path = &config.mllp.tls.as_ref()?.certificate;
-    Some(match certificate::expiry(path) {
-        Ok(end) if end.since(now) > EXPIRES_SOON_MS => ok(WHAT, format!("until {end}")),
-        Ok(end) => warning(
-            WHAT,
-            format!("until {end}"),
-            "replace the files that `[mllp.tls]` names; no restart is needed",
-        ),
+    inlet_tls(("MLLP cert", "mllp"), config.mllp.tls.as_ref(), now)
+}
+
+fn dicom_tls(config: &Config, now: Time) -> Option<Finding> {
+    inlet_tls(("DICOM cert", "dicom"), config.dicom.tls.as_ref(), now)
+}
+
+fn inlet_tls(
+    (what, section): (&'static str, &str),
+    tls: Option<&inlets::mllp::TlsConfig>,
+    now: Time,
+) -> Option<Finding> {
+    let replace = format!("replace the files that `[{section}.tls]` names; no restart is needed");
+    Some(match certificate::expiry(&tls?.certificate) {
+        Ok(end) if end.since(now) > EXPIRES_SOON_MS => ok(what, format!("until {end}")),
+        Ok(end) => warning(what, format!("until {end}"), &replace),
         Err(why) => wrong(
-            WHAT,
+            what,
             format!("{why:#}"),
-            "mend `certificate` in `[mllp.tls]`",
+            &format!("mend `certificate` in `[{section}.tls]`"),
         ),
     })
 }

@@ -16,6 +16,9 @@ pub(crate) fn shown(event: &Event, bytes_max: usize) -> (Vec<Segment>, String) {
     if let Body::Signals(batch) = &event.body {
         return machine_lines(&event.raw, &batch.format, bytes_max);
     }
+    if let Body::Image(image) = &event.body {
+        return elements(&event.raw, (&image.syntax, &image.charset), bytes_max);
+    }
     let parsed = hl7::parse(&event.raw, default);
     let mut left = bytes_max;
     let mut doubtful = false;
@@ -72,6 +75,29 @@ fn machine_lines(raw: &[u8], format: &str, bytes_max: usize) -> (Vec<Segment>, S
         });
     }
     (shown, note(doubtful, cut))
+}
+
+/// The elements of an image's header, a line each.
+fn elements(
+    raw: &[u8],
+    (syntax, charset): (&str, &str),
+    bytes_max: usize,
+) -> (Vec<Segment>, String) {
+    let (mut left, mut cut) = (bytes_max, false);
+    let mut shown = Vec::new();
+    for one in wire::dicom::lines(raw, syntax, charset) {
+        let Some(rest) = left.checked_sub(one.len()) else {
+            cut = true;
+            break;
+        };
+        left = rest;
+        let (tag, said) = one.split_once(' ').unwrap_or((&one, ""));
+        shown.push(Segment {
+            name: tag.to_owned(),
+            rest: format!(" {said}").chars().map(visible).collect(),
+        });
+    }
+    (shown, note(false, cut))
 }
 
 fn text(bytes: &[u8], charset: Charset) -> (String, bool) {

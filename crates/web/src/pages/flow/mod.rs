@@ -207,7 +207,10 @@ fn lines_of(feed: &Feed) -> Option<LinesOf> {
 
 /// Whether the page opens events of this kind.
 pub(crate) const fn opens(body: &Body) -> bool {
-    matches!(body, Body::Message(_) | Body::Signals(_) | Body::Unread(_))
+    matches!(
+        body,
+        Body::Image(_) | Body::Message(_) | Body::Signals(_) | Body::Unread(_)
+    )
 }
 
 fn row(visit: &Visit, one: Quarantined) -> MessageRow {
@@ -288,6 +291,7 @@ async fn find(visit: &Visit, index: &str) -> Result<(::record::Sealed, String), 
         Body::Message(message) => message.feed.clone(),
         Body::Unread(unread) => unread.feed.clone(),
         Body::Signals(batch) => batch.feed.clone(),
+        Body::Image(image) => image.feed.clone(),
         _ => return Err(missing()),
     };
     Ok((sealed, feed))
@@ -321,6 +325,18 @@ fn known(event: &Event) -> (Vec<(&'static str, String)>, Vec<String>) {
                 ("On a chart", on_a_chart(message)),
             ];
             (facts, message.complaints.clone())
+        }
+        Body::Image(image) => {
+            let facts = vec![
+                ("Feed", image.feed.clone()),
+                ("AE title", image.calling.clone()),
+                ("Modality", image.modality.clone()),
+                ("SOP class", image.class.clone()),
+                ("SOP instance", image.instance.clone()),
+                ("Transfer syntax", image.syntax.clone()),
+                ("Bytes in the vault", words::thousands(image.whole.bytes)),
+            ];
+            (facts, image.complaints.clone())
         }
         Body::Signals(batch) => {
             let count = |lines: u64| words::thousands(lines);

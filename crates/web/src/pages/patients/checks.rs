@@ -93,6 +93,7 @@ fn marks(patient: &PatientView) -> impl Iterator<Item = &chart::Mark> {
     let first = first.chain(patient.medications.iter().map(|item| &item.mark));
     let first = first.chain(patient.given.iter().map(|item| &item.mark));
     let first = first.chain(patient.notes.iter().map(|item| &item.mark));
+    let first = first.chain(patient.imaging.iter().map(|item| &item.mark));
     let first = first.chain(patient.problems.iter().map(|item| &item.mark));
     let first = first.chain(patient.precautions.iter().map(|item| &item.mark));
     let first = first.chain(patient.vitals.iter().map(|item| &item.latest.mark));

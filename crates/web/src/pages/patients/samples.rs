@@ -235,6 +235,7 @@ fn full() -> ChartPage {
         ],
         given: vec![item("Furosemide", "40 mg, at 10:00", "", 917)],
         notes: vec![item("Refuses <the> tablet", "at 10:05", "", 918)],
+        imaging: Vec::new(),
         problems: vec![
             item("Heart failure, NYHA III", "onset 2021-05", "active", 910),
             gone,
@@ -290,6 +291,13 @@ fn bare() -> ChartPage {
         medications: Vec::new(),
         given: Vec::new(),
         notes: Vec::new(),
+        // Somebody who is known by an image alone.
+        imaging: vec![item(
+            "CT <head>",
+            "2 series, 300 objects, at 09:12",
+            "",
+            919,
+        )],
         problems: Vec::new(),
         precautions: Vec::new(),
         vitals: Vec::new(),

@@ -48,6 +48,7 @@ impl Teller<'_> {
                 .collect(),
             given: patient.given.iter().map(|one| self.doing(one)).collect(),
             notes: patient.notes.iter().map(|one| self.doing(one)).collect(),
+            imaging: patient.imaging.iter().map(|one| self.doing(one)).collect(),
             problems: patient
                 .problems
                 .iter()

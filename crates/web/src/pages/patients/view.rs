@@ -111,6 +111,7 @@ pub(crate) struct ChartPage {
     pub medications: Vec<Item>,
     pub given: Vec<Item>,
     pub notes: Vec<Item>,
+    pub imaging: Vec<Item>,
     pub problems: Vec<Item>,
     pub precautions: Vec<Item>,
     pub vitals: Vec<super::vitals::Vital>,

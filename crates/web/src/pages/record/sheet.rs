@@ -107,7 +107,7 @@ fn facts(event: &Event) -> Vec<(&'static str, String)> {
 /// What the event says, in lines, and what was left out of them.
 fn shown(event: &Event) -> (Vec<String>, String) {
     match &event.body {
-        Body::Message(_) | Body::Signals(_) | Body::Unread(_) => {
+        Body::Image(_) | Body::Message(_) | Body::Signals(_) | Body::Unread(_) => {
             let (segments, note) = body::shown(event, SHOWN_BYTES_MAX);
             let lines = segments
                 .into_iter()

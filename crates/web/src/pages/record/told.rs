@@ -75,6 +75,7 @@ pub(crate) fn what(event: &Event) -> String {
             let lines = words::count(batch.lines, "line", "lines");
             format!("{lines} of machines")
         }
+        Body::Image(image) => format!("DICOM instance {}", image.instance),
         Body::Unmerge(_) => "merge taken back".to_owned(),
         Body::Unread(_) => "bytes that were not understood".to_owned(),
     }

@@ -1,0 +1,370 @@
+//! One association: asked for, answered, and messages until it is released.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use wire::dicom::{
+    Answered, COMMAND_BYTES_MAX, Command, Fragment, PDU_HEAD_BYTES, Pdu, Rejection, Service,
+    Status, VERIFICATION_UID, abort, accept, command, data, pdu, pdu_head, reject, released,
+};
+
+use super::agreed::{Agreed, Context, answers};
+use super::desk::{Came, Desk, Held};
+use super::feeds::Feeds;
+use crate::tls::Peer;
+
+/// Bytes that are read from the stream at once.
+const READ_BYTES: usize = 64 << 10;
+/// Bytes of a request for an association: 128 contexts with some twenty syntaxes each.
+const REQUEST_BYTES_MAX: u32 = 256 << 10;
+const UNRECOGNIZED: u8 = 1;
+const UNEXPECTED: u8 = 2;
+const INVALID: u8 = 6;
+
+/// Who is at the other end, before a word is said.
+pub(crate) struct Caller {
+    pub(crate) address: String,
+    pub(crate) peer: Option<Peer>,
+    /// There is room for an association.
+    pub(crate) has_place: bool,
+}
+
+/// A connection.
+pub(crate) struct Association<S> {
+    stream: BufReader<S>,
+    desk: Arc<Desk>,
+    /// The body of the unit that came last.
+    body: Vec<u8>,
+}
+
+/// A message as it comes in.
+enum Coming {
+    Nothing,
+    Command {
+        context: u8,
+        bytes: Vec<u8>,
+        since: Instant,
+    },
+    Data {
+        context: u8,
+        command: Command,
+        held: Held,
+        since: Instant,
+    },
+}
+
+/// The association ends with this said.
+struct Ends(Vec<u8>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
+    pub(crate) fn new(stream: S, desk: Arc<Desk>) -> Association<S> {
+        Association {
+            stream: BufReader::with_capacity(READ_BYTES, stream),
+            desk,
+            body: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn run(
+        mut self,
+        (feeds, caller): (&Feeds, Caller),
+        stop: &CancellationToken,
+    ) -> io::Result<()> {
+        let Some(agreed) = self.begin((feeds, caller), stop).await? else {
+            return Ok(());
+        };
+        let mut coming = Coming::Nothing;
+        loop {
+            let Some(kind) = self.next(&coming, stop).await? else {
+                return self.end(&abort(0)).await;
+            };
+            let body = std::mem::take(&mut self.body);
+            let step = match pdu(kind, &body) {
+                Some(Pdu::Data(parts)) => self.parts(&agreed, &mut coming, parts).await?,
+                Some(Pdu::Release) => Some(Ends(released())),
+                Some(Pdu::Abort) => return Ok(()),
+                Some(Pdu::Request(_)) => Some(Ends(abort(UNEXPECTED))),
+                Some(Pdu::Other(_)) => Some(Ends(abort(UNRECOGNIZED))),
+                None => Some(Ends(abort(INVALID))),
+            };
+            self.body = body;
+            if let Some(Ends(word)) = step {
+                return self.end(&word).await;
+            }
+        }
+    }
+
+    /// Answers the request; `None`: there is no association.
+    async fn begin(
+        &mut self,
+        (feeds, caller): (&Feeds, Caller),
+        stop: &CancellationToken,
+    ) -> io::Result<Option<Agreed>> {
+        let wait = Duration::from_millis(self.desk.config.associate_ms);
+        let read = timeout(wait, self.unit(REQUEST_BYTES_MAX));
+        let kind = tokio::select! {
+            read = read => read.map_err(io::Error::from)??,
+            () = stop.cancelled() => return Ok(None),
+        };
+        let body = std::mem::take(&mut self.body);
+        let Some(Pdu::Request(request)) = pdu(kind, &body) else {
+            self.end(&abort(UNEXPECTED)).await?;
+            return Ok(None);
+        };
+        if !caller.has_place {
+            tracing::warn!(
+                address = caller.address,
+                "there are `associations_max` associations"
+            );
+            self.end(&reject(Rejection::Limit)).await?;
+            return Ok(None);
+        }
+        let feed = match feeds.of(&request, caller.peer.as_ref()) {
+            Ok(feed) => feed,
+            Err((how, why)) => {
+                self.desk.rejected((&caller.address, &why), body).await;
+                self.end(&reject(how)).await?;
+                return Ok(None);
+            }
+        };
+        let answers: Vec<Answered> = answers(&request, &feed);
+        let max = self.desk.config.pdu_bytes_max;
+        self.write(&accept(&request, &answers, max)).await?;
+        let contexts = request.contexts.iter().zip(answers);
+        Ok(Some(Agreed {
+            feed,
+            calling: request.calling.clone(),
+            address: caller.address,
+            contexts: contexts
+                .filter_map(|(asked, answer)| {
+                    Some(Context {
+                        id: asked.id,
+                        class: asked.class.clone(),
+                        syntax: answer.taken.ok()?,
+                    })
+                })
+                .collect(),
+            length_max: request.length_max,
+        }))
+    }
+
+    async fn parts(
+        &mut self,
+        agreed: &Agreed,
+        coming: &mut Coming,
+        parts: Vec<Fragment<'_>>,
+    ) -> io::Result<Option<Ends>> {
+        for part in parts {
+            let before = std::mem::replace(coming, Coming::Nothing);
+            match self.part(agreed, before, part).await? {
+                Ok(now) => *coming = now,
+                Err(ends) => return Ok(Some(ends)),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn part(
+        &mut self,
+        agreed: &Agreed,
+        coming: Coming,
+        part: Fragment<'_>,
+    ) -> io::Result<Result<Coming, Ends>> {
+        Ok(match (coming, part.command) {
+            (Coming::Nothing, true) => {
+                let since = Instant::now();
+                return self.of_command(agreed, (Vec::new(), since), part).await;
+            }
+            (
+                Coming::Command {
+                    context,
+                    bytes,
+                    since,
+                },
+                true,
+            ) if context == part.context => {
+                return self.of_command(agreed, (bytes, since), part).await;
+            }
+            (
+                Coming::Data {
+                    context,
+                    command,
+                    mut held,
+                    since,
+                },
+                false,
+            ) if context == part.context => {
+                held.add(part.bytes);
+                if part.last {
+                    self.whole(agreed, (context, command), held).await?;
+                    return Ok(Ok(Coming::Nothing));
+                }
+                Ok(Coming::Data {
+                    context,
+                    command,
+                    held,
+                    since,
+                })
+            }
+            _ => Err(Ends(abort(UNEXPECTED))),
+        })
+    }
+
+    async fn of_command(
+        &mut self,
+        agreed: &Agreed,
+        (mut bytes, since): (Vec<u8>, Instant),
+        part: Fragment<'_>,
+    ) -> io::Result<Result<Coming, Ends>> {
+        bytes.extend_from_slice(part.bytes);
+        if bytes.len() > COMMAND_BYTES_MAX {
+            return Ok(Err(Ends(abort(INVALID))));
+        }
+        let context = part.context;
+        if !part.last {
+            return Ok(Ok(Coming::Command {
+                context,
+                bytes,
+                since,
+            }));
+        }
+        let (Some(command), Some(of)) = (command(&bytes), agreed.context(context)) else {
+            return Ok(Err(Ends(abort(INVALID))));
+        };
+        if command.data {
+            let (class, instance) = (command.class.as_str(), command.instance.as_str());
+            let head = wire::dicom::file(class, instance, &of.syntax, &agreed.calling);
+            let held = Held::new(&self.desk, head);
+            return Ok(Ok(Coming::Data {
+                context,
+                command,
+                held,
+                since,
+            }));
+        }
+        let (status, why) = match command.service {
+            Service::Cancel => return Ok(Ok(Coming::Nothing)),
+            Service::Echo if of.class == VERIFICATION_UID => (Status::Success, ""),
+            Service::Store => (Status::CannotUnderstand, "there is no data set"),
+            _ => (
+                Status::UnrecognizedOperation,
+                "only C-ECHO and C-STORE are served",
+            ),
+        };
+        self.answer(agreed, (context, &command), (status, why))
+            .await?;
+        Ok(Ok(Coming::Nothing))
+    }
+
+    /// A message with its data set.
+    async fn whole(
+        &mut self,
+        agreed: &Agreed,
+        (context, command): (u8, Command),
+        held: Held,
+    ) -> io::Result<()> {
+        let of = agreed
+            .context(context)
+            .filter(|of| of.class != VERIFICATION_UID);
+        let (status, why) = match (command.service, of) {
+            (Service::Store, Some(of)) => {
+                let came = Came {
+                    feed: Arc::clone(&agreed.feed),
+                    calling: agreed.calling.clone(),
+                    address: agreed.address.clone(),
+                    class: of.class.clone(),
+                    syntax: of.syntax.clone(),
+                    said: (command.class.clone(), command.instance.clone()),
+                };
+                self.desk.store(came, held).await
+            }
+            _ => (
+                Status::UnrecognizedOperation,
+                "only C-ECHO and C-STORE are served".to_owned(),
+            ),
+        };
+        self.answer(agreed, (context, &command), (status, &why))
+            .await
+    }
+
+    async fn answer(
+        &mut self,
+        agreed: &Agreed,
+        (context, command): (u8, &Command),
+        (status, why): (Status, &str),
+    ) -> io::Result<()> {
+        let answer = command.answer(status, why);
+        self.write(&data(context, (&answer, None), agreed.length_max))
+            .await
+    }
+
+    /// The next unit while an association is there; `None`: Salus stops, or it was still for too
+    /// long.
+    async fn next(&mut self, coming: &Coming, stop: &CancellationToken) -> io::Result<Option<u8>> {
+        let config = &self.desk.config;
+        let max = config.pdu_bytes_max;
+        let idle = Instant::now() + Duration::from_millis(config.idle_ms);
+        let whole = Duration::from_millis(config.message_ms);
+        let (until, stops) = match coming {
+            Coming::Nothing => (idle, true),
+            Coming::Command { since, .. } | Coming::Data { since, .. } => {
+                (idle.min(*since + whole), false)
+            }
+        };
+        let stopped = async {
+            match stops {
+                true => stop.cancelled().await,
+                false => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            read = timeout_at(until, self.unit(max)) => match read {
+                Ok(kind) => kind.map(Some),
+                Err(_) => {
+                    tracing::info!("an association was still for too long (`idle_ms`, `message_ms`)");
+                    Ok(None)
+                }
+            },
+            () = stopped => Ok(None),
+        }
+    }
+
+    /// Reads one unit into `body`; returns its type.
+    async fn unit(&mut self, max: u32) -> io::Result<u8> {
+        let mut head = [0; PDU_HEAD_BYTES];
+        self.stream.read_exact(&mut head).await?;
+        let (kind, length) = pdu_head(head);
+        if length > max {
+            let why = format!("a unit of {length} bytes is longer than {max}");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        self.body.clear();
+        let mut part = (&mut self.stream).take(u64::from(length));
+        let read = part.read_to_end(&mut self.body).await?;
+        if read as u64 != u64::from(length) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(kind)
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let limit = Duration::from_millis(self.desk.config.write_ms);
+        within(limit, self.stream.write_all(bytes)).await?;
+        within(limit, self.stream.flush()).await
+    }
+
+    /// The last word.
+    async fn end(&mut self, word: &[u8]) -> io::Result<()> {
+        self.write(word).await?;
+        self.stream.shutdown().await
+    }
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    timeout(limit, work).await.map_err(io::Error::from)?
+}

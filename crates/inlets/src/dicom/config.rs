@@ -1,0 +1,138 @@
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+use wire::dicom::Limits;
+
+use crate::mllp::TlsConfig;
+
+/// The section `[dicom]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where plain DICOM is listened for. Loopback only; an empty list: nowhere.
+    pub listen: Vec<SocketAddr>,
+    /// The AE titles by which Salus is called.
+    pub titles: Vec<String>,
+    /// The IANA zone of times without an offset, for feeds that name none.
+    pub zone: String,
+    /// The character set of data sets that name none, as (0008,0005) spells it, for feeds that name
+    /// none; empty: ASCII.
+    pub charset: String,
+    /// The assigning authority of patient ids without an issuer, for feeds that name none.
+    pub authority: String,
+    /// Associations at a time; one more is rejected for now.
+    pub associations_max: usize,
+    /// Bytes in one protocol data unit; a longer one ends the association.
+    pub pdu_bytes_max: u32,
+    /// Bytes in one object; a larger one is refused.
+    pub object_bytes_max: usize,
+    /// Bytes of unfinished objects of all associations together.
+    pub unfinished_bytes_max: usize,
+    /// Bytes of what an object says of itself that are sealed with its event.
+    pub header_bytes_max: usize,
+    /// Sequences within sequences.
+    pub depth_max: usize,
+    /// Elements of one object.
+    pub elements_max: usize,
+    /// Bytes that a deflated object may unpack to.
+    pub inflated_bytes_max: usize,
+    /// How many times its own size a deflated object may unpack to, beyond the first MiB.
+    pub inflate_ratio_max: usize,
+    /// Bytes kept of what is refused.
+    pub unread_bytes_kept_max: usize,
+    /// Milliseconds from the connection to the request for an association.
+    pub associate_ms: u64,
+    /// Milliseconds without a byte before an association is aborted.
+    pub idle_ms: u64,
+    /// Milliseconds a message may take from its first byte to its last.
+    pub message_ms: u64,
+    /// Milliseconds an answer may take to be written, and a TLS handshake to be made.
+    pub write_ms: u64,
+    /// DICOM over TLS with client certificates.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls: Option<TlsConfig>,
+    /// Who may send what. The first that fits the caller counts.
+    #[serde(rename = "feed", skip_serializing_if = "Vec::is_empty")]
+    pub feeds: Vec<FeedConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let limits = Limits::default();
+        Config {
+            listen: Vec::new(),
+            titles: vec!["SALUS".into()],
+            zone: "UTC".into(),
+            charset: String::new(),
+            authority: "hospital".into(),
+            associations_max: 256,
+            pdu_bytes_max: 128 << 10,
+            object_bytes_max: 512 << 20,
+            unfinished_bytes_max: 1 << 30,
+            header_bytes_max: 1 << 20,
+            depth_max: limits.depth_max,
+            elements_max: limits.elements_max,
+            inflated_bytes_max: limits.inflated_bytes_max,
+            inflate_ratio_max: limits.inflate_ratio_max,
+            unread_bytes_kept_max: 64 << 10,
+            associate_ms: 10_000,
+            idle_ms: 600_000,
+            message_ms: 600_000,
+            write_ms: 30_000,
+            tls: None,
+            feeds: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// What a data set may be at most.
+    pub(crate) const fn limits(&self) -> Limits {
+        Limits {
+            depth_max: self.depth_max,
+            elements_max: self.elements_max,
+            inflated_bytes_max: self.inflated_bytes_max,
+            inflate_ratio_max: self.inflate_ratio_max,
+        }
+    }
+}
+
+/// One `[[dicom.feed]]`: a modality, a PACS, and what it may send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FeedConfig {
+    /// Its name, in the record and on the Flow page.
+    pub name: String,
+    /// The AE titles by which it calls.
+    pub calling: Vec<String>,
+    /// SOP classes it may store, by UID; `1.2.840.10008.5.1.4.1.1.*` or `*` for more.
+    pub classes: Vec<String>,
+    /// SHA-256 fingerprints of its TLS certificates.
+    pub certificates: Vec<String>,
+    /// Common names or DNS names in its TLS certificates.
+    pub subjects: Vec<String>,
+    /// The IANA zone of its times without an offset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// The character set of its data sets that name none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub charset: Option<String>,
+    /// The assigning authority of its patient ids without an issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+}
+
+impl Default for FeedConfig {
+    fn default() -> FeedConfig {
+        FeedConfig {
+            name: String::new(),
+            calling: Vec::new(),
+            classes: vec!["*".into()],
+            certificates: Vec::new(),
+            subjects: Vec::new(),
+            zone: None,
+            charset: None,
+            authority: None,
+        }
+    }
+}

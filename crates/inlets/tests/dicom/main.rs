@@ -1,0 +1,13 @@
+//! The DICOM inlet with a real record behind it, over real sockets.
+
+#[cfg(test)]
+#[path = "../mllp/authority.rs"]
+mod authority;
+#[cfg(test)]
+mod caller;
+#[cfg(test)]
+mod callers;
+#[cfg(test)]
+mod house;
+#[cfg(test)]
+mod objects;

@@ -1,0 +1,151 @@
+//! Images on the chart: whose they are, and of which study.
+
+use event::{Act, Actor, Body, Event, Image, Subject};
+use serde_json::Value;
+use wire::dicom::{Syntax, VR, Writer, tags};
+
+use crate::house::House;
+
+/// What one instance says of itself.
+#[derive(Clone, Copy)]
+struct Said {
+    instance: &'static str,
+    series: &'static str,
+    modality: &'static str,
+    patient: &'static str,
+    name: &'static str,
+}
+
+const SLICE: Said = Said {
+    instance: "1.2.3.1.1",
+    series: "1.2.3.1",
+    modality: "CT",
+    patient: "77",
+    name: "Doe^Jane^^Dr",
+};
+
+async fn came(house: &House, said: Said) {
+    let raw = Writer::new(Syntax::EXPLICIT)
+        .text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192")
+        .text(tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.2")
+        .text(tags::SOP_INSTANCE_UID, VR::UI, said.instance)
+        .text(tags::STUDY_DATE, VR::DA, "20230306")
+        .text(tags::STUDY_TIME, VR::TM, "081500.25")
+        .text(tags::ACCESSION_NUMBER, VR::SH, "A9")
+        .text(tags::MODALITY, VR::CS, said.modality)
+        .text(tags::STUDY_DESCRIPTION, VR::LO, "Head")
+        .text(tags::PATIENT_NAME, VR::PN, said.name)
+        .text(tags::PATIENT_ID, VR::LO, said.patient)
+        .text(tags::PATIENT_BIRTH_DATE, VR::DA, "19700102")
+        .text(tags::PATIENT_SEX, VR::CS, "F")
+        .text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.3")
+        .text(tags::SERIES_INSTANCE_UID, VR::UI, said.series)
+        .text(tags::SERIES_NUMBER, VR::IS, "2")
+        .finish();
+    let id = house
+        .record
+        .blind()
+        .id("Patient", "urn:salus:authority:MRN", said.patient);
+    let image = Image {
+        feed: "ct".into(),
+        authority: "MRN".into(),
+        zone: "Europe/Berlin".into(),
+        instance: said.instance.into(),
+        syntax: Syntax::EXPLICIT_UID.into(),
+        ..Image::default()
+    };
+    let subject = Subject::Patient(id);
+    let mut event = Event::new(Actor::feed("ct"), Act::Send, subject, Body::Image(image));
+    let whole = house.record.keep(&event, raw.clone()).await.unwrap();
+    if let Body::Image(image) = &mut event.body {
+        image.whole = whole;
+    }
+    house.admit(event.with_raw(raw)).await;
+}
+
+async fn all(house: &House, kind: &str) -> Vec<Value> {
+    let mut found = Vec::new();
+    for id in house.search(kind, 10).await {
+        let read = house
+            .kind(kind)
+            .await
+            .read(kind, &id)
+            .await
+            .unwrap()
+            .unwrap();
+        found.push(serde_json::from_slice(&read.json).unwrap());
+    }
+    found
+}
+
+#[tokio::test]
+async fn instances_are_counted_into_one_study_of_the_patient_that_messages_name() {
+    let house = House::new().await;
+    house
+        .message("MSH|^~\\&|PAS|S|||20230306||ADT^A01|1|P|2.5\rPID|||77^^^MRN^MR||Known^Jane\r")
+        .await;
+    came(&house, SLICE).await;
+    came(
+        &house,
+        Said {
+            instance: "1.2.3.1.2",
+            ..SLICE
+        },
+    )
+    .await;
+    let report = Said {
+        instance: "1.2.3.2.1",
+        series: "1.2.3.2",
+        modality: "SR",
+        ..SLICE
+    };
+    came(&house, report).await;
+    let patients = all(&house, "Patient").await;
+    assert_eq!(patients.len(), 1);
+    // What a message said stays; what it did not say is filled.
+    assert_eq!(patients[0]["name"][0]["family"], "Known");
+    assert_eq!(patients[0]["birthDate"], "1970-01-02");
+    let studies = all(&house, "ImagingStudy").await;
+    assert_eq!(studies.len(), 1);
+    let study = &studies[0];
+    let subject = format!("Patient/{}", patients[0]["id"].as_str().unwrap());
+    assert_eq!(study["subject"]["reference"], subject.as_str());
+    assert_eq!(study["identifier"][0]["value"], "urn:oid:1.2.3");
+    assert_eq!(study["started"], "2023-03-06T08:15:00+01:00");
+    assert_eq!(
+        (&study["numberOfSeries"], &study["numberOfInstances"]),
+        (&2.into(), &3.into())
+    );
+    let series = study["series"].as_array().unwrap();
+    let counts: Vec<_> = series
+        .iter()
+        .map(|one| one["numberOfInstances"].as_u64())
+        .collect();
+    assert_eq!(counts, [Some(2), Some(1)]);
+    assert_eq!(study["modality"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn who_is_known_by_an_image_alone_is_a_patient() {
+    let house = House::new().await;
+    came(&house, SLICE).await;
+    let patients = all(&house, "Patient").await;
+    assert_eq!(patients[0]["name"][0]["text"], "Dr Jane Doe");
+    assert_eq!(patients[0]["gender"], "female");
+    assert_eq!(patients[0]["identifier"][0]["value"], "77");
+}
+
+#[tokio::test]
+async fn an_image_of_another_patient_is_on_nobodys_study() {
+    let house = House::new().await;
+    came(&house, SLICE).await;
+    let other = Said {
+        instance: "1.2.3.1.2",
+        patient: "78",
+        ..SLICE
+    };
+    came(&house, other).await;
+    let studies = all(&house, "ImagingStudy").await;
+    assert_eq!(studies.len(), 1);
+    assert_eq!(studies[0]["numberOfInstances"], 1);
+}

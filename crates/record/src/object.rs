@@ -1,0 +1,138 @@
+//! Objects in the vault: what is too large for a row, such as a DICOM file. They are encrypted under
+//! the key of whom they are about, and lie under the hash of what lies there.
+
+use std::sync::Arc;
+
+use event::{Body, Event, Image, Stored};
+
+use crate::door::{Inner, Record};
+use crate::erase::hex;
+use crate::journal::Version;
+use crate::sealed::Outcome;
+use crate::vault::Vault;
+use crate::{Error, Sealed};
+
+/// The folder of the vault that they are in.
+pub(crate) const OBJECTS: &str = "object";
+/// What an instance is called among the things that can be written once.
+const INSTANCE: &str = "dicom-instance";
+
+impl Record {
+    /// Stores the object that an event is going to name, under the key of the event's subject;
+    /// durable on return. An object that no event names afterwards is nobody's.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] if it cannot be encrypted or stored, or if this is a standby.
+    pub async fn keep(&self, event: &Event, bytes: Vec<u8>) -> Outcome<Stored> {
+        let inner = &self.inner;
+        if inner.standby.is_some() {
+            return Err(broken("a standby takes no objects"));
+        }
+        inner.in_office()?;
+        // INVARIANT: nothing is stored under a key that is about to be shredded.
+        let _loud = inner.quiet.read().await;
+        let now = inner.clock.now().timestamp();
+        let day = now.strftime("%Y-%m-%d").to_string();
+        let stream = inner.keyring.stream(event, &day).await?;
+        let mut nonce = [0; 12];
+        inner.keyring.random(&mut nonce)?;
+        let work = tokio::task::spawn_blocking(move || {
+            let sealed = seal::seal_object(&stream.key, &stream.name, nonce, &bytes);
+            let sealed = sealed.map_err(broken)?;
+            let stored = Stored {
+                path: path(&day, &sealed),
+                stream: hex(&stream.name),
+                sha256: hex(&seal::sha256(&[&bytes])),
+                bytes: bytes.len() as u64,
+            };
+            Ok((stored, sealed))
+        });
+        let (stored, sealed) = work.await.map_err(broken)??;
+        inner
+            .vault
+            .put(&stored.path, sealed.into())
+            .await
+            .map_err(broken)?;
+        Ok(stored)
+    }
+
+    /// The object that a sealed event names: read again, and held against both of its hashes.
+    ///
+    /// # Errors
+    /// [`Error::Erased`] if its key is gone, [`Error::Broken`] if it is not there, is not what was
+    /// stored, or if the event names none.
+    pub async fn object(&self, sealed: &Sealed) -> Outcome<Vec<u8>> {
+        let Body::Image(Image { whole, .. }) = &sealed.event().body else {
+            return Err(broken(format!("event {} names no object", sealed.index())));
+        };
+        let inner = &self.inner;
+        let stream = sealed.stream();
+        let key = inner.keyring.key(&stream).await?;
+        let key = key.ok_or(Error::Erased(sealed.index()))?;
+        let found = inner.vault.get(&whole.path).await.map_err(broken)?;
+        let gone = || broken(format!("`vault/{}` is missing", whole.path));
+        let found = Vec::from(found.ok_or_else(gone)?);
+        let altered = format!("`vault/{}` was altered", whole.path);
+        let wanted = whole.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            if !is_named(&wanted.path, &found) {
+                return None;
+            }
+            let opened = seal::open_object(&key, &stream, found).ok()?;
+            (hex(&seal::sha256(&[&opened])) == wanted.sha256).then_some(opened)
+        });
+        work.await.map_err(broken)?.ok_or_else(|| broken(altered))
+    }
+
+    /// The event by which a DICOM instance came first.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] if the journal cannot be read, [`Error::Erased`].
+    pub async fn instance(&self, uid: &str) -> Outcome<Option<Sealed>> {
+        let tag = self.inner.instance_tag(uid);
+        let known = self.inner.journal.versions(&[tag]).await.map_err(broken)?;
+        match known.first() {
+            Some(Version { seq, .. }) => self.get(*seq).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Inner {
+    /// The tag of the one event by which an instance can come.
+    pub(crate) fn instance_tag(&self, uid: &str) -> [u8; 16] {
+        self.resource_tag(INSTANCE, uid)
+    }
+}
+
+/// Whether an object was stored under the key that the event goes under. It was not if that key was
+/// shredded or the day ended between the two: then it has to be stored again.
+pub(crate) fn belongs(stored: &Stored, stream: &[u8; 16]) -> Outcome<()> {
+    match stored.stream == hex(stream) {
+        true => Ok(()),
+        false => Err(broken("the object is not under the key of its event")),
+    }
+}
+
+/// The paths of all objects of a vault.
+pub(crate) async fn paths(vault: &Arc<dyn Vault>) -> Outcome<Vec<String>> {
+    let mut paths = vault.list(OBJECTS).await.map_err(broken)?;
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// Whether bytes are those that the path names.
+pub(crate) fn is_named(path: &str, bytes: &[u8]) -> bool {
+    path.rsplit('/').next() == Some(hex(&seal::sha256(&[bytes])).as_str())
+}
+
+fn path(day: &str, sealed: &[u8]) -> String {
+    format!("{OBJECTS}/{day}/{}", hex(&seal::sha256(&[sealed])))
+}
+
+fn broken(why: impl ToString) -> Error {
+    Error::Broken {
+        doing: "keep or read an object",
+        why: why.to_string(),
+    }
+}

@@ -1,0 +1,136 @@
+//! What a data set says of itself: patient, study, series, instance (PS3.3 section C.7).
+
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+
+use super::{DataSet, Refusal, Repertoire};
+
+/// Bytes of a UID at most (PS3.5 section 9.1).
+const UID_BYTES_MAX: usize = 64;
+
+/// The fields Salus uses; an empty text: the data set does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Header {
+    /// SOP Class UID.
+    pub class: String,
+    /// SOP Instance UID.
+    pub instance: String,
+    /// Study Instance UID.
+    pub study: String,
+    /// Series Instance UID.
+    pub series: String,
+    /// Patient ID.
+    pub patient_id: String,
+    /// Issuer of Patient ID.
+    pub issuer: String,
+    /// Patient's Name, as PN: component groups by `=`, components by `^`.
+    pub patient_name: String,
+    /// Patient's Birth Date, `YYYYMMDD`.
+    pub birth_date: String,
+    /// Patient's Sex: `M`, `F`, `O`.
+    pub sex: String,
+    /// Study Date, `YYYYMMDD`.
+    pub study_date: String,
+    /// Study Time, `HHMMSS.FFFFFF`, cut where it was not known further.
+    pub study_time: String,
+    /// Timezone Offset From UTC, `+HHMM`.
+    pub offset: String,
+    /// Study ID.
+    pub study_id: String,
+    /// Accession Number.
+    pub accession: String,
+    /// Study Description.
+    pub study_description: String,
+    /// Referring Physician's Name, as PN.
+    pub referring: String,
+    /// Modality.
+    pub modality: String,
+    /// Series Number.
+    pub series_number: String,
+    /// Series Description.
+    pub series_description: String,
+    /// Body Part Examined.
+    pub body_part: String,
+    /// Laterality: `R`, `L`.
+    pub laterality: String,
+    /// Instance Number.
+    pub instance_number: String,
+    /// Number of Frames; `None`: it is no picture of several.
+    pub frames: Option<u32>,
+    /// Rows and Columns.
+    pub size: Option<(u32, u32)>,
+    /// Burned In Annotation: `YES`, `NO`.
+    pub burned_in: String,
+    /// What could not be read, in words.
+    pub complaints: Vec<String>,
+}
+
+impl Header {
+    /// Reads it. `otherwise` is how text is read that names no character set.
+    ///
+    /// # Errors
+    /// [`Refusal::Missing`] if it does not say which instance of which class, series and study it
+    /// is.
+    pub fn of(set: &DataSet<'_>, otherwise: &Repertoire) -> Result<Header, Refusal> {
+        let named = set.ascii(tags::SPECIFIC_CHARACTER_SET);
+        let repertoire = Repertoire::named(named, otherwise);
+        let mut complaints = set.complaints().to_vec();
+        if repertoire.is_unknown() {
+            complaints.push(format!("the character set `{named}` is not known"));
+        }
+        let mut text = |tag: Tag| match repertoire.decode(set.bytes(tag)) {
+            Some(text) => printable(&text),
+            None => {
+                complaints.push(format!("the text of {tag} cannot be read as `{named}`"));
+                String::new()
+            }
+        };
+        let size = (set.number(tags::ROWS), set.number(tags::COLUMNS));
+        Ok(Header {
+            patient_id: text(tags::PATIENT_ID),
+            issuer: text(tags::ISSUER_OF_PATIENT_ID),
+            patient_name: text(tags::PATIENT_NAME),
+            study_id: text(tags::STUDY_ID),
+            accession: text(tags::ACCESSION_NUMBER),
+            study_description: text(tags::STUDY_DESCRIPTION),
+            referring: text(tags::REFERRING_PHYSICIAN_NAME),
+            series_description: text(tags::SERIES_DESCRIPTION),
+            class: uid(set, tags::SOP_CLASS_UID)?,
+            instance: uid(set, tags::SOP_INSTANCE_UID)?,
+            study: uid(set, tags::STUDY_INSTANCE_UID)?,
+            series: uid(set, tags::SERIES_INSTANCE_UID)?,
+            birth_date: set.ascii(tags::PATIENT_BIRTH_DATE).to_owned(),
+            sex: set.ascii(tags::PATIENT_SEX).to_owned(),
+            study_date: set.ascii(tags::STUDY_DATE).to_owned(),
+            study_time: set.ascii(tags::STUDY_TIME).to_owned(),
+            offset: set.ascii(tags::TIMEZONE_OFFSET_FROM_UTC).to_owned(),
+            modality: set.ascii(tags::MODALITY).to_owned(),
+            series_number: set.ascii(tags::SERIES_NUMBER).to_owned(),
+            body_part: set.ascii(tags::BODY_PART_EXAMINED).to_owned(),
+            laterality: set.ascii(tags::LATERALITY).to_owned(),
+            instance_number: set.ascii(tags::INSTANCE_NUMBER).to_owned(),
+            burned_in: set.ascii(tags::BURNED_IN_ANNOTATION).to_owned(),
+            frames: set.number(tags::NUMBER_OF_FRAMES),
+            size: size.0.zip(size.1),
+            complaints,
+        })
+    }
+}
+
+/// A UID, if it is one: digits and dots, 64 at most.
+fn uid(set: &DataSet<'_>, tag: Tag) -> Result<String, Refusal> {
+    let uid = set.ascii(tag);
+    let written = uid
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if uid.is_empty() || uid.len() > UID_BYTES_MAX || !written {
+        return Err(Refusal::Missing(tag));
+    }
+    Ok(uid.to_owned())
+}
+
+/// Without control characters and padding: what is shown is what is there.
+fn printable(text: &str) -> String {
+    let printable: String = text.chars().filter(|letter| !letter.is_control()).collect();
+    printable.trim().to_owned()
+}
