@@ -87,6 +87,21 @@ fn each_change_does_what_it_says_and_nothing_else() {
 }
 
 #[test]
+fn what_is_copied_from_a_segment_that_is_not_there_leaves_the_target() {
+    for written in [
+        "copy ZZZ-1 to PID-19",
+        "copy OBX[7]-3 to PID-3",
+        "copy PV2-3.1 to MSH-3",
+        "copy OBX[7]-3.1 to OBX-3.1",
+    ] {
+        assert_eq!(done(MESSAGE, &[written]), MESSAGE, "{written}");
+    }
+    // Its segment is there and says nothing: that is what is copied.
+    let emptied = done(MESSAGE, &["copy PID-4 to PID-19"]);
+    assert_eq!(emptied, MESSAGE.replacen("|SSN", "|", 1));
+}
+
+#[test]
 fn a_message_is_sent_in_the_set_it_came_in() {
     let latin = MESSAGE.replace("|2.5.1\r", "|2.5.1||||||8859/1\r");
     let bytes = Charset::Latin1.encode(&latin).into_owned();
