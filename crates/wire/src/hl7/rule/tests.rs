@@ -102,6 +102,34 @@ fn what_is_copied_from_a_segment_that_is_not_there_leaves_the_target() {
 }
 
 #[test]
+fn a_place_is_empty_if_nothing_stands_in_any_part_of_it() {
+    let message = "MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.5\r\
+        PID|1||^^^GH~7||\"\"^\"\"|^&~|\"\"|^&x\r";
+    let parsed = parse(message.as_bytes(), "");
+    let holds = |written: &str| Condition::parse(written).unwrap().holds(&parsed.message);
+    for (place, said) in [
+        ("PID-2", false),
+        ("PID-3", true),
+        ("PID-3[1]", true),
+        ("PID-3[1].1", false),
+        ("PID-3[1].4", true),
+        ("PID-3.1", true),
+        ("PID-3[3]", false),
+        ("PID-5", false),
+        ("PID-6", false),
+        ("PID-7", false),
+        ("PID-8", true),
+        ("PID-8.2", true),
+        ("PID-8.2.1", false),
+        ("PID-40", false),
+        ("ZZZ-1", false),
+    ] {
+        assert_eq!(holds(&format!("{place} is not empty")), said, "{place}");
+        assert_eq!(holds(&format!("{place} is empty")), !said, "{place}");
+    }
+}
+
+#[test]
 fn a_message_is_sent_in_the_set_it_came_in() {
     let latin = MESSAGE.replace("|2.5.1\r", "|2.5.1||||||8859/1\r");
     let bytes = Charset::Latin1.encode(&latin).into_owned();
