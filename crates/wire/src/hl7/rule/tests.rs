@@ -110,7 +110,9 @@ fn without_a_component_the_first_of_each_repetition_is_mapped_and_the_rest_stays
         let bytes = change(&parsed.message, &changes(&[written]), &tables).unwrap();
         String::from_utf8(bytes).unwrap()
     };
-    let both = MESSAGE.replace("4711^", "<4711>^").replace("~99^", "~<99>^");
+    let both = MESSAGE
+        .replace("4711^", "<4711>^")
+        .replace("~99^", "~<99>^");
     assert_eq!(mapped(MESSAGE, "map PID-3 by codes"), both);
     let second = MESSAGE.replace("~99^", "~<99>^");
     assert_eq!(mapped(MESSAGE, "map PID-3[2] by codes"), second);
