@@ -47,7 +47,8 @@ pub struct Position {
     /// Bytes read.
     pub offset: u64,
     /// SHA-256, in hex, of the first and the last bytes of what was read (1,024 of each, fewer if
-    /// there are fewer).
+    /// there are fewer); then device and inode, in hex; then when it was last written to, in
+    /// nanoseconds since 1970.
     pub mark: String,
 }
 

@@ -20,24 +20,28 @@ pub(crate) struct Look {
     pub(crate) path: PathBuf,
     /// Up to where it was read; `None`: never.
     pub(crate) position: Option<Position>,
-    /// Nothing changed for so long that a file that was rotated away counts as finished, and one that
-    /// was not found as gone.
-    pub(crate) settled: bool,
+    /// What has been seen for so long that a file that was rotated away counts as finished, and one
+    /// that was not found as gone, if it is what this look sees, too.
+    pub(crate) still: Option<Looked>,
     pub(crate) line_bytes_max: usize,
     pub(crate) batch_lines_max: u64,
     pub(crate) batch_bytes_max: usize,
     pub(crate) now: i64,
 }
 
-/// What a look saw of the file that was read: whether something changed since another look.
+/// What a look saw: whether something changed since another look.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Looked {
-    /// It is there, under a name and so long.
-    There(PathBuf, u64, Position),
-    /// It is none of these.
-    Gone(Vec<PathBuf>, Position),
     /// None was read yet.
     Never,
+    /// Up to a position one was read.
+    Known {
+        position: Position,
+        /// Under which name it is there; `None`: it is none of these.
+        place: Option<PathBuf>,
+        /// What was rotated away, and how long each is. The file itself grows.
+        rotated: Vec<(PathBuf, u64)>,
+    },
 }
 
 /// What a look found.
@@ -49,55 +53,86 @@ pub(crate) struct Found {
     pub(crate) note: Option<&'static str>,
 }
 
+/// A file, opened, with the name it had then.
+struct Opened {
+    file: File,
+    path: PathBuf,
+}
+
 /// Looks, and reads what can be read.
 ///
 /// # Errors
 /// What the system says; `NotFound` while files are renamed.
 pub(crate) fn look(wanted: &Look, tally: Tally) -> io::Result<Found> {
-    let paths = generations(&wanted.path)?;
-    let mut files = Vec::with_capacity(paths.len());
-    for path in &paths {
-        files.push(File::open(path)?);
-    }
+    let opened = |path: PathBuf| File::open(&path).map(|file| Opened { file, path });
+    let files: io::Result<Vec<Opened>> =
+        generations(&wanted.path)?.into_iter().map(opened).collect();
+    let files = files?;
     let mut found = Found {
         looked: Looked::Never,
         tally,
         next: None,
         note: None,
     };
-    let last = files.len().checked_sub(1);
+    let own = |one: &Opened| one.path == wanted.path;
     // What was rotated away before it was ever read is not read: only the file itself is configured.
     let Some(known) = &wanted.position else {
-        let file = last.and_then(|last| files.get(last)).zip(paths.last());
-        if let Some((file, _)) = file.filter(|(_, path)| **path == wanted.path) {
-            read(wanted, (file, 0), End::Open, &mut found)?;
+        if let Some(one) = files.last().filter(|one| own(one)) {
+            read(wanted, (&one.file, 0), End::Open, &mut found)?;
         }
         return Ok(found);
     };
-    let mut place = None;
-    for (at, file) in files.iter().enumerate().rev() {
-        if mark::is(file, known)? {
-            place = Some(at);
-            break;
-        }
-    }
-    found.looked = match place.and_then(|at| paths.get(at).zip(files.get(at))) {
-        Some((path, file)) => Looked::There(path.clone(), file.metadata()?.len(), known.clone()),
-        None => Looked::Gone(paths.clone(), known.clone()),
-    };
+    let place = place(&files, known)?;
+    found.looked = looked(wanted, (&files, place), known)?;
+    // INVARIANT: it is decided after the look: what was still under another name, or before it was
+    // rotated away, may still be written to.
+    let settled = wanted.still.as_ref() == Some(&found.looked);
     match place {
-        Some(at) => go_on(wanted, (&files, at), known, &mut found)?,
-        None if wanted.settled => {
+        Some(at) => go_on(wanted, (&files, at, settled), known, &mut found)?,
+        None if settled => {
             found.note = Some(GONE);
-            // One that was rotated away was read before.
-            let file = last.and_then(|last| files.get(last)).zip(paths.last());
-            if let Some((file, _)) = file.filter(|(_, path)| **path == wanted.path) {
-                read(wanted, (file, 0), End::Open, &mut found)?;
+            // What was written after what is gone was not read yet; what was written before it was.
+            let mut newer = files.len();
+            for (at, one) in files.iter().enumerate().rev() {
+                if own(one) || mark::is_newer(&one.file, known)? {
+                    newer = at;
+                }
             }
+            read_next(wanted, files.get(newer..).unwrap_or_default(), &mut found)?;
         }
         None => {}
     }
     Ok(found)
+}
+
+/// Where the file is that was read: the same file, or else the newest that begins with what was read.
+fn place(files: &[Opened], known: &Position) -> io::Result<Option<usize>> {
+    let mut place = None;
+    for (at, one) in files.iter().enumerate().rev() {
+        if !mark::is(&one.file, known)? {
+            continue;
+        }
+        if mark::is_same(&one.file, known)? {
+            return Ok(Some(at));
+        }
+        place = place.or(Some(at));
+    }
+    Ok(place)
+}
+
+fn looked(
+    wanted: &Look,
+    (files, place): (&[Opened], Option<usize>),
+    known: &Position,
+) -> io::Result<Looked> {
+    let rotated = files.iter().filter(|one| one.path != wanted.path);
+    let rotated = rotated.map(|one| Ok((one.path.clone(), one.file.metadata()?.len())));
+    let place = place.and_then(|at| files.get(at));
+    Ok(Looked::Known {
+        position: known.clone(),
+        place: place.map(|one| one.path.clone()),
+        rotated: rotated.collect::<io::Result<_>>()?,
+    })
 }
 
 /// Whether more may be written to a file.
@@ -110,33 +145,39 @@ enum End {
 /// Reads on where it was left, and then the next file.
 fn go_on(
     wanted: &Look,
-    (files, at): (&[File], usize),
+    (files, at, settled): (&[Opened], usize, bool),
     known: &Position,
     found: &mut Found,
 ) -> io::Result<()> {
-    let Some(file) = files.get(at) else {
+    let Some((one, behind)) = files.get(at..).and_then(<[Opened]>::split_first) else {
         return Ok(());
     };
-    let mut behind = files.iter().skip(at + 1).peekable();
-    let mut end = match behind.peek() {
-        Some(_) if wanted.settled => End::Final,
+    let end = match behind {
+        [_, ..] if settled => End::Final,
         _ => End::Open,
     };
-    read(wanted, (file, known.offset), end, found)?;
+    read(wanted, (&one.file, known.offset), end, found)?;
     // It was cut and written anew while it was read: the next look sees what it came to.
-    if !mark::is(file, known)? {
+    if !mark::is(&one.file, known)? {
         return Err(io::ErrorKind::NotFound.into());
     }
-    // One that holds nothing is passed over: the next may hold something.
-    while end == End::Final
-        && found.next.is_none()
-        && let Some(next) = behind.next()
-    {
-        end = match behind.peek() {
-            Some(_) => End::Final,
-            None => End::Open,
+    match end == End::Final && found.next.is_none() {
+        true => read_next(wanted, behind, found),
+        false => Ok(()),
+    }
+}
+
+/// Reads the first of these files that holds something; all but the last are finished.
+fn read_next(wanted: &Look, files: &[Opened], found: &mut Found) -> io::Result<()> {
+    for (at, one) in files.iter().enumerate() {
+        let end = match at + 1 == files.len() {
+            true => End::Open,
+            false => End::Final,
         };
-        read(wanted, (next, 0), end, found)?;
+        read(wanted, (&one.file, 0), end, found)?;
+        if found.next.is_some() {
+            break;
+        }
     }
     Ok(())
 }
@@ -212,42 +253,5 @@ fn read_at(file: &File, offset: u64, most: usize) -> io::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use wire::signals::Format;
-
-    use super::*;
-
-    #[test]
-    fn what_was_read_is_not_read_again_because_another_file_is_gone() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("eve.json");
-        let mut wanted = Look {
-            path: path.clone(),
-            position: None,
-            settled: true,
-            line_bytes_max: 100,
-            batch_lines_max: 100,
-            batch_bytes_max: 1_000,
-            now: 0,
-        };
-        let zone = jiff::tz::TimeZone::UTC;
-        let seen = || look(&wanted, Tally::new(Format::Json, zone.clone())).unwrap();
-        std::fs::write(&path, "{\"n\":1}\n").unwrap();
-        let first = seen();
-        assert_eq!(first.tally.lines, 1);
-        std::fs::rename(&path, folder.path().join("eve.json.1")).unwrap();
-        std::fs::write(&path, "{\"n\":2}\n").unwrap();
-        wanted.position = first.next;
-        let seen = || look(&wanted, Tally::new(Format::Json, zone.clone())).unwrap();
-        let second = seen();
-        assert_eq!(second.tally.lines, 1);
-        std::fs::remove_file(&path).unwrap();
-        wanted.position = second.next;
-        let gone = look(&wanted, Tally::new(Format::Json, zone.clone())).unwrap();
-        assert_eq!(
-            gone.tally.lines, 0,
-            "the file that was rotated away was read"
-        );
-        assert!(gone.next.is_none());
-    }
-}
+#[path = "look/tests.rs"]
+mod tests;

@@ -124,7 +124,10 @@ impl Tail {
         let wanted = Look {
             path: self.path.clone(),
             position: position.cloned(),
-            settled: still.since.elapsed() >= settle && still.seen.is_some(),
+            still: still
+                .seen
+                .clone()
+                .filter(|_| still.since.elapsed() >= settle),
             line_bytes_max: self.config.line_bytes_max.max(1),
             batch_lines_max: self.config.batch_lines_max.max(1) as u64,
             batch_bytes_max: self.config.batch_bytes_max,

@@ -3,7 +3,7 @@
 use event::{RouteOutcome, Time};
 use serde::{Deserialize, Serialize};
 
-/// Messages of one lane are sent in their order: one patient, or those of nobody in particular.
+/// Messages of one lane are sent in their order: those of one patient, or of one feed about nobody.
 pub type Lane = [u8; 16];
 
 /// A message that waits on a route.

@@ -230,16 +230,8 @@ async fn passed_on(
     .bind(1 - taken)
     .execute(&mut *connection)
     .await?;
-    if !routed.mark.is_empty() {
-        sqlx::query("INSERT OR IGNORE INTO sent (mark, message, at) VALUES ($1, $2, $3)")
-            .bind(&routed.mark)
-            .bind(routed.message.cast_signed())
-            .bind(at)
-            .execute(&mut *connection)
-            .await?;
-    }
     if taken == 1 {
-        return Ok(());
+        return went_out(connection, (routed, at)).await;
     }
     sqlx::query(
         "INSERT OR REPLACE INTO aside (route, turn, message, at, outcome, answer) \
@@ -254,6 +246,24 @@ async fn passed_on(
     .execute(connection)
     .await
     .map(drop)
+}
+
+/// Notes the mark of what a receiver took; what it refused did not go out.
+async fn went_out(
+    connection: &mut SqliteConnection,
+    (routed, at): (&Routed, i64),
+) -> Result<(), sqlx::Error> {
+    if routed.mark.is_empty() {
+        return Ok(());
+    }
+    sqlx::query("INSERT OR IGNORE INTO sent (route, mark, message, at) VALUES ($1, $2, $3, $4)")
+        .bind(&routed.route)
+        .bind(&routed.mark)
+        .bind(routed.message.cast_signed())
+        .bind(at)
+        .execute(connection)
+        .await
+        .map(drop)
 }
 
 /// Takes out whatever is about the messages that an order to erase names.

@@ -134,13 +134,16 @@ pub(crate) async fn aside(pool: &SqlitePool, route: &str) -> Result<Vec<Aside>, 
     rows.iter().map(aside).collect()
 }
 
-/// The message as which a mark went out, if it was another than this one.
+/// The message as which a mark went out on a route, if it was another than this one.
 pub(crate) async fn sent_as(
     pool: &SqlitePool,
-    (mark, message): (&str, u64),
+    (route, mark): (&str, &str),
+    message: u64,
 ) -> Result<Option<u64>, sqlx::Error> {
-    let sql = "SELECT message FROM sent WHERE mark = $1 AND message < $2 ORDER BY message LIMIT 1";
+    let sql = "SELECT message FROM sent WHERE route = $1 AND mark = $2 AND message < $3 \
+               ORDER BY message LIMIT 1";
     let found: Option<i64> = sqlx::query_scalar(sql)
+        .bind(route)
         .bind(mark)
         .bind(message.cast_signed())
         .fetch_optional(pool)

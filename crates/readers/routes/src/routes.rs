@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event::{Arrival, Time};
+use event::{Arrival, Body, Time};
 use record::{Alike, Reader, ReaderError, Sealed};
 use sqlx::SqlitePool;
 use tokio::sync::{Mutex, watch};
@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 use crate::ask::{Aside, Lane, RouteState, Status, Waiting};
 use crate::fold::{self, Entry, concerns};
 use crate::known::Known;
+use crate::lane::lane;
 use crate::{Config, Error, page, view};
 
 /// Marks that are remembered until they are folded.
@@ -39,9 +40,9 @@ struct Inner {
     folded: watch::Sender<u64>,
     stirred: watch::Sender<Stir>,
     status: StdMutex<BTreeMap<String, Status>>,
-    /// What is going out at this moment, by its mark, with the message it is: it may come back before
-    /// it is sealed that it went.
-    going: StdMutex<HashMap<String, u64>>,
+    /// What a receiver took, by route and mark, with the message it is: it may come back before it is
+    /// folded that it went.
+    going: StdMutex<HashMap<(String, String), u64>>,
 }
 
 impl Routes {
@@ -192,26 +193,33 @@ impl Routes {
         found.map_err(Error::new("list what was set aside"))
     }
 
-    /// The earlier message as which something with this mark went out, if `message` is not the first.
+    /// The earlier message as which something with this mark was taken by the receiver of this route,
+    /// if `message` is not the first. What another receiver took is no loop.
     ///
     /// # Errors
     /// As [`Routes::list`].
-    pub async fn went_out_as(&self, mark: &str, message: u64) -> Result<Option<u64>, Error> {
-        let going = self.marks().get(mark).copied();
+    pub async fn went_out_as(
+        &self,
+        (route, mark): (&str, &str),
+        message: u64,
+    ) -> Result<Option<u64>, Error> {
+        let key = (route.to_owned(), mark.to_owned());
+        let going = self.marks().get(&key).copied();
         if let Some(first) = going.filter(|first| *first < message) {
             return Ok(Some(first));
         }
-        let found = page::sent_as(&self.inner.pool, (mark, message)).await;
+        let found = page::sent_as(&self.inner.pool, (route, mark), message).await;
         found.map_err(Error::new("say what went out"))
     }
 
-    /// Notes, before it is sent, under which mark a message goes out.
-    pub fn goes_out(&self, mark: &str, message: u64) {
+    /// Notes under which mark a receiver took a message, before that is sealed.
+    pub fn went_out(&self, (route, mark): (&str, &str), message: u64) {
         let mut marks = self.marks();
         if marks.len() >= MARKS_MAX {
             marks.clear();
         }
-        let first = marks.entry(mark.to_owned()).or_insert(message);
+        let key = (route.to_owned(), mark.to_owned());
+        let first = marks.entry(key).or_insert(message);
         *first = message.min(*first);
     }
 
@@ -227,7 +235,17 @@ impl Routes {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn marks(&self) -> std::sync::MutexGuard<'_, HashMap<String, u64>> {
+    /// What is folded is known from the view.
+    fn forget_marks(&self, entries: &[Entry<'_>]) {
+        let mut marks = self.marks();
+        for entry in entries {
+            if let Body::Routed(routed) = &entry.event.body {
+                marks.remove(&(routed.route.clone(), routed.mark.clone()));
+            }
+        }
+    }
+
+    fn marks(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), u64>> {
         self.inner
             .going
             .lock()
@@ -260,6 +278,7 @@ impl Routes {
             .await?;
         transaction.commit().await?;
         *kept = known;
+        self.forget_marks(&new);
         self.inner.folded.send_replace(next);
         let orders = new.iter().filter(|entry| fold::orders(entry.event)).count();
         self.inner.stirred.send_modify(|stir| {
@@ -298,7 +317,7 @@ impl Reader for Routes {
             .map(|sealed| Entry {
                 index: sealed.index(),
                 at: sealed.at(),
-                lane: sealed.stream(),
+                lane: lane(sealed.event(), sealed.stream()),
                 event: sealed.event(),
             })
             .collect();

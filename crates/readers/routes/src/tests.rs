@@ -180,7 +180,8 @@ async fn what_is_erased_is_passed_on_no_more_and_a_route_that_ended_takes_up_not
     take(&routes, &events, 100).await;
     assert_eq!(waiting(&routes).await, [(13, 0)]);
     assert!(routes.aside("out").await.unwrap().is_empty());
-    assert_eq!(routes.went_out_as("mark-3", 100).await.unwrap(), None);
+    let out = ("out", "mark-3");
+    assert_eq!(routes.went_out_as(out, 100).await.unwrap(), None);
     assert!(!routes.list(Time::default()).await.unwrap()[0].open);
 }
 
@@ -188,12 +189,47 @@ async fn what_is_erased_is_passed_on_no_more_and_a_route_that_ended_takes_up_not
 async fn what_went_out_is_known_before_it_is_sealed_and_after() {
     let folder = tempfile::tempdir().unwrap();
     let routes = open(&folder).await;
-    assert_eq!(routes.went_out_as("mark-3", 9).await.unwrap(), None);
-    routes.goes_out("mark-3", 3);
-    assert_eq!(routes.went_out_as("mark-3", 9).await.unwrap(), Some(3));
+    let (out, other) = (("out", "mark-3"), ("other", "mark-3"));
+    assert_eq!(routes.went_out_as(out, 9).await.unwrap(), None);
+    routes.went_out(out, 3);
+    assert_eq!(routes.went_out_as(out, 9).await.unwrap(), Some(3));
     // The message itself may go to another place, or be tried again.
-    assert_eq!(routes.went_out_as("mark-3", 3).await.unwrap(), None);
+    assert_eq!(routes.went_out_as(out, 3).await.unwrap(), None);
+    // That another receiver gets it too is no loop.
+    assert_eq!(routes.went_out_as(other, 9).await.unwrap(), None);
     take(&routes, &day(), 100).await;
     let again = open(&folder).await;
-    assert_eq!(again.went_out_as("mark-3", 9).await.unwrap(), Some(3));
+    for routes in [routes, again] {
+        assert_eq!(routes.went_out_as(out, 9).await.unwrap(), Some(3));
+        assert_eq!(routes.went_out_as(other, 9).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn what_was_refused_did_not_go_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let routes = open(&folder).await;
+    let events = [
+        rules("lab"),
+        message("lab"),
+        message("lab"),
+        outcome(2, 0, RouteOutcome::Refused),
+        outcome(3, 0, RouteOutcome::Looped),
+    ];
+    take(&routes, &events, 100).await;
+    for mark in ["mark-2", "mark-3"] {
+        let first = routes.went_out_as(("out", mark), 9).await.unwrap();
+        assert_eq!(first, None, "{mark}");
+    }
+}
+
+#[test]
+fn what_is_about_nobody_has_a_lane_that_outlives_the_day() {
+    let (monday, tuesday) = ([1; 16], [2; 16]);
+    let lab = lane(&message("lab"), monday);
+    assert_eq!(lane(&message("lab"), tuesday), lab);
+    assert_ne!(lane(&message("adt"), monday), lab);
+    let mut of_a_patient = message("lab");
+    of_a_patient.subject = Subject::Patient("4711".into());
+    assert_eq!(lane(&of_a_patient, [7; 16]), [7; 16]);
 }

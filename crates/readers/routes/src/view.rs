@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use crate::Error;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 1;
+const LAYOUT: u16 = 2;
 const CONNECTIONS_MAX: u32 = 4;
 
 const TABLES: &str = "
@@ -53,14 +53,16 @@ CREATE TABLE IF NOT EXISTS hour (
     aside BIGINT NOT NULL,
     PRIMARY KEY (route, start)
 ) WITHOUT ROWID;
--- What went out, by its mark.
+-- What a receiver took, by its mark.
 CREATE TABLE IF NOT EXISTS sent (
+    route TEXT NOT NULL,
     mark TEXT NOT NULL,
     message BIGINT NOT NULL,
     at BIGINT NOT NULL,
-    PRIMARY KEY (mark, message)
+    PRIMARY KEY (route, mark, message)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS sent_at ON sent (at);";
+CREATE INDEX IF NOT EXISTS sent_at ON sent (at);
+CREATE INDEX IF NOT EXISTS sent_message ON sent (message);";
 
 /// What must be the same in every fold.
 pub(crate) const ALIKE: [Alike; 2] = [

@@ -21,6 +21,7 @@ mod healing;
 mod keys;
 mod kill;
 mod lifeline;
+mod passing;
 mod people;
 mod policy;
 mod process;

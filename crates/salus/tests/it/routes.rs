@@ -14,7 +14,7 @@ use crate::serving::send;
 
 /// What a receiver does with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Does {
+pub(crate) enum Does {
     /// It answers with this code.
     Says(&'static str),
     /// It answers with a commit's code and then the application's.
@@ -32,19 +32,21 @@ enum Does {
 }
 
 /// A receiver: a thread for each connection, and what they heard, in order.
-struct Destination {
-    address: String,
-    heard: Heard<(String, Does)>,
+pub(crate) struct Destination {
+    pub(crate) address: String,
+    pub(crate) heard: Heard<(String, Does)>,
     raw: Heard<String>,
 }
 
 impl Destination {
-    fn listen(does: impl Fn(&str, usize) -> Does + Send + Clone + 'static) -> Destination {
+    pub(crate) fn listen(
+        does: impl Fn(&str, usize) -> Does + Send + Clone + 'static,
+    ) -> Destination {
         Destination::at(&TcpListener::bind("127.0.0.1:0").unwrap(), does)
     }
 
     /// `does` is asked with the id of a message and how often it came before.
-    fn at(
+    pub(crate) fn at(
         listener: &TcpListener,
         does: impl Fn(&str, usize) -> Does + Send + Clone + 'static,
     ) -> Destination {
@@ -76,7 +78,7 @@ impl Destination {
 
     /// Waits until `count` different messages were answered `AA` or `CA`; every message that was
     /// heard meanwhile.
-    fn until(&self, count: usize) -> Vec<(String, Does)> {
+    pub(crate) fn until(&self, count: usize) -> Vec<(String, Does)> {
         let (mut taken, mut all) = (BTreeSet::new(), Vec::new());
         while taken.len() < count {
             let (control, does) = self.heard.recv().unwrap();
@@ -89,7 +91,7 @@ impl Destination {
     }
 
     /// The next message and what was done with it.
-    fn next(&self) -> (String, Does) {
+    pub(crate) fn next(&self) -> (String, Does) {
         self.heard.recv().unwrap()
     }
 }
@@ -158,14 +160,14 @@ fn configured(folder: &Path, route: &str) -> PathBuf {
     file
 }
 
-struct House {
+pub(crate) struct House {
     server: Option<Server>,
-    data: PathBuf,
+    pub(crate) data: PathBuf,
     file: PathBuf,
 }
 
 impl House {
-    fn open(folder: &Path, route: &str) -> House {
+    pub(crate) fn open(folder: &Path, route: &str) -> House {
         let (data, file) = (folder.join("data"), configured(folder, route));
         let mut house = House {
             server: None,
@@ -176,7 +178,7 @@ impl House {
         house
     }
 
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let file = self.file.to_str().unwrap();
         self.server = Some(Server::start(&self.data, &["--config", file, "serve"]));
         // The rules are sealed before anything can be passed on by them.
@@ -189,11 +191,11 @@ impl House {
         server.ended();
     }
 
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         assert!(self.server.take().unwrap().stop().success());
     }
 
-    fn send(&self, control: &str, patient: &str) -> u64 {
+    pub(crate) fn send(&self, control: &str, patient: &str) -> u64 {
         let mllp = self.server.as_ref().unwrap().mllp();
         let answer = send(&mllp, &message(control, patient));
         assert!(answer.contains("MSA|AA"), "{answer}");
@@ -201,24 +203,24 @@ impl House {
         answer.split('|').nth(9).unwrap().parse().unwrap()
     }
 
-    fn route(&self, args: &[&str]) -> std::process::Output {
+    pub(crate) fn route(&self, args: &[&str]) -> std::process::Output {
         let file = self.file.to_str().unwrap();
         let begin = ["--config", file, "--format", "json", "route"];
         run(&self.data, &[&begin[..], args].concat())
     }
 
-    fn routes(&self) -> Value {
+    pub(crate) fn routes(&self) -> Value {
         let listed = self.route(&["list"]);
         serde_json::from_slice(&listed.stdout)
             .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&listed.stderr).into_owned()))
     }
 
     /// The route, once it has come to this many messages taken.
-    fn taken(&self, count: u64) -> Value {
+    pub(crate) fn taken(&self, count: u64) -> Value {
         self.once(|route| route["taken"] == count)
     }
 
-    fn once(&self, is: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) fn once(&self, is: impl Fn(&Value) -> bool) -> Value {
         loop {
             let route = self.routes()[0].clone();
             if is(&route) {

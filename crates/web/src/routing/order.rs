@@ -154,7 +154,7 @@ impl App {
     /// The messages that are meant, in runs.
     async fn chosen(&self, which: &Which, rules: &RouteConfig) -> Result<Vec<(u64, u64)>, String> {
         let runs = match which {
-            Which::Indices(runs) => runs.clone(),
+            Which::Indices(runs) => merged(runs),
             Which::Between(from, _) => vec![(self.first_at(*from).await?, u64::MAX)],
         };
         let most = self.routes.config().replay_messages_max;
@@ -232,10 +232,35 @@ const fn is_sendable(body: &Body, fhir: bool) -> bool {
     matches!(body, Body::Message(_)) || (fhir && matches!(body, Body::Resource(_)))
 }
 
-/// Adds an index to runs in their order; runs that were asked for twice are one.
+/// Runs in their order, each index in one of them, however often it was named.
+fn merged(runs: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let mut sorted = runs.to_vec();
+    sorted.sort_unstable();
+    let mut merged: Vec<(u64, u64)> = Vec::with_capacity(sorted.len());
+    for (first, last) in sorted.into_iter().filter(|(first, last)| first <= last) {
+        match merged.last_mut() {
+            Some((_, end)) if first <= *end => *end = last.max(*end),
+            _ => merged.push((first, last)),
+        }
+    }
+    merged
+}
+
+/// Adds an index to runs in their order.
 fn add(runs: &mut Vec<(u64, u64)>, index: u64) {
     match runs.last_mut() {
         Some((_, last)) if *last + 1 == index => *last = index,
         _ => runs.push((index, index)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::merged;
+
+    #[test]
+    fn a_message_that_was_named_twice_is_meant_once() {
+        let runs = [(20, 30), (1, 5), (4, 7), (6, 6), (9, 8), (25, 26), (8, 9)];
+        assert_eq!(merged(&runs), [(1, 7), (8, 9), (20, 30)]);
     }
 }

@@ -8,13 +8,16 @@ use event::{Act, Actor, Body, Event, Routed, Subject};
 use guard::{Standing, admit};
 use record::Error;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use crate::App;
 
 /// How long a failure to seal waits.
 const AGAIN: Duration = Duration::from_secs(1);
-/// How long one wait for the view takes.
-const FOLD_WAIT: Duration = Duration::from_secs(5);
+/// How long one wait for the view takes before it is looked whether anybody sends still.
+const FOLD_WAIT: Duration = Duration::from_millis(500);
+/// How long it is tried to seal what was sent once nobody sends any more.
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// What was sent and is in the queue still: (turn, message).
 #[derive(Debug, Clone, Default)]
@@ -67,28 +70,40 @@ pub(super) struct Done {
     pub(super) routed: Routed,
 }
 
-/// Seals until nobody sends any more.
+/// Seals until nobody sends any more and all of it is sealed.
 pub(super) async fn keep_sealing(app: Arc<App>, mut queue: mpsc::Receiver<Done>, sent: Sent) {
     let mut some = Vec::new();
     let many = app.routes.config().unsealed_max.max(1);
     while queue.recv_many(&mut some, many).await > 0 {
-        while let Err(why) = seal(&app, &some).await {
-            // A server that stops does not wait for a record that cannot seal: they go a second time.
-            let given_up = matches!(why, Error::Stopped | Error::Fenced { .. });
-            if given_up || queue.is_closed() {
-                return;
-            }
-            tracing::error!(%why, "what became of messages was not sealed; trying again");
-            tokio::time::sleep(AGAIN).await;
+        if !is_sealed(&app, &some, &queue).await {
+            return;
         }
         let size = app.record.size();
-        while !app.routes.caught_up(size, FOLD_WAIT).await {
-            if queue.is_closed() {
-                return;
-            }
-        }
+        // INVARIANT: once nobody sends, nobody looks at the queue, and the view is not waited for: it
+        // follows the record no more while the server stops, and what is left is to be sealed.
+        while !queue.is_closed() && !app.routes.caught_up(size, FOLD_WAIT).await {}
         sent.remove(some.drain(..).map(|done| (done.turn, done.routed.message)));
     }
+}
+
+/// Seals, however often it has to be tried; for a while only once nobody sends any more. What is not
+/// sealed then goes a second time.
+async fn is_sealed(app: &App, some: &[Done], queue: &mpsc::Receiver<Done>) -> bool {
+    let mut last: Option<Instant> = None;
+    while let Err(why) = seal(app, some).await {
+        if matches!(why, Error::Stopped | Error::Fenced { .. }) {
+            return false;
+        }
+        tracing::error!(%why, "what became of messages was not sealed; trying again");
+        if queue.is_closed() {
+            let last = *last.get_or_insert_with(|| Instant::now() + LAST_WAIT);
+            if Instant::now() >= last {
+                return false;
+            }
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+    true
 }
 
 async fn seal(app: &App, some: &[Done]) -> Result<(), Error> {

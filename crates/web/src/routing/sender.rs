@@ -50,6 +50,8 @@ pub(super) struct Sender {
 enum Made {
     Out(Outgoing, Option<String>),
     Aside(RouteOutcome, String),
+    /// Nobody can tell now whether it may go.
+    Later(String),
 }
 
 impl Sender {
@@ -129,6 +131,8 @@ impl Sender {
         let orders = self.stirred.borrow_and_update().orders;
         if orders != self.orders {
             self.ready.clear();
+            // What they waited for may be what was ordered away.
+            self.held.clear();
             self.paused = self
                 .app
                 .routes
@@ -153,6 +157,9 @@ impl Sender {
         self.held.retain(|_, until| now < *until);
         if self.held.len() < held || self.ready.is_empty() {
             self.look().await.map_err(said)?;
+            if self.ready.is_empty() && self.held.is_empty() {
+                self.say(None);
+            }
         }
         Ok(self.ready.pop_front())
     }
@@ -190,7 +197,7 @@ impl Sender {
                 return Some(());
             }
         };
-        let lane = sealed.stream();
+        let lane = routes::lane(sealed.event(), sealed.stream());
         if one.lane.is_none() {
             let _ = self.app.routes.belongs(&self.rules.name, &one, lane).await;
             if self.is_held(&lane) {
@@ -199,8 +206,19 @@ impl Sender {
         }
         let outcome = match self.made(&one, &sealed).await {
             Made::Aside(outcome, words) => (outcome, words, None),
+            Made::Later(why) => {
+                self.down(Some(lane), why);
+                return Some(());
+            }
             Made::Out(outgoing, mark) => match self.line.send(&outgoing).await {
-                Answer::Taken(words) => (RouteOutcome::Taken, words, mark),
+                Answer::Taken(words) => {
+                    // It may come back before it is sealed that it went.
+                    if let Some(mark) = &mark {
+                        let out = (self.rules.name.as_str(), mark.as_str());
+                        self.app.routes.went_out(out, one.message);
+                    }
+                    (RouteOutcome::Taken, words, mark)
+                }
                 Answer::Refused(words) => (RouteOutcome::Refused, words, None),
                 Answer::Again(words) => {
                     self.hold(lane, format!("message {}: {words}", one.message));
@@ -238,9 +256,13 @@ impl Sender {
             return refused("it is no message".to_owned());
         };
         let parsed = parse(&event.raw, &message.charset);
-        if let Some(first) = self.came_back(one, &parsed.message).await {
-            let words = format!("not sent: it is event {first}, which went out before");
-            return Made::Aside(RouteOutcome::Looped, words);
+        match self.came_back(one, &parsed.message).await {
+            Ok(None) => {}
+            Ok(Some(first)) => {
+                let words = format!("not sent: it is event {first}, which went out before");
+                return Made::Aside(RouteOutcome::Looped, words);
+            }
+            Err(why) => return Made::Later(why.to_string()),
         }
         let bytes = match self.rules.made(&parsed) {
             Ok(bytes) => bytes,
@@ -253,17 +275,20 @@ impl Sender {
             };
         }
         let mark = mark(&parse(&bytes, &message.charset).message);
-        if let Some(mark) = &mark {
-            self.app.routes.goes_out(mark, one.message);
-        }
         out(one, (Content::Hl7(bytes), mark))
     }
 
     /// The message as which this one went out before; a person who replays it knows.
-    async fn came_back(&self, one: &Waiting, message: &Message<'_>) -> Option<u64> {
-        let mark = mark(message).filter(|_| one.decision() == 0)?;
-        let first = self.app.routes.went_out_as(&mark, one.message).await;
-        first.ok().flatten()
+    async fn came_back(
+        &self,
+        one: &Waiting,
+        message: &Message<'_>,
+    ) -> Result<Option<u64>, routes::Error> {
+        let Some(mark) = mark(message).filter(|_| one.decision() == 0) else {
+            return Ok(None);
+        };
+        let out = (self.rules.name.as_str(), mark.as_str());
+        self.app.routes.went_out_as(out, one.message).await
     }
 
     fn routed(
@@ -323,7 +348,7 @@ impl Sender {
         tracing::warn!(
             route = self.rules.name,
             tries = self.failures,
-            "a route does not reach its receiver"
+            "a route cannot send"
         );
         self.say(Some(why));
     }

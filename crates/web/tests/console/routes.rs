@@ -79,7 +79,8 @@ async fn an_administrator_pauses_skips_and_replays_with_a_reason_and_the_page_sa
     assert_eq!(again.status, StatusCode::BAD_REQUEST);
     let done = tomas.submit(to, to, &[("do", "resume"), why]).await;
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
-    let both = format!("{first}-{second}");
+    // Each of them once, however often they were named.
+    let both = format!("{second} {first}-{second} {first}");
     for (messages, status) in [
         ("4711-1", StatusCode::BAD_REQUEST),
         ("0", StatusCode::BAD_REQUEST),
@@ -164,4 +165,67 @@ async fn others_look_at_routes_as_far_as_they_oversee_them_and_order_nothing() {
         pia.get("/flow/routes/nowhere").await.status,
         StatusCode::NOT_FOUND
     );
+}
+
+#[tokio::test]
+async fn the_same_message_for_two_receivers_is_no_loop() {
+    let out = tempfile::tempdir().unwrap();
+    let route = |name: &str| {
+        let folder = out.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        format!(
+            "[[route]]\nname = \"{name}\"\nto = \"file:{}\"\nwhere = ['MSH-5 = \"{name}\"']\n",
+            folder.display()
+        )
+    };
+    let both = route("ehr") + &route("lab");
+    let house = House::routing(toml::from_str(&both).unwrap()).await;
+    let stop = CancellationToken::new();
+    tokio::spawn(web::pass_on(house.app.clone(), stop.clone()));
+    let _stop = stop.drop_guard();
+    let mut stirred = house.app.routes.stirred();
+    let taken = async |count: u64, stirred: &mut tokio::sync::watch::Receiver<_>| loop {
+        let states = house.app.routes.list(house.now()).await.unwrap();
+        if states.len() == 2 && states.iter().map(|one| one.taken + one.aside).sum::<u64>() == count
+        {
+            return states;
+        }
+        stirred.changed().await.unwrap();
+    };
+    taken(0, &mut stirred).await;
+    for (receiver, count) in [("ehr", 1), ("lab", 2), ("ehr", 3)] {
+        let raw = MESSAGE.replace("|A|B|", &format!("|{receiver}|B|"));
+        house.message("ADT^A01", "4711", &raw).await;
+        taken(count, &mut stirred).await;
+    }
+    let states = taken(3, &mut stirred).await;
+    let counts: Vec<(u64, u64)> = states.iter().map(|one| (one.taken, one.aside)).collect();
+    // The third came to a receiver that had it.
+    assert_eq!(counts, [(1, 1), (1, 0)]);
+}
+
+#[tokio::test]
+async fn what_kept_a_message_is_forgotten_with_the_message() {
+    let out = tempfile::tempdir().unwrap();
+    let (house, _sending) = sending(&out.path().join("gone")).await;
+    house.person("tomas", Role::Administrator, &[]).await;
+    let mut tomas = house.browser("tomas").await;
+    let message = house.message("ADT^A01", "4711", MESSAGE).await.to_string();
+    let trouble = async || {
+        house.app.routes.list(house.now()).await.unwrap()[0]
+            .trouble
+            .clone()
+    };
+    while trouble().await.is_none() {
+        tokio::task::yield_now().await;
+    }
+    let to = "/flow/routes/out";
+    let why = ("reason", "typed in there by hand");
+    let done = tomas
+        .submit(to, to, &[("do", "skip"), ("message", &message), why])
+        .await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+    while trouble().await.is_some() {
+        tokio::task::yield_now().await;
+    }
 }

@@ -202,6 +202,22 @@ impl<'m> Part<'m> {
         self.bytes == Some(b"\"\"")
     }
 
+    /// Nothing was said in any part of it, or `""` alone.
+    pub fn is_empty(&self) -> bool {
+        let Separators {
+            repetition,
+            component,
+            subcomponent,
+            ..
+        } = self.rules.separators;
+        let divides = |byte: &u8| {
+            self.level != Level::Literal
+                && (*byte == repetition || *byte == component || Some(*byte) == subcomponent)
+        };
+        let mut pieces = self.bytes().split(divides);
+        pieces.all(|piece| piece.is_empty() || piece == b"\"\"")
+    }
+
     /// The bytes as they stand in the message (after decoding, if the character set had to be
     /// decoded before the message could be divided).
     pub fn bytes(&self) -> &'m [u8] {

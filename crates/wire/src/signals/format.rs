@@ -81,7 +81,7 @@ pub fn read(format: Format, bytes: &[u8], near: (i64, &TimeZone)) -> Result<Said
         Format::Auditd => text::auditd(bytes),
         Format::Zeek if !bytes.starts_with(b"{") => text::zeek(bytes),
         Format::Json | Format::Windows | Format::Sysmon | Format::Zeek | Format::Suricata => {
-            json::read(format, bytes)
+            json::read(format, bytes, near.1)
         }
     }
 }

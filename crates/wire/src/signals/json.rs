@@ -1,5 +1,7 @@
 //! Lines that are JSON objects. A name with dots is a member called so, or a way into members.
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::{Format, Said};
@@ -24,7 +26,7 @@ const WINDOWS: Places = Places {
         "EventTime",
         // In two parts: the name of a clock of ours has no place in this room.
         concat!("Event.System.TimeCreated.#attributes.System", "Time"),
-        "UtcTime",
+        UTC,
     ],
     host: &[
         "winlog.computer_name",
@@ -41,6 +43,7 @@ const WINDOWS: Places = Places {
         "event.code",
     ],
 };
+const UTC: &str = "UtcTime";
 const CHANNEL: &[&str] = &["winlog.channel", "Channel", "Event.System.Channel"];
 const ZEEK: Places = Places {
     at: &["ts"],
@@ -53,7 +56,8 @@ const SURICATA: Places = Places {
     kind: &["event_type"],
 };
 
-pub(super) fn read(format: Format, bytes: &[u8]) -> Result<Said, &'static str> {
+/// `zone`: of times without an offset.
+pub(super) fn read(format: Format, bytes: &[u8], zone: &TimeZone) -> Result<Said, &'static str> {
     let Ok(line) = serde_json::from_slice::<Map<String, Value>>(bytes) else {
         return Err("it is no JSON object");
     };
@@ -75,10 +79,22 @@ pub(super) fn read(format: Format, bytes: &[u8]) -> Result<Said, &'static str> {
         (_, kind) => kind,
     };
     Ok(Said {
-        at: first(&line, places.at).and_then(time),
+        at: at(&line, places.at, zone),
         host: first(&line, places.host).and_then(word),
         kind,
     })
+}
+
+fn at(line: &Map<String, Value>, names: &[&str], zone: &TimeZone) -> Option<i64> {
+    let found = names
+        .iter()
+        .find_map(|name| Some((*name, member(line, name)?)));
+    let (name, value) = found?;
+    // Sysmon writes it in UTC, wherever it runs, and without an offset.
+    match name == UTC {
+        true => time(value, &TimeZone::UTC),
+        false => time(value, zone),
+    }
 }
 
 fn first<'l>(line: &'l Map<String, Value>, names: &[&str]) -> Option<&'l Value> {
@@ -103,18 +119,26 @@ fn word(value: &Value) -> Option<String> {
     }
 }
 
-/// A time of RFC 3339, one whose offset has no colon, or seconds or milliseconds since 1970.
-fn time(value: &Value) -> Option<i64> {
+/// A time of RFC 3339, one whose offset has no colon, one without an offset in a zone, or seconds or
+/// milliseconds since 1970.
+fn time(value: &Value, zone: &TimeZone) -> Option<i64> {
     match value {
         Value::String(text) => {
             let without_colon = || jiff::Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok();
             moment(text)
                 .or_else(|| without_colon().map(jiff::Timestamp::as_millisecond))
-                .or_else(|| moment(&format!("{text}Z")))
+                .or_else(|| local(text, zone))
         }
         Value::Number(number) => since_1970(&number.to_string()),
         _ => None,
     }
+}
+
+/// Of an hour that a change of the clocks brings twice, the first.
+fn local(text: &str, zone: &TimeZone) -> Option<i64> {
+    let read: DateTime = text.trim().parse().ok()?;
+    let zoned = read.to_zoned(zone.clone()).ok()?;
+    Some(zoned.timestamp().as_millisecond())
 }
 
 /// Milliseconds out of decimal seconds, or out of what can only be milliseconds.

@@ -18,6 +18,8 @@ pub struct Piece {
 #[derive(Debug)]
 pub struct Stream {
     waiting: Vec<u8>,
+    /// Of what waits, the bytes that were taken already.
+    taken: usize,
     line_bytes_max: usize,
     within: Within,
 }
@@ -39,6 +41,7 @@ impl Stream {
     pub fn new(line_bytes_max: usize) -> Stream {
         Stream {
             waiting: Vec::new(),
+            taken: 0,
             line_bytes_max: line_bytes_max.max(1),
             within: Within::Nothing,
         }
@@ -47,28 +50,44 @@ impl Stream {
     /// Bytes that wait for more.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.waiting.len()
+        self.waiting.len().saturating_sub(self.taken)
     }
 
     /// What is complete once `bytes` have come, too.
     pub fn take(&mut self, bytes: &[u8]) -> Vec<Piece> {
-        self.waiting.extend_from_slice(bytes);
-        let waiting = std::mem::take(&mut self.waiting);
-        let mut rest = waiting.as_slice();
-        let mut pieces = Vec::new();
-        while let Some((piece, after)) = self.next(rest) {
-            pieces.extend(piece);
-            rest = after;
-        }
-        self.waiting = rest.to_vec();
-        pieces
+        self.push(bytes);
+        std::iter::from_fn(|| self.piece()).collect()
     }
 
-    /// What is left when the stream ends: a message that was not finished.
+    /// Takes bytes in. [`Stream::piece`] says what is complete then, one after the other: many short
+    /// lines take more room than the bytes they come in.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.waiting.drain(..self.taken.min(self.waiting.len()));
+        self.taken = 0;
+        self.waiting.extend_from_slice(bytes);
+    }
+
+    /// The next that is complete; `None`: bytes are missing.
+    pub fn piece(&mut self) -> Option<Piece> {
+        loop {
+            let waiting = std::mem::take(&mut self.waiting);
+            let step = self.next(waiting.get(self.taken..).unwrap_or_default());
+            let step = step.map(|(piece, after)| (piece, waiting.len() - after.len()));
+            self.waiting = waiting;
+            let (piece, taken) = step?;
+            self.taken = taken;
+            if piece.is_some() {
+                return piece;
+            }
+        }
+    }
+
+    /// What is left when the stream ends: a message that was not finished. Of one whose length was
+    /// told, it is a piece; a line may end with the stream.
     #[must_use]
-    pub fn end(self) -> Option<Piece> {
-        let cut = !matches!(self.within, Within::Nothing | Within::Counted(_, false));
-        let bytes = self.waiting;
+    pub fn end(mut self) -> Option<Piece> {
+        let cut = self.within != Within::Nothing;
+        let bytes = self.waiting.split_off(self.taken.min(self.waiting.len()));
         (!bytes.is_empty()).then_some(Piece { bytes, cut })
     }
 
@@ -216,5 +235,22 @@ mod tests {
         assert_eq!(texts(&frames.take(b"<1>a\n")), [("<1>a".to_owned(), false)]);
         assert_eq!(frames.take(b"<1>a"), []);
         assert_eq!(texts(&frames.take(b"\n")), [("<1>a".to_owned(), false)]);
+    }
+    #[test]
+    fn what_breaks_off_within_its_length_is_a_piece() {
+        let mut frames = Stream::new(100);
+        assert_eq!(frames.take(b"20 <13>half"), []);
+        assert_eq!(frames.waiting(), 8);
+        let end = frames.end().unwrap();
+        assert_eq!(texts(&[end]), [("<13>half".to_owned(), true)]);
+        // A line without its end is what a sender that closes after its last line leaves.
+        let mut frames = Stream::new(100);
+        frames.push(b"<13>one\n<13>two");
+        assert_eq!(frames.piece().unwrap().bytes, b"<13>one");
+        assert_eq!(frames.piece(), None);
+        assert_eq!(
+            texts(&[frames.end().unwrap()]),
+            [("<13>two".to_owned(), false)]
+        );
     }
 }

@@ -181,7 +181,9 @@ fn carry_out(
             let Some(table) = tables.get(table) else {
                 return Err(format!("there is no table `{table}`"));
             };
-            draft.each(path, &mut |there| {
+            // What a condition compares is what is mapped: the first of a place that is divided.
+            let first = path.first(message.rules.separators.subcomponent.is_some());
+            draft.each(&first, &mut |there| {
                 let said = match draft_text(message, there) {
                     Value::Text(text) => text.into_owned(),
                     Value::Absent | Value::Null => return None,

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::super::{Message, Part, Value};
+use super::super::{Message, Part};
 use super::Path;
 use super::token::Tokens;
 
@@ -11,7 +11,8 @@ const TEXTS_MAX: usize = 1_000;
 /// `PID-19 is empty`, and `!=`, `not in`, `is not empty`.
 ///
 /// If a path means several places, one of them is enough, and `!=`, `not in` and `is empty` must
-/// hold of all. A place that is compared is its first component and subcomponent, as text.
+/// hold of all. A place that is compared is its first component and subcomponent, as text; it is empty
+/// if nothing but `""` stands in any part of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     written: String,
@@ -63,14 +64,10 @@ impl Condition {
                 let mut said = parts.iter().filter_map(Part::string);
                 said.any(|said| said.starts_with(text))
             }
-            Test::Empty => parts.iter().all(is_empty),
-            Test::NotEmpty => !parts.iter().all(is_empty),
+            Test::Empty => parts.iter().all(Part::is_empty),
+            Test::NotEmpty => !parts.iter().all(Part::is_empty),
         }
     }
-}
-
-fn is_empty(part: &Part<'_>) -> bool {
-    matches!(part.text(), Value::Absent | Value::Null)
 }
 
 fn test(tokens: &mut Tokens) -> Result<Test, String> {

@@ -50,7 +50,8 @@ impl<'m> Draft<'m> {
         Ok(())
     }
 
-    /// Copies within each segment if both are in segments of one name, else from the first.
+    /// Copies within each segment if both are in segments of one name, else from the first; from one
+    /// that is not there, nothing.
     pub(super) fn copy(&mut self, from: &Path, to: &Path) -> Result<(), String> {
         let (read, write) = (self.steps(from)?, self.steps(to)?);
         // A whole field with its repetitions goes into a whole field alone.
@@ -59,10 +60,14 @@ impl<'m> Draft<'m> {
         let take = |segment: &[u8]| found(segment, &read, (whole, repetition));
         let beside = from.segment == to.segment && from.occurrence == to.occurrence;
         let first = meant(&mut self.segments, from).next().map(|one| take(one));
+        // Where there is nothing to take from, the target keeps what it says.
+        let Some(first) = first else {
+            return Ok(());
+        };
         for segment in meant(&mut self.segments, to) {
             let text = match beside {
                 true => take(segment),
-                false => first.clone().unwrap_or_default(),
+                false => first.clone(),
             };
             *segment = changed(segment, &write, &mut |_| Some(text.clone()));
         }

@@ -54,6 +54,15 @@ impl Path {
         }
     }
 
+    /// The first component of a field, and its first subcomponent if the message divides so far.
+    pub(super) fn first(&self, divides: bool) -> Path {
+        Path {
+            component: self.component.max(1),
+            subcomponent: self.subcomponent.max(usize::from(divides)),
+            ..self.clone()
+        }
+    }
+
     /// What stands in these places, in the order of the message; places that nothing was said in
     /// are among it if their segment is there.
     pub fn parts<'m>(&self, message: &'m Message<'_>) -> Vec<Part<'m>> {

@@ -87,6 +87,80 @@ fn each_change_does_what_it_says_and_nothing_else() {
 }
 
 #[test]
+fn what_is_copied_from_a_segment_that_is_not_there_leaves_the_target() {
+    for written in [
+        "copy ZZZ-1 to PID-19",
+        "copy OBX[7]-3 to PID-3",
+        "copy PV2-3.1 to MSH-3",
+        "copy OBX[7]-3.1 to OBX-3.1",
+    ] {
+        assert_eq!(done(MESSAGE, &[written]), MESSAGE, "{written}");
+    }
+    // Its segment is there and says nothing: that is what is copied.
+    let emptied = done(MESSAGE, &["copy PID-4 to PID-19"]);
+    assert_eq!(emptied, MESSAGE.replacen("|SSN", "|", 1));
+}
+
+#[test]
+fn without_a_component_the_first_of_each_repetition_is_mapped_and_the_rest_stays() {
+    let codes = ["4711", "99", "MED1", "a&b"].map(|code| (code.to_owned(), format!("<{code}>")));
+    let tables: Tables = [("codes".to_owned(), codes.into())].into();
+    let mapped = |message: &str, written: &str| {
+        let parsed = parse(message.as_bytes(), "");
+        let bytes = change(&parsed.message, &changes(&[written]), &tables).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    let both = MESSAGE
+        .replace("4711^", "<4711>^")
+        .replace("~99^", "~<99>^");
+    assert_eq!(mapped(MESSAGE, "map PID-3 by codes"), both);
+    let second = MESSAGE.replace("~99^", "~<99>^");
+    assert_eq!(mapped(MESSAGE, "map PID-3[2] by codes"), second);
+    let ward = MESSAGE.replace("MED1^", "<MED1>^");
+    assert_eq!(mapped(MESSAGE, "map PV1-3 by codes"), ward);
+    let parts = MESSAGE.replace("MED1^101", "MED1&X^101");
+    let kept = parts.replace("MED1&X", "<MED1>&X");
+    assert_eq!(mapped(&parts, "map PV1-3.1 by codes"), kept);
+    assert_eq!(mapped(&parts, "map PV1-3 by codes"), kept);
+    let other = MESSAGE.replace("MED1^", "?^");
+    assert_eq!(mapped(MESSAGE, "map PV1-3 by codes else \"?\""), ward);
+    let unknown = MESSAGE.replace("MED1^", "MED7^");
+    assert_eq!(mapped(&unknown, "map PV1-3 by codes else \"?\""), other);
+    // Without a separator for subcomponents a component has none.
+    let plain = MESSAGE.replace("^~\\&|LAB", "^~\\|LAB");
+    let mapped_plain = both.replace("^~\\&|LAB", "^~\\|LAB");
+    assert_eq!(mapped(&plain, "map PID-3 by codes"), mapped_plain);
+}
+
+#[test]
+fn a_place_is_empty_if_nothing_stands_in_any_part_of_it() {
+    let message = "MSH|^~\\&|A|B|C|D|1||ADT^A01|1|P|2.5\r\
+        PID|1||^^^GH~7||\"\"^\"\"|^&~|\"\"|^&x\r";
+    let parsed = parse(message.as_bytes(), "");
+    let holds = |written: &str| Condition::parse(written).unwrap().holds(&parsed.message);
+    for (place, said) in [
+        ("PID-2", false),
+        ("PID-3", true),
+        ("PID-3[1]", true),
+        ("PID-3[1].1", false),
+        ("PID-3[1].4", true),
+        ("PID-3.1", true),
+        ("PID-3[3]", false),
+        ("PID-5", false),
+        ("PID-6", false),
+        ("PID-7", false),
+        ("PID-8", true),
+        ("PID-8.2", true),
+        ("PID-8.2.1", false),
+        ("PID-40", false),
+        ("ZZZ-1", false),
+    ] {
+        assert_eq!(holds(&format!("{place} is not empty")), said, "{place}");
+        assert_eq!(holds(&format!("{place} is empty")), !said, "{place}");
+    }
+}
+
+#[test]
 fn a_message_is_sent_in_the_set_it_came_in() {
     let latin = MESSAGE.replace("|2.5.1\r", "|2.5.1||||||8859/1\r");
     let bytes = Charset::Latin1.encode(&latin).into_owned();

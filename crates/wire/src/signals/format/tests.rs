@@ -134,3 +134,26 @@ fn a_sender_that_makes_up_kinds_fills_no_memory() {
     assert_eq!(kinds.len(), KINDS_MAX + 1);
     assert_eq!(kinds[0], ("other".to_owned(), 1_000 - KINDS_MAX as u64));
 }
+
+#[test]
+fn a_time_without_an_offset_is_in_the_zone_of_its_feed() {
+    let berlin = TimeZone::get("Europe/Berlin").unwrap();
+    let when = |format: Format, line: &str| {
+        let said = read(format, line.as_bytes(), (NEAR, &berlin));
+        said.unwrap().at
+    };
+    let at_ten = at("2023-11-14T09:00:00.5Z");
+    for line in [
+        r#"{"timestamp":"2023-11-14T10:00:00.5"}"#,
+        r#"{"timestamp":"2023-11-14 10:00:00.500"}"#,
+        r#"{"timestamp":"2023-11-14T09:00:00.5Z"}"#,
+        r#"{"timestamp":"2023-11-14T11:00:00.5+0200"}"#,
+    ] {
+        assert_eq!(when(Format::Json, line), at_ten, "{line}");
+    }
+    let nxlog = r#"{"EventTime":"2023-11-14 10:00:00.5","EventID":1}"#;
+    assert_eq!(when(Format::Windows, nxlog), at_ten);
+    // What says that it is UTC is UTC.
+    let sysmon = r#"{"UtcTime":"2023-11-14 09:00:00.500","EventID":1}"#;
+    assert_eq!(when(Format::Sysmon, sysmon), at_ten);
+}
