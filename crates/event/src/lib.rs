@@ -9,6 +9,7 @@ mod altered;
 mod body;
 mod known;
 mod lifeline;
+mod notify;
 mod oversight;
 mod person;
 mod plaintext;
@@ -32,6 +33,7 @@ pub use lifeline::{
     Captured, Copy, Downtime, Drill, Line, LineKind, Outcome, PackCode, PackOpenings, Printed,
     SentOn, SheetBack, Verdict,
 };
+pub use notify::{Happening, Notified, NotifyStep};
 pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
 pub use plaintext::{Unreadable, decode, encode};

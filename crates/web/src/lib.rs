@@ -34,6 +34,7 @@ mod trust;
 mod upstream;
 mod witnesses;
 
+pub use api::fhir::{Subscriptions, notify};
 pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
 pub use errands::{Board, DrillOrder, Errand, Errands, Run};

@@ -146,6 +146,7 @@ impl House {
         let access = access::Access::open_with(&views.join("access.db"), limits)
             .await
             .unwrap();
+        let routes = no_routes(&views).await;
         let lifeline = lifeline(&views, &record).await;
         let stop = CancellationToken::new();
         for reader in [
@@ -154,6 +155,7 @@ impl House {
             oversight.reader(),
             access.reader(record.blind()),
             tokens.reader(),
+            routes.reader(),
         ] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));
         }
@@ -163,7 +165,7 @@ impl House {
             staff,
             flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
             tokens,
-            routes: no_routes(&views).await,
+            routes,
             signer: web::Signer::of(&web::Signer::make().unwrap(), None).unwrap(),
             oversight,
             rota: guard::Rota::default(),
@@ -188,6 +190,19 @@ impl House {
         };
         house.token = house.client("everything", &["system/*.cruds"]).await;
         house
+    }
+
+    /// The same door behind a socket; its address.
+    pub(crate) async fn served(&self) -> std::net::SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().nest("/fhir", self.router.clone());
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            let served = axum::serve(listener, router);
+            served.with_graceful_shutdown(stop.cancelled_owned()).await
+        });
+        address
     }
 
     /// From now on these policies hold too.
