@@ -2,9 +2,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
-    ExportAsked, Glass, Image, Joined, PackCode, PackOpenings, PersonChange, PolicyChange, Printed,
-    Promoted, PutBack, Rejected, Rewound, Role, RouteChange, RouteOrder, Routed, SentOn, Service,
-    Session, SheetBack, Shown, Signals, Subject, Token, Verdict,
+    ExportAsked, Glass, Image, Joined, Notified, PackCode, PackOpenings, PersonChange,
+    PolicyChange, Printed, Promoted, PutBack, Rejected, Rewound, Role, RouteChange, RouteOrder,
+    Routed, SentOn, Service, Session, SheetBack, Shown, Signals, Subject, Token, Verdict,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -47,6 +47,8 @@ pub enum Body {
     Keys(KeysChanged),
     /// An HL7 v2 message; the raw bytes are the message as it stood between the frame's marks.
     Message(Message),
+    /// A subscription has events, or its subscriber has them.
+    Notified(Notified),
     /// The record was opened: always its first event, so that index 0 is never a version.
     Opened(Opened),
     /// A ward's packs open with another code from now on.

@@ -10,6 +10,7 @@ mod body;
 mod image;
 mod known;
 mod lifeline;
+mod notify;
 mod oversight;
 mod person;
 mod plaintext;
@@ -34,6 +35,7 @@ pub use lifeline::{
     Captured, Copy, Downtime, Drill, Line, LineKind, Outcome, PackCode, PackOpenings, Printed,
     SentOn, SheetBack, Verdict,
 };
+pub use notify::{Happening, Notified, NotifyStep};
 pub use oversight::{Glass, GlassVerdict, PolicyChange};
 pub use person::{Passkey, PersonChange, PersonStep, Session, SessionStep, Used};
 pub use plaintext::{Unreadable, decode, encode};

@@ -226,6 +226,7 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         | Body::Erased(_)
         | Body::Keys(_)
         | Body::Message(_)
+        | Body::Notified(_)
         | Body::Opened(_)
         | Body::PackCode(_)
         | Body::Person(_)

@@ -181,6 +181,8 @@ impl House {
             crate::routing::leads_away(route, own).map_err(|why| anyhow!(why))?;
         }
         let app = Arc::clone(&self.app);
+        self.tasks
+            .spawn(web::notify(Arc::clone(&app), self.stop.clone()));
         self.tasks.spawn(web::pass_on(app, self.stop.clone()));
         Ok(())
     }

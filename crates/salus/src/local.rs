@@ -116,7 +116,9 @@ impl Operator {
             return Ok(Operator::There(socket));
         }
         Box::pin(fence::may_begin(&config)).await?;
-        Ok(Operator::Here(Arc::new(House::open(config).await?)))
+        Ok(Operator::Here(Arc::new(
+            Box::pin(House::open(config)).await?,
+        )))
     }
 
     /// Adds a client and returns its token.

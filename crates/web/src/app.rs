@@ -14,6 +14,7 @@ use routes::Routes;
 use staff::Staff;
 use tokens::Tokens;
 
+use crate::api::fhir::Subscriptions;
 use crate::api::signals::Feeds;
 use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
@@ -396,6 +397,8 @@ pub struct Settings {
     pub requests_per_client_max: u32,
     /// The hospital's own sign-on.
     pub oidc: Oidc,
+    /// Where notifications may go.
+    pub subscriptions: Subscriptions,
 }
 
 impl Default for Settings {
@@ -446,6 +449,7 @@ impl Default for Settings {
             requests_per_source_max: 60_000,
             requests_per_client_max: 30_000,
             oidc: Oidc::default(),
+            subscriptions: Subscriptions::default(),
         }
     }
 }

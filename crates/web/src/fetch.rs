@@ -96,7 +96,7 @@ impl Idle {
     }
 }
 
-type Sender = SendRequest<Full<Bytes>>;
+pub(crate) type Sender = SendRequest<Full<Bytes>>;
 
 /// Where a connection leads to, and how that was checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,7 +234,11 @@ fn place(url: &str) -> Result<Place, String> {
     })
 }
 
-async fn shaken(
+/// HTTP over a connection.
+///
+/// # Errors
+/// In words, for the log.
+pub(crate) async fn shaken(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
 ) -> Result<Sender, String> {
     let shaken = handshake(TokioIo::new(stream)).await;
@@ -244,7 +248,11 @@ async fn shaken(
     Ok(sender)
 }
 
-async fn send(
+/// The status and the body of the answer to a request.
+///
+/// # Errors
+/// In words, for the log.
+pub(crate) async fn send(
     sender: &mut Sender,
     request: hyper::Request<Full<Bytes>>,
     bytes_max: usize,

@@ -43,7 +43,8 @@ fn files(folder: &str) -> BTreeMap<String, Vec<u8>> {
 fn read(bytes: &[u8]) -> Result<Header, Refusal> {
     let limits = Limits::default();
     let head = part10(bytes)?;
-    let data = unpack(&bytes[head.data_at..], head.syntax, &limits)?;
+    let data = bytes.get(head.data_at..).unwrap();
+    let data = unpack(data, head.syntax, &limits)?;
     Header::of(&scan(&data, head.syntax, &limits)?, &Repertoire::ascii())
 }
 

@@ -7,6 +7,7 @@ mod alias;
 mod around;
 mod carry;
 mod census;
+mod changes;
 mod chart;
 mod compare;
 mod error;
@@ -38,6 +39,7 @@ mod words;
 mod words_of;
 
 pub use carry::{Carried, WardState};
+pub use changes::{Change, Changes};
 pub use chart::{Chart, Config, Located, WardCount};
 pub use compare::{Differs, Still};
 pub use error::ChartError;

@@ -28,6 +28,8 @@ pub struct Config {
     pub loop_memory_ms: i64,
     /// Messages that one order replays, at most.
     pub replay_messages_max: usize,
+    /// Events of one subscription that can be asked for again, the newest.
+    pub events_kept_max: u64,
     /// The routes.
     #[serde(rename = "route", skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<RouteConfig>,
@@ -44,6 +46,7 @@ impl Default for Config {
             aside_kept_max: 1_000,
             loop_memory_ms: 7 * 86_400_000,
             replay_messages_max: 100_000,
+            events_kept_max: 10_000,
             routes: Vec::new(),
         }
     }

@@ -8,6 +8,7 @@ use sqlx::{Sqlite, SqliteConnection};
 use crate::Config;
 use crate::ask::Lane;
 use crate::known::{InForce, Known};
+use crate::subscribers;
 
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// How long the hours are kept.
@@ -36,8 +37,9 @@ pub(crate) struct Row {
 /// Whether an event is any business of a route.
 pub(crate) fn concerns(known: &Known, event: &Event) -> bool {
     match &event.body {
-        Body::Route(_) | Body::RouteOrder(_) | Body::Routed(_) => true,
-        Body::Erased(_) => !known.routes.is_empty(),
+        Body::Notified(_) | Body::Route(_) | Body::RouteOrder(_) | Body::Routed(_) => true,
+        Body::Erased(_) => true,
+        Body::Resource(_) if subscribers::is_one(event) => true,
         Body::Message(_) | Body::Resource(_) => known.any_open(),
         _ => false,
     }
@@ -61,6 +63,11 @@ pub(crate) async fn all(
     for entry in entries {
         if matches!(entry.event.body, Body::Message(_) | Body::Resource(_)) {
             arrived(known, *entry, &mut rows);
+            if let Body::Resource(resource) = &entry.event.body
+                && subscribers::is_one(entry.event)
+            {
+                subscribers::written(connection, (resource, *entry)).await?;
+            }
             continue;
         }
         // What arrived before an order or an outcome is in the queue before it.
@@ -69,6 +76,9 @@ pub(crate) async fn all(
             Body::Route(change) => changed(connection, known, (change, entry.index)).await?,
             Body::RouteOrder(order) => ordered(connection, (order, *entry)).await?,
             Body::Routed(routed) => passed_on(connection, (routed, *entry)).await?,
+            Body::Notified(notified) => {
+                subscribers::stepped(connection, (notified, *entry), limits).await?;
+            }
             Body::Erased(order) => purge(connection, order).await?,
             _ => {}
         }
@@ -274,6 +284,7 @@ async fn purge(connection: &mut SqliteConnection, order: &Erased) -> Result<(), 
             "DELETE FROM queue WHERE message BETWEEN $1 AND $2",
             "DELETE FROM aside WHERE message BETWEEN $1 AND $2",
             "DELETE FROM sent WHERE message BETWEEN $1 AND $2",
+            "DELETE FROM happened WHERE event BETWEEN $1 AND $2",
         ] {
             let done = sqlx::query(sql)
                 .bind(first.cast_signed())

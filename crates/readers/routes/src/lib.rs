@@ -1,5 +1,6 @@
-//! **In**: sealed messages and resources, the rules of routes, what was ordered and what came of it.
-//! **Out**: what waits to be passed on where, and how each route does.
+//! **In**: sealed messages and resources, the rules of routes, what was ordered and what came of it;
+//! subscriptions and their steps.
+//! **Out**: what waits to be passed on where, and how each route and subscription does.
 //! **Never**: a body of a message; sending (that is `web`'s); a decision about what comes back.
 //! **Start here**: [`Routes`], then [`RouteConfig`] and `fold.rs`.
 
@@ -13,6 +14,7 @@ mod mark;
 mod page;
 mod routes;
 mod rules;
+mod subscribers;
 mod view;
 
 pub use ask::{Aside, Lane, RouteState, Status, Waiting};
@@ -22,3 +24,4 @@ pub use lane::lane;
 pub use mark::mark;
 pub use routes::{Routes, Stir};
 pub use rules::{Changed, Must};
+pub use subscribers::{Happened, Subscriber};

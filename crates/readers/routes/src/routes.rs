@@ -13,6 +13,7 @@ use crate::ask::{Aside, Lane, RouteState, Status, Waiting};
 use crate::fold::{self, Entry, concerns};
 use crate::known::Known;
 use crate::lane::lane;
+use crate::subscribers::{self, Happened, Subscriber};
 use crate::{Config, Error, page, view};
 
 /// Marks that are remembered until they are folded.
@@ -191,6 +192,44 @@ impl Routes {
     pub async fn aside(&self, route: &str) -> Result<Vec<Aside>, Error> {
         let found = page::aside(&self.inner.pool, route).await;
         found.map_err(Error::new("list what was set aside"))
+    }
+
+    /// Every subscription, by id.
+    ///
+    /// # Errors
+    /// As [`Routes::list`].
+    pub async fn subscribers(&self) -> Result<Vec<Subscriber>, Error> {
+        let found = subscribers::all(&self.inner.pool, None).await;
+        found.map_err(Error::new("list subscriptions"))
+    }
+
+    /// One subscription.
+    ///
+    /// # Errors
+    /// As [`Routes::list`].
+    pub async fn subscriber(&self, id: &str) -> Result<Option<Subscriber>, Error> {
+        let found = subscribers::all(&self.inner.pool, Some(id)).await;
+        let found = found.map_err(Error::new("say how a subscription does"))?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Events of a subscription, from the number `first` to `last`, at most `rows`; those that are no
+    /// longer kept are left out.
+    ///
+    /// # Errors
+    /// As [`Routes::list`].
+    pub async fn happened(
+        &self,
+        (id, first, last): (&str, u64, u64),
+        rows: usize,
+    ) -> Result<Vec<Happened>, Error> {
+        let found = subscribers::happened(&self.inner.pool, (id, first, last), rows).await;
+        found.map_err(Error::new("list events of a subscription"))
+    }
+
+    /// What the telling of a subscription says of itself.
+    pub fn said(&self, name: &str) -> Option<Status> {
+        self.lock().get(name).cloned()
     }
 
     /// The earlier message as which something with this mark was taken by the receiver of this route,

@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use crate::Error;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 2;
+const LAYOUT: u16 = 3;
 const CONNECTIONS_MAX: u32 = 4;
 
 const TABLES: &str = "
@@ -62,10 +62,41 @@ CREATE TABLE IF NOT EXISTS sent (
     PRIMARY KEY (route, mark, message)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS sent_at ON sent (at);
-CREATE INDEX IF NOT EXISTS sent_message ON sent (message);";
+CREATE INDEX IF NOT EXISTS sent_message ON sent (message);
+-- FHIR Subscriptions: the resource as it was written, how far the record was looked through, the number
+-- of its last event, and of the last one that its subscriber took.
+CREATE TABLE IF NOT EXISTS subscriber (
+    id TEXT PRIMARY KEY,
+    maker TEXT NOT NULL,
+    version BIGINT NOT NULL,
+    changed BIGINT NOT NULL,
+    status TEXT NOT NULL,
+    resource BLOB NOT NULL,
+    through BIGINT NOT NULL,
+    number BIGINT NOT NULL,
+    taken BIGINT NOT NULL,
+    last BIGINT
+) WITHOUT ROWID;
+-- Their events: where the versions stand, never what they say.
+CREATE TABLE IF NOT EXISTS happened (
+    subscription TEXT NOT NULL,
+    number BIGINT NOT NULL,
+    event BIGINT NOT NULL,
+    place BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (subscription, number)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS happened_event ON happened (event);";
 
 /// What must be the same in every fold.
-pub(crate) const ALIKE: [Alike; 2] = [
+pub(crate) const ALIKE: [Alike; 3] = [
+    Alike {
+        table: "subscriber",
+        sql: "SELECT id, maker, version, status, through, number, taken FROM {}.subscriber",
+        keys: 1,
+        told: &["id", "version", "status", "number", "taken"],
+        after_erasing: false,
+    },
     Alike {
         table: "route",
         sql: "SELECT name, rules, sealed, open, paused, taken, aside, last FROM {}.route",

@@ -35,5 +35,6 @@ mod signals;
 mod smart;
 mod standby;
 mod storage;
+mod subscriptions;
 mod tls;
 mod witness;

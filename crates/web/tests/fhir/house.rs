@@ -164,13 +164,8 @@ impl House {
         let oversight = oversight::Oversight::open(&views.join("oversight.db"))
             .await
             .unwrap();
-        let limits = access::Limits {
-            ceilings,
-            ..access::Limits::default()
-        };
-        let access = access::Access::open_with(&views.join("access.db"), limits)
-            .await
-            .unwrap();
+        let access = access_to(ceilings, &views).await;
+        let routes = no_routes(&views).await;
         let lifeline = lifeline(&views, &record).await;
         let stop = CancellationToken::new();
         for reader in [
@@ -179,6 +174,7 @@ impl House {
             oversight.reader(),
             access.reader(record.blind()),
             tokens.reader(),
+            routes.reader(),
         ] {
             tokio::spawn(record::follow(record.clone(), reader, stop.clone()));
         }
@@ -188,7 +184,7 @@ impl House {
             staff,
             flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
             tokens,
-            routes: no_routes(&views).await,
+            routes,
             signer: web::Signer::of(&web::Signer::make().unwrap(), None).unwrap(),
             oversight,
             rota: guard::Rota::default(),
@@ -212,6 +208,19 @@ impl House {
         };
         house.token = house.client("everything", &["system/*.cruds"]).await;
         house
+    }
+
+    /// The same door behind a socket; its address.
+    pub(crate) async fn served(&self) -> std::net::SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().nest("/fhir", self.router.clone());
+        let stop = self.stop.clone();
+        tokio::spawn(async move {
+            let served = axum::serve(listener, router);
+            served.with_graceful_shutdown(stop.cancelled_owned()).await
+        });
+        address
     }
 
     /// From now on these policies hold too.
@@ -376,6 +385,15 @@ pub(crate) fn observation(subject: &str, value: &str) -> Value {
         "effectiveDateTime": "2024-05-06T07:08:09+02:00",
         "valueQuantity": { "value": quantity, "unit": "/min" }
     })
+}
+
+async fn access_to(ceilings: access::Ceilings, views: &std::path::Path) -> access::Access {
+    let limits = access::Limits {
+        ceilings,
+        ..access::Limits::default()
+    };
+    let path = views.join("access.db");
+    access::Access::open_with(&path, limits).await.unwrap()
 }
 
 /// Nothing is passed on.

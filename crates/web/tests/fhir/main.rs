@@ -21,6 +21,12 @@ mod patches;
 #[cfg(test)]
 mod real_data;
 #[cfg(test)]
+mod receiver;
+#[cfg(test)]
+mod sockets;
+#[cfg(test)]
+mod subscriptions;
+#[cfg(test)]
 mod summary;
 #[cfg(test)]
 mod terminology;

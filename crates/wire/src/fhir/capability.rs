@@ -120,6 +120,21 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
     ),
     (
+        "Subscription",
+        "events",
+        "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-events",
+    ),
+    (
+        "Subscription",
+        "status",
+        "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-status",
+    ),
+    (
+        "Subscription",
+        "get-ws-binding-token",
+        "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-get-ws-binding-token",
+    ),
+    (
         "ValueSet",
         "expand",
         "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",

@@ -17,6 +17,7 @@ mod profile;
 mod refs;
 pub mod search;
 mod splice;
+pub mod subscription;
 pub mod tables;
 pub mod terminology;
 

@@ -235,6 +235,7 @@ pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
         | Body::Erased(_)
         | Body::Joined(_)
         | Body::Keys(_)
+        | Body::Notified(_)
         | Body::Opened(_)
         | Body::PackCode(_)
         | Body::Person(_)

@@ -17,6 +17,7 @@ use super::fault::Fault;
 use super::query;
 use super::recent::{Concern, Recent};
 use super::route::Target;
+use super::subscription::{Sockets, Tokens};
 use crate::{App, taking};
 
 /// Bodies larger than this, in bytes, are read on a thread of their own.
@@ -31,6 +32,10 @@ pub(crate) struct Kept {
     heavy: Semaphore,
     /// Exports under way and done.
     pub(crate) exports: Jobs,
+    /// Tokens that bind websockets.
+    pub(crate) tokens: Tokens,
+    /// Websockets that are open.
+    pub(crate) sockets: Sockets,
 }
 
 impl Default for Kept {
@@ -40,6 +45,8 @@ impl Default for Kept {
             recent: Recent::default(),
             heavy: Semaphore::new(processors),
             exports: Jobs::default(),
+            tokens: Tokens::default(),
+            sockets: Sockets::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ use super::query::Pairs;
 use super::read;
 use super::route::Call;
 use super::search::search;
+use super::subscription;
 use super::summary::summary;
 use super::terminology;
 use super::types;
@@ -78,6 +79,9 @@ async fn operate(
         }
         Operation::Expand(target) => terminology::expand(door, who, (target.as_ref(), look)).await,
         Operation::Lookup => terminology::lookup(door, who, look).await,
+        Operation::Subscription(asked, target) => {
+            subscription::answer(door, who, (*asked, target.as_ref(), &look.pairs)).await
+        }
         Operation::Summary(target) => summary(door, who, (target.as_ref(), &look.pairs)).await,
         Operation::Validate(kind, target) => {
             validate(door, who, (kind, target.as_ref(), look)).await

@@ -30,6 +30,7 @@ mod route;
 mod ruling;
 mod search;
 mod settle;
+mod subscription;
 mod summary;
 mod terminology;
 mod types;
@@ -39,6 +40,7 @@ mod write;
 
 pub use import::{Imported, Importer, Refusal};
 pub(crate) use route::is_id;
+pub use subscription::{Subscriptions, notify};
 
 use std::sync::Arc;
 
@@ -74,6 +76,7 @@ fn router_with(kept: Arc<Kept>) -> Router<Arc<App>> {
     Router::new()
         .route("/", any(handle))
         .route("/{*path}", any(handle))
+        .route(subscription::SOCKET_PATH, any(subscription::socket))
         .fallback(handle)
         .layer(Extension(kept))
 }

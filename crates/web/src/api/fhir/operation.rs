@@ -7,6 +7,7 @@ use wire::fhir::{Code, Limits};
 use super::fault::Fault;
 use super::query::Pairs;
 use super::route::{self, Target};
+use super::subscription::Asked;
 
 /// Parameters of one operation, at most.
 const PARAMETERS_MAX: usize = 100;
@@ -16,6 +17,8 @@ const PARAMETERS_MAX: usize = 100;
 pub(crate) enum Operation {
     /// `Patient/[id]/$everything`; without an id of the patient an app was opened for.
     Everything(Option<Target>),
+    /// `$events`, `$status`, `$get-ws-binding-token` of a Subscription, or of several.
+    Subscription(Asked, Option<Target>),
     /// `Patient/[id]/$summary`; the same.
     Summary(Option<Target>),
     /// `ValueSet/$expand`, `ValueSet/[id]/$expand`.
@@ -32,7 +35,7 @@ impl Operation {
     /// Whether the body is part of the question, and not only its parameters.
     pub(crate) fn takes_body(&self) -> bool {
         match self {
-            Operation::Everything(_) | Operation::Summary(_) => false,
+            Operation::Everything(_) | Operation::Subscription(..) | Operation::Summary(_) => false,
             Operation::Expand(_)
             | Operation::Lookup
             | Operation::ValidateCode(..)
@@ -53,6 +56,9 @@ pub(crate) fn named(
     let operation = match (kind, name) {
         ("Patient", "$everything") => Operation::Everything(target),
         ("Patient", "$summary") => Operation::Summary(target),
+        ("Subscription", "$events") => Operation::Subscription(Asked::Events, target),
+        ("Subscription", "$status") => Operation::Subscription(Asked::Status, target),
+        ("Subscription", "$get-ws-binding-token") => Operation::Subscription(Asked::Token, target),
         ("ValueSet", "$expand") => Operation::Expand(target),
         ("CodeSystem", "$lookup") if target.is_none() => Operation::Lookup,
         ("CodeSystem" | "ValueSet", "$validate-code") => Operation::ValidateCode(kind, target),

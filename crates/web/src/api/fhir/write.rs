@@ -19,6 +19,7 @@ use super::recent::Concern;
 use super::refer::Names;
 use super::ruling::Rulings;
 use super::settle::{Fate, Settled, settle};
+use super::subscription;
 
 /// How often a write is tried again that somebody else got ahead of.
 const ATTEMPTS_MAX: usize = 5;
@@ -67,12 +68,20 @@ async fn attempt(door: &Door, order: &Order, intents: Vec<Intent>) -> Result<Ans
     let mut ruled = Vec::with_capacity(drafts.len());
     for draft in drafts {
         ruled.push(match draft {
-            Ok(draft) => rulings.rule(draft).await?,
+            Ok(draft) => checked(door, order, rulings.rule(draft).await?).await,
             Err(fault) => Err(fault),
         });
     }
     let drafts = order.sift(ruled)?;
     seal(door, order, (drafts, rulings)).await
+}
+
+/// A subscription is looked at once more: what it asks for will be told later, and again and again.
+async fn checked(door: &Door, order: &Order, ruled: Result<Draft, Fault>) -> Result<Draft, Fault> {
+    let draft = ruled?;
+    let path = draft.settled.intent.path.clone();
+    let good = subscription::check(door, &order.who, &draft).await;
+    good.map(|()| draft).map_err(|fault| fault.under(&path))
 }
 
 async fn settle_all(

@@ -3,6 +3,7 @@
 pub(crate) mod body;
 pub(crate) mod connect;
 pub(crate) mod routes;
+pub(crate) mod subscribers;
 pub(crate) mod view;
 
 use axum::extract::Path;
@@ -33,7 +34,9 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         .map_err(|why| broken(&why))?;
     let may_open = visit.oversees().await;
     let (mut kept, mut quarantined) = (Vec::new(), Vec::new());
+    let mut subscribers = Vec::new();
     if may_open {
+        subscribers = subscribers::rows(&visit).await?;
         kept = flow.kept().await.map_err(|why| broken(&why))?;
         let newest = Page {
             before: None,
@@ -60,6 +63,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
             .map(|one| row(&visit, one))
             .collect(),
         routes,
+        subscribers,
         outlet: access::outlet(&visit).filter(|_| may_open),
         may_open,
     };

@@ -1,6 +1,7 @@
 use askama::Template;
 
 use super::routes::RouteRow;
+use super::subscribers::SubscriberRow;
 use crate::pages::picture::Bars;
 use crate::pages::shell::{Shell, Tone};
 use crate::pages::words::Stamp;
@@ -19,6 +20,8 @@ pub(crate) struct FlowPage {
     pub quarantined: Vec<MessageRow>,
     /// What is passed on.
     pub routes: Vec<RouteRow>,
+    /// Who asked to be told, for those who oversee feeds.
+    pub subscribers: Vec<SubscriberRow>,
     /// The audit trail's way out, for those who oversee it.
     pub outlet: Option<crate::pages::access::view::Outlet>,
     /// Whether this person may look at messages.
@@ -181,6 +184,7 @@ mod samples {
             ],
             quarantined: vec![row(4_112, "", "there is no “MSH” segment", 190)],
             routes: crate::pages::flow::routes::samples::rows(),
+            subscribers: crate::pages::flow::subscribers::samples::rows(),
             outlet: None,
             may_open: true,
         }
@@ -195,6 +199,7 @@ mod samples {
             kept: Vec::new(),
             quarantined: Vec::new(),
             routes: Vec::new(),
+            subscribers: Vec::new(),
             outlet: None,
             may_open: false,
         }

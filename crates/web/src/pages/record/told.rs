@@ -1,8 +1,8 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
 use event::{
-    Act, Actor, Body, Decided, Erased, Event, Glass, Outcome, PersonStep, PutBackStep, Role,
-    RouteOutcome, RouteStep, Session, SessionStep, Subject, Token,
+    Act, Actor, Body, Decided, Erased, Event, Glass, NotifyStep, Outcome, PersonStep, PutBackStep,
+    Role, RouteOutcome, RouteStep, Session, SessionStep, Subject, Token,
 };
 
 use crate::pages::words;
@@ -44,14 +44,10 @@ pub(crate) fn what(event: &Event) -> String {
         },
         Body::Keys(changed) => changed.what.clone(),
         Body::Message(message) => format!("message {}", message.kind),
+        Body::Notified(notified) => notification(&notified.step),
         Body::Opened(_) => "the record was opened".to_owned(),
         Body::PolicyChange(_) => "policies changed".to_owned(),
-        Body::Promoted(promoted) => {
-            format!(
-                "another machine became the primary, number {}",
-                promoted.epoch
-            )
-        }
+        Body::Promoted(promoted) => promotion(promoted.epoch),
         Body::PutBack(put) => put_back(&put.step).to_owned(),
         Body::Rejected(rejected) => {
             let times = words::count(rejected.count, "time", "times");
@@ -81,6 +77,10 @@ pub(crate) fn what(event: &Event) -> String {
     }
 }
 
+fn promotion(epoch: u64) -> String {
+    format!("another machine became the primary, number {epoch}")
+}
+
 /// What happened about messages that are passed on.
 fn route(body: &Body) -> &'static str {
     match body {
@@ -89,6 +89,17 @@ fn route(body: &Body) -> &'static str {
         Body::RouteOrder(order) => ordered(&order.step),
         Body::Routed(routed) => passed_on(routed.outcome),
         _ => "about a route",
+    }
+}
+
+/// What happened about a subscription.
+fn notification(step: &NotifyStep) -> String {
+    match step {
+        NotifyStep::Found { events, .. } => {
+            let events = words::count(events.len() as u64, "event", "events");
+            format!("{events} of a subscription")
+        }
+        NotifyStep::Taken { .. } => "a subscriber was notified".to_owned(),
     }
 }
 

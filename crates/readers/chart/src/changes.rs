@@ -1,0 +1,242 @@
+//! Which versions are events of a subscription. Where they stand is told, no content leaves: what a
+//! subscriber sees of them is looked up with a permit.
+
+use std::collections::HashMap;
+
+use event::Time;
+use sqlx::{QueryBuilder, Sqlite};
+use wire::fhir::subscription::Subscribed;
+
+use crate::ChartError;
+use crate::chart::Chart;
+use crate::error::Outcome;
+use crate::read::Reading;
+use crate::search::as_read;
+use crate::store::{self, Row, SELECT};
+
+/// Events of the record that are looked at at once, of those that wrote something.
+const EVENTS_AT_ONCE: i64 = 256;
+
+/// A version that is an event of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The FHIR type.
+    pub kind: String,
+    /// The logical id.
+    pub id: String,
+    /// The index of the event that wrote it.
+    pub version: u64,
+    /// Its place among what that event wrote, from 0.
+    pub place: u32,
+    /// When that was sealed.
+    pub at: Time,
+    /// The patient it belongs to now: the survivor's id.
+    pub patient: Option<String>,
+    /// It says that the resource is gone.
+    pub deleted: bool,
+    /// The index of the event that wrote the version before it.
+    pub before: Option<u64>,
+}
+
+/// What a look through the record found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The events, in the order of the record.
+    pub found: Vec<Change>,
+    /// Everything before this index was looked at.
+    pub through: u64,
+    /// There is more behind it already.
+    pub more: bool,
+}
+
+impl Chart {
+    /// The versions from index `after` on that are events of a subscription; some hundred events of the
+    /// record at once.
+    ///
+    /// # Errors
+    /// [`ChartError::Broken`].
+    pub async fn changes(&self, wanted: &Subscribed, after: u64) -> Outcome<Changes> {
+        // INVARIANT: what is folded is read before the rows, so that none of it is missed.
+        let folded = *self.folded().borrow();
+        let mut reading = Reading::begin(self).await?;
+        let Some(window) = window(&mut reading, (after, folded)).await? else {
+            return Ok(Changes {
+                through: folded.max(after),
+                ..Changes::default()
+            });
+        };
+        let kinds = wanted.kinds.iter();
+        let kinds: Vec<i64> = kinds
+            .filter_map(|kind| reading.known.words.number(kind))
+            .collect();
+        let rows = rows(&mut reading, (&window, &kinds)).await?;
+        Ok(Changes {
+            found: happened(&mut reading, wanted, rows).await?,
+            through: window.until,
+            more: window.more,
+        })
+    }
+
+    /// The version at a place among what an event wrote; `None`: there is none, or no longer.
+    ///
+    /// # Errors
+    /// [`ChartError::Broken`].
+    pub async fn change(&self, version: u64, place: u32) -> Outcome<Option<Change>> {
+        let mut reading = Reading::begin(self).await?;
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query
+            .push("JOIN page g ON g.seq = v.seq AND v.rid = g.first + ")
+            .push_bind(i64::from(place))
+            .push(" WHERE v.item = ")
+            .push_bind(i64::from(place))
+            .push(" AND g.seq = ")
+            .push_bind(i64::try_from(version).unwrap_or(i64::MAX));
+        let rows = store::fetch(&mut reading.from, query).await?;
+        let earlier = earlier(&mut reading, &rows).await?;
+        let before = earlier.first().map(Row::version);
+        Ok(rows
+            .into_iter()
+            .next()
+            .map(|row| change(&reading, (row, before))))
+    }
+}
+
+/// Rows of some events.
+struct Window {
+    first: i64,
+    /// The rows end before this one; `None`: with the last.
+    end: Option<i64>,
+    /// The events end before this index.
+    until: u64,
+    more: bool,
+}
+
+/// `None`: nothing was written from `after` on.
+async fn window(reading: &mut Reading, (after, folded): (u64, u64)) -> Outcome<Option<Window>> {
+    let broken = ChartError::broken("look for what changed");
+    let index = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let first: Option<(i64,)> =
+        sqlx::query_as("SELECT first FROM page WHERE seq >= $1 AND seq < $2 ORDER BY seq LIMIT 1")
+            .bind(index(after))
+            .bind(index(folded))
+            .fetch_optional(&mut *reading.from)
+            .await
+            .map_err(&broken)?;
+    let Some((first,)) = first else {
+        return Ok(None);
+    };
+    let end: Option<(i64, i64)> = sqlx::query_as(
+        "SELECT seq, first FROM page WHERE seq >= $1 ORDER BY seq LIMIT 1 OFFSET 0 + $2",
+    )
+    .bind(index(after))
+    .bind(EVENTS_AT_ONCE)
+    .fetch_optional(&mut *reading.from)
+    .await
+    .map_err(&broken)?;
+    let end = end.filter(|(seq, _)| *seq < index(folded));
+    Ok(Some(Window {
+        first,
+        end: end.map(|(_, first)| first),
+        until: end.map_or(folded, |(seq, _)| seq.unsigned_abs()),
+        more: end.is_some(),
+    }))
+}
+
+async fn rows(reading: &mut Reading, (window, kinds): (&Window, &[i64])) -> Outcome<Vec<Row>> {
+    if kinds.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+    query
+        .push("WHERE v.rid >= ")
+        .push_bind(window.first)
+        .push(" AND v.seq < ")
+        .push_bind(i64::try_from(window.until).unwrap_or(i64::MAX));
+    if let Some(end) = window.end {
+        query.push(" AND v.rid < ").push_bind(end);
+    }
+    // The new rows are few: no index of a type's rows is wanted.
+    query.push(" AND +v.kind IN (");
+    let mut list = query.separated(", ");
+    for kind in kinds {
+        list.push_bind(*kind);
+    }
+    query.push(") ORDER BY v.rid");
+    store::fetch(&mut reading.from, query).await
+}
+
+async fn happened(
+    reading: &mut Reading,
+    wanted: &Subscribed,
+    rows: Vec<Row>,
+) -> Outcome<Vec<Change>> {
+    let mut before = HashMap::new();
+    let rows_before = earlier(reading, &rows).await?;
+    let versions: HashMap<i64, u64> = rows_before
+        .iter()
+        .map(|row| (row.rid, row.version()))
+        .collect();
+    if wanted.looks_back() {
+        let contents = store::pages(&mut reading.from, &rows_before).await?;
+        for (row, json) in rows_before.into_iter().zip(contents) {
+            if !row.deleted()
+                && let Some(value) = as_read(&row, &json)
+            {
+                before.insert(row.rid, value);
+            }
+        }
+    }
+    let contents = store::pages(&mut reading.from, &rows).await?;
+    let mut found = Vec::new();
+    for (row, json) in rows.into_iter().zip(contents) {
+        let now = match row.deleted() {
+            true => None,
+            false => as_read(&row, &json),
+        };
+        let kind = reading.known.words.text(row.kind);
+        let is_event = (row.deleted() || now.is_some())
+            && wanted.happened(kind, before.get(&row.prev), now.as_ref());
+        if is_event {
+            let version_before = versions.get(&row.prev).copied();
+            found.push(change(reading, (row, version_before)));
+        }
+    }
+    Ok(found)
+}
+
+/// The versions before some.
+async fn earlier(reading: &mut Reading, rows: &[Row]) -> Outcome<Vec<Row>> {
+    /// Values of one IN list.
+    const IN_MAX: usize = 64;
+    let prev: Vec<i64> = rows
+        .iter()
+        .map(|row| row.prev)
+        .filter(|prev| *prev > 0)
+        .collect();
+    let mut found = Vec::new();
+    for some in prev.chunks(IN_MAX) {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("WHERE v.rid IN (");
+        let mut list = query.separated(", ");
+        for rid in some {
+            list.push_bind(*rid);
+        }
+        query.push(")");
+        found.extend(store::fetch(&mut reading.from, query).await?);
+    }
+    Ok(found)
+}
+
+fn change(reading: &Reading, (row, before): (Row, Option<u64>)) -> Change {
+    let known = &reading.known;
+    Change {
+        kind: known.words.text(row.kind).to_owned(),
+        version: row.version(),
+        place: u32::try_from(row.item).unwrap_or(u32::MAX),
+        at: row.at,
+        deleted: row.deleted(),
+        before,
+        patient: row.patient.map(|id| known.aliases.survivor(&id).to_owned()),
+        id: row.id,
+    }
+}

@@ -1,0 +1,95 @@
+//! Whether a `Subscription` may be written: what it asks for, where it leads, whose it is.
+
+use axum::http::StatusCode;
+use event::{Act, Role, Subject};
+use guard::Identity;
+use wire::fhir::subscription::{Subscribed, subscription};
+use wire::fhir::{Code, Issue};
+
+use super::super::door::{Door, Question};
+use super::super::draft::Draft;
+use super::super::fault::Fault;
+use super::hook;
+
+/// Refuses a subscription with a topic that could not be told, or would tell what its client may not see.
+///
+/// # Errors
+/// 422 for what is wrong with it, 403 for what its client may not search and read, 429 when it has too
+/// many.
+pub(crate) async fn check(door: &Door, who: &Identity, draft: &Draft) -> Result<(), Fault> {
+    let settled = &draft.settled;
+    let written = settled.fate.writes() && !settled.intent.write.deletes();
+    if settled.target.kind != "Subscription" || !written {
+        return Ok(());
+    }
+    let value = serde_json::from_slice(&settled.intent.raw).unwrap_or_default();
+    let invalid = |issues| Fault::of(StatusCode::UNPROCESSABLE_ENTITY, issues);
+    let Some(wanted) = subscription(&value).map_err(invalid)? else {
+        return Ok(());
+    };
+    if who.role() != Role::Client || who.through.is_some() {
+        let words = "subscriptions are for systems with scopes of their own".to_owned();
+        return Err(Fault::forbidden(&[words]));
+    }
+    let issue = |code, place: &str, words: String| {
+        invalid(vec![Issue::error(
+            code,
+            format!("Subscription.{place}"),
+            words,
+        )])
+    };
+    if !matches!(wanted.status.as_str(), "requested" | "off") {
+        let words = format!(
+            "a client writes the status `requested` or `off`; `{}` is for the server to say",
+            wanted.status
+        );
+        return Err(issue(Code::BusinessRule, "status", words));
+    }
+    if let Some(endpoint) = &wanted.channel.endpoint {
+        hook::place(&door.app.settings.subscriptions, endpoint)
+            .map_err(|words| issue(Code::BusinessRule, "channel.endpoint", words))?;
+    }
+    may_see(door, who, &wanted).await?;
+    match wanted.status.as_str() {
+        "off" => Ok(()),
+        _ => has_room(door, who, &settled.target.id).await,
+    }
+}
+
+/// A standing search: whoever may not search and read the types may not subscribe to them.
+async fn may_see(door: &Door, who: &Identity, wanted: &Subscribed) -> Result<(), Fault> {
+    for kind in &wanted.kinds {
+        for act in [Act::Search, Act::Read] {
+            let question = Question {
+                act,
+                subject: Subject::Kind(kind.clone()),
+                kinds: vec![kind.clone()],
+                detail: format!("subscription to {}", wanted.topic.name),
+            };
+            if !door.decide(who, question.clone()).await?.allowed() {
+                // The refusal is sealed.
+                door.permit(who, question, None).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn has_room(door: &Door, who: &Identity, id: &str) -> Result<(), Fault> {
+    let max = door.app.settings.subscriptions.per_client_max;
+    let all = door.app.routes.subscribers().await;
+    let all = all.map_err(|why| Fault::ours(&why))?;
+    let own = all
+        .iter()
+        .filter(|one| one.maker == who.actor.id && one.id != id && one.status != "off");
+    if own.count() < max {
+        return Ok(());
+    }
+    let words =
+        format!("this client has {max} subscriptions (`per_client_max`); switch one off first");
+    Err(Fault::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        Code::Throttled,
+        words,
+    ))
+}

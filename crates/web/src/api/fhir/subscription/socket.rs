@@ -1,0 +1,275 @@
+//! The websocket of subscriptions: bound by a token, told what happens from then on. What it missed before,
+//! and what it did not read, `$events` tells.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use guard::Identity;
+use routes::{Happened, Subscriber};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+use wire::fhir::subscription::Subscribed;
+
+use super::super::door::{Door, Kept};
+use super::notice::Notice;
+use crate::App;
+
+/// The largest message that a client may send, in bytes: it binds, and says nothing else.
+const MESSAGE_BYTES_MAX: usize = 4096;
+/// Subscriptions that one websocket may bind.
+const BOUND_MAX: usize = 100;
+/// The longest wait without a look at heartbeats.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How many websockets there are.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped.
+struct Place(Arc<AtomicUsize>);
+
+impl Sockets {
+    fn take(&self, max: usize) -> Option<Place> {
+        let before = self.0.fetch_add(1, Ordering::SeqCst);
+        let place = Place(Arc::clone(&self.0));
+        (before < max).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// `GET [base]/$subscription-socket`. Who asks is known by the token that it binds.
+pub(crate) async fn socket(
+    State(app): State<Arc<App>>,
+    Extension(kept): Extension<Arc<Kept>>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let Some(place) = kept.sockets.take(app.settings.subscriptions.sockets_max) else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    upgrade
+        .max_message_size(MESSAGE_BYTES_MAX)
+        .max_frame_size(MESSAGE_BYTES_MAX)
+        .on_upgrade(move |socket| async move {
+            let session = Session {
+                door: Door { app, kept },
+                socket,
+                client: String::new(),
+                bound: Vec::new(),
+                heard: true,
+            };
+            // However it ends, what it did not get is there for `$events`.
+            Box::pin(session.run()).await;
+            drop(place);
+        })
+}
+
+struct Session {
+    door: Door,
+    socket: WebSocket,
+    /// Who bound it; empty: nobody yet.
+    client: String,
+    bound: Vec<Bound>,
+    /// Whether anything came since it was asked whether it is there.
+    heard: bool,
+}
+
+struct Bound {
+    id: String,
+    /// The number of the last event that it was told.
+    number: u64,
+    told: Instant,
+    heartbeat: Option<Duration>,
+}
+
+/// `None`: the websocket is to be closed, or is.
+type Goes = Option<()>;
+
+impl Session {
+    async fn run(mut self) {
+        let settings = &self.door.app.settings.subscriptions;
+        let bind = Duration::from_millis(settings.bind_ms);
+        let mut ping = interval(Duration::from_millis(settings.ping_ms.max(1)));
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stirred = self.door.app.routes.stirred();
+        let first = async {
+            while self.bound.is_empty() {
+                let message = self.socket.recv().await?.ok()?;
+                self.hear(message).await?;
+            }
+            Some(())
+        };
+        if !matches!(timeout(bind, first).await, Ok(Some(()))) {
+            return;
+        }
+        loop {
+            let beats = self.beats();
+            let goes = tokio::select! {
+                message = self.socket.recv() => match message {
+                    Some(Ok(message)) => self.hear(message).await,
+                    Some(Err(_)) | None => None,
+                },
+                _ = stirred.changed() => self.tell().await,
+                _ = ping.tick() => self.ping().await,
+                () = sleep_until(beats) => self.beat().await,
+            };
+            if goes.is_none() {
+                break;
+            }
+        }
+        let _ = self.send(Message::Close(None)).await;
+    }
+
+    /// What came: a token, or nothing that matters.
+    async fn hear(&mut self, message: Message) -> Goes {
+        self.heard = true;
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Close(_) => return None,
+            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => return Some(()),
+        };
+        let token = text.trim().strip_prefix("bind-with-token ")?;
+        let now = self.door.app.clock.now();
+        let bound = self.door.kept.tokens.take(token.trim(), now)?;
+        if !self.client.is_empty() && self.client != bound.client {
+            return None;
+        }
+        self.client = bound.client;
+        for id in bound.subscriptions {
+            self.bind(id).await?;
+        }
+        Some(())
+    }
+
+    async fn bind(&mut self, id: String) -> Goes {
+        if self.bound.len() >= BOUND_MAX {
+            return None;
+        }
+        let Some((who, one, wanted)) = look(&self.door.app, (&self.client, &id)).await? else {
+            return Some(());
+        };
+        self.bound.retain(|bound| bound.id != id);
+        self.bound.push(Bound {
+            id,
+            number: one.number,
+            told: Instant::now(),
+            heartbeat: wanted.channel.heartbeat_seconds.map(Duration::from_secs),
+        });
+        let notice = ("handshake", [].as_slice());
+        self.notify(&who, (&one, &wanted), notice).await.map(drop)
+    }
+
+    /// Tells what happened since.
+    async fn tell(&mut self) -> Goes {
+        let ids: Vec<String> = self.bound.iter().map(|bound| bound.id.clone()).collect();
+        for id in ids {
+            let Some((who, one, wanted)) = look(&self.door.app, (&self.client, &id)).await? else {
+                self.bound.retain(|bound| bound.id != id);
+                continue;
+            };
+            loop {
+                let told = self.bound.iter().find(|bound| bound.id == id)?.number;
+                if told >= one.number {
+                    break;
+                }
+                let numbers = (id.as_str(), told + 1, one.number);
+                let events = self
+                    .door
+                    .app
+                    .routes
+                    .happened(numbers, wanted.channel.events_max);
+                let events = events.await.ok()?;
+                // What was erased meanwhile has a number and nothing else.
+                let last = match events.is_empty() {
+                    true => one.number,
+                    false => {
+                        let notice = ("event-notification", events.as_slice());
+                        self.notify(&who, (&one, &wanted), notice).await?
+                    }
+                };
+                let bound = self.bound.iter_mut().find(|bound| bound.id == id)?;
+                (bound.number, bound.told) = (last, Instant::now());
+            }
+        }
+        (!self.bound.is_empty()).then_some(())
+    }
+
+    /// When the next heartbeat is due.
+    fn beats(&self) -> Instant {
+        let all = self.bound.iter();
+        let due = all.filter_map(|bound| Some(bound.told + bound.heartbeat?));
+        due.min().unwrap_or_else(|| Instant::now() + IDLE)
+    }
+
+    async fn beat(&mut self) -> Goes {
+        let now = Instant::now();
+        let due = |bound: &&Bound| {
+            let beats = bound.heartbeat.map(|period| bound.told + period);
+            beats.is_some_and(|beats| beats <= now)
+        };
+        let ids: Vec<String> = self
+            .bound
+            .iter()
+            .filter(due)
+            .map(|bound| bound.id.clone())
+            .collect();
+        for id in ids {
+            if let Some((who, one, wanted)) = look(&self.door.app, (&self.client, &id)).await? {
+                let notice = ("heartbeat", [].as_slice());
+                self.notify(&who, (&one, &wanted), notice).await?;
+            }
+            let bound = self.bound.iter_mut().find(|bound| bound.id == id)?;
+            bound.told = now;
+        }
+        Some(())
+    }
+
+    /// Sends one notification; the number of its last event.
+    async fn notify(
+        &mut self,
+        who: &Identity,
+        (one, wanted): (&Subscriber, &Subscribed),
+        (what, events): (&'static str, &[Happened]),
+    ) -> Option<u64> {
+        let notice = Notice::of((one, wanted), what).with_status("active");
+        let (bundle, last) = notice.bundle(&self.door, who, events).await.ok()?;
+        self.send(Message::Text(bundle.to_string().into())).await?;
+        Some(last)
+    }
+
+    async fn ping(&mut self) -> Goes {
+        if !std::mem::take(&mut self.heard) {
+            return None;
+        }
+        self.send(Message::Ping(bytes::Bytes::new())).await
+    }
+
+    /// INVARIANT: one message at a time goes out, and whoever does not read it in time is let go.
+    async fn send(&mut self, message: Message) -> Goes {
+        let wait = self.door.app.settings.subscriptions.write_ms;
+        let sent = timeout(Duration::from_millis(wait), self.socket.send(message)).await;
+        matches!(sent, Ok(Ok(()))).then_some(())
+    }
+}
+
+/// The subscription with whoever made it; inner `None`: it is off, gone, or somebody else's by now.
+async fn look(
+    app: &App,
+    (client, id): (&str, &str),
+) -> Option<Option<(Identity, Subscriber, Subscribed)>> {
+    // The client is gone: so is its websocket.
+    let who = app.staff.identity(client)?;
+    let found = app.routes.subscriber(id).await.ok()?;
+    let found = found.filter(|one| one.maker == client && one.status != "off");
+    let found = found.and_then(super::with_read);
+    Some(found.map(|(one, wanted)| (who, one, wanted)))
+}

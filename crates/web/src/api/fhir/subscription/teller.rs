@@ -1,0 +1,340 @@
+//! Tells the subscribers: for each subscription a task finds what happened, numbers and seals it, and
+//! posts it if the channel is a `rest-hook`. Where each of them is, the record says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use event::{Happening, NotifyStep, Role};
+use guard::Identity;
+use routes::{Status, Subscriber};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wire::fhir::subscription::Subscribed;
+
+use super::super::door::{Door, Kept};
+use super::super::history::instant;
+use super::notice::{Notice, shown};
+use super::{hook, read, state};
+use crate::App;
+
+/// The longest rest without a look at a subscription.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long one wait for a view takes.
+const FOLD_WAIT: Duration = Duration::from_secs(5);
+/// Events of the record after which it is sealed that they were looked through, though nothing was found.
+const SEALED_THROUGH: u64 = 100_000;
+
+/// Tells the subscribers until `stop`.
+pub async fn notify(app: Arc<App>, stop: CancellationToken) {
+    let tasks = TaskTracker::new();
+    let mut running: HashMap<String, JoinHandle<()>> = HashMap::new();
+    let mut stirred = app.routes.stirred();
+    while !stop.is_cancelled() {
+        stirred.borrow_and_update();
+        match app.routes.subscribers().await {
+            Ok(all) => {
+                running.retain(|_, task| !task.is_finished());
+                for one in all {
+                    let goes = one.status != "off" && read(&one).is_some();
+                    if goes && !running.contains_key(&one.id) {
+                        let teller = Teller::new(&app, &one.id);
+                        let task = tasks.spawn(teller.run(stop.clone()));
+                        running.insert(one.id, task);
+                    }
+                }
+            }
+            Err(why) => tracing::error!(%why, "subscriptions cannot be listed"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(IDLE) => {}
+            _ = stirred.changed() => {}
+        }
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// One subscription.
+struct Teller {
+    door: Door,
+    id: String,
+    /// Everything before this index was looked at, sealed or not.
+    looked: u64,
+    /// Failures of its receiver in a row, and until when it is left alone.
+    failures: u32,
+    rests: Option<Instant>,
+    /// When its receiver was told something last.
+    told: Instant,
+}
+
+/// What comes next.
+enum Next {
+    /// There is something to do right away.
+    Again,
+    /// It is off, or gone.
+    Over,
+    /// Nothing until something happens, or until then.
+    Rest(Option<Instant>),
+}
+
+impl Teller {
+    fn new(app: &Arc<App>, id: &str) -> Teller {
+        Teller {
+            door: Door {
+                app: Arc::clone(app),
+                kept: Arc::new(Kept::default()),
+            },
+            id: id.to_owned(),
+            looked: 0,
+            failures: 0,
+            rests: None,
+            told: Instant::now(),
+        }
+    }
+
+    async fn run(mut self, stop: CancellationToken) {
+        let mut stirred = self.door.app.routes.stirred();
+        let mut folded = self.door.app.chart.folded();
+        while !stop.is_cancelled() {
+            stirred.borrow_and_update();
+            folded.borrow_and_update();
+            let next = tokio::select! {
+                next = Box::pin(self.step()) => next,
+                () = stop.cancelled() => return,
+            };
+            let until = match next {
+                Ok(Next::Again) => continue,
+                Ok(Next::Over) => break,
+                Ok(Next::Rest(until)) => until,
+                Err(why) => {
+                    self.say(Some(why));
+                    let again = self.door.app.settings.subscriptions.retry_ms;
+                    Some(Instant::now() + Duration::from_millis(again))
+                }
+            };
+            let until = until.unwrap_or_else(|| Instant::now() + IDLE);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(until) => {}
+                _ = stirred.changed() => {}
+                _ = folded.changed() => {
+                    // What comes together is looked at together.
+                    let gather = self.door.app.settings.subscriptions.look_ms;
+                    tokio::time::sleep(Duration::from_millis(gather)).await;
+                }
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<Next, String> {
+        let app = Arc::clone(&self.door.app);
+        // INVARIANT: what cannot be sealed is not told: another machine may be telling it.
+        if app.record.in_office().is_err() {
+            return Ok(Next::Rest(None));
+        }
+        if !app.routes.caught_up(app.record.size(), FOLD_WAIT).await {
+            return Ok(Next::Again);
+        }
+        let as_of = app.routes.folded();
+        let found = app.routes.subscriber(&self.id).await;
+        let found = found.map_err(|why| why.to_string())?;
+        let Some((one, wanted)) = found.and_then(super::with_read) else {
+            return Ok(Next::Over);
+        };
+        if one.status == "off" {
+            return Ok(Next::Over);
+        }
+        let ends = wanted.end.as_deref().and_then(instant);
+        if ends.is_some_and(|ends| ends <= app.clock.now()) {
+            return self.off((&one, as_of), None).await;
+        }
+        let who = app.staff.identity(&one.maker);
+        let Some(who) = who.filter(|who| who.role() == Role::Client) else {
+            let why = "the client that made this subscription is gone";
+            return self.off((&one, as_of), Some(why)).await;
+        };
+        if self.find(&who, (&one, &wanted)).await? {
+            return Ok(Next::Again);
+        }
+        match &wanted.channel.endpoint {
+            Some(endpoint) => {
+                let endpoint = endpoint.clone();
+                self.tell(&who, (&one, &wanted, as_of), &endpoint).await
+            }
+            None if one.status == "active" => Ok(Next::Rest(None)),
+            None => self.becomes((&one, as_of), ("active", None)).await,
+        }
+    }
+
+    /// Looks through what came since; true: something was found and sealed.
+    async fn find(
+        &mut self,
+        who: &Identity,
+        (one, wanted): (&Subscriber, &Subscribed),
+    ) -> Result<bool, String> {
+        let app = Arc::clone(&self.door.app);
+        loop {
+            let after = self.looked.max(one.through);
+            let changes = app.chart.changes(wanted, after).await;
+            let changes = changes.map_err(|why| why.to_string())?;
+            let mut events = Vec::new();
+            for change in &changes.found {
+                let seen = shown(&self.door, who, (one, wanted, change)).await;
+                if seen.map_err(|fault| fault.words())?.is_some() {
+                    events.push(Happening {
+                        index: change.version,
+                        place: change.place,
+                    });
+                }
+            }
+            let far = changes.through.saturating_sub(one.through) > SEALED_THROUGH;
+            if !events.is_empty() || far {
+                let step = NotifyStep::Found {
+                    through: changes.through,
+                    first: one.number.saturating_add(1),
+                    events,
+                };
+                self.seal(step).await?;
+                self.looked = changes.through;
+                return Ok(true);
+            }
+            self.looked = changes.through;
+            if !changes.more {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Posts what its receiver does not have yet.
+    async fn tell(
+        &mut self,
+        who: &Identity,
+        (one, wanted, as_of): (&Subscriber, &Subscribed, u64),
+        endpoint: &str,
+    ) -> Result<Next, String> {
+        let app = Arc::clone(&self.door.app);
+        let settings = &app.settings.subscriptions;
+        if one.number.saturating_sub(one.taken) > settings.waiting_max {
+            let why = format!(
+                "more than {} events wait (`waiting_max`)",
+                settings.waiting_max
+            );
+            return self.off((one, as_of), Some(&why)).await;
+        }
+        let in_error = app.clock.now().since(one.changed);
+        if one.status == "error" && in_error >= settings.off_after_ms {
+            let why = "its receiver was not there for too long";
+            return self.off((one, as_of), Some(why)).await;
+        }
+        if let Some(until) = self.rests.filter(|until| Instant::now() < *until) {
+            return Ok(Next::Rest(Some(until)));
+        }
+        let heartbeat = wanted.channel.heartbeat_seconds.map(Duration::from_secs);
+        let due = heartbeat.map(|period| self.told + period);
+        let (what, status, events) = match one.status.as_str() {
+            "active" if one.number > one.taken => {
+                let numbers = (one.id.as_str(), one.taken + 1, one.number);
+                let events = app.routes.happened(numbers, wanted.channel.events_max);
+                let events = events.await.map_err(|why| why.to_string())?;
+                if events.is_empty() {
+                    // They were erased.
+                    return self.took(one.number, endpoint).await;
+                }
+                ("event-notification", "active", events)
+            }
+            "active" => match due {
+                Some(due) if Instant::now() >= due => ("heartbeat", "active", Vec::new()),
+                due => return Ok(Next::Rest(due)),
+            },
+            // INVARIANT: nothing is told to a receiver that has not shaken hands.
+            _ => ("handshake", "active", Vec::new()),
+        };
+        let notice = Notice::of((one, wanted), what).with_status(status);
+        let made = notice.bundle(&self.door, who, &events).await;
+        let (bundle, last) = made.map_err(|fault| fault.words())?;
+        let posted = match hook::place(settings, endpoint) {
+            Ok(place) => hook::post(&app, (&place, &wanted.channel), bundle.to_string()).await,
+            Err(why) => Err(why),
+        };
+        if let Err(why) = posted {
+            return self.failed((one, as_of), why).await;
+        }
+        self.told = Instant::now();
+        self.failures = 0;
+        self.rests = None;
+        self.say(None);
+        match what {
+            "event-notification" => self.took(last, endpoint).await,
+            "handshake" => self.becomes((one, as_of), ("active", None)).await,
+            _ => Ok(Next::Again),
+        }
+    }
+
+    /// Its receiver has all up to this number: sealed before the next ones go.
+    async fn took(&self, number: u64, to: &str) -> Result<Next, String> {
+        let to = to.to_owned();
+        self.seal(NotifyStep::Taken { number, to }).await?;
+        Ok(Next::Again)
+    }
+
+    async fn failed(
+        &mut self,
+        (one, as_of): (&Subscriber, u64),
+        why: String,
+    ) -> Result<Next, String> {
+        let settings = &self.door.app.settings.subscriptions;
+        self.failures = self.failures.saturating_add(1);
+        let doubled = 1_u64 << (self.failures - 1).min(20);
+        let pause = settings.retry_ms.saturating_mul(doubled);
+        let pause = Duration::from_millis(pause.min(settings.retry_max_ms));
+        let until = Instant::now() + pause;
+        self.rests = Some(until);
+        let is_error = match one.status.as_str() {
+            "active" => self.failures >= settings.failures_max,
+            status => status == "requested",
+        };
+        self.say(Some(why.clone()));
+        if is_error {
+            return self.becomes((one, as_of), ("error", Some(&why))).await;
+        }
+        Ok(Next::Rest(Some(until)))
+    }
+
+    async fn off(
+        &self,
+        (one, as_of): (&Subscriber, u64),
+        why: Option<&str>,
+    ) -> Result<Next, String> {
+        self.say(why.map(str::to_owned));
+        self.becomes((one, as_of), ("off", why)).await
+    }
+
+    async fn becomes(
+        &self,
+        (one, as_of): (&Subscriber, u64),
+        what: (&str, Option<&str>),
+    ) -> Result<Next, String> {
+        let written = state::write(&self.door.app, (one, as_of), what).await;
+        written.map_err(|why| why.to_string())?;
+        Ok(Next::Again)
+    }
+
+    async fn seal(&self, step: NotifyStep) -> Result<(), String> {
+        let sealed = state::step(&self.door.app, &self.id, step).await;
+        sealed.map_err(|why| why.to_string())
+    }
+
+    /// What keeps it from telling, for the page Flow.
+    fn say(&self, trouble: Option<String>) {
+        let status = Status {
+            trouble,
+            held_up: 0,
+        };
+        let name = format!("Subscription/{}", self.id);
+        self.door.app.routes.note(&name, status);
+    }
+}

@@ -1,0 +1,186 @@
+//! The websocket of subscriptions: bound by a token, told what happens, let go when it does not read.
+
+use axum::http::Method;
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{WebSocketStream, client_async};
+use web::Settings;
+
+use crate::house::{House, Reply, patient};
+use crate::receiver::{events, told, what};
+use crate::subscriptions::{WAIT, create, settings, subscriber, subscription, telling, until};
+
+type Socket = WebSocketStream<TcpStream>;
+
+async fn dialed(at: std::net::SocketAddr) -> Socket {
+    let stream = TcpStream::connect(at).await.unwrap();
+    let url = format!("ws://{at}/fhir/$subscription-socket");
+    client_async(url, stream).await.unwrap().0
+}
+
+/// The next notification; `None`: it was closed.
+async fn next(socket: &mut Socket) -> Option<Value> {
+    let reading = async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).ok(),
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(_)) => {}
+            }
+        }
+    };
+    tokio::time::timeout(WAIT, reading)
+        .await
+        .expect("a message or the end")
+}
+
+async fn asked(house: &House, token: &str, path: &str) -> Reply {
+    house
+        .ask(token, (Method::GET, path), (&[], Vec::new()))
+        .await
+}
+
+fn parameter(reply: &Value, name: &str) -> String {
+    let all = reply["parameter"].as_array().unwrap();
+    let one = all.iter().find(|one| one["name"] == name).unwrap();
+    let value = one
+        .as_object()
+        .unwrap()
+        .iter()
+        .find(|(key, _)| *key != "name");
+    value.unwrap().1.as_str().unwrap().to_owned()
+}
+
+/// A bound socket that has shaken hands, and its subscription.
+async fn bound(house: &House, at: std::net::SocketAddr) -> (Socket, String) {
+    let made = create(
+        house,
+        &house.token,
+        &subscription("patient-changed", &[], ""),
+    )
+    .await;
+    assert_eq!(made.code(), 201, "{}", made.json());
+    let id = made.id();
+    until(house, &id, "active").await;
+    let path = format!("/Subscription/{id}/$get-ws-binding-token");
+    let given = asked(house, &house.token, &path).await.json();
+    assert!(
+        parameter(&given, "websocket-url").starts_with("wss://"),
+        "{given}"
+    );
+    assert_eq!(parameter(&given, "subscription"), id);
+    let token = parameter(&given, "token");
+    let mut socket = dialed(at).await;
+    let bind = Message::Text(format!("bind-with-token {token}").into());
+    socket.send(bind.clone()).await.unwrap();
+    let hands = next(&mut socket).await.unwrap();
+    assert_eq!(what(&hands), "handshake");
+    // A token is good once.
+    let mut second = dialed(at).await;
+    second.send(bind).await.unwrap();
+    assert!(next(&mut second).await.is_none());
+    (socket, id)
+}
+
+#[tokio::test]
+async fn a_bound_websocket_is_told_what_happens() {
+    let house = House::with(settings("http://127.0.0.1:1/")).await;
+    let _stop = telling(&house);
+    let at = house.served().await;
+    let (mut socket, id) = bound(&house, at).await;
+    let eva = house.post("/Patient", &patient("Curie")).await.id();
+    let event = next(&mut socket).await.unwrap();
+    assert_eq!(events(&event), [(1, format!("Patient/{eva}"))]);
+    assert_eq!(event["entry"][1]["resource"]["name"][0]["family"], "Curie");
+    // What happens while nobody listens is caught up.
+    drop(socket);
+    let two = house.post("/Patient", &patient("Meitner")).await.id();
+    subscriber(&house, &id, |one| one.number == 2).await;
+    let path = format!("/Subscription/{id}/$events?eventsSinceNumber=2");
+    let missed = house.get(&path).await.json();
+    assert_eq!(events(&missed), [(2, format!("Patient/{two}"))]);
+    // Nobody else binds it, and nonsense binds nothing.
+    let other = house.client("other", &["system/*.cruds"]).await;
+    let path = format!("/Subscription/{id}/$get-ws-binding-token");
+    assert_eq!(asked(&house, &other, &path).await.code(), 404);
+    for nonsense in ["bind-with-token nothing", "hello"] {
+        let mut socket = dialed(at).await;
+        socket.send(Message::Text(nonsense.into())).await.unwrap();
+        assert!(next(&mut socket).await.is_none(), "{nonsense}");
+    }
+    // Off is off: the socket is let go.
+    let (mut socket, id) = bound(&house, at).await;
+    assert_eq!(
+        house.delete(&format!("/Subscription/{id}")).await.code(),
+        204
+    );
+    assert!(next(&mut socket).await.is_none());
+}
+
+#[tokio::test]
+async fn a_websocket_that_never_reads_is_let_go_and_misses_nothing() {
+    let mut settings = settings("http://127.0.0.1:1/");
+    settings.subscriptions.write_ms = 20;
+    settings.subscriptions.sockets_max = 2;
+    let house = House::with(settings).await;
+    let _stop = telling(&house);
+    let at = house.served().await;
+    let (socket, id) = bound(&house, at).await;
+    // More than what lies between here and there holds: it is written and never read.
+    let mut large = patient("Large");
+    large["text"] = serde_json::json!({"status": "additional",
+        "div": format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{}</div>", "x".repeat(4 << 20))});
+    const EVENTS: u64 = 8;
+    for _ in 0..EVENTS {
+        assert_eq!(house.post("/Patient", &large).await.code(), 201);
+    }
+    subscriber(&house, &id, |one| one.number == EVENTS).await;
+    // Once it is let go there is room for two again.
+    let waiting = async {
+        loop {
+            let (one, other) = (trial(at).await, trial(at).await);
+            if one.is_some() && other.is_some() {
+                return;
+            }
+            drop((one, other));
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(WAIT, waiting)
+        .await
+        .expect("its place is free");
+    let path = format!("/Subscription/{id}/$events?content=id-only");
+    let missed = house.get(&path).await.json();
+    let numbers: Vec<u64> = events(&missed)
+        .into_iter()
+        .map(|(number, _)| number)
+        .collect();
+    assert_eq!(numbers.first(), Some(&1));
+    assert_eq!(
+        told(&missed, "events-since-subscription-start")[0]["valueString"],
+        EVENTS.to_string()
+    );
+    drop(socket);
+}
+
+/// A socket, if there is room for one.
+async fn trial(at: std::net::SocketAddr) -> Option<Socket> {
+    let stream = TcpStream::connect(at).await.unwrap();
+    let url = format!("ws://{at}/fhir/$subscription-socket");
+    client_async(url, stream)
+        .await
+        .ok()
+        .map(|(socket, _)| socket)
+}
+
+#[tokio::test]
+async fn a_websocket_that_binds_nothing_is_let_go() {
+    let mut settings = settings("http://127.0.0.1:1/");
+    settings.subscriptions.bind_ms = 10;
+    let house = House::with(Settings { ..settings }).await;
+    let at = house.served().await;
+    let mut socket = dialed(at).await;
+    assert!(next(&mut socket).await.is_none());
+}
