@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 pub enum Door {
     /// HL7 v2 over MLLP.
     Mllp,
+    /// DICOM associations.
+    Dicom,
     /// Syslog.
     Syslog,
     /// JSON lines over HTTPS.
@@ -31,6 +33,12 @@ pub struct Doors {
     pub mllp: Vec<SocketAddr>,
     /// MLLP over TLS.
     pub mllp_tls: Vec<SocketAddr>,
+    /// DICOM in the clear: this machine alone.
+    pub dicom: Vec<SocketAddr>,
+    /// DICOM over TLS.
+    pub dicom_tls: Vec<SocketAddr>,
+    /// The AE title by which images are sent here.
+    pub title: String,
     /// Syslog by datagrams (RFC 5426).
     pub syslog_udp: Vec<SocketAddr>,
     /// Syslog over TCP (RFC 6587).

@@ -58,6 +58,7 @@ pub(super) fn all(site: &Site<'_>) -> Vec<Block> {
     vec![
         hl7(site, &EHR),
         hl7(site, &LABORATORY),
+        pacs(site),
         app(site),
         firewall(site),
         windows(site),
@@ -150,6 +151,58 @@ fn hl7(site: &Site<'_>, sender: &Sender) -> Block {
         id: sender.id,
         title: sender.title,
         door: Some(Door::Mllp),
+        steps,
+    }
+}
+
+fn pacs(site: &Site<'_>) -> Block {
+    let (doors, secure) = (site.doors, site.at(&site.doors.dicom_tls, 2762));
+    let (host, port) = secure.rsplit_once(':').unwrap_or((&secure, "2762"));
+    let title = match doors.title.as_str() {
+        "" => "SALUS",
+        title => title,
+    };
+    let open = match doors.dicom_tls.is_empty() {
+        true => "[dicom.tls]\nlisten = [\"0.0.0.0:2762\"]\ncertificate = \"/etc/salus/server.pem\"\n\
+                 key = \"/etc/salus/server.key\"\nclient_authorities = \"/etc/salus/senders.pem\"\n\n",
+        false => "",
+    };
+    let mut steps = vec![
+        step(
+            "In salus.toml, then restart Salus. A title is a name that anybody may say: the certificate must \
+             be the same sender's.",
+            format!(
+                "{open}[[dicom.feed]]\nname = \"pacs\"\ncalling = [\"PACS1\"]\nsubjects = [\"pacs1.hospital\"]"
+            ),
+        ),
+        step(
+            "In the PACS or the modality: a new storage destination.",
+            format!(
+                "AE title        {title}\naddress         {secure}\nsecurity        TLS 1.2 or 1.3 (BCP 195) with \
+                 a client certificate\nservices        C-ECHO, C-STORE"
+            ),
+        ),
+        step(
+            "Or try it first, with dcmtk.",
+            format!(
+                "echoscu -aet PACS1 -aec {title} +tls pacs1.key pacs1.pem +cf server-ca.pem {host} {port}"
+            ),
+        ),
+    ];
+    if let Some(plain) = doors.dicom.first() {
+        steps.push(step(
+            "On this machine alone, without TLS.",
+            format!(
+                "storescu -aet PACS1 -aec {title} {} {} image.dcm",
+                plain.ip(),
+                plain.port()
+            ),
+        ));
+    }
+    Block {
+        id: "pacs",
+        title: "PACS or modality (DICOM)",
+        door: Some(Door::Dicom),
         steps,
     }
 }
