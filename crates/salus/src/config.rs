@@ -49,7 +49,8 @@ pub(crate) struct Config {
     pub(crate) https: Https,
     pub(crate) web: web::Settings,
     pub(crate) mllp: inlets::mllp::Config,
-    pub(crate) dicom: inlets::dicom::Config,
+    /// Boxed: futures that hold the configuration would become too large for the stack otherwise.
+    pub(crate) dicom: Box<inlets::dicom::Config>,
     pub(crate) signals: inlets::signals::Config,
     pub(crate) routes: routes::Config,
     pub(crate) record: RecordConfig,
@@ -86,7 +87,7 @@ impl Default for Config {
             https: Https::default(),
             web: web::Settings::default(),
             mllp: inlets::mllp::Config::default(),
-            dicom: inlets::dicom::Config::default(),
+            dicom: Box::default(),
             signals: inlets::signals::Config::default(),
             routes: routes::Config::default(),
             record: RecordConfig::default(),

@@ -109,7 +109,7 @@ impl WaysIn {
         let known: Arc<dyn Positions> = Arc::new(Known(Arc::clone(&house.app)));
         Ok(WaysIn {
             mllp: Some(mllp.answering(Arc::new(Asking(Arc::clone(&house.app))))),
-            dicom: Some(Dicom::bind(config.dicom.clone()).await?),
+            dicom: Some(Dicom::bind((*config.dicom).clone()).await?),
             syslog: Syslog::bind(&config.signals, clock()).await?,
             files: Some(Files::open(&config.signals, (known, clock()))?),
         })
