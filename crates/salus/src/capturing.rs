@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::assemble::House;
 use crate::cli::Show;
 use crate::operations::operator;
+use crate::signals::zone;
 
 /// Messages in one answer, at most.
 pub(crate) const MESSAGES_MAX: u32 = 1_000;
@@ -159,7 +160,11 @@ impl House {
             kind,
             decision: permit.index(),
             complaints,
-            lines: shown::lines(event, wanted.show, &blind),
+            lines: shown::lines(
+                event,
+                wanted.show,
+                (&blind, &zone(&self.config.signals, &wanted.feed)),
+            ),
         })
     }
 }

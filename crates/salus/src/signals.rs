@@ -8,9 +8,10 @@ use anyhow::{Result, bail};
 use async_trait::async_trait;
 use event::Position;
 use inlets::signals::{Config, Positions};
+use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 use web::App;
-use web::api::signals::{Feed, Feeds};
+use web::api::signals::{Feed, Feeds, Repeats};
 use wire::signals::Format;
 
 /// How long one wait for the view takes before it says so.
@@ -31,6 +32,19 @@ impl Positions for Known {
         }
         self.0.flow.position(feed).await
     }
+}
+
+/// The zone of a feed's times without an offset; of one that is not configured any more, UTC.
+pub(crate) fn zone(config: &Config, feed: &str) -> TimeZone {
+    let syslog = config.syslog.feeds.iter().map(|one| (&one.name, &one.zone));
+    let https = config.https.feeds.iter().map(|one| (&one.name, &one.zone));
+    let files = config.files.iter().map(|one| (&one.name, &one.zone));
+    let named = syslog
+        .chain(https)
+        .chain(files)
+        .find(|(name, _)| *name == feed);
+    let zone = named.and_then(|(_, zone)| TimeZone::get(zone).ok());
+    zone.unwrap_or(TimeZone::UTC)
 }
 
 /// The feeds over HTTPS, as the web crate wants them.
@@ -57,7 +71,7 @@ pub(crate) fn feeds(config: &Config) -> Result<Feeds> {
                 known.join(", ")
             );
         };
-        let Ok(zone) = jiff::tz::TimeZone::get(&feed.zone) else {
+        let Ok(zone) = TimeZone::get(&feed.zone) else {
             bail!(
                 "feed `{name}` of `[signals]`: `{}` is no IANA zone",
                 feed.zone
@@ -77,5 +91,6 @@ pub(crate) fn feeds(config: &Config) -> Result<Feeds> {
         line_bytes_max: config.line_bytes_max,
         batch_bytes_max: config.batch_bytes_max,
         room: Arc::new(Semaphore::new(own.posts_max)),
+        repeats: Arc::new(Repeats::of(own.keys_max)),
     })
 }

@@ -17,10 +17,13 @@ pub struct Config {
     pub batch_wait_ms: u64,
     /// Bytes in one line; a longer one is kept in pieces.
     pub line_bytes_max: usize,
-    /// Bytes of lines of all feeds that are read but not yet sealed.
+    /// Bytes of lines of all feeds that are read but not yet sealed. Beside them a connection holds one
+    /// line and what it read at once, at most 64 KiB.
     pub waiting_bytes_max: usize,
     /// Syslog connections at a time; one more is closed at once.
     pub connections_max: usize,
+    /// Milliseconds between two entries that count what came from nobody's feed.
+    pub unknown_apart_ms: u64,
     /// Milliseconds without a byte before a syslog connection is closed.
     pub idle_ms: u64,
     /// Milliseconds a TLS handshake may take.
@@ -49,6 +52,7 @@ impl Default for Config {
             line_bytes_max: 64 << 10,
             waiting_bytes_max: 64 << 20,
             connections_max: 1_024,
+            unknown_apart_ms: 60_000,
             idle_ms: 3_600_000,
             handshake_ms: 30_000,
             udp_buffer_bytes: 4 << 20,
@@ -71,6 +75,8 @@ pub struct HttpsConfig {
     pub unpacked_bytes_max: usize,
     /// Requests that are read at the same time; one more is asked to try again.
     pub posts_max: usize,
+    /// Idempotency keys of requests whose answers are remembered, the newest.
+    pub keys_max: usize,
     /// Who may send.
     #[serde(rename = "feed", skip_serializing_if = "Vec::is_empty")]
     pub feeds: Vec<HttpsFeed>,
@@ -82,6 +88,7 @@ impl Default for HttpsConfig {
             body_bytes_max: 16 << 20,
             unpacked_bytes_max: 32 << 20,
             posts_max: 8,
+            keys_max: 10_000,
             feeds: Vec::new(),
         }
     }

@@ -49,7 +49,9 @@ pub(crate) async fn run<S: AsyncRead + Unpin>(
             Ok(Err(why)) => break Err(why),
             Err(_) => break Err(io::ErrorKind::TimedOut.into()),
         }
-        for piece in frames.take(&buffer) {
+        // One after the other: a buffer of short lines would take many times its room as pieces.
+        frames.push(&buffer);
+        while let Some(piece) = frames.piece() {
             inbox.take(heard(piece, &source)).await;
         }
     };
@@ -72,7 +74,8 @@ async fn rest<S: AsyncRead + Unpin>(
         if !matches!(read, Ok(Ok(1..))) {
             return;
         }
-        for piece in frames.take(&buffer) {
+        frames.push(&buffer);
+        while let Some(piece) = frames.piece() {
             inbox.take(heard(piece, source)).await;
         }
     }

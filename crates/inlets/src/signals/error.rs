@@ -27,6 +27,19 @@ pub enum Error {
     /// Something is listened for, and nobody may send it.
     #[error("`[signals.syslog]` listens, but no `[[signals.syslog.feed]]` says who may send")]
     NoFeed,
+    /// A line could never wait.
+    #[error(
+        "`line_bytes_max` ({line}) and {beside} bytes more do not fit into `waiting_bytes_max` ({all}) of \
+         `[signals]`: lower the one or raise the other"
+    )]
+    Limits {
+        /// Bytes in one line.
+        line: usize,
+        /// What a line takes beside its bytes.
+        beside: usize,
+        /// Bytes that may wait.
+        all: usize,
+    },
     /// A file with certificates or a key cannot be used.
     #[error("cannot use `{path}` for syslog over TLS: {why}")]
     Certificate {

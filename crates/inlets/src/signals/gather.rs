@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use wire::signals::{Cut, Line, Tally};
 
 use super::Config;
-use super::feed::{Feed, Lost};
+use super::feed::{Feed, Lost, UNKNOWN_FEED};
 
 /// The pause after a batch could not be sealed.
 const AGAIN_MS: u64 = 1_000;
 /// What a line takes in memory beside its bytes.
-const LINE_BYTES: usize = 128;
+pub(crate) const LINE_BYTES: usize = 128;
 
 /// One line on its way into a batch.
 pub(crate) struct Heard {
@@ -99,6 +99,8 @@ pub(crate) struct Gatherer {
     lines: mpsc::UnboundedReceiver<Waiting>,
     shared: Arc<Shared>,
     limits: Limits,
+    /// When a batch was sealed last.
+    sealed: Option<Instant>,
 }
 
 /// When a batch is full.
@@ -107,6 +109,8 @@ struct Limits {
     lines: usize,
     bytes: usize,
     wait: Duration,
+    /// Between two batches; nothing but for those who are no feed.
+    apart: Duration,
 }
 
 /// A batch that is not sealed yet, with the room its lines take.
@@ -144,6 +148,7 @@ pub(crate) fn inbox(
         lost: Mutex::default(),
         told: Notify::new(),
     });
+    let is_unknown = feed.name() == UNKNOWN_FEED;
     let gatherer = Gatherer {
         feed,
         lines,
@@ -152,7 +157,12 @@ pub(crate) fn inbox(
             lines: config.batch_lines_max.max(1),
             bytes: config.batch_bytes_max,
             wait: Duration::from_millis(config.batch_wait_ms),
+            apart: Duration::from_millis(match is_unknown {
+                true => config.unknown_apart_ms,
+                false => 0,
+            }),
         },
+        sealed: None,
     };
     let lines = sender;
     (Inbox { lines, shared }, gatherer)
@@ -171,7 +181,9 @@ impl Gatherer {
                 () = self.shared.told.notified() => None,
             };
             let draft = self.gather(first).await;
-            self.seal(draft, &record, &stop).await;
+            if self.seal(draft, &record, &stop).await {
+                self.sealed = Some(Instant::now());
+            }
         }
     }
 
@@ -190,7 +202,9 @@ impl Gatherer {
             room: None,
         };
         first.into_iter().for_each(|first| draft.add(first));
-        let until = Instant::now() + self.limits.wait;
+        // Whoever is no feed can send as much as they like: they are counted, together.
+        let next = self.sealed.map(|sealed| sealed + self.limits.apart);
+        let until = (Instant::now() + self.limits.wait).max(next.unwrap_or_else(Instant::now));
         while draft.tally.lines < self.limits.lines as u64
             && draft.tally.batch.len() < self.limits.bytes
         {
@@ -202,8 +216,9 @@ impl Gatherer {
         draft
     }
 
-    /// Seals a batch, however often it has to be tried; while it is tried, those who can wait do.
-    async fn seal(&self, draft: Draft, record: &Record, stop: &CancellationToken) {
+    /// Seals a batch, however often it has to be tried; while it is tried, those who can wait do. False:
+    /// nothing was sealed.
+    async fn seal(&self, draft: Draft, record: &Record, stop: &CancellationToken) -> bool {
         let lost = {
             let mut lost = self
                 .shared
@@ -213,7 +228,7 @@ impl Gatherer {
             mem::take(&mut *lost)
         };
         if draft.tally.lines == 0 && lost.lines == 0 {
-            return;
+            return false;
         }
         let lines = draft.tally.lines;
         loop {
@@ -222,22 +237,31 @@ impl Gatherer {
                 .feed
                 .batch(draft.tally.clone(), (lost.clone(), now), None);
             let why = match record.admit(batch.into_iter().collect()).await {
-                Ok(_) => return,
+                Ok(_) => return true,
                 Err(why) => why,
             };
             let feed = self.feed.name();
             let for_good = matches!(why, record::Error::TooLarge { .. } | record::Error::Stopped);
             if for_good || stop.is_cancelled() {
                 tracing::error!(%why, feed, lines, "lines were not sealed and are lost");
-                self.shared
-                    .lost
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .lines += lines + lost.lines;
-                return;
+                self.put_back(lines, (lost, &why));
+                return false;
             }
             tracing::error!(%why, feed, lines, "lines were not sealed; trying again");
             sleep(Duration::from_millis(AGAIN_MS)).await;
         }
+    }
+    /// What was lost is told with the next batch, with the first reason.
+    fn put_back(&self, lines: u64, (lost, why): (Lost, &record::Error)) {
+        let mut now = self
+            .shared
+            .lost
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        now.lines += lines + lost.lines;
+        now.why = match lost.why.is_empty() {
+            true => format!("a batch was not sealed: {why}"),
+            false => lost.why,
+        };
     }
 }

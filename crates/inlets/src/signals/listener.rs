@@ -15,13 +15,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::feed::{Feed, Senders};
-use super::gather::{Gatherer, Inbox, inbox};
+use super::gather::{Gatherer, Inbox, LINE_BYTES, inbox};
 use super::{Config, Error, connection, udp};
 use crate::Inlet;
 use crate::tls::{Peer, Reload};
 
 /// The pause after a connection could not be accepted, for instance for want of descriptors.
 const ACCEPT_PAUSE_MS: u64 = 50;
+/// The least that may wait, in bytes, whatever the configuration says.
+const WAITING_BYTES_MIN: usize = 1 << 20;
 
 /// The doors for syslog, listening.
 pub struct Syslog {
@@ -97,10 +99,7 @@ impl Syslog {
         if feeds.is_empty() {
             return Err(Error::NoFeed);
         }
-        let room = config
-            .waiting_bytes_max
-            .clamp(1 << 20, Semaphore::MAX_PERMITS);
-        let room = Arc::new(Semaphore::new(room));
+        let room = Arc::new(Semaphore::new(room(config)?));
         let with = || (Arc::clone(&room), Arc::clone(&clock));
         let (mut inboxes, mut gatherers) = (Vec::new(), Vec::new());
         for feed in feeds.into_iter().chain([Arc::new(Feed::unknown())]) {
@@ -196,6 +195,22 @@ impl Inlet for Syslog {
         drop(reception);
         sealing.close();
         sealing.wait().await;
+    }
+}
+
+/// The bytes that may wait; a line must fit, or it would wait for ever.
+fn room(config: &Config) -> Result<usize, Error> {
+    let all = config
+        .waiting_bytes_max
+        .clamp(WAITING_BYTES_MIN, Semaphore::MAX_PERMITS);
+    let line = config.line_bytes_max.saturating_add(LINE_BYTES);
+    match line <= all && u32::try_from(line).is_ok() {
+        true => Ok(all),
+        false => Err(Error::Limits {
+            line: config.line_bytes_max,
+            beside: LINE_BYTES,
+            all,
+        }),
     }
 }
 

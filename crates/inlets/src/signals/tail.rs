@@ -87,7 +87,9 @@ struct Still {
 impl Tail {
     async fn run(self, record: Record, stop: CancellationToken) {
         let pause = Duration::from_millis(self.config.file_look_ms.max(1));
-        let mut position = self.positions.of(self.feed.name()).await;
+        let Some(mut position) = self.position(&stop).await else {
+            return;
+        };
         let mut still = Still {
             seen: None,
             since: Instant::now(),
@@ -103,13 +105,24 @@ impl Tail {
                     let feed = self.feed.name();
                     tracing::error!(%why, feed, "a file was not read; trying again");
                     // A commit of which the database could not tell may have happened.
-                    position = self.positions.of(feed).await;
+                    let Some(known) = self.position(&stop).await else {
+                        return;
+                    };
+                    position = known;
                 }
             }
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep(pause) => {}
             }
+        }
+    }
+
+    /// What was sealed last; `None`: it was stopped before that was known.
+    async fn position(&self, stop: &CancellationToken) -> Option<Option<Position>> {
+        tokio::select! {
+            position = self.positions.of(self.feed.name()) => Some(position),
+            () = stop.cancelled() => None,
         }
     }
 

@@ -266,3 +266,37 @@ async fn an_empty_file_between_two_holds_nobody_up() {
     assert_eq!(watched.until(6).await, numbered(0..6));
     watched.close().await;
 }
+
+/// Never knows up to where anything was read.
+struct Behind;
+
+#[async_trait]
+impl Positions for Behind {
+    async fn of(&self, _feed: &str) -> Option<Position> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_view_that_is_behind() {
+    let folder = TempDir::new().unwrap();
+    let settings = record::Config::new(folder.path().join("data"));
+    let record = Record::open(settings, Arc::new(StandingClock))
+        .await
+        .unwrap();
+    let config = Config {
+        files: vec![FileConfig {
+            name: "ids".into(),
+            path: folder.path().join("eve.json"),
+            format: "suricata".into(),
+            zone: "UTC".into(),
+        }],
+        ..Config::default()
+    };
+    let files = Files::open(&config, (Arc::new(Behind), Arc::new(StandingClock))).unwrap();
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(Box::new(files).run(record.clone(), stop.clone()));
+    stop.cancel();
+    task.await.unwrap();
+    record.stop().await;
+}

@@ -63,9 +63,15 @@ pub(crate) fn feed(name: &str, sources: &[&str]) -> SyslogFeed {
 
 impl House {
     pub(crate) async fn open(config: Config) -> House {
+        House::with_events_of(config, 64 << 20).await
+    }
+
+    /// Whose events hold so many bytes at most.
+    pub(crate) async fn with_events_of(config: Config, event_bytes_max: usize) -> House {
         let folder = TempDir::new().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(StandingClock);
-        let settings = record::Config::new(folder.path().to_owned());
+        let mut settings = record::Config::new(folder.path().to_owned());
+        settings.event_bytes_max = event_bytes_max;
         let record = Record::open(settings, Arc::clone(&clock)).await.unwrap();
         let syslog = Syslog::bind(&config, clock).await.unwrap().unwrap();
         let addresses = syslog.addresses();

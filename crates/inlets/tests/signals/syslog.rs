@@ -1,7 +1,7 @@
 use event::{Act, Actor, Event, Subject, Time};
 use guard::{Standing, admit};
 use inlets::signals::{Config, Error, Syslog, SyslogConfig, SyslogFeed, UNKNOWN_FEED};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
 use crate::authority::{Authority, dial, server};
@@ -133,14 +133,49 @@ async fn a_stranger_is_turned_away_and_counted() {
         told.reason,
         "a datagram from 127.0.0.1, which is no feed's `sources`"
     );
-    let _stream = TcpStream::connect(house.tcp()).await.unwrap();
-    let batches = house.until(2).await;
-    assert!(
-        batches[1]
-            .told
-            .reason
-            .contains("a connection from 127.0.0.1")
-    );
+    // However much more they send, it is one entry, a minute later or when we stop.
+    for _ in 0..50 {
+        socket.send_to(TWO.as_bytes(), house.udp()).await.unwrap();
+    }
+    let mut stream = TcpStream::connect(house.tcp()).await.unwrap();
+    let closed = stream.read(&mut [0]).await;
+    assert!(!matches!(closed, Ok(1..)));
+    let record = house.close().await;
+    let events = record.read(1, 1_000).await.unwrap();
+    let told = events.iter().filter_map(|one| match &one.event().body {
+        event::Body::Signals(told) => Some((told.lines, told.dropped)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(0, 1), (0, 51)]);
+    record.stop().await;
+}
+
+#[tokio::test]
+async fn what_could_not_be_sealed_is_counted_with_its_reason() {
+    let settings = Config {
+        line_bytes_max: 4_000,
+        batch_lines_max: 1,
+        ..config()
+    };
+    let house = House::with_events_of(settings, 2_000).await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    // A batch that is larger than an event may be is lost.
+    let noise: String = (0..3_000_u64)
+        .map(|at| char::from(33 + (at * at % 7_919 % 90) as u8))
+        .collect();
+    socket.send_to(noise.as_bytes(), house.udp()).await.unwrap();
+    let mut told = Vec::new();
+    while told.is_empty() {
+        socket.send_to(ONE.as_bytes(), house.udp()).await.unwrap();
+        let batches = house.sealed().await;
+        told = batches
+            .into_iter()
+            .filter(|one| one.told.dropped > 0)
+            .collect();
+    }
+    assert_eq!(told[0].told.dropped, 1);
+    let why = &told[0].told.reason;
+    assert!(why.starts_with("a batch was not sealed: "), "{why}");
     house.close().await.stop().await;
 }
 
@@ -245,6 +280,16 @@ async fn settings_that_make_no_sense_are_refused() {
     };
     let odd = refused(with(vec![odd])).await;
     assert!(odd.to_string().contains("`suricata`"), "{odd}");
+    let narrow = Config {
+        line_bytes_max: 1 << 20,
+        waiting_bytes_max: 1 << 20,
+        ..config()
+    };
+    let narrow = refused(narrow).await.to_string();
+    assert!(
+        narrow.contains("`line_bytes_max` (1048576) and 128 bytes more do not fit"),
+        "{narrow}"
+    );
     let none = Syslog::bind(&Config::default(), std::sync::Arc::new(StandingClock)).await;
     assert!(none.unwrap().is_none());
 }

@@ -9,13 +9,14 @@ use wire::v2::{Sender, alone};
 
 use crate::cli::Show;
 
-/// The lines of an event, shown so. Control characters are replaced: a terminal would obey them.
-pub(super) fn lines(event: &Event, show: Show, blind: &Blind) -> Vec<String> {
+/// The lines of an event, shown so; `zone`: of times of machines without an offset. Control characters
+/// are replaced: a terminal would obey them.
+pub(super) fn lines(event: &Event, show: Show, (blind, zone): (&Blind, &TimeZone)) -> Vec<String> {
     let lines = match (&event.body, show) {
         (Body::Message(message), Show::Fhir) => fhir(&event.raw, message, blind),
         (Body::Message(message), Show::Fields) => fields(&event.raw, &message.charset),
         (Body::Message(message), Show::Raw) => segments(&event.raw, &message.charset),
-        (Body::Signals(batch), show) => machine(&event.raw, &batch.format, show),
+        (Body::Signals(batch), show) => machine(&event.raw, &batch.format, (show, zone)),
         (Body::Image(image), _) => wire::dicom::lines(&event.raw, &image.syntax, &image.charset),
         _ => text(&event.raw, Charset::Utf8)
             .split(['\r', '\n'])
@@ -77,7 +78,7 @@ fn fhir(raw: &[u8], message: &Message, blind: &Blind) -> Vec<String> {
     lines
 }
 
-fn machine(raw: &[u8], format: &str, show: Show) -> Vec<String> {
+fn machine(raw: &[u8], format: &str, (show, zone): (Show, &TimeZone)) -> Vec<String> {
     let format = Format::of(format);
     let line = |one: signals::Line<'_>| {
         let bytes = text(one.bytes, Charset::Utf8);
@@ -85,7 +86,7 @@ fn machine(raw: &[u8], format: &str, show: Show) -> Vec<String> {
             return bytes;
         };
         let came = event::Time::from_millis(one.at);
-        match signals::read(format, one.bytes, (one.at, &TimeZone::UTC)) {
+        match signals::read(format, one.bytes, (one.at, zone)) {
             Ok(said) => {
                 let at = said.at.map(|at| event::Time::from_millis(at).to_string());
                 let at = at.unwrap_or_else(|| format!("came {came}"));
@@ -154,6 +155,20 @@ mod tests {
             "{lines:#?}"
         );
         assert!(!has(&["PID-2"]), "{lines:#?}");
+    }
+
+    #[test]
+    fn times_of_machines_are_in_the_zone_of_their_feed() {
+        let mut raw = Vec::new();
+        let line = signals::Line {
+            at: 1_700_000_000_000,
+            source: "10.0.0.7",
+            bytes: br#"{"timestamp":"2023-11-14T10:00:00","host":"pump"}"#,
+        };
+        signals::push(&mut raw, line);
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let shown = machine(&raw, "json", (Show::Fields, &berlin));
+        assert!(shown[0].starts_with("2023-11-14T09:00:00"), "{shown:?}");
     }
 
     #[test]

@@ -13,6 +13,8 @@ struct Machine {
     net: String,
     address: &'static str,
     folder: PathBuf,
+    /// What stands at the end of its configuration.
+    more: String,
 }
 
 /// The two, with a cable between them. Taken away with the test.
@@ -37,6 +39,7 @@ impl Machines {
             net: format!("salus-{name}-{part}-{}", std::process::id()),
             address,
             folder: root.path().join(part),
+            more: String::new(),
         };
         let machines = Machines {
             primary: machine("a", "10.77.0.1"),
@@ -173,10 +176,11 @@ impl Machine {
         let text = format!(
             "[https]\nlisten = \"{}:8443\"\ncertificate = \"{}\"\nkey = \"{}\"\n\
              [mllp]\nlisten = [\"127.0.0.1:0\"]\n\
-             [web]\nsecond_factor = \"optional\"\n{more}",
+             [web]\nsecond_factor = \"optional\"\n{more}{}",
             self.address,
             self.certificate().display(),
-            self.folder.join("key.pem").display()
+            self.folder.join("key.pem").display(),
+            self.more
         );
         fs::write(self.folder.join("salus.toml"), text).unwrap();
     }
@@ -395,6 +399,69 @@ fn a_promoted_standby_goes_on_and_the_old_primary_never_acknowledges_again() {
     assert_eq!(output.status.code(), Some(2), "it remembers");
     assert!(follower.stop().success());
     assert_eq!(run(&standby.data(), &["verify"]).status.code(), Some(0));
+}
+
+/// What waited on a route of the primary goes out from the standby that takes its place.
+#[test]
+fn a_promoted_standby_passes_on_what_waited() {
+    const MANY: u64 = 40;
+    let mut machines = Machines::new("routes");
+    let out = machines.root.path().join("out");
+    let route = format!(
+        "[routes]\nretry_ms = 20\nretry_max_ms = 100\n[[routes.route]]\nname = \"out\"\nto = \"file:{}\"\n",
+        out.display()
+    );
+    machines.primary.more.clone_from(&route);
+    machines.standby.more = route;
+    let (primary, standby) = (&machines.primary, &machines.standby);
+    let (server, mut follower) = machines.start();
+    // The folder is not there yet: all of it waits.
+    let file = primary.folder.join("backlog.hl7");
+    let message = |number: u64| {
+        format!(
+            "MSH|^~\\&|LAB|GH|SALUS|GH|20261121120000||ORU^R01^ORU_R01|M{number}|P|2.5\r\
+             PID|1||{}^^^GH^MR||Test^One||19500101|M\r\
+             OBR|1||F{number}|2823-3^K^LN|||20261121115900\r\
+             OBX|1|NM|2823-3^K^LN||4.1|mmol/L|||||F\r",
+            number % 7
+        )
+    };
+    fs::write(&file, (0..MANY).map(message).collect::<String>()).unwrap();
+    let imported = json(&primary.data(), &["import", file.to_str().unwrap()]);
+    assert_eq!(imported["accepted"], MANY, "{imported}");
+    let config = primary.folder.join("salus.toml");
+    let list = ["--config", config.to_str().unwrap(), "route", "list"];
+    let waiting = json(&primary.data(), &list);
+    assert_eq!(waiting[0]["depth"], MANY, "{waiting}");
+    let sealed = events(primary);
+    standby.until_ready(|line| *line == format!("record_events {sealed}"));
+    server.signal(rustix::process::Signal::KILL);
+    drop(server);
+    json(
+        &standby.data(),
+        &["promote", "--reason", "fire in server room A"],
+    );
+    assert_eq!(follower.next()["primary"], true);
+    fs::create_dir(&out).unwrap();
+    let state = loop {
+        let state = json(&standby.data(), &list)[0].clone();
+        if state["depth"] == 0 {
+            break state;
+        }
+    };
+    assert_eq!(
+        (&state["taken"], &state["aside"]),
+        (&MANY.into(), &0.into())
+    );
+    let mut texts: Vec<String> = fs::read_dir(&out)
+        .unwrap()
+        .map(|one| fs::read_to_string(one.unwrap().path()).unwrap())
+        .collect();
+    texts.sort();
+    let mut wanted: Vec<String> = (0..MANY).map(message).collect();
+    wanted.sort();
+    assert_eq!(texts, wanted);
+    assert!(follower.stop().success());
 }
 
 #[test]

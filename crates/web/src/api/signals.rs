@@ -1,17 +1,18 @@
 //! `POST /signals/{feed}`: lines of machines, one JSON object or another line each, over HTTPS. The
 //! answer comes after the commit; what was refused is sealed nowhere.
 
+mod fault;
+mod repeats;
+
+pub use repeats::Repeats;
+
 use std::io::Read as _;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body as HttpBody, to_bytes};
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
-use axum::http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
-    WWW_AUTHENTICATE,
-};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use event::{Act, Actor, Body, Event, Signals, Subject, Time};
@@ -24,12 +25,15 @@ use wire::signals::{Cut, Format, Line, Tally};
 
 use crate::App;
 use crate::caller::address;
+use fault::{Fault, RETRY_SECONDS};
+use repeats::Before;
 
 /// The scope of a client that may send lines.
 pub const SCOPE: &str = "system/signals";
 
-/// Seconds after which somebody who was turned away for want of room may try again.
-const RETRY_SECONDS: i64 = 1;
+/// The header with which a client says that a request is the same one, sent again.
+const KEY: &str = "idempotency-key";
+const KEY_BYTES_MAX: usize = 255;
 
 /// The feeds that come over HTTPS, and what one request may hold.
 pub struct Feeds {
@@ -45,6 +49,8 @@ pub struct Feeds {
     pub batch_bytes_max: usize,
     /// Requests that are read at the same time.
     pub room: Arc<Semaphore>,
+    /// What was answered to requests with an `Idempotency-Key`.
+    pub repeats: Arc<Repeats>,
 }
 
 impl Default for Feeds {
@@ -56,6 +62,7 @@ impl Default for Feeds {
             line_bytes_max: 64 << 10,
             batch_bytes_max: 1 << 20,
             room: Arc::new(Semaphore::new(8)),
+            repeats: Arc::new(Repeats::of(10_000)),
         }
     }
 }
@@ -78,75 +85,6 @@ pub(crate) fn mounted() -> Router<Arc<App>> {
     Router::new().route("/signals/{feed}", post(take))
 }
 
-/// Why lines were not taken.
-#[derive(Debug, PartialEq, Eq)]
-enum Fault {
-    /// No token, or one that is not good.
-    Unknown,
-    Forbidden,
-    Missing,
-    /// More than a request may hold: which limit.
-    TooLarge(&'static str),
-    Encoding,
-    /// It cannot be read, in words.
-    Malformed(&'static str),
-    /// More at a time, or more in a minute, than are taken; in so many seconds again.
-    TooFast(i64),
-    /// Our own fault.
-    Broken,
-}
-
-impl IntoResponse for Fault {
-    fn into_response(self) -> Response {
-        let (status, detail) = match &self {
-            Fault::Unknown => (
-                401,
-                "a bearer token of `salus client add` is needed".to_owned(),
-            ),
-            Fault::Forbidden => (
-                403,
-                "this client has no `system/signals` scope, or this feed is another client's"
-                    .to_owned(),
-            ),
-            Fault::Missing => (
-                404,
-                "there is no such feed in `[[signals.https.feed]]`".to_owned(),
-            ),
-            Fault::TooLarge(limit) => (413, format!("it is larger than `{limit}`")),
-            Fault::Encoding => (
-                415,
-                "`gzip` is the one content encoding that is read".to_owned(),
-            ),
-            Fault::Malformed(why) => (400, (*why).to_owned()),
-            Fault::TooFast(_) => (429, "more at a time than is taken; try again".to_owned()),
-            Fault::Broken => (503, "it cannot be sealed now; send it again".to_owned()),
-        };
-        let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // RFC 9457.
-        let problem = json!({
-            "title": code.canonical_reason().unwrap_or_default(),
-            "status": status,
-            "detail": detail,
-        });
-        let kind = [(CONTENT_TYPE, "application/problem+json")];
-        let mut response = (code, kind, problem.to_string()).into_response();
-        let headers = response.headers_mut();
-        match self {
-            Fault::Unknown => {
-                headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            Fault::TooFast(seconds) => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            Fault::Broken => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
-            }
-            _ => {}
-        }
-        response
-    }
-}
-
 async fn take(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
@@ -154,23 +92,52 @@ async fn take(
 ) -> Result<Response, Fault> {
     let (parts, body) = request.into_parts();
     let feed = allowed(&app, &parts.headers, &name)?;
-    let place = Arc::clone(&app.signals.room).try_acquire_owned();
-    let place = place.map_err(|_| Fault::TooFast(RETRY_SECONDS))?;
+    let room = Arc::clone(&app.signals.room).try_acquire_owned();
+    let room = room.map_err(|_| Fault::TooFast(RETRY_SECONDS))?;
     let packed = packed(&parts.headers)?;
+    let key = key(&parts.headers)?;
     let bytes = whole(body, app.signals.body_bytes_max).await?;
-    let now = app.clock.now();
+    let place = match key.map(|key| app.signals.repeats.begin((&feed.name, &key), &bytes)) {
+        None => None,
+        Some(Before::New(place)) => Some(place),
+        Some(Before::Answered(told)) => return Ok(answered(told)),
+        Some(Before::Going) => return Err(Fault::TooFast(RETRY_SECONDS)),
+        Some(Before::Another) => return Err(Fault::Reused),
+    };
     let from = address(&parts.extensions);
-    let (work, sender) = (Arc::clone(&app), from.clone());
+    // It goes on though nobody waits for the answer any more: what is sealed is remembered as that.
+    let work = tokio::spawn(async move {
+        let told = sealed(&app, (feed, packed, from), bytes).await?;
+        if let Some(place) = place {
+            place.answer(told.clone());
+        }
+        drop(room);
+        Ok(answered(told))
+    });
+    work.await.map_err(|_| Fault::Broken)?
+}
+
+fn answered(told: String) -> Response {
+    ([(CONTENT_TYPE, "application/json")], told).into_response()
+}
+
+/// Seals the lines of a body; what is answered then.
+async fn sealed(
+    app: &Arc<App>,
+    (feed, packed, from): (Feed, bool, Option<String>),
+    bytes: Vec<u8>,
+) -> Result<String, Fault> {
+    let now = app.clock.now();
+    let (work, sender) = (Arc::clone(app), from.clone());
     let batches = tokio::task::spawn_blocking(move || {
         let bytes = match packed {
             true => unpacked(&bytes, work.signals.unpacked_bytes_max)?,
             false => bytes,
         };
         tallies(&bytes, (&feed, now, sender.as_deref()), &work.signals)
-            // The place is kept until the work is done, whether or not somebody waits for it.
-            .map(|tallies| (feed, tallies, place))
+            .map(|tallies| (feed, tallies))
     });
-    let (feed, tallies, _place) = batches.await.map_err(|_| Fault::Broken)??;
+    let (feed, tallies) = batches.await.map_err(|_| Fault::Broken)??;
     let (lines, unread) = tallies.iter().fold((0, 0), |(lines, unread), one| {
         (lines + one.lines, unread + one.unread)
     });
@@ -187,8 +154,18 @@ async fn take(
         }
     })?;
     let events: Vec<u64> = receipts.iter().map(|receipt| receipt.index).collect();
-    let told = json!({"lines": lines, "not_understood": unread, "events": events});
-    Ok(axum::Json(told).into_response())
+    Ok(json!({"lines": lines, "not_understood": unread, "events": events}).to_string())
+}
+
+/// By what a request that is sent again is known.
+fn key(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Fault> {
+    let Some(key) = headers.get(KEY) else {
+        return Ok(None);
+    };
+    match (1..=KEY_BYTES_MAX).contains(&key.len()) {
+        true => Ok(Some(key.as_bytes().to_vec())),
+        false => Err(Fault::Malformed("`Idempotency-Key` has 1 to 255 bytes")),
+    }
 }
 
 /// The feed that a request may send for.

@@ -112,21 +112,43 @@ pub(super) struct Server {
 /// A resource that a message touches: as the receiver has it, and as it is to be.
 struct Touched {
     url: String,
-    there: Option<Map<String, Value>>,
+    there: There,
     now: Map<String, Value>,
+}
+
+/// What the receiver has of a resource.
+enum There {
+    /// It was not asked: what the message says is the whole.
+    Unasked,
+    Nothing,
+    Is(Map<String, Value>),
+}
+
+impl There {
+    /// What must still be so when the resource is written there. Of one without a version nothing can
+    /// be said.
+    fn condition(&self) -> Option<(&'static str, String)> {
+        match self {
+            There::Unasked => None,
+            There::Nothing => Some(("ifNoneMatch", "*".to_owned())),
+            There::Is(there) => {
+                let version = there.get("meta")?.get("versionId")?.as_str()?;
+                Some(("ifMatch", format!("W/\"{version}\"")))
+            }
+        }
+    }
 }
 
 impl Touched {
     /// What goes into the transaction; `None`: it is there already.
     fn entry(self) -> Option<Value> {
-        let version = self
-            .there
-            .as_ref()
-            .and_then(|there| there.get("meta")?.get("versionId"));
-        let version = version.and_then(Value::as_str).map(str::to_owned);
+        let condition = self.there.condition();
         let now = unstamped(self.now);
-        let same = self.there.is_some_and(|there| unstamped(there) == now);
-        (!same).then(|| put(&self.url, now, version))
+        let same = match self.there {
+            There::Is(there) => unstamped(there) == now,
+            There::Unasked | There::Nothing => false,
+        };
+        (!same).then(|| put(&self.url, now, condition))
     }
 }
 
@@ -195,10 +217,17 @@ impl Server {
             return Ok(());
         }
         let there = match draft.mode {
-            Mode::Replace => None,
-            Mode::Merge | Mode::Fill => self.there(&url).await?,
+            Mode::Replace => There::Unasked,
+            Mode::Merge | Mode::Fill => match self.there(&url).await? {
+                Some(there) => There::Is(there),
+                None => There::Nothing,
+            },
         };
-        let now = v2::merged(there.as_ref(), draft);
+        let before = match &there {
+            There::Is(there) => Some(there),
+            There::Unasked | There::Nothing => None,
+        };
+        let now = v2::merged(before, draft);
         touched.push(Touched { url, there, now });
         Ok(())
     }
@@ -247,10 +276,10 @@ impl Server {
     }
 }
 
-fn put(url: &str, resource: Value, version: Option<String>) -> Value {
+fn put(url: &str, resource: Value, condition: Option<(&str, String)>) -> Value {
     let mut request = json!({"method": "PUT", "url": url});
-    if let (Some(version), Some(request)) = (version, request.as_object_mut()) {
-        request.insert("ifMatch".to_owned(), format!("W/\"{version}\"").into());
+    if let (Some((name, value)), Some(request)) = (condition, request.as_object_mut()) {
+        request.insert(name.to_owned(), value.into());
     }
     json!({"resource": resource, "request": request})
 }
@@ -297,5 +326,34 @@ mod tests {
         assert!([400, 413, 422].into_iter().all(refused));
         let others = [302, 401, 403, 404, 405, 408, 410, 429, 500, 501, 503];
         assert!(!others.into_iter().any(refused));
+    }
+    #[test]
+    fn what_is_written_there_is_laid_upon_what_was_read() {
+        let object = |json: Value| json.as_object().unwrap().clone();
+        let entry = |there: There| {
+            let now = object(json!({"resourceType": "Patient", "id": "1", "gender": "female"}));
+            let url = "Patient/1".to_owned();
+            Touched { url, there, now }.entry()
+        };
+        let request = |there: There| entry(there).unwrap()["request"].clone();
+        let plain = json!({"method": "PUT", "url": "Patient/1"});
+        let with = |name: &str, value: &str| {
+            let mut with = plain.clone();
+            with[name] = value.into();
+            with
+        };
+        // Somebody may have made it since it was asked for.
+        assert_eq!(request(There::Nothing), with("ifNoneMatch", "*"));
+        let there = json!({"resourceType": "Patient", "id": "1", "meta": {"versionId": "7"}});
+        let is = |there: &Value| There::Is(object(there.clone()));
+        assert_eq!(request(is(&there)), with("ifMatch", "W/\"7\""));
+        assert_eq!(
+            request(is(&json!({"resourceType": "Patient", "id": "1"}))),
+            plain
+        );
+        assert_eq!(request(There::Unasked), plain);
+        let mut same = there;
+        same["gender"] = "female".into();
+        assert!(entry(is(&same)).is_none());
     }
 }

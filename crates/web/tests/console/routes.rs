@@ -137,6 +137,12 @@ async fn others_look_at_routes_as_far_as_they_oversee_them_and_order_nothing() {
     house.person("pia", Role::PrivacyOfficer, &[]).await;
     house.person("nora", Role::Nurse, &["ICU"]).await;
     let (mut pia, mut nora) = (house.browser("pia").await, house.browser("nora").await);
+    let now = nora.get("/now").await;
+    assert!(
+        now.html.contains("of 1 passing on") && now.html.contains("out: held up; 1 wait"),
+        "{}",
+        now.html
+    );
     let to = "/flow/routes/out";
     let page = pia.get(to).await;
     assert!(

@@ -193,6 +193,48 @@ async fn who_may_not_and_what_is_too_much_is_refused_and_seals_nothing() {
     assert_eq!(signals.count(), 0);
 }
 
+/// Posts lines with a key; the status, and what was answered.
+async fn keyed(house: &House, token: &str, (key, body): (&str, &str)) -> (u16, Value) {
+    let request = Request::post("/signals/ids")
+        .header("authorization", format!("Bearer {token}"))
+        .header("idempotency-key", key)
+        .body(HttpBody::from(body.to_owned()))
+        .unwrap();
+    let response = house.router.clone().oneshot(request).await.unwrap();
+    let status = response.status().as_u16();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&bytes).unwrap())
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_with_its_key_is_sealed_once() {
+    let house = House::with_signals(feeds()).await;
+    let token = client(&house, "collector", &[SCOPE]).await;
+    let before = house.app.record.size();
+    let (status, told) = keyed(&house, &token, ("post-1", LINES)).await;
+    assert_eq!((status, &told["lines"]), (200, &3.into()));
+    assert_eq!(
+        keyed(&house, &token, ("post-1", LINES)).await,
+        (200, told.clone())
+    );
+    assert_eq!(house.app.record.size(), before + 1);
+    // Other lines are no repetition, and neither is what was refused.
+    assert_eq!(keyed(&house, &token, ("post-1", "{}\n")).await.0, 422);
+    assert_eq!(keyed(&house, &token, ("post-2", "\n")).await.0, 400);
+    assert_eq!(keyed(&house, &token, ("post-2", LINES)).await.0, 200);
+    assert_eq!(
+        keyed(&house, &token, (&"k".repeat(256), LINES)).await.0,
+        400
+    );
+    assert_eq!(house.app.record.size(), before + 2);
+    // Without a key the same lines are said twice.
+    for _ in 0..2 {
+        let (status, _) = send(&house, ("ids", &token), ("", LINES.into())).await;
+        assert_eq!(status, StatusCode::OK);
+    }
+    assert_eq!(house.app.record.size(), before + 4);
+}
+
 #[tokio::test]
 async fn more_at_a_time_than_is_taken_is_asked_to_try_again() {
     let none = Feeds {

@@ -11,6 +11,7 @@ use flow::{Feed, Page, Quarantined};
 use serde::Deserialize;
 
 use crate::error::{Problem, broken};
+use crate::pages::flow::routes::{self, RouteRow};
 use crate::pages::flow::{expected, hours, silent, tone};
 use crate::pages::lifeline::packs;
 use crate::pages::picture::Bars;
@@ -63,6 +64,7 @@ pub(crate) async fn show(visit: Visit, Query(done): Query<Done>) -> Result<Respo
     ];
     tiles.extend(witness_tile(&visit));
     let oversees = visit.oversees().await;
+    tiles.extend(routes_tile(&routes::rows(&visit, oversees).await?));
     if oversees {
         tiles.push(glass_tile(&visit));
     }
@@ -146,6 +148,32 @@ fn feeds_tile(visit: &Visit, feeds: &[Feed]) -> Tile {
         unit: if feeds.is_empty() { "feeds" } else { "flowing" }.to_owned(),
         detail,
     }
+}
+
+/// Whether what arrives is passed on; nothing if nothing is to be.
+fn routes_tile(rows: &[RouteRow]) -> Option<Tile> {
+    let first = |tone: Tone| rows.iter().find(|row| row.tone == tone);
+    let amiss = first(Tone::Bad).or_else(|| first(Tone::Warn));
+    let worst = amiss.or_else(|| first(Tone::Unknown)).or(rows.first())?;
+    let good = rows.iter().filter(|row| row.tone == Tone::Good).count();
+    let state = match worst.tone {
+        Tone::Good => "passing on",
+        Tone::Unknown => "no evidence",
+        Tone::Warn => "needs a look",
+        Tone::Bad => "held up",
+    };
+    Some(Tile {
+        label: "Routes",
+        href: "/flow",
+        tone: worst.tone,
+        state: state.to_owned(),
+        number: good.to_string(),
+        unit: format!("of {} passing on", rows.len()),
+        detail: match worst.tone {
+            Tone::Good => "what arrives is passed on".to_owned(),
+            _ => format!("{}: {}; {} wait", worst.name, worst.state, worst.depth),
+        },
+    })
 }
 
 fn glass_tile(visit: &Visit) -> Tile {
