@@ -104,4 +104,4 @@ token="$("$salus" --config "$work/salus.toml" --format json client add ris --sco
 "$python" "$here/dicom_check.py" "$fhir" "$token" "$([ -n "$orthanc" ] && echo with || echo without)" || failed "the chart"
 kill "$server"; wait "$server" || true; server=""
 "$salus" --config "$work/salus.toml" verify >"$work/verified" || failed "$(cat "$work/verified")"
-echo "ok: echoscu and storescu (plain, TLS), pynetdicom$([ -n "$orthanc" ] && echo ", Orthanc")"
+echo "ok echoscu and storescu (plain, TLS), pynetdicom$([ -n "$orthanc" ] && echo ", Orthanc")"
