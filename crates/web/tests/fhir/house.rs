@@ -139,13 +139,7 @@ impl House {
         let oversight = oversight::Oversight::open(&views.join("oversight.db"))
             .await
             .unwrap();
-        let limits = access::Limits {
-            ceilings,
-            ..access::Limits::default()
-        };
-        let access = access::Access::open_with(&views.join("access.db"), limits)
-            .await
-            .unwrap();
+        let access = access(&views, ceilings).await;
         let routes = no_routes(&views).await;
         let lifeline = lifeline(&views, &record).await;
         let stop = CancellationToken::new();
@@ -367,6 +361,16 @@ pub(crate) fn observation(subject: &str, value: &str) -> Value {
         "effectiveDateTime": "2024-05-06T07:08:09+02:00",
         "valueQuantity": { "value": quantity, "unit": "/min" }
     })
+}
+
+async fn access(views: &std::path::Path, ceilings: access::Ceilings) -> access::Access {
+    let limits = access::Limits {
+        ceilings,
+        ..access::Limits::default()
+    };
+    access::Access::open_with(&views.join("access.db"), limits)
+        .await
+        .unwrap()
 }
 
 /// Nothing is passed on.
