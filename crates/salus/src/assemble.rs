@@ -175,11 +175,13 @@ impl House {
     /// Starts passing messages on.
     ///
     /// # Errors
-    /// A route leads to one of our own doors.
+    /// A route leads to one of our own doors; notifications may go to what is no address.
     pub(crate) fn pass_on(&self, own: &[SocketAddr]) -> Result<()> {
         for route in &self.config.routes.routes {
             crate::routing::leads_away(route, own).map_err(|why| anyhow!(why))?;
         }
+        let subscriptions = &self.config.web.subscriptions;
+        subscriptions.check().map_err(|why| anyhow!(why))?;
         let app = Arc::clone(&self.app);
         self.tasks
             .spawn(web::notify(Arc::clone(&app), self.stop.clone()));

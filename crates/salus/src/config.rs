@@ -305,6 +305,7 @@ pub(crate) struct ChartConfig {
     pub(crate) summary_scan_max: usize,
     pub(crate) trend_max: usize,
     pub(crate) hot_resources_max: usize,
+    pub(crate) summaries_bytes_max: usize,
     pub(crate) readers_max: u32,
     /// Hours between comparisons of the views with a fresh fold of the record; 0: none.
     pub(crate) compare_every_hours: u16,
@@ -321,6 +322,7 @@ impl Default for ChartConfig {
             summary_scan_max: own.summary_scan_max,
             trend_max: own.trend_max,
             hot_resources_max: own.hot_resources_max,
+            summaries_bytes_max: own.summaries_bytes_max,
             readers_max: own.readers_max,
             compare_every_hours: 24,
         }
@@ -439,6 +441,7 @@ impl Config {
             summary_scan_max: own.summary_scan_max,
             trend_max: own.trend_max,
             hot_resources_max: own.hot_resources_max,
+            summaries_bytes_max: own.summaries_bytes_max,
             readers_max: own.readers_max,
         })
     }

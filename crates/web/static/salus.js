@@ -171,22 +171,6 @@
   window.addEventListener("pageshow", ask);
 })();
 
-// What is there to be copied gets a button for it.
-(() => {
-  if (!navigator.clipboard) return;
-  for (const text of document.querySelectorAll("pre.copy")) {
-    const copy = document.createElement("button");
-    [copy.type, copy.className, copy.textContent] = ["button", "quiet copying", "Copy"];
-    const say = (words) => {
-      copy.textContent = words;
-      setTimeout(() => { copy.textContent = "Copy"; }, 2000);
-    };
-    copy.addEventListener("click", () => navigator.clipboard.writeText(text.textContent)
-      .then(() => say("Copied"), () => say("Not copied: select it instead")));
-    text.before(copy);
-  }
-})();
-
 // Passkeys: fills a plain form in with what the browser's authenticator says, and sends it.
 (() => {
   document.documentElement.classList.add("scripted");

@@ -31,6 +31,8 @@ pub struct Config {
     pub trend_max: usize,
     /// Patients, encounters and the like that are kept in memory between messages, at most.
     pub hot_resources_max: usize,
+    /// Bytes of summaries that are kept ready to be shown again, at most; 0: none are.
+    pub summaries_bytes_max: usize,
     /// Which codes are sensitive: the text of a file like `rules/sensitivity.toml`.
     pub sensitivity: String,
     /// Connections that read at the same time, at most.
@@ -48,6 +50,7 @@ impl Config {
             summary_scan_max: 5_000,
             trend_max: 24,
             hot_resources_max: 10_000,
+            summaries_bytes_max: 64 << 20,
             sensitivity: crate::SENSITIVITY.to_owned(),
             readers_max: 4,
         }

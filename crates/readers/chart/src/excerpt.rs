@@ -26,6 +26,7 @@ pub(crate) async fn of(
     let mut reading = Reading::begin(chart).await?;
     let mut excerpt = Excerpt {
         patient: family.first().cloned().unwrap_or_default(),
+        family: family.to_vec(),
         folded: *chart.folder.folded().borrow(),
         ..Excerpt::default()
     };

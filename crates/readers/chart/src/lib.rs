@@ -17,6 +17,7 @@ mod hash;
 mod held;
 mod hide;
 mod history;
+mod kept;
 mod label;
 mod listed;
 mod member;

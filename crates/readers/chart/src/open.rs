@@ -1,4 +1,7 @@
+use std::sync::Arc;
+
 use event::{Act, Altered};
+use guard::Element;
 use record::Permit;
 
 use crate::carry::{self, Carried};
@@ -14,6 +17,11 @@ pub struct Open {
     chart: Chart,
     scope: Scope,
     index: u64,
+    /// The labels that are left out, the elements that are taken out.
+    less: (Vec<String>, Vec<Element>),
+    /// The words that there were, and how often everything was forgotten, when this was opened.
+    words: i64,
+    epoch: u64,
 }
 
 impl Open {
@@ -25,6 +33,9 @@ impl Open {
                 .without(permit.masks(), &known.words)
                 .hiding(permit.hides(), &known.words),
             index: permit.index(),
+            less: (permit.masks().to_vec(), permit.hides().to_vec()),
+            words: known.words.count(),
+            epoch: chart.folder.kept.epoch(),
             chart,
         }
     }
@@ -35,10 +46,14 @@ impl Open {
         if ask.act == act {
             ask.act = Act::Read;
         }
-        let scope = Scope::of(&ask, &chart.folder.known().aliases);
+        let known = chart.folder.known();
+        let scope = Scope::of(&ask, &known.aliases);
         Open {
             scope,
             index: permit.index(),
+            less: (permit.masks().to_vec(), permit.hides().to_vec()),
+            words: known.words.count(),
+            epoch: chart.folder.kept.epoch(),
             chart,
         }
     }
@@ -125,6 +140,30 @@ impl Open {
         wants: impl FnMut(&serde_json::Value) -> bool + Send,
     ) -> Outcome<Excerpt> {
         excerpt::of(&self.chart, &self.scope, (kinds, wants)).await
+    }
+
+    /// What was made of an excerpt for the same scope before, if nothing that it is made of changed. `what`
+    /// says what it is.
+    pub fn kept(&self, what: &str) -> Option<Arc<[u8]>> {
+        self.chart.folder.kept.get(&self.key(what)?)
+    }
+
+    /// Keeps what was made of an excerpt, to be shown again to the same scope.
+    pub fn keep(&self, what: &str, excerpt: &Excerpt, made: &[u8]) {
+        // Labels that were new when this was opened were left out, whatever they say.
+        let same = self.words == self.chart.folder.known().words.count();
+        if let Some(key) = self.key(what).filter(|_| same) {
+            let made = (Arc::from(made), self.epoch);
+            self.chart.folder.kept.put(key, made, excerpt);
+        }
+    }
+
+    /// What of all that there is this permit shows, in one text; `None`: not of one patient.
+    fn key(&self, what: &str) -> Option<String> {
+        let patient = self.scope.family()?.first()?;
+        let (masks, hides) = &self.less;
+        let seen = self.scope.seen();
+        Some(format!("{what} {patient} {masks:?} {hides:?} {seen}"))
     }
 
     /// Ids of what a conditional write or reference means: none, one, or two if there are more. What

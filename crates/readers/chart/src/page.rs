@@ -99,6 +99,8 @@ pub struct EverythingOf {
 pub struct Excerpt {
     /// The patient: the survivor's id.
     pub patient: String,
+    /// The patient with everybody merged into them.
+    pub family: Vec<String>,
     /// Theirs, each type's newest first.
     pub resources: Vec<serde_json::Value>,
     /// What these refer to that belongs to no patient.

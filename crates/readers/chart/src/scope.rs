@@ -165,6 +165,13 @@ impl Scope {
         &self.reach
     }
 
+    /// All that is seen, but for labels and elements, in one text: equal texts show the same.
+    pub(crate) fn seen(&self) -> String {
+        let mut kinds: Vec<&str> = self.kinds.iter().map(String::as_str).collect();
+        kinds.sort_unstable();
+        format!("{:?} {kinds:?} {:?}", self.reach, self.parts)
+    }
+
     /// What scopes let be seen of a type.
     pub(crate) fn view(&self, kind: &str) -> &View {
         self.parts.kind(kind)

@@ -254,3 +254,102 @@ async fn an_old_medication_that_holds_is_not_pushed_out() {
     assert!(text.contains("drug 0 active"), "{text}");
     assert_eq!(section["entry"].as_array().unwrap().len(), 1);
 }
+
+/// How many summaries of a patient were allowed.
+async fn decided(house: &House, id: &str) -> usize {
+    let mut count = 0;
+    for index in 0..house.app.record.size() {
+        if let Body::Decision(one) = &house.app.record.get(index).await.unwrap().event().body {
+            let about = one.detail == format!("Patient/{id}/$summary");
+            count += usize::from(about && one.allowed);
+        }
+    }
+    count
+}
+
+#[tokio::test]
+async fn a_summary_is_kept_until_something_in_it_changes() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Kept")).await.id();
+    let mut drug = json!({"resourceType": "Medication", "id": "asa", "code": {"text": "Aspirin"}});
+    house.put("/Medication/asa", &drug).await;
+    for resource in chart_of(&id) {
+        let kind = resource["resourceType"].as_str().unwrap();
+        assert_eq!(house.post(&format!("/{kind}"), &resource).await.code(), 201);
+    }
+    let path = format!("/Patient/{id}/$summary");
+    let first = house.get(&path).await.bytes;
+    // Made again, it would be another document.
+    assert_eq!(house.get(&path).await.bytes, first);
+    assert_eq!(decided(&house, &id).await, 2);
+    // Of another patient nothing is in it.
+    let other = house.post("/Patient", &patient("Other")).await.id();
+    house
+        .post(
+            "/Observation",
+            &observation(&format!("Patient/{other}"), "1"),
+        )
+        .await;
+    assert_eq!(house.get(&path).await.bytes, first);
+    // What it refers to is.
+    drug["code"]["text"] = "Acetylsalicylic acid".into();
+    house.put("/Medication/asa", &drug).await;
+    let renamed = house.get(&path).await.bytes;
+    assert!(String::from_utf8_lossy(&renamed).contains("Acetylsalicylic acid"));
+    let allergy = json!({"resourceType": "AllergyIntolerance", "id": "late",
+        "patient": {"reference": format!("Patient/{id}")}, "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]}, "code": {"text": "Latex"}});
+    assert_eq!(
+        house.put("/AllergyIntolerance/late", &allergy).await.code(),
+        201
+    );
+    let more = house.get(&path).await.bytes;
+    assert!(String::from_utf8_lossy(&more).contains("Latex"));
+    house.delete("/AllergyIntolerance/late").await;
+    assert!(!String::from_utf8_lossy(&house.get(&path).await.bytes).contains("Latex"));
+    // Somebody else's chart takes a resource of theirs over.
+    let mut moved = observation(&format!("Patient/{id}"), "77");
+    moved["id"] = "moved".into();
+    assert_eq!(house.put("/Observation/moved", &moved).await.code(), 201);
+    let with = house.get(&path).await.bytes;
+    moved["subject"]["reference"] = format!("Patient/{other}").into();
+    house.put("/Observation/moved", &moved).await;
+    assert_ne!(house.get(&path).await.bytes, with);
+}
+
+#[tokio::test]
+async fn a_kept_summary_is_shown_to_who_may_see_all_of_it() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Kept")).await.id();
+    let subject = json!({"reference": format!("Patient/{id}")});
+    let secret = json!({"resourceType": "AllergyIntolerance", "patient": subject, "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", "code": "active"}]}, "code": {"text": "Nuts"},
+        "meta": {"security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]}});
+    assert_eq!(house.post("/AllergyIntolerance", &secret).await.code(), 201);
+    let shot = json!({"resourceType": "Immunization", "status": "completed", "patient": subject,
+        "vaccineCode": {"text": "MMR"}, "occurrenceDateTime": "2020-01-01"});
+    assert_eq!(house.post("/Immunization", &shot).await.code(), 201);
+    let path = format!("/Patient/{id}/$summary");
+    let says = |bytes: &[u8], text: &str| String::from_utf8_lossy(bytes).contains(text);
+    let all = house.get(&path).await.bytes;
+    assert!(says(&all, "Nuts") && says(&all, "MMR"));
+    // Fewer types: another document.
+    let scopes = [
+        "system/Patient.rs",
+        "system/Condition.rs",
+        "system/AllergyIntolerance.rs",
+        "system/MedicationRequest.rs",
+        "system/MedicationStatement.rs",
+    ];
+    let narrow = house.client("narrow", &scopes).await;
+    let less = house.get_as(&narrow, &path).await.bytes;
+    assert!(says(&less, "Nuts") && !says(&less, "MMR"));
+    assert_eq!(house.get_as(&narrow, &path).await.bytes, less);
+    // Nobody without leave is shown what is kept.
+    let none = house.client("none", &["system/Patient.rs"]).await;
+    assert_eq!(house.get_as(&none, &path).await.code(), 403);
+    // From now on it is left out, of what was kept too.
+    house.ruled_by(
+        r#"@id("less") @words("less") @obligation("mask R")
+        permit (principal, action, resource) when { principal in Role::"client" };"#,
+    );
+    assert!(!says(&house.get(&path).await.bytes, "Nuts"));
+}

@@ -14,6 +14,7 @@ use super::memory::{Current, Name};
 use super::step::{Change, Origin, Step, Study, Whole, patient_of_draft};
 use crate::alias::Relinked;
 use crate::hash;
+use crate::kept;
 use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE};
 
 /// The event whose changes are being applied, and what it has written so far.
@@ -324,6 +325,13 @@ impl Batch<'_> {
         let before = self.seen.get(&name).and_then(|seen| seen.current.as_ref());
         // What came by another door does not make old messages new.
         let told = before.map_or(0, |before| before.told).max(version.told);
+        let was = before.map(|before| before.patient.as_deref());
+        let charts = [was.flatten(), patient.as_deref()].into_iter().flatten();
+        let mut touched: Vec<i64> = charts.map(kept::chart_of).collect();
+        if patient.is_none() || was == Some(None) {
+            touched.push(hash::slot(version.kind, &version.id));
+        }
+        self.pending.touched.append(&mut touched);
         let current = Current {
             told,
             rid,

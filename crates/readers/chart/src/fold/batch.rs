@@ -63,6 +63,8 @@ pub(super) struct Pending {
     pub(super) ties: BTreeMap<i64, (i64, Vec<Tie>)>,
     /// The same of consents; `None`: it is not in force.
     pub(super) consents: BTreeMap<i64, Option<(i64, String)>>,
+    /// Charts, and resources that are nobody's, that have another version.
+    pub(super) touched: Vec<i64>,
 }
 
 /// What is known of one resource within the batch.

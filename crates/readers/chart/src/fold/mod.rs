@@ -30,6 +30,7 @@ pub(crate) use step::Entry;
 use step::{Own, Step, With};
 
 use crate::error::Outcome;
+use crate::kept::{Kept, Touched};
 use crate::store::Store;
 use crate::{ChartError, Config};
 
@@ -49,11 +50,14 @@ pub(crate) struct Folder {
     memory: Mutex<Option<Memory>>,
     known: RwLock<Known>,
     folded: watch::Sender<u64>,
+    /// What was made of charts and can be shown again.
+    pub(crate) kept: Kept,
 }
 
 impl Folder {
     pub(crate) async fn open(store: Store, config: Config, blind: Blind) -> Outcome<Folder> {
         let folder = Folder {
+            kept: Kept::new(config.summaries_bytes_max),
             store,
             config,
             blind,
@@ -80,6 +84,7 @@ impl Folder {
         let mut memory = self.memory.lock().await;
         *memory = None;
         let fresh = self.load().await?;
+        self.kept.clear();
         self.publish(&fresh);
         Ok(())
     }
@@ -93,6 +98,7 @@ impl Folder {
         let mut memory = self.memory.lock().await;
         *memory = None;
         self.store.clear().await?;
+        self.kept.clear();
         let fresh = self.load().await?;
         self.publish(&fresh);
         // Left out of `memory`: a batch that was read before the refold is not folded, see `take`.
@@ -111,8 +117,9 @@ impl Folder {
             return Ok(());
         }
         // On an error the memory is dropped with what it half learned, and read again.
-        self.fold_into(&mut memory, entries, next).await?;
+        let touched = self.fold_into(&mut memory, entries, next).await?;
         memory.cursor = next;
+        self.kept.touch(&touched, next);
         self.publish(&memory);
         *place = Some(memory);
         Ok(())
@@ -123,26 +130,30 @@ impl Folder {
         memory: &mut Memory,
         entries: &[Entry<'_>],
         next: u64,
-    ) -> Outcome<()> {
+    ) -> Outcome<Touched> {
+        let mut touched = Touched::default();
         let broken = ChartError::broken("write a batch");
         let mut change = self.store.writer.begin().await.map_err(&broken)?;
         let erases = |entry: &Entry<'_>| matches!(entry.event.body, Body::Erased(_));
         for some in entries.split_inclusive(erases) {
-            self.fold_run(memory, some, &mut change).await?;
+            self.fold_run((memory, &mut touched), some, &mut change)
+                .await?;
             if let Some(Body::Erased(order)) = some.last().map(|entry| &entry.event.body)
                 && purge::purge(&mut change, order, &self.blind).await?
             {
                 memory.forget(&mut change, &self.config).await?;
+                touched.everything = true;
             }
         }
         save::cursor(&mut change, next).await?;
-        change.commit().await.map_err(&broken)
+        change.commit().await.map_err(&broken)?;
+        Ok(touched)
     }
 
     /// Folds events among which no order to erase stands before the last.
     async fn fold_run(
         &self,
-        memory: &mut Memory,
+        (memory, touched): (&mut Memory, &mut Touched),
         entries: &[Entry<'_>],
         change: &mut SqliteConnection,
     ) -> Outcome<()> {
@@ -164,6 +175,8 @@ impl Folder {
                 batch.apply(step);
             }
             batch.save(change).await?;
+            touched.some.append(&mut batch.pending.touched);
+            touched.everything |= !batch.pending.aliases.is_empty();
             batch.remember();
         }
         Ok(())

@@ -1,5 +1,8 @@
 //! `$summary` of one patient: the International Patient Summary (HL7 IPS 2.0.0), made of what the
-//! chart holds now.
+//! chart holds now. It is kept until anything that it is made of changes; each showing is decided and
+//! sealed all the same.
+
+use std::sync::Arc;
 
 use chart::Excerpt;
 use event::Act;
@@ -59,6 +62,10 @@ pub(crate) async fn summary(
     let permit = door.permit(who, question, Some(&target)).await?;
     there(located.as_ref(), &target)?;
     let open = door.app.chart.open_with(permit);
+    let what = format!("summary at {}", door.app.settings.fhir_base);
+    if let Some(kept) = open.kept(&what) {
+        return Ok(Answer::body(kept.to_vec()));
+    }
     let mut picker = Picker::default();
     let wants = |resource: &Value| picker.wants(resource);
     let excerpt = open.excerpt(&sources, wants).await?;
@@ -67,10 +74,13 @@ pub(crate) async fn summary(
     let base = door.app.settings.fhir_base.clone();
     // Resources, not bytes, as the measure of the work: these are read already.
     let bytes = excerpt.resources.len().saturating_mul(RESOURCE_BYTES);
-    let work = move || document(&excerpt, (&base, &at), &uuids);
+    let excerpt = Arc::new(excerpt);
+    let of = Arc::clone(&excerpt);
+    let work = move || document(&of, (&base, &at), &uuids);
     let made = door.work(bytes, work).await?;
-    made.map(Answer::body)
-        .ok_or_else(|| Fault::absent(target.kind, &target.id))
+    let made = made.ok_or_else(|| Fault::absent(target.kind, &target.id))?;
+    open.keep(&what, &excerpt, &made);
+    Ok(Answer::body(made))
 }
 
 /// The patient that `identifier` means, and nothing if it is not there. `profile` may name the one

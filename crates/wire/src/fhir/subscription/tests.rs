@@ -88,6 +88,8 @@ fn filters_are_search_parameters_and_all_of_a_type_must_hold() {
     for (bad, why) in [
         ("Observation", "is not of the form"),
         ("Nonsense?a=b", "no type"),
+        ("Subscription?", "no type"),
+        ("AuditEvent?", "no type"),
         ("Observation?nothing=1", "nothing"),
         ("Observation?patient.name=x", "without chains"),
         ("Observation?_include=Observation:patient", "without chains"),

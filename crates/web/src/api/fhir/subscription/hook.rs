@@ -53,6 +53,20 @@ pub(super) fn place(settings: &Subscriptions, endpoint: &str) -> Result<Place, S
     }
 }
 
+impl Subscriptions {
+    /// Whether each of `endpoints` is an address.
+    ///
+    /// # Errors
+    /// In words: which is none, and why.
+    pub fn check(&self) -> Result<(), String> {
+        for listed in &self.endpoints {
+            let wrong = |why| format!("`endpoints` in `[web.subscriptions]`: `{listed}`: {why}");
+            read(listed).map_err(wrong)?;
+        }
+        Ok(())
+    }
+}
+
 fn read(endpoint: &str) -> Result<Place, String> {
     let none = || "it is no address of the form https://host/path".to_owned();
     let uri: Uri = endpoint.parse().map_err(|_| none())?;
@@ -214,6 +228,9 @@ mod tests {
             assert!(place(&settings, bad).is_err(), "{bad}");
         }
         assert!(place(&listed(&[]), "https://ehr.hospital/fhir").is_err());
+        assert!(settings.check().is_ok());
+        let wrong = listed(&["ehr.hospital"]).check().unwrap_err();
+        assert!(wrong.contains("`ehr.hospital`"), "{wrong}");
     }
 
     #[test]

@@ -163,8 +163,10 @@ fn pacs(site: &Site<'_>) -> Block {
         title => title,
     };
     let open = match doors.dicom_tls.is_empty() {
-        true => "[dicom.tls]\nlisten = [\"0.0.0.0:2762\"]\ncertificate = \"/etc/salus/server.pem\"\n\
-                 key = \"/etc/salus/server.key\"\nclient_authorities = \"/etc/salus/senders.pem\"\n\n",
+        true => {
+            "[dicom.tls]\nlisten = [\"0.0.0.0:2762\"]\ncertificate = \"/etc/salus/server.pem\"\n\
+                 key = \"/etc/salus/server.key\"\nclient_authorities = \"/etc/salus/senders.pem\"\n\n"
+        }
         false => "",
     };
     let mut steps = vec![
