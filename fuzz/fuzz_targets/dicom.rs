@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wire::dicom::{Header, Limits, Repertoire, Syntax, command, part10, pdu, scan, unpack};
+use wire::dicom::{
+    Header, Limits, Repertoire, Source, Syntax, command, part10, patient, pdu, scan, study, unpack,
+};
 
 const SYNTAXES: [&str; 4] = [
     "1.2.840.10008.1.2",
@@ -35,5 +37,16 @@ fn look(bytes: &[u8], syntax: Syntax) {
     };
     let sum: usize = found.elements().map(|(_, element)| element.place.len()).sum();
     assert_eq!(sum, data.len());
-    let _ = Header::of(&found, &Repertoire::ascii());
+    let Ok(header) = Header::of(&found, &Repertoire::ascii()) else {
+        return;
+    };
+    let id = |_: &str, _: &str, value: &str| value.to_owned();
+    let source = Source {
+        authority: "hospital",
+        zone: "UTC",
+        id: &id,
+    };
+    let _ = patient(&header, source);
+    let first = study(None, &header, ("s", "p"), source);
+    let _ = study(Some(&first), &header, ("s", "p"), source);
 }

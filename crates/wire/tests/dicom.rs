@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use wire::dicom::{
-    DataSet, Header, Limits, Preamble, Refusal, Repertoire, Syntax, Tag, VR, Writer, file, part10,
-    scan, tags, unpack,
+    DataSet, Header, Limits, Preamble, Refusal, Repertoire, Source, Syntax, Tag, VR, Writer, file,
+    part10, patient_identifier, scan, study, tags, unpack,
 };
 
 /// The folder of shared data, if it is there.
@@ -46,6 +46,81 @@ fn read(bytes: &[u8]) -> Result<Header, Refusal> {
     let data = bytes.get(head.data_at..).unwrap();
     let data = unpack(data, head.syntax, &limits)?;
     Header::of(&scan(&data, head.syntax, &limits)?, &Repertoire::ascii())
+}
+
+/// What a data set says of itself.
+fn header_of(set: Writer) -> Header {
+    let bytes = set.finish();
+    let limits = Limits::default();
+    let found = scan(&bytes, Syntax::EXPLICIT, &limits).unwrap();
+    Header::of(&found, &Repertoire::ascii()).unwrap()
+}
+
+#[test]
+fn a_strange_offset_tells_no_time_and_ends_nothing() {
+    let id = |_: &str, _: &str, value: &str| value.to_owned();
+    let source = Source {
+        authority: "hospital",
+        zone: "UTC",
+        id: &id,
+    };
+    for (offset, began) in [
+        ("+0199999999", "2026-11-27T08:15:00+00:00"),
+        ("+99", "2026-11-27T08:15:00+00:00"),
+        ("-0330", "2026-11-27T08:15:00-03:30"),
+    ] {
+        let set = bare()
+            .text(tags::STUDY_DATE, VR::DA, "20261127")
+            .text(tags::STUDY_TIME, VR::TM, "081500")
+            .text(tags::TIMEZONE_OFFSET_FROM_UTC, VR::SH, offset);
+        let study = study(None, &header_of(set), ("s", "p"), source);
+        assert_eq!(study["started"], began, "{offset}");
+    }
+}
+
+#[test]
+fn an_identifier_that_two_readers_would_read_differently_is_nobodys() {
+    for (tag, text) in [
+        (tags::PATIENT_ID, "12\u{0}34"),
+        (tags::PATIENT_ID, "12\\34"),
+        (tags::ISSUER_OF_PATIENT_ID, "KLINIK\u{1b}"),
+    ] {
+        let set = match tag {
+            tags::PATIENT_ID => bare(),
+            _ => bare().text(tags::PATIENT_ID, VR::LO, "4711"),
+        };
+        let header = header_of(set.text(tag, VR::LO, text));
+        assert_eq!(patient_identifier(&header, "hospital"), None, "{text:?}");
+        assert!(
+            header
+                .complaints
+                .iter()
+                .any(|one| one.contains("whose it is"))
+        );
+    }
+    let padded = header_of(bare().text(tags::PATIENT_ID, VR::LO, "4711 \0"));
+    let (_, value) = patient_identifier(&padded, "hospital").unwrap();
+    assert_eq!(value, "4711");
+}
+
+#[test]
+fn what_is_longer_than_it_may_be_is_cut() {
+    let long = "x".repeat(50_000);
+    let set =
+        bare()
+            .text(tags::STUDY_DESCRIPTION, VR::LO, &long)
+            .text(tags::MODALITY, VR::CS, &long);
+    let header = header_of(set);
+    assert!(header.study_description.len() <= 200 && header.modality.len() <= 64);
+}
+
+/// The names that each object has, and nothing else.
+fn bare() -> Writer {
+    Writer::new(Syntax::EXPLICIT)
+        .text(tags::SOP_CLASS_UID, VR::UI, "1.2.840.10008.5.1.4.1.1.2")
+        .text(tags::SOP_INSTANCE_UID, VR::UI, "1.2.3.4")
+        .text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2.3")
+        .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.3.3")
 }
 
 fn described() -> Writer {

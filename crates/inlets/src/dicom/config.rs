@@ -38,6 +38,9 @@ pub struct Config {
     pub inflated_bytes_max: usize,
     /// How many times its own size a deflated object may unpack to, beyond the first MiB.
     pub inflate_ratio_max: usize,
+    /// Objects that are looked through and stored at the same time; others wait. Each takes up to three times
+    /// its size, or `inflated_bytes_max`.
+    pub looks_max: usize,
     /// Bytes kept of what is refused.
     pub unread_bytes_kept_max: usize,
     /// Milliseconds from the connection to the request for an association.
@@ -74,6 +77,7 @@ impl Default for Config {
             elements_max: limits.elements_max,
             inflated_bytes_max: limits.inflated_bytes_max,
             inflate_ratio_max: limits.inflate_ratio_max,
+            looks_max: 4,
             unread_bytes_kept_max: 64 << 10,
             associate_ms: 10_000,
             idle_ms: 600_000,

@@ -1,11 +1,13 @@
 //! Where data sets become sealed events and statuses: everything about an object but the socket.
 
-use std::sync::Arc;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use event::{Body, Event};
 use guard::{Standing, admit};
 use record::{Blind, Record};
+use tokio::sync::Semaphore;
 use wire::dicom::Status;
 
 use super::image::{Looked, claim, look, unread};
@@ -20,6 +22,35 @@ pub(crate) struct Desk {
     blind: Blind,
     /// Bytes of unfinished objects that all associations hold.
     unfinished: Arc<AtomicUsize>,
+    odd: Odd,
+    /// For objects that are looked through and stored.
+    places: Semaphore,
+}
+
+/// Objects under the UID of another that were sealed as such: a sender that tries again makes no second
+/// alarm.
+#[derive(Default)]
+struct Odd(Mutex<HashSet<(String, String)>>);
+
+/// Of so many it is known that they were sealed.
+const ODD_MAX: usize = 10_000;
+
+impl Odd {
+    fn knows(&self, uid: &str, data: &str) -> bool {
+        self.lock().contains(&(uid.to_owned(), data.to_owned()))
+    }
+
+    fn add(&self, uid: &str, data: &str) {
+        let mut known = self.lock();
+        if known.len() >= ODD_MAX {
+            known.clear();
+        }
+        known.insert((uid.to_owned(), data.to_owned()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<(String, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An object that came, beside its bytes.
@@ -96,10 +127,12 @@ impl Drop for Held {
 impl Desk {
     pub(crate) fn new(config: Config, record: Record) -> Desk {
         Desk {
+            places: Semaphore::new(config.looks_max.max(1)),
             config,
             blind: record.blind(),
             record,
             unfinished: Arc::new(AtomicUsize::new(0)),
+            odd: Odd::default(),
         }
     }
 
@@ -119,6 +152,8 @@ impl Desk {
                 .refuse(&came, Vec::new(), (Status::OutOfResources, why.into()))
                 .await;
         }
+        // Never closed: whoever waits gets a place.
+        let _place = self.places.acquire().await;
         let file = std::mem::take(&mut held.bytes);
         let (feed, syntax) = (Arc::clone(&came.feed), came.syntax.clone());
         let (limits, header_max) = (self.config.limits(), self.config.header_bytes_max);
@@ -151,11 +186,6 @@ impl Desk {
         (file, data_at): (Vec<u8>, usize),
     ) -> (Status, String) {
         let uid = looked.header.instance.clone();
-        match self.record.instance(&uid).await {
-            Ok(Some(first)) => return self.again(came, &looked, &first).await,
-            Ok(None) => {}
-            Err(why) => return broken(&why),
-        }
         let mut event = claim(
             &looked,
             (&came.feed, &came.calling, &came.syntax),
@@ -167,6 +197,11 @@ impl Desk {
             return self
                 .refuse(came, data, (Status::NotAuthorized, refused.words))
                 .await;
+        }
+        match self.record.instance(&uid).await {
+            Ok(Some(first)) => return self.again(came, &looked, &first).await,
+            Ok(None) => {}
+            Err(why) => return broken(&why),
         }
         let whole = match self.record.keep(&event, file).await {
             Ok(whole) => whole,
@@ -202,7 +237,19 @@ impl Desk {
     ) -> (Status, String) {
         let uid = &looked.header.instance;
         match twice(first, looked, (came.feed.name(), &came.syntax)) {
-            Twice::Same => (Status::Success, String::new()),
+            // It is only there if it can be read: a standby that became the primary has no objects.
+            Twice::Same => match self.record.object(first).await {
+                Ok(_) => (Status::Success, String::new()),
+                Err(why) => broken(&why),
+            },
+            Twice::Untold => (
+                Status::ProcessingFailure,
+                "what came first under this UID is no image".into(),
+            ),
+            Twice::Other(_) if self.odd.knows(uid, &looked.data) => (
+                Status::DuplicateInstance,
+                "another object has this UID".into(),
+            ),
             Twice::Rewritten => {
                 let why = format!("`{uid}` is there in another transfer syntax; that one stays");
                 self.refuse(came, looked.raw.clone(), (Status::DuplicateInstance, why))
@@ -215,6 +262,7 @@ impl Desk {
                 if !self.seal(event).await {
                     return (Status::ProcessingFailure, "send it again".into());
                 }
+                self.odd.add(uid, &looked.data);
                 (
                     Status::DuplicateInstance,
                     "another object has this UID".into(),

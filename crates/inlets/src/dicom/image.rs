@@ -41,6 +41,11 @@ pub(crate) fn look(
         .get(..beginning(&set, header_bytes_max))
         .unwrap_or_default();
     let same = sealed(raw, syntax).and_then(|set| Header::of(&set, &otherwise).ok());
+    // What is odd behind the header is complained of in the whole alone.
+    let same = same.map(|same| Header {
+        complaints: header.complaints.clone(),
+        ..same
+    });
     if same.as_ref() != Some(&header) {
         let why = format!(
             "what it says of itself does not fit into {header_bytes_max} bytes (`header_bytes_max`)"

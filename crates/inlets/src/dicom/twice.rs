@@ -10,6 +10,8 @@ use super::image::Looked;
 pub(crate) enum Twice {
     /// The same data set.
     Same,
+    /// It cannot be told: the first event is no image.
+    Untold,
     /// The same in another transfer syntax, as far as can be told without unpacking pixels: it is
     /// about the same patient, study and series.
     Rewritten,
@@ -17,15 +19,28 @@ pub(crate) enum Twice {
     Other(Box<Event>),
 }
 
+/// Parts that say whose an image is.
+const WHOSE: [&str; 2] = ["PatientID", "IssuerOfPatientID"];
+
 /// Holds what came against the first.
 pub(crate) fn twice(first: &Sealed, looked: &Looked, (feed, syntax): (&str, &str)) -> Twice {
     let Body::Image(image) = &first.event().body else {
-        return Twice::Same;
+        return Twice::Untold;
     };
     if image.data == looked.data && image.syntax == syntax {
         return Twice::Same;
     }
     let mut parts = differences(image, &first.event().raw, &looked.header);
+    let anothers = parts.iter().any(|part| WHOSE.contains(&part.part.as_str()));
+    if anothers {
+        // What is another patient's is not sealed under the key of the first, nor shown with theirs.
+        for part in parts
+            .iter_mut()
+            .filter(|part| part.part.starts_with("Patient"))
+        {
+            "another patient's".clone_into(&mut part.found);
+        }
+    }
     if parts.is_empty() && image.syntax != syntax {
         return Twice::Rewritten;
     }
@@ -44,7 +59,12 @@ pub(crate) fn twice(first: &Sealed, looked: &Looked, (feed, syntax): (&str, &str
     });
     let subject = first.event().subject.clone();
     let event = Event::new(Actor::feed(feed), Act::Send, subject, body);
-    Twice::Other(Box::new(event.with_raw(looked.raw.clone())))
+    let raw = if anothers {
+        Vec::new()
+    } else {
+        looked.raw.clone()
+    };
+    Twice::Other(Box::new(event.with_raw(raw)))
 }
 
 /// The fields that say something else.
@@ -70,7 +90,7 @@ fn differences(image: &Image, raw: &[u8], found: &Header) -> Vec<AlteredPart> {
             ("Modality", of.modality.clone()),
             ("Laterality", of.laterality.clone()),
             ("InstanceNumber", of.instance_number.clone()),
-            ("NumberOfFrames", format!("{:?}", of.frames)),
+            ("NumberOfFrames", of.frames.unwrap_or(1).to_string()),
             ("Rows, Columns", format!("{:?}", of.size)),
         ]
     };

@@ -60,8 +60,10 @@ impl Chart {
         let folded = *self.folded().borrow();
         let mut reading = Reading::begin(self).await?;
         let Some(window) = window(&mut reading, (after, folded)).await? else {
+            // While everything is folded again the tables are empty, and nothing was looked through.
+            let again = *self.folded().borrow() < folded;
             return Ok(Changes {
-                through: folded.max(after),
+                through: if again { after } else { folded.max(after) },
                 ..Changes::default()
             });
         };

@@ -61,13 +61,15 @@ pub(crate) async fn written(
     let by_salus = entry.event.actor.role == Role::Salus;
     let status = status.unwrap_or_default();
     let begins = entry.index.saturating_add(1).cast_signed();
-    // What happens while it is off is no event of it.
+    // What happens while it is off is no event of it. Once on again it is told what comes from then on;
+    // what was not told before is there for `$events`.
     sqlx::query(
         "INSERT INTO subscriber (id, maker, version, changed, status, resource, through, number, \
          taken) VALUES ($1, $2, $3, $4, $5, $6, $7, 0, 0) \
          ON CONFLICT (id) DO UPDATE SET version = $3, changed = $4, resource = $6, \
          maker = CASE $8 WHEN 1 THEN maker ELSE $2 END, \
-         through = CASE WHEN status = 'off' THEN $7 ELSE through END, status = $5",
+         through = CASE WHEN status = 'off' THEN $7 ELSE through END, \
+         taken = CASE WHEN status = 'off' AND $5 <> 'off' THEN number ELSE taken END, status = $5",
     )
     .bind(&resource.id)
     .bind(&entry.event.actor.id)

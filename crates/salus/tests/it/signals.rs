@@ -91,6 +91,7 @@ fn curl(server: &Server, token: &str, body: &str) -> String {
     let mut command = Command::new("curl");
     command.args([
         "--silent",
+        "--show-error",
         "--output",
         "/dev/null",
         "--write-out",
@@ -102,6 +103,8 @@ fn curl(server: &Server, token: &str, body: &str) -> String {
         .args(["--data-binary", body, &url])
         .output()
         .unwrap();
+    let why = String::from_utf8_lossy(&done.stderr);
+    assert!(why.is_empty(), "{why}");
     String::from_utf8(done.stdout).unwrap()
 }
 

@@ -67,6 +67,9 @@ impl Default for Feeds {
     }
 }
 
+/// Bytes that are read of a body that is refused for who sends it.
+const REFUSED_BYTES_READ: usize = 64 << 10;
+
 /// A source of lines.
 #[derive(Debug, Clone)]
 pub struct Feed {
@@ -91,7 +94,14 @@ async fn take(
     request: Request,
 ) -> Result<Response, Fault> {
     let (parts, body) = request.into_parts();
-    let feed = allowed(&app, &parts.headers, &name)?;
+    let feed = match allowed(&app, &parts.headers, &name) {
+        Ok(feed) => feed,
+        Err(refused) => {
+            // Who still writes when the connection ends never sees the answer.
+            drop(whole(body, REFUSED_BYTES_READ).await);
+            return Err(refused);
+        }
+    };
     let room = Arc::clone(&app.signals.room).try_acquire_owned();
     let room = room.map_err(|_| Fault::TooFast(RETRY_SECONDS))?;
     let packed = packed(&parts.headers)?;

@@ -286,6 +286,7 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<flow::view::FlowPage>("flow");
     page::<flow::view::MessagePage>("message");
     page::<flow::routes::RoutePage>("flow-route");
+    page::<flow::connect::ConnectPage>("connect");
     page::<access::view::AccessPage>("access");
     page::<access::letter::LetterPage>("access-letter");
     page::<access::print::PrintPage>("access-print");

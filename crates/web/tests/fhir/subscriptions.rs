@@ -382,8 +382,59 @@ async fn a_receiver_that_is_not_there_turns_it_to_error_and_then_off() {
     subscriber(&house, &id, |one| one.taken == 2).await;
     let told = receiver.of("event-notification", 3).await;
     let told: Vec<(u64, String)> = told[2..].iter().flat_map(events).collect();
-    assert_eq!(told.last().unwrap(), &(2, format!("Patient/{three}")));
-    assert!(told.iter().any(|(number, _)| *number == 1));
+    assert_eq!(told, [(2, format!("Patient/{three}"))]);
+    // What was not told before it was switched off is not posted any more.
+    let all = house.get(&format!("/Subscription/{id}/$events")).await;
+    let numbers = events(&all.json()).into_iter().map(|(number, _)| number);
+    assert_eq!(numbers.collect::<Vec<u64>>(), [1, 2]);
+}
+
+#[tokio::test]
+async fn switched_off_because_too_much_waits_it_can_be_switched_on_again() {
+    let receiver = Receiver::open(&[]).await;
+    let mut settings = settings(&receiver.url);
+    settings.subscriptions.waiting_max = 0;
+    let house = House::with(settings).await;
+    let _stop = telling(&house);
+    let mut wanted = subscription("patient-changed", &[], &receiver.url);
+    let id = create(&house, &house.token, &wanted).await.id();
+    until(&house, &id, "active").await;
+    house.post("/Patient", &patient("One")).await;
+    let off = until(&house, &id, "off").await;
+    assert!(
+        off["error"].as_str().unwrap().contains("waiting_max"),
+        "{off}"
+    );
+    wanted["id"] = id.as_str().into();
+    let again = house.put(&format!("/Subscription/{id}"), &wanted).await;
+    assert_eq!(again.code(), 200, "{}", again.json());
+    until(&house, &id, "active").await;
+    subscriber(&house, &id, |one| (one.number, one.taken) == (1, 1)).await;
+}
+
+#[tokio::test]
+async fn that_something_withheld_is_gone_is_no_event() {
+    let receiver = Receiver::open(&[]).await;
+    let house = House::with(settings(&receiver.url)).await;
+    let _stop = telling(&house);
+    let scopes = [
+        "system/Subscription.cruds",
+        "system/Patient.rs?gender=female",
+    ];
+    let narrow = house.client("narrow", &scopes).await;
+    let wanted = subscription("patient-changed", &[], &receiver.url);
+    let made = create(&house, &narrow, &wanted).await;
+    assert_eq!(made.code(), 201, "{}", made.json());
+    until(&house, &made.id(), "active").await;
+    let (mut him, mut her) = (patient("Pierre"), patient("Marie"));
+    him["gender"] = "male".into();
+    her["gender"] = "female".into();
+    let him = house.post("/Patient", &him).await.id();
+    let gone = house.delete(&format!("/Patient/{him}")).await;
+    assert!(gone.code() < 300, "{}", gone.code());
+    let her = house.post("/Patient", &her).await.id();
+    let told = receiver.of("event-notification", 1).await;
+    assert_eq!(events(&told[0]), [(1, format!("Patient/{her}"))]);
 }
 
 #[tokio::test]

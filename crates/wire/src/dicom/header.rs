@@ -72,12 +72,22 @@ impl Header {
     /// [`Refusal::Missing`] if it does not say which instance of which class, series and study it
     /// is.
     pub fn of(set: &DataSet<'_>, otherwise: &Repertoire) -> Result<Header, Refusal> {
-        let named = set.ascii(tags::SPECIFIC_CHARACTER_SET);
+        let named = short(set.ascii(tags::SPECIFIC_CHARACTER_SET));
         let repertoire = Repertoire::named(named, otherwise);
         let mut complaints = set.complaints().to_vec();
         if repertoire.is_unknown() {
             complaints.push(format!("the character set `{named}` is not known"));
         }
+        let identity = |tag: Tag| {
+            repertoire
+                .decode(set.bytes(tag))
+                .and_then(|text| identifier(&text))
+        };
+        let patient = identity(tags::PATIENT_ID).zip(identity(tags::ISSUER_OF_PATIENT_ID));
+        if patient.is_none() {
+            complaints.push("whose it is cannot be read: it is on nobody's chart".to_owned());
+        }
+        let (patient_id, issuer) = patient.unwrap_or_default();
         let mut text = |tag: Tag| match repertoire.decode(set.bytes(tag)) {
             Some(text) => printable(&text),
             None => {
@@ -87,8 +97,8 @@ impl Header {
         };
         let size = (set.number(tags::ROWS), set.number(tags::COLUMNS));
         Ok(Header {
-            patient_id: text(tags::PATIENT_ID),
-            issuer: text(tags::ISSUER_OF_PATIENT_ID),
+            patient_id,
+            issuer,
             patient_name: text(tags::PATIENT_NAME),
             study_id: text(tags::STUDY_ID),
             accession: text(tags::ACCESSION_NUMBER),
@@ -99,17 +109,17 @@ impl Header {
             instance: uid(set, tags::SOP_INSTANCE_UID)?,
             study: uid(set, tags::STUDY_INSTANCE_UID)?,
             series: uid(set, tags::SERIES_INSTANCE_UID)?,
-            birth_date: set.ascii(tags::PATIENT_BIRTH_DATE).to_owned(),
-            sex: set.ascii(tags::PATIENT_SEX).to_owned(),
-            study_date: set.ascii(tags::STUDY_DATE).to_owned(),
-            study_time: set.ascii(tags::STUDY_TIME).to_owned(),
-            offset: set.ascii(tags::TIMEZONE_OFFSET_FROM_UTC).to_owned(),
-            modality: set.ascii(tags::MODALITY).to_owned(),
-            series_number: set.ascii(tags::SERIES_NUMBER).to_owned(),
-            body_part: set.ascii(tags::BODY_PART_EXAMINED).to_owned(),
-            laterality: set.ascii(tags::LATERALITY).to_owned(),
-            instance_number: set.ascii(tags::INSTANCE_NUMBER).to_owned(),
-            burned_in: set.ascii(tags::BURNED_IN_ANNOTATION).to_owned(),
+            birth_date: short(set.ascii(tags::PATIENT_BIRTH_DATE)).to_owned(),
+            sex: short(set.ascii(tags::PATIENT_SEX)).to_owned(),
+            study_date: short(set.ascii(tags::STUDY_DATE)).to_owned(),
+            study_time: short(set.ascii(tags::STUDY_TIME)).to_owned(),
+            offset: short(set.ascii(tags::TIMEZONE_OFFSET_FROM_UTC)).to_owned(),
+            modality: short(set.ascii(tags::MODALITY)).to_owned(),
+            series_number: short(set.ascii(tags::SERIES_NUMBER)).to_owned(),
+            body_part: short(set.ascii(tags::BODY_PART_EXAMINED)).to_owned(),
+            laterality: short(set.ascii(tags::LATERALITY)).to_owned(),
+            instance_number: short(set.ascii(tags::INSTANCE_NUMBER)).to_owned(),
+            burned_in: short(set.ascii(tags::BURNED_IN_ANNOTATION)).to_owned(),
             frames: set.number(tags::NUMBER_OF_FRAMES),
             size: size.0.zip(size.1),
             complaints,
@@ -129,8 +139,29 @@ fn uid(set: &DataSet<'_>, tag: Tag) -> Result<String, Refusal> {
     Ok(uid.to_owned())
 }
 
-/// Without control characters and padding: what is shown is what is there.
+/// The longest code, date or name of a character set that is kept, in bytes (PS3.5 table 6.2-1).
+const CODE_BYTES_MAX: usize = 64;
+/// The longest text that is kept, in characters: three groups of a name, 64 characters each.
+const TEXT_CHARS_MAX: usize = 194;
+
+/// No longer than it may be.
+fn short(ascii: &str) -> &str {
+    ascii.get(..CODE_BYTES_MAX).unwrap_or(ascii)
+}
+
+/// An identifier as it stands there; `None` if two readers could see two: it holds control characters or
+/// several values, or is longer than an identifier may be.
+fn identifier(text: &str) -> Option<String> {
+    let text = text.trim_matches([' ', '\0']);
+    let odd = text
+        .chars()
+        .any(|letter| letter.is_control() || letter == '\\');
+    (!odd && text.chars().count() <= CODE_BYTES_MAX).then(|| text.to_owned())
+}
+
+/// Without control characters and padding, and no longer than it may be: what is shown is what is there.
 fn printable(text: &str) -> String {
-    let printable: String = text.chars().filter(|letter| !letter.is_control()).collect();
+    let printable = text.chars().filter(|letter| !letter.is_control());
+    let printable: String = printable.take(TEXT_CHARS_MAX).collect();
     printable.trim().to_owned()
 }

@@ -95,6 +95,7 @@ pub fn study(
     let modality = json!({"system": CODES, "code": header.modality});
     if let Some(Value::Array(all)) = study.get_mut("modality")
         && !header.modality.is_empty()
+        && all.len() < MODALITIES_MAX
         && !all.contains(&modality)
     {
         all.push(modality);
@@ -224,6 +225,9 @@ fn name(group: &str) -> Option<Value> {
     Some(name.into())
 }
 
+/// Modalities that a study names.
+const MODALITIES_MAX: usize = 32;
+
 fn date(text: &str) -> Option<jiff::civil::Date> {
     jiff::civil::Date::strptime("%Y%m%d", text).ok()
 }
@@ -243,7 +247,9 @@ fn started(header: &Header, zone: &str) -> Option<String> {
 
 fn offset(text: &str) -> Option<jiff::tz::TimeZone> {
     let (sign, digits) = text.split_at_checked(1)?;
-    let (hours, minutes) = digits.split_at_checked(2)?;
+    let written = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let (hours, minutes) = digits.split_at_checked(2).filter(|_| written)?;
+    // INVARIANT: two digits each, so that the sum fits.
     let seconds = hours.parse::<i32>().ok()? * 3_600 + minutes.parse::<i32>().ok()? * 60;
     let seconds = match sign {
         "+" => seconds,

@@ -108,3 +108,44 @@ fn answer(visit: &Visit, heard: &[Feed]) -> (Tone, String) {
 fn feeds(count: usize) -> String {
     crate::pages::words::count(count as u64, "feed", "feeds")
 }
+
+#[cfg(test)]
+mod samples {
+    use super::*;
+    use crate::doors::Doors;
+    use crate::pages::shell::samples::{ago, shell};
+
+    impl crate::pages::Samples for ConnectPage {
+        fn samples() -> Vec<ConnectPage> {
+            let doors = Doors {
+                mllp: vec!["127.0.0.1:2575".parse().unwrap()],
+                dicom_tls: vec!["0.0.0.0:2762".parse().unwrap()],
+                ..Doors::default()
+            };
+            let site = Site::of("https://salus.hospital:8443/fhir", &doors);
+            let all = blocks::all(&site).into_iter();
+            let systems = all.map(|block| System {
+                feeds: match block.door {
+                    Some(Door::Mllp) => vec![
+                        Awaited {
+                            name: "lab".into(),
+                            last: Some(ago(0)),
+                        },
+                        Awaited {
+                            name: "ehr".into(),
+                            last: None,
+                        },
+                    ],
+                    _ => Vec::new(),
+                },
+                block,
+            });
+            vec![ConnectPage {
+                shell: shell("Connect", Here::Flow),
+                tone: Tone::Unknown,
+                answer: "Got it: heard 1 feed of 2; waiting for the others.".into(),
+                systems: systems.collect(),
+            }]
+        }
+    }
+}

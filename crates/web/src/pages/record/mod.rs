@@ -87,7 +87,9 @@ async fn record_page(visit: &Visit, wrong: Option<String>) -> Result<RecordPage,
 /// What was altered lately, in one sentence.
 pub(crate) fn news(visit: &Visit, altered: &[oversight::Alteration]) -> Option<(Tone, String)> {
     let late = |one: &&oversight::Alteration| {
-        one.altered.outside.is_none() && visit.eye.now.since(one.at) < ALTERED_NEWS_MS
+        // Of two objects with one UID the first stayed: nothing of the record was touched.
+        let touched = one.altered.healed_from.as_deref() != Some("first");
+        touched && one.altered.outside.is_none() && visit.eye.now.since(one.at) < ALTERED_NEWS_MS
     };
     let lately: Vec<_> = altered.iter().filter(late).collect();
     let left = lately

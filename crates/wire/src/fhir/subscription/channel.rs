@@ -17,7 +17,7 @@ const SECONDS_MAX: u64 = 86_400;
 const EVENTS_MAX: u64 = 100;
 
 /// Headers that would change what a request is, where it goes or how it is framed.
-const FORBIDDEN: [&str; 17] = [
+const FORBIDDEN: [&str; 23] = [
     "accept-encoding",
     "connection",
     "content-encoding",
@@ -35,6 +35,12 @@ const FORBIDDEN: [&str; 17] = [
     "transfer-encoding",
     "upgrade",
     "via",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-original-url",
+    "x-real-ip",
+    "x-rewrite-url",
 ];
 
 /// How a subscriber is told.
@@ -190,10 +196,12 @@ fn header(line: &str) -> Result<(String, String), String> {
     {
         return Err(format!("the header `{name}` holds what no header may"));
     }
-    let forbidden = FORBIDDEN.contains(&name.as_str())
+    // Some servers read `_` as `-`.
+    let plain = name.replace('_', "-");
+    let forbidden = FORBIDDEN.contains(&plain.as_str())
         || ["proxy-", "sec-", "x-forwarded-"]
             .iter()
-            .any(|start| name.starts_with(start));
+            .any(|start| plain.starts_with(start));
     match forbidden {
         true => Err(format!("the header `{name}` is not sent for anybody")),
         false => Ok((name, value.to_owned())),

@@ -106,12 +106,6 @@ impl Subscribed {
         self.topic.is(now) && self.fits(kind, now)
     }
 
-    /// Whether a type has filters, so that its content matters.
-    #[must_use]
-    pub fn filters(&self, kind: &str) -> bool {
-        self.filters.get(kind).is_some_and(|all| !all.is_empty())
-    }
-
     fn fits(&self, kind: &str, resource: &Value) -> bool {
         let mut all = self.filters.get(kind).into_iter().flatten();
         all.all(|filter| matches(resource, filter))

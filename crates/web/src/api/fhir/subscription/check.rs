@@ -2,7 +2,7 @@
 
 use axum::http::StatusCode;
 use event::{Act, Role, Subject};
-use guard::Identity;
+use guard::{Ask, Identity, Seen, seen};
 use wire::fhir::subscription::{Subscribed, subscription};
 use wire::fhir::{Code, Issue};
 
@@ -52,12 +52,18 @@ pub(crate) async fn check(door: &Door, who: &Identity, draft: &Draft) -> Result<
     may_see(door, who, &wanted).await?;
     match wanted.status.as_str() {
         "off" => Ok(()),
-        _ => has_room(door, who, &settled.target.id).await,
+        _ => {
+            shows_all((who, door.app.staff.identity(&who.actor.id)), &wanted.kinds)?;
+            has_room(door, who, &settled.target.id).await
+        }
     }
 }
 
 /// A standing search: whoever may not search and read the types may not subscribe to them.
-async fn may_see(door: &Door, who: &Identity, wanted: &Subscribed) -> Result<(), Fault> {
+///
+/// # Errors
+/// 403, sealed.
+pub(super) async fn may_see(door: &Door, who: &Identity, wanted: &Subscribed) -> Result<(), Fault> {
     for kind in &wanted.kinds {
         for act in [Act::Search, Act::Read] {
             let question = Question {
@@ -70,6 +76,44 @@ async fn may_see(door: &Door, who: &Identity, wanted: &Subscribed) -> Result<(),
                 // The refusal is sealed.
                 door.permit(who, question, None).await?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// What happens is told as the account is registered: a token with less may not have it told.
+fn shows_all(
+    (who, registered): (&Identity, Option<Identity>),
+    kinds: &[String],
+) -> Result<(), Fault> {
+    let refused = |words: String| Fault::forbidden(&[words]);
+    let Some(registered) = registered else {
+        let words = "this client has no account any more".to_owned();
+        return Err(refused(words));
+    };
+    for kind in kinds {
+        let of = |identity: &Identity| {
+            let ask = Ask {
+                identity: identity.clone(),
+                act: Act::Read,
+                subject: Subject::Kind(kind.clone()),
+                kinds: vec![kind.clone()],
+                purpose: String::new(),
+                reason: None,
+                detail: String::new(),
+            };
+            seen(&ask, kind)
+        };
+        let whole = match (of(who), of(&registered)) {
+            (Seen::All, _) => true,
+            (Seen::Parts(_), Seen::All) => false,
+            (Seen::Parts(own), Seen::Parts(all)) => all.iter().all(|part| own.contains(part)),
+        };
+        if !whole {
+            return Err(refused(format!(
+                "this token shows less of {kind} than its client is registered for, and a subscription is \
+                 told by what the client is registered for; ask with a token that has all its scopes"
+            )));
         }
     }
     Ok(())
@@ -92,4 +136,35 @@ async fn has_room(door: &Door, who: &Identity, id: &str) -> Result<(), Fault> {
         Code::Throttled,
         words,
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use event::Actor;
+
+    use super::*;
+
+    fn client(scopes: &[&str]) -> Identity {
+        let mut identity = Identity::of(Actor {
+            role: Role::Client,
+            ..Actor::salus()
+        });
+        identity.scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
+        identity
+    }
+
+    #[test]
+    fn a_narrowed_token_has_nothing_told_that_it_does_not_show() {
+        let (part, all) = ("system/Observation.rs?status=final", "system/*.cruds");
+        let kinds = ["Observation".to_owned()];
+        let good = |own: &[&str], registered: &[&str]| {
+            shows_all((&client(own), Some(client(registered))), &kinds).is_ok()
+        };
+        assert!(good(&[all], &[all]) && good(&[part], &[part]));
+        assert!(good(&["system/Observation.rs"], &[all]));
+        assert!(!good(&[part], &[all]) && !good(&[part], &[all, part]));
+        let other = "system/Observation.rs?status=amended";
+        assert!(good(&[part, other], &[other, part]) && !good(&[part], &[other, part]));
+        assert!(shows_all((&client(&[all]), None), &kinds).is_err());
+    }
 }

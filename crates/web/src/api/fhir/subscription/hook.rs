@@ -16,8 +16,8 @@ use crate::App;
 use crate::fetch;
 use crate::trust::Keys;
 
-/// The largest answer that is waited for, in bytes; nothing in it matters.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// What a server between may read as another path than was compared: `/`, `\`, `.` and `%`, encoded.
+const ENCODED: [&str; 4] = ["%2f", "%5c", "%2e", "%25"];
 
 /// Where a post goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,10 +72,13 @@ fn read(endpoint: &str) -> Result<Place, String> {
     let uri: Uri = endpoint.parse().map_err(|_| none())?;
     let authority = uri.authority().ok_or_else(none)?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let lower = path.to_ascii_lowercase();
-    let climbs = ["/..", "/%2e", "/.%2e"].iter().any(|up| lower.contains(up));
+    let lower = uri.path().to_ascii_lowercase();
+    let encoded = ENCODED.iter().any(|one| lower.contains(one));
+    let climbs = encoded || path.contains("..") || path.contains('\\');
     if authority.as_str().contains('@') || climbs {
-        return Err("an address with a name, a password or `..` is not taken".to_owned());
+        let words = "an address with a name, a password, `..`, `\\` or an encoded `/`, `\\`, `.` or `%` is \
+                     not taken";
+        return Err(words.to_owned());
     }
     let host = authority
         .host()
@@ -155,8 +158,10 @@ async fn post_now(
     }
     let request = request.body(Full::from(Bytes::from(body)));
     let request = request.map_err(|why| why.to_string())?;
-    let (status, _) = fetch::send(&mut sender, request, ANSWER_BYTES_MAX).await?;
-    Ok(status)
+    // Nothing in the body matters: it is not waited for.
+    let response = sender.send_request(request).await;
+    let response = response.map_err(|why| why.to_string())?;
+    Ok(response.status().as_u16())
 }
 
 /// INVARIANT: the address that was checked is the one that is connected to; a name that means another
@@ -176,8 +181,8 @@ async fn connect(place: &Place) -> Result<TcpStream, String> {
     stream.map_err(|why| why.to_string())
 }
 
-/// Loopback only for who is named as such; never what is a network's own: link-local (where clouds keep
-/// their metadata), unspecified, multicast.
+/// Loopback for who is named as such, and nothing else for them; never what is a network's own:
+/// link-local (where clouds keep their metadata), unspecified, multicast.
 fn may_be_meant(address: IpAddr, here: bool) -> bool {
     let address = address.to_canonical();
     let local = match address {
@@ -185,7 +190,7 @@ fn may_be_meant(address: IpAddr, here: bool) -> bool {
         IpAddr::V6(address) => address.is_unicast_link_local(),
     };
     let own = local || address.is_unspecified() || address.is_multicast();
-    !own && (here || !address.is_loopback())
+    !own && here == address.is_loopback()
 }
 
 #[cfg(test)]
@@ -215,6 +220,10 @@ mod tests {
             "https://ehr.hospital/fhirx",
             "https://ehr.hospital/fhir/../admin",
             "https://ehr.hospital/fhir/%2E%2e/admin",
+            "https://ehr.hospital/fhir/x%2F..%2Fadmin",
+            "https://ehr.hospital/fhir/%252e",
+            "https://ehr.hospital/fhir/%5Cadmin",
+            "https://ehr.hospital/fhir\\admin",
             "https://ehr.hospital:444/fhir",
             "http://ehr.hospital/fhir",
             "https://ehr.hospital@evil.example/fhir",
@@ -238,6 +247,7 @@ mod tests {
         let may = |address: &str, here| may_be_meant(address.parse().unwrap(), here);
         assert!(may("10.0.0.7", false) && may("2001:db8::1", false));
         assert!(may("127.0.0.1", true) && !may("127.0.0.1", false));
+        assert!(may("::1", true) && !may("10.0.0.7", true));
         for never in [
             "169.254.169.254",
             "::ffff:169.254.169.254",

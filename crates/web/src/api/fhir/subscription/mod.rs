@@ -20,6 +20,7 @@ pub use teller::notify;
 pub(super) use tokens::Tokens;
 
 use axum::http::StatusCode;
+use event::Act;
 use guard::Identity;
 use routes::Subscriber;
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ use wire::fhir::Code;
 use wire::fhir::subscription::{ContentKind, Subscribed, subscription};
 
 use super::answer::Answer;
-use super::door::Door;
+use super::door::{Door, Question};
 use super::fault::Fault;
 use super::ids;
 use super::query::Pairs;
@@ -206,6 +207,16 @@ async fn token(
             Code::BusinessRule,
             words,
         ));
+    }
+    for (one, wanted) in &found {
+        let target = Target {
+            kind: "Subscription",
+            id: one.id.clone(),
+        };
+        // By the scopes of this token, which may be fewer than those of its client.
+        door.permit(who, Question::of(Act::Read, &target, None), None)
+            .await?;
+        check::may_see(door, who, wanted).await?;
     }
     let ids: Vec<String> = found.into_iter().map(|(one, _)| one.id).collect();
     let now = door.app.clock.now();

@@ -168,6 +168,8 @@ pub(super) async fn seen(
     who: &Identity,
     (one, wanted, what): (&Subscriber, &Subscribed, Happening),
 ) -> Result<Option<Stored>, Fault> {
+    // What the chart does not have yet is not gone.
+    door.caught_up(what.index.saturating_add(1)).await?;
     match door.app.chart.change(what.index, what.place).await? {
         Some(change) => shown(door, who, (one, wanted, &change)).await,
         None => Ok(None),
@@ -205,14 +207,13 @@ pub(super) async fn shown(
     let Some(stored) = unless_outside(found)? else {
         return Ok(None);
     };
-    // What is gone is told of whoever could see that it was what is asked for.
-    let judged = match (stored.deleted, wanted.filters(&change.kind), change.before) {
-        (true, false, _) => return Ok(Some(stored)),
-        (true, true, None) => return Ok(None),
-        (true, true, Some(before)) => {
+    // That it is gone is told to whoever could see that it was there, and was what is asked for.
+    let judged = match (stored.deleted, change.before) {
+        (true, None) => return Ok(None),
+        (true, Some(before)) => {
             unless_outside(open.version(&change.kind, &change.id, before).await)?
         }
-        (false, _, _) => Some(stored.clone()),
+        (false, _) => Some(stored.clone()),
     };
     let fits = judged.is_some_and(|judged| {
         let value: Value = serde_json::from_slice(&judged.json).unwrap_or_default();

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use guard::Identity;
+use guard::{Identity, Scope};
 use routes::{Happened, Subscriber};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use wire::fhir::subscription::Subscribed;
@@ -25,6 +25,8 @@ const MESSAGE_BYTES_MAX: usize = 4096;
 const BOUND_MAX: usize = 100;
 /// The longest wait without a look at heartbeats.
 const IDLE: Duration = Duration::from_secs(60);
+/// How long one wait for a view takes.
+const FOLD_WAIT: Duration = Duration::from_secs(5);
 
 /// How many websockets there are.
 #[derive(Debug, Default)]
@@ -85,6 +87,8 @@ struct Session {
 
 struct Bound {
     id: String,
+    /// The scopes of whoever asked for the token that bound it.
+    scopes: Vec<String>,
     /// The number of the last event that it was told.
     number: u64,
     told: Instant,
@@ -145,21 +149,23 @@ impl Session {
         }
         self.client = bound.client;
         for id in bound.subscriptions {
-            self.bind(id).await?;
+            self.bind(id, bound.scopes.clone()).await?;
         }
         Some(())
     }
 
-    async fn bind(&mut self, id: String) -> Goes {
+    async fn bind(&mut self, id: String, scopes: Vec<String>) -> Goes {
         if self.bound.len() >= BOUND_MAX {
             return None;
         }
-        let Some((who, one, wanted)) = look(&self.door.app, (&self.client, &id)).await? else {
+        let place = (id.as_str(), scopes.as_slice());
+        let Some((who, one, wanted)) = look(&self.door.app, &self.client, place).await? else {
             return Some(());
         };
         self.bound.retain(|bound| bound.id != id);
         self.bound.push(Bound {
             id,
+            scopes,
             number: one.number,
             told: Instant::now(),
             heartbeat: wanted.channel.heartbeat_seconds.map(Duration::from_secs),
@@ -170,9 +176,9 @@ impl Session {
 
     /// Tells what happened since.
     async fn tell(&mut self) -> Goes {
-        let ids: Vec<String> = self.bound.iter().map(|bound| bound.id.clone()).collect();
-        for id in ids {
-            let Some((who, one, wanted)) = look(&self.door.app, (&self.client, &id)).await? else {
+        for (id, scopes) in self.those(|_| true) {
+            let place = (id.as_str(), scopes.as_slice());
+            let Some((who, one, wanted)) = look(&self.door.app, &self.client, place).await? else {
                 self.bound.retain(|bound| bound.id != id);
                 continue;
             };
@@ -203,6 +209,13 @@ impl Session {
         (!self.bound.is_empty()).then_some(())
     }
 
+    /// The ids of some that are bound, each with its scopes.
+    fn those(&self, wanted: impl Fn(&Bound) -> bool) -> Vec<(String, Vec<String>)> {
+        let some = self.bound.iter().filter(|bound| wanted(bound));
+        some.map(|bound| (bound.id.clone(), bound.scopes.clone()))
+            .collect()
+    }
+
     /// When the next heartbeat is due.
     fn beats(&self) -> Instant {
         let all = self.bound.iter();
@@ -212,18 +225,13 @@ impl Session {
 
     async fn beat(&mut self) -> Goes {
         let now = Instant::now();
-        let due = |bound: &&Bound| {
+        let due = |bound: &Bound| {
             let beats = bound.heartbeat.map(|period| bound.told + period);
             beats.is_some_and(|beats| beats <= now)
         };
-        let ids: Vec<String> = self
-            .bound
-            .iter()
-            .filter(due)
-            .map(|bound| bound.id.clone())
-            .collect();
-        for id in ids {
-            if let Some((who, one, wanted)) = look(&self.door.app, (&self.client, &id)).await? {
+        for (id, scopes) in self.those(due) {
+            let place = (id.as_str(), scopes.as_slice());
+            if let Some((who, one, wanted)) = look(&self.door.app, &self.client, place).await? {
                 let notice = ("heartbeat", [].as_slice());
                 self.notify(&who, (&one, &wanted), notice).await?;
             }
@@ -261,15 +269,51 @@ impl Session {
     }
 }
 
-/// The subscription with whoever made it; inner `None`: it is off, gone, or somebody else's by now.
+/// The subscription with whoever made it, as far as the scopes go; inner `None`: it is off, gone, or
+/// somebody else's by now.
 async fn look(
     app: &App,
-    (client, id): (&str, &str),
+    client: &str,
+    (id, scopes): (&str, &[String]),
 ) -> Option<Option<(Identity, Subscriber, Subscribed)>> {
+    // Nothing is told by what the client was: `$events` tells it later.
+    if !app.staff.caught_up(app.record.size(), FOLD_WAIT).await {
+        return None;
+    }
     // The client is gone: so is its websocket.
-    let who = app.staff.identity(client)?;
+    let mut who = app.staff.identity(client)?;
+    who.scopes = still(scopes, &who.scopes);
     let found = app.routes.subscriber(id).await.ok()?;
     let found = found.filter(|one| one.maker == client && one.status != "off");
     let found = found.and_then(super::with_read);
     Some(found.map(|(one, wanted)| (who, one, wanted)))
+}
+
+/// Those of the scopes that the client is still registered for.
+fn still(scopes: &[String], registered: &[String]) -> Vec<String> {
+    let registered = registered.iter().filter_map(|text| Scope::parse(text).ok());
+    let registered: Vec<Scope> = registered.collect();
+    let stands = |text: &&String| {
+        let scope = Scope::parse(text).ok();
+        scope.is_some_and(|scope| registered.iter().any(|one| scope.within(one)))
+    };
+    scopes.iter().filter(stands).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_its_own_scopes_while_the_client_is_registered_for_them() {
+        let of = |all: &[&str]| -> Vec<String> { all.iter().map(|&one| one.to_owned()).collect() };
+        let own = of(&["system/Patient.rs", "system/Observation.rs?status=final"]);
+        assert_eq!(still(&own, &of(&["system/*.cruds"])), own);
+        assert_eq!(
+            still(&own, &of(&["system/Patient.cruds"])),
+            of(&["system/Patient.rs"])
+        );
+        assert!(still(&own, &[]).is_empty());
+        assert!(still(&of(&["system/*.cruds"]), &own).is_empty());
+    }
 }

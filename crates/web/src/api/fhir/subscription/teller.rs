@@ -152,21 +152,33 @@ impl Teller {
         if ends.is_some_and(|ends| ends <= app.clock.now()) {
             return self.off((&one, as_of), None).await;
         }
+        if !app.staff.caught_up(app.record.size(), FOLD_WAIT).await {
+            return Ok(Next::Again);
+        }
         let who = app.staff.identity(&one.maker);
         let Some(who) = who.filter(|who| who.role() == Role::Client) else {
             let why = "the client that made this subscription is gone";
             return self.off((&one, as_of), Some(why)).await;
         };
-        if self.find(&who, (&one, &wanted)).await? {
-            return Ok(Next::Again);
+        let max = app.settings.subscriptions.waiting_max;
+        let waiting = one.number.saturating_sub(one.taken);
+        if wanted.channel.endpoint.is_some() && waiting > max {
+            let why = format!("more than {max} events wait (`waiting_max`)");
+            return self.off((&one, as_of), Some(&why)).await;
         }
-        match &wanted.channel.endpoint {
+        let found = self.find(&who, (&one, &wanted)).await?;
+        // However much happens, what waits is told.
+        let next = match &wanted.channel.endpoint {
             Some(endpoint) => {
                 let endpoint = endpoint.clone();
-                self.tell(&who, (&one, &wanted, as_of), &endpoint).await
+                self.tell(&who, (&one, &wanted, as_of), &endpoint).await?
             }
-            None if one.status == "active" => Ok(Next::Rest(None)),
-            None => self.becomes((&one, as_of), ("active", None)).await,
+            None if one.status == "active" => Next::Rest(None),
+            None => self.becomes((&one, as_of), ("active", None)).await?,
+        };
+        match (found, next) {
+            (true, Next::Rest(_)) => Ok(Next::Again),
+            (_, next) => Ok(next),
         }
     }
 
@@ -218,13 +230,6 @@ impl Teller {
     ) -> Result<Next, String> {
         let app = Arc::clone(&self.door.app);
         let settings = &app.settings.subscriptions;
-        if one.number.saturating_sub(one.taken) > settings.waiting_max {
-            let why = format!(
-                "more than {} events wait (`waiting_max`)",
-                settings.waiting_max
-            );
-            return self.off((one, as_of), Some(&why)).await;
-        }
         let in_error = app.clock.now().since(one.changed);
         if one.status == "error" && in_error >= settings.off_after_ms {
             let why = "its receiver was not there for too long";

@@ -21,6 +21,8 @@ pub(super) struct Bound {
     pub(super) client: String,
     /// The ids of its subscriptions.
     pub(super) subscriptions: Vec<String>,
+    /// The scopes of whoever asked for it: no more is told over the websocket.
+    pub(super) scopes: Vec<String>,
     ends: Time,
 }
 
@@ -36,6 +38,7 @@ impl Tokens {
         let bound = Bound {
             client: who.actor.id.clone(),
             subscriptions: ids.to_vec(),
+            scopes: who.scopes.clone(),
             ends,
         };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
