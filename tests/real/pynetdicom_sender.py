@@ -48,8 +48,13 @@ lie.AffectedSOPClassUID = data.SOPClassUID
 lie.AffectedSOPInstanceUID = "1.2.3.4.5"
 lie.Priority = 2
 lie.DataSet = BytesIO(b"\x09\x00\x10\x10UN\x00\x00\xf0\xff\xff\xe8x")
+# As its own services do: its other thread would take the answer.
+to._reactor_checkpoint.clear()
+while not to._is_paused:
+    pass
 to.dimse.send_msg(lie, 1)
 _, answer = to.dimse.get_msg(block=True)
+to._reactor_checkpoint.set()
 if answer.Status != 0xC000:
     sys.exit(f"a lie was answered with {answer.Status:04x}")
 if to.send_c_store(data).Status != 0:

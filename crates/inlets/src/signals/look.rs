@@ -39,8 +39,9 @@ pub(crate) enum Looked {
         position: Position,
         /// Under which name it is there; `None`: it is none of these.
         place: Option<PathBuf>,
-        /// What was rotated away, and how long each is. The file itself grows.
-        rotated: Vec<(PathBuf, u64)>,
+        /// How long it is, if it was rotated away. The file itself grows, and so may others that look as if
+        /// they had been rotated away.
+        length: Option<u64>,
     },
 }
 
@@ -125,13 +126,13 @@ fn looked(
     (files, place): (&[Opened], Option<usize>),
     known: &Position,
 ) -> io::Result<Looked> {
-    let rotated = files.iter().filter(|one| one.path != wanted.path);
-    let rotated = rotated.map(|one| Ok((one.path.clone(), one.file.metadata()?.len())));
     let place = place.and_then(|at| files.get(at));
+    let rotated = place.filter(|one| one.path != wanted.path);
+    let length = rotated.map(|one| one.file.metadata()).transpose()?;
     Ok(Looked::Known {
         position: known.clone(),
         place: place.map(|one| one.path.clone()),
-        rotated: rotated.collect::<io::Result<_>>()?,
+        length: length.map(|about| about.len()),
     })
 }
 

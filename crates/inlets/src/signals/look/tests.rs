@@ -119,6 +119,22 @@ fn a_file_that_was_quiet_before_its_rotation_is_still_read_to_its_end() {
 }
 
 #[test]
+fn another_file_that_grows_and_looks_rotated_holds_nothing_up() {
+    let mut eve = Looking::at_nothing();
+    eve.write("eve-20261126.json", (&["0"], 0));
+    eve.write("eve.json", (&["1"], 1));
+    assert_eq!(eve.all().0, ["1"]);
+    eve.rename("eve.json", "eve.json.1");
+    eve.write("eve.json", (&["2"], 2));
+    let mut lines = Vec::new();
+    for _ in 0..4 {
+        eve.write("eve-20261126.json", (&["of somebody else"], 0));
+        lines.extend(eve.look(true).0);
+    }
+    assert_eq!(lines, ["2"]);
+}
+
+#[test]
 fn a_new_file_that_begins_as_the_old_one_did_is_not_the_old_one() {
     let mut eve = Looking::at_nothing();
     eve.write("eve.json", (&["# begin"], 0));
