@@ -317,6 +317,18 @@ async fn a_summary_is_kept_until_something_in_it_changes() {
 }
 
 #[tokio::test]
+async fn a_summary_waits_for_what_it_refers_to() {
+    let house = House::impatient(2_000).await;
+    let id = house.post("/Patient", &patient("Waits")).await.id();
+    house.halt().await;
+    let drug = json!({"resourceType": "Medication", "id": "asa", "code": {"text": "Aspirin"}});
+    assert_eq!(house.put("/Medication/asa", &drug).await.code(), 201);
+    let folded = *house.app.chart.folded().borrow() >= house.app.record.size();
+    let answer = house.get(&format!("/Patient/{id}/$summary")).await;
+    assert!(folded || answer.code() == 503, "{}", answer.json());
+}
+
+#[tokio::test]
 async fn a_kept_summary_is_shown_to_who_may_see_all_of_it() {
     let house = House::open().await;
     let id = house.post("/Patient", &patient("Kept")).await.id();

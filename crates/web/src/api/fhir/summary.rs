@@ -17,7 +17,8 @@ use super::everything::{located, there, whose};
 use super::fault::Fault;
 use super::ids;
 use super::query::{self, Pairs};
-use super::route::Target;
+use super::recent::Concern;
+use super::route::{self, Target};
 use super::settle::{matching_shown, only};
 
 /// What the resources of a summary refer to.
@@ -47,6 +48,10 @@ pub(crate) async fn summary(
     let named = by_identifier(door, who, (target, pairs)).await?;
     let target = whose(who, named.as_ref().or(target))?;
     let located = located(door, &target).await?;
+    // What the patient's own refers to is nobody's, and was perhaps written a moment ago.
+    let along = ALONG.into_iter().filter_map(|kind| route::kind(kind).ok());
+    let along: Vec<Concern> = along.map(Concern::Kind).collect();
+    door.fresh(&along).await?;
     let patient = located.as_ref().and_then(|located| located.patient.clone());
     let mut question = Question {
         act: Act::Read,
