@@ -149,7 +149,7 @@ impl Desk {
     pub(crate) async fn store(&self, came: Came, mut held: Held) -> (Status, String) {
         if let Some(why) = held.over {
             return self
-                .refuse(&came, Vec::new(), (Status::OutOfResources, why.into()))
+                .refuse(&came, &[], (Status::OutOfResources, why.into()))
                 .await;
         }
         // Never closed: whoever waits gets a place.
@@ -173,7 +173,7 @@ impl Desk {
         match looked {
             Ok(looked) => self.keep(&came, looked, (file, data_at)).await,
             Err(why) => {
-                self.refuse(&came, file.get(data_at..).unwrap_or_default().to_vec(), why)
+                self.refuse(&came, file.get(data_at..).unwrap_or_default(), why)
                     .await
             }
         }
@@ -193,7 +193,7 @@ impl Desk {
         );
         let standing = Standing::Feed(&came.feed.grant);
         if let Err(refused) = admit(event.clone().into(), standing, "") {
-            let data = file.get(data_at..).unwrap_or_default().to_vec();
+            let data = file.get(data_at..).unwrap_or_default();
             return self
                 .refuse(came, data, (Status::NotAuthorized, refused.words))
                 .await;
@@ -252,7 +252,7 @@ impl Desk {
             ),
             Twice::Rewritten => {
                 let why = format!("`{uid}` is there in another transfer syntax; that one stays");
-                self.refuse(came, looked.raw.clone(), (Status::DuplicateInstance, why))
+                self.refuse(came, &looked.raw, (Status::DuplicateInstance, why))
                     .await
             }
             Twice::Other(event) => {
@@ -275,12 +275,12 @@ impl Desk {
     async fn refuse(
         &self,
         came: &Came,
-        data: Vec<u8>,
+        data: &[u8],
         (status, why): (Status, String),
     ) -> (Status, String) {
         let uid = &came.said.1;
         let reason = format!("the object `{uid}` was refused: {why}");
-        let event = unread(came.feed.name(), &reason, self.kept(&data));
+        let event = unread(came.feed.name(), &reason, self.kept(data));
         match self
             .seal(event.from_address(Some(came.address.clone())))
             .await
