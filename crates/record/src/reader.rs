@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Alike, Record, Sealed};
 
-/// Events a reader folds in one transaction, at most.
-const FOLD_EVENTS_MAX: usize = 1_000;
+/// Events a reader folds in one transaction, at most: many, since a reader that finds out ahead what
+/// events mean begins anew with each; few enough for a tenth of a second or two.
+const FOLD_EVENTS_MAX: usize = 4_000;
 /// A reader that failed tries again, and one that has nothing to do looks again, after this long.
 const RETRY: Duration = Duration::from_secs(1);
 

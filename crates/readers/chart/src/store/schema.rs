@@ -39,7 +39,7 @@ pub(crate) const TABLES: [(&str, &str); 14] = [
 ];
 
 /// The layout of these tables, also of what their numbers mean. Another one is folded again.
-pub(super) const LAYOUT: i64 = 4;
+pub(super) const LAYOUT: i64 = 5;
 
 /// The tables that are there.
 pub(super) const NAMES: &str =
@@ -101,7 +101,7 @@ pub(super) const DDL: [&str; 23] = [
        body TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS consent_patient ON consent (patient)",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO layout (id, version) VALUES (1, 4) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO layout (id, version) VALUES (1, 5) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.
