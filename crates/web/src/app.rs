@@ -14,7 +14,7 @@ use routes::Routes;
 use staff::Staff;
 use tokens::Tokens;
 
-use crate::api::fhir::Subscriptions;
+use crate::api::fhir::{Imports, Subscriptions};
 use crate::api::signals::Feeds;
 use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
@@ -397,6 +397,8 @@ pub struct Settings {
     pub requests_per_client_max: u32,
     /// The hospital's own sign-on.
     pub oidc: Oidc,
+    /// Where bulk imports may read from.
+    pub imports: Imports,
     /// Where notifications may go.
     pub subscriptions: Subscriptions,
 }
@@ -449,6 +451,7 @@ impl Default for Settings {
             requests_per_source_max: 60_000,
             requests_per_client_max: 30_000,
             oidc: Oidc::default(),
+            imports: Imports::default(),
             subscriptions: Subscriptions::default(),
         }
     }

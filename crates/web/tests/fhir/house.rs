@@ -168,7 +168,9 @@ impl House {
         let routes = no_routes(&views).await;
         let lifeline = lifeline(&views, &record).await;
         let stop = CancellationToken::new();
+        let flow = flow::Flow::open(&views.join("flow.db")).await.unwrap();
         for reader in [
+            flow.reader(),
             chart.reader(),
             staff.reader(),
             oversight.reader(),
@@ -182,7 +184,7 @@ impl House {
             record,
             chart,
             staff,
-            flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
+            flow,
             tokens,
             routes,
             signer: web::Signer::of(&web::Signer::make().unwrap(), None).unwrap(),

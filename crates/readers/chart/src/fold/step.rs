@@ -233,6 +233,7 @@ pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
         | Body::ExportAsked(_)
         | Body::Glass(_)
         | Body::Erased(_)
+        | Body::Import(_)
         | Body::Joined(_)
         | Body::Keys(_)
         | Body::Notified(_)

@@ -32,6 +32,8 @@ pub(crate) struct Kept {
     heavy: Semaphore,
     /// Exports under way and done.
     pub(crate) exports: Jobs,
+    /// Held while an import is counted and sealed.
+    pub(crate) importing: tokio::sync::Mutex<()>,
     /// Tokens that bind websockets.
     pub(crate) tokens: Tokens,
     /// Websockets that are open.
@@ -45,6 +47,7 @@ impl Default for Kept {
             recent: Recent::default(),
             heavy: Semaphore::new(processors),
             exports: Jobs::default(),
+            importing: tokio::sync::Mutex::default(),
             tokens: Tokens::default(),
             sockets: Sockets::default(),
         }

@@ -3,6 +3,7 @@
 //! One request: who asks ([`who`]), what for ([`route`]), then either [`look`] or [`write`]. Both
 //! go through the [`door`]: ask the guard, have its word sealed, and only then look or write.
 
+mod address;
 mod answer;
 pub(crate) mod audit;
 mod body;
@@ -38,7 +39,8 @@ mod validate;
 mod who;
 mod write;
 
-pub use import::{Imported, Importer, Refusal};
+pub use import::{Imported, Importer, Imports, Refusal, imports};
+pub(crate) use import::{progress, said_as};
 pub(crate) use route::is_id;
 pub use subscription::{Subscriptions, notify};
 
@@ -128,7 +130,8 @@ fn asked(door: &Door, parts: &Parts) -> Result<(Layout, Pairs), Fault> {
     let text = parts.uri.query().unwrap_or_default();
     let pairs = query::pairs(text, door.app.settings.search_parameters_max)?;
     // A file of an export is no FHIR JSON, and may be asked for as what it is.
-    let layout = match parts.uri.path().contains("/$export-file/") {
+    let path = parts.uri.path();
+    let layout = match path.contains("/$export-file/") || path.contains("/$import-file/") {
         true => Layout::AsKept,
         false => format::layout(&parts.headers, &pairs)?,
     };
@@ -164,6 +167,7 @@ async fn serve(
             }
             export::answer(door, &who, (export, pairs, parts)).await
         }
+        Call::Import(asked) => import::answer(door, &who, (asked, parts, bytes)).await,
         Call::Write(write) => write_one(door, parts, (who, write, bytes)).await,
         call => {
             let (pairs, body) = with_body(door, parts, (pairs, bytes, &call))?;

@@ -39,6 +39,10 @@ impl From<Fault> for Halt {
     }
 }
 
+/// What is sealed in the same commit as the writes, by what became of them.
+pub(crate) type Also<'a> =
+    dyn Fn(&[Result<Draft, Fault>]) -> Result<Option<Admitted>, Fault> + Send + Sync + 'a;
+
 /// Does what `intents` ask for, all in one commit.
 ///
 /// # Errors
@@ -48,8 +52,20 @@ pub(crate) async fn perform(
     order: &Order,
     intents: Vec<Intent>,
 ) -> Result<Answers, Fault> {
+    perform_with(door, order, (intents, &|_| Ok(None))).await
+}
+
+/// The same, with something more in that commit.
+///
+/// # Errors
+/// As [`perform`].
+pub(crate) async fn perform_with(
+    door: &Door,
+    order: &Order,
+    (intents, also): (Vec<Intent>, &Also<'_>),
+) -> Result<Answers, Fault> {
     for _ in 0..ATTEMPTS_MAX {
-        match attempt(door, order, intents.clone()).await {
+        match attempt(door, order, (intents.clone(), also)).await {
             Ok(answers) => return Ok(answers),
             Err(Halt::Fault(fault)) => return Err(fault),
             Err(Halt::Overtaken) => door.caught_up(door.app.record.size()).await?,
@@ -59,7 +75,11 @@ pub(crate) async fn perform(
     Err(Fault::new(StatusCode::CONFLICT, Code::Conflict, words))
 }
 
-async fn attempt(door: &Door, order: &Order, intents: Vec<Intent>) -> Result<Answers, Halt> {
+async fn attempt(
+    door: &Door,
+    order: &Order,
+    (intents, also): (Vec<Intent>, &Also<'_>),
+) -> Result<Answers, Halt> {
     let settled = order.sift(settle_all(door, order, intents).await)?;
     let names = Names::of(settled.iter().flatten(), order.together)?;
     let drafts = order.sift(draft_all(door, settled, names.clone()).await?)?;
@@ -73,7 +93,7 @@ async fn attempt(door: &Door, order: &Order, intents: Vec<Intent>) -> Result<Ans
         });
     }
     let drafts = order.sift(ruled)?;
-    seal(door, order, (drafts, rulings)).await
+    seal(door, order, (drafts, rulings, also)).await
 }
 
 /// A subscription is looked at once more: what it asks for will be told later, and again and again.
@@ -156,7 +176,7 @@ async fn look_up(
 async fn seal(
     door: &Door,
     order: &Order,
-    (drafts, rulings): (Vec<Result<Draft, Fault>>, Rulings<'_>),
+    (drafts, rulings, also): (Vec<Result<Draft, Fault>>, Rulings<'_>, &Also<'_>),
 ) -> Result<Answers, Halt> {
     let mut events = Vec::with_capacity(drafts.len());
     for draft in drafts.iter().flatten() {
@@ -164,6 +184,7 @@ async fn seal(
             events.push(admitted(draft, order, &rulings)?);
         }
     }
+    events.extend(also(&drafts)?);
     let receipts = match events.is_empty() {
         true => Vec::new(),
         false => door

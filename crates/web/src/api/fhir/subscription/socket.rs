@@ -10,12 +10,13 @@ use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use guard::{Identity, Scope};
+use guard::Identity;
 use routes::{Happened, Subscriber};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use wire::fhir::subscription::Subscribed;
 
 use super::super::door::{Door, Kept};
+use super::super::who::still;
 use super::notice::Notice;
 use crate::App;
 
@@ -287,33 +288,4 @@ async fn look(
     let found = found.filter(|one| one.maker == client && one.status != "off");
     let found = found.and_then(super::with_read);
     Some(found.map(|(one, wanted)| (who, one, wanted)))
-}
-
-/// Those of the scopes that the client is still registered for.
-fn still(scopes: &[String], registered: &[String]) -> Vec<String> {
-    let registered = registered.iter().filter_map(|text| Scope::parse(text).ok());
-    let registered: Vec<Scope> = registered.collect();
-    let stands = |text: &&String| {
-        let scope = Scope::parse(text).ok();
-        scope.is_some_and(|scope| registered.iter().any(|one| scope.within(one)))
-    };
-    scopes.iter().filter(stands).cloned().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_has_its_own_scopes_while_the_client_is_registered_for_them() {
-        let of = |all: &[&str]| -> Vec<String> { all.iter().map(|&one| one.to_owned()).collect() };
-        let own = of(&["system/Patient.rs", "system/Observation.rs?status=final"]);
-        assert_eq!(still(&own, &of(&["system/*.cruds"])), own);
-        assert_eq!(
-            still(&own, &of(&["system/Patient.cruds"])),
-            of(&["system/Patient.rs"])
-        );
-        assert!(still(&own, &[]).is_empty());
-        assert!(still(&of(&["system/*.cruds"]), &own).is_empty());
-    }
 }
