@@ -9,6 +9,7 @@ pub(crate) mod audit;
 mod body;
 mod bundle;
 mod conditions;
+mod definition;
 mod door;
 mod draft;
 mod everything;
