@@ -89,6 +89,8 @@ pub struct App {
     pub(crate) paces: Paces,
     pub(crate) standbys: Standbys,
     pub(crate) fetch: Fetch,
+    /// Held while subscriptions are counted and sealed.
+    pub(crate) subscribing: tokio::sync::Mutex<()>,
     /// The feeds of machines that come over HTTPS.
     pub(crate) signals: Feeds,
     /// What is listened at, and who is expected.
@@ -162,6 +164,7 @@ impl App {
             paces: Paces::default(),
             standbys: Standbys::default(),
             fetch: Fetch::default(),
+            subscribing: tokio::sync::Mutex::default(),
             signals: Feeds::default(),
             doors: Doors::default(),
         }

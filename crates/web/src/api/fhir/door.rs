@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chart::ChartError;
-use event::{Act, Role, Subject};
+use event::{Act, Role, Subject, Time};
 use guard::{Ask, Decision, Identity};
 use record::{Permit, Witnessed};
 use tokio::sync::Semaphore;
@@ -59,6 +59,8 @@ impl Default for Kept {
 pub(crate) struct Door {
     pub(crate) app: Arc<App>,
     pub(crate) kept: Arc<Kept>,
+    /// When the token of whoever asks ends, if it does.
+    pub(crate) until: Option<Time>,
 }
 
 /// A question to the guard, but for who asks.

@@ -111,7 +111,8 @@ async fn handle(
     Extension(kept): Extension<Arc<Kept>>,
     request: Request<axum::body::Body>,
 ) -> Response {
-    let door = Door { app, kept };
+    let until = who::until(&app, request.headers());
+    let door = Door { app, kept, until };
     let (parts, body) = request.into_parts();
     let (layout, answer) = match asked(&door, &parts) {
         Ok((layout, pairs)) => {

@@ -67,6 +67,17 @@ pub(crate) enum Write {
 }
 
 impl Write {
+    /// The type that it is about.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Write::Create(kind)
+            | Write::DeleteWhere(kind)
+            | Write::PatchWhere(kind)
+            | Write::UpdateWhere(kind) => kind,
+            Write::Delete(target) | Write::Patch(target) | Write::Update(target) => target.kind,
+        }
+    }
+
     /// Whether it takes a resource away, and so comes without one.
     pub(crate) fn deletes(&self) -> bool {
         matches!(self, Write::Delete(_) | Write::DeleteWhere(_))

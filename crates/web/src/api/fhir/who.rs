@@ -2,6 +2,7 @@
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{Extensions, HeaderMap};
+use event::Time;
 use guard::{Identity, Scope};
 
 use super::fault::Fault;
@@ -48,6 +49,12 @@ async fn proved(
     let paced = app.paced(client.unwrap_or(&known.actor.id));
     paced.map_err(Fault::too_fast)?;
     Ok(known)
+}
+
+/// When the token of a request ends, if it is one that does.
+pub(crate) fn until(app: &App, headers: &HeaderMap) -> Option<Time> {
+    let token = header(headers, &AUTHORIZATION).and_then(bearer)?;
+    app.access_of_anybody(token).map(|good| good.until)
 }
 
 /// Whose token it is.

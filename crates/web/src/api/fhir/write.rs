@@ -80,15 +80,25 @@ async fn attempt(
     order: &Order,
     (intents, also): (Vec<Intent>, &Also<'_>),
 ) -> Result<Answers, Halt> {
+    // INVARIANT: subscriptions are counted and sealed one after the other, through whatever door they come.
+    let subscribes = |intent: &Intent| intent.write.kind() == subscription::KIND;
+    let _turn = match intents.iter().any(subscribes) {
+        true => Some(door.app.subscribing.lock().await),
+        false => None,
+    };
     let settled = order.sift(settle_all(door, order, intents).await)?;
     let names = Names::of(settled.iter().flatten(), order.together)?;
     let drafts = order.sift(draft_all(door, settled, names.clone()).await?)?;
     let drafts = order.sift(look_up(door, order, (drafts, names)).await?)?;
     let mut rulings = Rulings::new(door, &order.who);
     let mut ruled = Vec::with_capacity(drafts.len());
+    let mut siblings = BTreeSet::new();
     for draft in drafts {
         ruled.push(match draft {
-            Ok(draft) => checked(door, order, rulings.rule(draft).await?).await,
+            Ok(draft) => {
+                let draft = rulings.rule(draft).await?;
+                checked(door, order, (draft, &mut siblings)).await
+            }
             Err(fault) => Err(fault),
         });
     }
@@ -97,10 +107,14 @@ async fn attempt(
 }
 
 /// A subscription is looked at once more: what it asks for will be told later, and again and again.
-async fn checked(door: &Door, order: &Order, ruled: Result<Draft, Fault>) -> Result<Draft, Fault> {
+async fn checked(
+    door: &Door,
+    order: &Order,
+    (ruled, siblings): (Result<Draft, Fault>, &mut BTreeSet<String>),
+) -> Result<Draft, Fault> {
     let draft = ruled?;
     let path = draft.settled.intent.path.clone();
-    let good = subscription::check(door, &order.who, &draft).await;
+    let good = subscription::check(door, &order.who, (&draft, siblings)).await;
     good.map(|()| draft).map_err(|fault| fault.under(&path))
 }
 

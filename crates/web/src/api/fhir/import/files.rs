@@ -51,7 +51,11 @@ impl Importer {
     pub fn new(app: Arc<App>, who: Identity) -> Importer {
         let kept = Arc::new(Kept::default());
         Importer {
-            door: Door { app, kept },
+            door: Door {
+                app,
+                kept,
+                until: None,
+            },
             who,
             is_there: Box::new(|_| false),
         }

@@ -104,6 +104,7 @@ impl Run {
             door: Door {
                 app: Arc::clone(app),
                 kept: Arc::new(Kept::default()),
+                until: None,
             },
             id: id.to_owned(),
             failures: 0,
