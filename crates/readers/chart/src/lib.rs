@@ -40,7 +40,7 @@ mod words;
 mod words_of;
 
 pub use carry::{Carried, WardState};
-pub use changes::{Change, Changes};
+pub use changes::{Change, Changes, Written};
 pub use chart::{Chart, Config, Located, WardCount};
 pub use compare::{Differs, Still};
 pub use error::ChartError;

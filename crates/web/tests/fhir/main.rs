@@ -15,6 +15,8 @@ mod house;
 #[cfg(test)]
 mod importing;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod looks;
 #[cfg(test)]
 mod patches;

@@ -186,6 +186,7 @@ pub(super) fn step(sealed: &Sealed, with: &With) -> Option<Step> {
         | Body::ExportAsked(_)
         | Body::Glass(_)
         | Body::Erased(_)
+        | Body::Import(_)
         | Body::Joined(_)
         | Body::Keys(_)
         | Body::Notified(_)
