@@ -11,6 +11,8 @@ mod everything;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod heard;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod importing;

@@ -164,15 +164,19 @@ fn codes(list: &[&str]) -> Vec<Value> {
 }
 
 /// What a search for AuditEvents takes: they are made from what is sealed, not kept.
-const AUDIT_PARAMS: [&str; 10] = [
+const AUDIT_PARAMS: [&str; 14] = [
     "_id",
     "action",
+    "address",
     "agent",
     "agent-name",
     "date",
     "entity",
+    "entity-role",
+    "entity-type",
     "outcome",
     "patient",
+    "source",
     "subtype",
     "type",
 ];
