@@ -15,6 +15,8 @@ mod heard;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod ihe;
+#[cfg(test)]
 mod importing;
 #[cfg(test)]
 mod looks;

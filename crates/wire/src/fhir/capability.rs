@@ -95,6 +95,16 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
     ),
     (
+        "Patient",
+        "match",
+        "http://hl7.org/fhir/OperationDefinition/Patient-match",
+    ),
+    (
+        "Patient",
+        "ihe-pix",
+        "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
+    ),
+    (
         "",
         "export",
         "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",

@@ -103,7 +103,7 @@ pub(crate) async fn search(door: &Door, who: &Identity, pairs: &Pairs) -> Result
 
 /// One entry of an answer: what Salus saw, or what another system tells.
 enum Told {
-    Own(Trace),
+    Own(Box<Trace>),
     Other(TraceId),
 }
 
@@ -128,7 +128,7 @@ async fn listed(
     if !wanted.nothing_own {
         let own = access.traces(&wanted.filter, page).await.map_err(broken)?;
         more |= own.next.is_some();
-        all.extend(own.rows.into_iter().map(Told::Own));
+        all.extend(own.rows.into_iter().map(|trace| Told::Own(Box::new(trace))));
     }
     if !wanted.nothing_heard {
         let heard = access.heard(&wanted.heard, page).await.map_err(broken)?;
