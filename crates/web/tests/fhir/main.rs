@@ -11,7 +11,11 @@ mod everything;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod heard;
+#[cfg(test)]
 mod house;
+#[cfg(test)]
+mod ihe;
 #[cfg(test)]
 mod importing;
 #[cfg(test)]

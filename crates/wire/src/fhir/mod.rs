@@ -4,6 +4,7 @@
 //! patient compartment come from a compact table of the published definitions, see [`tables`].
 
 mod absent;
+mod alike;
 mod attached;
 pub mod bundle;
 mod capability;
@@ -23,6 +24,7 @@ pub mod tables;
 pub mod terminology;
 
 pub use absent::masked;
+pub use alike::{Grade, Likeness, alike};
 pub use attached::misnamed;
 pub use capability::capability;
 pub use check::check;

@@ -12,6 +12,7 @@ use super::door::Door;
 use super::everything::everything;
 use super::fault::Fault;
 use super::history::history;
+use super::ihe;
 use super::operation::Operation;
 use super::query::Pairs;
 use super::read;
@@ -78,6 +79,8 @@ async fn operate(
             everything(door, who, (target.as_ref(), &look.pairs)).await
         }
         Operation::Expand(target) => terminology::expand(door, who, (target.as_ref(), look)).await,
+        Operation::Match => ihe::pairing(door, who, look).await,
+        Operation::Pix => ihe::pix(door, who, &look.pairs).await,
         Operation::Lookup => terminology::lookup(door, who, look).await,
         Operation::Subscription(asked, target) => {
             subscription::answer(door, who, (*asked, target.as_ref(), &look.pairs)).await

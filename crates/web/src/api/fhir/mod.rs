@@ -18,6 +18,7 @@ mod fault;
 mod format;
 mod history;
 mod ids;
+mod ihe;
 mod import;
 mod intent;
 mod json;
