@@ -38,6 +38,7 @@ mod validate;
 mod who;
 mod write;
 
+pub(crate) use door::purpose;
 pub use import::{Imported, Importer, Refusal};
 pub(crate) use route::is_id;
 pub use subscription::{Subscriptions, notify};
