@@ -58,6 +58,8 @@ pub(super) struct Study {
     pub(super) id: String,
     pub(super) patient: String,
     pub(super) header: Header,
+    /// UID of its transfer syntax.
+    pub(super) syntax: String,
     pub(super) zone: String,
 }
 
@@ -267,6 +269,7 @@ fn of_image((image, raw): (&event::Image, &[u8]), at: Time, with: &With) -> Vec<
         id: dicom::study_id(&header, source),
         patient: patient.id.clone(),
         header,
+        syntax: image.syntax.clone(),
         zone: image.zone.clone(),
     };
     vec![

@@ -235,7 +235,7 @@ impl Door {
 }
 
 /// HL7 v3 PurposeOfUse: treatment for people at the bedside, operations for programs.
-fn purpose(role: Role) -> &'static str {
+pub(crate) fn purpose(role: Role) -> &'static str {
     match role {
         Role::Nurse | Role::Physician => "TREAT",
         Role::Administrator

@@ -41,6 +41,7 @@ mod validate;
 mod who;
 mod write;
 
+pub(crate) use door::purpose;
 pub use import::{Imported, Importer, Imports, Refusal, imports};
 pub(crate) use import::{progress, said_as};
 pub(crate) use route::is_id;
