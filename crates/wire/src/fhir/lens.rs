@@ -49,11 +49,11 @@ impl Lens {
     /// Whether it shows this member; `valueQuantity` is the element `value`, `_status` is `status`.
     fn shows(&self, key: &str) -> bool {
         let name = key.strip_prefix('_').unwrap_or(key);
-        let choice = |element: &&'static str| {
+        let choice = |element: &&str| {
             let kind = name.strip_prefix(*element);
             kind.is_some_and(|kind| kind.starts_with(|first: char| first.is_ascii_uppercase()))
         };
-        self.0.contains(name) || self.0.iter().any(|element| choice(&element))
+        self.0.contains(name) || self.0.iter().any(|element| choice(element))
     }
 }
 
