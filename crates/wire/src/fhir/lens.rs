@@ -53,7 +53,7 @@ impl Lens {
             let kind = name.strip_prefix(*element);
             kind.is_some_and(|kind| kind.starts_with(|first: char| first.is_ascii_uppercase()))
         };
-        self.0.contains(name) || self.0.iter().any(|element| choice(element))
+        self.0.contains(name) || self.0.iter().any(choice)
     }
 }
 
