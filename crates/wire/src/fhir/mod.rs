@@ -12,6 +12,7 @@ mod check;
 pub mod ips;
 mod issue;
 mod json;
+pub mod mhd;
 mod patch;
 mod path;
 mod profile;

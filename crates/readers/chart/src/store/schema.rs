@@ -39,7 +39,7 @@ pub(crate) const TABLES: [(&str, &str); 14] = [
 ];
 
 /// The layout of these tables, also of what their numbers mean. Another one is folded again.
-pub(super) const LAYOUT: i64 = 4;
+pub(super) const LAYOUT: i64 = 5;
 
 /// The tables that are there.
 pub(super) const NAMES: &str =

@@ -8,6 +8,7 @@ pub(crate) mod audit;
 mod body;
 mod bundle;
 mod conditions;
+mod content;
 mod door;
 mod draft;
 mod everything;
@@ -118,6 +119,10 @@ async fn handle(
         }
         Err(fault) => (Layout::AsKept, Err(fault)),
     };
+    let answer = match layout {
+        Layout::Content => answer.and_then(|answer| content::content(answer, &parts)),
+        Layout::AsKept | Layout::Pretty => answer,
+    };
     match answer {
         Ok(answer) => answer.response(&door.app.settings.fhir_base, layout),
         Err(fault) => fault.response(layout),
@@ -131,7 +136,15 @@ fn asked(door: &Door, parts: &Parts) -> Result<(Layout, Pairs), Fault> {
     // A file of an export is no FHIR JSON, and may be asked for as what it is.
     let layout = match parts.uri.path().contains("/$export-file/") {
         true => Layout::AsKept,
-        false => format::layout(&parts.headers, &pairs)?,
+        false => match format::layout(&parts.headers, &pairs) {
+            Err(fault)
+                if fault.status == axum::http::StatusCode::NOT_ACCEPTABLE
+                    && content::is_read(parts) =>
+            {
+                Layout::Content
+            }
+            layout => layout?,
+        },
     };
     Ok((layout, format::strip(pairs)))
 }
