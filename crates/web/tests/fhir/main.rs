@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod everything;
 #[cfg(test)]
 mod export;

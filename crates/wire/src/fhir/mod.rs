@@ -13,6 +13,7 @@ pub mod ips;
 mod issue;
 mod json;
 mod lens;
+pub mod mhd;
 mod patch;
 mod path;
 mod profile;

@@ -10,6 +10,7 @@ mod body;
 mod bundle;
 mod conditions;
 mod definition;
+mod content;
 mod door;
 mod draft;
 mod everything;
@@ -123,6 +124,10 @@ async fn handle(
         }
         Err(fault) => (Layout::AsKept, Err(fault)),
     };
+    let answer = match layout {
+        Layout::Content => answer.and_then(|answer| content::content(answer, &parts)),
+        Layout::AsKept | Layout::Pretty => answer,
+    };
     match answer {
         Ok(answer) => answer.response(&door.app.settings.fhir_base, layout),
         Err(fault) => fault.response(layout),
@@ -137,7 +142,15 @@ fn asked(door: &Door, parts: &Parts) -> Result<(Layout, Pairs), Fault> {
     let path = parts.uri.path();
     let layout = match path.contains("/$export-file/") || path.contains("/$import-file/") {
         true => Layout::AsKept,
-        false => format::layout(&parts.headers, &pairs)?,
+        false => match format::layout(&parts.headers, &pairs) {
+            Err(fault)
+                if fault.status == axum::http::StatusCode::NOT_ACCEPTABLE
+                    && content::is_read(parts) =>
+            {
+                Layout::Content
+            }
+            layout => layout?,
+        },
     };
     Ok((layout, format::strip(pairs)))
 }

@@ -1,9 +1,11 @@
 //! Operations that IHE defines on Patient: `$ihe-pix` (PIXm, ITI-83), and `$match` of FHIR as PDQm has
 //! it (ITI-119). Each is one question about patients: decided and sealed, with whom its answer shows.
 
+mod mhd;
 mod pairing;
 mod pix;
 
+pub(crate) use mhd::provided;
 pub(crate) use pairing::pairing;
 pub(crate) use pix::pix;
 
