@@ -191,9 +191,8 @@ impl Record {
         recover::recover(&inner).await?;
         inner.settle_erasures().await?;
         inner.read_cosigned().await?;
-        inner
-            .head
-            .send_replace(inner.publisher.last.lock().await.clone());
+        let last = inner.publisher.last.lock().await.clone();
+        inner.head.send_replace(last);
         let record = Record { inner };
         match grown_to {
             Some(grown) => record.run(queue, grown).await?,
