@@ -69,59 +69,13 @@ pub(crate) async fn fold(
     let (id, index, at) = (import.import.as_str(), index.cast_signed(), at.millis());
     match &import.step {
         ImportStep::Begun { inputs, .. } => {
-            sqlx::query(
-                "INSERT INTO import (id, begun, at, client, last, ended, why) \
-                 VALUES ($1, $2, $3, $4, $3, '', '') ON CONFLICT (id) DO NOTHING",
-            )
-            .bind(id)
-            .bind(index)
-            .bind(at)
-            .bind(&event.actor.id)
-            .execute(&mut *connection)
-            .await?;
-            for place in 0..inputs.len() {
-                sqlx::query(
-                    "INSERT INTO import_file (import, place, lines, digest, accepted, refused, done) \
-                     VALUES ($1, $2, 0, '', 0, 0, 0) ON CONFLICT (import, place) DO NOTHING",
-                )
-                .bind(id)
-                .bind(place as i64)
-                .execute(&mut *connection)
-                .await?;
-            }
-            Ok(())
+            let from = (index, at, event.actor.id.as_str());
+            begun(connection, id, (from, inputs.len())).await
         }
-        ImportStep::Took {
-            input,
-            lines,
-            digest,
-            accepted,
-            refused,
-            ends,
-        } => {
-            sqlx::query(
-                "UPDATE import_file SET lines = $3, digest = $4, accepted = accepted + $5, \
-                 refused = refused + $6, done = $7 WHERE import = $1 AND place = $2",
-            )
-            .bind(id)
-            .bind(i64::from(*input))
-            .bind(lines.cast_signed())
-            .bind(digest)
-            .bind(accepted.cast_signed())
-            .bind(refused.cast_signed())
-            .bind(*ends)
-            .execute(&mut *connection)
-            .await?;
+        ImportStep::Took { input, refused, .. } => {
+            took(connection, id, &import.step).await?;
             if *refused > 0 {
-                sqlx::query(
-                    "INSERT INTO import_refusal (import, place, idx) VALUES ($1, $2, $3) \
-                     ON CONFLICT (import, place, idx) DO NOTHING",
-                )
-                .bind(id)
-                .bind(i64::from(*input))
-                .bind(index)
-                .execute(&mut *connection)
-                .await?;
+                refusal(connection, id, (*input, index)).await?;
             }
             touch(connection, id, at).await
         }
@@ -136,6 +90,83 @@ pub(crate) async fn fold(
             forget(connection).await
         }
     }
+}
+
+async fn begun(
+    connection: &mut SqliteConnection,
+    id: &str,
+    ((index, at, client), files): ((i64, i64, &str), usize),
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO import (id, begun, at, client, last, ended, why) \
+         VALUES ($1, $2, $3, $4, $3, '', '') ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(id)
+    .bind(index)
+    .bind(at)
+    .bind(client)
+    .execute(&mut *connection)
+    .await?;
+    for place in 0..files {
+        sqlx::query(
+            "INSERT INTO import_file (import, place, lines, digest, accepted, refused, done) \
+             VALUES ($1, $2, 0, '', 0, 0, 0) ON CONFLICT (import, place) DO NOTHING",
+        )
+        .bind(id)
+        .bind(place as i64)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+async fn took(
+    connection: &mut SqliteConnection,
+    id: &str,
+    step: &ImportStep,
+) -> Result<(), sqlx::Error> {
+    let ImportStep::Took {
+        input,
+        lines,
+        digest,
+        accepted,
+        refused,
+        ends,
+    } = step
+    else {
+        return Ok(());
+    };
+    sqlx::query(
+        "UPDATE import_file SET lines = $3, digest = $4, accepted = accepted + $5, \
+         refused = refused + $6, done = $7 WHERE import = $1 AND place = $2",
+    )
+    .bind(id)
+    .bind(i64::from(*input))
+    .bind(lines.cast_signed())
+    .bind(digest)
+    .bind(accepted.cast_signed())
+    .bind(refused.cast_signed())
+    .bind(*ends)
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+async fn refusal(
+    connection: &mut SqliteConnection,
+    id: &str,
+    (input, index): (u32, i64),
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO import_refusal (import, place, idx) VALUES ($1, $2, $3) \
+         ON CONFLICT (import, place, idx) DO NOTHING",
+    )
+    .bind(id)
+    .bind(i64::from(input))
+    .bind(index)
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 async fn touch(connection: &mut SqliteConnection, id: &str, at: i64) -> Result<(), sqlx::Error> {

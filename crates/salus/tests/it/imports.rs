@@ -77,7 +77,7 @@ fn begin(server: &Server, token: &str, body: &Value) -> String {
         let (name, place) = line.split_once(": ")?;
         (name.eq_ignore_ascii_case("content-location")).then(|| place.trim().to_owned())
     });
-    place.unwrap_or_else(|| panic!("{text}"))
+    place.expect("a `Content-Location`")
 }
 
 /// How often each resource was written.

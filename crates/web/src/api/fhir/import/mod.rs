@@ -90,7 +90,9 @@ async fn begin(
 ) -> Result<Answer, Fault> {
     must_be_async(parts)?;
     format::body_is_json(&parts.headers)?;
-    let body = wire::fhir::parse(&bytes, &door.limits())?;
+    let (length, limits) = (bytes.len(), door.limits());
+    let read = move || wire::fhir::parse(&bytes, &limits);
+    let body = door.work(length, read).await??;
     let wanted = Wanted::read(&body, &door.app.settings.imports)?;
     for kind in wanted.kinds() {
         let question = Question {

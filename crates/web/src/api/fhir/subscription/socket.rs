@@ -233,6 +233,9 @@ impl Session {
     /// Tells what happened since.
     async fn tell(&mut self) -> Goes {
         self.held = false;
+        if !self.stands() {
+            return None;
+        }
         for (id, scopes) in self.those(|_| true) {
             let place = (id.as_str(), scopes.as_slice());
             let Some((who, one, wanted)) = look(&self.door.app, &self.client, place).await? else {
@@ -285,6 +288,9 @@ impl Session {
     }
 
     async fn beat(&mut self) -> Goes {
+        if !self.stands() {
+            return None;
+        }
         let now = Instant::now();
         let due = |bound: &Bound| {
             let beats = bound.heartbeat.map(|period| bound.told + period);

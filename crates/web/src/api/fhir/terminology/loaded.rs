@@ -21,6 +21,9 @@ const CONCEPTS_MAX: usize = 10_000;
 /// Concepts that one question may look at on the way.
 const STEPS_MAX: usize = 300_000;
 
+/// What is asked of the definitions that are at hand.
+type Question<T> = dyn Fn(&Terminology<'_>) -> Result<T, Unanswered> + Send + Sync;
+
 /// Definitions that were looked up.
 pub(super) struct Loaded {
     pub(super) value_sets: Vec<Value>,
@@ -51,7 +54,7 @@ impl Loaded {
     async fn attempt<T: Send + 'static>(
         &mut self,
         door: &Door,
-        question: Arc<dyn Fn(&Terminology<'_>) -> Result<T, Unanswered> + Send + Sync>,
+        question: Arc<Question<T>>,
     ) -> Result<Result<T, Unanswered>, Fault> {
         let value_sets = std::mem::take(&mut self.value_sets);
         let code_systems = std::mem::take(&mut self.code_systems);
@@ -80,8 +83,7 @@ impl Loaded {
         who: &Identity,
         question: impl Fn(&Terminology<'_>) -> Result<T, Unanswered> + Send + Sync + 'static,
     ) -> Result<T, Fault> {
-        let question: Arc<dyn Fn(&Terminology<'_>) -> Result<T, Unanswered> + Send + Sync> =
-            Arc::new(question);
+        let question: Arc<Question<T>> = Arc::new(question);
         loop {
             let why = match self.attempt(door, Arc::clone(&question)).await? {
                 Ok(answer) => return Ok(answer),
