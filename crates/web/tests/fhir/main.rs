@@ -13,6 +13,8 @@ mod export;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod importing;
 #[cfg(test)]
 mod looks;

@@ -39,9 +39,12 @@ mod who;
 mod write;
 
 pub(crate) use door::purpose;
+pub(crate) use fault::Fault;
 pub use import::{Imported, Importer, Refusal};
+pub(crate) use query::pairs as query_pairs;
 pub(crate) use route::is_id;
 pub use subscription::{Subscriptions, notify};
+pub(crate) use who::identity;
 
 use std::sync::Arc;
 
@@ -58,7 +61,6 @@ use crate::App;
 use answer::Answer;
 use conditions::Conditions;
 use door::{Door, Kept};
-use fault::Fault;
 use format::{Layout, Prefer};
 use intent::{Intent, Order, Together};
 use look::{Look, look};
@@ -145,7 +147,7 @@ async fn serve(
     if matches!(call, Ok(Call::Capability)) {
         return Ok(look::capability(door));
     }
-    let who = who::identity(&door.app, &parts.extensions, &parts.headers).await?;
+    let who = identity(&door.app, &parts.extensions, &parts.headers).await?;
     let call = call?;
     let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
     let bytes = match has_body {
