@@ -4,7 +4,7 @@
 set -euo pipefail
 
 home="${SALUS_REAL_HOME:-$HOME/.cache/salus/real}"
-stamp="$home/.ready-8"
+stamp="$home/.ready-9"
 here="$(cd "$(dirname "$0")" && pwd)"
 mkdir -p "$home"
 

@@ -180,6 +180,10 @@ impl Server {
             url => url.to_owned(),
         };
         config.web.fhir_base = format!("{url}/fhir");
+        config
+            .web
+            .image_authority
+            .clone_from(&config.dicom.authority);
         let house = Arc::new(match part {
             Part::Primary => House::open(config).await?,
             Part::Standby => House::open_standby(config).await?,

@@ -312,6 +312,9 @@ pub struct Settings {
     /// Absolute base of FHIR URLs, for instance `https://127.0.0.1:8443/fhir`.
     #[serde(skip)]
     pub fhir_base: String,
+    /// The assigning authority of patient ids without an issuer, as `[dicom]` has it.
+    #[serde(skip)]
+    pub image_authority: String,
     /// The IANA zone in which pages show times, for instance `Europe/Berlin`.
     pub zone: String,
     /// The largest request body, in bytes.
@@ -326,6 +329,10 @@ pub struct Settings {
     pub page_size: usize,
     /// The most resources on a page of results.
     pub page_size_max: usize,
+    /// The most results that one QIDO-RS query is answered with.
+    pub dicomweb_matches_max: usize,
+    /// The most objects that one WADO-RS request is answered with.
+    pub dicomweb_objects_max: usize,
     /// The most bulk exports that one client has at a time, those that are done included.
     pub exports_per_client_max: usize,
     /// How long a bulk export can be fetched.
@@ -411,6 +418,7 @@ impl Default for Settings {
         const MINUTE: i64 = 60_000;
         Settings {
             fhir_base: "https://127.0.0.1:8443/fhir".to_owned(),
+            image_authority: "hospital".to_owned(),
             zone: "UTC".to_owned(),
             body_bytes_max: 16 << 20,
             json_depth_max: 64,
@@ -418,6 +426,8 @@ impl Default for Settings {
             search_parameters_max: 64,
             page_size: 50,
             page_size_max: 1_000,
+            dicomweb_matches_max: 1_000,
+            dicomweb_objects_max: 20_000,
             exports_per_client_max: 2,
             export_keep_ms: 24 * 60 * MINUTE,
             chart_wait_ms: 2_000,

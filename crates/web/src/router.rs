@@ -57,6 +57,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(systems)
         .merge(api::smart::systems(&app))
         .merge(directory)
+        .merge(api::dicomweb::mounted())
         .merge(api::witness::mounted())
         .merge(api::log::mounted())
         .merge(api::signals::mounted())

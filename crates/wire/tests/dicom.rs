@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use wire::dicom::{
-    DataSet, Header, Limits, Preamble, Refusal, Repertoire, Source, Syntax, Tag, VR, Writer, file,
-    part10, patient_identifier, scan, study, tags, unpack,
+    DataSet, Header, Limits, Operation, Preamble, Query, Refusal, Repertoire, Root, Source, Syntax,
+    Tag, VR, Writer, file, frame, metadata, part10, patient_identifier, picture, recode, scan,
+    study, tags, unpack,
 };
 
 /// The folder of shared data, if it is there.
@@ -402,5 +403,86 @@ proptest! {
             let _ = Header::of(&found, &Repertoire::ascii());
         }
         let _ = part10(&bytes);
+    }
+}
+
+/// A picture with a sequence in it.
+fn small() -> Vec<u8> {
+    let item = Writer::new(Syntax::EXPLICIT)
+        .text(tags::CODE_VALUE, VR::SH, "T-1")
+        .finish();
+    let mut items = vec![0xfe, 0xff, 0, 0xe0];
+    items.extend_from_slice(&u32::try_from(item.len()).unwrap().to_le_bytes());
+    items.extend_from_slice(&item);
+    Writer::new(Syntax::EXPLICIT)
+        .text(tags::QUERY_RETRIEVE_LEVEL, VR::CS, "STUDY")
+        .text(tags::STUDY_DATE, VR::DA, "20230306-")
+        .bytes(tags::PROCEDURE_CODE_SEQUENCE, VR::SQ, &items)
+        .text(tags::PATIENT_NAME, VR::PN, "M*^J?rg")
+        .us(tags::SAMPLES_PER_PIXEL, 1)
+        .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2")
+        .text(tags::NUMBER_OF_FRAMES, VR::IS, "2")
+        .us(tags::ROWS, 2)
+        .us(tags::COLUMNS, 2)
+        .us(tags::BITS_ALLOCATED, 16)
+        .us(tags::BITS_STORED, 12)
+        .us(tags::PIXEL_REPRESENTATION, 1)
+        .text(tags::WINDOW_CENTER, VR::DS, "40")
+        .text(tags::WINDOW_WIDTH, VR::DS, "400")
+        .bytes(tags::PIXEL_DATA, VR::OW, &[7; 16])
+        .finish()
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_let_in_is_told_drawn_and_rewritten_or_refused(
+        places in proptest::collection::vec((0_usize..400, any::<u8>()), 0..6), frame_number in 0_usize..4,
+    ) {
+        let mut bytes = small();
+        for (place, with) in places {
+            if let Some(byte) = bytes.get_mut(place) {
+                *byte = with;
+            }
+        }
+        let limits = Limits::default();
+        let Ok(set) = scan(&bytes, Syntax::EXPLICIT, &limits) else {
+            return Ok(());
+        };
+        let told = metadata(&set, Syntax::EXPLICIT, &Repertoire::ascii());
+        prop_assert!(told.len() <= set.elements().count());
+        if let Ok(drawn) = picture(&set, frame_number) {
+            prop_assert!(drawn.shrunk(1).png().starts_with(b"\x89PNG"));
+        }
+        let _ = frame(&set, frame_number);
+        let _ = Query::of(&set, (Root::Study, Operation::Find), &Repertoire::ascii());
+        let to = (Syntax::EXPLICIT_UID, Syntax::IMPLICIT_UID);
+        if let Ok(other) = recode(&bytes, to, &limits) {
+            let again = scan(&other, Syntax::IMPLICIT, &limits);
+            prop_assert!(again.is_ok(), "{again:?}");
+        }
+    }
+}
+
+/// Real files: what is not compressed says the same in either little endian.
+#[test]
+fn real_files_say_the_same_in_another_syntax() {
+    for (name, bytes) in files("pydicom-test-files") {
+        let (Ok(head), Ok(header)) = (part10(&bytes), read(&bytes)) else {
+            continue;
+        };
+        let data = bytes.get(head.data_at..).unwrap();
+        for (to, syntax) in [
+            (Syntax::IMPLICIT_UID, Syntax::IMPLICIT),
+            (Syntax::EXPLICIT_UID, Syntax::EXPLICIT),
+        ] {
+            let Ok(other) = recode(data, (head.syntax_uid, to), &Limits::default()) else {
+                assert!(head.syntax.encapsulated, "{name}");
+                continue;
+            };
+            let set = scan(&other, syntax, &Limits::default()).unwrap();
+            let mut same = Header::of(&set, &Repertoire::ascii()).unwrap();
+            same.complaints.clone_from(&header.complaints);
+            assert_eq!(same, header, "{name}");
+        }
     }
 }

@@ -14,6 +14,7 @@ use wire::dicom::{
     store_request, tags, units,
 };
 
+use super::Destination;
 use super::answers::{Delivered, Delivery, Fate, Kept, Unanswered};
 use super::association::{Association, Ends};
 use super::inquiry::{Inquiry, Said};
@@ -122,9 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
     /// Has the objects sent to a destination.
     pub(super) async fn moves(&mut self, of: Inquiry<'_>) -> io::Result<Result<(), Ends>> {
         let title = &of.command.destination;
-        let may = of.agreed.feed.destinations.contains(title);
-        let mut known = self.desk.config.destinations.iter();
-        let known = known.find(|one| one.title == *title && may).cloned();
+        let known = self.destination(of);
         let (Some(destination), Some(answers)) = (known, self.desk.answers.clone()) else {
             let why = "this destination is none to which the feed may have objects moved";
             let status = (Status::DestinationUnknown, why);
@@ -193,6 +192,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             tracing::warn!(title, why, "objects were not moved");
         }
         self.ended(of, &tally, &why).await
+    }
+
+    /// The destination that is named, if the feed may have objects moved there.
+    fn destination(&self, of: Inquiry<'_>) -> Option<Destination> {
+        let title = &of.command.destination;
+        let may = of.agreed.feed.destinations.contains(title);
+        let mut known = self.desk.config.destinations.iter();
+        known.find(|one| one.title == *title && may).cloned()
     }
 
     /// What the guard lets the caller have of what it names.

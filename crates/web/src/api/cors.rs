@@ -36,7 +36,7 @@ fn is_for_apps(path: &str) -> bool {
         "/oauth/jwks",
         "/.well-known/openid-configuration",
     ];
-    exact.contains(&path) || path.starts_with("/fhir/")
+    exact.contains(&path) || path.starts_with("/fhir/") || path.starts_with("/dicomweb/")
 }
 
 /// The origin of the page that asks, if it is one of a registered app's.

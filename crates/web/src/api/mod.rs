@@ -1,6 +1,7 @@
 //! Doors for systems.
 
 pub(crate) mod cors;
+pub(crate) mod dicomweb;
 pub mod fhir;
 pub mod log;
 pub mod scim;

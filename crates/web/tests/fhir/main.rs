@@ -19,6 +19,8 @@ mod house;
 #[cfg(test)]
 mod ihe;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod importing;
 #[cfg(test)]
 mod imports;

@@ -42,7 +42,9 @@ pub use pdu::{
 };
 pub use picture::{NoPicture, Picture, picture};
 pub use preamble::{PREAMBLE_BYTES, Preamble, preamble};
-pub use query::{Attributes, Fault, Level, Operation, Person, Query, Root, Whole, query_class};
+pub use query::{
+    Attributes, Fault, Level, Operation, Person, Query, Root, Whole, attribute, query_class,
+};
 pub use recode::{can_recode, recode};
 pub use scan::{items, scan};
 pub use set::{DataSet, Element, Value};

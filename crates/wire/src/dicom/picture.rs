@@ -84,23 +84,23 @@ fn grey(set: &DataSet<'_>, (pixels, bits): (&[u8], usize), inverted: bool) -> Ve
             .unwrap_or(1.0),
         first(set, tags::RESCALE_INTERCEPT).unwrap_or(0.0),
     );
-    let values = stored(set, (pixels, bits));
-    let values: Vec<f64> = values.map(|value| value * slope + intercept).collect();
+    // Gone through twice rather than kept: eight bytes a pixel would be much.
+    let values = || stored(set, (pixels, bits)).map(|value| value * slope + intercept);
     let window = first(set, tags::WINDOW_CENTER).zip(first(set, tags::WINDOW_WIDTH));
     let (from, width) = match window.filter(|(_, width)| *width >= 1.0) {
         Some((center, width)) => (center - 0.5 - (width - 1.0) / 2.0, (width - 1.0).max(1.0)),
         None => {
-            let darkest = values.iter().copied().fold(f64::INFINITY, f64::min);
-            let brightest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let darkest = values().fold(f64::INFINITY, f64::min);
+            let brightest = values().fold(f64::NEG_INFINITY, f64::max);
             (darkest, (brightest - darkest).max(1.0))
         }
     };
-    let shade = |value: &f64| {
+    let shade = |value: f64| {
         let part = ((value - from) / width).clamp(0.0, 1.0);
         let part = if inverted { 1.0 - part } else { part };
         byte(part * 255.0)
     };
-    values.iter().map(shade).collect()
+    values().map(shade).collect()
 }
 
 /// Pixel values as they are stored: the bits that count, signed or not.

@@ -9,8 +9,8 @@ pub(crate) mod audit;
 mod body;
 mod bundle;
 mod conditions;
-mod definition;
 mod content;
+mod definition;
 mod door;
 mod draft;
 mod everything;
@@ -43,10 +43,13 @@ mod who;
 mod write;
 
 pub(crate) use door::purpose;
+pub(crate) use fault::Fault;
 pub use import::{Imported, Importer, Imports, Refusal, imports};
 pub(crate) use import::{progress, said_as};
+pub(crate) use query::pairs as query_pairs;
 pub(crate) use route::is_id;
 pub use subscription::{Subscriptions, notify};
+pub(crate) use who::identity;
 
 use std::sync::Arc;
 
@@ -63,7 +66,6 @@ use crate::App;
 use answer::Answer;
 use conditions::Conditions;
 use door::{Door, Kept};
-use fault::Fault;
 use format::{Layout, Prefer};
 use intent::{Intent, Order, Together};
 use look::{Look, look};
@@ -164,7 +166,7 @@ async fn serve(
     if matches!(call, Ok(Call::Capability)) {
         return Ok(look::capability(door));
     }
-    let who = who::identity(&door.app, &parts.extensions, &parts.headers).await?;
+    let who = identity(&door.app, &parts.extensions, &parts.headers).await?;
     let call = call?;
     let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
     let bytes = match has_body {

@@ -324,6 +324,26 @@ fn level_of(tag: Tag) -> Option<Level> {
     found.map(|(_, level)| *level)
 }
 
+/// The attribute with that keyword (PS3.6), or with that tag in eight hex digits, and its value
+/// representation.
+pub fn attribute(name: &str) -> Option<(Tag, VR)> {
+    use dicom_core::dictionary::{DataDictionary as _, DataDictionaryEntry as _};
+    let hex = name.len() == 8 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let tag = match hex {
+        true => {
+            let number = u32::from_str_radix(name, 16).ok()?;
+            Tag(
+                u16::try_from(number >> 16).ok()?,
+                u16::try_from(number & 0xFFFF).ok()?,
+            )
+        }
+        false => dicom_dictionary_std::StandardDataDictionary
+            .by_name(name)?
+            .tag(),
+    };
+    Some((tag, known(tag)))
+}
+
 /// The keyword of an attribute (PS3.6), or its tag.
 fn keyword(tag: Tag) -> String {
     use dicom_core::dictionary::{DataDictionary as _, DataDictionaryEntry as _};

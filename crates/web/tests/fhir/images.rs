@@ -1,0 +1,224 @@
+//! DICOMweb: studies looked for and fetched by the word of the guard.
+
+use axum::body::Body;
+use axum::http::Request;
+use event::{Act, Actor, Body as Told, Event, Image, Subject};
+use guard::{Standing, admit};
+use serde_json::Value;
+use wire::dicom::{Syntax, VR, Writer, file, tags};
+
+use crate::house::{House, Reply};
+
+const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+const BOTH: [&str; 2] = ["system/ImagingStudy.rs", "system/Patient.rs"];
+
+/// One instance of study 1.2, series 1.2.1, of patient 4711.
+async fn came(house: &House, instance: &str) {
+    let pixels: Vec<u8> = (0..16_u8).flat_map(|value| [value * 16, 0]).collect();
+    let head = Writer::new(Syntax::IMPLICIT)
+        .text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192")
+        .text(tags::SOP_CLASS_UID, VR::UI, CT)
+        .text(tags::SOP_INSTANCE_UID, VR::UI, instance)
+        .text(tags::STUDY_DATE, VR::DA, "20230306")
+        .text(tags::ACCESSION_NUMBER, VR::SH, "A9")
+        .text(tags::MODALITY, VR::CS, "CT")
+        .text(tags::PATIENT_NAME, VR::PN, "Müller^Jörg")
+        .text(tags::PATIENT_ID, VR::LO, "4711")
+        .text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2")
+        .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.1")
+        .us(tags::SAMPLES_PER_PIXEL, 1)
+        .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2")
+        .us(tags::ROWS, 4)
+        .us(tags::COLUMNS, 4)
+        .us(tags::BITS_ALLOCATED, 16)
+        .us(tags::BITS_STORED, 16);
+    let raw = head.clone().finish();
+    let set = head.bytes(tags::PIXEL_DATA, VR::OW, &pixels).finish();
+    let app = &house.app;
+    let system = wire::v2::authority_system("", "hospital");
+    let patient = app.record.blind().id("Patient", &system, "4711");
+    let image = Image {
+        feed: "ct".into(),
+        authority: "hospital".into(),
+        zone: "UTC".into(),
+        instance: instance.into(),
+        syntax: Syntax::IMPLICIT_UID.into(),
+        ..Image::default()
+    };
+    let subject = Subject::Patient(patient);
+    let mut event = Event::new(Actor::feed("ct"), Act::Send, subject, Told::Image(image));
+    let whole = [file(CT, instance, Syntax::IMPLICIT_UID, "CT1"), set].concat();
+    let whole = app.record.keep(&event, whole).await.unwrap();
+    if let Told::Image(image) = &mut event.body {
+        image.whole = whole;
+    }
+    let admitted = admit(event.with_raw(raw).into(), Standing::Salus, "").unwrap();
+    app.record.admit(vec![admitted]).await.unwrap();
+}
+
+async fn asked(house: &House, (token, path, accept): (&str, &str, &str)) -> Reply {
+    let request = Request::builder()
+        .uri(format!("/dicomweb/{path}"))
+        .header("authorization", format!("Bearer {token}"))
+        .header("accept", accept)
+        .body(Body::empty());
+    let router = web::router(house.app.clone());
+    House::send_to(router, request.unwrap()).await
+}
+
+/// The decisions that were sealed: what was asked, and whether it was allowed.
+async fn decisions(house: &House) -> Vec<(String, bool)> {
+    let sealed = house.app.record.read(0, 10_000).await.unwrap();
+    let decided = sealed.iter().filter_map(|one| match &one.event().body {
+        Told::Decision(decided) => Some((decided.detail.clone(), decided.allowed)),
+        _ => None,
+    });
+    decided.collect()
+}
+
+#[tokio::test]
+async fn studies_are_looked_for_by_a_client_of_both_types() {
+    let house = House::open().await;
+    came(&house, "1.2.1.1").await;
+    came(&house, "1.2.1.2").await;
+    let token = house.client("viewer", &BOTH).await;
+    let json = "application/dicom+json";
+    for (query, count) in [
+        ("studies", 1),
+        ("studies?PatientID=4711&StudyDate=20230301-20230331", 1),
+        ("studies?00100020=4712", 0),
+        ("studies?PatientName=m%C3%BCller*", 1),
+        ("studies?AccessionNumber=A9&ModalitiesInStudy=CT", 1),
+        ("studies/1.2/series", 1),
+        ("studies/1.2/series/1.2.1/instances", 2),
+        ("studies/1.2/instances?limit=1", 1),
+        ("studies/1.2/instances?limit=5&offset=1", 1),
+        ("instances?StudyInstanceUID=1.2,1.3", 2),
+    ] {
+        let reply = asked(&house, (&token, query, json)).await;
+        assert_eq!(
+            reply.code(),
+            200,
+            "{query} {}",
+            String::from_utf8_lossy(&reply.bytes)
+        );
+        assert_eq!(reply.json().as_array().unwrap().len(), count, "{query}");
+    }
+    let reply = asked(&house, (&token, "studies", json)).await;
+    let study = reply.json()[0].clone();
+    assert_eq!(study["00100010"]["Value"][0]["Alphabetic"], "Müller^Jörg");
+    assert_eq!(study["00201208"]["Value"][0], 2);
+    assert_eq!(
+        study["00081190"]["Value"][0],
+        "https://test.invalid/dicomweb/studies/1.2"
+    );
+    let more = asked(&house, (&token, "studies/1.2/instances?limit=1", json)).await;
+    assert!(more.header("warning").starts_with("299"));
+    for (query, accept, code) in [
+        ("studies?Nonsense=1", json, 400),
+        ("studies?InstitutionName=x", json, 400),
+        ("studies?limit=x", json, 400),
+        ("studies", "application/xml", 406),
+        ("studies/1.2/nothing", json, 404),
+    ] {
+        assert_eq!(
+            asked(&house, (&token, query, accept)).await.code(),
+            code,
+            "{query}"
+        );
+    }
+    let narrow = house.client("narrow", &BOTH[..1]).await;
+    let refused = asked(&house, (&narrow, "studies", json)).await;
+    assert_eq!(refused.code(), 403);
+    assert_eq!(
+        asked(&house, ("nothing", "studies", json)).await.code(),
+        401
+    );
+    let decided = decisions(&house).await;
+    assert!(
+        decided.contains(&("QIDO-RS STUDY".into(), true)),
+        "{decided:?}"
+    );
+    assert!(decided.contains(&("QIDO-RS STUDY".into(), false)));
+}
+
+#[tokio::test]
+async fn objects_frames_and_pictures_are_fetched() {
+    let house = House::open().await;
+    came(&house, "1.2.1.1").await;
+    let token = house.client("viewer", &BOTH).await;
+    let one = "studies/1.2/series/1.2.1/instances/1.2.1.1";
+    let fetch = async |path: String, accept: &str| asked(&house, (&token, &path, accept)).await;
+    let parts = "multipart/related; type=\"application/dicom\"";
+    let object = fetch("studies/1.2".into(), parts).await;
+    assert_eq!(object.code(), 200);
+    assert!(
+        object
+            .header("content-type")
+            .starts_with("multipart/related; type=\"application/dicom\"")
+    );
+    let text = String::from_utf8_lossy(&object.bytes).into_owned();
+    // It came in implicit little endian, and leaves as the standard wants it if nothing is said.
+    assert!(text.contains("application/dicom; transfer-syntax=1.2.840.10008.1.2.1\r\n"));
+    assert!(text.contains("DICM") && text.contains("Müller^Jörg") && text.ends_with("--\r\n"));
+    let as_kept = fetch(one.into(), &format!("{parts}; transfer-syntax=*")).await;
+    assert!(
+        String::from_utf8_lossy(&as_kept.bytes).contains("transfer-syntax=1.2.840.10008.1.2\r\n")
+    );
+    let jpeg = format!("{parts}; transfer-syntax=1.2.840.10008.1.2.4.50");
+    assert_eq!(fetch(one.into(), &jpeg).await.code(), 406);
+    let said = fetch(format!("{one}/metadata"), "application/dicom+json").await;
+    let said: Value = said.json();
+    assert_eq!(said[0]["00280010"]["Value"][0], 4);
+    assert_eq!(said[0]["00100010"]["Value"][0]["Alphabetic"], "Müller^Jörg");
+    let frame = fetch(
+        format!("{one}/frames/1"),
+        "multipart/related; type=\"application/octet-stream\"",
+    )
+    .await;
+    assert_eq!(frame.code(), 200);
+    let begins = frame
+        .bytes
+        .windows(4)
+        .position(|four| four == b"\r\n\r\n")
+        .unwrap()
+        + 4;
+    assert_eq!(frame.bytes[begins..begins + 4], [0, 0, 16, 0]);
+    assert_eq!(fetch(format!("{one}/frames/2"), "*/*").await.code(), 404);
+    let picture = fetch(format!("{one}/rendered"), "image/png").await;
+    assert_eq!((picture.code(), &picture.bytes[1..4]), (200, &b"PNG"[..]));
+    assert_eq!(
+        fetch("studies/1.2/thumbnail".into(), "image/*")
+            .await
+            .code(),
+        200
+    );
+    assert_eq!(
+        fetch(format!("{one}/rendered"), "image/gif").await.code(),
+        406
+    );
+    assert_eq!(fetch("studies/1.3".into(), parts).await.code(), 404);
+    let decided = decisions(&house).await;
+    let wanted =
+        "WADO-RS frames IMAGE StudyInstanceUID=1.2 SeriesInstanceUID=1.2.1 SOPInstanceUID=1.2.1.1";
+    assert!(decided.contains(&(wanted.into(), true)), "{decided:?}");
+}
+
+#[tokio::test]
+async fn what_is_hidden_of_a_patient_is_not_handed_out_in_an_image() {
+    let house = House::open().await;
+    came(&house, "1.2.1.1").await;
+    let token = house.client("viewer", &BOTH).await;
+    house.ruled_by(
+        r#"@id("no-telecom") @words("their numbers are nobody's business")
+           @obligation("hide Patient.telecom")
+           permit (principal in Role::"client", action in [Action::"read", Action::"search"], resource);"#,
+    );
+    let parts = "multipart/related; type=\"application/dicom\"";
+    assert_eq!(
+        asked(&house, (&token, "studies/1.2", parts)).await.code(),
+        403
+    );
+    let json = "application/dicom+json";
+    assert_eq!(asked(&house, (&token, "studies", json)).await.code(), 200);
+}
