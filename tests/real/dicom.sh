@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # dcmtk, pynetdicom and Orthanc as senders of images, in the clear on this machine and over mutual TLS:
 # what they send must be in the record and on the chart, once; who is not bound to a feed is turned away.
+# Then they ask for it: C-FIND, C-GET, C-MOVE, each as far as the guard lets them.
 set -euo pipefail
 
 [ $# = 1 ] || { echo "usage: $0 SALUS" >&2; exit 2; }
@@ -9,15 +10,17 @@ home="${SALUS_REAL_HOME:-$HOME/.cache/salus/real}"
 python="$home/venv/bin/python"
 here="$(cd "$(dirname "$0")" && pwd)"
 work="$(mktemp -d)"
-server="" orthanc=""
+server="" orthanc="" taker=""
+port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 finish() {
+    [ -z "$taker" ] || { kill "$taker"; wait "$taker"; } 2>/dev/null || true
     [ -z "$orthanc" ] || { kill "$orthanc"; wait "$orthanc"; } 2>/dev/null || true
     [ -z "$server" ] || { kill -9 "$server"; wait "$server"; } 2>/dev/null || true
     rm -rf "$work"
 }
 trap finish EXIT
 failed() { echo "failed: $*" >&2; cat "$work/said" >&2; exit 1; }
-for tool in echoscu storescu dcmdump; do
+for tool in echoscu storescu findscu getscu movescu storescp dcmdump; do
     command -v "$tool" >/dev/null || failed "$tool is not there; run setup.sh"
 done
 
@@ -31,6 +34,7 @@ for name in salus ct1 eve; do
     openssl x509 -req -in "$work/$name.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" \
         -CAcreateserial -days 2 -extfile "$work/$name.ext" -out "$work/$name.pem" 2>/dev/null
 done
+taker_port="$(port)" store_port="$(port)"
 cat >"$work/salus.toml" <<CONF
 data = "$work/data"
 [dicom]
@@ -48,6 +52,34 @@ subjects = ["ct1"]
 [[dicom.feed]]
 name = "tools"
 calling = ["TOOL", "ORTHANC"]
+[[dicom.feed]]
+name = "viewer"
+calling = ["VIEWER"]
+classes = []
+queries = ["system/ImagingStudy.rs", "system/Patient.rs"]
+destinations = ["TAKER", "STORE"]
+[[dicom.feed]]
+name = "viewer-tls"
+calling = ["SECURE"]
+subjects = ["ct1"]
+classes = []
+queries = ["system/ImagingStudy.rs", "system/Patient.rs"]
+[[dicom.feed]]
+name = "blind"
+calling = ["BLIND"]
+queries = ["system/ImagingStudy.rs"]
+[[dicom.destination]]
+title = "TAKER"
+host = "127.0.0.1"
+port = $taker_port
+[[dicom.destination]]
+title = "STORE"
+host = "localhost"
+port = $store_port
+tls = true
+authorities = "$work/ca.pem"
+certificate = "$work/salus.pem"
+key = "$work/salus.key"
 CONF
 "$salus" serve --config "$work/salus.toml" --format json --listen 127.0.0.1:0 --mllp 127.0.0.1:0 \
     >"$work/ready" 2>"$work/said" &
@@ -98,10 +130,34 @@ CONF
     curl -sf -d "$id" "http://127.0.0.1:$port/modalities/salus/store" >"$work/stored" || failed "Orthanc: $(tail -n 5 "$work/orthanc.log")"
 fi
 
+# Asked for again: by pynetdicom at every level, and by dcmtk.
+"$python" "$here/pynetdicom_asker.py" 127.0.0.1 "$plain" "$work/files" "$taker_port" || failed "pynetdicom asks"
+study="$(dcmdump +P StudyInstanceUID -q "$work/files/ct/0000.dcm" | sed 's/.*\[\(.*\)\].*/\1/')"
+! findscu -S -aet TOOL -aec SALUS 127.0.0.1 "$plain" -k QueryRetrieveLevel=STUDY -k PatientID=4711 \
+    >"$work/why" 2>&1 || failed "a feed without queries was answered"
+tls ct1 findscu -v -S -aet SECURE -aec SALUS 127.0.0.1 "$secure" -k QueryRetrieveLevel=STUDY \
+    -k 'PatientID=47*' -k StudyInstanceUID -k PatientName >"$work/found" 2>&1 || failed "findscu: $(cat "$work/found")"
+grep -q "$study" "$work/found" || failed "findscu: $(cat "$work/found")"
+mkdir "$work/got" "$work/moved"
+# getscu and movescu of dcmtk speak no TLS; the destination does.
+getscu -S -aet VIEWER -aec SALUS -od "$work/got" 127.0.0.1 "$plain" -k QueryRetrieveLevel=STUDY \
+    -k StudyInstanceUID="$study" >"$work/why" 2>&1 || failed "getscu: $(cat "$work/why")"
+[ "$(find "$work/got" -type f | wc -l)" = 5 ] || failed "getscu got $(ls "$work/got")"
+storescp -aet STORE -od "$work/moved" +tls "$work/ct1.key" "$work/ct1.pem" +cf "$work/ca.pem" "$store_port" \
+    >"$work/storescp" 2>&1 &
+taker=$!
+for _ in $(seq 100); do (echo >"/dev/tcp/127.0.0.1/$store_port") 2>/dev/null && break; sleep 0.1; done
+movescu -S -aet VIEWER -aec SALUS -aem STORE 127.0.0.1 "$plain" -k QueryRetrieveLevel=STUDY \
+    -k StudyInstanceUID="$study" >"$work/why" 2>&1 || failed "movescu: $(cat "$work/why" "$work/storescp")"
+[ "$(find "$work/moved" -type f | wc -l)" = 5 ] || failed "movescu: $(cat "$work/why" "$work/storescp")"
+kill "$taker"; wait "$taker" 2>/dev/null || true; taker=""
+! movescu -S -aet VIEWER -aec SALUS -aem NOBODY 127.0.0.1 "$plain" -k QueryRetrieveLevel=STUDY \
+    -k StudyInstanceUID="$study" >"$work/why" 2>&1 || failed "moved to a destination that is not the feed's"
+
 # On the chart, through FHIR.
 token="$("$salus" --config "$work/salus.toml" --format json client add ris --scope 'system/ImagingStudy.rs' --scope 'system/Patient.rs' |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')"
 "$python" "$here/dicom_check.py" "$fhir" "$token" "$([ -n "$orthanc" ] && echo with || echo without)" || failed "the chart"
 kill "$server"; wait "$server" || true; server=""
 "$salus" --config "$work/salus.toml" verify >"$work/verified" || failed "$(cat "$work/verified")"
-echo "ok echoscu and storescu (plain, TLS), pynetdicom$([ -n "$orthanc" ] && echo ", Orthanc")"
+echo "ok echoscu, storescu, findscu (plain, TLS), getscu, movescu, pynetdicom$([ -n "$orthanc" ] && echo ", Orthanc")"

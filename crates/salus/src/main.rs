@@ -24,6 +24,7 @@ mod fence;
 mod files;
 mod following;
 mod framing;
+mod images;
 mod keeping;
 mod leaving;
 mod local;

@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::assemble::House;
 use crate::config::Config;
+use crate::images::Images;
 use crate::peer::{self, PeerAcceptor};
 use crate::promoting::Promote;
 use crate::queries::Asking;
@@ -106,10 +107,11 @@ impl WaysIn {
     async fn open(house: &Arc<House>) -> Result<WaysIn> {
         let (config, clock) = (&house.config, || Arc::clone(&house.clock));
         let mllp = Mllp::bind(config.mllp.clone(), clock()).await?;
+        let dicom = Dicom::bind((*config.dicom).clone()).await?;
         let known: Arc<dyn Positions> = Arc::new(Known(Arc::clone(&house.app)));
         Ok(WaysIn {
             mllp: Some(mllp.answering(Arc::new(Asking(Arc::clone(&house.app))))),
-            dicom: Some(Dicom::bind((*config.dicom).clone()).await?),
+            dicom: Some(dicom.answering(Arc::new(Images(Arc::clone(&house.app))))),
             syslog: Syslog::bind(&config.signals, clock()).await?,
             files: Some(Files::open(&config.signals, (known, clock()))?),
         })

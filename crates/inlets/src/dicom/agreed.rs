@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use wire::dicom::{Answered, Proposed, Request, Syntax, VERIFICATION_UID};
+use wire::dicom::{
+    Answered, Proposed, Request, Role, Syntax, VERIFICATION_UID, can_recode, query_class,
+};
 
 use super::Feed;
 
@@ -10,10 +12,14 @@ use super::Feed;
 pub(crate) struct Agreed {
     pub(crate) feed: Arc<Feed>,
     pub(crate) calling: String,
+    /// The title by which Salus was called.
+    pub(crate) called: String,
     pub(crate) address: String,
     pub(crate) contexts: Vec<Context>,
     /// Bytes of a unit that the other side takes.
     pub(crate) length_max: u32,
+    /// Classes of which the other side takes objects.
+    pub(crate) takes: Vec<String>,
 }
 
 pub(crate) struct Context {
@@ -26,21 +32,47 @@ impl Agreed {
     pub(crate) fn context(&self, id: u8) -> Option<&Context> {
         self.contexts.iter().find(|context| context.id == id)
     }
+
+    /// The context in which an object can be given to the other side: in its own transfer syntax, or
+    /// in one that it can be written in.
+    pub(crate) fn giving(&self, class: &str, syntax: &str) -> Option<&Context> {
+        if !self.takes.iter().any(|taken| taken == class) {
+            return None;
+        }
+        let of = || {
+            self.contexts
+                .iter()
+                .filter(|context| context.class == class)
+        };
+        let same = of().find(|context| context.syntax == syntax);
+        same.or_else(|| of().find(|context| can_recode(syntax, &context.syntax)))
+    }
 }
 
-/// What is taken of what is proposed: classes that the feed may store, in the first transfer syntax
-/// that is read.
-pub(crate) fn answers(request: &Request, feed: &Feed) -> Vec<Answered> {
+/// What is taken of what is proposed: classes that the feed may store, queries if it may ask, classes of
+/// which it takes objects itself; in the first transfer syntax that is read.
+pub(crate) fn answers(request: &Request, feed: &Feed) -> (Vec<Answered>, Vec<Role>) {
     const CLASS: u8 = 3;
     const SYNTAXES: u8 = 4;
+    let asks = !feed.queries.is_empty();
+    let takes = |class: &String| {
+        let mut roles = request.roles.iter();
+        asks && roles.any(|role| role.provider && role.class == *class)
+    };
     let answer = |context: &Proposed| {
-        let verifies = context.class == VERIFICATION_UID;
+        let inquires = query_class(&context.class).is_some();
+        let plain = inquires || context.class == VERIFICATION_UID;
         let known = |uid: &&String| {
             Syntax::named(uid).is_some_and(|syntax| {
-                !verifies || syntax == Syntax::IMPLICIT || syntax == Syntax::EXPLICIT
+                !plain || syntax == Syntax::IMPLICIT || syntax == Syntax::EXPLICIT
             })
         };
-        let taken = if verifies || feed.may_store(&context.class) {
+        let class = &context.class;
+        let served = match inquires {
+            true => asks,
+            false => plain || feed.may_store(class) || takes(class),
+        };
+        let taken = if served {
             context.syntaxes.iter().find(known).cloned().ok_or(SYNTAXES)
         } else {
             Err(CLASS)
@@ -50,5 +82,13 @@ pub(crate) fn answers(request: &Request, feed: &Feed) -> Vec<Answered> {
             taken,
         }
     };
-    request.contexts.iter().map(answer).collect()
+    let roles = request.roles.iter().filter(|role| role.provider && asks);
+    let roles = roles.map(|role| Role {
+        user: role.user && feed.may_store(&role.class),
+        ..role.clone()
+    });
+    (
+        request.contexts.iter().map(answer).collect(),
+        roles.collect(),
+    )
 }

@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Bu
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wire::dicom::{
-    Answered, COMMAND_BYTES_MAX, Command, Fragment, PDU_HEAD_BYTES, Pdu, Rejection, Service,
-    Status, VERIFICATION_UID, abort, accept, command, data, pdu, pdu_head, reject, released,
+    COMMAND_BYTES_MAX, Command, Fragment, PDU_HEAD_BYTES, Pdu, Rejection, Service, Status,
+    VERIFICATION_UID, abort, accept, command, data, pdu, pdu_head, query_class, reject, released,
 };
 
 use super::agreed::{Agreed, Context, answers};
@@ -36,10 +36,10 @@ pub(crate) struct Caller {
 
 /// A connection.
 pub(crate) struct Association<S> {
-    stream: BufReader<S>,
-    desk: Arc<Desk>,
+    pub(super) stream: BufReader<S>,
+    pub(super) desk: Arc<Desk>,
     /// The body of the unit that came last.
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 /// A message as it comes in.
@@ -59,7 +59,7 @@ enum Coming {
 }
 
 /// The association ends with this said.
-struct Ends(Vec<u8>);
+pub(super) struct Ends(pub(super) Vec<u8>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
     pub(crate) fn new(stream: S, desk: Arc<Desk>) -> Association<S> {
@@ -88,7 +88,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                 Some(Pdu::Data(parts)) => self.parts(&agreed, &mut coming, parts).await?,
                 Some(Pdu::Release) => Some(Ends(released())),
                 Some(Pdu::Abort) => return Ok(()),
-                Some(Pdu::Request(_)) => Some(Ends(abort(UNEXPECTED))),
+                Some(Pdu::Request(_) | Pdu::Accepted(_) | Pdu::Rejected(_) | Pdu::Released) => {
+                    Some(Ends(abort(UNEXPECTED)))
+                }
                 Some(Pdu::Other(_)) => Some(Ends(abort(UNRECOGNIZED))),
                 None => Some(Ends(abort(INVALID))),
             };
@@ -132,13 +134,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                 return Ok(None);
             }
         };
-        let answers: Vec<Answered> = answers(&request, &feed);
+        let (answers, roles) = answers(&request, &feed);
         let max = self.desk.config.pdu_bytes_max;
-        self.write(&accept(&request, &answers, max)).await?;
+        self.write(&accept(&request, (&answers, &roles), max))
+            .await?;
         let contexts = request.contexts.iter().zip(answers);
         Ok(Some(Agreed {
             feed,
             calling: request.calling.clone(),
+            called: request.called.clone(),
+            takes: roles.into_iter().map(|role| role.class).collect(),
             address: caller.address,
             contexts: contexts
                 .filter_map(|(asked, answer)| {
@@ -201,8 +206,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             ) if context == part.context => {
                 held.add(part.bytes);
                 if part.last {
-                    self.whole(agreed, (context, command), held).await?;
-                    return Ok(Ok(Coming::Nothing));
+                    let whole = self.whole(agreed, (context, command), held).await?;
+                    return Ok(whole.map(|()| Coming::Nothing));
                 }
                 Ok(Coming::Data {
                     context,
@@ -239,7 +244,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
         if command.data {
             let (class, instance) = (command.class.as_str(), command.instance.as_str());
             let head = wire::dicom::file(class, instance, &of.syntax, &agreed.calling);
-            let held = Held::new(&self.desk, head);
+            let held = match query_class(&of.class) {
+                Some(_) => Held::identifier(&self.desk),
+                None => Held::new(&self.desk, head),
+            };
             return Ok(Ok(Coming::Data {
                 context,
                 command,
@@ -253,7 +261,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             Service::Store => (Status::CannotUnderstand, "there is no data set"),
             _ => (
                 Status::UnrecognizedOperation,
-                "only C-ECHO and C-STORE are served",
+                "this is not served in this presentation context",
             ),
         };
         self.answer(agreed, (context, &command), (status, why))
@@ -265,14 +273,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
     async fn whole(
         &mut self,
         agreed: &Agreed,
-        (context, command): (u8, Command),
+        (id, command): (u8, Command),
         held: Held,
-    ) -> io::Result<()> {
-        let of = agreed
-            .context(context)
-            .filter(|of| of.class != VERIFICATION_UID);
-        let (status, why) = match (command.service, of) {
-            (Service::Store, Some(of)) => {
+    ) -> io::Result<Result<(), Ends>> {
+        let (status, why) = match (command.service, agreed.context(id)) {
+            (_, Some(of)) if query_class(&of.class).is_some() => {
+                return self.inquiry(agreed, (of, &command), &held).await;
+            }
+            (Service::Store, Some(of)) if of.class != VERIFICATION_UID => {
                 let came = Came {
                     feed: Arc::clone(&agreed.feed),
                     calling: agreed.calling.clone(),
@@ -285,11 +293,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             }
             _ => (
                 Status::UnrecognizedOperation,
-                "only C-ECHO and C-STORE are served".to_owned(),
+                "this is not served in this presentation context".to_owned(),
             ),
         };
-        self.answer(agreed, (context, &command), (status, &why))
-            .await
+        let answer = command.answer(status, &why);
+        self.write(&data(id, (&answer, None), agreed.length_max))
+            .await?;
+        Ok(Ok(()))
     }
 
     async fn answer(
@@ -335,7 +345,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
     }
 
     /// Reads one unit into `body`; returns its type.
-    async fn unit(&mut self, max: u32) -> io::Result<u8> {
+    pub(super) async fn unit(&mut self, max: u32) -> io::Result<u8> {
         let mut head = [0; PDU_HEAD_BYTES];
         self.stream.read_exact(&mut head).await?;
         let (kind, length) = pdu_head(head);
@@ -352,7 +362,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
         Ok(kind)
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let limit = Duration::from_millis(self.desk.config.write_ms);
         within(limit, self.stream.write_all(bytes)).await?;
         within(limit, self.stream.flush()).await

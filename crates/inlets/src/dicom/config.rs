@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use wire::dicom::Limits;
@@ -51,12 +52,21 @@ pub struct Config {
     pub message_ms: u64,
     /// Milliseconds an answer may take to be written, and a TLS handshake to be made.
     pub write_ms: u64,
+    /// Matches that one query is answered with; more are said to be there, and not told.
+    pub matches_max: usize,
+    /// Objects that one C-GET or C-MOVE sends; of more none is sent.
+    pub retrieve_objects_max: usize,
+    /// Milliseconds one C-GET or C-MOVE may take; what was not sent then has failed.
+    pub retrieve_ms: u64,
     /// DICOM over TLS with client certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
     /// Who may send what. The first that fits the caller counts.
     #[serde(rename = "feed", skip_serializing_if = "Vec::is_empty")]
     pub feeds: Vec<FeedConfig>,
+    /// Where objects may be moved to.
+    #[serde(rename = "destination", skip_serializing_if = "Vec::is_empty")]
+    pub destinations: Vec<Destination>,
 }
 
 impl Default for Config {
@@ -83,8 +93,12 @@ impl Default for Config {
             idle_ms: 600_000,
             message_ms: 600_000,
             write_ms: 30_000,
+            matches_max: 1_000,
+            retrieve_objects_max: 20_000,
+            retrieve_ms: 3_600_000,
             tls: None,
             feeds: Vec::new(),
+            destinations: Vec::new(),
         }
     }
 }
@@ -101,6 +115,33 @@ impl Config {
     }
 }
 
+/// One `[[dicom.destination]]`: who takes objects that somebody has moved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Destination {
+    /// Its AE title.
+    pub title: String,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Over TLS; without it only on this machine.
+    pub tls: bool,
+    /// PEM file with the authorities of its certificate; empty: those the machine trusts.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub authorities: PathBuf,
+    /// PEM file with the certificate chain that Salus shows; empty: none.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub certificate: PathBuf,
+    /// PEM file with its private key.
+    #[serde(skip_serializing_if = "is_empty")]
+    pub key: PathBuf,
+}
+
+fn is_empty(path: &Path) -> bool {
+    path.as_os_str().is_empty()
+}
+
 /// One `[[dicom.feed]]`: a modality, a PACS, and what it may send.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -111,6 +152,10 @@ pub struct FeedConfig {
     pub calling: Vec<String>,
     /// SOP classes it may store, by UID; `1.2.840.10008.5.1.4.1.1.*` or `*` for more.
     pub classes: Vec<String>,
+    /// What it may ask (C-FIND, C-GET, C-MOVE), as SMART scopes; empty: nothing.
+    pub queries: Vec<String>,
+    /// AE titles of destinations to which it may have objects moved.
+    pub destinations: Vec<String>,
     /// SHA-256 fingerprints of its TLS certificates.
     pub certificates: Vec<String>,
     /// Common names or DNS names in its TLS certificates.
@@ -132,6 +177,8 @@ impl Default for FeedConfig {
             name: String::new(),
             calling: Vec::new(),
             classes: vec!["*".into()],
+            queries: Vec::new(),
+            destinations: Vec::new(),
             certificates: Vec::new(),
             subjects: Vec::new(),
             zone: None,

@@ -10,15 +10,21 @@ use record::{Blind, Record};
 use tokio::sync::Semaphore;
 use wire::dicom::Status;
 
+use super::answers::Answers;
 use super::image::{Looked, claim, look, unread};
 use super::twice::{Twice, twice};
 use super::{Config, Feed};
 use crate::mllp::UNKNOWN_FEED;
 
+/// Bytes of the Identifier of a query.
+const IDENTIFIER_BYTES_MAX: usize = 64 << 10;
+
 /// What all associations share.
 pub(crate) struct Desk {
     pub(crate) config: Config,
-    record: Record,
+    pub(crate) record: Record,
+    /// Who answers queries; `None`: nobody does.
+    pub(crate) answers: Option<Arc<dyn Answers>>,
     blind: Blind,
     /// Bytes of unfinished objects that all associations hold.
     unfinished: Arc<AtomicUsize>,
@@ -91,6 +97,18 @@ impl Held {
         }
     }
 
+    /// The Identifier of a query, which is small.
+    pub(crate) fn identifier(desk: &Desk) -> Held {
+        let mut held = Held::new(desk, Vec::new());
+        held.max = IDENTIFIER_BYTES_MAX;
+        held
+    }
+
+    /// All of it, if it was not too much.
+    pub(crate) fn whole(&self) -> Option<&[u8]> {
+        self.over.is_none().then_some(&self.bytes)
+    }
+
     /// Takes more of the data set, unless it is too much.
     pub(crate) fn add(&mut self, more: &[u8]) {
         if self.over.is_some() {
@@ -125,8 +143,9 @@ impl Drop for Held {
 }
 
 impl Desk {
-    pub(crate) fn new(config: Config, record: Record) -> Desk {
+    pub(crate) fn new(config: Config, record: Record, answers: Option<Arc<dyn Answers>>) -> Desk {
         Desk {
+            answers,
             places: Semaphore::new(config.looks_max.max(1)),
             config,
             blind: record.blind(),

@@ -1,10 +1,11 @@
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use guard::Grant;
+use guard::{Grant, Scope};
 use wire::dicom::{DEPTH_LIMIT, Rejection, Repertoire, Request};
 
-use super::{Config, Error, FeedConfig};
+use super::{Config, Destination, Error, FeedConfig};
 use crate::mllp::UNKNOWN_FEED;
 use crate::tls::{Peer, fingerprints};
 
@@ -24,6 +25,10 @@ pub struct Feed {
     pub charset: String,
     /// Assigning authority of its patient ids without an issuer.
     pub authority: String,
+    /// What it may ask, as SMART scopes; empty: nothing.
+    pub queries: Vec<String>,
+    /// AE titles to which it may have objects moved.
+    pub destinations: Vec<String>,
     calling: Vec<String>,
 }
 
@@ -48,16 +53,18 @@ impl Feed {
             zone: or(&settings.zone, &defaults.zone),
             charset: or(&settings.charset, &defaults.charset),
             authority: or(&settings.authority, &defaults.authority),
+            queries: settings.queries.clone(),
+            destinations: settings.destinations.clone(),
             calling: settings.calling.clone(),
         };
-        feed.check().map_err(|why| Error::Feed {
+        feed.check(defaults).map_err(|why| Error::Feed {
             feed: settings.name.clone(),
             why,
         })?;
         Ok(feed)
     }
 
-    fn check(&self) -> Result<(), String> {
+    fn check(&self, house: &Config) -> Result<(), String> {
         if self.name().is_empty() || self.name() == UNKNOWN_FEED {
             return Err(format!("give it a `name` other than `{UNKNOWN_FEED}`"));
         }
@@ -65,6 +72,18 @@ impl Feed {
             return Err("say by which AE titles it calls: `calling`".into());
         }
         self.calling.iter().try_for_each(|title| is_title(title))?;
+        let mut scopes = self.queries.iter();
+        if let Some(scope) = scopes.find(|scope| Scope::parse(scope).is_err()) {
+            return Err(format!(
+                "`{scope}` is no scope, such as `system/ImagingStudy.rs`"
+            ));
+        }
+        let known = |title: &&String| house.destinations.iter().any(|one| one.title == **title);
+        if let Some(title) = self.destinations.iter().find(|title| !known(title)) {
+            return Err(format!(
+                "there is no `[[dicom.destination]]` with the title `{title}`"
+            ));
+        }
         if jiff::tz::TimeZone::get(&self.zone).is_err() {
             let zone = &self.zone;
             return Err(format!("`{zone}` is no IANA zone, such as `Europe/Berlin`"));
@@ -121,6 +140,9 @@ impl Feeds {
             .clone()
             .try_for_each(|title| is_title(title))
             .map_err(Error::Setting)?;
+        for destination in &config.destinations {
+            check_destination(destination).map_err(Error::Setting)?;
+        }
         let mut bound = Vec::with_capacity(config.feeds.len());
         let mut names = HashSet::new();
         for settings in &config.feeds {
@@ -201,6 +223,26 @@ impl Bound {
             }
             None => self.fingerprints.is_empty() && self.subjects.is_empty(),
         }
+    }
+}
+
+/// # Errors
+/// Why objects cannot be sent there, in words.
+fn check_destination(destination: &Destination) -> Result<(), String> {
+    is_title(&destination.title)?;
+    let Destination {
+        title, host, port, ..
+    } = destination;
+    if host.is_empty() || *port == 0 {
+        return Err(format!("say where `{title}` is: `host` and `port`"));
+    }
+    let address: Result<IpAddr, _> = host.parse();
+    let here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    match destination.tls || here {
+        true => Ok(()),
+        false => Err(format!(
+            "plain DICOM to `{title}` would carry patient data in the clear: set `tls`"
+        )),
     }
 }
 

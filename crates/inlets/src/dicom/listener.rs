@@ -16,7 +16,7 @@ use super::association::{Association, Caller};
 use super::desk::Desk;
 use super::feeds::Feeds;
 use super::prompt::Prompt;
-use super::{Config, Error};
+use super::{Answers, Config, Error};
 use crate::Inlet;
 use crate::tls::{Peer, Reload};
 
@@ -32,6 +32,7 @@ pub struct Dicom {
     listeners: Vec<Listener>,
     addresses: Vec<SocketAddr>,
     reload: Option<Reload>,
+    answers: Option<Arc<dyn Answers>>,
 }
 
 struct Listener {
@@ -74,7 +75,15 @@ impl Dicom {
             feeds,
             listeners,
             reload,
+            answers: None,
         })
+    }
+
+    /// Has queries and retrievals answered by that.
+    #[must_use]
+    pub fn answering(mut self, answers: Arc<dyn Answers>) -> Dicom {
+        self.answers = Some(answers);
+        self
     }
 
     /// What reads its certificate again; `None`: there is no TLS.
@@ -98,7 +107,7 @@ impl Inlet for Dicom {
         let reception = Arc::new(Reception {
             places: Arc::new(Semaphore::new(self.config.associations_max)),
             told: Semaphore::new(TOLD_MAX),
-            desk: Arc::new(Desk::new(self.config, door)),
+            desk: Arc::new(Desk::new(self.config, door, self.answers)),
             feeds: self.feeds,
             stop,
         });

@@ -1,21 +1,25 @@
-//! DICOM over its upper layer (PS3.8): C-ECHO and C-STORE, with and without TLS.
+//! DICOM over its upper layer (PS3.8): C-ECHO, C-STORE, C-FIND, C-GET and C-MOVE, with and without TLS.
 //!
 //! An association is one task. Who calls is told by certificate and AE title together: a title alone
 //! is a name that anybody may say. A data set is looked through before anything trusts it, kept in
 //! the vault, sealed, and only then answered with success.
 
 mod agreed;
+mod answers;
 mod association;
 mod config;
 mod desk;
 mod error;
 mod feeds;
 mod image;
+mod inquiry;
 mod listener;
 mod prompt;
+mod retrieval;
 mod twice;
 
-pub use config::{Config, FeedConfig};
+pub use answers::{Answers, Asked, Delivered, Delivery, Fate, Found, Kept, Unanswered};
+pub use config::{Config, Destination, FeedConfig};
 pub use error::Error;
 pub use feeds::Feed;
 pub use listener::Dicom;

@@ -1,6 +1,6 @@
 //! Who may call, and what becomes of those who may not.
 
-use inlets::dicom::{Config, Dicom, Error, FeedConfig};
+use inlets::dicom::{Config, Destination, Dicom, Error, FeedConfig};
 use tempfile::TempDir;
 
 use crate::authority::{Authority, dial, server};
@@ -215,4 +215,57 @@ async fn settings_that_make_no_sense_are_refused() {
         ..config()
     };
     assert!(matches!(Dicom::bind(deep).await, Err(Error::Setting(_))));
+}
+
+const STUDY_FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
+
+#[tokio::test]
+async fn who_may_ask_nothing_gets_no_context_for_a_query() {
+    let asks = FeedConfig {
+        classes: Vec::new(),
+        queries: vec!["system/ImagingStudy.rs".into()],
+        ..feed("viewer", "VIEWER")
+    };
+    let house = House::open(Config {
+        feeds: vec![feed("ct", "CT1"), asks],
+        ..config()
+    })
+    .await;
+    for (title, results) in [("CT1", [3, 0]), ("VIEWER", [0, 3])] {
+        let mut caller = house.connect().await;
+        let answer = caller.ask("SALUS", title, &[STUDY_FIND, CT]).await;
+        assert_eq!(answer, Answer::Taken(results.to_vec()), "{title}");
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_a_feed_may_ask_and_where_to_is_checked() {
+    let wrong = |feed: FeedConfig, destinations: Vec<Destination>| Config {
+        feeds: vec![feed],
+        destinations,
+        ..config()
+    };
+    let there = Destination {
+        title: "WS1".into(),
+        host: "ws1.hospital".into(),
+        port: 104,
+        ..Destination::default()
+    };
+    let asks = |queries: &str| FeedConfig {
+        queries: vec![queries.into()],
+        ..feed("viewer", "VIEWER")
+    };
+    let moves = FeedConfig {
+        destinations: vec!["WS1".into()],
+        ..feed("viewer", "VIEWER")
+    };
+    for (config, why) in [
+        (wrong(asks("everything"), Vec::new()), "is no scope"),
+        (wrong(moves, Vec::new()), "no `[[dicom.destination]]`"),
+        (wrong(feed("ct", "CT1"), vec![there]), "in the clear"),
+    ] {
+        let error = Dicom::bind(config).await.err().unwrap().to_string();
+        assert!(error.contains(why), "{error}");
+    }
 }

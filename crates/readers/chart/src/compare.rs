@@ -68,7 +68,7 @@ const VERSIONS: &str = "SELECT v.rid, v.seq, v.item, k.text, v.id, p.id, v.at, v
  WHERE v.rid > $1 ORDER BY v.rid LIMIT $2";
 
 /// The small tables, without row numbers.
-const TABLES: [(&str, &str); 7] = [
+const TABLES: [(&str, &str); 8] = [
     (
         "alias",
         "SELECT r.id, s.id, a.seq FROM alias a LEFT JOIN patient r ON r.pid = a.retired
@@ -92,6 +92,11 @@ const TABLES: [(&str, &str); 7] = [
         "consent",
         "SELECT c.slot, p.id, c.body FROM consent c LEFT JOIN patient p ON p.pid = c.patient
          ORDER BY 1",
+    ),
+    (
+        "image",
+        "SELECT i.seq, i.study, p.id, i.series, i.instance, i.syntax, i.header
+         FROM image i LEFT JOIN patient p ON p.pid = i.patient ORDER BY 1",
     ),
     (
         "term",

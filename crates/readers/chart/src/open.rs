@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use event::{Act, Altered};
@@ -7,6 +8,7 @@ use record::Permit;
 use crate::carry::{self, Carried};
 use crate::chart::Chart;
 use crate::error::Outcome;
+use crate::instances::{self, Instance, InstancesOf, Series};
 use crate::page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Stored};
 use crate::scope::Scope;
 use crate::view::{CensusRow, FindPatient, PatientView};
@@ -189,6 +191,30 @@ impl Open {
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn census(&self) -> Outcome<Vec<CensusRow>> {
         census::of_ward(&self.chart, &self.scope).await
+    }
+
+    /// The series of these studies (ids of `ImagingStudy`), as far as the permit shows them.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
+    pub async fn series(&self, studies: &[String]) -> Outcome<Vec<Series>> {
+        instances::series(&self.chart, &self.scope, studies).await
+    }
+
+    /// Whose these studies are: their `Patient`s by id, as far as the permit shows both.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
+    pub async fn owners(&self, studies: &[String]) -> Outcome<HashMap<String, serde_json::Value>> {
+        instances::owners(&self.chart, &self.scope, studies).await
+    }
+
+    /// DICOM objects of one study (the id of its `ImagingStudy`), if the permit shows it.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
+    pub async fn instances(&self, study: &str, of: &InstancesOf) -> Outcome<Vec<Instance>> {
+        instances::instances(&self.chart, &self.scope, (study, of)).await
     }
 
     /// As [`Open::matching`], but what is left out or hidden is not there: for conditions whose

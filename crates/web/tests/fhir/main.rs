@@ -21,6 +21,8 @@ mod ihe;
 #[cfg(test)]
 mod importing;
 #[cfg(test)]
+mod imports;
+#[cfg(test)]
 mod looks;
 #[cfg(test)]
 mod patches;

@@ -98,6 +98,19 @@ impl Repertoire {
         }
         Some(out)
     }
+    /// The bytes of a text; `None`: this repertoire does not have all of its letters, or has them by
+    /// escapes alone.
+    pub fn encode(&self, text: &str) -> Option<Vec<u8>> {
+        if text.is_ascii() {
+            return Some(text.as_bytes().to_vec());
+        }
+        let G1::One(charset) = self.initial else {
+            return None;
+        };
+        let bytes = charset.encode(text).into_owned();
+        let same = !self.extended && self.decode(&bytes).as_deref() == Some(text);
+        same.then_some(bytes)
+    }
 }
 
 fn initial(term: &str) -> Option<G1> {

@@ -24,8 +24,16 @@ const COMMENT_MAX: usize = 64;
 pub enum Service {
     /// C-STORE-RQ.
     Store,
+    /// C-GET-RQ.
+    Get,
+    /// C-FIND-RQ.
+    Find,
+    /// C-MOVE-RQ.
+    Move,
     /// C-ECHO-RQ.
     Echo,
+    /// C-STORE-RSP: what became of an object that was sent.
+    Stored,
     /// C-CANCEL-RQ.
     Cancel,
     /// Another, by its command field.
@@ -45,6 +53,12 @@ pub struct Command {
     pub instance: String,
     /// Whether a data set follows.
     pub data: bool,
+    /// Message ID Being Responded To, of an answer and of C-CANCEL.
+    pub about: u16,
+    /// Move Destination, an AE title.
+    pub destination: String,
+    /// Status, of an answer.
+    pub status: u16,
     field: u16,
 }
 
@@ -53,6 +67,12 @@ pub struct Command {
 pub enum Status {
     /// 0000.
     Success,
+    /// FF00: there is more to come.
+    Pending,
+    /// FE00: it was cancelled.
+    Cancelled,
+    /// B000: of some objects it was not done.
+    SomeFailed,
     /// 0110: it is our fault; it may be sent again.
     ProcessingFailure,
     /// 0111: an instance with this UID is there, with other bytes.
@@ -65,6 +85,10 @@ pub enum Status {
     UnrecognizedOperation,
     /// A700: it is more than is taken.
     OutOfResources,
+    /// A702: none of it could be done.
+    NotPerformed,
+    /// A801: nobody is known by that AE title, or it may not be sent there.
+    DestinationUnknown,
     /// A900: it is not of the class, or not the instance, that the command says.
     NotAsSaid,
     /// C000: it cannot be understood.
@@ -76,6 +100,11 @@ impl Status {
     pub const fn code(self) -> u16 {
         match self {
             Status::Success => 0x0000,
+            Status::Pending => 0xFF00,
+            Status::Cancelled => 0xFE00,
+            Status::SomeFailed => 0xB000,
+            Status::NotPerformed => 0xA702,
+            Status::DestinationUnknown => 0xA801,
             Status::ProcessingFailure => 0x0110,
             Status::DuplicateInstance => 0x0111,
             Status::ClassNotSupported => 0x0122,
@@ -86,6 +115,19 @@ impl Status {
             Status::CannotUnderstand => 0xC000,
         }
     }
+}
+
+/// How far the sub-operations of a retrieval are (PS3.7 section 9.3.3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Objects that are to be sent yet.
+    pub remaining: u16,
+    /// Objects that were taken.
+    pub completed: u16,
+    /// Objects that were not.
+    pub failed: u16,
+    /// Objects that were taken with a warning.
+    pub warned: u16,
 }
 
 /// Reads a command; `None`: it is none.
@@ -104,7 +146,11 @@ pub fn command(bytes: &[u8]) -> Option<Command> {
     Some(Command {
         service: match field {
             0x0001 => Service::Store,
+            0x0010 => Service::Get,
+            0x0020 => Service::Find,
+            0x0021 => Service::Move,
             0x0030 => Service::Echo,
+            0x8001 => Service::Stored,
             0x0FFF => Service::Cancel,
             other => Service::Other(other),
         },
@@ -112,6 +158,9 @@ pub fn command(bytes: &[u8]) -> Option<Command> {
         class: set.ascii(tags::AFFECTED_SOP_CLASS_UID).to_owned(),
         instance: set.ascii(tags::AFFECTED_SOP_INSTANCE_UID).to_owned(),
         data: set.number(tags::COMMAND_DATA_SET_TYPE)? != NO_DATA,
+        about: number(tags::MESSAGE_ID_BEING_RESPONDED_TO).unwrap_or_default(),
+        destination: set.ascii(tags::MOVE_DESTINATION).to_owned(),
+        status: number(tags::STATUS).unwrap_or_default(),
         field,
     })
 }
@@ -119,6 +168,17 @@ pub fn command(bytes: &[u8]) -> Option<Command> {
 impl Command {
     /// The command that answers it; `comment` says why, if there is something to say.
     pub fn answer(&self, status: Status, comment: &str) -> Vec<u8> {
+        let answer = Answer {
+            status,
+            comment,
+            data: false,
+            progress: None,
+        };
+        self.answered(&answer)
+    }
+
+    /// The answer that a data set follows: a match, or what failed of a retrieval.
+    pub fn answered(&self, answer: &Answer<'_>) -> Vec<u8> {
         let response = u16::try_from(u32::from(self.field) | RESPONSE).unwrap_or_default();
         let no_data = u16::try_from(NO_DATA).unwrap_or_default();
         let mut writer = Writer::new(Syntax::IMPLICIT);
@@ -128,34 +188,97 @@ impl Command {
         writer = writer
             .us(tags::COMMAND_FIELD, response)
             .us(tags::MESSAGE_ID_BEING_RESPONDED_TO, self.message)
-            .us(tags::COMMAND_DATA_SET_TYPE, no_data)
-            .us(tags::STATUS, status.code());
-        let comment: String = comment
-            .chars()
-            .map(|letter| {
-                if letter.is_ascii() && letter != '\\' {
-                    letter
-                } else {
-                    '?'
-                }
-            })
-            .filter(|letter| !letter.is_control())
-            .take(COMMENT_MAX)
-            .collect();
+            .us(
+                tags::COMMAND_DATA_SET_TYPE,
+                if answer.data { DATA } else { no_data },
+            )
+            .us(tags::STATUS, answer.status.code());
+        let comment = comment(answer.comment);
         if !comment.is_empty() {
             writer = writer.text(tags::ERROR_COMMENT, VR::LO, &comment);
         }
         if !self.instance.is_empty() {
             writer = writer.text(tags::AFFECTED_SOP_INSTANCE_UID, VR::UI, &self.instance);
         }
-        let body = writer.finish();
-        let length = u32::try_from(body.len()).unwrap_or_default();
-        let mut out = Writer::new(Syntax::IMPLICIT)
-            .ul(tags::COMMAND_GROUP_LENGTH, length)
-            .finish();
-        out.extend_from_slice(&body);
-        out
+        if let Some(progress) = answer.progress {
+            // PS3.7 table 9.3-6: what remains is told while there is more to come, and when it was cancelled.
+            if matches!(answer.status, Status::Pending | Status::Cancelled) {
+                writer = writer.us(tags::NUMBER_OF_REMAINING_SUBOPERATIONS, progress.remaining);
+            }
+            writer = writer
+                .us(tags::NUMBER_OF_COMPLETED_SUBOPERATIONS, progress.completed)
+                .us(tags::NUMBER_OF_FAILED_SUBOPERATIONS, progress.failed)
+                .us(tags::NUMBER_OF_WARNING_SUBOPERATIONS, progress.warned);
+        }
+        grouped(&writer.finish())
     }
+}
+
+/// An answer, beside what it repeats of its question.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// What became of it.
+    pub status: Status,
+    /// Why, if there is something to say.
+    pub comment: &'a str,
+    /// Whether a data set follows.
+    pub data: bool,
+    /// How far a retrieval is.
+    pub progress: Option<Progress>,
+}
+
+/// C-STORE-RQ: the command before an object of a class and instance. `origin` is the AE title and the
+/// Message ID of the C-MOVE for which it is sent.
+pub fn store_request(
+    message: u16,
+    (class, instance): (&str, &str),
+    origin: Option<(&str, u16)>,
+) -> Vec<u8> {
+    let mut writer = Writer::new(Syntax::IMPLICIT)
+        .text(tags::AFFECTED_SOP_CLASS_UID, VR::UI, class)
+        .us(tags::COMMAND_FIELD, 0x0001)
+        .us(tags::MESSAGE_ID, message)
+        .us(tags::PRIORITY, MEDIUM)
+        .us(tags::COMMAND_DATA_SET_TYPE, DATA)
+        .text(tags::AFFECTED_SOP_INSTANCE_UID, VR::UI, instance);
+    if let Some((title, about)) = origin {
+        writer = writer
+            .text(
+                tags::MOVE_ORIGINATOR_APPLICATION_ENTITY_TITLE,
+                VR::AE,
+                title,
+            )
+            .us(tags::MOVE_ORIGINATOR_MESSAGE_ID, about);
+    }
+    grouped(&writer.finish())
+}
+
+/// Priority MEDIUM.
+const MEDIUM: u16 = 0;
+/// (0000,0800): a data set follows.
+const DATA: u16 = 0x0001;
+
+/// Elements behind their group length.
+fn grouped(body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len()).unwrap_or_default();
+    let mut out = Writer::new(Syntax::IMPLICIT)
+        .ul(tags::COMMAND_GROUP_LENGTH, length)
+        .finish();
+    out.extend_from_slice(body);
+    out
+}
+
+/// A text as an Error Comment takes it.
+fn comment(text: &str) -> String {
+    let plain = |letter: char| match letter.is_ascii() && letter != '\\' {
+        true => letter,
+        false => '?',
+    };
+    let letters = text.chars().map(plain);
+    letters
+        .filter(|letter| !letter.is_control())
+        .take(COMMENT_MAX)
+        .collect()
 }
 
 #[cfg(test)]
@@ -190,5 +313,55 @@ mod tests {
             Some(answer.len() as u32 - 12)
         );
         assert_eq!(command(b"\x08\0"), None);
+    }
+
+    #[test]
+    fn a_retrieval_says_how_far_it_is() {
+        let bytes = Writer::new(Syntax::IMPLICIT)
+            .text(
+                tags::AFFECTED_SOP_CLASS_UID,
+                VR::UI,
+                "1.2.840.10008.5.1.4.1.2.2.2",
+            )
+            .us(tags::COMMAND_FIELD, 0x21)
+            .us(tags::MESSAGE_ID, 9)
+            .text(tags::MOVE_DESTINATION, VR::AE, "WS1")
+            .us(tags::COMMAND_DATA_SET_TYPE, 1)
+            .finish();
+        let moves = command(&bytes).unwrap();
+        assert_eq!(
+            (moves.service, moves.destination.as_str()),
+            (Service::Move, "WS1")
+        );
+        let progress = Progress {
+            remaining: 3,
+            completed: 2,
+            failed: 1,
+            warned: 0,
+        };
+        for (status, remaining) in [(Status::Pending, Some(3)), (Status::SomeFailed, None)] {
+            let answer = moves.answered(&Answer {
+                status,
+                comment: "",
+                data: status != Status::Pending,
+                progress: Some(progress),
+            });
+            let set = scan(&answer, Syntax::IMPLICIT, &Limits::default()).unwrap();
+            assert_eq!(set.complaints(), &[] as &[String]);
+            assert_eq!(
+                set.number(tags::NUMBER_OF_REMAINING_SUBOPERATIONS),
+                remaining
+            );
+            assert_eq!(set.number(tags::NUMBER_OF_COMPLETED_SUBOPERATIONS), Some(2));
+            let back = command(&answer).unwrap();
+            assert_eq!((back.about, back.status), (9, status.code()));
+            assert_eq!(back.data, status != Status::Pending);
+        }
+        let sent = store_request(4, ("1.2.840.10008.5.1.4.1.1.2", "1.2.3"), Some(("CT1", 9)));
+        let sent = command(&sent).unwrap();
+        assert_eq!(
+            (sent.service, sent.message, sent.data),
+            (Service::Store, 4, true)
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use dicom_core::Tag;
 use dicom_dictionary_std::tags;
+use serde::{Deserialize, Serialize};
 
 use super::{DataSet, Refusal, Repertoire};
 
@@ -9,59 +10,86 @@ use super::{DataSet, Refusal, Repertoire};
 const UID_BYTES_MAX: usize = 64;
 
 /// The fields Salus uses; an empty text: the data set does not say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Header {
     /// SOP Class UID.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub class: String,
     /// SOP Instance UID.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub instance: String,
     /// Study Instance UID.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub study: String,
     /// Series Instance UID.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub series: String,
     /// Patient ID.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub patient_id: String,
     /// Issuer of Patient ID.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub issuer: String,
     /// Patient's Name, as PN: component groups by `=`, components by `^`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub patient_name: String,
     /// Patient's Birth Date, `YYYYMMDD`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub birth_date: String,
     /// Patient's Sex: `M`, `F`, `O`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub sex: String,
     /// Study Date, `YYYYMMDD`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub study_date: String,
     /// Study Time, `HHMMSS.FFFFFF`, cut where it was not known further.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub study_time: String,
     /// Timezone Offset From UTC, `+HHMM`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub offset: String,
     /// Study ID.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub study_id: String,
     /// Accession Number.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub accession: String,
     /// Study Description.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub study_description: String,
     /// Referring Physician's Name, as PN.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub referring: String,
     /// Modality.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub modality: String,
     /// Series Number.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub series_number: String,
     /// Series Description.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub series_description: String,
     /// Body Part Examined.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub body_part: String,
     /// Laterality: `R`, `L`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub laterality: String,
     /// Instance Number.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub instance_number: String,
     /// Number of Frames; `None`: it is no picture of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<u32>,
     /// Rows and Columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<(u32, u32)>,
     /// Burned In Annotation: `YES`, `NO`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub burned_in: String,
     /// What could not be read, in words.
+    #[serde(skip)]
     pub complaints: Vec<String>,
 }
 

@@ -4,12 +4,18 @@
 //! there, counts elements and nesting, and copies nothing; [`part10`] and [`unpack`] come before it
 //! for files and for deflated data sets. What passes is read from where it lies: [`Header`].
 
+mod asking;
 mod charset;
 mod dimse;
 mod file;
+mod frames;
 mod header;
+mod json;
 mod pdu;
+mod picture;
 mod preamble;
+mod query;
+mod recode;
 mod scan;
 mod set;
 mod shown;
@@ -18,21 +24,30 @@ mod syntax;
 mod unpack;
 mod write;
 
+pub use asking::{Accepted, Asking, asking, release};
 pub use charset::Repertoire;
 pub use dicom_core::{Tag, VR};
 pub use dicom_dictionary_std::tags;
-pub use dimse::{COMMAND_BYTES_MAX, Command, Service, Status, VERIFICATION_UID, command};
-pub use file::{HEAD_BYTES, Part10, SALUS_CLASS_UID, file, is_part10, part10};
-pub use header::Header;
-pub use pdu::{
-    Answered, Fragment, PDU_HEAD_BYTES, Pdu, Proposed, Rejection, Request, abort, accept, data,
-    pdu, pdu_head, reject, released,
+pub use dimse::{
+    Answer, COMMAND_BYTES_MAX, Command, Progress, Service, Status, VERIFICATION_UID, command,
+    store_request,
 };
+pub use file::{HEAD_BYTES, Part10, SALUS_CLASS_UID, file, is_part10, part10};
+pub use frames::{NoFrame, frame, frame_count};
+pub use header::Header;
+pub use json::metadata;
+pub use pdu::{
+    Answered, Fragment, PDU_HEAD_BYTES, Pdu, Proposed, Rejection, Request, Role, abort, accept,
+    data, pdu, pdu_head, reject, released, units,
+};
+pub use picture::{NoPicture, Picture, picture};
 pub use preamble::{PREAMBLE_BYTES, Preamble, preamble};
-pub use scan::scan;
+pub use query::{Attributes, Fault, Level, Operation, Person, Query, Root, Whole, query_class};
+pub use recode::{can_recode, recode};
+pub use scan::{items, scan};
 pub use set::{DataSet, Element, Value};
 pub use shown::{lines, sealed};
-pub use study::{Source, patient, patient_identifier, study, study_id};
+pub use study::{Source, patient, patient_identifier, study, study_id, study_named};
 pub use syntax::Syntax;
 pub use unpack::unpack;
 pub use write::Writer;

@@ -1,14 +1,15 @@
 //! Protocol data units of the upper layer (PS3.8 section 9.3): their bodies, behind type and length.
 
+use super::asking::{Accepted, accepted};
 use super::{SALUS_CLASS_UID, Syntax};
 
 /// Bytes before a body: type, reserved, length.
 pub const PDU_HEAD_BYTES: usize = 6;
 /// Bytes of an AE title.
-const TITLE_BYTES: usize = 16;
-const VERSION: &str = "SALUS";
+pub(super) const TITLE_BYTES: usize = 16;
+pub(super) const VERSION: &str = "SALUS";
 /// Application context name of DICOM (PS3.7 annex A.2.1).
-const CONTEXT_NAME: &str = "1.2.840.10008.3.1.1.1";
+pub(super) const CONTEXT_NAME: &str = "1.2.840.10008.3.1.1.1";
 
 /// One unit that came.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,13 @@ pub enum Pdu<'a> {
     Release,
     /// A-ABORT.
     Abort,
-    /// Another, that nobody who asks for an association sends.
+    /// A-ASSOCIATE-AC, to what Salus asked for.
+    Accepted(Accepted),
+    /// A-ASSOCIATE-RJ: result, source, reason.
+    Rejected([u8; 3]),
+    /// A-RELEASE-RP.
+    Released,
+    /// Another.
     Other(u8),
 }
 
@@ -40,6 +47,8 @@ pub struct Request {
     pub contexts: Vec<Proposed>,
     /// Bytes of a P-DATA-TF that the other side takes; 0: any.
     pub length_max: u32,
+    /// Classes for which it wants other roles than those of the one who asks (PS3.7 annex D.3.3.4).
+    pub roles: Vec<Role>,
     /// The two titles and what is reserved beside them, as they came: the answer repeats them.
     echo: Vec<u8>,
 }
@@ -63,6 +72,17 @@ pub struct Answered {
     /// The transfer syntax that is taken, or the reason (PS3.8 table 9-18): 3 the class, 4 the
     /// transfer syntaxes.
     pub taken: Result<String, u8>,
+}
+
+/// The roles of the one who asks for an association in a SOP class.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Role {
+    /// The SOP class.
+    pub class: String,
+    /// It uses the service.
+    pub user: bool,
+    /// It provides the service: it takes objects on its own association.
+    pub provider: bool,
 }
 
 /// A part of a message.
@@ -104,7 +124,15 @@ pub fn pdu(kind: u8, body: &[u8]) -> Option<Pdu<'_>> {
     Some(match kind {
         0x01 => Pdu::Request(request(body)?),
         0x04 => Pdu::Data(fragments(body)?),
+        0x02 => Pdu::Accepted(accepted(body)?),
+        0x03 => {
+            let &[_, result, source, reason] = body else {
+                return None;
+            };
+            Pdu::Rejected([result, source, reason])
+        }
         0x05 => Pdu::Release,
+        0x06 => Pdu::Released,
         0x07 => Pdu::Abort,
         other => Pdu::Other(other),
     })
@@ -127,7 +155,7 @@ fn request(body: &[u8]) -> Option<Request> {
         match kind {
             0x10 => request.is_dicom = text(item)? == CONTEXT_NAME,
             0x20 => request.contexts.push(proposed(item)?),
-            0x50 => request.length_max = length_max(item)?,
+            0x50 => (request.length_max, request.roles) = user(item)?,
             _ => {}
         }
     }
@@ -151,19 +179,45 @@ fn proposed(body: &[u8]) -> Option<Proposed> {
     (context.id % 2 == 1).then_some(context)
 }
 
-fn length_max(mut items: &[u8]) -> Option<u32> {
-    let mut max = 0;
+/// User information: the longest P-DATA-TF and the roles.
+pub(super) fn user(mut items: &[u8]) -> Option<(u32, Vec<Role>)> {
+    let (mut max, mut roles) = (0, Vec::new());
     while !items.is_empty() {
         let (kind, item) = item(&mut items)?;
-        if kind == 0x51 {
-            max = u32::from_be_bytes(item.try_into().ok()?);
+        match kind {
+            0x51 => max = u32::from_be_bytes(item.try_into().ok()?),
+            // Extended negotiation that lies about its length is passed over.
+            0x54 => roles.extend(role(item)),
+            _ => {}
         }
     }
-    Some(max)
+    Some((max, roles))
+}
+
+fn role(body: &[u8]) -> Option<Role> {
+    let (length, rest) = body.split_at_checked(2)?;
+    let length = u16::from_be_bytes(length.try_into().ok()?);
+    let (class, roles) = rest.split_at_checked(usize::from(length))?;
+    let &[user, provider] = roles else {
+        return None;
+    };
+    Some(Role {
+        class: text(class)?,
+        user: user == 1,
+        provider: provider == 1,
+    })
+}
+
+pub(super) fn put_role(out: &mut Vec<u8>, role: &Role) {
+    let length = u16::try_from(role.class.len()).unwrap_or_default();
+    let mut body = length.to_be_bytes().to_vec();
+    body.extend_from_slice(role.class.as_bytes());
+    body.extend_from_slice(&[u8::from(role.user), u8::from(role.provider)]);
+    put_item(out, 0x54, &body);
 }
 
 /// The next item: type, reserved, length of two bytes, body.
-fn item<'a>(items: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+pub(super) fn item<'a>(items: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
     let (head, rest) = items.split_at_checked(4)?;
     let &[kind, _, high, low] = head else {
         return None;
@@ -195,15 +249,19 @@ fn fragments(mut body: &[u8]) -> Option<Vec<Fragment<'_>>> {
 }
 
 /// Text of the default repertoire without padding.
-fn text(bytes: &[u8]) -> Option<String> {
+pub(super) fn text(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes)
         .ok()
         .filter(|text| text.is_ascii())?;
     Some(text.trim_matches([' ', '\0']).to_owned())
 }
 
-/// A-ASSOCIATE-AC.
-pub fn accept(request: &Request, answers: &[Answered], length_max: u32) -> Vec<u8> {
+/// A-ASSOCIATE-AC, with the roles that are agreed to.
+pub fn accept(
+    request: &Request,
+    (answers, roles): (&[Answered], &[Role]),
+    length_max: u32,
+) -> Vec<u8> {
     let mut body = vec![0, 1, 0, 0];
     body.extend_from_slice(&request.echo);
     put_item(&mut body, 0x10, CONTEXT_NAME.as_bytes());
@@ -219,6 +277,9 @@ pub fn accept(request: &Request, answers: &[Answered], length_max: u32) -> Vec<u
     let mut user = Vec::new();
     put_item(&mut user, 0x51, &length_max.to_be_bytes());
     put_item(&mut user, 0x52, SALUS_CLASS_UID.as_bytes());
+    for role in roles {
+        put_role(&mut user, role);
+    }
     put_item(&mut user, 0x55, VERSION.as_bytes());
     put_item(&mut body, 0x50, &user);
     unit(0x02, &body)
@@ -249,12 +310,20 @@ pub fn abort(reason: u8) -> Vec<u8> {
 
 /// A message as P-DATA-TF units of at most `length_max` bytes each (0: any).
 pub fn data(context: u8, (command, set): (&[u8], Option<&[u8]>), length_max: u32) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_fragments(&mut out, (context, 1), command, length_max);
-    if let Some(set) = set {
-        put_fragments(&mut out, (context, 0), set, length_max);
-    }
-    out
+    units(context, (command, set), length_max)
+        .flatten()
+        .collect()
+}
+
+/// As [`data`], one unit after the other: a large object does not lie in memory twice.
+pub fn units<'a>(
+    context: u8,
+    (command, set): (&'a [u8], Option<&'a [u8]>),
+    length_max: u32,
+) -> impl Iterator<Item = Vec<u8>> + 'a {
+    let first = fragmented((context, 1), command, length_max);
+    let set = set.into_iter();
+    first.chain(set.flat_map(move |set| fragmented((context, 0), set, length_max)))
 }
 
 /// Bytes of a unit's fragment beside its value: length, context, control.
@@ -262,7 +331,11 @@ const FRAGMENT_HEAD_BYTES: usize = 6;
 /// What a unit holds if the other side takes any.
 const UNIT_BYTES: usize = 64 << 10;
 
-fn put_fragments(out: &mut Vec<u8>, (context, kind): (u8, u8), bytes: &[u8], length_max: u32) {
+fn fragmented<'a>(
+    (context, kind): (u8, u8),
+    bytes: &'a [u8],
+    length_max: u32,
+) -> impl Iterator<Item = Vec<u8>> + 'a {
     let max = match usize::try_from(length_max) {
         Ok(0) | Err(_) => UNIT_BYTES,
         Ok(max) => max.min(UNIT_BYTES),
@@ -271,25 +344,25 @@ fn put_fragments(out: &mut Vec<u8>, (context, kind): (u8, u8), bytes: &[u8], len
     let count = bytes.len().div_ceil(room).max(1);
     let empty: &[u8] = &[];
     let parts = bytes.chunks(room).chain(bytes.is_empty().then_some(empty));
-    for (number, part) in (1..).zip(parts) {
+    (1..).zip(parts).map(move |(number, part)| {
         let control = kind | if number == count { 2 } else { 0 };
         let length = u32::try_from(part.len() + 2).unwrap_or_default();
         let mut body = Vec::with_capacity(part.len() + FRAGMENT_HEAD_BYTES);
         body.extend_from_slice(&length.to_be_bytes());
         body.extend_from_slice(&[context, control]);
         body.extend_from_slice(part);
-        out.extend_from_slice(&unit(0x04, &body));
-    }
+        unit(0x04, &body)
+    })
 }
 
-fn put_item(out: &mut Vec<u8>, kind: u8, body: &[u8]) {
+pub(super) fn put_item(out: &mut Vec<u8>, kind: u8, body: &[u8]) {
     let length = u16::try_from(body.len()).unwrap_or_default();
     out.extend_from_slice(&[kind, 0]);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(body);
 }
 
-fn unit(kind: u8, body: &[u8]) -> Vec<u8> {
+pub(super) fn unit(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).unwrap_or_default();
     let mut out = Vec::with_capacity(PDU_HEAD_BYTES + body.len());
     out.extend_from_slice(&[kind, 0]);
@@ -299,90 +372,5 @@ fn unit(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn asked() -> Vec<u8> {
-        let mut body = vec![0, 1, 0, 0];
-        body.extend_from_slice(b"SALUS           CT1             ");
-        body.extend_from_slice(&[0; 32]);
-        put_item(&mut body, 0x10, CONTEXT_NAME.as_bytes());
-        let mut context = vec![1, 0, 0, 0];
-        put_item(&mut context, 0x30, b"1.2.840.10008.1.1\0");
-        put_item(&mut context, 0x40, b"1.2.840.10008.1.2");
-        put_item(&mut body, 0x20, &context);
-        let mut user = Vec::new();
-        put_item(&mut user, 0x51, &16_384_u32.to_be_bytes());
-        // Extended negotiation that says it is longer than it is: it is passed over.
-        put_item(&mut user, 0x56, &[0xff, 0xff, 1]);
-        put_item(&mut body, 0x50, &user);
-        body
-    }
-
-    #[test]
-    fn what_is_asked_for_is_read() {
-        let body = asked();
-        let Some(Pdu::Request(request)) = pdu(1, &body) else {
-            unreachable!("it is a request");
-        };
-        assert!(request.version_1 && request.is_dicom);
-        assert_eq!(
-            (request.called.as_str(), request.calling.as_str()),
-            ("SALUS", "CT1")
-        );
-        assert_eq!(request.contexts[0].class, "1.2.840.10008.1.1");
-        assert_eq!(request.length_max, 16_384);
-        let answers = [Answered {
-            id: 1,
-            taken: Err(3),
-        }];
-        let answer = accept(&request, &answers, 1);
-        assert_eq!(answer[PDU_HEAD_BYTES + 4..][..16], *b"SALUS           ");
-    }
-
-    proptest! {
-        #[test]
-        fn a_message_is_found_again_in_its_fragments(
-            command in proptest::collection::vec(any::<u8>(), 1..200),
-            set in proptest::collection::vec(any::<u8>(), 0..500),
-            max in 8_u32..200,
-        ) {
-            let bytes = data(3, (&command, Some(&set)), max);
-            let (mut found, mut rest) = ([Vec::new(), Vec::new()], &bytes[..]);
-            let mut ends = 0;
-            while let Some((head, behind)) = rest.split_first_chunk::<PDU_HEAD_BYTES>() {
-                let (kind, length) = pdu_head(*head);
-                prop_assert!(length <= max);
-                let (body, behind) = behind.split_at(length as usize);
-                let Some(Pdu::Data(parts)) = pdu(kind, body) else {
-                    return Err(TestCaseError::fail("no data"));
-                };
-                for part in parts {
-                    found[usize::from(part.command)].extend_from_slice(part.bytes);
-                    ends += usize::from(part.last);
-                }
-                rest = behind;
-            }
-            prop_assert_eq!(ends, 2);
-            prop_assert_eq!(&found[1], &command);
-            prop_assert_eq!(&found[0], &set);
-        }
-
-        #[test]
-        fn any_bytes_are_read_or_refused(kind in 0_u8..9, bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = pdu(kind, &bytes);
-        }
-
-        #[test]
-        fn a_request_that_is_cut_or_turned_is_read_or_refused(cut in 0_usize..300, place in 0_usize..300, with: u8) {
-            let mut bytes = asked();
-            bytes.truncate(cut);
-            if let Some(byte) = bytes.get_mut(place) {
-                *byte = with;
-            }
-            let _ = pdu(1, &bytes);
-        }
-    }
-}
+#[path = "pdu_tests.rs"]
+mod tests;

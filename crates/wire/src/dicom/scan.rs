@@ -49,6 +49,56 @@ pub(super) fn scan_to<'a>(
     Ok((found, walk.at))
 }
 
+/// The items of a sequence, as [`Value::Items`] has them.
+///
+/// # Errors
+/// As [`scan`].
+pub fn items<'a>(
+    bytes: &'a [u8],
+    syntax: Syntax,
+    limits: &Limits,
+) -> Result<Vec<DataSet<'a>>, Refusal> {
+    let mut walk = Walk {
+        bytes,
+        at: 0,
+        big_endian: syntax.big_endian,
+        group_max: u16::MAX,
+        elements: 0,
+        limits,
+    };
+    let mut all = Vec::new();
+    while walk.at < bytes.len() {
+        let start = walk.at;
+        let tag = walk.tag(bytes.len())?;
+        let length = walk.number(bytes.len())?;
+        if tag == SEQUENCE_END {
+            break;
+        }
+        if tag != ITEM {
+            return Err(malformed(start, "there is no item where one must be"));
+        }
+        walk.count()?;
+        let delimited = length == UNDEFINED;
+        let end = match delimited {
+            true => bytes.len(),
+            false => walk.within((tag, start), length, bytes.len())?,
+        };
+        let item = Span {
+            end,
+            delimited,
+            explicit: syntax.explicit,
+            depth: 1,
+        };
+        let mut found = DataSet {
+            big_endian: syntax.big_endian,
+            ..DataSet::default()
+        };
+        walk.elements(item, Some(&mut found))?;
+        all.push(found);
+    }
+    Ok(all)
+}
+
 /// What a run of elements or items lies in.
 #[derive(Clone, Copy)]
 struct Span {
@@ -303,7 +353,7 @@ impl<'a> Walk<'a, '_> {
 }
 
 /// Whether the length stands in four bytes behind two reserved ones (PS3.5 section 7.1.2).
-const fn long(vr: VR) -> bool {
+pub(super) const fn long(vr: VR) -> bool {
     matches!(
         vr,
         VR::OB
@@ -323,7 +373,7 @@ const fn long(vr: VR) -> bool {
 }
 
 /// The value representation that PS3.6 has for a tag.
-fn known(tag: Tag) -> VR {
+pub(super) fn known(tag: Tag) -> VR {
     match StandardDataDictionary.by_tag(tag).map(|entry| entry.vr()) {
         Some(vr) => vr.relaxed(),
         None => VR::UN,

@@ -77,7 +77,12 @@ pub fn patient(header: &Header, source: Source<'_>) -> Option<Draft> {
 
 /// The id of the study's resource.
 pub fn study_id(header: &Header, source: Source<'_>) -> String {
-    (source.id)("ImagingStudy", UIDS, &header.study)
+    study_named(&header.study, source.id)
+}
+
+/// The id of the resource of the study with that UID.
+pub fn study_named(uid: &str, id: &dyn Fn(&str, &str, &str) -> String) -> String {
+    id("ImagingStudy", UIDS, uid)
 }
 
 /// The study with one more instance. What it says of itself the first instance said; each instance

@@ -110,6 +110,11 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
     ),
     (
+        "",
+        "import",
+        "https://github.com/smart-on-fhir/bulk-import/blob/master/import.md",
+    ),
+    (
         "Patient",
         "export",
         "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export",

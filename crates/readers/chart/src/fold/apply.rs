@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use wire::dicom::{self, Source};
 use wire::v2::{Draft, Mode};
 
-use super::batch::{Batch, NewPage, NewRow, Seen};
+use super::batch::{Batch, NewImage, NewPage, NewRow, Seen};
 use super::content::{About, Content, Follows};
 use super::index::{Found, Names};
 use super::memory::{Current, Name};
@@ -144,6 +144,16 @@ impl Batch<'_> {
             id: &|_, _, _| String::new(),
         };
         let after = dicom::study(before.as_ref(), &study.header, (id, &patient), source);
+        let pid = self.pid(&patient);
+        self.pending.images.push(NewImage {
+            seq: now.seq,
+            study: study.id.clone(),
+            pid,
+            series: study.header.series.clone(),
+            instance: study.header.instance.clone(),
+            syntax: study.syntax,
+            header: serde_json::to_string(&study.header).unwrap_or_default(),
+        });
         self.map(now, from, ((kind, study.id, Some(patient)), 0), after);
     }
 

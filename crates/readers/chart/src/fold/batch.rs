@@ -42,6 +42,20 @@ pub(super) struct NewPage {
     pub(super) items: Vec<Vec<u8>>,
 }
 
+/// A DICOM object on a chart.
+#[derive(Debug)]
+pub(super) struct NewImage {
+    pub(super) seq: i64,
+    /// The id of its study's resource.
+    pub(super) study: String,
+    pub(super) pid: i64,
+    pub(super) series: String,
+    pub(super) instance: String,
+    pub(super) syntax: String,
+    /// What it says of itself, as JSON.
+    pub(super) header: String,
+}
+
 /// Everything that goes into the tables.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
@@ -63,6 +77,7 @@ pub(super) struct Pending {
     pub(super) ties: BTreeMap<i64, (i64, Vec<Tie>)>,
     /// The same of consents; `None`: it is not in force.
     pub(super) consents: BTreeMap<i64, Option<(i64, String)>>,
+    pub(super) images: Vec<NewImage>,
     /// Charts, and resources that are nobody's, that have another version.
     pub(super) touched: Vec<i64>,
 }

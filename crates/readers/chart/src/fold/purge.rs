@@ -45,6 +45,7 @@ pub(super) async fn purge(
     relink(from, &gone).await?;
     blank(from, &gone).await?;
     delete(from, &pids, &gone).await?;
+    images(from, order).await?;
     let noted = record::rewrite_later(from).await;
     noted.map_err(ChartError::broken("erase from its tables"))?;
     Ok(true)
@@ -197,10 +198,22 @@ async fn delete(from: &mut SqliteConnection, pids: &[i64], gone: &[Gone]) -> Out
             "DELETE FROM stay WHERE patient = $1",
             "DELETE FROM tie WHERE patient = $1",
             "DELETE FROM consent WHERE patient = $1",
+            "DELETE FROM image WHERE patient = $1",
             "DELETE FROM patient WHERE pid = $1",
         ] {
             run(from, sqlx::query(sql).bind(pid)).await?;
         }
+    }
+    Ok(())
+}
+
+/// The objects that the erased events brought, whoever's they were taken for.
+async fn images(from: &mut SqliteConnection, order: &Erased) -> Outcome<()> {
+    for (first, last) in &order.events {
+        let query = sqlx::query("DELETE FROM image WHERE seq BETWEEN $1 AND $2")
+            .bind(i64::try_from(*first).unwrap_or(i64::MAX))
+            .bind(i64::try_from(*last).unwrap_or(i64::MAX));
+        run(from, query).await?;
     }
     Ok(())
 }

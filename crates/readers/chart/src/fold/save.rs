@@ -35,6 +35,8 @@ const TIES: Table = Table {
              until = excluded.until, patient = excluded.patient",
 };
 const CONSENTS: Table = table("INSERT INTO consent (slot, patient, body) ");
+const IMAGES: Table =
+    table("INSERT INTO image (seq, study, patient, series, instance, syntax, header) ");
 const WORDS: Table = table("INSERT INTO word (wid, text) ");
 
 impl Batch<'_> {
@@ -52,6 +54,7 @@ impl Batch<'_> {
         stays(pending, to).await?;
         ties(pending, to).await?;
         consents(pending, to).await?;
+        images(pending, to).await?;
         let pages = pages.await.map_err(|error| broken_off(&error))??;
         store::insert(to, PAGES, &pages, |values, (page, body)| {
             values
@@ -118,6 +121,20 @@ async fn names(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
     .await?;
     store::insert(to, PATIENTS, &pending.patients, |values, row| {
         values.push_bind(row.0).push_bind(row.1.clone());
+    })
+    .await
+}
+
+async fn images(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    store::insert(to, IMAGES, &pending.images, |values, row| {
+        values
+            .push_bind(row.seq)
+            .push_bind(row.study.clone())
+            .push_bind(row.pid)
+            .push_bind(row.series.clone())
+            .push_bind(row.instance.clone())
+            .push_bind(row.syntax.clone())
+            .push_bind(row.header.clone());
     })
     .await
 }

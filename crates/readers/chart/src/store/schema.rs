@@ -1,5 +1,5 @@
 /// Every table with the columns that order it, for the digest.
-pub(crate) const TABLES: [(&str, &str); 14] = [
+pub(crate) const TABLES: [(&str, &str); 15] = [
     ("cursor", "SELECT id, next FROM cursor ORDER BY id"),
     ("word", "SELECT wid, text FROM word ORDER BY wid"),
     ("patient", "SELECT pid, id FROM patient ORDER BY pid"),
@@ -35,6 +35,10 @@ pub(crate) const TABLES: [(&str, &str); 14] = [
         "consent",
         "SELECT slot, patient, body FROM consent ORDER BY slot",
     ),
+    (
+        "image",
+        "SELECT seq, study, patient, series, instance, syntax, header FROM image ORDER BY seq",
+    ),
     ("layout", "SELECT id, version FROM layout ORDER BY id"),
 ];
 
@@ -46,7 +50,7 @@ pub(super) const NAMES: &str =
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
 
 /// What makes the tables, if they are not there.
-pub(super) const DDL: [&str; 23] = [
+pub(super) const DDL: [&str; 26] = [
     // How many events are folded.
     "CREATE TABLE IF NOT EXISTS cursor (id INTEGER PRIMARY KEY, next INTEGER NOT NULL)",
     // Which layout these tables have.
@@ -100,12 +104,19 @@ pub(super) const DDL: [&str; 23] = [
     "CREATE TABLE IF NOT EXISTS consent (slot INTEGER PRIMARY KEY, patient INTEGER NOT NULL,
        body TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS consent_patient ON consent (patient)",
+    // DICOM objects by the event that brought them: the id of the study's resource, and what the
+    // object says of itself, as JSON.
+    "CREATE TABLE IF NOT EXISTS image (seq INTEGER PRIMARY KEY, study TEXT NOT NULL,
+       patient INTEGER NOT NULL, series TEXT NOT NULL, instance TEXT NOT NULL,
+       syntax TEXT NOT NULL, header TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS image_study ON image (study, series, seq)",
+    "CREATE INDEX IF NOT EXISTS image_patient ON image (patient)",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO layout (id, version) VALUES (1, 4) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO layout (id, version) VALUES (1, 5) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.
-pub(super) const CLEAR: [&str; 13] = [
+pub(super) const CLEAR: [&str; 14] = [
     "DELETE FROM word",
     "DELETE FROM patient",
     "DELETE FROM page",
@@ -118,5 +129,6 @@ pub(super) const CLEAR: [&str; 13] = [
     "DELETE FROM stay",
     "DELETE FROM tie",
     "DELETE FROM consent",
+    "DELETE FROM image",
     "UPDATE cursor SET next = 0 WHERE id = 1",
 ];

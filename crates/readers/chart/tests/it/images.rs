@@ -1,5 +1,6 @@
 //! Images on the chart: whose they are, and of which study.
 
+use chart::InstancesOf;
 use event::{Act, Actor, Body, Event, Image, Subject};
 use serde_json::Value;
 use wire::dicom::{Syntax, VR, Writer, tags};
@@ -148,4 +149,79 @@ async fn an_image_of_another_patient_is_on_nobodys_study() {
     let studies = all(&house, "ImagingStudy").await;
     assert_eq!(studies.len(), 1);
     assert_eq!(studies[0]["numberOfInstances"], 1);
+}
+
+#[tokio::test]
+async fn instances_of_a_study_are_found_by_the_permit_of_its_patient_alone() {
+    let house = House::new().await;
+    came(&house, SLICE).await;
+    for (instance, series) in [("1.2.3.1.2", "1.2.3.1"), ("1.2.3.2.1", "1.2.3.2")] {
+        let said = Said {
+            instance,
+            series,
+            ..SLICE
+        };
+        came(&house, said).await;
+    }
+    let study = house.search("ImagingStudy", 10).await.remove(0);
+    let studies = [study.clone()];
+    let all = house.kind("ImagingStudy").await;
+    let series = all.series(&studies).await.unwrap();
+    let counts: Vec<_> = series
+        .iter()
+        .map(|one| (one.first.header.instance.as_str(), one.instances))
+        .collect();
+    assert_eq!(counts, [("1.2.3.1.1", 2), ("1.2.3.2.1", 1)]);
+    assert_eq!(series[0].first.header.patient_name, "Doe^Jane^^Dr");
+    let patient = house.patient("77");
+    assert_eq!(series[0].first.patient.as_ref(), Some(&patient));
+    let of = InstancesOf {
+        series: vec!["1.2.3.1".into()],
+        count: 10,
+        ..InstancesOf::default()
+    };
+    let theirs = house.chart_of(&patient).await;
+    let found = theirs.instances(&study, &of).await.unwrap();
+    let uids: Vec<_> = found
+        .iter()
+        .map(|one| one.header.instance.as_str())
+        .collect();
+    assert_eq!(uids, ["1.2.3.1.1", "1.2.3.1.2"]);
+    let one = InstancesOf {
+        instances: vec!["1.2.3.2.1".into()],
+        count: 10,
+        ..InstancesOf::default()
+    };
+    assert_eq!(theirs.instances(&study, &one).await.unwrap().len(), 1);
+    let first = InstancesOf {
+        count: 1,
+        ..InstancesOf::default()
+    };
+    assert_eq!(theirs.instances(&study, &first).await.unwrap().len(), 1);
+    let another = house.chart_of(&house.patient("78")).await;
+    assert_eq!(another.instances(&study, &of).await.unwrap(), []);
+    assert_eq!(another.series(&studies).await.unwrap(), []);
+    assert!(house.kind("Patient").await.series(&studies).await.is_err());
+}
+
+#[tokio::test]
+async fn what_was_deleted_or_erased_has_no_instances() {
+    let house = House::new().await;
+    came(&house, SLICE).await;
+    let study = house.search("ImagingStudy", 10).await.remove(0);
+    house.delete("ImagingStudy", &study).await;
+    house.fold(&house.chart).await;
+    let all = house.kind("ImagingStudy").await;
+    assert_eq!(all.series(std::slice::from_ref(&study)).await.unwrap(), []);
+    assert_eq!(house.rows("image").await, 1);
+    let body = Body::Erased(event::Erased {
+        reason: "retention period is over".into(),
+        streams: Vec::new(),
+        patients: vec![house.record.blind().mark(&house.patient("77"))],
+        events: Vec::new(),
+    });
+    let event = Event::new(Actor::salus(), Act::Erase, Subject::Record, body);
+    house.admit(event).await;
+    house.fold(&house.chart).await;
+    assert_eq!(house.rows("image").await, 0);
 }

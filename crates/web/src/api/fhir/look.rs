@@ -63,7 +63,7 @@ pub(crate) async fn look(door: &Door, who: &Identity, look: &Look) -> Result<Ans
             let answer = read::version(door, who, (target, *version)).await?;
             Ok(answer.cut(&subset))
         }
-        Call::Bundle | Call::Export(_) | Call::Write(_) => {
+        Call::Bundle | Call::Export(_) | Call::Import(_) | Call::Write(_) => {
             Err(Fault::broken("a write was taken for a question"))
         }
     }

@@ -3,12 +3,14 @@
 //! One request: who asks ([`who`]), what for ([`route`]), then either [`look`] or [`write`]. Both
 //! go through the [`door`]: ask the guard, have its word sealed, and only then look or write.
 
+mod address;
 mod answer;
 pub(crate) mod audit;
 mod body;
 mod bundle;
 mod conditions;
 mod content;
+mod definition;
 mod door;
 mod draft;
 mod everything;
@@ -40,7 +42,9 @@ mod validate;
 mod who;
 mod write;
 
-pub use import::{Imported, Importer, Refusal};
+pub(crate) use door::purpose;
+pub use import::{Imported, Importer, Imports, Refusal, imports};
+pub(crate) use import::{progress, said_as};
 pub(crate) use route::is_id;
 pub use subscription::{Subscriptions, notify};
 
@@ -110,7 +114,8 @@ async fn handle(
     Extension(kept): Extension<Arc<Kept>>,
     request: Request<axum::body::Body>,
 ) -> Response {
-    let door = Door { app, kept };
+    let until = who::until(&app, request.headers());
+    let door = Door { app, kept, until };
     let (parts, body) = request.into_parts();
     let (layout, answer) = match asked(&door, &parts) {
         Ok((layout, pairs)) => {
@@ -134,7 +139,8 @@ fn asked(door: &Door, parts: &Parts) -> Result<(Layout, Pairs), Fault> {
     let text = parts.uri.query().unwrap_or_default();
     let pairs = query::pairs(text, door.app.settings.search_parameters_max)?;
     // A file of an export is no FHIR JSON, and may be asked for as what it is.
-    let layout = match parts.uri.path().contains("/$export-file/") {
+    let path = parts.uri.path();
+    let layout = match path.contains("/$export-file/") || path.contains("/$import-file/") {
         true => Layout::AsKept,
         false => match format::layout(&parts.headers, &pairs) {
             Err(fault)
@@ -178,6 +184,7 @@ async fn serve(
             }
             export::answer(door, &who, (export, pairs, parts)).await
         }
+        Call::Import(asked) => import::answer(door, &who, (asked, parts, bytes)).await,
         Call::Write(write) => write_one(door, parts, (who, write, bytes)).await,
         call => {
             let (pairs, body) = with_body(door, parts, (pairs, bytes, &call))?;

@@ -1,0 +1,138 @@
+//! Queries and retrievals over DICOM, answered from the charts: the feed that asks is a client with the
+//! scopes its section names, and the guard decides.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use event::{Actor, ActorKind, Role};
+use guard::Identity;
+use inlets::dicom::{Answers, Asked, Delivered, Delivery, Fate, Found, Kept, Unanswered};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use web::{App, Failed, ImageQuery, NoImages, Peer, Scu};
+
+/// The charts, for those who ask over DICOM.
+pub(crate) struct Images(pub(crate) Arc<App>);
+
+#[async_trait]
+impl Answers for Images {
+    async fn find(&self, asked: Asked<'_>) -> Result<Found, Unanswered> {
+        let who = client(&asked);
+        let found = self.0.find_images(&query(&asked, &who)).await;
+        let found = found.map_err(unanswered)?;
+        Ok(Found {
+            matches: found.matches,
+            more: found.more,
+        })
+    }
+
+    async fn retrieve(&self, asked: Asked<'_>) -> Result<Vec<Kept>, Unanswered> {
+        let who = client(&asked);
+        let found = self.0.retrieve_images(&query(&asked, &who)).await;
+        let kept = found.map_err(unanswered)?.into_iter().map(|one| Kept {
+            index: one.index,
+            class: one.header.class,
+            instance: one.header.instance,
+            syntax: one.syntax,
+        });
+        Ok(kept.collect())
+    }
+
+    async fn deliver(
+        &self,
+        delivery: Delivery<'_>,
+        told: mpsc::Sender<Delivered>,
+    ) -> Result<(), String> {
+        let to = delivery.destination;
+        let peer = Peer {
+            called: to.title.clone(),
+            calling: delivery.calling.to_owned(),
+            host: to.host.clone(),
+            port: to.port,
+            tls: to.tls,
+            keys: [&to.authorities, &to.certificate, &to.key].map(Clone::clone),
+        };
+        if delivery.objects.is_empty() {
+            return Ok(());
+        }
+        let kinds = delivery.objects.iter();
+        let kinds: Vec<(&str, &str)> = kinds
+            .map(|one| (one.class.as_str(), one.syntax.as_str()))
+            .collect();
+        let mut scu = Scu::open(&self.0, &peer, &kinds).await?;
+        let until = Instant::now() + Duration::from_millis(delivery.wait_ms);
+        for one in delivery.objects {
+            if delivery.stop.is_cancelled() {
+                break;
+            }
+            if Instant::now() >= until {
+                return Err("it took longer than `retrieve_ms`".into());
+            }
+            let fate = match self.send(&mut scu, one, delivery.origin).await {
+                Ok(status) => Fate::of(status),
+                Err(Failed::Object(why)) => {
+                    tracing::warn!(index = one.index, why, "an object was not moved");
+                    Fate::Failed
+                }
+                Err(Failed::Association(why)) => return Err(why),
+            };
+            let instance = one.instance.clone();
+            // Who asked is gone: nothing more is sent.
+            if told.send(Delivered { instance, fate }).await.is_err() {
+                break;
+            }
+        }
+        scu.close().await;
+        Ok(())
+    }
+}
+
+impl Images {
+    async fn send(
+        &self,
+        scu: &mut Scu,
+        one: &Kept,
+        (title, message): (&str, u16),
+    ) -> Result<u16, Failed> {
+        let words = |why: record::Error| Failed::Object(why.to_string());
+        let sealed = self.0.record.get(one.index).await.map_err(words)?;
+        let file = self.0.record.object(&sealed).await.map_err(words)?;
+        let named = (one.class.as_str(), one.instance.as_str());
+        scu.store(named, file, Some((title, message))).await
+    }
+}
+
+fn query<'a>(asked: &Asked<'a>, who: &'a Identity) -> ImageQuery<'a> {
+    ImageQuery {
+        who,
+        query: asked.query,
+        said: asked.said,
+        authority: &asked.feed.authority,
+        max: asked.max,
+    }
+}
+
+fn unanswered(why: NoImages) -> Unanswered {
+    match why {
+        NoImages::Refused(words) => Unanswered::Refused(words.join("; ")),
+        NoImages::TooMuch(why) => Unanswered::TooMuch(why),
+        NoImages::Broken(why) => {
+            tracing::error!(%why, "a query over DICOM was not answered");
+            Unanswered::Broken(why)
+        }
+    }
+}
+
+fn client(asked: &Asked<'_>) -> Identity {
+    let name = asked.feed.name();
+    let mut identity = Identity::of(Actor {
+        kind: ActorKind::Software,
+        id: format!("feed-{name}"),
+        name: format!("the feed {name}"),
+        role: Role::Client,
+    });
+    identity.scopes.clone_from(&asked.feed.queries);
+    identity.from = Some(asked.address.to_owned());
+    identity
+}

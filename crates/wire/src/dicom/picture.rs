@@ -1,0 +1,309 @@
+//! Pictures to look at: pixels that are not compressed as grey or colour of eight bits (PS3.3 section
+//! C.7.6.3 and C.11), written as PNG. A picture is for recognizing a study, not for reporting on it.
+
+use std::io::Write as _;
+
+use dicom_core::Tag;
+use dicom_dictionary_std::tags;
+use flate2::Compression;
+use flate2::Crc;
+use flate2::write::ZlibEncoder;
+use thiserror::Error;
+
+use super::{DataSet, NoFrame, Value, frame};
+
+/// Pixels of a picture that is made, at most.
+const PIXELS_MAX: usize = 64 << 20;
+
+/// Rows of pixels of eight bits: one byte each, or three.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    width: usize,
+    height: usize,
+    /// Bytes of a pixel: 1 or 3.
+    channels: usize,
+    bytes: Vec<u8>,
+}
+
+/// Why there is no picture.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NoPicture {
+    /// There is no such frame.
+    #[error(transparent)]
+    Frame(#[from] NoFrame),
+    /// It is compressed, or of a kind of which none is made.
+    #[error("no picture is made of it: {0}")]
+    Kind(&'static str),
+}
+
+/// A picture of one frame, counted from 1, of a data set in little endian.
+///
+/// # Errors
+/// [`NoPicture`].
+pub fn picture(set: &DataSet<'_>, number: usize) -> Result<Picture, NoPicture> {
+    let compressed = set.get(tags::PIXEL_DATA).map(|element| element.value);
+    if matches!(compressed, Some(Value::Fragments(_))) {
+        return Err(NoPicture::Kind("its pixels are compressed"));
+    }
+    let pixels = frame(set, number)?;
+    let size = |tag| {
+        set.number(tag)
+            .and_then(|number| usize::try_from(number).ok())
+    };
+    let (Some(height), Some(width)) = (size(tags::ROWS), size(tags::COLUMNS)) else {
+        return Err(NoPicture::Kind("it has no size"));
+    };
+    let count = width
+        .checked_mul(height)
+        .filter(|count| (1..=PIXELS_MAX).contains(count));
+    let count = count.ok_or(NoPicture::Kind("it is too large"))?;
+    let kind = set.ascii(tags::PHOTOMETRIC_INTERPRETATION);
+    let (channels, bytes) = match (kind, size(tags::BITS_ALLOCATED)) {
+        ("MONOCHROME1" | "MONOCHROME2" | "", Some(bits @ (8 | 16))) => {
+            (1, grey(set, (&pixels, bits), kind == "MONOCHROME1"))
+        }
+        ("RGB", Some(8)) => (3, colour(set, &pixels, count)),
+        _ => return Err(NoPicture::Kind("its pixels are of another kind")),
+    };
+    match bytes.len() == count * channels {
+        true => Ok(Picture {
+            width,
+            height,
+            channels,
+            bytes,
+        }),
+        false => Err(NoPicture::Kind("it has fewer pixels than it says")),
+    }
+}
+
+/// Grey values through rescale and window; without a window from the darkest to the brightest.
+fn grey(set: &DataSet<'_>, (pixels, bits): (&[u8], usize), inverted: bool) -> Vec<u8> {
+    let (slope, intercept) = (
+        first(set, tags::RESCALE_SLOPE)
+            .filter(|slope| *slope != 0.0)
+            .unwrap_or(1.0),
+        first(set, tags::RESCALE_INTERCEPT).unwrap_or(0.0),
+    );
+    let values = stored(set, (pixels, bits));
+    let values: Vec<f64> = values.map(|value| value * slope + intercept).collect();
+    let window = first(set, tags::WINDOW_CENTER).zip(first(set, tags::WINDOW_WIDTH));
+    let (from, width) = match window.filter(|(_, width)| *width >= 1.0) {
+        Some((center, width)) => (center - 0.5 - (width - 1.0) / 2.0, (width - 1.0).max(1.0)),
+        None => {
+            let darkest = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let brightest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            (darkest, (brightest - darkest).max(1.0))
+        }
+    };
+    let shade = |value: &f64| {
+        let part = ((value - from) / width).clamp(0.0, 1.0);
+        let part = if inverted { 1.0 - part } else { part };
+        byte(part * 255.0)
+    };
+    values.iter().map(shade).collect()
+}
+
+/// Pixel values as they are stored: the bits that count, signed or not.
+fn stored<'p>(
+    set: &DataSet<'_>,
+    (pixels, bits): (&'p [u8], usize),
+) -> impl Iterator<Item = f64> + 'p {
+    let used = set
+        .number(tags::BITS_STORED)
+        .filter(|used| (1..=16).contains(used));
+    let used = used.unwrap_or(if bits == 8 { 8 } else { 16 });
+    let signed = set.number(tags::PIXEL_REPRESENTATION) == Some(1);
+    let width = bits / 8;
+    pixels.chunks_exact(width).map(move |one| {
+        let raw = match *one {
+            [low, high] => u16::from_le_bytes([low, high]),
+            [one] => u16::from(one),
+            _ => 0,
+        };
+        let value = i32::from(raw) & ((1 << used) - 1);
+        let negative = signed && value >= 1 << (used - 1);
+        f64::from(if negative { value - (1 << used) } else { value })
+    })
+}
+
+fn colour(set: &DataSet<'_>, pixels: &[u8], count: usize) -> Vec<u8> {
+    if set.number(tags::PLANAR_CONFIGURATION) != Some(1) {
+        return pixels.get(..count * 3).unwrap_or_default().to_vec();
+    }
+    let plane = |number: usize| pixels.get(number * count..(number + 1) * count);
+    let (Some(red), Some(green), Some(blue)) = (plane(0), plane(1), plane(2)) else {
+        return Vec::new();
+    };
+    let all = red.iter().zip(green).zip(blue);
+    all.flat_map(|((red, green), blue)| [*red, *green, *blue])
+        .collect()
+}
+
+/// The first of the numbers of an element of text.
+fn first(set: &DataSet<'_>, tag: Tag) -> Option<f64> {
+    let text = set.ascii(tag).split('\\').next()?;
+    text.trim()
+        .parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite())
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it lies between 0 and 255"
+)]
+fn byte(value: f64) -> u8 {
+    value.round() as u8
+}
+
+impl Picture {
+    /// The same, no wider nor higher than `max`: each pixel the mean of those in its place.
+    #[must_use]
+    pub fn shrunk(self, max: usize) -> Picture {
+        let longest = self.width.max(self.height);
+        if longest <= max || max == 0 {
+            return self;
+        }
+        let width = (self.width * max / longest).max(1);
+        let height = (self.height * max / longest).max(1);
+        let mut bytes = Vec::with_capacity(width * height * self.channels);
+        for row in 0..height {
+            let rows = row * self.height / height..((row + 1) * self.height / height);
+            for column in 0..width {
+                let columns = column * self.width / width..((column + 1) * self.width / width);
+                for channel in 0..self.channels {
+                    bytes.push(self.mean((rows.clone(), columns.clone()), channel));
+                }
+            }
+        }
+        Picture {
+            width,
+            height,
+            bytes,
+            ..self
+        }
+    }
+
+    fn mean(
+        &self,
+        (rows, columns): (std::ops::Range<usize>, std::ops::Range<usize>),
+        channel: usize,
+    ) -> u8 {
+        let places = rows.flat_map(|row| columns.clone().map(move |column| (row, column)));
+        let (mut sum, mut count) = (0_usize, 0_usize);
+        for (row, column) in places {
+            let at = (row * self.width + column) * self.channels + channel;
+            sum += self.bytes.get(at).copied().map_or(0, usize::from);
+            count += 1;
+        }
+        u8::try_from(sum / count.max(1)).unwrap_or(u8::MAX)
+    }
+
+    /// As PNG (ISO/IEC 15948).
+    pub fn png(&self) -> Vec<u8> {
+        const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+        let number = |size: usize| u32::try_from(size).unwrap_or_default().to_be_bytes();
+        let mut head = Vec::with_capacity(13);
+        head.extend_from_slice(&number(self.width));
+        head.extend_from_slice(&number(self.height));
+        // Eight bits, grey or colour, and the one way to compress, filter and not interlace.
+        head.extend_from_slice(&[8, if self.channels == 3 { 2 } else { 0 }, 0, 0, 0]);
+        let mut rows = ZlibEncoder::new(Vec::new(), Compression::fast());
+        for row in self.bytes.chunks(self.width * self.channels) {
+            // Each row says that it is not filtered. Writing into memory does not fail.
+            let _ = rows.write_all(&[0]);
+            let _ = rows.write_all(row);
+        }
+        let rows = rows.finish().unwrap_or_default();
+        let mut out = SIGNATURE.to_vec();
+        for (name, data) in [(b"IHDR", &head[..]), (b"IDAT", &rows), (b"IEND", &[])] {
+            out.extend_from_slice(&number(data.len()));
+            out.extend_from_slice(name);
+            out.extend_from_slice(data);
+            let mut crc = Crc::new();
+            crc.update(name);
+            crc.update(data);
+            out.extend_from_slice(&crc.sum().to_be_bytes());
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use dicom_core::VR;
+
+    use super::*;
+    use crate::dicom::{Limits, Syntax, Writer, scan};
+
+    fn of(kind: &str, bits: u16, pixels: &[u8]) -> Vec<u8> {
+        let samples = if kind == "RGB" { 3 } else { 1 };
+        Writer::new(Syntax::EXPLICIT)
+            .us(tags::SAMPLES_PER_PIXEL, samples)
+            .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, kind)
+            .us(tags::ROWS, 1)
+            .us(tags::COLUMNS, 2)
+            .us(tags::BITS_ALLOCATED, bits)
+            .us(tags::BITS_STORED, bits.min(12))
+            .us(tags::PIXEL_REPRESENTATION, u16::from(bits == 16))
+            .text(tags::WINDOW_CENTER, VR::DS, "0")
+            .text(tags::WINDOW_WIDTH, VR::DS, "200")
+            .bytes(tags::PIXEL_DATA, VR::OW, pixels)
+            .finish()
+    }
+
+    fn made(bytes: &[u8]) -> Result<Picture, NoPicture> {
+        let set = scan(bytes, Syntax::EXPLICIT, &Limits::default()).unwrap();
+        picture(&set, 1)
+    }
+
+    #[test]
+    fn grey_goes_through_its_window() {
+        // Twelve bits with a sign: -100 and 100.
+        let pixels = [0x9c, 0x0f, 0x64, 0x00];
+        let light = made(&of("MONOCHROME2", 16, &pixels)).unwrap();
+        assert_eq!(light.bytes, [0, 255]);
+        let dark = made(&of("MONOCHROME1", 16, &pixels)).unwrap();
+        assert_eq!(dark.bytes, [255, 0]);
+    }
+
+    #[test]
+    fn colour_stays_and_what_is_another_kind_is_said() {
+        let colours = made(&of("RGB", 8, &[1, 2, 3, 4, 5, 6])).unwrap();
+        assert_eq!(
+            (colours.channels, &colours.bytes[..]),
+            (3, &[1, 2, 3, 4, 5, 6][..])
+        );
+        let other = made(&of("PALETTE COLOR", 8, &[1, 2]));
+        assert!(matches!(other, Err(NoPicture::Kind(_))));
+        let short = made(&of("RGB", 8, &[1, 2]));
+        assert!(matches!(short, Err(NoPicture::Frame(NoFrame::Untold(_)))));
+    }
+
+    #[test]
+    fn a_picture_is_shrunk_and_written_as_png() {
+        let picture = Picture {
+            width: 4,
+            height: 2,
+            channels: 1,
+            bytes: vec![0, 10, 20, 30, 2, 12, 22, 32],
+        };
+        let small = picture.shrunk(2);
+        assert_eq!(
+            (small.width, small.height, &small.bytes[..]),
+            (2, 1, &[6, 26][..])
+        );
+        let png = small.png();
+        assert_eq!(&png[..16], b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR");
+        let length = u32::from_be_bytes(png[33..37].try_into().unwrap()) as usize;
+        let mut rows = Vec::new();
+        let packed = &png[41..41 + length];
+        flate2::read::ZlibDecoder::new(packed)
+            .read_to_end(&mut rows)
+            .unwrap();
+        assert_eq!(rows, [0, 6, 26]);
+    }
+}

@@ -1,0 +1,216 @@
+//! Data sets from one native transfer syntax into another: what is not compressed can be given to
+//! whoever reads little endian (PS3.5 section 10.1).
+
+use std::borrow::Cow;
+
+use dicom_core::{Tag, VR};
+
+use super::scan::{items, long};
+use super::{DataSet, Element, Limits, Refusal, Syntax, Value, scan, unpack};
+
+const ITEM: Tag = Tag(0xFFFE, 0xE000);
+
+/// Whether an object that is kept in one transfer syntax can be given in another.
+pub fn can_recode(from: &str, to: &str) -> bool {
+    let native = |uid| Syntax::named(uid).is_some_and(|syntax| !syntax.encapsulated);
+    let little = [Syntax::IMPLICIT_UID, Syntax::EXPLICIT_UID].contains(&to);
+    from == to || (little && native(from))
+}
+
+/// A data set in another transfer syntax; the bytes themselves if it is in that already.
+///
+/// # Errors
+/// [`Refusal`] if it cannot be read, or cannot be written in that syntax.
+pub fn recode<'a>(
+    data: &'a [u8],
+    (from, to): (&str, &str),
+    limits: &Limits,
+) -> Result<Cow<'a, [u8]>, Refusal> {
+    if from == to {
+        return Ok(Cow::Borrowed(data));
+    }
+    let named = |uid: &str| Syntax::named(uid).ok_or_else(|| Refusal::Syntax(uid.to_owned()));
+    let (source, target) = (named(from)?, named(to)?);
+    if !can_recode(from, to) {
+        return Err(Refusal::Syntax(to.to_owned()));
+    }
+    let plain = unpack(data, source, limits)?;
+    let set = scan(&plain, source, limits)?;
+    let mut out = Vec::with_capacity(plain.len() + plain.len() / 16);
+    let recoding = Recoding {
+        source,
+        target,
+        limits,
+    };
+    recoding.set(&set, &mut out)?;
+    Ok(Cow::Owned(out))
+}
+
+struct Recoding<'l> {
+    source: Syntax,
+    target: Syntax,
+    limits: &'l Limits,
+}
+
+impl Recoding<'_> {
+    fn set(&self, set: &DataSet<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        // Group lengths (retired) would no longer be true.
+        let kept = set.elements().filter(|(tag, _)| tag.element() != 0);
+        for (tag, element) in kept {
+            self.element((*tag, element), out)?;
+        }
+        Ok(())
+    }
+
+    fn element(
+        &self,
+        (tag, element): (Tag, &Element<'_>),
+        out: &mut Vec<u8>,
+    ) -> Result<(), Refusal> {
+        match element.value {
+            Value::Bytes(bytes) => {
+                let bytes = match self.source.big_endian {
+                    true => Cow::Owned(swapped(element.vr, bytes)),
+                    false => Cow::Borrowed(bytes),
+                };
+                self.head((tag, element.vr), bytes.len(), out)?;
+                out.extend_from_slice(&bytes);
+            }
+            Value::Items(written) => {
+                let mut inner = Vec::new();
+                // What an unknown element holds is implicit, whatever it lies in.
+                let within = Recoding {
+                    source: Syntax {
+                        explicit: self.source.explicit && element.vr != VR::UN,
+                        ..self.source
+                    },
+                    ..*self
+                };
+                for item in items(written, within.source, self.limits)? {
+                    let mut one = Vec::new();
+                    within.set(&item, &mut one)?;
+                    put_tag(ITEM, &mut inner);
+                    inner.extend_from_slice(&length(tag, one.len())?.to_le_bytes());
+                    inner.extend_from_slice(&one);
+                }
+                self.head((tag, VR::SQ), inner.len(), out)?;
+                out.extend_from_slice(&inner);
+            }
+            Value::Fragments(_) => {
+                let why = "pixel data in fragments stands where none can";
+                let at = element.place.start;
+                return Err(Refusal::Malformed { at, why });
+            }
+        }
+        Ok(())
+    }
+
+    fn head(&self, (tag, vr): (Tag, VR), bytes: usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        put_tag(tag, out);
+        let long_length = length(tag, bytes)?.to_le_bytes();
+        if !self.target.explicit {
+            out.extend_from_slice(&long_length);
+            return Ok(());
+        }
+        match u16::try_from(bytes) {
+            Ok(short) if !long(vr) => {
+                out.extend_from_slice(&vr.to_bytes());
+                out.extend_from_slice(&short.to_le_bytes());
+            }
+            // PS3.5 section 6.2.2: what is longer than its representation can say is unknown.
+            _ => {
+                let vr = if long(vr) { vr } else { VR::UN };
+                out.extend_from_slice(&vr.to_bytes());
+                out.extend_from_slice(&[0, 0]);
+                out.extend_from_slice(&long_length);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn length(tag: Tag, bytes: usize) -> Result<u32, Refusal> {
+    let fits = u32::try_from(bytes)
+        .ok()
+        .filter(|length| *length < u32::MAX);
+    fits.ok_or(Refusal::Length {
+        tag,
+        at: 0,
+        length: u32::MAX,
+        left: bytes,
+    })
+}
+
+fn put_tag(tag: Tag, out: &mut Vec<u8>) {
+    out.extend_from_slice(&tag.group().to_le_bytes());
+    out.extend_from_slice(&tag.element().to_le_bytes());
+}
+
+/// Numbers with their little end first.
+fn swapped(vr: VR, bytes: &[u8]) -> Vec<u8> {
+    let width = match vr {
+        VR::US | VR::SS | VR::OW | VR::AT => 2,
+        VR::UL | VR::SL | VR::FL | VR::OF | VR::OL => 4,
+        VR::FD | VR::OD | VR::OV | VR::SV | VR::UV => 8,
+        _ => 1,
+    };
+    let numbers = bytes.chunks(width);
+    numbers
+        .flat_map(|number| number.iter().rev().copied())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use dicom_dictionary_std::tags;
+
+    use super::*;
+    use crate::dicom::Writer;
+
+    fn set(syntax: Syntax) -> Vec<u8> {
+        let item = Writer::new(syntax)
+            .text(tags::CODE_VALUE, VR::SH, "T-1")
+            .finish();
+        let mut items = Vec::new();
+        put_tag(ITEM, &mut items);
+        items.extend_from_slice(&u32::try_from(item.len()).unwrap().to_le_bytes());
+        items.extend_from_slice(&item);
+        Writer::new(syntax)
+            .text(tags::SOP_INSTANCE_UID, VR::UI, "1.2.3")
+            .bytes(tags::PROCEDURE_CODE_SEQUENCE, VR::SQ, &items)
+            .us(tags::ROWS, 513)
+            .bytes(tags::PIXEL_DATA, VR::OW, &[1, 2, 3, 4])
+            .finish()
+    }
+
+    #[test]
+    fn there_and_back_is_the_same() {
+        let limits = Limits::default();
+        let (implicit, explicit) = (set(Syntax::IMPLICIT), set(Syntax::EXPLICIT));
+        let uids = (Syntax::IMPLICIT_UID, Syntax::EXPLICIT_UID);
+        assert_eq!(recode(&implicit, uids, &limits).unwrap(), explicit);
+        assert_eq!(
+            recode(&explicit, (uids.1, uids.0), &limits).unwrap(),
+            implicit
+        );
+    }
+
+    #[test]
+    fn numbers_with_their_big_end_first_are_turned() {
+        let big = "1.2.840.10008.1.2.2";
+        let bytes = b"\0\x28\0\x10US\0\x02\x02\x01\x7f\xe0\0\x10OW\0\0\0\0\0\x04\x01\x02\x03\x04";
+        let little = recode(bytes, (big, Syntax::EXPLICIT_UID), &Limits::default()).unwrap();
+        let found = scan(&little, Syntax::EXPLICIT, &Limits::default()).unwrap();
+        assert_eq!(found.number(tags::ROWS), Some(513));
+        assert_eq!(found.bytes(tags::PIXEL_DATA), [2, 1, 4, 3]);
+    }
+
+    #[test]
+    fn what_is_compressed_is_not_unpacked() {
+        let jpeg = "1.2.840.10008.1.2.4.50";
+        assert!(can_recode(jpeg, jpeg) && !can_recode(jpeg, Syntax::EXPLICIT_UID));
+        assert!(!can_recode(Syntax::EXPLICIT_UID, jpeg));
+        let refused = recode(b"", (jpeg, Syntax::EXPLICIT_UID), &Limits::default());
+        assert!(matches!(refused, Err(Refusal::Syntax(_))));
+    }
+}
