@@ -8,6 +8,7 @@ use guard::{Ask, Decision, Facts, Standing, admit};
 use record::SigningKey;
 use seal::{Scheme, Share};
 use serde::{Deserialize, Serialize};
+use web::told_under;
 
 use crate::assemble::House;
 use crate::operations::{SETTLE, operator};
@@ -226,7 +227,9 @@ impl House {
                  without a name or a number of theirs"
             );
         }
-        let erased = app.record.erase(&decision, &family).await?;
+        // What other systems told of them by a number is sealed under the id that the number makes.
+        let all = told_under(app, &family).await?;
+        let erased = app.record.erase(&decision, &all).await?;
         let waiting = self.purged(erased.index + 1).await;
         Ok(Erased {
             order: erased.index,

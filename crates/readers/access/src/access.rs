@@ -15,7 +15,7 @@ use crate::ask::{Filter, Listing, Looked, Looker, Page};
 use crate::ceiling::{Ceilings, Need};
 use crate::exports::{self, Export, ExportLimits, Leave, NoLeave};
 use crate::fold::traces;
-use crate::heard::{Heard, heard};
+use crate::heard::{self, told};
 use crate::known::Known;
 use crate::meter::{Day, Meter, PAST_DAYS, Seen};
 use crate::outlet::OutletStatus;
@@ -329,20 +329,22 @@ impl Access {
         let rows: Vec<Trace> = new()
             .flat_map(|&(index, at, event)| traces(index, at, event))
             .collect();
-        let told: Vec<Heard> = new()
-            .flat_map(|&(index, at, event)| heard(index, at, event, blind))
-            .collect();
         let days = self.counted(&rows);
         // A copy, so that a transaction that fails leaves what is known as it was.
         let mut known = kept.clone();
         let mut transaction = self.inner.pool.begin().await?;
         save::traces(&mut transaction, &mut known, &rows).await?;
         save::days(&mut transaction, &days).await?;
-        heard_view::save(&mut transaction, &told).await?;
         for &one in new() {
+            let (index, at, event) = one;
             save::export(&mut transaction, one).await?;
-            if let Body::Erased(order) = &one.2.body {
-                purge::purge(&mut transaction, order, blind).await?;
+            if let Some((at, event)) = told(at, event) {
+                for rows in heard::rows((index, at), &event, blind) {
+                    heard_view::save(&mut transaction, &rows).await?;
+                }
+            }
+            if let Body::Erased(order) = &event.body {
+                purge::purge(&mut transaction, (index, order), blind).await?;
             }
         }
         sqlx::query("UPDATE cursor SET next = $1 WHERE id = 1")

@@ -1,6 +1,8 @@
 //! What other systems tell of accesses: the audit messages that they send here (IHE ATNA). It is their
 //! word, not what Salus saw: it is kept apart from the traces and counts against nobody's ceiling.
 
+use std::borrow::Cow;
+
 use event::{Body, Event, Signals, Time};
 use jiff::tz::TimeZone;
 use record::Blind;
@@ -14,8 +16,13 @@ use crate::trace::{PARTS_MAX, TraceId};
 const PATIENTS_MAX: u32 = 256;
 /// Characters kept of one field: enough for any honest one.
 const TEXT_CHARACTERS_MAX: usize = 500;
-/// Participants and objects of a message by which it is found.
+/// The same of a message about several patients: it is kept for each of them.
+const SHARED_CHARACTERS_MAX: usize = 250;
+/// Different participants, objects and codes of a message by which it is found.
 const NAMED_MAX: usize = 100;
+/// Characters of all of one list, and of that list in all the rows of one message together.
+const LIST_CHARACTERS_MAX: usize = 8_000;
+const LISTS_CHARACTERS_MAX: usize = 256_000;
 
 /// One audit message of another system; of a message about several patients, what it says of one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,7 +61,7 @@ pub struct Heard {
     pub source: String,
     /// `PurposeOfUse`: the first code.
     pub purpose: String,
-    /// Ids of what it was done to.
+    /// Ids of what it was done to; of a message about several patients this patient's alone.
     pub objects: Vec<String>,
     /// `ParticipantObjectTypeCode` of each kind among them.
     pub object_kinds: Vec<String>,
@@ -99,16 +106,16 @@ pub struct HeardFilter {
     pub object_roles: Vec<String>,
 }
 
-/// The audit messages of an event; none if it holds none.
-pub(crate) fn heard(index: u64, at: Time, event: &Event, blind: &Blind) -> Vec<Heard> {
+/// An event that holds audit messages, and when it was sealed; `None`: it holds none.
+pub(crate) fn told(at: Time, event: &Event) -> Option<(Time, Cow<'_, Event>)> {
     // What a standby took while the primary was gone: as if it had been sealed here then.
     if let Body::Joined(joined) = &event.body {
-        return match event::decode(&event.raw) {
-            Ok(inner) => of_batch(index, joined.at, &inner, blind),
-            Err(_) => Vec::new(),
-        };
+        let inner = event::decode(&event.raw).ok()?;
+        return batch(&inner)
+            .is_some()
+            .then_some((joined.at, Cow::Owned(inner)));
     }
-    of_batch(index, at, event, blind)
+    batch(event).is_some().then_some((at, Cow::Borrowed(event)))
 }
 
 /// The resource that one of them is; `None`: there is none with this id in this event.
@@ -140,19 +147,14 @@ pub fn heard_as_resource(id: TraceId, event: &Event, blind: &Blind) -> Option<Va
     Some(heard_event(&message, &from))
 }
 
-/// The audit messages of an event as they came, without what is none.
-pub(crate) fn messages(event: &Event) -> Vec<Vec<u8>> {
-    if let Body::Joined(_) = &event.body {
-        let inner = event::decode(&event.raw);
-        return inner.map_or_else(|_| Vec::new(), |inner| messages(&inner));
-    }
-    let Some(batch) = batch(event) else {
-        return Vec::new();
-    };
-    let zone = zone(batch);
-    let read =
-        lines(&event.raw).filter(|line| wire::audit::heard(line.bytes, (line.at, &zone)).is_ok());
-    read.map(|line| line.bytes.to_vec()).collect()
+/// The audit messages of an event as they came, without what is none, each with when it came.
+pub(crate) fn messages(event: &Event) -> impl Iterator<Item = (Time, &[u8])> {
+    let zone = batch(event).map(zone);
+    zone.into_iter().flat_map(|zone| {
+        let read = lines(&event.raw)
+            .filter(move |line| wire::audit::heard(line.bytes, (line.at, &zone)).is_ok());
+        read.map(|line| (Time::from_millis(line.at), line.bytes))
+    })
 }
 
 fn batch(event: &Event) -> Option<&Signals> {
@@ -178,108 +180,154 @@ fn patients(message: &AuditMessage, authority: &str, blind: &Blind) -> Vec<(usiz
     all
 }
 
-fn of_batch(index: u64, at: Time, event: &Event, blind: &Blind) -> Vec<Heard> {
-    let Some(batch) = batch(event) else {
-        return Vec::new();
-    };
-    let zone = zone(batch);
-    let mut all = Vec::new();
-    for (line, number) in lines(&event.raw).zip(1_u32..) {
-        let Some(part) = number.checked_mul(PATIENTS_MAX).filter(|part| fits(*part)) else {
-            break;
-        };
-        let Ok(heard) = wire::audit::heard(line.bytes, (line.at, &zone)) else {
-            continue;
-        };
-        let message = heard.message;
-        let told_at = message.moment(&zone).unwrap_or(line.at);
-        let base = Heard {
-            id: TraceId { index, part },
-            at,
-            told_at: Time::from_millis(told_at),
-            ..of_message(&message, batch)
-        };
-        let patients = patients(&message, &batch.authority, blind);
-        if patients.is_empty() {
-            all.push(base);
-            continue;
-        }
-        all.extend(
-            patients
-                .into_iter()
-                .zip(part..)
-                .map(|((_, id), part)| Heard {
-                    id: TraceId { index, part },
-                    patient: Some(id),
-                    ..base.clone()
-                }),
-        );
-    }
-    all
+/// The rows of an event, message by message: one may be about many patients.
+pub(crate) fn rows(
+    (index, at): (u64, Time),
+    event: &Event,
+    blind: &Blind,
+) -> impl Iterator<Item = Vec<Heard>> {
+    let batch = batch(event).map(|batch| (batch, zone(batch)));
+    let numbered = lines(&event.raw).zip(1_u32..);
+    batch.into_iter().flat_map(move |(batch, zone)| {
+        let numbered = numbered.clone();
+        let parts = numbered.map_while(|(line, number)| {
+            let part = number.checked_mul(PATIENTS_MAX)?;
+            fits(part).then_some((line, part))
+        });
+        parts.filter_map(move |(line, part)| {
+            let message = wire::audit::heard(line.bytes, (line.at, &zone))
+                .ok()?
+                .message;
+            let told_at = message.moment(&zone).unwrap_or(line.at);
+            let id = TraceId { index, part };
+            let times = (at, Time::from_millis(told_at));
+            Some(of_message(&message, batch, (id, times, blind)))
+        })
+    })
 }
 
 fn fits(part: u32) -> bool {
     part.saturating_add(PATIENTS_MAX) as usize <= PARTS_MAX
 }
 
-fn of_message(message: &AuditMessage, batch: &Signals) -> Heard {
+/// A row for each patient of a message; one if it names none.
+fn of_message(
+    message: &AuditMessage,
+    batch: &Signals,
+    (id, (at, told_at), blind): (TraceId, (Time, Time), &Blind),
+) -> Vec<Heard> {
+    let patients = patients(message, &batch.authority, blind);
+    let base = |own, room| Heard {
+        id,
+        at,
+        told_at,
+        ..row((message, batch), own, room)
+    };
+    if patients.len() < 2 {
+        let patient = patients.into_iter().next().map(|(_, id)| id);
+        let base = base(None, Room::of(1));
+        return vec![Heard { patient, ..base }];
+    }
+    let room = Room::of(patients.len());
+    let all = patients.into_iter().zip(id.part..);
+    all.map(|((place, patient), part)| Heard {
+        id: TraceId { part, ..id },
+        patient: Some(patient),
+        ..base(Some(place), room)
+    })
+    .collect()
+}
+
+/// How much a row keeps, so that the rows of one message stay small together.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    /// Characters of a field.
+    text: usize,
+    /// Characters of a list.
+    list: usize,
+}
+
+impl Room {
+    fn of(patients: usize) -> Room {
+        Room {
+            text: match patients {
+                0 | 1 => TEXT_CHARACTERS_MAX,
+                _ => SHARED_CHARACTERS_MAX,
+            },
+            list: LIST_CHARACTERS_MAX.min(LISTS_CHARACTERS_MAX / patients.max(1)),
+        }
+    }
+
+    /// On one line: in the tables, lines separate the members of a list.
+    fn short(self, text: &str) -> String {
+        let plain = |letter: char| match letter.is_control() {
+            true => ' ',
+            false => letter,
+        };
+        text.chars().take(self.text).map(plain).collect()
+    }
+
+    /// Each once, without what is empty, as many as there is room for.
+    fn listed<'t>(self, all: impl Iterator<Item = &'t String>) -> Vec<String> {
+        let mut kept: Vec<String> = Vec::new();
+        let mut left = self.list;
+        for text in all.map(|text| self.short(text)) {
+            if text.is_empty() || kept.contains(&text) {
+                continue;
+            }
+            let letters = text.chars().count();
+            if kept.len() >= NAMED_MAX || letters > left {
+                break;
+            }
+            left -= letters;
+            kept.push(text);
+        }
+        kept
+    }
+}
+
+/// What a message says. `own`: the place of the one object that is told, where several patients are named:
+/// what the others are is not this patient's, and goes with them.
+fn row((message, batch): (&AuditMessage, &Signals), own: Option<usize>, room: Room) -> Heard {
+    let short = |text: &String| room.short(text);
     let user = message.requestor();
     let of_user = |text: fn(&wire::audit::Participant) -> &String| {
         user.map(|user| short(text(user))).unwrap_or_default()
     };
     let participants = || message.participants.iter().take(NAMED_MAX);
     let agents = participants().flat_map(|one| [&one.id, &one.other_id, &one.name]);
-    let purpose = message.purposes.first();
+    let objects = || {
+        let all = message.objects.iter().enumerate();
+        all.filter(move |(place, _)| own.is_none_or(|own| own == *place))
+            .map(|(_, object)| object)
+    };
+    let system = wire::audit::code_system(&message.id.system).unwrap_or_default();
     Heard {
         feed: batch.feed.clone(),
-        system: wire::audit::code_system(&message.id.system).unwrap_or_default(),
+        system: short(&system),
         code: short(&message.id.code),
         name: short(&message.id.display),
-        kinds: listed(message.kinds.iter().map(|kind| &kind.code)),
+        kinds: room.listed(message.kinds.iter().map(|kind| &kind.code)),
         action: short(&message.action),
         outcome: short(&message.outcome),
         user: of_user(|user| &user.id),
         user_name: of_user(|user| &user.name),
-        agents: listed(agents),
-        addresses: listed(participants().map(|one| &one.address)),
+        agents: room.listed(agents),
+        addresses: room.listed(participants().map(|one| &one.address)),
         source: message
             .sources
             .first()
             .map(|source| short(&source.id))
             .unwrap_or_default(),
-        purpose: purpose
+        purpose: message
+            .purposes
+            .first()
             .map(|purpose| short(&purpose.code))
             .unwrap_or_default(),
-        objects: listed(
-            message
-                .objects
-                .iter()
-                .take(NAMED_MAX)
-                .map(|object| &object.id),
-        ),
-        object_kinds: listed(message.objects.iter().map(|object| &object.kind)),
-        object_roles: listed(message.objects.iter().map(|object| &object.role)),
-        complaints: listed(message.complaints.iter()),
+        objects: room.listed(objects().map(|object| &object.id)),
+        object_kinds: room.listed(objects().map(|object| &object.kind)),
+        object_roles: room.listed(objects().map(|object| &object.role)),
+        complaints: room.listed(message.complaints.iter()),
         ..Heard::default()
     }
-}
-
-/// Each once, without what is empty.
-fn listed<'t>(all: impl Iterator<Item = &'t String>) -> Vec<String> {
-    let mut kept: Vec<String> = Vec::new();
-    for text in all.map(|text| short(text)) {
-        if !text.is_empty() && !kept.contains(&text) {
-            kept.push(text);
-        }
-    }
-    kept
-}
-
-/// On one line: in the tables, lines separate the members of a list.
-fn short(text: &str) -> String {
-    let plain = |letter: char| match letter.is_control() {
-        true => ' ',
-        false => letter,
-    };
-    text.chars().take(TEXT_CHARACTERS_MAX).map(plain).collect()
 }

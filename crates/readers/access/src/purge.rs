@@ -9,15 +9,16 @@ use crate::trace::TraceId;
 type Found<T> = Result<T, sqlx::Error>;
 
 /// Takes out what the order names: what the erased events left, and whatever other traces say of
-/// the patients.
+/// the patients. What was sealed after the order (at `index`) stays, wherever batches are cut.
 pub(crate) async fn purge(
     connection: &mut SqliteConnection,
-    order: &Erased,
+    (index, order): (u64, &Erased),
     blind: &Blind,
 ) -> Found<()> {
     let mut gone = 0;
+    let key = |index| TraceId { index, part: 0 }.key();
+    let until = key(index);
     for (first, last) in &order.events {
-        let key = |index| TraceId { index, part: 0 }.key();
         for sql in [
             "DELETE FROM trace WHERE key >= $1 AND key < $2",
             "DELETE FROM heard WHERE key >= $1 AND key < $2",
@@ -29,8 +30,11 @@ pub(crate) async fn purge(
         }
     }
     for patient in patients(connection, order, blind).await? {
-        gone += forget(connection, &patient).await?.rows_affected();
-        let heard = sqlx::query("DELETE FROM heard WHERE patient = $1").bind(&patient);
+        let forgotten = forget(connection, (&patient, until)).await?;
+        gone += forgotten.rows_affected();
+        let heard = sqlx::query("DELETE FROM heard WHERE patient = $1 AND key < $2")
+            .bind(&patient)
+            .bind(until);
         gone += heard.execute(&mut *connection).await?.rows_affected();
     }
     if gone > 0 {
@@ -54,14 +58,21 @@ async fn patients(
 }
 
 /// Takes out one patient, and what was asked when a search showed them: it may be their name.
-async fn forget(connection: &mut SqliteConnection, patient: &str) -> Found<SqliteQueryResult> {
+async fn forget(
+    connection: &mut SqliteConnection,
+    (patient, until): (&str, i64),
+) -> Found<SqliteQueryResult> {
     let asked = "UPDATE trace SET detail = substr(detail, 1, instr(detail, '?') - 1)
-         WHERE instr(detail, '?') > 0 AND detail IN
-             (SELECT detail FROM trace WHERE patient = $1 AND what IN ('shown', 'listed'))";
+         WHERE instr(detail, '?') > 0 AND key < $2 AND detail IN
+             (SELECT detail FROM trace
+              WHERE patient = $1 AND key < $2 AND what IN ('shown', 'listed'))";
     sqlx::query(asked)
         .bind(patient)
+        .bind(until)
         .execute(&mut *connection)
         .await?;
-    let gone = sqlx::query("DELETE FROM trace WHERE patient = $1").bind(patient);
+    let gone = sqlx::query("DELETE FROM trace WHERE patient = $1 AND key < $2")
+        .bind(patient)
+        .bind(until);
     gone.execute(connection).await
 }

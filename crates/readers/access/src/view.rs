@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use crate::access::Error;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 3;
+const LAYOUT: u16 = 4;
 const CONNECTIONS_MAX: u32 = 4;
 
 const TABLES: &str = "

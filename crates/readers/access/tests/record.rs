@@ -378,29 +378,63 @@ async fn a_patient_can_be_erased_from_the_view_to_the_last_byte() {
     }
 }
 
+/// A batch of audit messages as the syslog door seals it.
+fn told(messages: &[&[u8]]) -> Event {
+    let mut raw = Vec::new();
+    for bytes in messages {
+        let line = wire::signals::Line {
+            at: 1_795_219_200_000,
+            source: "10.0.0.7",
+            bytes,
+        };
+        wire::signals::push(&mut raw, line);
+    }
+    let body = Body::Signals(event::Signals {
+        feed: "archive".into(),
+        format: "audit".into(),
+        lines: messages.len() as u64,
+        authority: "MAIN".into(),
+        ..event::Signals::default()
+    });
+    let subject = Subject::Feed("archive".into());
+    Event::new(Actor::feed("archive"), Act::Send, subject, body).with_raw(raw)
+}
+
+fn erasure(house: &House, patient: &str) -> Event {
+    let order = Body::Erased(event::Erased {
+        reason: "retention period is over".into(),
+        streams: Vec::new(),
+        patients: vec![house.record.blind().mark(patient)],
+        events: Vec::new(),
+    });
+    Event::new(Actor::salus(), Act::Erase, Subject::Record, order)
+}
+
+fn number(house: &House, number: &str) -> String {
+    let blind = house.record.blind();
+    blind.id("Patient", "urn:salus:authority:MAIN", number)
+}
+
+/// The files of the views that hold these bytes.
+fn holding(folder: &Path, text: &str) -> usize {
+    let files = std::fs::read_dir(folder.join("views")).unwrap();
+    let holds = |path: std::path::PathBuf| {
+        let bytes = std::fs::read(path).unwrap();
+        let mut windows = bytes.windows(text.len());
+        windows.any(|part| part == text.as_bytes())
+    };
+    files
+        .filter(|entry| holds(entry.as_ref().unwrap().path()))
+        .count()
+}
+
 #[tokio::test]
 async fn what_others_tell_of_an_erased_patient_goes_too() {
     let folder = tempfile::tempdir().unwrap();
     let house = House::open(folder.path()).await;
     let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../demo/audit");
-    let mut raw = Vec::new();
     let bytes = std::fs::read(demo.join("export-two-patients.txt")).unwrap();
-    let line = wire::signals::Line {
-        at: 1_795_219_200_000,
-        source: "10.0.0.7",
-        bytes: &bytes,
-    };
-    wire::signals::push(&mut raw, line);
-    let body = Body::Signals(event::Signals {
-        feed: "archive".into(),
-        format: "audit".into(),
-        lines: 1,
-        authority: "MAIN".into(),
-        ..event::Signals::default()
-    });
-    let subject = Subject::Feed("archive".into());
-    let told = Event::new(Actor::feed("archive"), Act::Send, subject, body).with_raw(raw);
-    let index = house.seal(vec![told]).await;
+    let index = house.seal(vec![told(&[&bytes])]).await;
     let everything = HeardFilter::default();
     let listed = house.access.heard(&everything, Page::newest(10)).await;
     let listed = listed.unwrap().rows;
@@ -408,21 +442,90 @@ async fn what_others_tell_of_an_erased_patient_goes_too() {
     let id = |part| TraceId { index, part };
     assert_eq!(parts, [id(257), id(256)]);
     assert_eq!(listed[0].outcome, "4");
-    let blind = house.record.blind();
-    let patient = blind.id("Patient", "urn:salus:authority:MAIN", "100723");
-    let order = Body::Erased(event::Erased {
-        reason: "retention period is over".into(),
-        streams: Vec::new(),
-        patients: vec![blind.mark(&patient)],
-        events: Vec::new(),
-    });
-    let order = Event::new(Actor::salus(), Act::Erase, Subject::Record, order);
-    house.seal(vec![order]).await;
+    // What is kept of one of them does not name the other.
+    let objects: Vec<&[String]> = listed.iter().map(|one| one.objects.as_slice()).collect();
+    assert_eq!(objects, [["100724"], ["100723"]]);
+    let patient = number(&house, "100723");
+    house.seal(vec![erasure(&house, &patient)]).await;
     let left = house.access.heard(&everything, Page::newest(10)).await;
     let left = left.unwrap().rows;
     assert_eq!(left.len(), 1);
     assert_ne!(left[0].patient.as_deref(), Some(patient.as_str()));
     house.close().await;
+    assert_eq!(holding(folder.path(), "100723"), 0);
+    assert_eq!(holding(folder.path(), "100724"), 1);
+}
+
+#[tokio::test]
+async fn an_order_to_erase_leaves_what_came_after_it_though_both_come_in_one_batch() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path()).await;
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../demo/audit");
+    let bytes = std::fs::read(demo.join("export-two-patients.txt")).unwrap();
+    let patient = number(&house, "100723");
+    let before = vec![told(&[&bytes]), read("anna", &patient)];
+    let after = vec![read("anna", &patient), told(&[&bytes])];
+    let order = vec![erasure(&house, &patient)];
+    // One transaction of the view: all of it is one commit.
+    let index = house.seal([before, order, after].concat()).await;
+    let filter = HeardFilter {
+        patients: vec![patient.clone()],
+        ..HeardFilter::default()
+    };
+    let listed = house.access.heard(&filter, Page::newest(10)).await.unwrap();
+    let events: Vec<u64> = listed.rows.iter().map(|one| one.id.index).collect();
+    assert_eq!(events, [index + 4]);
+    let traces = Filter::of_patient(vec![patient]);
+    let listed = house
+        .access
+        .traces(&traces, Page::newest(10))
+        .await
+        .unwrap();
+    let events: Vec<u64> = listed.rows.iter().map(|one| one.id.index).collect();
+    assert_eq!(events, [index + 3]);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn a_message_about_many_patients_stays_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path()).await;
+    let mut objects = String::new();
+    for number in 0..256 {
+        objects.push_str(&format!(
+            "<ParticipantObjectIdentification ParticipantObjectID=\"{number}\" ParticipantObjectTypeCode=\"1\" \
+             ParticipantObjectTypeCodeRole=\"1\"><ParticipantObjectIDTypeCode csd-code=\"2\" \
+             codeSystemName=\"RFC-3881\" originalText=\"Patient Number\"/></ParticipantObjectIdentification>"
+        ));
+    }
+    let mut kinds = String::new();
+    for code in 0..2_000 {
+        kinds.push_str(&format!(
+            "<EventTypeCode csd-code=\"{code:0>400}\" codeSystemName=\"X\"/>"
+        ));
+    }
+    let long = "s".repeat(200_000);
+    let message = format!(
+        "<85>1 - - - - - - <AuditMessage><EventIdentification EventActionCode=\"R\" \
+         EventDateTime=\"2026-11-26T10:02:10Z\" EventOutcomeIndicator=\"0\"><EventID csd-code=\"110106\" \
+         codeSystemName=\"{long}\" originalText=\"Export\"/>{kinds}</EventIdentification><ActiveParticipant \
+         UserID=\"archive\" UserIsRequestor=\"true\"/><AuditSourceIdentification AuditSourceID=\"here\"/>\
+         {objects}</AuditMessage>"
+    );
+    house.seal(vec![told(&[message.as_bytes()])]).await;
+    let everything = HeardFilter::default();
+    assert_eq!(house.access.heard_count(&everything).await.unwrap(), 256);
+    let listed = house
+        .access
+        .heard(&everything, Page::newest(1))
+        .await
+        .unwrap();
+    assert!(listed.rows[0].system.len() <= 250);
+    assert!(listed.rows[0].kinds.concat().len() <= 1_000);
+    house.close().await;
+    let view = folder.path().join("views/access.db");
+    let size = std::fs::metadata(view).unwrap().len();
+    assert!(size < 2 << 20, "{size} bytes");
 }
 
 #[tokio::test]

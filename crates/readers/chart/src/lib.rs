@@ -10,6 +10,7 @@ mod census;
 mod changes;
 mod chart;
 mod compare;
+mod domain;
 mod error;
 mod excerpt;
 mod fold;

@@ -212,3 +212,37 @@ async fn whoever_may_not_see_the_trail_sees_nothing_of_it() {
     let path = format!("/AuditEvent?patient.identifier={OID}|100723");
     assert_eq!(house.get_as(&auditor, &path).await.code(), 403);
 }
+
+#[tokio::test]
+async fn what_others_tell_by_a_second_number_is_of_a_posted_patient_too() {
+    let house = House::open().await;
+    let number = |system: &str, value: &str| json!({"system": system, "value": value});
+    let person = json!({
+        "resourceType": "Patient",
+        "identifier": [number("urn:mrn", "a"), number(OID, "100723"), number("urn:odd", "a,b|c")],
+    });
+    let id = house.post("/Patient", &person).await.id();
+    let made = house.app.record.blind().id("Patient", OID, "100723");
+    assert_ne!(id, made, "an id that no number makes");
+    let accessed = vec![sample("instances-accessed.txt")];
+    let index = hear(&house, Subject::Patient(made), &accessed).await;
+    let wanted = [format!("{index}-256")];
+    for query in [
+        format!("patient={id}"),
+        format!("patient.identifier={OID}|100723"),
+        "patient.identifier=urn:odd|a%5C%2Cb%5C%7Cc".to_owned(),
+    ] {
+        let found = house.get(&format!("/AuditEvent?type=110103&{query}")).await;
+        assert_eq!(found.code(), 200, "{query}: {}", found.json());
+        assert_eq!(ids(&found.json()), wanted, "{query}");
+    }
+    // A number that two people have is neither's.
+    let other = json!({"resourceType": "Patient", "identifier": [number(OID, "100723")]});
+    let other = house.post("/Patient", &other).await.id();
+    for id in [id, other] {
+        let found = house
+            .get(&format!("/AuditEvent?type=110103&patient={id}"))
+            .await;
+        assert_eq!(ids(&found.json()), Vec::<String>::new());
+    }
+}

@@ -53,7 +53,7 @@ async fn pix_gives_the_other_identifiers_of_a_patient_as_iti_83_has_it() {
     );
     let id = house.post("/Patient", &anna).await.id();
     let other = person(&[(LAB, "8")], ("Maier", "Bea"), "1960-01-30");
-    house.post("/Patient", &other).await;
+    let other = house.post("/Patient", &other).await.id();
     let pix = async |query: &str| house.get(&format!("/Patient/$ihe-pix?{query}")).await;
     let patient = format!("Patient/{id}");
     let all = pix(&format!("sourceIdentifier={LAB}|L,7")).await;
@@ -75,10 +75,17 @@ async fn pix_gives_the_other_identifiers_of_a_patient_as_iti_83_has_it() {
     let mut sorted = wanted.clone();
     sorted.sort();
     assert_eq!((identifiers, ids), (sorted, vec![]));
-    // A domain that is known, and in which this patient has no number, is no fault.
-    let none =
+    let both =
         pix("sourceIdentifier=urn:mrn|100&targetSystem=urn:insurance&targetSystem=urn:mrn").await;
-    assert_eq!(told(&none.json()).0, ["urn:insurance|9|9"]);
+    assert_eq!(told(&both.json()).0, ["urn:insurance|9|9"]);
+    // A domain that is known, and in which this patient has no number, is no fault.
+    for source in [format!("{LAB}|8"), format!("{BASE}|Patient/{other}")] {
+        let none = pix(&format!("sourceIdentifier={source}&targetSystem=urn:mrn")).await;
+        assert_eq!(none.code(), 200, "{source}: {}", none.json());
+        assert_eq!(told(&none.json()), (vec![], vec![]), "{source}");
+        let unknown = pix(&format!("sourceIdentifier={source}&targetSystem=urn:none")).await;
+        assert_eq!(unknown.code(), 403, "{source}");
+    }
     let posted = json!({"resourceType": "Parameters", "parameter": [
         {"name": "sourceIdentifier", "valueString": format!("{LAB}|L,7")},
         {"name": "targetSystem", "valueUri": "urn:mrn"},
@@ -86,6 +93,7 @@ async fn pix_gives_the_other_identifiers_of_a_patient_as_iti_83_has_it() {
     let posted = house.post("/Patient/$ihe-pix", &posted).await;
     assert_eq!(posted.json(), one.json());
     // Whom it showed is sealed.
+    pix(&format!("sourceIdentifier={LAB}|L,7")).await;
     let last = house.last().await;
     assert!(
         matches!(&last.body, Body::Shown(shown) if shown.patients == [id.clone()]),
@@ -328,10 +336,26 @@ async fn a_match_is_certain_by_identifier_alone_and_the_surest_stands_first() {
     both.sort();
     assert_eq!(first, both);
     let last = house.last().await;
+    // All that was looked for is sealed, not what was looked for first.
+    let asked = ["family=muller", "given=ANNA", "birthdate=1970-01-02"];
     assert!(
-        matches!(&last.body, Body::Shown(shown) if shown.patients.contains(&sure)),
+        matches!(&last.body, Body::Shown(shown) if shown.patients.contains(&sure)
+            && asked.iter().all(|one| shown.asked.contains(one))),
         "{last:?}"
     );
+}
+
+#[tokio::test]
+async fn whose_year_of_birth_alone_is_known_is_found_by_the_day() {
+    let house = House::open().await;
+    let roughly = person(&[(LAB, "7")], ("Muller", "Bea"), "1970");
+    let roughly = house.post("/Patient", &roughly).await.id();
+    let exactly = person(&[(LAB, "8")], ("Muller", "Carla"), "1970-03-04");
+    house.post("/Patient", &exactly).await;
+    let asked = person(&[(LAB, "9")], ("Muller", "Anna"), "1970-01-02");
+    let found = house.post("/Patient/$match", &asked).await;
+    let wanted = [(roughly, "possible".to_owned())];
+    assert_eq!(grades(&found.json()), wanted, "{}", found.json());
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! One connection's worth of events: written, closed, and taken as delivered when the receiver
 //! closes, too.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
+use event::Time;
 use record::{Record, Sealed};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use wire::audit::{MESSAGE_KIND, Site, audit_message};
@@ -12,7 +14,7 @@ use super::way::{Stream, Way};
 use super::{OutletConfig, READ_EVENTS};
 use crate::audited::audited;
 use crate::fold::traces;
-use crate::heard::messages;
+use crate::heard::{messages, told};
 use crate::trace::Trace;
 
 /// Sends what comes from an index on; gives the next index and how many messages went.
@@ -32,16 +34,16 @@ pub(super) async fn deliver(
         if after == next {
             break;
         }
-        let frames = frames(config, site, &events);
-        if !frames.is_empty() {
-            if stream.is_none() {
-                stream = Some(within(wait, "to connect", way.connect()).await?);
-            }
-            if let Some(stream) = &mut stream {
-                for frame in &frames {
-                    within(wait, "to read", stream.write_all(frame)).await?;
+        // One event after the other: what others tell may be large.
+        for sealed in &events {
+            for frame in frames(config, site, sealed) {
+                if stream.is_none() {
+                    stream = Some(within(wait, "to connect", way.connect()).await?);
                 }
-                messages += frames.len() as u64;
+                if let Some(stream) = &mut stream {
+                    within(wait, "to read", stream.write_all(&frame)).await?;
+                    messages += 1;
+                }
             }
         }
         next = after;
@@ -82,20 +84,45 @@ async fn within<T>(
     }
 }
 
-fn frames(config: &OutletConfig, site: &Site, events: &[Sealed]) -> Vec<Vec<u8>> {
-    let mut frames = Vec::new();
-    for sealed in events {
-        let traces = traces(sealed.index(), sealed.at(), sealed.event());
-        frames.extend(traces.iter().map(|trace| frame(config, site, trace)));
-        if config.others {
-            frames.extend(
-                messages(sealed.event())
-                    .iter()
-                    .map(|message| framed(message)),
-            );
+fn frames(config: &OutletConfig, site: &Site, sealed: &Sealed) -> Vec<Vec<u8>> {
+    let traces = traces(sealed.index(), sealed.at(), sealed.event());
+    let mut frames: Vec<Vec<u8>> = traces
+        .iter()
+        .map(|trace| frame(config, site, trace))
+        .collect();
+    let told = told(sealed.at(), sealed.event()).filter(|_| config.others);
+    if let Some((_, event)) = told {
+        for (came, bytes) in messages(&event) {
+            let message = passed_on(config, came, bytes);
+            // A receiver that cannot take it would close, and stop everything behind it.
+            if message.len() > config.others_bytes_max {
+                tracing::warn!(
+                    index = sealed.index(),
+                    bytes = message.len(),
+                    "an audit message of another system is longer than `others_bytes_max` and is not passed on"
+                );
+                continue;
+            }
+            frames.push(framed(&message));
         }
     }
     frames
+}
+
+/// As it came, if it came as RFC 5424 has it; else the audit message of it under a header of ours.
+fn passed_on<'b>(config: &OutletConfig, came: Time, bytes: &'b [u8]) -> Cow<'b, [u8]> {
+    let end = bytes.iter().take(5).position(|byte| *byte == b'>');
+    let version = end.and_then(|end| bytes.get(end + 1..end + 3));
+    let priority = end.and_then(|end| bytes.get(1..end)).unwrap_or_default();
+    let is_priority = !priority.is_empty() && priority.iter().all(u8::is_ascii_digit);
+    if bytes.first() == Some(&b'<') && is_priority && version == Some(b"1 ") {
+        return Cow::Borrowed(bytes);
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let begins = ["<?xml", "<AuditMessage"].map(|begin| text.find(begin));
+    let begin = begins.into_iter().flatten().min().unwrap_or_default();
+    let text = text.get(begin..).unwrap_or_default();
+    Cow::Owned(headed(config, (came, Severity::Notice), text))
 }
 
 fn frame(config: &OutletConfig, site: &Site, trace: &Trace) -> Vec<u8> {
@@ -103,11 +130,16 @@ fn frame(config: &OutletConfig, site: &Site, trace: &Trace) -> Vec<u8> {
         true => Severity::Notice,
         false => Severity::Warning,
     };
+    let text = audit_message(&audited(trace, site, ""));
+    framed(&headed(config, (trace.at, severity), &text))
+}
+
+fn headed(config: &OutletConfig, (at, severity): (Time, Severity), text: &str) -> Vec<u8> {
     let host = match config.host.as_str() {
         "" => "salus",
         host => host,
     };
-    let at = trace.at.to_string();
+    let at = at.to_string();
     let process = std::process::id().to_string();
     let header = Header {
         facility: Facility::AuthPriv,
@@ -118,5 +150,5 @@ fn frame(config: &OutletConfig, site: &Site, trace: &Trace) -> Vec<u8> {
         process: &process,
         kind: MESSAGE_KIND,
     };
-    framed(&message(&header, &audit_message(&audited(trace, site, ""))))
+    message(&header, text)
 }

@@ -46,6 +46,8 @@ pub struct OutletConfig {
     pub host: String,
     /// Whether the audit messages that other systems sent here are passed on, too, as they came.
     pub others: bool,
+    /// Bytes of such a message, at most; a longer one is not passed on, and the log says so.
+    pub others_bytes_max: usize,
     /// Events that one connection carries before it is closed to learn that they were read.
     pub confirm_events: u64,
     /// Milliseconds the receiver may take to connect, to read, and to close.
@@ -63,6 +65,7 @@ impl Default for OutletConfig {
             key: PathBuf::new(),
             host: String::new(),
             others: false,
+            others_bytes_max: 64 << 10,
             confirm_events: 1_000,
             wait_ms: 10_000,
             retry_ms: 1_000,

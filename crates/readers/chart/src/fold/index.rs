@@ -16,6 +16,8 @@ const OF_ROLE: [(&str, &str); 1] = [("PractitionerRole", "practitioner")];
 pub(crate) const NAMED: [&str; 2] = ["Patient", "Practitioner"];
 /// Parameters that search a name.
 pub(crate) const NAMES: [&str; 3] = ["name", "family", "given"];
+/// Under which the systems of patients' identifiers are indexed; no search parameter.
+pub(crate) const DOMAIN: &str = "identifier system";
 /// One day in milliseconds.
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
@@ -56,8 +58,12 @@ pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, 
     let mut found = Found::default();
     for term in wire::fhir::search::terms_of(resource, &wanted) {
         match term.value {
-            TermValue::Token { code, .. } if !code.is_empty() => {
+            TermValue::Token { system, code } if !code.is_empty() => {
                 found.keys.push(hash::key(kind, term.param, &code));
+                // Which systems there are is asked for patients alone.
+                let system = system.filter(|_| kind == "Patient" && term.param == "identifier");
+                let key = |system: String| hash::key(kind, DOMAIN, &system);
+                found.keys.extend(system.map(key));
             }
             TermValue::Reference(to) => {
                 found.keys.extend(reference(kind, term.param, &to, patient));

@@ -42,8 +42,9 @@ pub(super) fn of(query: &Query, scope: &Scope) -> Candidates {
         .or_else(|| by("identifier"))
         .or_else(patient)
         .or_else(|| by("encounter"))
-        .or_else(|| NAMES.into_iter().find_map(by))
+        // Far fewer share a day than the beginning of a name.
         .or_else(|| by("birthdate"))
+        .or_else(|| NAMES.into_iter().find_map(by))
         .or_else(|| by("code"))
         .or_else(|| query.filters.iter().find_map(|f| by_part(kind, f)))
         .unwrap_or(Candidates::Kind)

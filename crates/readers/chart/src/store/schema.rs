@@ -43,7 +43,7 @@ pub(crate) const TABLES: [(&str, &str); 15] = [
 ];
 
 /// The layout of these tables, also of what their numbers mean. Another one is folded again.
-pub(super) const LAYOUT: i64 = 5;
+pub(super) const LAYOUT: i64 = 6;
 
 /// The tables that are there.
 pub(super) const NAMES: &str =
@@ -112,7 +112,7 @@ pub(super) const DDL: [&str; 26] = [
     "CREATE INDEX IF NOT EXISTS image_study ON image (study, series, seq)",
     "CREATE INDEX IF NOT EXISTS image_patient ON image (patient)",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO layout (id, version) VALUES (1, 5) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO layout (id, version) VALUES (1, 6) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.

@@ -17,6 +17,7 @@ use event::{Act, Subject, Time};
 use staff::Listed;
 
 use crate::error::{Problem, broken};
+use crate::numbered::told_under;
 use crate::pages::shell::Here;
 use crate::pages::visit::{Visit, page};
 use crate::pages::words;
@@ -187,6 +188,7 @@ async fn of_patient(
     );
     view.graph = Graph::of_people(&people, patient);
     let family = visit.app.chart.family(patient);
+    let family = told_under(&visit.app, &family).await?;
     let (elsewhere, told) = elsewhere::of_patients(visit, family, span).await?;
     view.told = match told > elsewhere.len() as u64 {
         true => format!(

@@ -35,6 +35,9 @@ pub(crate) fn own(target: &Target) -> Option<TraceId> {
         .flatten()
 }
 
+/// A page ends with the event that makes it so large, though there be more.
+const PAGE_BYTES: usize = 4 << 20;
+
 /// Who tells of it.
 pub(crate) fn site(app: &App) -> Site {
     let key = app.record.public_key();
@@ -206,6 +209,8 @@ async fn bundle(
     (total, (rows, next)): (Option<u64>, (Vec<Told>, Option<TraceId>)),
 ) -> Result<Vec<u8>, Fault> {
     let base = &door.app.settings.fhir_base;
+    let (entries, cut) = entries(door, rows).await?;
+    let next = cut.or(next);
     let mut pairs = query.pairs.clone();
     let mut links = vec![("self", url(base, KIND, &pairs))];
     if let Some(next) = next {
@@ -218,21 +223,39 @@ async fn bundle(
         total,
         links,
     };
+    Ok(json::bundle(&head, &entries, |(id, event), out| {
+        let full_url = quoted(&format!("{base}/{KIND}/{id}"));
+        out.extend_from_slice(format!("{{\"fullUrl\":{full_url},\"resource\":").as_bytes());
+        out.extend_from_slice(event.as_bytes());
+        out.extend_from_slice(b",\"search\":{\"mode\":\"match\"}}");
+    }))
+}
+
+/// The resources of a page, and where it ends if it is full before its rows are: what others tell may
+/// be large, and is told once for each patient.
+async fn entries(
+    door: &Door,
+    rows: Vec<Told>,
+) -> Result<(Vec<(TraceId, String)>, Option<TraceId>), Fault> {
     let site = site(&door.app);
-    let mut entries = Vec::with_capacity(rows.len());
-    for row in rows {
+    let count = rows.len();
+    let (mut entries, mut bytes) = (Vec::with_capacity(count), 0);
+    for (row, number) in rows.into_iter().zip(1..) {
         let event = match &row {
             Told::Own(trace) => Some(audit_event(&audited(trace, &site, ""))),
             Told::Other(id) => resource(door, *id).await?,
         };
-        entries.extend(event.map(|event| (row.id(), event)));
+        let Some(event) = event else {
+            continue;
+        };
+        let event = event.to_string();
+        bytes += event.len();
+        entries.push((row.id(), event));
+        if bytes >= PAGE_BYTES && number < count {
+            return Ok((entries, Some(row.id())));
+        }
     }
-    Ok(json::bundle(&head, &entries, |(id, event), out| {
-        let full_url = quoted(&format!("{base}/{KIND}/{id}"));
-        out.extend_from_slice(format!("{{\"fullUrl\":{full_url},\"resource\":").as_bytes());
-        out.extend_from_slice(event.to_string().as_bytes());
-        out.extend_from_slice(b",\"search\":{\"mode\":\"match\"}}");
-    }))
+    Ok((entries, None))
 }
 
 fn broken(error: access::Error) -> Fault {

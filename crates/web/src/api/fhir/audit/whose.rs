@@ -4,9 +4,12 @@ use guard::Identity;
 
 use super::super::door::Door;
 use super::super::fault::Fault;
+use super::super::ihe::escaped;
 use super::super::query;
+use super::super::recent::Concern;
 use super::super::settle::matching_shown;
 use super::reading::Reading;
+use crate::numbered::told_under;
 
 impl Reading {
     /// The one patient that it is about, with who was merged into them from here on.
@@ -21,10 +24,11 @@ impl Reading {
         let [id] = self.filter.patients.as_slice() else {
             return Ok(None);
         };
+        door.fresh(&[Concern::Kind("Patient")]).await?;
         let survivor = door.app.chart.survivor(id).await?;
         let id = survivor.unwrap_or_else(|| id.clone());
         self.filter.patients = door.app.chart.family(&id);
-        self.heard.patients.clone_from(&self.filter.patients);
+        self.heard.patients = told_under(&door.app, &self.filter.patients).await?;
         Ok(Some(id))
     }
 
@@ -37,14 +41,13 @@ impl Reading {
         (system, value): (Option<String>, String),
     ) -> Result<Option<String>, Fault> {
         let token = match &system {
-            Some(system) => format!("{system}|{value}"),
-            None => value.clone(),
+            Some(system) => format!("{}|{}", escaped(system), escaped(&value)),
+            None => escaped(&value),
         };
         let text = query::text(&[("identifier".to_owned(), token)]);
         let mut ids = matching_shown(door, who, ("Patient", &text)).await?;
         if let Some(system) = &system {
-            let made = door.app.record.blind().id("Patient", system, &value);
-            ids.push(made);
+            ids.push(door.app.record.blind().id("Patient", system, &value));
         }
         let asked = std::mem::take(&mut self.filter.patients);
         ids.retain(|id| asked.is_empty() || asked.contains(id));
@@ -52,16 +55,29 @@ impl Reading {
             self.nothing();
             return Ok(None);
         }
-        let mut family = Vec::new();
+        let (mut family, mut persons) = (Vec::new(), Vec::new());
         for id in ids {
             let survivor = door.app.chart.survivor(&id).await?.unwrap_or(id);
             family.extend(door.app.chart.family(&survivor));
+            persons.push(survivor);
         }
-        family.sort_unstable();
-        family.dedup();
-        let first = family.first().cloned().filter(|_| family.len() == 1);
-        self.heard.patients.clone_from(&family);
+        for all in [&mut family, &mut persons] {
+            all.sort_unstable();
+            all.dedup();
+        }
+        self.heard.patients = told_under(&door.app, &family).await?;
+        // The id that the number makes is no person of its own beside one who has the number.
+        let mut known = Vec::new();
+        for person in persons {
+            if door.app.chart.locate("Patient", &person).await?.is_some() {
+                known.push(person);
+            }
+        }
+        let one = match (known.as_slice(), family.as_slice()) {
+            ([one], _) | ([], [one]) => Some(one.clone()),
+            _ => None,
+        };
         self.filter.patients = family;
-        Ok(first)
+        Ok(one)
     }
 }

@@ -9,7 +9,7 @@ pub(crate) use mhd::provided;
 pub(crate) use pairing::pairing;
 pub(crate) use pix::pix;
 
-use chart::{Open, PageOf, Stored};
+use chart::{ChartError, Open, PageOf, Stored};
 use event::Act;
 use guard::Identity;
 use serde_json::Value;
@@ -39,18 +39,19 @@ struct Known {
 }
 
 impl<'d> Asking<'d> {
-    /// Asks the guard, by the search that comes first; `name` is the operation.
+    /// Asks the guard, by the search that comes first; `name` is the operation, `asked` all that it looks
+    /// for, each once, as it is sealed.
     async fn of(
         door: &'d Door,
         who: &Identity,
-        (name, first): (&str, &[(String, String)]),
+        (name, first, asked): (&str, &[(String, String)], &[(String, String)]),
     ) -> Result<Asking<'d>, Fault> {
         let query = door.query_of("Patient", first)?;
         let question = Question {
             act: Act::Search,
             subject: subject(door, who, &query).await?,
             kinds: query.touches().into_iter().map(str::to_owned).collect(),
-            detail: format!("Patient/{name}?{}", query::text(first)),
+            detail: format!("Patient/{name}?{}", query::text(asked)),
         };
         let permit = door.permit(who, question, None).await?;
         door.fresh(&[Concern::Kind("Patient")]).await?;
@@ -64,18 +65,28 @@ impl<'d> Asking<'d> {
 
     /// The Patients that fit, `PATIENTS_MAX` at most, without what may not be shown.
     async fn patients(&self, pairs: &[(String, String)]) -> Result<Vec<Known>, Fault> {
-        self.some(pairs, PATIENTS_MAX).await
+        Ok(self.fitting(pairs).await??)
     }
 
-    async fn some(&self, pairs: &[(String, String)], count: usize) -> Result<Vec<Known>, Fault> {
+    /// As [`Asking::patients`]; the inner error: too many have to be looked at.
+    async fn fitting(
+        &self,
+        pairs: &[(String, String)],
+    ) -> Result<Result<Vec<Known>, ChartError>, Fault> {
         let query = self.door.query_of("Patient", pairs)?;
-        let page = PageOf { count, token: None };
-        let page = self.open.search(&query, &page).await?;
+        let page = PageOf {
+            count: PATIENTS_MAX,
+            token: None,
+        };
+        let page = match self.open.search(&query, &page).await {
+            Err(costly @ ChartError::TooCostly { .. }) => return Ok(Err(costly)),
+            page => page?,
+        };
         let known = |stored: Stored| {
             let json = serde_json::from_slice(&stored.json).ok()?;
             Some(Known { stored, json })
         };
-        Ok(page.matches.into_iter().filter_map(known).collect())
+        Ok(Ok(page.matches.into_iter().filter_map(known).collect()))
     }
 
     /// The Patients with these ids.
@@ -98,7 +109,7 @@ fn pair(name: &str, value: &str) -> (String, String) {
 }
 
 /// A value in which `,`, `|` and `$` mean themselves (FHIR R4 section 3.1.1.3).
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         if matches!(letter, '\\' | ',' | '|' | '$') {

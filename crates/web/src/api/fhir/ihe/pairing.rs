@@ -36,16 +36,29 @@ pub(crate) async fn pairing(door: &Door, who: &Identity, look: &Look) -> Result<
             "the Patient has no identifier, and not two of family name, given name and birth date";
         return Err(Fault::bad(Code::Required, words));
     };
-    let asking = Asking::of(door, who, ("$match", first)).await?;
+    let asking = Asking::of(door, who, ("$match", first, &asked(&searches))).await?;
     let mut found: Vec<(Likeness, Known)> = Vec::new();
+    let (mut answered, mut costly) = (false, None);
     for search in &searches {
-        for known in asking.patients(search).await? {
+        // One that is too broad brings nobody; the others still do.
+        let patients = match asking.fitting(search).await? {
+            Ok(patients) => patients,
+            Err(why) => {
+                costly = Some(why);
+                continue;
+            }
+        };
+        answered = true;
+        for known in patients {
             let is_new = found
                 .iter()
                 .all(|(_, other)| other.stored.id != known.stored.id);
             let alike = alike(&wanted.patient, &known.json).filter(|_| is_new);
             found.extend(alike.map(|alike| (alike, known)));
         }
+    }
+    if let Some(why) = costly.filter(|_| !answered) {
+        return Err(why.into());
     }
     let mut found = surviving(&asking, found).await?;
     // The surest first; of equals by id, so that the order says nothing else.
@@ -166,15 +179,39 @@ fn searches(patient: &Value) -> Vec<Vec<(String, String)>> {
     if !tokens.is_empty() {
         all.push(vec![pair("identifier", &tokens.join(","))]);
     }
-    let parts = [("family", families), ("given", given), ("birthdate", birth)];
-    for (place, one) in parts.iter().enumerate() {
-        for other in parts.iter().skip(place + 1) {
-            if !one.1.is_empty() && !other.1.is_empty() {
-                all.push(vec![
-                    pair(one.0, &one.1.join(",")),
-                    pair(other.0, &other.1.join(",")),
-                ]);
-            }
+    // Of whom only the month or the year is known here.
+    let rough: Vec<String> = birth
+        .iter()
+        .flat_map(|date| [date.get(..7), date.get(..4)])
+        .flatten()
+        .filter(|rough| !birth.iter().any(|date| date == rough))
+        .map(str::to_owned)
+        .collect();
+    let (families, given) = (("family", families), ("given", given));
+    let (birth, rough) = (("birthdate", birth), ("birthdate", rough));
+    for (one, other) in [
+        (&families, &given),
+        (&families, &birth),
+        (&given, &birth),
+        (&families, &rough),
+        (&given, &rough),
+    ] {
+        if !one.1.is_empty() && !other.1.is_empty() {
+            all.push(vec![
+                pair(one.0, &one.1.join(",")),
+                pair(other.0, &other.1.join(",")),
+            ]);
+        }
+    }
+    all
+}
+
+/// All that the searches look for, each once: what is sealed of the question.
+fn asked(searches: &[Vec<(String, String)>]) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for one in searches.iter().flatten() {
+        if !all.contains(one) {
+            all.push(one.clone());
         }
     }
     all

@@ -32,7 +32,7 @@ pub(crate) async fn pix(door: &Door, who: &Identity, pairs: &Pairs) -> Result<An
     let wanted = Wanted::of(pairs)?;
     let base = door.app.settings.fhir_base.trim_end_matches('/').to_owned();
     let first = wanted.search(&base)?;
-    let asking = Asking::of(door, who, ("$ihe-pix", &first)).await?;
+    let asking = Asking::of(door, who, ("$ihe-pix", &first, &first)).await?;
     let found = asking.patients(&first).await?;
     let Some(one) = found.first() else {
         return Err(missing(&asking, &wanted, &base).await?);
@@ -166,10 +166,9 @@ async fn check_targets(
     Ok(())
 }
 
-/// Whether anybody has an identifier of this system.
+/// Whether anybody has an identifier of this system: of the house, not of the one patient asked about.
 async fn is_domain(asking: &Asking<'_>, system: &str) -> Result<bool, Fault> {
-    let of = pair("identifier", &format!("{}|", escaped(system)));
-    Ok(!asking.some(&[of], 1).await?.is_empty())
+    Ok(asking.door.app.chart.has_domain(system).await?)
 }
 
 /// What ITI-83 says of an identifier that is not there.
