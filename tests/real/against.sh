@@ -46,6 +46,7 @@ echo "ok the server exited with 0 after SIGTERM"
 
 "$here/audit.sh" "$salus"
 "$here/signals.sh" "$salus"
+"$here/atna.sh" "$salus"
 "$here/routes.sh" "$salus"
 "$here/subscriptions.sh" "$salus"
 "$here/tls.sh" "$salus"

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
-    ExportAsked, Glass, Image, Joined, Notified, PackCode, PackOpenings, PersonChange,
+    ExportAsked, Glass, Image, Import, Joined, Notified, PackCode, PackOpenings, PersonChange,
     PolicyChange, Printed, Promoted, PutBack, Rejected, Rewound, Role, RouteChange, RouteOrder,
     Routed, SentOn, Service, Session, SheetBack, Shown, Signals, Subject, Token, Verdict,
 };
@@ -41,6 +41,8 @@ pub enum Body {
     Erased(Erased),
     /// A DICOM object; the raw bytes are the beginning of its data set, the whole is in the vault.
     Image(Image),
+    /// A bulk import began, went on or ended; the raw bytes say what was refused.
+    Import(Import),
     /// A standby sealed this while the primary was gone; the raw bytes are its plaintext.
     Joined(Joined),
     /// Something was done with the keys of the whole record.

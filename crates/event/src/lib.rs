@@ -8,6 +8,7 @@ mod actor;
 mod altered;
 mod body;
 mod image;
+mod import;
 mod known;
 mod lifeline;
 mod notify;
@@ -30,6 +31,7 @@ pub use body::{
     Resource, Unmerge, Unread,
 };
 pub use image::{Image, Preamble, Stored};
+pub use import::{Import, ImportEnd, ImportInput, ImportStep};
 pub use known::{Consent, Considered, Facts, Relation, Taking};
 pub use lifeline::{
     Captured, Copy, Downtime, Drill, Line, LineKind, Outcome, PackCode, PackOpenings, Printed,

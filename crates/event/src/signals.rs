@@ -34,6 +34,12 @@ pub struct Signals {
     /// The kinds of lines, as the format names them, and how many of each.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<(String, u64)>,
+    /// Audit messages: the IANA zone of their times without an offset.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub zone: String,
+    /// Audit messages: the assigning authority of patients' identifiers that name none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub authority: String,
     /// They were read from a file: up to where. Sealed with the lines, so that neither is without
     /// the other.
     #[serde(skip_serializing_if = "Option::is_none")]

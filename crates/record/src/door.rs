@@ -25,7 +25,7 @@ use crate::scrub::{self, Scrub};
 use crate::sealed::Outcome;
 use crate::sequencer::{Group, Item, Recent, Sequencer, Write};
 use crate::vault::Vault;
-use crate::{Blind, Error, Permit, Receipt, Witnessed, engines, keyfile, object, recover};
+use crate::{Blind, Error, HeldUp, Permit, Receipt, Witnessed, engines, keyfile, object, recover};
 
 /// What a review is called among the things that can be written once; no FHIR type is called so.
 const REVIEW: &str = "glass-review";
@@ -81,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) epoch: watch::Sender<Epoch>,
     /// Until when something may be acknowledged; `None`: as long as it is the primary.
     pub(crate) lease: watch::Sender<Option<Instant>>,
+    /// The views that do not go on.
+    pub(crate) held_up: watch::Sender<Vec<HeldUp>>,
     /// What there is beside the record if it only follows another.
     pub(crate) standby: Option<Standby>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
@@ -180,6 +182,7 @@ impl Record {
             cosigned: watch::Sender::new(None),
             epoch: watch::Sender::new(turn),
             lease: watch::Sender::new(None),
+            held_up: watch::Sender::default(),
             standby,
             tasks: Mutex::new(Vec::new()),
             _lock: lock,
@@ -188,9 +191,8 @@ impl Record {
         recover::recover(&inner).await?;
         inner.settle_erasures().await?;
         inner.read_cosigned().await?;
-        inner
-            .head
-            .send_replace(inner.publisher.last.lock().await.clone());
+        let last = inner.publisher.last.lock().await.clone();
+        inner.head.send_replace(last);
         let record = Record { inner };
         match grown_to {
             Some(grown) => record.run(queue, grown).await?,

@@ -61,7 +61,7 @@ pub use keycopy::{KeyCopy, StreamKey, install_keys};
 pub use moving::{Carrying, Moved, carry};
 pub use proving::{Held, hold};
 pub use read::{Head, Proved, head, prove};
-pub use reader::{Reader, ReaderError, fold_all_to, fold_to, follow, save_is_due};
+pub use reader::{HeldUp, Reader, ReaderError, fold_all_to, fold_to, follow, save_is_due};
 pub use rewrite::{rewrite_if_due, rewrite_later};
 pub use root::{Pkcs11Config, RootConfig, RootKey};
 pub use rotate::{Generation, KeysReport, Rotated, SigningKey, keys};

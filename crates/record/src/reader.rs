@@ -1,17 +1,24 @@
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use event::Arrival;
+use futures_util::FutureExt as _;
 use guard::{Standing, admit};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::door::Inner;
 use crate::{Alike, Record, Sealed};
 
-/// Events a reader folds in one transaction, at most.
-const FOLD_EVENTS_MAX: usize = 1_000;
+/// Events a reader folds in one transaction, at most: many, since a reader that finds out ahead what
+/// events mean begins anew with each; few enough for a tenth of a second or two.
+const FOLD_EVENTS_MAX: usize = 4_000;
 /// A reader that failed tries again, and one that has nothing to do looks again, after this long.
 const RETRY: Duration = Duration::from_secs(1);
+/// The longest wait of a reader that fails again and again.
+const RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// Folds sealed events into a view. Its tables can be dropped and folded again.
 #[async_trait]
@@ -106,27 +113,93 @@ pub const fn save_is_due(folded: u64, next: u64) -> bool {
     folded / SAVE_EVENTS != next / SAVE_EVENTS
 }
 
-/// Keeps `reader` up to date until `stop`.
+/// Keeps `reader` up to date until `stop`. What fails, or panics, is tried again and again, never skipped:
+/// the view stands at the event that it cannot fold, and [`Record::held_up`] says so.
 pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationToken) {
     let mut growth = record.growth();
+    let (mut most, mut tries) = (FOLD_EVENTS_MAX, 0_u32);
     while !stop.is_cancelled() {
-        match catch_up(&record, reader.as_ref(), &stop).await {
-            Ok(()) => {
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    grown = growth.changed() => if grown.is_err() { return },
-                    // A view that was dropped has to catch up though nothing was sealed.
-                    () = tokio::time::sleep(RETRY) => {}
-                }
+        let caught = catch_up(&record, reader.as_ref(), (most, &stop));
+        let Err(why) = unpanicked(caught).await else {
+            record.inner.stands(reader.name(), None);
+            (most, tries) = (FOLD_EVENTS_MAX, 0);
+            tokio::select! {
+                () = stop.cancelled() => return,
+                grown = growth.changed() => if grown.is_err() { return },
+                // A view that was dropped has to catch up though nothing was sealed.
+                () = tokio::time::sleep(RETRY) => {}
             }
-            Err(why) => {
-                tracing::error!(reader = reader.name(), %why, "a view is behind; trying again");
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    () = tokio::time::sleep(RETRY) => {}
-                }
-            }
+            continue;
+        };
+        // What comes before the event that cannot be folded is folded.
+        if most > 1 {
+            most /= 2;
+            continue;
         }
+        tries = tries.saturating_add(1);
+        let at = reader.cursor().await.unwrap_or_default();
+        tracing::error!(reader = reader.name(), at, tries, %why, "a view is held up; trying again");
+        record.inner.stands(reader.name(), Some((at, why)));
+        let doubled = RETRY.saturating_mul(1 << (tries - 1).min(16));
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(doubled.min(RETRY_MAX)) => {}
+        }
+        if let Err(why) = unpanicked(learn_again(reader.as_ref())).await {
+            tracing::error!(reader = reader.name(), %why, "a view cannot be read again");
+        }
+    }
+}
+
+/// What a fold that broke off may have left half done in memory is read again from the file.
+async fn learn_again(reader: &dyn Reader) -> Result<(), String> {
+    reader.relearn().await.map_err(|why| why.to_string())
+}
+
+/// The same, with a panic as an error. Its words may quote what was folded, so they are not told on: they
+/// stand where the program writes them.
+async fn unpanicked<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let done = AssertUnwindSafe(work).catch_unwind().await;
+    done.unwrap_or_else(|_| Err("a fault of the program: it panicked, see its log".to_owned()))
+}
+
+/// A view that does not go on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HeldUp {
+    /// The reader's name.
+    pub reader: String,
+    /// The index of the first event that it has not folded.
+    pub at: u64,
+    /// Why, in words, without patient data.
+    pub why: String,
+}
+
+impl Record {
+    /// The views that do not go on, by name; they are tried again.
+    pub fn held_up(&self) -> Vec<HeldUp> {
+        self.inner.held_up.borrow().clone()
+    }
+
+    /// Changes when a view is held up, or goes on again.
+    pub fn held_up_changes(&self) -> watch::Receiver<Vec<HeldUp>> {
+        self.inner.held_up.subscribe()
+    }
+}
+
+impl Inner {
+    /// How a view does: where it is held up and why, or `None`.
+    fn stands(&self, reader: &str, held: Option<(u64, String)>) {
+        self.held_up.send_if_modified(|all| {
+            let before = all.len();
+            all.retain(|one| one.reader != reader);
+            let changed = held.is_some() || all.len() != before;
+            if let Some((at, why)) = held {
+                let reader = reader.to_owned();
+                all.push(HeldUp { reader, at, why });
+                all.sort_by(|one, other| one.reader.cmp(&other.reader));
+            }
+            changed
+        });
     }
 }
 
@@ -135,7 +208,7 @@ pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationT
 async fn catch_up(
     record: &Record,
     reader: &dyn Reader,
-    stop: &CancellationToken,
+    (most, stop): (usize, &CancellationToken),
 ) -> Result<(), String> {
     let mut ahead: Option<Ahead> = None;
     loop {
@@ -149,12 +222,15 @@ async fn catch_up(
         // A view that was dropped meanwhile wants other events than those that were read ahead.
         let here = match ahead.take().filter(|ahead| ahead.from == from) {
             Some(ahead) => ahead,
-            None => Ahead::read(record, (from, FOLD_EVENTS_MAX)).await?,
+            None => Ahead::read(record, (from, most)).await?,
         };
-        let (arrivals, next) = tokio::join!(
-            reader.fold(&here.batch, here.next),
-            Ahead::read_to(record, here.next, record.size())
-        );
+        let next = async {
+            match most {
+                FOLD_EVENTS_MAX => Ahead::read_to(record, here.next, record.size()).await,
+                _ => Ok(None),
+            }
+        };
+        let (arrivals, next) = tokio::join!(reader.fold(&here.batch, here.next), next);
         back_through_the_door(record, arrivals.map_err(|why| why.to_string())?).await?;
         ahead = next?;
     }

@@ -224,6 +224,7 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         | Body::ExportAsked(_)
         | Body::Glass(_)
         | Body::Erased(_)
+        | Body::Import(_)
         | Body::Keys(_)
         | Body::Message(_)
         | Body::Notified(_)

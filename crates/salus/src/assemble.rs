@@ -182,7 +182,11 @@ impl House {
         }
         let subscriptions = &self.config.web.subscriptions;
         subscriptions.check().map_err(|why| anyhow!(why))?;
+        let imports = &self.config.web.imports;
+        imports.check().map_err(|why| anyhow!(why))?;
         let app = Arc::clone(&self.app);
+        self.tasks
+            .spawn(web::imports(Arc::clone(&app), self.stop.clone()));
         self.tasks
             .spawn(web::notify(Arc::clone(&app), self.stop.clone()));
         self.tasks.spawn(web::pass_on(app, self.stop.clone()));

@@ -398,6 +398,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/disclose", post(disclose))
         .route("/drill", post(note_drill))
         .route("/erase", post(erase))
+        .route("/held-up", post(held_up_views))
         .route("/keys/rotate", post(rotate))
         .route("/keys/escrow", post(escrow))
         .route("/leavers", post(leavers))
@@ -486,6 +487,10 @@ async fn rewind(State(house): State<Arc<House>>, Json(order): Json<Order>) -> Re
     answer(undo(&house, &order).await)
 }
 
+async fn held_up_views(State(house): State<Arc<House>>) -> Response {
+    answer(Ok(house.app.record.held_up()))
+}
+
 async fn scrub(State(house): State<Arc<House>>) -> Response {
     answer(house.look_over().await)
 }
@@ -535,6 +540,14 @@ fn answer<T: Serialize>(done: Result<T>) -> Response {
         Ok(value) => Json(value).into_response(),
         Err(why) => (StatusCode::CONFLICT, format!("{why:#}")).into_response(),
     }
+}
+
+/// The views of a running server that do not go on.
+///
+/// # Errors
+/// It does not answer.
+pub(crate) async fn held_up(socket: &Path) -> Result<Vec<record::HeldUp>> {
+    call(socket, "/held-up", &[]).await
 }
 
 async fn call<T: DeserializeOwned>(socket: &Path, path: &str, body: &[u8]) -> Result<T> {

@@ -8,7 +8,7 @@ use event::{Actor, ActorKind, Role};
 use guard::Identity;
 use inlets::mllp::{Answers, Asked, Feed};
 use web::{App, Sought};
-use wire::v2::query::Found;
+use wire::v2::query::{Found, Listed};
 
 /// The chart, for those who ask over MLLP.
 pub(crate) struct Asking(pub(crate) Arc<App>);
@@ -17,13 +17,29 @@ pub(crate) struct Asking(pub(crate) Arc<App>);
 impl Answers for Asking {
     async fn answer(&self, asked: Asked<'_>) -> Found {
         let who = client(asked.feed);
-        // Who takes fewer is given fewer, and told how many there are.
+        // Who says how many they take is given so many, told how many there are, and goes on there.
         let takes = asked.query.takes.filter(|takes| *takes > 0);
         let count = takes.unwrap_or(asked.patients_max).min(asked.patients_max);
-        match self.0.find_patients(&who, &asked.query.search, count).await {
-            Sought::Patients(patients) => Found::Patients(patients, None),
-            Sought::Some(patients, total) if takes == Some(count) => {
-                Found::Patients(patients, total)
+        let (token, before) = match asked.query.goes_on.as_deref().map(pointed) {
+            None => (None, 0),
+            Some(Some((token, before))) => (Some(token), before),
+            Some(None) => return Found::Refused("no answer ended there (DSC-1)".into()),
+        };
+        let search = &asked.query.search;
+        match self.0.find_patients(&who, search, (count, token)).await {
+            Sought::Patients(patients) => Found::Patients(Listed {
+                patients,
+                before,
+                ..Listed::default()
+            }),
+            Sought::Some(patients, total, next) if takes.is_some() => {
+                let named = before.saturating_add(patients.len() as u64);
+                Found::Patients(Listed {
+                    patients,
+                    before,
+                    total,
+                    goes_on: Some(format!("{next}.{named}")),
+                })
             }
             Sought::Some(..) => Found::TooMany(count),
             Sought::Refused(why) => Found::Refused(why),
@@ -33,6 +49,12 @@ impl Answers for Asking {
             }
         }
     }
+}
+
+/// Where the answer before ended, and how many patients had been named by then.
+fn pointed(pointer: &str) -> Option<(String, u64)> {
+    let (token, named) = pointer.rsplit_once('.')?;
+    Some((token.to_owned(), named.parse().ok()?))
 }
 
 fn client(feed: &Feed) -> Identity {

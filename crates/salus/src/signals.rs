@@ -71,6 +71,11 @@ pub(crate) fn feeds(config: &Config) -> Result<Feeds> {
                 known.join(", ")
             );
         };
+        if format == Format::Audit {
+            bail!(
+                "feed `{name}` of `[signals]`: format `audit` is for syslog: `[[signals.syslog.feed]]`"
+            );
+        }
         let Ok(zone) = TimeZone::get(&feed.zone) else {
             bail!(
                 "feed `{name}` of `[signals]`: `{}` is no IANA zone",

@@ -14,7 +14,7 @@ use routes::Routes;
 use staff::Staff;
 use tokens::Tokens;
 
-use crate::api::fhir::Subscriptions;
+use crate::api::fhir::{Imports, Subscriptions};
 use crate::api::signals::Feeds;
 use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
@@ -89,6 +89,8 @@ pub struct App {
     pub(crate) paces: Paces,
     pub(crate) standbys: Standbys,
     pub(crate) fetch: Fetch,
+    /// Held while subscriptions are counted and sealed.
+    pub(crate) subscribing: tokio::sync::Mutex<()>,
     /// The feeds of machines that come over HTTPS.
     pub(crate) signals: Feeds,
     /// What is listened at, and who is expected.
@@ -162,6 +164,7 @@ impl App {
             paces: Paces::default(),
             standbys: Standbys::default(),
             fetch: Fetch::default(),
+            subscribing: tokio::sync::Mutex::default(),
             signals: Feeds::default(),
             doors: Doors::default(),
         }
@@ -404,6 +407,8 @@ pub struct Settings {
     pub requests_per_client_max: u32,
     /// The hospital's own sign-on.
     pub oidc: Oidc,
+    /// Where bulk imports may read from.
+    pub imports: Imports,
     /// Where notifications may go.
     pub subscriptions: Subscriptions,
 }
@@ -459,6 +464,7 @@ impl Default for Settings {
             requests_per_source_max: 60_000,
             requests_per_client_max: 30_000,
             oidc: Oidc::default(),
+            imports: Imports::default(),
             subscriptions: Subscriptions::default(),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chart::PageOf;
+use chart::{ChartError, PageOf};
 use event::{Act, Subject};
 use guard::{Ask, Identity};
 use record::Witnessed;
@@ -18,8 +18,8 @@ use crate::taking::{self, Answering};
 pub enum Sought {
     /// These fit, and no others.
     Patients(Vec<Map<String, Value>>),
-    /// These fit, and there are more.
-    Some(Vec<Map<String, Value>>, Option<u64>),
+    /// These fit, and there are more: how many in all, as far as that is known, and where to go on.
+    Some(Vec<Map<String, Value>>, Option<u64>, String),
     /// It may not be asked, or cannot be: why.
     Refused(String),
     /// It could not be looked for.
@@ -27,14 +27,15 @@ pub enum Sought {
 }
 
 impl App {
-    /// Looks for patients by the parameters of a FHIR search; names `count` at most.
+    /// Looks for patients by the parameters of a FHIR search; names `count` at most, from where an
+    /// earlier answer to the same search ended.
     pub async fn find_patients(
         &self,
         who: &Identity,
         search: &[(String, String)],
-        count: usize,
+        (count, goes_on): (usize, Option<String>),
     ) -> Sought {
-        match self.seek(who, search, count).await {
+        match self.seek(who, search, (count, goes_on)).await {
             Ok(sought) => sought,
             Err(why) => Sought::Broken(why),
         }
@@ -44,7 +45,7 @@ impl App {
         &self,
         who: &Identity,
         search: &[(String, String)],
-        count: usize,
+        (count, token): (usize, Option<String>),
     ) -> Result<Sought, String> {
         let query = match wire::fhir::query("Patient", search, &QueryLimits::default()) {
             Ok(query) => query,
@@ -65,15 +66,21 @@ impl App {
         taking::opened(self, permit.ask());
         let answering = Answering::with(&permit);
         let open = self.chart.open_with(permit);
-        let page = PageOf { count, token: None };
-        let page = open.search(&query, &page).await.map_err(in_words)?;
+        let page = PageOf { count, token };
+        let page = match open.search(&query, &page).await {
+            Ok(page) => page,
+            Err(ChartError::BadPage(_)) => {
+                return Ok(Sought::Refused("no answer ended there".into()));
+            }
+            Err(why) => return Err(in_words(why)),
+        };
         let shown = page.patients.clone();
         answering.seal(self, shown).await.map_err(in_words)?;
         let read = |one: &chart::Stored| serde_json::from_slice(&one.json).ok();
         let patients: Vec<Map<String, Value>> = page.matches.iter().filter_map(read).collect();
         Ok(match page.next {
             None => Sought::Patients(patients),
-            Some(_) => Sought::Some(patients, page.total),
+            Some(next) => Sought::Some(patients, page.total, next),
         })
     }
 }

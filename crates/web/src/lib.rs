@@ -36,7 +36,7 @@ mod trust;
 mod upstream;
 mod witnesses;
 
-pub use api::fhir::{Subscriptions, notify};
+pub use api::fhir::{Imports, Subscriptions, imports, notify};
 pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
 pub use doors::{Door, Doors, Expected};

@@ -372,3 +372,58 @@ fn mangled_examples_never_panic() {
     }
     assert!(data().is_none() || still_json > 100, "{still_json}");
 }
+
+/// Every published resource, and those that Synthea's bundles hold.
+fn resources() -> Vec<Value> {
+    let whole = [
+        "hl7-r4-examples-instances.tar.gz",
+        "us-core-examples.tar.gz",
+    ];
+    let files = whole.into_iter().flat_map(archive).chain(synthea());
+    let mut all = Vec::new();
+    for (_, bytes) in files {
+        let Ok(value) = serde_json::from_slice::<Value>(&bytes) else {
+            continue;
+        };
+        let entries = value.get("entry").and_then(Value::as_array);
+        let entries = entries.into_iter().flatten();
+        all.extend(entries.filter_map(|entry| entry.get("resource").cloned()));
+        all.push(value);
+    }
+    all
+}
+
+#[test]
+fn through_a_lens_a_resource_is_found_by_the_same_terms_and_is_the_same_patient_s() {
+    let codes = [
+        "identifier",
+        "code",
+        "encounter",
+        "patient",
+        "subject",
+        "birthdate",
+        "name",
+    ];
+    let (mut looked, mut smaller) = (0, 0);
+    for whole in resources() {
+        let Some(kind) = whole["resourceType"].as_str() else {
+            continue;
+        };
+        let Some(lens) = fhir::Lens::of(kind, &codes, &[]) else {
+            continue;
+        };
+        let shown = lens.read(whole.to_string().as_bytes()).unwrap();
+        let terms = |of: &Value| fhir::search::terms_of(of, &codes);
+        assert_eq!(terms(&shown), terms(&whole), "{whole}");
+        assert_eq!(
+            fhir::patient_of(&shown),
+            fhir::patient_of(&whole),
+            "{whole}"
+        );
+        looked += 1;
+        smaller += usize::from(shown != whole);
+    }
+    println!("{looked} resources, {smaller} of them smaller through a lens");
+    assert!(data().is_none() || looked > 1_000, "{looked}");
+    assert!(data().is_none() || smaller * 2 > looked, "{smaller}");
+}

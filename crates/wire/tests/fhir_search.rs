@@ -654,3 +654,16 @@ fn terms_hold_what_an_index_wants() {
         )
     );
 }
+
+#[test]
+fn what_is_included_twice_is_included_once() {
+    let twice = [
+        ("_include", "Encounter:patient"),
+        ("_include", "Encounter:patient"),
+        ("_revinclude", "Observation:encounter"),
+        ("_revinclude", "Observation:encounter"),
+        ("_include", "Encounter:patient:Patient"),
+    ];
+    let asked = ask("Encounter", &twice).unwrap();
+    assert_eq!((asked.includes.len(), asked.revincludes.len()), (2, 1));
+}

@@ -17,6 +17,9 @@ pub struct Config {
     pub batch_wait_ms: u64,
     /// Bytes in one line; a longer one is kept in pieces.
     pub line_bytes_max: usize,
+    /// Bytes in one audit message (DICOM PS3.15 A.6 asks for 32,768 at least); a longer one is kept in
+    /// pieces.
+    pub audit_bytes_max: usize,
     /// Bytes of lines of all feeds that are read but not yet sealed. Beside them a connection holds one
     /// line and what it read at once, at most 64 KiB.
     pub waiting_bytes_max: usize,
@@ -50,6 +53,7 @@ impl Default for Config {
             batch_bytes_max: 1 << 20,
             batch_wait_ms: 1_000,
             line_bytes_max: 64 << 10,
+            audit_bytes_max: 1 << 20,
             waiting_bytes_max: 64 << 20,
             connections_max: 1_024,
             unknown_apart_ms: 60_000,
@@ -141,6 +145,8 @@ pub struct SyslogFeed {
     pub subjects: Vec<String>,
     /// The IANA zone of its times without an offset.
     pub zone: String,
+    /// Audit messages: the assigning authority of patients' identifiers that name none.
+    pub authority: String,
 }
 
 impl Default for SyslogFeed {
@@ -152,6 +158,7 @@ impl Default for SyslogFeed {
             certificates: Vec::new(),
             subjects: Vec::new(),
             zone: "UTC".into(),
+            authority: "hospital".into(),
         }
     }
 }

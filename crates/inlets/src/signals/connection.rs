@@ -32,7 +32,7 @@ pub(crate) async fn run<S: AsyncRead + Unpin>(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let idle = Duration::from_millis(config.idle_ms.max(1));
-    let mut frames = Stream::new(config.line_bytes_max);
+    let mut frames = Stream::new(inbox.line_bytes_max());
     let mut buffer = Vec::with_capacity(READ_BYTES);
     let ended = loop {
         buffer.clear();

@@ -29,7 +29,7 @@ pub enum Error {
     NoFeed,
     /// A line could never wait.
     #[error(
-        "`line_bytes_max` ({line}) and {beside} bytes more do not fit into `waiting_bytes_max` ({all}) of \
+        "`line_bytes_max` or `audit_bytes_max` ({line}) and {beside} bytes more do not fit into `waiting_bytes_max` ({all}) of \
          `[signals]`: lower the one or raise the other"
     )]
     Limits {

@@ -1,13 +1,15 @@
 //! Who may send, and under which name.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use event::{Act, Actor, Arrival, Body, Event, Position, Signals, Subject, Time};
 use guard::{Admitted, Grant, Standing};
 use jiff::tz::TimeZone;
-use wire::signals::{Format, Tally};
+use record::Blind;
+use wire::audit;
+use wire::signals::{Cut, Format, Line, Tally, lines};
 
 use super::{Config, Error, SyslogFeed};
 use crate::tls::{Peer, fingerprints};
@@ -15,12 +17,18 @@ use crate::tls::{Peer, fingerprints};
 /// The feed of those who are bound to none. Nothing of what they send is kept; it is counted.
 pub const UNKNOWN_FEED: &str = "unknown syslog";
 
+/// Audit messages that are gathered together: each may become an event of its own, and a reader tells
+/// the lines of one apart by twelve bits.
+pub(crate) const AUDIT_LINES_MAX: usize = 1_000;
+
 /// A source of lines: its name, and how they are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feed {
     pub(crate) grant: Grant,
     pub(crate) format: Format,
     pub(crate) zone: TimeZone,
+    /// The assigning authority of patients' identifiers that name none.
+    authority: String,
 }
 
 /// What was lost before a batch, and why.
@@ -54,6 +62,27 @@ impl Feed {
         Ok(Feed::of(name, format, zone))
     }
 
+    /// A feed that is read from a file.
+    ///
+    /// # Errors
+    /// As [`Feed::new`]; audit messages come by syslog, since one may be several lines.
+    pub(crate) fn of_file(name: &str, format: &str, zone: &str) -> Result<Feed, Error> {
+        let feed = Feed::new(name, format, zone)?;
+        match feed.is_audit() {
+            true => Err(Error::Feed {
+                feed: name.to_owned(),
+                why: "format `audit` is for syslog: `[[signals.syslog.feed]]`".to_owned(),
+            }),
+            false => Ok(feed),
+        }
+    }
+
+    fn of_syslog(settings: &SyslogFeed) -> Result<Feed, Error> {
+        let mut feed = Feed::new(&settings.name, &settings.format, &settings.zone)?;
+        feed.authority.clone_from(&settings.authority);
+        Ok(feed)
+    }
+
     fn of(name: &str, format: Format, zone: TimeZone) -> Feed {
         Feed {
             grant: Grant {
@@ -63,6 +92,7 @@ impl Feed {
             },
             format,
             zone,
+            authority: String::new(),
         }
     }
 
@@ -75,16 +105,76 @@ impl Feed {
         &self.grant.feed
     }
 
+    /// Whether its lines are audit messages.
+    pub(crate) fn is_audit(&self) -> bool {
+        self.format == Format::Audit
+    }
+
     pub(crate) fn tally(&self) -> Tally {
         Tally::new(self.format, self.zone.clone())
+    }
+
+    /// What was gathered, as the guard lets it in: one batch; of audit messages one for each patient,
+    /// under whose key it goes, and one of those that name nobody or several.
+    pub(crate) fn batches(
+        &self,
+        (tally, cuts): (&Tally, &[Cut]),
+        (lost, now): (Lost, Time),
+        blind: &Blind,
+    ) -> Vec<Admitted> {
+        if !self.is_audit() {
+            let batch = self.batch(tally.clone(), (lost, now), None);
+            return batch.into_iter().collect();
+        }
+        let mut groups: BTreeMap<Option<String>, Tally> = BTreeMap::new();
+        for (line, cut) in lines(&tally.batch).zip(cuts) {
+            let patient = self.patient(line, blind);
+            let group = groups.entry(patient).or_insert_with(|| self.tally());
+            group.add(line, *cut);
+        }
+        if lost.lines > 0 {
+            groups.entry(None).or_insert_with(|| self.tally());
+        }
+        let lost_of = |patient: &Option<String>| match patient {
+            None => lost.clone(),
+            Some(_) => Lost::default(),
+        };
+        let batches = groups.into_iter().filter_map(|(patient, tally)| {
+            let lost = lost_of(&patient);
+            let subject = patient.map_or_else(|| self.subject(), Subject::Patient);
+            self.of_subject(subject, tally, ((lost, now), None))
+        });
+        batches.collect()
+    }
+
+    /// The one patient that an audit message names.
+    fn patient(&self, line: Line<'_>, blind: &Blind) -> Option<String> {
+        let heard = audit::heard(line.bytes, (line.at, &self.zone)).ok()?;
+        let named = heard.message.patients(&self.authority).into_iter();
+        let mut ids = named.map(|(_, system, value)| blind.id("Patient", &system, &value));
+        let first = ids.next()?;
+        ids.all(|id| id == first).then_some(first)
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::Feed(self.name().to_owned())
     }
 
     /// A batch as the guard lets it in; `None`: it does not.
     pub(crate) fn batch(
         &self,
         tally: Tally,
-        (lost, now): (Lost, Time),
+        lost: (Lost, Time),
         position: Option<Position>,
+    ) -> Option<Admitted> {
+        self.of_subject(self.subject(), tally, (lost, position))
+    }
+
+    fn of_subject(
+        &self,
+        subject: Subject,
+        tally: Tally,
+        ((lost, now), position): ((Lost, Time), Option<Position>),
     ) -> Option<Admitted> {
         let (first, last) = tally.span.map_or((now, now), |(first, last)| {
             (Time::from_millis(first), Time::from_millis(last))
@@ -106,11 +196,26 @@ impl Feed {
             reason,
             kinds,
             position,
+            ..self.told()
         });
-        let subject = Subject::Feed(self.name().to_owned());
         let claim = Event::new(Actor::feed(self.name()), Act::Send, subject, body);
         let arrival = Arrival::from(claim.with_raw(tally.batch));
         guard::admit(arrival, Standing::Feed(&self.grant), "").ok()
+    }
+}
+
+impl Feed {
+    /// What a reader of audit messages has to know.
+    fn told(&self) -> Signals {
+        if !self.is_audit() {
+            return Signals::default();
+        }
+        let zone = self.zone.iana_name().unwrap_or_default();
+        Signals {
+            zone: zone.to_owned(),
+            authority: self.authority.clone(),
+            ..Signals::default()
+        }
     }
 }
 
@@ -131,11 +236,7 @@ impl Senders {
         let (mut bound, mut feeds) = (Vec::new(), Vec::new());
         let mut names = HashSet::new();
         for settings in &config.syslog.feeds {
-            feeds.push(Arc::new(Feed::new(
-                &settings.name,
-                &settings.format,
-                &settings.zone,
-            )?));
+            feeds.push(Arc::new(Feed::of_syslog(settings)?));
             bound.push(Bound::new(settings)?);
         }
         for name in feeds.iter().map(|feed| feed.name()).chain(files(config)) {

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use wire::signals::{Cut, Line, Tally};
 
 use super::Config;
-use super::feed::{Feed, Lost, UNKNOWN_FEED};
+use super::feed::{AUDIT_LINES_MAX, Feed, Lost, UNKNOWN_FEED};
 
 /// The pause after a batch could not be sealed.
 const AGAIN_MS: u64 = 1_000;
@@ -41,6 +41,7 @@ pub(crate) struct Inbox {
 }
 
 struct Shared {
+    line_bytes_max: usize,
     room: Arc<Semaphore>,
     clock: Arc<dyn Clock>,
     lost: Mutex<Lost>,
@@ -49,6 +50,11 @@ struct Shared {
 }
 
 impl Inbox {
+    /// Bytes in one line of this feed.
+    pub(crate) fn line_bytes_max(&self) -> usize {
+        self.shared.line_bytes_max
+    }
+
     /// Takes a line as soon as there is room for it; whoever sends waits meanwhile.
     pub(crate) async fn take(&self, heard: Heard) {
         let at = self.shared.clock.now();
@@ -116,10 +122,20 @@ struct Limits {
 /// A batch that is not sealed yet, with the room its lines take.
 struct Draft {
     tally: Tally,
+    /// Of each line in it, whether it is whole.
+    cuts: Vec<Cut>,
     room: Option<OwnedSemaphorePermit>,
 }
 
 impl Draft {
+    fn of(feed: &Feed) -> Draft {
+        Draft {
+            tally: feed.tally(),
+            cuts: Vec::new(),
+            room: None,
+        }
+    }
+
     fn add(&mut self, waiting: Waiting) {
         let Waiting { at, heard, room } = waiting;
         let line = Line {
@@ -128,6 +144,7 @@ impl Draft {
             bytes: &heard.bytes,
         };
         self.tally.add(line, heard.cut);
+        self.cuts.push(heard.cut);
         match &mut self.room {
             Some(all) => all.merge(room),
             None => self.room = Some(room),
@@ -142,7 +159,12 @@ pub(crate) fn inbox(
     (room, clock): (Arc<Semaphore>, Arc<dyn Clock>),
 ) -> (Inbox, Gatherer) {
     let (sender, lines) = mpsc::unbounded_channel();
+    let (line_bytes_max, lines_max) = match feed.is_audit() {
+        true => (config.audit_bytes_max, AUDIT_LINES_MAX),
+        false => (config.line_bytes_max, usize::MAX),
+    };
     let shared = Arc::new(Shared {
+        line_bytes_max: line_bytes_max.max(1),
         room,
         clock,
         lost: Mutex::default(),
@@ -154,7 +176,7 @@ pub(crate) fn inbox(
         lines,
         shared: Arc::clone(&shared),
         limits: Limits {
-            lines: config.batch_lines_max.max(1),
+            lines: config.batch_lines_max.clamp(1, lines_max),
             bytes: config.batch_bytes_max,
             wait: Duration::from_millis(config.batch_wait_ms),
             apart: Duration::from_millis(match is_unknown {
@@ -188,19 +210,13 @@ impl Gatherer {
     }
 
     async fn finish(self, record: &Record, stop: &CancellationToken) {
-        let draft = Draft {
-            tally: self.feed.tally(),
-            room: None,
-        };
+        let draft = Draft::of(&self.feed);
         self.seal(draft, record, stop).await;
     }
 
     /// A batch that begins with `first`: full, or as much as came in time.
     async fn gather(&mut self, first: Option<Waiting>) -> Draft {
-        let mut draft = Draft {
-            tally: self.feed.tally(),
-            room: None,
-        };
+        let mut draft = Draft::of(&self.feed);
         first.into_iter().for_each(|first| draft.add(first));
         // Whoever is no feed can send as much as they like: they are counted, together.
         let next = self.sealed.map(|sealed| sealed + self.limits.apart);
@@ -231,12 +247,12 @@ impl Gatherer {
             return false;
         }
         let lines = draft.tally.lines;
+        let blind = record.blind();
         loop {
             let now = self.shared.clock.now();
-            let batch = self
-                .feed
-                .batch(draft.tally.clone(), (lost.clone(), now), None);
-            let why = match record.admit(batch.into_iter().collect()).await {
+            let gathered = (&draft.tally, draft.cuts.as_slice());
+            let batches = self.feed.batches(gathered, (lost.clone(), now), &blind);
+            let why = match record.admit(batches).await {
                 Ok(_) => return true,
                 Err(why) => why,
             };

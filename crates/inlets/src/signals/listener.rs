@@ -99,7 +99,7 @@ impl Syslog {
         if feeds.is_empty() {
             return Err(Error::NoFeed);
         }
-        let room = Arc::new(Semaphore::new(room(config)?));
+        let room = Arc::new(Semaphore::new(room(config, &feeds)?));
         let with = || (Arc::clone(&room), Arc::clone(&clock));
         let (mut inboxes, mut gatherers) = (Vec::new(), Vec::new());
         for feed in feeds.into_iter().chain([Arc::new(Feed::unknown())]) {
@@ -199,15 +199,19 @@ impl Inlet for Syslog {
 }
 
 /// The bytes that may wait; a line must fit, or it would wait for ever.
-fn room(config: &Config) -> Result<usize, Error> {
+fn room(config: &Config, feeds: &[Arc<Feed>]) -> Result<usize, Error> {
     let all = config
         .waiting_bytes_max
         .clamp(WAITING_BYTES_MIN, Semaphore::MAX_PERMITS);
-    let line = config.line_bytes_max.saturating_add(LINE_BYTES);
+    let longest = match feeds.iter().any(|feed| feed.is_audit()) {
+        true => config.line_bytes_max.max(config.audit_bytes_max),
+        false => config.line_bytes_max,
+    };
+    let line = longest.saturating_add(LINE_BYTES);
     match line <= all && u32::try_from(line).is_ok() {
         true => Ok(all),
         false => Err(Error::Limits {
-            line: config.line_bytes_max,
+            line: longest,
             beside: LINE_BYTES,
             all,
         }),

@@ -40,7 +40,7 @@ impl Files {
         (positions, clock): (Arc<dyn Positions>, Arc<dyn Clock>),
     ) -> Result<Files, Error> {
         let tail = |file: &super::FileConfig| {
-            let feed = Feed::new(&file.name, &file.format, &file.zone)?;
+            let feed = Feed::of_file(&file.name, &file.format, &file.zone)?;
             Ok(Tail {
                 feed: Arc::new(feed),
                 path: file.path.clone(),

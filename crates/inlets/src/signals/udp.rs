@@ -87,7 +87,7 @@ fn take(bytes: &[u8], from: SocketAddr, reception: &Reception) {
         let why = format!("a datagram from {address}, which is no feed's `sources`");
         return reception.unknown().lose(1, &why);
     };
-    let line_bytes_max = reception.config.line_bytes_max.max(1);
+    let line_bytes_max = inbox.line_bytes_max();
     let source: Arc<str> = address.to_string().into();
     let cut = match bytes.len() <= line_bytes_max {
         true => Cut::Whole,

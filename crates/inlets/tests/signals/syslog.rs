@@ -287,7 +287,9 @@ async fn settings_that_make_no_sense_are_refused() {
     };
     let narrow = refused(narrow).await.to_string();
     assert!(
-        narrow.contains("`line_bytes_max` (1048576) and 128 bytes more do not fit"),
+        narrow.contains(
+            "`line_bytes_max` or `audit_bytes_max` (1048576) and 128 bytes more do not fit"
+        ),
         "{narrow}"
     );
     let none = Syslog::bind(&Config::default(), std::sync::Arc::new(StandingClock)).await;

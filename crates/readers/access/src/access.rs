@@ -15,11 +15,12 @@ use crate::ask::{Filter, Listing, Looked, Looker, Page};
 use crate::ceiling::{Ceilings, Need};
 use crate::exports::{self, Export, ExportLimits, Leave, NoLeave};
 use crate::fold::traces;
+use crate::heard::{Heard, heard};
 use crate::known::Known;
 use crate::meter::{Day, Meter, PAST_DAYS, Seen};
 use crate::outlet::OutletStatus;
 use crate::trace::{Trace, TraceId, What};
-use crate::{page, purge, save, view};
+use crate::{heard_view, page, purge, save, view};
 
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
@@ -142,7 +143,7 @@ impl Access {
     /// # Errors
     /// [`Error`] if the view cannot be read.
     pub async fn traces(&self, filter: &Filter, page: Page) -> Result<Listing<Trace>, Error> {
-        let rows = page.rows.clamp(1, self.inner.limits.page_rows_max.max(1));
+        let rows = self.rows(page);
         let listing = page::traces(&self.inner.pool, filter, Page { rows, ..page }).await;
         listing.map_err(Error::new("list accesses"))
     }
@@ -285,6 +286,15 @@ impl Access {
         self.inner.pool.close().await;
     }
 
+    pub(crate) fn pool(&self) -> &SqlitePool {
+        &self.inner.pool
+    }
+
+    /// Rows of a page, as many as there may be.
+    pub(crate) fn rows(&self, page: Page) -> usize {
+        page.rows.clamp(1, self.inner.limits.page_rows_max.max(1))
+    }
+
     fn meter(&self) -> MutexGuard<'_, Meter> {
         let meter = self.inner.meter.lock();
         meter.unwrap_or_else(PoisonError::into_inner)
@@ -319,12 +329,16 @@ impl Access {
         let rows: Vec<Trace> = new()
             .flat_map(|&(index, at, event)| traces(index, at, event))
             .collect();
+        let told: Vec<Heard> = new()
+            .flat_map(|&(index, at, event)| heard(index, at, event, blind))
+            .collect();
         let days = self.counted(&rows);
         // A copy, so that a transaction that fails leaves what is known as it was.
         let mut known = kept.clone();
         let mut transaction = self.inner.pool.begin().await?;
         save::traces(&mut transaction, &mut known, &rows).await?;
         save::days(&mut transaction, &days).await?;
+        heard_view::save(&mut transaction, &told).await?;
         for &one in new() {
             save::export(&mut transaction, one).await?;
             if let Body::Erased(order) = &one.2.body {

@@ -25,6 +25,10 @@ pub struct Filter {
     pub only: Option<TraceId>,
     /// Of exactly this.
     pub detail: Option<String>,
+    /// From a network address that begins so.
+    pub address: Option<String>,
+    /// About a patient, whoever it is.
+    pub of_somebody: bool,
     /// For a purpose that is none of these.
     pub purposes_not: Vec<&'static str>,
 }

@@ -1,5 +1,5 @@
-//! **In**: sealed decisions, writes, sessions, and whom lists showed.
-//! **Out**: who looked at whom, when and why; how much an account took; the audit trail of ATNA.
+//! **In**: sealed decisions, writes, sessions, whom lists showed, and the audit messages of others.
+//! **Out**: who looked at whom, when and why, here and, as others say, elsewhere; how much an account took; the audit trail of ATNA.
 //! **Never**: what stands in a chart; a decision; a change to the record.
 //! **Start here**: [`Access`], then [`Trace`].
 
@@ -9,6 +9,8 @@ mod audited;
 mod ceiling;
 mod exports;
 mod fold;
+mod heard;
+mod heard_view;
 mod known;
 mod meter;
 mod outlet;
@@ -23,5 +25,6 @@ pub use ask::{Filter, Listing, Looked, Looker, Order, Page, Sum};
 pub use audited::audited;
 pub use ceiling::{Ceiling, Ceilings, Need};
 pub use exports::{Answer, Export, ExportLimits, Leave, NoLeave};
+pub use heard::{Heard, HeardFilter, heard_as_resource};
 pub use outlet::{Outlet, OutletConfig, OutletStatus};
 pub use trace::{Trace, TraceId, What};

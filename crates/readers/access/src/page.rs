@@ -209,6 +209,14 @@ fn push(query: &mut QueryBuilder<Sqlite>, filter: &Filter, span: Span) {
     if let Some(detail) = &filter.detail {
         query.push(" AND t.detail = ").push_bind(detail.clone());
     }
+    if let Some(address) = &filter.address {
+        query.push(" AND substr(t.source, 1, length(");
+        query.push_bind(address.clone()).push(")) = ");
+        query.push_bind(address.clone());
+    }
+    if filter.of_somebody {
+        query.push(" AND t.patient IS NOT NULL");
+    }
     for purpose in &filter.purposes_not {
         query.push(" AND t.purpose <> ").push_bind(*purpose);
     }

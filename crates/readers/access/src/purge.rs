@@ -18,13 +18,20 @@ pub(crate) async fn purge(
     let mut gone = 0;
     for (first, last) in &order.events {
         let key = |index| TraceId { index, part: 0 }.key();
-        let query = sqlx::query("DELETE FROM trace WHERE key >= $1 AND key < $2")
-            .bind(key(*first))
-            .bind(key(last.saturating_add(1)));
-        gone += query.execute(&mut *connection).await?.rows_affected();
+        for sql in [
+            "DELETE FROM trace WHERE key >= $1 AND key < $2",
+            "DELETE FROM heard WHERE key >= $1 AND key < $2",
+        ] {
+            let query = sqlx::query(sql)
+                .bind(key(*first))
+                .bind(key(last.saturating_add(1)));
+            gone += query.execute(&mut *connection).await?.rows_affected();
+        }
     }
     for patient in patients(connection, order, blind).await? {
         gone += forget(connection, &patient).await?.rows_affected();
+        let heard = sqlx::query("DELETE FROM heard WHERE patient = $1").bind(&patient);
+        gone += heard.execute(&mut *connection).await?.rows_affected();
     }
     if gone > 0 {
         rewrite_later(connection).await?;
@@ -39,7 +46,7 @@ async fn patients(
     blind: &Blind,
 ) -> Found<Vec<String>> {
     let all: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT patient FROM trace WHERE patient IS NOT NULL")
+        sqlx::query_scalar("SELECT patient FROM trace WHERE patient IS NOT NULL UNION SELECT patient FROM heard WHERE patient IS NOT NULL")
             .fetch_all(connection)
             .await?;
     let erased = |id: &String| order.patients.contains(&blind.mark(id));

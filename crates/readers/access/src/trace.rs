@@ -30,7 +30,7 @@ pub struct Trace {
 }
 
 /// Where a trace is sealed: the index of the event and, if it is about several patients, which.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TraceId {
     /// Index of the event in the record.
     pub index: u64,

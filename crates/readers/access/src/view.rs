@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use crate::access::Error;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 2;
+const LAYOUT: u16 = 3;
 const CONNECTIONS_MAX: u32 = 4;
 
 const TABLES: &str = "
@@ -62,10 +62,36 @@ CREATE TABLE IF NOT EXISTS export (
     answerer_name TEXT,
     approved BIGINT,
     answer_reason TEXT
-);";
+);
+-- What other systems tell of accesses. Lists have a line for each member.
+CREATE TABLE IF NOT EXISTS heard (
+    key INTEGER PRIMARY KEY,
+    at BIGINT NOT NULL,
+    told_at BIGINT NOT NULL,
+    feed TEXT NOT NULL,
+    patient TEXT,
+    system TEXT NOT NULL,
+    code TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kinds TEXT NOT NULL,
+    action TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    user TEXT NOT NULL,
+    user_name TEXT NOT NULL,
+    agents TEXT NOT NULL,
+    addresses TEXT NOT NULL,
+    source TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    objects TEXT NOT NULL,
+    object_kinds TEXT NOT NULL,
+    object_roles TEXT NOT NULL,
+    complaints TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS heard_patient ON heard (patient, key) WHERE patient IS NOT NULL;
+CREATE INDEX IF NOT EXISTS heard_told ON heard (told_at);";
 
 /// What must be the same in every fold.
-pub(crate) const ALIKE: [Alike; 2] = [
+pub(crate) const ALIKE: [Alike; 3] = [
     Alike {
         table: "trace",
         sql: "SELECT t.key, t.at, a.account, a.kind, a.role, a.name, t.what, t.patient, t.allowed, r.policies, t.purpose, t.reason, t.source, t.detail FROM {}.trace t LEFT JOIN {}.actor a ON a.id = t.actor LEFT JOIN {}.reasons r ON r.id = t.reasons",
@@ -79,6 +105,13 @@ pub(crate) const ALIKE: [Alike; 2] = [
         keys: 1,
         told: &["idx", "approved"],
         after_erasing: true,
+    },
+    Alike {
+        table: "heard",
+        sql: "SELECT * FROM {}.heard",
+        keys: 1,
+        told: &["key", "feed", "user", "outcome"],
+        after_erasing: false,
     },
 ];
 

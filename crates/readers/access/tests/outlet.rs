@@ -305,3 +305,58 @@ async fn over_tls_both_sides_show_who_they_are() {
     sending.end().await;
     record.stop().await;
 }
+
+#[tokio::test]
+async fn what_others_told_is_passed_on_as_it_came_if_that_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = record(folder.path(), 0).await;
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../demo/audit");
+    let heard = std::fs::read(demo.join("login.txt")).unwrap();
+    let mut raw = Vec::new();
+    for bytes in [heard.as_slice(), b"<85>1 - - - - - - no audit message"] {
+        let line = wire::signals::Line {
+            at: 1_795_219_200_000,
+            source: "10.0.0.7",
+            bytes,
+        };
+        wire::signals::push(&mut raw, line);
+    }
+    let body = Body::Signals(event::Signals {
+        feed: "viewer".into(),
+        format: "audit".into(),
+        lines: 2,
+        ..event::Signals::default()
+    });
+    let subject = Subject::Feed("viewer".into());
+    let told = Event::new(Actor::feed("viewer"), Act::Send, subject, body).with_raw(raw);
+    let told = admit(told.into(), Standing::Salus, "").unwrap();
+    record.admit(vec![told]).await.unwrap();
+    seal(&record, 0..1).await;
+    for others in [false, true] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = format!("tcp://{}", listener.local_addr().unwrap());
+        let receiver = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut all = Vec::new();
+            stream.read_to_end(&mut all).await.unwrap();
+            Frames::default().take(&all, FRAME_BYTES_MAX).unwrap()
+        });
+        let config = OutletConfig {
+            others,
+            ..config(to)
+        };
+        let sending = Sending::start(folder.path(), &record, config).await;
+        let messages = tokio::time::timeout(WAIT, receiver).await.unwrap().unwrap();
+        sending.delivered(record.size()).await;
+        sending.end().await;
+        let own = messages
+            .iter()
+            .filter(|one| account(&String::from_utf8_lossy(one)).is_some());
+        let theirs = messages.contains(&heard);
+        match others {
+            true => assert!(theirs && messages.len() == 2),
+            false => assert!(!theirs && own.count() == 1 && messages.len() == 1),
+        }
+    }
+    record.stop().await;
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use access::{Access, Filter, NoLeave, Page, TraceId, What};
+use access::{Access, Filter, HeardFilter, NoLeave, Page, TraceId, What};
 use event::{
     Act, Actor, ActorKind, Body, Clock, Decided, Event, ExportAnswered, ExportAsked, Glass,
     GlassVerdict, Role, Session, Shown, Subject, Time,
@@ -376,6 +376,53 @@ async fn a_patient_can_be_erased_from_the_view_to_the_last_byte() {
         let found = bytes.windows(17).any(|part| part == b"vanishing-patient");
         assert!(!found);
     }
+}
+
+#[tokio::test]
+async fn what_others_tell_of_an_erased_patient_goes_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path()).await;
+    let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../demo/audit");
+    let mut raw = Vec::new();
+    let bytes = std::fs::read(demo.join("export-two-patients.txt")).unwrap();
+    let line = wire::signals::Line {
+        at: 1_795_219_200_000,
+        source: "10.0.0.7",
+        bytes: &bytes,
+    };
+    wire::signals::push(&mut raw, line);
+    let body = Body::Signals(event::Signals {
+        feed: "archive".into(),
+        format: "audit".into(),
+        lines: 1,
+        authority: "MAIN".into(),
+        ..event::Signals::default()
+    });
+    let subject = Subject::Feed("archive".into());
+    let told = Event::new(Actor::feed("archive"), Act::Send, subject, body).with_raw(raw);
+    let index = house.seal(vec![told]).await;
+    let everything = HeardFilter::default();
+    let listed = house.access.heard(&everything, Page::newest(10)).await;
+    let listed = listed.unwrap().rows;
+    let parts: Vec<TraceId> = listed.iter().map(|one| one.id).collect();
+    let id = |part| TraceId { index, part };
+    assert_eq!(parts, [id(257), id(256)]);
+    assert_eq!(listed[0].outcome, "4");
+    let blind = house.record.blind();
+    let patient = blind.id("Patient", "urn:salus:authority:MAIN", "100723");
+    let order = Body::Erased(event::Erased {
+        reason: "retention period is over".into(),
+        streams: Vec::new(),
+        patients: vec![blind.mark(&patient)],
+        events: Vec::new(),
+    });
+    let order = Event::new(Actor::salus(), Act::Erase, Subject::Record, order);
+    house.seal(vec![order]).await;
+    let left = house.access.heard(&everything, Page::newest(10)).await;
+    let left = left.unwrap().rows;
+    assert_eq!(left.len(), 1);
+    assert_ne!(left[0].patient.as_deref(), Some(patient.as_str()));
+    house.close().await;
 }
 
 #[tokio::test]

@@ -18,6 +18,10 @@ use event::{Act, Actor, Body, Clock, Event, Resource, Subject, Time};
 use guard::{Standing, admit};
 use record::{Config, Record};
 
+/// The program's own.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const GROUP: u64 = 1_000;
 const PATIENTS: u64 = 500;
 

@@ -16,6 +16,10 @@ use crate::store::{self, Row, SELECT};
 
 /// Events of the record that are looked at at once, of those that wrote something.
 const EVENTS_AT_ONCE: i64 = 256;
+/// Bytes of what they wrote, as it is kept, that are looked at at once; one event more always is.
+const BYTES_AT_ONCE: i64 = 4 << 20;
+/// Resources that are unpacked at once.
+const UNPACKED_AT_ONCE: usize = 16;
 
 /// A version that is an event of a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,6 +107,40 @@ impl Chart {
     }
 }
 
+/// The types of which something was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The types.
+    pub kinds: Vec<String>,
+    /// Everything before this index was looked at.
+    pub through: u64,
+}
+
+impl Chart {
+    /// The types of which something was written by events from index `after` on: whom that may concern.
+    ///
+    /// # Errors
+    /// [`ChartError::Broken`].
+    pub async fn written(&self, after: u64) -> Outcome<Written> {
+        let folded = *self.folded().borrow();
+        let mut reading = Reading::begin(self).await?;
+        let numbers: Vec<(i64,)> = sqlx::query_as(
+            "SELECT DISTINCT kind FROM version WHERE rid >= \
+             (SELECT first FROM page WHERE seq >= $1 ORDER BY seq LIMIT 1)",
+        )
+        .bind(i64::try_from(after).unwrap_or(i64::MAX))
+        .fetch_all(&mut *reading.from)
+        .await
+        .map_err(ChartError::broken("look for what was written"))?;
+        let words = &reading.known.words;
+        let kinds = numbers.iter().map(|(kind,)| words.text(*kind).to_owned());
+        Ok(Written {
+            kinds: kinds.collect(),
+            through: folded.max(after),
+        })
+    }
+}
+
 /// Rows of some events.
 struct Window {
     first: i64,
@@ -117,29 +155,32 @@ struct Window {
 async fn window(reading: &mut Reading, (after, folded): (u64, u64)) -> Outcome<Option<Window>> {
     let broken = ChartError::broken("look for what changed");
     let index = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    let first: Option<(i64,)> =
-        sqlx::query_as("SELECT first FROM page WHERE seq >= $1 AND seq < $2 ORDER BY seq LIMIT 1")
-            .bind(index(after))
-            .bind(index(folded))
-            .fetch_optional(&mut *reading.from)
-            .await
-            .map_err(&broken)?;
-    let Some((first,)) = first else {
-        return Ok(None);
-    };
-    let end: Option<(i64, i64)> = sqlx::query_as(
-        "SELECT seq, first FROM page WHERE seq >= $1 ORDER BY seq LIMIT 1 OFFSET 0 + $2",
+    // The length of what is kept is known without reading it.
+    let pages: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT seq, first, length(body) FROM page WHERE seq >= $1 AND seq < $2 ORDER BY seq \
+         LIMIT 1 + $3",
     )
     .bind(index(after))
+    .bind(index(folded))
     .bind(EVENTS_AT_ONCE)
-    .fetch_optional(&mut *reading.from)
+    .fetch_all(&mut *reading.from)
     .await
     .map_err(&broken)?;
-    let end = end.filter(|(seq, _)| *seq < index(folded));
+    let Some((_, first, _)) = pages.first() else {
+        return Ok(None);
+    };
+    let mut bytes = 0_i64;
+    let fits = |(at, (_, _, length)): &(usize, &(i64, i64, i64))| {
+        let before = bytes;
+        bytes = bytes.saturating_add(*length);
+        *at == 0 || (before < BYTES_AT_ONCE && index(*at as u64) < EVENTS_AT_ONCE)
+    };
+    let taken = pages.iter().enumerate().take_while(fits).count();
+    let end = pages.get(taken);
     Ok(Some(Window {
-        first,
-        end: end.map(|(_, first)| first),
-        until: end.map_or(folded, |(seq, _)| seq.unsigned_abs()),
+        first: *first,
+        end: end.map(|(_, first, _)| *first),
+        until: end.map_or(folded, |(seq, _, _)| seq.unsigned_abs()),
         more: end.is_some(),
     }))
 }
@@ -172,6 +213,19 @@ async fn happened(
     wanted: &Subscribed,
     rows: Vec<Row>,
 ) -> Outcome<Vec<Change>> {
+    let mut found = Vec::new();
+    let mut rows = rows.into_iter();
+    loop {
+        let some: Vec<Row> = rows.by_ref().take(UNPACKED_AT_ONCE).collect();
+        if some.is_empty() {
+            return Ok(found);
+        }
+        found.extend(among(reading, wanted, some).await?);
+    }
+}
+
+/// Those of some versions that are events.
+async fn among(reading: &mut Reading, wanted: &Subscribed, rows: Vec<Row>) -> Outcome<Vec<Change>> {
     let mut before = HashMap::new();
     let rows_before = earlier(reading, &rows).await?;
     let versions: HashMap<i64, u64> = rows_before

@@ -21,7 +21,7 @@ pub fn check_sensitivity(text: &str) -> Result<(), ChartError> {
 }
 
 /// Where a resource says what it is about.
-const CONCEPTS: [&str; 7] = [
+pub(crate) const CONCEPTS: [&str; 7] = [
     "code",
     "valueCodeableConcept",
     "reasonCode",
@@ -31,7 +31,7 @@ const CONCEPTS: [&str; 7] = [
     "serviceType",
 ];
 /// Where a sender says whether it is sensitive.
-const SAID: [&str; 2] = ["meta", "hospitalization"];
+pub(crate) const SAID: [&str; 2] = ["meta", "hospitalization"];
 /// Confidentiality codes that mark nothing out: normal and below.
 const ORDINARY: [&str; 5] = ["N", "L", "M", "U", "REDACTED"];
 

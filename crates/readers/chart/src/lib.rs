@@ -41,7 +41,7 @@ mod words;
 mod words_of;
 
 pub use carry::{Carried, WardState};
-pub use changes::{Change, Changes};
+pub use changes::{Change, Changes, Written};
 pub use chart::{Chart, Config, Located, WardCount};
 pub use compare::{Differs, Still};
 pub use error::ChartError;
@@ -49,7 +49,7 @@ pub use held::{Differing, Held, Named};
 pub use instances::{Instance, InstancesOf, Series};
 pub use label::{SENSITIVITY, check_sensitivity};
 pub use open::Open;
-pub use page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Source, Stored};
+pub use page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Placed, Source, Stored};
 pub use rewind::Touched;
 pub use view::{
     Address, Allergy, CensusRow, CodeStatus, Contact, Coverage, Doing, Encounter, FindPatient,

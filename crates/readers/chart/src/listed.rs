@@ -6,16 +6,18 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use crate::chart::Chart;
 use crate::error::Outcome;
-use crate::page::{ListOf, Page, PageOf, Stored};
+use crate::page::{ListOf, Page, PageOf, Placed, Stored};
 use crate::read::Reading;
 use crate::scope::Scope;
 use crate::search::{patients, snapshot};
 use crate::store::{self, Row, SELECT};
 use crate::token::Token;
-use crate::whole::contents;
+use crate::whole::{READ_BYTES_MAX, contents};
 
-/// Rows that are read at once.
+/// Rows that are read at once, with what is in them.
 const CHUNK: i64 = 256;
+/// Rows that are read at once if nobody looks into them.
+const BARE_CHUNK: i64 = 4_096;
 
 /// One page of a type.
 pub(crate) async fn page(
@@ -35,7 +37,9 @@ pub(crate) async fn page(
     let until = what.until.as_deref().map(Token::read).transpose()?;
     let listing = Listing { scope, what, token };
     let until = until.map_or(token.snapshot, |until| until.after);
-    let (found, next) = listing.page(&mut reading, (until, of.count)).await?;
+    let (found, next) = listing
+        .page(&mut reading, (until, of.count), Depth::Whole)
+        .await?;
     let found = found.into_iter();
     let matches: Vec<Stored> = found.map(|(row, json)| reading.one(row, &json)).collect();
     let beginning = Token { after: 0, ..token };
@@ -46,6 +50,44 @@ pub(crate) async fn page(
         beginning: beginning.text(),
         ..Page::default()
     })
+}
+
+/// Where a page lies, and how much is on it; no content is read unless that decides what is.
+pub(crate) async fn place(
+    chart: &Chart,
+    scope: &Scope,
+    (what, of): (&ListOf, &PageOf),
+) -> Outcome<Placed> {
+    scope.asks_for(&what.kind)?;
+    let mut reading = Reading::begin(chart).await?;
+    let token = match &of.token {
+        Some(text) => Token::read(text)?,
+        None => Token {
+            snapshot: snapshot(&mut reading.from).await?,
+            after: 0,
+        },
+    };
+    let listing = Listing { scope, what, token };
+    let depth = match listing.looks_inside() {
+        true => Depth::Whole,
+        false => Depth::Rows,
+    };
+    let bounds = (token.snapshot, of.count);
+    let (found, next) = listing.page(&mut reading, bounds, depth).await?;
+    Ok(Placed {
+        count: found.len(),
+        next: next.map(Token::text),
+        beginning: Token { after: 0, ..token }.text(),
+    })
+}
+
+/// How deep a listing looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// At the rows alone.
+    Rows,
+    /// At what is in them.
+    Whole,
 }
 
 struct Listing<'a> {
@@ -59,6 +101,7 @@ impl Listing<'_> {
         &self,
         reading: &mut Reading,
         (until, count): (i64, usize),
+        depth: Depth,
     ) -> Outcome<(Vec<(Row, Vec<u8>)>, Option<Token>)> {
         let mut found: Vec<(Row, Vec<u8>)> = Vec::new();
         let Some(kind) = reading.known.words.number(&self.what.kind) else {
@@ -66,13 +109,17 @@ impl Listing<'_> {
         };
         let mut after = self.token.after;
         loop {
-            let query = self.query((kind, after, until));
+            let chunk = match depth {
+                Depth::Rows => BARE_CHUNK,
+                Depth::Whole => CHUNK,
+            };
+            let query = self.query((kind, after, until), chunk);
             let rows = store::fetch(&mut reading.from, query).await?;
             let Some(last) = rows.last() else {
                 return Ok((found, None));
             };
             after = last.rid;
-            for one in self.shown(reading, rows).await? {
+            for one in self.shown(reading, rows, depth).await? {
                 if found.len() >= count {
                     let after = found.last().map_or(0, |(row, _)| row.rid);
                     let next = Token {
@@ -86,7 +133,7 @@ impl Listing<'_> {
         }
     }
 
-    fn query(&self, (kind, after, until): (i64, i64, i64)) -> QueryBuilder<Sqlite> {
+    fn query(&self, (kind, after, until): (i64, i64, i64), chunk: i64) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new(SELECT);
         query.push("WHERE v.kind = ").push_bind(kind);
         query.push(match self.what.deleted {
@@ -102,11 +149,23 @@ impl Listing<'_> {
         if let Some(since) = self.what.since {
             query.push(" AND v.at >= ").push_bind(since.millis());
         }
-        query.push(" ORDER BY v.rid LIMIT ").push_bind(CHUNK);
+        query.push(" ORDER BY v.rid");
+        store::limit(&mut query, chunk);
         query
     }
 
-    async fn shown(&self, reading: &mut Reading, rows: Vec<Row>) -> Outcome<Vec<(Row, Vec<u8>)>> {
+    /// Whether what is in a resource decides if it is listed.
+    fn looks_inside(&self) -> bool {
+        let whole = self.scope.view(&self.what.kind).whole();
+        !(self.what.deleted || whole && self.what.filters.is_empty())
+    }
+
+    async fn shown(
+        &self,
+        reading: &mut Reading,
+        rows: Vec<Row>,
+        depth: Depth,
+    ) -> Outcome<Vec<(Row, Vec<u8>)>> {
         let aliases = reading.known.aliases.clone();
         let wanted = |row: &Row| {
             let theirs = match (&self.what.patients, &row.patient) {
@@ -122,6 +181,12 @@ impl Listing<'_> {
             let whole = self.scope.view(&self.what.kind).whole();
             let rows = rows.into_iter().filter(|_| whole);
             return Ok(rows.map(|row| (row, Vec::new())).collect());
+        }
+        if depth == Depth::Rows {
+            return Ok(rows.into_iter().map(|row| (row, Vec::new())).collect());
+        }
+        if !self.looks_inside() {
+            return as_they_are(reading, self.scope, rows).await;
         }
         let found = contents(reading, self.scope, rows).await?.into_iter();
         Ok(found
@@ -139,4 +204,25 @@ impl Listing<'_> {
         };
         self.what.filters.is_empty() || lists.any(holds)
     }
+}
+
+/// The contents of rows that are shown whatever is in them, without what is hidden: not read as JSON for
+/// nothing.
+async fn as_they_are(
+    reading: &mut Reading,
+    scope: &Scope,
+    mut rows: Vec<Row>,
+) -> Outcome<Vec<(Row, Vec<u8>)>> {
+    let mut found = Vec::with_capacity(rows.len());
+    while !rows.is_empty() {
+        let pages = store::pages_within(&mut reading.from, &rows, READ_BYTES_MAX).await?;
+        let read = pages.len();
+        for (row, json) in rows.drain(..read).zip(pages) {
+            let json = scope.hides().clean(&row, json);
+            if !json.is_empty() {
+                found.push((row, json));
+            }
+        }
+    }
+    Ok(found)
 }

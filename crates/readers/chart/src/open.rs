@@ -9,7 +9,7 @@ use crate::carry::{self, Carried};
 use crate::chart::Chart;
 use crate::error::Outcome;
 use crate::instances::{self, Instance, InstancesOf, Series};
-use crate::page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Stored};
+use crate::page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Placed, Stored};
 use crate::scope::Scope;
 use crate::view::{CensusRow, FindPatient, PatientView};
 use crate::{census, excerpt, history, listed, read, search, summary, whole};
@@ -129,6 +129,15 @@ impl Open {
     /// [`crate::ChartError::Broken`].
     pub async fn listed(&self, what: &ListOf, page: &PageOf) -> Outcome<Page> {
         listed::page(&self.chart, &self.scope, (what, page)).await
+    }
+
+    /// As [`Open::listed`], but only where the page lies and how much is on it: no content is read unless
+    /// filters or narrowed scopes ask for it.
+    ///
+    /// # Errors
+    /// As [`Open::listed`].
+    pub async fn placed(&self, what: &ListOf, page: &PageOf) -> Outcome<Placed> {
+        listed::place(&self.chart, &self.scope, (what, page)).await
     }
 
     /// Of the permit's patient what is wanted of these types, and how many of the newest of each

@@ -131,3 +131,14 @@ pub struct ListOf {
     /// The list ends where this `next` of a page begins.
     pub until: Option<String>,
 }
+
+/// Where a page of a list lies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Resources on it.
+    pub count: usize,
+    /// Where the next one begins; `None`: there is none.
+    pub next: Option<String>,
+    /// Where the first one of this moment begins.
+    pub beginning: String,
+}

@@ -24,7 +24,7 @@ use crate::token::Token;
 /// Rows whose contents are read at once.
 const CHUNK: usize = 256;
 /// Contents that are read at once, in bytes; a single larger one is read too.
-const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Contents of one page, in bytes; the page ends with the resource that goes over it.
 pub(crate) const KEPT_BYTES_MAX: usize = 16 * 1024 * 1024;
 

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, watch};
 use crate::ask::{Feed, Filter, KeptKind, Listing, MessageRow, Page, Quarantined};
 use crate::batch::{Came, Sums, WIDTHS_MS, bucket};
 use crate::known::Known;
-use crate::{Error, learned, page, purge, save, silence, view};
+use crate::{Error, Import, imports, learned, page, purge, save, silence, view};
 
 /// How much of the past the view shows. The record keeps everything, and a refold with larger
 /// limits shows more of it.
@@ -44,6 +44,15 @@ impl Default for Limits {
     }
 }
 
+/// Which bulk imports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Imports {
+    /// All that are known.
+    All,
+    /// Those that go on.
+    Going,
+}
+
 /// What the feeds send, and what became of it. Cheap to clone: every clone is the same view.
 #[derive(Clone)]
 pub struct Flow {
@@ -54,6 +63,8 @@ struct Inner {
     pool: SqlitePool,
     known: Mutex<Known>,
     folded: watch::Sender<u64>,
+    /// Changes when something happened with an import.
+    imports: watch::Sender<()>,
     limits: Limits,
 }
 
@@ -78,6 +89,7 @@ impl Flow {
         let inner = Inner {
             pool,
             folded: watch::Sender::new(known.next),
+            imports: watch::Sender::new(()),
             known: Mutex::new(known),
             limits,
         };
@@ -188,6 +200,38 @@ impl Flow {
         listing.map_err(Error::new("list what could not be read"))
     }
 
+    /// Bulk imports, the oldest first.
+    ///
+    /// # Errors
+    /// As [`Flow::feeds`].
+    pub async fn imports(&self, which: Imports) -> Result<Vec<Import>, Error> {
+        let all = imports::all(&self.inner.pool, which == Imports::Going).await;
+        all.map_err(Error::new("list imports"))
+    }
+
+    /// One bulk import.
+    ///
+    /// # Errors
+    /// As [`Flow::feeds`].
+    pub async fn import(&self, id: &str) -> Result<Option<Import>, Error> {
+        let one = imports::one(&self.inner.pool, id).await;
+        one.map_err(Error::new("find an import"))
+    }
+
+    /// The indices of the events that say what was refused of one file of an import.
+    ///
+    /// # Errors
+    /// As [`Flow::feeds`].
+    pub async fn refusals(&self, import: &str, place: u32) -> Result<Vec<u64>, Error> {
+        let all = imports::refusals(&self.inner.pool, (import, place)).await;
+        all.map_err(Error::new("find what was refused"))
+    }
+
+    /// Changes when something happened with an import.
+    pub fn imports_stirred(&self) -> watch::Receiver<()> {
+        self.inner.imports.subscribe()
+    }
+
     /// Closes the file; for a refold.
     pub async fn close(&self) {
         self.inner.pool.close().await;
@@ -222,7 +266,9 @@ impl Flow {
             .filter_map(|&(index, at, event)| Came::of(index, at, event))
             .collect();
         let erased = |event: &Event| matches!(event.body, Body::Erased(_));
-        let concerned = !came.is_empty() || events.iter().any(|(_, _, event)| erased(event));
+        let imported = events.iter().any(|(_, _, event)| imports::concerns(event));
+        let concerned =
+            !came.is_empty() || imported || events.iter().any(|(_, _, event)| erased(event));
         if !concerned && !record::save_is_due(kept.next, next) {
             kept.next = next;
             self.inner.folded.send_replace(next);
@@ -234,6 +280,9 @@ impl Flow {
         let mut transaction = self.inner.pool.begin().await?;
         if !came.is_empty() {
             self.write(&mut transaction, &mut known, &mut came).await?;
+        }
+        for &(index, at, event) in events.iter().filter(|(index, ..)| *index >= kept.next) {
+            imports::fold(&mut transaction, (index, at, event)).await?;
         }
         for (_, _, event) in events {
             if let Body::Erased(order) = &event.body {
@@ -248,6 +297,9 @@ impl Flow {
         transaction.commit().await?;
         *kept = known;
         self.inner.folded.send_replace(next);
+        if imported {
+            self.inner.imports.send_replace(());
+        }
         Ok(())
     }
 

@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use crate::Error;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 2;
+const LAYOUT: u16 = 3;
 const CONNECTIONS_MAX: u32 = 4;
 
 const TABLES: &str = "
@@ -91,10 +91,58 @@ CREATE TABLE IF NOT EXISTS generation (
     feed BIGINT NOT NULL,
     generation BIGINT NOT NULL,
     PRIMARY KEY (feed, generation)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS import (
+    id TEXT PRIMARY KEY,
+    begun BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    client TEXT NOT NULL,
+    last BIGINT NOT NULL,
+    ended TEXT NOT NULL,
+    why TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS import_file (
+    import TEXT NOT NULL,
+    place BIGINT NOT NULL,
+    lines BIGINT NOT NULL,
+    digest TEXT NOT NULL,
+    accepted BIGINT NOT NULL,
+    refused BIGINT NOT NULL,
+    done BIGINT NOT NULL,
+    PRIMARY KEY (import, place)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS import_refusal (
+    import TEXT NOT NULL,
+    place BIGINT NOT NULL,
+    idx BIGINT NOT NULL,
+    PRIMARY KEY (import, place, idx)
 ) WITHOUT ROWID;";
 
 /// What must be the same in every fold.
-pub(crate) const ALIKE: [Alike; 6] = [
+pub(crate) const ALIKE: [Alike; 9] = [
+    Alike {
+        table: "import",
+        sql: "SELECT id, begun, at, client, last, ended, why FROM {}.import",
+        keys: 1,
+        told: &["id", "begun", "at", "client", "last", "ended", "why"],
+        after_erasing: false,
+    },
+    Alike {
+        table: "import_file",
+        sql: "SELECT import, place, lines, digest, accepted, refused, done FROM {}.import_file",
+        keys: 2,
+        told: &[
+            "import", "place", "lines", "digest", "accepted", "refused", "done",
+        ],
+        after_erasing: false,
+    },
+    Alike {
+        table: "import_refusal",
+        sql: "SELECT import, place, idx FROM {}.import_refusal",
+        keys: 3,
+        told: &["import", "place", "idx"],
+        after_erasing: false,
+    },
     Alike {
         table: "feed",
         sql: "SELECT name, last, messages, kept, reused, odd, unread, dropped, cut, bytes, COALESCE(format, ''), COALESCE(read_to, 0), COALESCE(mark, '') FROM {}.feed",

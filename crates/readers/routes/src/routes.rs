@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{Arrival, Body, Time};
 use record::{Alike, Reader, ReaderError, Sealed};
 use sqlx::SqlitePool;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 
 use crate::ask::{Aside, Lane, RouteState, Status, Waiting};
 use crate::fold::{self, Entry, concerns};
@@ -32,6 +32,8 @@ pub struct Stir {
     pub folds: u64,
     /// Orders, changed rules and erasures.
     pub orders: u64,
+    /// Subscriptions that were written or deleted, and erasures.
+    pub subscriptions: u64,
 }
 
 struct Inner {
@@ -41,6 +43,8 @@ struct Inner {
     folded: watch::Sender<u64>,
     stirred: watch::Sender<Stir>,
     status: StdMutex<BTreeMap<String, Status>>,
+    /// Whoever waits for something of a subscription, by its id.
+    waiting: StdMutex<HashMap<String, Vec<Weak<Notify>>>>,
     /// What a receiver took, by route and mark, with the message it is: it may come back before it is
     /// folded that it went.
     going: StdMutex<HashMap<(String, String), u64>>,
@@ -63,6 +67,7 @@ impl Routes {
             stirred: watch::Sender::new(Stir::default()),
             known: Mutex::new(known),
             status: StdMutex::default(),
+            waiting: StdMutex::default(),
             going: StdMutex::default(),
         };
         let inner = Arc::new(inner);
@@ -96,6 +101,45 @@ impl Routes {
     /// Changes whenever the queue of a route may have changed.
     pub fn stirred(&self) -> watch::Receiver<Stir> {
         self.inner.stirred.subscribe()
+    }
+
+    /// From now on `waiter` is woken when something of this subscription was folded: that it was written or
+    /// deleted, or a step of it; as long as somebody holds it.
+    pub fn wake(&self, subscription: &str, waiter: &Arc<Notify>) {
+        let mut waiting = self.waiters();
+        let all = waiting.entry(subscription.to_owned()).or_default();
+        all.retain(|one| one.strong_count() > 0);
+        all.push(Arc::downgrade(waiter));
+    }
+
+    /// Wakes whoever waits for what was folded.
+    fn wake_those(&self, entries: &[Entry<'_>]) {
+        let mut waiting = self.waiters();
+        for entry in entries {
+            let id = match &entry.event.body {
+                Body::Notified(notified) => &notified.subscription,
+                Body::Resource(resource) if subscribers::is_one(entry.event) => &resource.id,
+                Body::Erased(_) => {
+                    let all = waiting.values().flatten().filter_map(Weak::upgrade);
+                    all.for_each(|waiter| waiter.notify_one());
+                    continue;
+                }
+                _ => continue,
+            };
+            if let Some(all) = waiting.get_mut(id) {
+                all.retain(|one| one.strong_count() > 0);
+                let alive = all.iter().filter_map(Weak::upgrade);
+                alive.for_each(|waiter| waiter.notify_one());
+            }
+        }
+        waiting.retain(|_, all| all.iter().any(|one| one.strong_count() > 0));
+    }
+
+    fn waiters(&self) -> std::sync::MutexGuard<'_, HashMap<String, Vec<Weak<Notify>>>> {
+        self.inner
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The rules in force as they were sealed, of each route that was ever there: name, rules,
@@ -319,11 +363,17 @@ impl Routes {
         *kept = known;
         self.forget_marks(&new);
         self.inner.folded.send_replace(next);
+        let changes = |entry: &&Entry<'_>| {
+            subscribers::is_one(entry.event) || matches!(entry.event.body, Body::Erased(_))
+        };
+        let written = new.iter().filter(changes).count();
         let orders = new.iter().filter(|entry| fold::orders(entry.event)).count();
         self.inner.stirred.send_modify(|stir| {
             stir.folds += 1;
             stir.orders += orders as u64;
+            stir.subscriptions += written as u64;
         });
+        self.wake_those(&new);
         Ok(())
     }
 }

@@ -233,3 +233,36 @@ fn what_is_about_nobody_has_a_lane_that_outlives_the_day() {
     of_a_patient.subject = Subject::Patient("4711".into());
     assert_eq!(lane(&of_a_patient, [7; 16]), [7; 16]);
 }
+
+#[tokio::test]
+async fn a_step_of_a_subscription_wakes_those_who_wait_for_it_and_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let routes = open(&folder).await;
+    let (own, other) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    routes.wake("a", &own);
+    routes.wake("b", &other);
+    let before = routes.stirred().borrow().subscriptions;
+    let step = event(Body::Notified(event::Notified {
+        subscription: "a".into(),
+        step: event::NotifyStep::Taken {
+            number: 1,
+            to: "https://x".into(),
+        },
+    }));
+    take(&routes, std::slice::from_ref(&step), 1).await;
+    assert!(woken(&own) && !woken(&other));
+    assert_eq!(routes.stirred().borrow().subscriptions, before);
+    // Whoever is gone is forgotten.
+    drop(own);
+    take(&routes, &[step.clone(), step], 1).await;
+    assert!(!routes.waiters().contains_key("a"));
+    assert!(routes.waiters().contains_key("b"));
+}
+
+/// Whether somebody was woken already.
+fn woken(one: &Notify) -> bool {
+    use std::future::Future as _;
+    let mut waker = std::task::Context::from_waker(std::task::Waker::noop());
+    let notified = std::pin::pin!(one.notified());
+    notified.poll(&mut waker).is_ready()
+}

@@ -1,5 +1,6 @@
 //! The SQL half of the record: rows, deliveries, versions, the tree's frontier, the checkpoint.
 
+mod block;
 mod carry;
 mod postgres;
 mod sql;
@@ -9,6 +10,7 @@ use async_trait::async_trait;
 use seal::Frontier;
 use thiserror::Error;
 
+pub use block::{Block, RowRef};
 pub use carry::Carry;
 pub use postgres::PostgresJournal;
 pub use sqlite::SqliteJournal;
@@ -99,6 +101,10 @@ pub trait Journal: Send + Sync + 'static {
     async fn append(&self, batch: &Batch) -> Result<(), JournalFault>;
     /// Up to `limit` rows from `from` on, in order.
     async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalFault>;
+    /// The same rows for who looks at each once and keeps none.
+    async fn block(&self, from: u64, limit: usize) -> Result<Block, JournalFault> {
+        Ok(self.rows(from, limit).await?.into_iter().collect())
+    }
     /// What is known of these message tags.
     async fn deliveries(&self, messages: &[[u8; 16]]) -> Result<Vec<Delivery>, JournalFault>;
     /// What is known of these resource tags.

@@ -6,6 +6,7 @@ use futures_util::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectStore as _, ObjectStoreExt as _};
+use tokio::task::spawn_blocking;
 
 use super::{Vault, VaultFault, fault};
 
@@ -27,6 +28,12 @@ impl LocalVault {
     }
 }
 
+/// Whether no file is there: a folder is none, nor is what would lie below a file.
+fn absent(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | IsADirectory | NotADirectory)
+}
+
 #[async_trait]
 impl Vault for LocalVault {
     async fn put(&self, path: &str, bytes: Bytes) -> Result<(), VaultFault> {
@@ -35,10 +42,19 @@ impl Vault for LocalVault {
     }
 
     async fn get(&self, path: &str) -> Result<Option<Bytes>, VaultFault> {
-        match self.0.get(&ObjectPath::from(path)).await {
-            Ok(found) => found.bytes().await.map(Some).map_err(fault("read", path)),
-            Err(Error::NotFound { .. }) => Ok(None),
-            Err(error) => Err(fault("read", path)(error)),
+        // Read at once: the store would look at the file first and then read it in parts, and each
+        // of that goes to another thread.
+        let place = self.0.path_to_filesystem(&ObjectPath::from(path));
+        let place = place.map_err(fault("read", path))?;
+        let read = spawn_blocking(move || std::fs::read(place)).await;
+        match read.map_err(std::io::Error::from).and_then(|read| read) {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(VaultFault {
+                doing: "read",
+                path: path.to_owned(),
+                why: error.to_string(),
+            }),
         }
     }
 

@@ -6,7 +6,7 @@ use seal::{Entry, Hash, TILE_WIDTH};
 
 use super::files::Files;
 use super::{Alteration, WIDTH, broken, hex, wrong};
-use crate::journal::{Journal, Row};
+use crate::journal::{Journal, RowRef};
 use crate::sealed::Outcome;
 
 /// What one bundle turned out to be.
@@ -16,7 +16,7 @@ pub(super) struct Found {
     pub(super) hashes: Vec<Hash>,
     /// Committed rows that no checkpoint covers yet, by index, with their leaves.
     pub(super) unpublished: Vec<(u64, Hash)>,
-    /// Bytes that were re-read and hashed.
+    /// Bytes that were re-read and held against each other or a hash: files and columns of rows.
     pub(super) bytes: u64,
     pub(super) alterations: Vec<Alteration>,
     /// Whose the rows are, by index.
@@ -48,22 +48,22 @@ impl Which {
 /// Looks at one bundle.
 pub(super) async fn look(journal: &dyn Journal, files: &Files, which: Which) -> Outcome<Found> {
     let first = which.first();
-    let rows = journal.rows(first, TILE_WIDTH).await.map_err(broken)?;
+    let block = journal.block(first, TILE_WIDTH).await.map_err(broken)?;
     let end = (first + WIDTH).min(which.until);
     let mut found = Found::default();
     let sealed = found.entries(files, which).await?;
     let pack = found.pack(files, which).await?;
     let packed = found.packed(&pack, (which, &sealed));
-    let mut rows = rows.into_iter().filter(|row| row.seq < end).peekable();
+    let mut rows = block.iter().filter(|row| row.seq < end).peekable();
     for ((seq, entry), packed) in (first..).zip(&sealed).zip(packed) {
         let row = rows.next_if(|row| row.seq == seq);
         match (entry, row) {
-            (Some(entry), Some(row)) => found.row(&row, entry, packed),
+            (Some(entry), Some(row)) => found.row(row, entry, packed),
             (Some(_), None) => found.wrong((Some(seq), "row"), "an event", "nothing: deleted"),
             (None, _) => {}
         }
     }
-    rows.for_each(|row| found.unpublished(&row));
+    rows.for_each(|row| found.unpublished(row));
     Ok(found)
 }
 
@@ -105,9 +105,7 @@ impl Found {
             return Ok(Vec::new());
         }
         let path = seal::pack_path(which.number, width);
-        let bytes = self.object(files, &path).await?;
-        self.bytes += bytes.len() as u64;
-        Ok(bytes)
+        self.object(files, &path).await
     }
 
     /// The ciphertexts of a pack that are what was sealed.
@@ -139,8 +137,8 @@ impl Found {
 
     /// A row that was published, column by column; `packed` is its ciphertext in the vault, if that
     /// is right.
-    fn row(&mut self, row: &Row, sealed: &Entry, packed: Option<&[u8]>) {
-        self.bytes += row.ciphertext.len() as u64;
+    fn row(&mut self, row: RowRef<'_>, sealed: &Entry, packed: Option<&[u8]>) {
+        self.bytes += row.bytes();
         self.streams.push((row.seq, row.stream));
         let seq = Some(row.seq);
         if row.stream != sealed.stream {
@@ -151,25 +149,25 @@ impl Found {
             self.wrong((seq, "row.at"), was, is);
         }
         if row.entry != sealed.to_bytes() {
-            self.wrong((seq, "row.entry"), hex(&sealed.to_bytes()), hex(&row.entry));
+            self.wrong((seq, "row.entry"), hex(&sealed.to_bytes()), hex(row.entry));
         }
-        if packed == Some(row.ciphertext.as_slice()) {
+        if packed == Some(row.ciphertext) {
             return;
         }
-        let hash = seal::sha256(&[&row.ciphertext]);
+        let hash = seal::sha256(&[row.ciphertext]);
         if hash != sealed.ciphertext {
             self.wrong((seq, "row.ciphertext"), hex(&sealed.ciphertext), hex(&hash));
         }
     }
 
     /// A committed row that no checkpoint covers yet: it must agree with itself.
-    fn unpublished(&mut self, row: &Row) {
-        match Entry::from_bytes(&row.entry) {
+    fn unpublished(&mut self, row: RowRef<'_>) {
+        match Entry::from_bytes(row.entry) {
             Some(entry) => {
                 self.row(row, &entry, None);
                 self.unpublished.push((row.seq, entry.leaf()));
             }
-            None => self.wrong((Some(row.seq), "row.entry"), "an entry", hex(&row.entry)),
+            None => self.wrong((Some(row.seq), "row.entry"), "an entry", hex(row.entry)),
         }
     }
 
@@ -179,7 +177,9 @@ impl Found {
         if bytes.is_none() {
             self.wrong((None, &format!("vault/{path}")), "a file", "nothing");
         }
-        Ok(bytes.unwrap_or_default())
+        let bytes = bytes.unwrap_or_default();
+        self.bytes += bytes.len() as u64;
+        Ok(bytes)
     }
 
     fn wrong(&mut self, place: (Option<u64>, &str), expected: impl ToString, found: impl ToString) {

@@ -44,7 +44,8 @@ pub struct Report {
     pub size: u64,
     /// Events under the published checkpoint.
     pub published: u64,
-    /// Bytes that were re-read and hashed.
+    /// Bytes that were re-read and held against a hash or each other: the vault's files (but tiles
+    /// above the leaves) and the columns of rows.
     pub bytes: u64,
     /// Events that cannot be read any more because a sealed order erased them.
     pub erased: u64,

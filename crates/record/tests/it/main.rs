@@ -11,6 +11,7 @@ mod engines;
 mod erasing;
 mod faults;
 mod healing;
+mod holding;
 mod house;
 mod objects;
 mod recovery;

@@ -87,6 +87,41 @@ fn patients_are_found_by_who_may_ask() {
         fewer.contains("QAK|T7|OK") && fewer.contains("PID|1|") && !fewer.contains("PID|2|"),
         "{fewer}"
     );
+    // The answer goes on where it ended, until everybody was named once.
+    let mut named = vec![fewer.clone()];
+    while let Some((_, rest)) = named.last().and_then(|last| last.split_once("DSC|")) {
+        let pointer = rest.split('|').next().unwrap();
+        let asked = ask(
+            "PAS",
+            "Q22",
+            "@PID.5.1^M\u{fc}l",
+            &format!("RCP|I|1^RD\rDSC|{pointer}|I\r"),
+        );
+        let asked = asked.replace("PASQ22", &format!("PASQ22-{}-", named.len()));
+        named.push(send(&door, &asked));
+        assert!(named.len() < 5, "{named:?}");
+    }
+    assert_eq!(named.len(), 3, "{named:?}");
+    for (answer, name) in named.iter().zip(["Ada", "Bea", "Cleo"]) {
+        let others = ["Ada", "Bea", "Cleo"]
+            .iter()
+            .filter(|other| **other != name);
+        assert!(answer.contains(name), "{answer}");
+        assert!(
+            others.clone().all(|other| !answer.contains(*other)),
+            "{answer}"
+        );
+    }
+    assert!(
+        named[2].contains("|3|1|0\r") && !named[2].contains("DSC|"),
+        "{named:?}"
+    );
+    let nowhere = ask("PAS", "Q22", "@PID.5.1^M\u{fc}l", "RCP|I|1^RD\rDSC|zz|I\r");
+    let nowhere = send(&door, &nowhere.replace("PASQ22", "PASQ22-no-"));
+    assert!(
+        nowhere.contains("QAK|T7|AR") && nowhere.contains("DSC-1"),
+        "{nowhere}"
+    );
     // Who has no scope for it is told nothing, not even whether there is somebody.
     for application in ["MUTE", "OTHER"] {
         let refused = send(&door, &ask(application, "Q22", "@PID.5.1^Roth", ""));

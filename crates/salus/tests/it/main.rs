@@ -18,6 +18,7 @@ mod erase;
 mod export;
 mod folders;
 mod healing;
+mod imports;
 mod keys;
 mod kill;
 mod lifeline;

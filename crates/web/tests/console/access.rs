@@ -345,3 +345,56 @@ async fn a_mass_reader_at_one_patient_a_second_is_stopped() {
     let told = tokio::time::timeout(std::time::Duration::from_secs(60), told).await;
     assert!(told.is_ok(), "detection has something to read");
 }
+
+#[tokio::test]
+async fn what_other_systems_tell_stands_on_the_page_of_the_patient_as_their_word() {
+    let house = House::open().await;
+    looked(&house).await;
+    let demo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../demo/audit");
+    let line = std::fs::read(demo.join("instances-accessed.txt")).unwrap();
+    let blind = house.app.record.blind();
+    let patient = blind.id("Patient", "urn:oid:2.16.756.5.30.1.123", "100723");
+    let person = serde_json::json!({"resourceType": "Patient", "id": patient});
+    house.resource(Some(&patient), person).await;
+    let mut raw = Vec::new();
+    let line = wire::signals::Line {
+        at: house.app.clock.now().millis(),
+        source: "10.0.0.7",
+        bytes: &line,
+    };
+    wire::signals::push(&mut raw, line);
+    let body = Body::Signals(event::Signals {
+        feed: "pacs".into(),
+        format: "audit".into(),
+        lines: 1,
+        authority: "MAIN".into(),
+        ..event::Signals::default()
+    });
+    let subject = event::Subject::Patient(patient.clone());
+    let told = event::Event::new(event::Actor::feed("pacs"), event::Act::Send, subject, body);
+    let index = house.seal(told.with_raw(raw)).await;
+    let mut rita = house.browser("rita").await;
+    let page = rita
+        .get(&format!("/access?patient={patient}&from=2020-01-01"))
+        .await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.html);
+    for part in [
+        "What other systems tell",
+        "Keller, Maria",
+        "DICOM Instances Accessed",
+        "pacs.hospital.example",
+        "10.20.4.17",
+        &format!("/record/{index}"),
+    ] {
+        assert!(page.html.contains(part), "{part}: {}", page.html);
+    }
+    assert!(!page.html.contains("Meier"), "no name of a patient");
+    let none = page.html.contains("people and systems in this time.");
+    assert!(
+        none,
+        "it is their word, no look that Salus saw: {}",
+        page.html
+    );
+    let other = rita.get("/access?patient=p-icu&from=2020-01-01").await;
+    assert!(!other.html.contains("What other systems tell"));
+}

@@ -34,6 +34,7 @@ pub(crate) struct House {
     /// May do everything.
     pub(crate) token: String,
     stop: CancellationToken,
+    clock: Arc<Ticks>,
     _data: TempDir,
 }
 
@@ -168,7 +169,9 @@ impl House {
         let routes = no_routes(&views).await;
         let lifeline = lifeline(&views, &record).await;
         let stop = CancellationToken::new();
+        let flow = flow::Flow::open(&views.join("flow.db")).await.unwrap();
         for reader in [
+            flow.reader(),
             chart.reader(),
             staff.reader(),
             oversight.reader(),
@@ -182,7 +185,7 @@ impl House {
             record,
             chart,
             staff,
-            flow: flow::Flow::open(&views.join("flow.db")).await.unwrap(),
+            flow,
             tokens,
             routes,
             signer: web::Signer::of(&web::Signer::make().unwrap(), None).unwrap(),
@@ -191,7 +194,7 @@ impl House {
             access,
             lifeline,
             policies: Arc::new(guard::Policies::built_in().unwrap()),
-            clock,
+            clock: clock.clone(),
         };
         let settings = Settings {
             fhir_base: BASE.to_owned(),
@@ -204,10 +207,16 @@ impl House {
             router,
             token: String::new(),
             stop,
+            clock,
             _data: data,
         };
         house.token = house.client("everything", &["system/*.cruds"]).await;
         house
+    }
+
+    /// Time passes.
+    pub(crate) fn pass(&self, millis: i64) {
+        self.clock.0.fetch_add(millis, Ordering::Relaxed);
     }
 
     /// The same door behind a socket; its address.

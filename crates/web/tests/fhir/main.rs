@@ -7,15 +7,22 @@ mod bad_input;
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod documents;
+#[cfg(test)]
 mod everything;
 #[cfg(test)]
 mod export;
 #[cfg(test)]
+mod heard;
+#[cfg(test)]
 mod house;
 #[cfg(test)]
 mod images;
+mod ihe;
 #[cfg(test)]
 mod importing;
+#[cfg(test)]
+mod imports;
 #[cfg(test)]
 mod looks;
 #[cfg(test)]

@@ -19,6 +19,8 @@ use crate::subscriptions::WAIT;
 pub(crate) struct Got {
     all: Mutex<Vec<Value>>,
     pub(crate) answers: Mutex<VecDeque<u16>>,
+    /// Notifications of this type are never taken.
+    pub(crate) refuses: Mutex<Option<&'static str>>,
     came: Notify,
 }
 
@@ -61,11 +63,13 @@ impl Receiver {
 
 /// Its answers are long: nothing in them matters.
 async fn take(State(got): State<Arc<Got>>, body: String) -> (StatusCode, String) {
-    let answer = got.answers.lock().unwrap().pop_front().unwrap_or(200);
-    got.all
-        .lock()
-        .unwrap()
-        .push(serde_json::from_str(&body).unwrap());
+    let bundle: Value = serde_json::from_str(&body).unwrap();
+    let refused = *got.refuses.lock().unwrap() == Some(what(&bundle));
+    let answer = match refused {
+        true => 500,
+        false => got.answers.lock().unwrap().pop_front().unwrap_or(200),
+    };
+    got.all.lock().unwrap().push(bundle);
     got.came.notify_waiters();
     (StatusCode::from_u16(answer).unwrap(), "x".repeat(200_000))
 }

@@ -128,6 +128,16 @@ async fn a_websocket_that_never_reads_is_let_go_and_misses_nothing() {
     let _stop = telling(&house);
     let at = house.served().await;
     let (socket, id) = bound(&house, at).await;
+    // Whoever has bound nothing takes no place, and with two that have there is none.
+    let stranger = dialed(at).await;
+    let mut other = dialed(at).await;
+    let path = format!("/Subscription/{id}/$get-ws-binding-token");
+    let given = asked(&house, &house.token, &path).await.json();
+    let bind = format!("bind-with-token {}", parameter(&given, "token"));
+    other.send(Message::Text(bind.into())).await.unwrap();
+    assert_eq!(what(&next(&mut other).await.unwrap()), "handshake");
+    drop(stranger);
+    assert!(trial(at).await.is_none(), "there is no place left");
     // More than what lies between here and there holds: it is written and never read.
     let mut large = patient("Large");
     large["text"] = serde_json::json!({"status": "additional",
@@ -137,14 +147,9 @@ async fn a_websocket_that_never_reads_is_let_go_and_misses_nothing() {
         assert_eq!(house.post("/Patient", &large).await.code(), 201);
     }
     subscriber(&house, &id, |one| one.number == EVENTS).await;
-    // Once it is let go there is room for two again.
+    // Neither reads. Once one is let go there is room again.
     let waiting = async {
-        loop {
-            let (one, other) = (trial(at).await, trial(at).await);
-            if one.is_some() && other.is_some() {
-                return;
-            }
-            drop((one, other));
+        while trial(at).await.is_none() {
             tokio::task::yield_now().await;
         }
     };
@@ -162,7 +167,7 @@ async fn a_websocket_that_never_reads_is_let_go_and_misses_nothing() {
         told(&missed, "events-since-subscription-start")[0]["valueString"],
         EVENTS.to_string()
     );
-    drop(socket);
+    drop((socket, other));
 }
 
 /// A socket, if there is room for one.

@@ -490,3 +490,125 @@ async fn a_stay_begins_once_for_each_time_it_does() {
         assert_eq!(raw["status"], "in-progress");
     }
 }
+
+#[tokio::test]
+async fn what_a_ceiling_holds_back_waits_and_is_told_when_it_may_be() {
+    let receiver = Receiver::open(&[]).await;
+    let ceilings = access::Ceilings {
+        accounts: [(
+            "few".to_owned(),
+            access::Ceiling {
+                patients_hour: 2,
+                patients_day: 100,
+            },
+        )]
+        .into(),
+        ..access::Ceilings::default()
+    };
+    let house = House::of(settings(&receiver.url), ceilings).await;
+    let few = house.client("few", &["system/*.cruds"]).await;
+    let stop = telling(&house);
+    let wanted = subscription("patient-changed", &[], &receiver.url);
+    let id = create(&house, &few, &wanted).await.id();
+    until(&house, &id, "active").await;
+    let mut ids = Vec::new();
+    for name in ["One", "Two", "Three", "Four"] {
+        ids.push(house.post("/Patient", &patient(name)).await.id());
+    }
+    let two = subscriber(&house, &id, |one| one.taken == 2).await;
+    assert_eq!(two.number, 2);
+    let said = || house.app.routes.said(&format!("Subscription/{id}"));
+    while said()
+        .and_then(|said| said.trouble)
+        .is_none_or(|why| !why.contains("ceiling"))
+    {
+        tokio::task::yield_now().await;
+    }
+    house.pass(61 * 60_000);
+    // Another event wakes it: nothing was lost meanwhile, and the order is that of the record.
+    ids.push(house.post("/Patient", &patient("Five")).await.id());
+    subscriber(&house, &id, |one| one.taken >= 4).await;
+    house.pass(61 * 60_000);
+    ids.push(house.post("/Patient", &patient("Six")).await.id());
+    subscriber(&house, &id, |one| one.taken == 6).await;
+    let path = format!("/Subscription/{id}/$events?content=id-only");
+    house.pass(61 * 60_000);
+    let all = house.get_as(&few, &path).await.json();
+    let numbers: Vec<u64> = events(&all).iter().map(|(number, _)| *number).collect();
+    // Whom it has seen within the day is no new patient.
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6], "{all}");
+    let told: Vec<String> = receiver
+        .of("event-notification", 1)
+        .await
+        .iter()
+        .flat_map(events)
+        .map(|(_, focus)| focus)
+        .collect();
+    let wanted: Vec<String> = ids.iter().map(|id| format!("Patient/{id}")).collect();
+    assert_eq!(told, wanted);
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn a_client_has_no_more_subscriptions_than_it_may_even_in_one_commit() {
+    let mut settings = settings("http://127.0.0.1:1/");
+    settings.subscriptions.per_client_max = 2;
+    let house = House::with(settings).await;
+    let bundle = |kind: &str| {
+        let one = json!({
+            "resource": subscription("patient-changed", &[], ""),
+            "request": {"method": "POST", "url": "Subscription"}});
+        json!({"resourceType": "Bundle", "type": kind, "entry": [one, one, one]})
+    };
+    let whole = house.post("/", &bundle("transaction")).await;
+    assert_eq!(whole.code(), 429, "{}", whole.json());
+    let each = house.post("/", &bundle("batch")).await.json();
+    let statuses: Vec<&str> = each["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["response"]["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        statuses.iter().filter(|one| one.starts_with("201")).count(),
+        2
+    );
+    assert!(statuses[2].starts_with("429"), "{statuses:?}");
+    // What is there may be written again, and nothing more is.
+    let location = each["entry"][0]["response"]["location"].as_str().unwrap();
+    let own = location.split('/').rev().nth(2).unwrap().to_owned();
+    let mut again = subscription("patient-changed", &[], "");
+    again["id"] = own.clone().into();
+    let path = format!("/Subscription/{own}");
+    assert_eq!(house.put(&path, &again).await.code(), 200);
+    let another = subscription("patient-changed", &[], "");
+    let all = (0..4).map(|_| create(&house, &house.token, &another));
+    for reply in futures_util::future::join_all(all).await {
+        assert_eq!(reply.code(), 429);
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_takes_only_handshakes_is_switched_off() {
+    let receiver = Receiver::open(&[]).await;
+    *receiver.got.refuses.lock().unwrap() = Some("event-notification");
+    let mut settings = settings(&receiver.url);
+    settings.subscriptions.failures_max = 2;
+    settings.subscriptions.off_after_ms = 600_000;
+    let house = House::with(settings).await;
+    let stop = telling(&house);
+    let wanted = subscription("patient-changed", &[], &receiver.url);
+    let id = create(&house, &house.token, &wanted).await.id();
+    until(&house, &id, "active").await;
+    house.post("/Patient", &patient("Curie")).await;
+    // It shook hands again and again, and took nothing in between.
+    receiver.of("handshake", 4).await;
+    assert_ne!(
+        house.get(&format!("/Subscription/{id}")).await.json()["status"],
+        "off"
+    );
+    house.pass(600_000);
+    let off = until(&house, &id, "off").await;
+    assert!(off["error"].as_str().unwrap().contains("too long"), "{off}");
+    stop.cancel();
+}

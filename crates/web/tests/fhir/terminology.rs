@@ -327,3 +327,40 @@ async fn what_cannot_be_told_of_a_code_is_not_said_to_be_wrong() {
     let reply = house.post("/CodeSystem/$validate-code", &other).await;
     assert_eq!(says(&reply.json(), "result"), false, "{}", reply.json());
 }
+
+#[tokio::test]
+async fn of_several_value_sets_of_one_address_the_newest_active_one_is_meant() {
+    let house = House::open().await;
+    let set = |id: &str, status: &str, version: &str| {
+        json!({"resourceType": "ValueSet", "id": id, "status": status, "version": version,
+            "url": "http://example.org/many",
+            "compose": {"include": [{"system": COLOURS, "concept": [{"code": id}]}]}})
+    };
+    for (id, status, version) in [
+        ("ten", "active", "1.10"),
+        ("nine", "active", "1.9"),
+        ("draft", "draft", "3"),
+        ("retired", "retired", "2"),
+    ] {
+        let made = house
+            .put(&format!("/ValueSet/{id}"), &set(id, status, version))
+            .await;
+        assert_eq!(made.code(), 201, "{}", made.json());
+    }
+    let expanded = house
+        .get("/ValueSet/$expand?url=http://example.org/many")
+        .await
+        .json();
+    assert_eq!(
+        expanded["expansion"]["contains"][0]["code"], "ten",
+        "{expanded}"
+    );
+    let named = house
+        .get("/ValueSet/$expand?url=http://example.org/many&valueSetVersion=2")
+        .await
+        .json();
+    assert_eq!(
+        named["expansion"]["contains"][0]["code"], "retired",
+        "{named}"
+    );
+}

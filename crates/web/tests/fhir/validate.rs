@@ -185,3 +185,43 @@ async fn a_profile_is_held_against_it_as_far_as_that_goes() {
         reply.json()
     );
 }
+
+#[tokio::test]
+async fn an_update_beyond_narrowed_scopes_is_told_as_one() {
+    let house = House::open().await;
+    let token = house
+        .client("finals", &["system/Observation.cruds?status=final"])
+        .await;
+    let mut kept = observation("Patient/a", "1");
+    for (id, status) in [("one", "final"), ("two", "amended")] {
+        (kept["id"], kept["status"]) = (id.into(), status.into());
+        let made = house.put(&format!("/Observation/{id}"), &kept).await;
+        assert_eq!(made.code(), 201, "{}", made.json());
+    }
+    let says = async |status: &str| {
+        let mut would = kept.clone();
+        (would["id"], would["status"]) = ("one".into(), status.into());
+        let headers = [("content-type", "application/fhir+json")];
+        let path = "/Observation/one/$validate?mode=update";
+        let body = (&headers[..], would.to_string().into_bytes());
+        let asked = (axum::http::Method::POST, path);
+        house.ask(&token, asked, body).await.json()["issue"].to_string()
+    };
+    assert!(!says("final").await.contains("forbidden"));
+    assert!(says("amended").await.contains("forbidden"));
+    let create = |status: &str| {
+        let mut would = kept.clone();
+        would["status"] = status.into();
+        would.to_string().into_bytes()
+    };
+    for (status, refused) in [("final", false), ("amended", true)] {
+        let headers = [("content-type", "application/fhir+json")];
+        let path = "/Observation/$validate?mode=create";
+        let asked = (axum::http::Method::POST, path);
+        let told = house
+            .ask(&token, asked, (&headers[..], create(status)))
+            .await;
+        let told = told.json()["issue"].to_string();
+        assert_eq!(told.contains("forbidden"), refused, "{told}");
+    }
+}

@@ -10,12 +10,12 @@ use super::told::{Audited, Code, Did, Object, Outcome, dcm};
 /// Where the profiles are.
 const PROFILE: &str = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.";
 const EVENT_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-event-type";
-const ENTITY_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
-const ENTITY_ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
-const SOURCE_TYPE: &str = "http://terminology.hl7.org/CodeSystem/security-source-type";
+pub(super) const ENTITY_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
+pub(super) const ENTITY_ROLE: &str = "http://terminology.hl7.org/CodeSystem/object-role";
+pub(super) const SOURCE_TYPE: &str = "http://terminology.hl7.org/CodeSystem/security-source-type";
 const PARTICIPATION: &str = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType";
 const CUSTODIAN: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
-const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
+pub(super) const ACT_REASON: &str = "http://terminology.hl7.org/CodeSystem/v3-ActReason";
 const ACCOUNTS: &str = "urn:salus:account";
 
 /// Every profile that an event may claim, by the last word of its address.
@@ -244,7 +244,7 @@ fn object(audited: &Audited) -> Value {
 }
 
 /// FHIR has no empty strings, and no control characters in them.
-fn shown(text: &str, otherwise: &str) -> String {
+pub(super) fn shown(text: &str, otherwise: &str) -> String {
     let text = match (text.trim().is_empty(), otherwise.trim().is_empty()) {
         (false, _) => text,
         (true, false) => otherwise,

@@ -95,9 +95,24 @@ const OPERATIONS: &[(&str, &str, &str)] = &[
         "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
     ),
     (
+        "Patient",
+        "match",
+        "http://hl7.org/fhir/OperationDefinition/Patient-match",
+    ),
+    (
+        "Patient",
+        "ihe-pix",
+        "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
+    ),
+    (
         "",
         "export",
         "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
+    ),
+    (
+        "",
+        "import",
+        "https://github.com/smart-on-fhir/bulk-import/blob/master/import.md",
     ),
     (
         "Patient",
@@ -164,15 +179,19 @@ fn codes(list: &[&str]) -> Vec<Value> {
 }
 
 /// What a search for AuditEvents takes: they are made from what is sealed, not kept.
-const AUDIT_PARAMS: [&str; 10] = [
+const AUDIT_PARAMS: [&str; 14] = [
     "_id",
     "action",
+    "address",
     "agent",
     "agent-name",
     "date",
     "entity",
+    "entity-role",
+    "entity-type",
     "outcome",
     "patient",
+    "source",
     "subtype",
     "type",
 ];

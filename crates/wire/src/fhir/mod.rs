@@ -4,6 +4,7 @@
 //! patient compartment come from a compact table of the published definitions, see [`tables`].
 
 mod absent;
+mod alike;
 mod attached;
 pub mod bundle;
 mod capability;
@@ -11,6 +12,8 @@ mod check;
 pub mod ips;
 mod issue;
 mod json;
+mod lens;
+pub mod mhd;
 mod patch;
 mod path;
 mod profile;
@@ -22,11 +25,13 @@ pub mod tables;
 pub mod terminology;
 
 pub use absent::masked;
+pub use alike::{Grade, Likeness, alike};
 pub use attached::misnamed;
 pub use capability::capability;
 pub use check::check;
 pub use issue::{Code, Issue, Severity, outcome};
 pub use json::{FaultKind, JsonFault, Limits, parse};
+pub use lens::Lens;
 pub use patch::{PatchLimits, Unpatched, patch};
 pub use profile::conforms;
 pub use refs::{patient_of, references};

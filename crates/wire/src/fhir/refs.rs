@@ -140,12 +140,17 @@ fn collect(map: &Map<String, Value>, kind: Type, path: &str, out: &mut Vec<(Stri
 const ABOUT: &[&str] = &["patient", "subject", "beneficiary", "individual"];
 
 /// The id of the patient whose chart the resource belongs to, by the patient compartment of R4; for
-/// a Patient its own id. Only references on this server count (`Patient/1`).
+/// a Patient its own id. Only references on this server count (`Patient/1`). A Binary, which is in no
+/// compartment, is the patient's whom its security context names.
 #[must_use]
 pub fn patient_of(resource: &Value) -> Option<String> {
     let kind = resource.get("resourceType")?.as_str()?;
     if kind == "Patient" {
         return Some(resource.get("id")?.as_str()?.to_owned());
+    }
+    if kind == "Binary" {
+        let context = resource.get("securityContext")?;
+        return patient_named(context, resource);
     }
     let rank = |p: &&Param| {
         ABOUT
@@ -169,16 +174,21 @@ fn patient_by(resource: &Value, param: &Param, tables: &'static Tables) -> Optio
     evaluate(param.expr.as_ref()?, scope, &this)
         .iter()
         .find_map(|item| match item {
-            Item::Node(reference, Type::Reference(_)) => match target(reference, resource)? {
-                Target::Typed {
-                    kind: "Patient",
-                    id,
-                    absolute: false,
-                } if !id.is_empty() => Some(id.to_owned()),
-                _ => None,
-            },
+            Item::Node(reference, Type::Reference(_)) => patient_named(reference, resource),
             _ => None,
         })
+}
+
+/// The patient on this server that a reference names.
+fn patient_named(reference: &Value, within: &Value) -> Option<String> {
+    match target(reference, within)? {
+        Target::Typed {
+            kind: "Patient",
+            id,
+            absolute: false,
+        } if !id.is_empty() => Some(id.to_owned()),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! server has a say. So nothing here reads a document and writes it anew.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 /// Replaces each string value that equals, as a whole, the first of a pair by the second. Keys, and
 /// strings that only contain it, stay. What is not JSON comes back unchanged as far as it is not.
@@ -14,13 +14,16 @@ pub fn resolve(raw: &[u8], pairs: &[(String, String)]) -> Vec<u8> {
         .iter()
         .map(|(from, to)| (from.as_bytes(), to.as_str()))
         .collect();
+    // Most strings of a resource are shorter or longer than anything that is replaced.
+    let lengths = || wanted.keys().map(|from| from.len());
+    let lengths = lengths().min().unwrap_or(1)..=lengths().max().unwrap_or(0);
     let mut out = Vec::with_capacity(raw.len());
     let mut kept = 0;
     let mut at = 0;
     while let Some(start) = memchr::memchr(b'"', raw.get(at..).unwrap_or_default()) {
         let token = string_at(raw, at + start);
         at = token.end;
-        let Some(to) = replacement(raw, &token, &wanted) else {
+        let Some(to) = replacement(raw, &token, (&wanted, &lengths)) else {
             continue;
         };
         out.extend_from_slice(raw.get(kept..token.start).unwrap_or_default());
@@ -34,14 +37,16 @@ pub fn resolve(raw: &[u8], pairs: &[(String, String)]) -> Vec<u8> {
 fn replacement<'a>(
     raw: &[u8],
     token: &Range<usize>,
-    wanted: &HashMap<&[u8], &'a str>,
+    (wanted, lengths): (&HashMap<&[u8], &'a str>, &RangeInclusive<usize>),
 ) -> Option<&'a str> {
     let text = raw.get(token.start + 1..token.end.checked_sub(1)?)?;
     let found = if memchr::memchr(b'\\', text).is_some() {
         let unescaped: String = serde_json::from_slice(raw.get(token.clone())?).ok()?;
         wanted.get(unescaped.as_bytes())
-    } else {
+    } else if lengths.contains(&text.len()) {
         wanted.get(text)
+    } else {
+        None
     };
     let after = space(raw, token.end);
     found.copied().filter(|_| raw.get(after) != Some(&b':'))

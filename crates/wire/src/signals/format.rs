@@ -1,7 +1,9 @@
+use std::borrow::Cow;
+
 use jiff::tz::TimeZone;
 
 use super::{json, text};
-use crate::syslog;
+use crate::{audit, syslog};
 
 /// How the lines of a feed are read: where time, host and kind stand in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub enum Format {
     Zeek,
     /// Suricata's EVE JSON. Kind: `event_type`.
     Suricata,
+    /// Audit messages of IHE ATNA in syslog (DICOM PS3.15 A.5). Kind: the `EventID`.
+    Audit,
 }
 
 /// What a line says of itself.
@@ -35,7 +39,7 @@ pub struct Said {
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 7] = [
+    pub const ALL: [Format; 8] = [
         Format::Syslog,
         Format::Json,
         Format::Windows,
@@ -43,6 +47,7 @@ impl Format {
         Format::Auditd,
         Format::Zeek,
         Format::Suricata,
+        Format::Audit,
     ];
 
     /// Its one word, as the configuration and the record spell it.
@@ -56,6 +61,7 @@ impl Format {
             Format::Auditd => "auditd",
             Format::Zeek => "zeek",
             Format::Suricata => "suricata",
+            Format::Audit => "audit",
         }
     }
 
@@ -71,8 +77,13 @@ impl Format {
 ///
 /// # Errors
 /// In words, if it is no line of this format.
-pub fn read(format: Format, bytes: &[u8], near: (i64, &TimeZone)) -> Result<Said, &'static str> {
-    match format {
+pub fn read(
+    format: Format,
+    bytes: &[u8],
+    near: (i64, &TimeZone),
+) -> Result<Said, Cow<'static, str>> {
+    let read = match format {
+        Format::Audit => return audit(bytes, near),
         Format::Syslog => syslog::read(bytes, near).map(|entry| Said {
             at: entry.at,
             host: entry.host,
@@ -83,7 +94,22 @@ pub fn read(format: Format, bytes: &[u8], near: (i64, &TimeZone)) -> Result<Said
         Format::Json | Format::Windows | Format::Sysmon | Format::Zeek | Format::Suricata => {
             json::read(format, bytes, near.1)
         }
-    }
+    };
+    read.map_err(Cow::Borrowed)
+}
+
+fn audit(bytes: &[u8], near: (i64, &TimeZone)) -> Result<Said, Cow<'static, str>> {
+    let heard = audit::heard(bytes, near).map_err(Cow::Owned)?;
+    let id = &heard.message.id;
+    let kind = match id.display.is_empty() {
+        true => &id.code,
+        false => &id.display,
+    };
+    Ok(Said {
+        at: heard.message.moment(near.1),
+        host: heard.host,
+        kind: Some(kind.clone()),
+    })
 }
 
 #[cfg(test)]

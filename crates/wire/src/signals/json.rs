@@ -65,7 +65,7 @@ pub(super) fn read(format: Format, bytes: &[u8], zone: &TimeZone) -> Result<Said
         Format::Windows | Format::Sysmon => WINDOWS,
         Format::Zeek => ZEEK,
         Format::Suricata => SURICATA,
-        Format::Json | Format::Syslog | Format::Auditd => JSON,
+        Format::Json | Format::Syslog | Format::Auditd | Format::Audit => JSON,
     };
     let kind = first(&line, places.kind).and_then(word);
     let kind = match (format, kind) {

@@ -72,7 +72,7 @@ impl Tally {
             Err(why) => {
                 self.unread += 1;
                 if self.reason.is_empty() {
-                    why.clone_into(&mut self.reason);
+                    self.reason = why.into_owned();
                 }
             }
         }

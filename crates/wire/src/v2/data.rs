@@ -88,6 +88,24 @@ pub fn authority_system(name: &str, fallback: &str) -> String {
     named_system(if name.is_empty() { fallback } else { name })
 }
 
+/// System and value of an identifier that is written as CX outside of a message, as IHE does (ITI TF-3
+/// table 4.2.3.1.7-2): `value^^^namespace&universal id&type`. One without an authority is of `fallback`.
+pub fn cx_identifier(text: &str, fallback: &str) -> Option<(String, String)> {
+    let mut parts = text.split('^').map(str::trim);
+    let value = parts.next().filter(|value| !value.is_empty())?;
+    if value.contains(char::is_control) {
+        return None;
+    }
+    let mut authority = parts.nth(2).unwrap_or_default().split('&').map(str::trim);
+    let mut next = || authority.next().filter(|part| !part.is_empty());
+    let designator = Designator {
+        namespace: next().map(str::to_owned),
+        universal: next().map(str::to_owned),
+        kind: next().map(str::to_owned),
+    };
+    Some((designator.system(fallback), value.to_owned()))
+}
+
 /// CX, or XCN by its columns: the value in one component, the authority in another.
 pub(super) fn named(part: Part<'_>, columns: (usize, usize), fallback: &str) -> Option<Named> {
     let value = string(part.comp(columns.0))?;

@@ -55,10 +55,11 @@ mod value;
 mod visit;
 mod work;
 
-pub use data::authority_system;
+pub use data::{authority_system, cx_identifier};
 pub use draft::{Draft, Mode, alone, merged, unmerged};
 pub use late::{Told, merged_late};
 pub use place::{Place, place};
+pub(crate) use system::{uri as coding_system, uri_part};
 
 use self::data::Named;
 use self::kind::Family;

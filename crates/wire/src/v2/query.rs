@@ -7,7 +7,7 @@ use super::data::{self, Named};
 use super::{code, identity, time};
 use crate::hl7::{Message, Part};
 
-pub use respond::{Found, respond};
+pub use respond::{Found, Listed, respond};
 
 /// What a query wants to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Query {
     pub search: Vec<(String, String)>,
     /// RCP-2: how many patients the asker takes; `None`: it does not say.
     pub takes: Option<usize>,
+    /// DSC-1: where an earlier answer ended, as that answer said.
+    pub goes_on: Option<String>,
     /// Why it cannot be asked, if so.
     pub fault: Option<String>,
 }
@@ -49,6 +51,11 @@ pub fn query(message: &Message<'_>, authority: &str) -> Option<Query> {
         wanted,
         search: Vec::new(),
         takes: takes.and_then(|text| text.trim().parse().ok()),
+        goes_on: message
+            .get("DSC", 1)
+            .string()
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty()),
         fault: None,
     };
     let asked = message.get("QPD", 3);
@@ -59,12 +66,6 @@ pub fn query(message: &Message<'_>, authority: &str) -> Option<Query> {
     }
     if query.search.is_empty() && query.fault.is_none() {
         query.fault = Some("QPD-3 names nobody and nothing to look for".into());
-    }
-    if message
-        .segment("DSC")
-        .is_some_and(|dsc| !dsc.field(1).is_absent())
-    {
-        query.fault = Some("an answer is not continued; ask for fewer patients".into());
     }
     Some(query)
 }
@@ -184,6 +185,15 @@ mod tests {
             ]
         );
         assert_eq!((query.takes, query.fault), (Some(5), None));
+        assert_eq!(query.goes_on, None);
+    }
+
+    #[test]
+    fn a_query_says_where_the_answer_before_ended() {
+        let raw = b"MSH|^~\\&|A|B|C|D|20250101||QBP^Q22^QBP_Q21|2|P|2.5\rQPD|Q22^Find^HL7|T1|@PID.8^F\rRCP|I|5^RD\rDSC|ff-5.5|I\r";
+        let query = query(&parse(raw, "").message, "HOSP").unwrap();
+        assert_eq!(query.goes_on.as_deref(), Some("ff-5.5"));
+        assert_eq!(pairs(&query), [("gender", "female")]);
     }
 
     #[test]

@@ -44,7 +44,7 @@ const SYSTEMS: Table = &[
 ];
 
 /// The URI of a coding system by the name a message gives it. Unknown names keep their name.
-pub(super) fn uri(name: &str) -> Cow<'static, str> {
+pub(crate) fn uri(name: &str) -> Cow<'static, str> {
     if let Some(known) = look(SYSTEMS, name) {
         return Cow::Borrowed(known);
     }
@@ -91,7 +91,7 @@ pub(super) fn is_uri(text: &str) -> bool {
 }
 
 /// `text` with everything percent-encoded that a URI may not hold.
-pub(super) fn uri_part(text: &str) -> Cow<'_, str> {
+pub(crate) fn uri_part(text: &str) -> Cow<'_, str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$'()*+,;=:@/".contains(&byte);
     if text.bytes().all(fits) {
         return Cow::Borrowed(text);

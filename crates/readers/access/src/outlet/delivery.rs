@@ -12,6 +12,7 @@ use super::way::{Stream, Way};
 use super::{OutletConfig, READ_EVENTS};
 use crate::audited::audited;
 use crate::fold::traces;
+use crate::heard::messages;
 use crate::trace::Trace;
 
 /// Sends what comes from an index on; gives the next index and how many messages went.
@@ -82,10 +83,19 @@ async fn within<T>(
 }
 
 fn frames(config: &OutletConfig, site: &Site, events: &[Sealed]) -> Vec<Vec<u8>> {
-    let all = events
-        .iter()
-        .flat_map(|sealed| traces(sealed.index(), sealed.at(), sealed.event()));
-    all.map(|trace| frame(config, site, &trace)).collect()
+    let mut frames = Vec::new();
+    for sealed in events {
+        let traces = traces(sealed.index(), sealed.at(), sealed.event());
+        frames.extend(traces.iter().map(|trace| frame(config, site, trace)));
+        if config.others {
+            frames.extend(
+                messages(sealed.event())
+                    .iter()
+                    .map(|message| framed(message)),
+            );
+        }
+    }
+    frames
 }
 
 fn frame(config: &OutletConfig, site: &Site, trace: &Trace) -> Vec<u8> {

@@ -44,6 +44,8 @@ pub struct OutletConfig {
     pub key: PathBuf,
     /// How we are called in the messages; empty: `salus`.
     pub host: String,
+    /// Whether the audit messages that other systems sent here are passed on, too, as they came.
+    pub others: bool,
     /// Events that one connection carries before it is closed to learn that they were read.
     pub confirm_events: u64,
     /// Milliseconds the receiver may take to connect, to read, and to close.
@@ -60,6 +62,7 @@ impl Default for OutletConfig {
             certificate: PathBuf::new(),
             key: PathBuf::new(),
             host: String::new(),
+            others: false,
             confirm_events: 1_000,
             wait_ms: 10_000,
             retry_ms: 1_000,

@@ -68,6 +68,11 @@ impl Content {
 }
 
 impl Follows {
+    /// Whether anything follows from resources of this type.
+    pub(super) fn some(kind: &str) -> bool {
+        matches!(kind, "Encounter" | "Location" | "Consent") || tie::ties(kind)
+    }
+
     /// `None`: the resource is gone.
     pub(super) fn of((kind, id): (&str, &str), value: Option<&Value>, at: Time) -> Follows {
         match kind {

@@ -35,8 +35,8 @@ pub(super) enum Names {
     Anybody,
 }
 
-/// What to index of a resource that was recorded for `patient`.
-pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, Names)) -> Found {
+/// The parameters by which a resource of this type is indexed.
+pub(super) fn wanted(kind: &str, names: Names) -> Vec<&'static str> {
     let mut wanted: Vec<&str> = Vec::with_capacity(10);
     wanted.extend(INDEXED);
     if names == Names::Anybody {
@@ -47,6 +47,12 @@ pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, 
     if NAMED.contains(&kind) {
         wanted.extend(NAMES);
     }
+    wanted
+}
+
+/// What to index of a resource that was recorded for `patient`.
+pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, Names)) -> Found {
+    let wanted = wanted(kind, names);
     let mut found = Found::default();
     for term in wire::fhir::search::terms_of(resource, &wanted) {
         match term.value {

@@ -7,6 +7,7 @@ mod apply;
 mod batch;
 mod content;
 pub(crate) mod index;
+mod look;
 mod memory;
 mod purge;
 mod save;
@@ -26,8 +27,7 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use batch::Batch;
 pub(crate) use memory::Known;
 use memory::Memory;
-pub(crate) use step::Entry;
-use step::{Own, Step, With};
+use step::{Step, With};
 
 use crate::error::Outcome;
 use crate::kept::{Kept, Touched};
@@ -36,7 +36,7 @@ use crate::{ChartError, Config};
 
 /// Events that are read, applied and written before the next ones are looked at: enough for full
 /// statements, of which each waits for a thread, few enough to be held at once.
-const EVENTS_AT_ONCE: usize = 128;
+const EVENTS_AT_ONCE: usize = 256;
 
 /// Chunks of events that are understood while an earlier one is written.
 const CHUNKS_AHEAD: usize = 3;
@@ -106,10 +106,10 @@ impl Folder {
     }
 
     /// Folds events that begin at the cursor; `next` is the cursor after them.
-    pub(crate) async fn fold_entries(&self, entries: &[Entry<'_>], next: u64) -> Outcome<()> {
+    pub(crate) async fn fold_entries(&self, entries: &[Sealed], next: u64) -> Outcome<()> {
         let mut place = self.memory.lock().await;
         let mut memory = take(&mut place, entries, next)?;
-        let concerned = entries.iter().any(|entry| step::concerns(entry.event));
+        let concerned = entries.iter().any(|entry| step::concerns(entry.event()));
         if !concerned && !record::save_is_due(memory.cursor, next) {
             memory.cursor = next;
             self.folded.send_replace(next);
@@ -128,17 +128,17 @@ impl Folder {
     async fn fold_into(
         &self,
         memory: &mut Memory,
-        entries: &[Entry<'_>],
+        entries: &[Sealed],
         next: u64,
     ) -> Outcome<Touched> {
         let mut touched = Touched::default();
         let broken = ChartError::broken("write a batch");
         let mut change = self.store.writer.begin().await.map_err(&broken)?;
-        let erases = |entry: &Entry<'_>| matches!(entry.event.body, Body::Erased(_));
+        let erases = |entry: &Sealed| matches!(entry.event().body, Body::Erased(_));
         for some in entries.split_inclusive(erases) {
             self.fold_run((memory, &mut touched), some, &mut change)
                 .await?;
-            if let Some(Body::Erased(order)) = some.last().map(|entry| &entry.event.body)
+            if let Some(Body::Erased(order)) = some.last().map(|entry| &entry.event().body)
                 && purge::purge(&mut change, order, &self.blind).await?
             {
                 memory.forget(&mut change, &self.config).await?;
@@ -154,13 +154,10 @@ impl Folder {
     async fn fold_run(
         &self,
         (memory, touched): (&mut Memory, &mut Touched),
-        entries: &[Entry<'_>],
+        entries: &[Sealed],
         change: &mut SqliteConnection,
     ) -> Outcome<()> {
-        let chunks: Vec<Vec<Own>> = entries
-            .chunks(EVENTS_AT_ONCE)
-            .map(|some| some.iter().map(Own::from).collect())
-            .collect();
+        let chunks: Vec<Vec<Sealed>> = entries.chunks(EVENTS_AT_ONCE).map(<[_]>::to_vec).collect();
         let with = With {
             blind: self.blind.clone(),
             labels: memory.labels.clone(),
@@ -201,8 +198,8 @@ impl Folder {
 
 /// The memory, if the entries are what it wants next. Without memory the caller has to ask for the
 /// cursor again: after a refold that is another one.
-fn take(place: &mut Option<Memory>, entries: &[Entry<'_>], next: u64) -> Outcome<Memory> {
-    let first = entries.first().map_or(next, |entry| entry.index);
+fn take(place: &mut Option<Memory>, entries: &[Sealed], next: u64) -> Outcome<Memory> {
+    let first = entries.first().map_or(next, Sealed::index);
     match place.take() {
         Some(memory) if first >= memory.cursor => Ok(memory),
         Some(memory) => {
@@ -238,8 +235,7 @@ impl Reader for Folder {
     }
 
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
-        let entries: Vec<Entry<'_>> = batch.iter().map(Entry::from).collect();
-        self.fold_entries(&entries, next).await.map_err(failed)?;
+        self.fold_entries(batch, next).await.map_err(failed)?;
         Ok(Vec::new())
     }
 
@@ -251,10 +247,10 @@ impl Reader for Folder {
 }
 
 /// What some events mean, found out on another thread while others are being written.
-fn understand(events: Vec<Own>, with: With) -> JoinHandle<Vec<Step>> {
+fn understand(events: Vec<Sealed>, with: With) -> JoinHandle<Vec<Step>> {
     spawn_blocking(move || {
-        let steps = events.iter().map(Own::entry);
-        steps.filter_map(|entry| step::step(entry, &with)).collect()
+        let steps = events.iter();
+        steps.filter_map(|event| step::step(event, &with)).collect()
     })
 }
 

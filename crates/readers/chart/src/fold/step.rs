@@ -11,53 +11,8 @@ use wire::v2::{Draft, Mode, Sender, Told};
 
 use super::content::{About, Content};
 use super::index::Names;
+use super::look;
 use crate::label::Labels;
-
-/// One event to fold, by itself, so that it can be understood on another thread.
-#[derive(Debug, Clone)]
-pub(super) struct Own {
-    index: u64,
-    at: Time,
-    event: Event,
-}
-
-impl Own {
-    pub(super) const fn entry(&self) -> Entry<'_> {
-        Entry {
-            index: self.index,
-            at: self.at,
-            event: &self.event,
-        }
-    }
-}
-
-impl From<&Entry<'_>> for Own {
-    fn from(entry: &Entry<'_>) -> Own {
-        Own {
-            index: entry.index,
-            at: entry.at,
-            event: entry.event.clone(),
-        }
-    }
-}
-
-/// One event to fold: its place in the record and what was sealed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Entry<'e> {
-    pub(crate) index: u64,
-    pub(crate) at: Time,
-    pub(crate) event: &'e Event,
-}
-
-impl<'e> From<&'e Sealed> for Entry<'e> {
-    fn from(sealed: &'e Sealed) -> Entry<'e> {
-        Entry {
-            index: sealed.index(),
-            at: sealed.at(),
-            event: sealed.event(),
-        }
-    }
-}
 
 /// One event, understood.
 #[derive(Debug)]
@@ -206,19 +161,17 @@ pub(super) const fn concerns(event: &Event) -> bool {
 }
 
 /// Reads one event; `None`: it says nothing about a chart.
-pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
-    let (from, changes) = match &entry.event.body {
+pub(super) fn step(sealed: &Sealed, with: &With) -> Option<Step> {
+    let (event, at) = (sealed.event(), sealed.at());
+    let (from, changes) = match &event.body {
         Body::Message(message) => (
             Origin::Feed(message.feed.clone()),
-            of_message((message, &entry.event.raw), entry.at, with),
+            of_message((message, &event.raw), at, with),
         ),
-        Body::Resource(resource) => (
-            Origin::Fhir,
-            of_resource((resource, &entry.event.raw), entry.at, with),
-        ),
+        Body::Resource(resource) => (Origin::Fhir, of_resource((resource, &event.raw), at, with)),
         Body::Image(image) => (
             Origin::Feed(image.feed.clone()),
-            of_image((image, &entry.event.raw), entry.at, with),
+            of_image((image, &event.raw), at, with),
         ),
         Body::Unmerge(unmerge) => (Origin::Salus, of_unmerge(unmerge)),
         Body::Account(_)
@@ -235,6 +188,7 @@ pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
         | Body::ExportAsked(_)
         | Body::Glass(_)
         | Body::Erased(_)
+        | Body::Import(_)
         | Body::Joined(_)
         | Body::Keys(_)
         | Body::Notified(_)
@@ -262,8 +216,8 @@ pub(super) fn step(entry: Entry<'_>, with: &With) -> Option<Step> {
         | Body::Verdict(_) => return None,
     };
     (!changes.is_empty()).then(|| Step {
-        seq: i64::try_from(entry.index).unwrap_or(i64::MAX),
-        at: entry.at,
+        seq: i64::try_from(sealed.index()).unwrap_or(i64::MAX),
+        at,
         from,
         changes,
     })
@@ -335,7 +289,7 @@ fn of_resource((resource, raw): (&event::Resource, &[u8]), at: Time, with: &With
         wire::fhir::resolve(raw, &resource.resolved)
     };
     // The door checked it before it was sealed; what is no JSON all the same has no chart.
-    let Ok(value) = serde_json::from_slice::<Value>(&json) else {
+    let Some(value) = look::look(&kind, &json) else {
         tracing::warn!(
             kind,
             "a sealed resource is not JSON and was left out of the chart"

@@ -7,7 +7,7 @@ use crate::error::Outcome;
 
 /// Rows of one statement. Powers, so that any number of rows is made of few different statements
 /// and their plans stay in the cache.
-const ROWS: [usize; 4] = [64, 16, 4, 1];
+const ROWS: [usize; 5] = [256, 64, 16, 4, 1];
 
 /// What goes before and after the rows of one table's INSERT.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +102,8 @@ mod tests {
         let rows: Vec<u32> = (0..151).collect();
         let sizes: Vec<usize> = chunks(&rows).map(<[u32]>::len).collect();
         assert_eq!(sizes, [64, 64, 16, 4, 1, 1, 1]);
+        let sizes: Vec<usize> = chunks(&[0; 333]).map(<[_]>::len).collect();
+        assert_eq!(sizes, [256, 64, 4, 4, 4, 1]);
         assert_eq!(chunks(&rows).flatten().copied().collect::<Vec<_>>(), rows);
     }
 }

@@ -19,6 +19,8 @@ mod house;
 #[cfg(test)]
 mod images;
 #[cfg(test)]
+mod looking;
+#[cfg(test)]
 mod mask;
 #[cfg(test)]
 mod permit;

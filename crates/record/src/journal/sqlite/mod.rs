@@ -20,7 +20,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 
 use insert::{ROWS_PER_STATEMENT, placeholders};
 
-use super::{Batch, Delivery, Journal, JournalFault, Published, Row, Version, sql};
+use super::{Batch, Block, Delivery, Journal, JournalFault, Published, Row, RowRef, Version, sql};
 use super::{fault, malformed, whole};
 
 const READERS: u32 = 4;
@@ -142,9 +142,9 @@ impl Journal for SqliteJournal {
     async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalFault> {
         const DOING: &str = "read rows";
         if limit > block::FEW_ROWS
-            && let Some(rows) = block::rows(&self.readers, from, limit).await
+            && let Some(block) = block::block(&self.readers, from, limit).await
         {
-            return Ok(rows);
+            return Ok(block.iter().map(RowRef::to_row).collect());
         }
         let rows = sqlx::query(sql::ROWS);
         let rows = rows
@@ -155,6 +155,13 @@ impl Journal for SqliteJournal {
         rows.iter()
             .map(|row| read_row(row).ok_or_else(|| malformed(DOING)))
             .collect()
+    }
+
+    async fn block(&self, from: u64, limit: usize) -> Result<Block, JournalFault> {
+        match block::block(&self.readers, from, limit).await {
+            Some(block) => Ok(block),
+            None => Ok(self.rows(from, limit).await?.into_iter().collect()),
+        }
     }
 
     async fn deliveries(&self, messages: &[[u8; 16]]) -> Result<Vec<Delivery>, JournalFault> {

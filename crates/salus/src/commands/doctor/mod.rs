@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use event::{Clock as _, Time};
+use record::HeldUp;
 use tokio::net::UnixStream;
 
 use crate::cli::Format;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::{assemble, certificate, credentials, output};
+use crate::{assemble, certificate, credentials, local, output};
 
 mod finding;
 mod keys;
@@ -37,7 +38,8 @@ pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
         findings.extend(keys::ages(config, now).await);
         findings.extend(mllp_tls(config, now));
         findings.extend(dicom_tls(config, now));
-        findings.extend([tls(config, now), server(config).await]);
+        findings.push(tls(config, now));
+        findings.extend(server(config).await);
         findings.extend(record(config, now).await);
     }
     output::result(format, &findings, |findings| words(findings));
@@ -190,11 +192,28 @@ fn inlet_tls(
     })
 }
 
-async fn server(config: &Config) -> Finding {
-    match UnixStream::connect(config.socket()).await {
-        Ok(_) => ok("server", "running"),
-        Err(_) => warning("server", "not running", "salus serve"),
+/// Whether it runs, and whether its views go on.
+async fn server(config: &Config) -> Vec<Finding> {
+    let socket = config.socket();
+    if UnixStream::connect(&socket).await.is_err() {
+        return vec![warning("server", "not running", "salus serve")];
     }
+    let held = local::held_up(&socket).await;
+    let mut findings = vec![ok("server", "running")];
+    findings.extend(held.unwrap_or_default().iter().map(held_up));
+    findings
+}
+
+fn held_up(view: &HeldUp) -> Finding {
+    let found = format!(
+        "`{}` stands at event {}: {}",
+        view.reader, view.at, view.why
+    );
+    wrong(
+        "view",
+        found,
+        "it is tried again; nothing that is sealed is lost. Report what the log says",
+    )
 }
 
 async fn record(config: &Config, now: Time) -> Vec<Finding> {
@@ -263,6 +282,17 @@ mod tests {
         let finding = super::folder(&config);
         assert_eq!(finding.state, State::Wrong);
         assert!(finding.to_do.contains("salus serve"));
+    }
+
+    #[test]
+    fn a_view_that_is_held_up_is_wrong_and_says_where() {
+        let finding = held_up(&HeldUp {
+            reader: "chart".into(),
+            at: 4_112,
+            why: "it panicked".into(),
+        });
+        assert_eq!(finding.state, State::Wrong);
+        assert!(finding.found.contains("`chart` stands at event 4112"));
     }
 
     #[test]

@@ -153,7 +153,7 @@ fn respond(
 
 fn laid_out(bytes: Vec<u8>, layout: Layout) -> Vec<u8> {
     match layout {
-        Layout::AsKept => bytes,
+        Layout::AsKept | Layout::Content => bytes,
         Layout::Pretty => serde_json::from_slice::<Value>(&bytes)
             .and_then(|value| serde_json::to_vec_pretty(&value))
             .unwrap_or(bytes),

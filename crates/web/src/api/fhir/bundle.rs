@@ -5,13 +5,15 @@ use std::ops::Range;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use guard::Identity;
-use wire::fhir::{Code, Issue, Limits};
+use serde_json::Value;
+use wire::fhir::{Code, Issue, Limits, mhd};
 
 use super::answer::Answer;
 use super::conditions::{Conditions, Written};
 use super::door::Door;
 use super::fault::Fault;
 use super::format::{self, Prefer};
+use super::ihe;
 use super::intent::{Intent, Order, Together};
 use super::json::{self, Head};
 use super::look::{Look, look};
@@ -25,6 +27,8 @@ use super::write::{Answers, perform};
 pub(crate) struct Parcel {
     /// `type`.
     pub(crate) kind: String,
+    /// `meta.profile`.
+    pub(crate) profiles: Vec<String>,
     /// The entries in order.
     pub(crate) entries: Vec<Entry>,
 }
@@ -77,7 +81,7 @@ fn split(bytes: &Bytes, limits: &Limits) -> Result<Parcel, Fault> {
     };
     let resources = bundle.entries.iter().filter_map(|entry| entry.resource);
     let ranges: Vec<Range<usize>> = resources.map(|part| place(text, part)).collect();
-    check_around(text, &ranges, limits)?;
+    let profiles = check_around(text, &ranges, limits)?;
     let entries = bundle.entries.into_iter().map(|entry| Entry {
         conditions: Conditions::read(Written {
             if_match: entry.if_match.as_deref(),
@@ -94,6 +98,7 @@ fn split(bytes: &Bytes, limits: &Limits) -> Result<Parcel, Fault> {
     });
     Ok(Parcel {
         entries: entries.collect(),
+        profiles,
         kind: bundle.kind,
     })
 }
@@ -105,8 +110,12 @@ fn place(text: &[u8], part: &[u8]) -> Range<usize> {
 }
 
 /// Checks the Bundle with a stand-in for each resource: those are checked one by one later, so
-/// that nothing is read twice and no more than one of them is in memory.
-fn check_around(text: &[u8], resources: &[Range<usize>], limits: &Limits) -> Result<(), Fault> {
+/// that nothing is read twice and no more than one of them is in memory. Gives the profiles of the Bundle.
+fn check_around(
+    text: &[u8],
+    resources: &[Range<usize>],
+    limits: &Limits,
+) -> Result<Vec<String>, Fault> {
     const STAND_IN: &[u8] = b"{\"resourceType\":\"Basic\",\"code\":{\"text\":\"-\"}}";
     let mut around = Vec::with_capacity(256 * resources.len());
     let mut from = 0;
@@ -119,10 +128,12 @@ fn check_around(text: &[u8], resources: &[Range<usize>], limits: &Limits) -> Res
     let bundle = wire::fhir::parse(&around, limits)?;
     let mut issues = wire::fhir::check(&bundle);
     issues.retain(Issue::refuses);
-    match issues.is_empty() {
-        true => Ok(()),
-        false => Err(Fault::of(StatusCode::BAD_REQUEST, issues)),
+    if !issues.is_empty() {
+        return Err(Fault::of(StatusCode::BAD_REQUEST, issues));
     }
+    let profiles = bundle.pointer("/meta/profile").and_then(Value::as_array);
+    let profiles = profiles.into_iter().flatten().filter_map(Value::as_str);
+    Ok(profiles.map(str::to_owned).collect())
 }
 
 /// Does what a transaction or batch asks for and answers with its response Bundle.
@@ -153,7 +164,16 @@ pub(crate) async fn answer(
         together,
         prefer,
     };
-    let answers = run(door, &order, parcel.entries).await?;
+    let metadata = mhd::metadata(&parcel.profiles).filter(|_| together == Together::All);
+    let entries = match metadata {
+        Some(metadata) => {
+            let bytes = parcel.entries.iter().map(|entry| entry.raw.len()).sum();
+            let work = move || ihe::provided(parcel.entries, metadata);
+            door.work(bytes, work).await??
+        }
+        None => parcel.entries,
+    };
+    let answers = run(door, &order, entries).await?;
     let head = Head {
         kind,
         total: None,
@@ -259,9 +279,9 @@ fn understand(door: &Door, path: &str, entry: Entry) -> Result<Asked, Fault> {
             Code::NotSupported,
             "a Bundle within a Bundle is not taken apart; send it by itself",
         )),
-        Call::Export(_) => Err(Fault::bad(
+        Call::Export(_) | Call::Import(_) => Err(Fault::bad(
             Code::NotSupported,
-            "an export is not part of a bundle; ask for it by itself",
+            "an export or import is not part of a bundle; ask for it by itself",
         )),
         Call::Write(write) => Ok(Asked::Write(Intent {
             path: path.to_owned(),

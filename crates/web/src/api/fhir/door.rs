@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chart::ChartError;
-use event::{Act, Role, Subject};
+use event::{Act, Role, Subject, Time};
 use guard::{Ask, Decision, Identity};
 use record::{Permit, Witnessed};
 use tokio::sync::Semaphore;
@@ -32,6 +32,8 @@ pub(crate) struct Kept {
     heavy: Semaphore,
     /// Exports under way and done.
     pub(crate) exports: Jobs,
+    /// Held while an import is counted and sealed.
+    pub(crate) importing: tokio::sync::Mutex<()>,
     /// Tokens that bind websockets.
     pub(crate) tokens: Tokens,
     /// Websockets that are open.
@@ -45,6 +47,7 @@ impl Default for Kept {
             recent: Recent::default(),
             heavy: Semaphore::new(processors),
             exports: Jobs::default(),
+            importing: tokio::sync::Mutex::default(),
             tokens: Tokens::default(),
             sockets: Sockets::default(),
         }
@@ -56,6 +59,8 @@ impl Default for Kept {
 pub(crate) struct Door {
     pub(crate) app: Arc<App>,
     pub(crate) kept: Arc<Kept>,
+    /// When the token of whoever asks ends, if it does.
+    pub(crate) until: Option<Time>,
 }
 
 /// A question to the guard, but for who asks.

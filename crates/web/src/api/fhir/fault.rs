@@ -107,6 +107,15 @@ impl Fault {
         fault
     }
 
+    /// 429: the client has read as many patients as it may for now.
+    pub(crate) fn over_ceiling() -> Fault {
+        let words = "this client has come to its ceiling of patients; what is left waits until some of \
+                     them are longer ago";
+        let mut fault = Fault::new(StatusCode::TOO_MANY_REQUESTS, Code::Throttled, words);
+        fault.header = Some((RETRY_AFTER, HeaderValue::from_static("60")));
+        fault
+    }
+
     /// 503: the same request will do in a moment.
     pub(crate) fn later(words: impl Into<String>) -> Fault {
         let mut fault = Fault::new(StatusCode::SERVICE_UNAVAILABLE, Code::Transient, words);

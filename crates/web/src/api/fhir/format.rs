@@ -23,6 +23,8 @@ pub(crate) enum Prefer {
 pub(crate) enum Layout {
     /// As it is kept.
     AsKept,
+    /// Not JSON: the content of a Binary.
+    Content,
     /// Indented.
     Pretty,
 }

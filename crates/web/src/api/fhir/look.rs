@@ -12,6 +12,7 @@ use super::door::Door;
 use super::everything::everything;
 use super::fault::Fault;
 use super::history::history;
+use super::ihe;
 use super::operation::Operation;
 use super::query::Pairs;
 use super::read;
@@ -62,7 +63,7 @@ pub(crate) async fn look(door: &Door, who: &Identity, look: &Look) -> Result<Ans
             let answer = read::version(door, who, (target, *version)).await?;
             Ok(answer.cut(&subset))
         }
-        Call::Bundle | Call::Export(_) | Call::Write(_) => {
+        Call::Bundle | Call::Export(_) | Call::Import(_) | Call::Write(_) => {
             Err(Fault::broken("a write was taken for a question"))
         }
     }
@@ -78,6 +79,8 @@ async fn operate(
             everything(door, who, (target.as_ref(), &look.pairs)).await
         }
         Operation::Expand(target) => terminology::expand(door, who, (target.as_ref(), look)).await,
+        Operation::Match => ihe::pairing(door, who, look).await,
+        Operation::Pix => ihe::pix(door, who, &look.pairs).await,
         Operation::Lookup => terminology::lookup(door, who, look).await,
         Operation::Subscription(asked, target) => {
             subscription::answer(door, who, (*asked, target.as_ref(), &look.pairs)).await

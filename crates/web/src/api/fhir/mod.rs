@@ -3,11 +3,14 @@
 //! One request: who asks ([`who`]), what for ([`route`]), then either [`look`] or [`write`]. Both
 //! go through the [`door`]: ask the guard, have its word sealed, and only then look or write.
 
+mod address;
 mod answer;
 pub(crate) mod audit;
 mod body;
 mod bundle;
 mod conditions;
+mod definition;
+mod content;
 mod door;
 mod draft;
 mod everything;
@@ -16,6 +19,7 @@ mod fault;
 mod format;
 mod history;
 mod ids;
+mod ihe;
 mod import;
 mod intent;
 mod json;
@@ -40,7 +44,8 @@ mod write;
 
 pub(crate) use door::purpose;
 pub(crate) use fault::Fault;
-pub use import::{Imported, Importer, Refusal};
+pub use import::{Imported, Importer, Imports, Refusal, imports};
+pub(crate) use import::{progress, said_as};
 pub(crate) use query::pairs as query_pairs;
 pub(crate) use route::is_id;
 pub use subscription::{Subscriptions, notify};
@@ -111,7 +116,8 @@ async fn handle(
     Extension(kept): Extension<Arc<Kept>>,
     request: Request<axum::body::Body>,
 ) -> Response {
-    let door = Door { app, kept };
+    let until = who::until(&app, request.headers());
+    let door = Door { app, kept, until };
     let (parts, body) = request.into_parts();
     let (layout, answer) = match asked(&door, &parts) {
         Ok((layout, pairs)) => {
@@ -119,6 +125,10 @@ async fn handle(
             (layout, served)
         }
         Err(fault) => (Layout::AsKept, Err(fault)),
+    };
+    let answer = match layout {
+        Layout::Content => answer.and_then(|answer| content::content(answer, &parts)),
+        Layout::AsKept | Layout::Pretty => answer,
     };
     match answer {
         Ok(answer) => answer.response(&door.app.settings.fhir_base, layout),
@@ -131,9 +141,18 @@ fn asked(door: &Door, parts: &Parts) -> Result<(Layout, Pairs), Fault> {
     let text = parts.uri.query().unwrap_or_default();
     let pairs = query::pairs(text, door.app.settings.search_parameters_max)?;
     // A file of an export is no FHIR JSON, and may be asked for as what it is.
-    let layout = match parts.uri.path().contains("/$export-file/") {
+    let path = parts.uri.path();
+    let layout = match path.contains("/$export-file/") || path.contains("/$import-file/") {
         true => Layout::AsKept,
-        false => format::layout(&parts.headers, &pairs)?,
+        false => match format::layout(&parts.headers, &pairs) {
+            Err(fault)
+                if fault.status == axum::http::StatusCode::NOT_ACCEPTABLE
+                    && content::is_read(parts) =>
+            {
+                Layout::Content
+            }
+            layout => layout?,
+        },
     };
     Ok((layout, format::strip(pairs)))
 }
@@ -167,6 +186,7 @@ async fn serve(
             }
             export::answer(door, &who, (export, pairs, parts)).await
         }
+        Call::Import(asked) => import::answer(door, &who, (asked, parts, bytes)).await,
         Call::Write(write) => write_one(door, parts, (who, write, bytes)).await,
         call => {
             let (pairs, body) = with_body(door, parts, (pairs, bytes, &call))?;

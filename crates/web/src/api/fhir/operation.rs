@@ -25,6 +25,10 @@ pub(crate) enum Operation {
     Expand(Option<Target>),
     /// `CodeSystem/$lookup`.
     Lookup,
+    /// `Patient/$match`.
+    Match,
+    /// `Patient/$ihe-pix`.
+    Pix,
     /// `$validate-code` of a ValueSet or CodeSystem.
     ValidateCode(&'static str, Option<Target>),
     /// `[type]/$validate`, `[type]/[id]/$validate`.
@@ -35,9 +39,13 @@ impl Operation {
     /// Whether the body is part of the question, and not only its parameters.
     pub(crate) fn takes_body(&self) -> bool {
         match self {
-            Operation::Everything(_) | Operation::Subscription(..) | Operation::Summary(_) => false,
+            Operation::Everything(_)
+            | Operation::Pix
+            | Operation::Subscription(..)
+            | Operation::Summary(_) => false,
             Operation::Expand(_)
             | Operation::Lookup
+            | Operation::Match
             | Operation::ValidateCode(..)
             | Operation::Validate(..) => true,
         }
@@ -55,6 +63,8 @@ pub(crate) fn named(
 ) -> Result<Operation, Fault> {
     let operation = match (kind, name) {
         ("Patient", "$everything") => Operation::Everything(target),
+        ("Patient", "$ihe-pix") if target.is_none() => Operation::Pix,
+        ("Patient", "$match") if target.is_none() => Operation::Match,
         ("Patient", "$summary") => Operation::Summary(target),
         ("Subscription", "$events") => Operation::Subscription(Asked::Events, target),
         ("Subscription", "$status") => Operation::Subscription(Asked::Status, target),
@@ -65,8 +75,10 @@ pub(crate) fn named(
         (_, "$validate") => Operation::Validate(kind, target),
         _ => return Err(not_offered(name)),
     };
-    match method {
-        "GET" | "HEAD" | "POST" => Ok(operation),
+    match (&operation, method) {
+        (Operation::Match, "POST") => Ok(operation),
+        (Operation::Match, _) => Err(Fault::method(method, "POST")),
+        (_, "GET" | "HEAD" | "POST") => Ok(operation),
         _ => Err(Fault::method(method, "GET, HEAD, POST")),
     }
 }

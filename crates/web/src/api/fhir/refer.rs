@@ -85,9 +85,29 @@ impl Names {
                 None => {}
             }
         }
+        // An attachment's address may be that of an entry, too (section 3.1.0.11.2).
+        self.addresses(resource, &mut resolved.pairs);
         match issues.is_empty() {
             true => Ok(resolved),
             false => Err(issues),
+        }
+    }
+
+    /// Members named `url` that are an entry's `fullUrl`.
+    fn addresses(&self, value: &Value, pairs: &mut Vec<(String, String)>) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.addresses(item, pairs)),
+            Value::Object(map) => {
+                let url = map.get("url").and_then(Value::as_str);
+                if let Some((url, kept)) = url.and_then(|url| self.map.get_key_value(url)) {
+                    let pair = (url.clone(), kept.clone());
+                    if kept != url && !pairs.contains(&pair) {
+                        pairs.push(pair);
+                    }
+                }
+                map.values().for_each(|item| self.addresses(item, pairs));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 

@@ -5,6 +5,7 @@ use wire::fhir::Code;
 
 use super::export::{Export, Level};
 use super::fault::Fault;
+use super::import;
 use super::operation::{self, Operation};
 use super::query::unescape;
 
@@ -19,6 +20,8 @@ pub(crate) enum Call {
     Export(Export),
     /// `GET .../_history`.
     History(Past),
+    /// A bulk import, what became of it, or what was refused.
+    Import(import::Asked),
     /// `.../$name`.
     Operation(Operation),
     /// `GET [base]/[type]/[id]`.
@@ -64,6 +67,17 @@ pub(crate) enum Write {
 }
 
 impl Write {
+    /// The type that it is about.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Write::Create(kind)
+            | Write::DeleteWhere(kind)
+            | Write::PatchWhere(kind)
+            | Write::UpdateWhere(kind) => kind,
+            Write::Delete(target) | Write::Patch(target) | Write::Update(target) => target.kind,
+        }
+    }
+
     /// Whether it takes a resource away, and so comes without one.
     pub(crate) fn deletes(&self) -> bool {
         matches!(self, Write::Delete(_) | Write::DeleteWhere(_))
@@ -110,6 +124,22 @@ pub(crate) fn call(method: &str, path: &str) -> Result<Call, Fault> {
         ["$export-file", job, file] => {
             let file = file.parse().map_err(|_| nowhere(path))?;
             get(method, Call::Export(Export::File((*job).to_owned(), file)))
+        }
+        ["$import"] => match method {
+            "POST" => Ok(Call::Import(import::Asked::Begin)),
+            _ => Err(Fault::method(method, "POST")),
+        },
+        ["$import-status", id] => match method {
+            "GET" | "HEAD" => Ok(Call::Import(import::Asked::Status((*id).to_owned()))),
+            "DELETE" => Ok(Call::Import(import::Asked::Drop((*id).to_owned()))),
+            _ => Err(Fault::method(method, "GET, HEAD, DELETE")),
+        },
+        ["$import-file", id, file] => {
+            let file = file.parse().map_err(|_| nowhere(path))?;
+            get(
+                method,
+                Call::Import(import::Asked::Refusals((*id).to_owned(), file)),
+            )
         }
         ["_search"] => match method {
             "GET" | "HEAD" | "POST" => Ok(Call::SearchTypes),

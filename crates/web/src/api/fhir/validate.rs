@@ -1,6 +1,7 @@
 //! `$validate` (R4, `resource-operation-validate`): what a write would say, without writing.
 
-use chart::PageOf;
+use std::sync::Arc;
+
 use event::Act;
 use guard::Identity;
 use serde_json::Value;
@@ -8,13 +9,12 @@ use wire::fhir::{Code, Issue, Severity};
 
 use super::answer::Answer;
 use super::conditions::Conditions;
+use super::definition::{asked, definition};
 use super::door::{Door, Question};
 use super::fault::{self, Fault};
 use super::look::Look;
-use super::query::{self, Pairs};
 use super::read;
 use super::route::Target;
-use super::search::{ask, page_of};
 
 /// Profiles that one question may name.
 const PROFILES_MAX: usize = 5;
@@ -23,6 +23,8 @@ const PROFILES_MAX: usize = 5;
 #[derive(Default)]
 struct Wanted {
     resource: Option<Value>,
+    /// How large it is, about.
+    bytes: usize,
     mode: Option<String>,
     profiles: Vec<String>,
 }
@@ -36,7 +38,7 @@ pub(crate) async fn validate(
     who: &Identity,
     (kind, target, look): (&'static str, Option<&Target>, &Look),
 ) -> Result<Answer, Fault> {
-    let mut wanted = Wanted::read(door, kind, look)?;
+    let mut wanted = Wanted::read(door, kind, look).await?;
     let mut issues = Vec::new();
     let act = match (wanted.mode.as_deref(), target) {
         (None, _) => None,
@@ -54,6 +56,7 @@ pub(crate) async fn validate(
         let kept = read::current(door, who, (target, &Conditions::default())).await?;
         if wanted.resource.is_none() {
             let kept = kept.body.unwrap_or_default();
+            wanted.bytes = kept.len();
             wanted.resource = serde_json::from_slice(&kept).ok();
         }
     }
@@ -61,13 +64,16 @@ pub(crate) async fn validate(
         let words = "there is no resource to check; send it, or name one that is there";
         Fault::bad(Code::Required, words)
     })?;
+    let resource = Arc::new(resource);
     if act != Some(Act::Delete) {
-        issues.extend(wire::fhir::check(&resource));
+        let checked = Arc::clone(&resource);
+        let work = move || wire::fhir::check(&checked);
+        issues.extend(door.work(wanted.bytes, work).await?);
         issues.extend(fits(
             &resource,
             (kind, target.filter(|_| act == Some(Act::Update))),
         ));
-        issues.extend(profiles(door, who, (&resource, &wanted.profiles)).await?);
+        issues.extend(profiles(door, who, (&resource, wanted.bytes, &wanted.profiles)).await?);
     }
     if let Some(act) = act {
         issues.extend(leave(door, who, (act, kind, target, &resource)).await?);
@@ -88,7 +94,7 @@ fn note(words: impl Into<String>) -> Issue {
 }
 
 impl Wanted {
-    fn read(door: &Door, kind: &str, look: &Look) -> Result<Wanted, Fault> {
+    async fn read(door: &Door, kind: &str, look: &Look) -> Result<Wanted, Fault> {
         let mut wanted = Wanted::default();
         for (name, value) in &look.pairs {
             wanted.take(name, value)?;
@@ -96,7 +102,10 @@ impl Wanted {
         if look.body.is_empty() {
             return Ok(wanted);
         }
-        let body = wire::fhir::parse(&look.body, &door.limits())?;
+        wanted.bytes = look.body.len();
+        let (bytes, limits) = (look.body.clone(), door.limits());
+        let read = move || wire::fhir::parse(&bytes, &limits);
+        let body = door.work(wanted.bytes, read).await??;
         let parts = body.get("parameter").and_then(Value::as_array);
         let carried = |part: &&Value| part.get("name") == Some(&"resource".into());
         let carries = parts.is_some_and(|parts| parts.iter().any(|part| carried(&part)));
@@ -161,7 +170,8 @@ fn fits(resource: &Value, (kind, target): (&str, Option<&Target>)) -> Option<Iss
     })
 }
 
-/// What the guard would say.
+/// What the guard would say, as of a write: of the patient it will belong to and of the one it belongs to
+/// now; and whether narrowed scopes cover it as it will be and as it is.
 async fn leave(
     door: &Door,
     who: &Identity,
@@ -171,12 +181,28 @@ async fn leave(
         kind,
         id: String::new(),
     });
-    let question = Question::of(act, &about, wire::fhir::patient_of(resource));
-    let decision = door.decide(who, question).await?;
-    Ok((!decision.allowed()).then(|| {
-        let words = "the resource may be good, but you may not write it";
-        Issue::error(Code::Forbidden, kind, words)
-    }))
+    let mut patients = vec![wire::fhir::patient_of(resource)];
+    if let Some(target) = target {
+        let located = read::locate(door, target).await?;
+        let before = located.and_then(|located| located.patient);
+        if before.is_some() && !patients.contains(&before) {
+            patients.push(before);
+        }
+    }
+    for patient in patients {
+        let decision = door.decide(who, Question::of(act, &about, patient)).await?;
+        let (ask, chart) = (decision.ask(), &door.app.chart);
+        let will_be = act == Act::Delete || chart.covers(ask, kind, resource);
+        let is = match target {
+            Some(target) => chart.covers_current(ask, kind, &target.id).await?,
+            None => true,
+        };
+        if !(decision.allowed() && will_be && is) {
+            let words = "the resource may be good, but you may not write it";
+            return Ok(Some(Issue::error(Code::Forbidden, kind, words)));
+        }
+    }
+    Ok(None)
 }
 
 /// What the profiles say: those of the question, which must be at hand, and those that the resource
@@ -184,7 +210,7 @@ async fn leave(
 async fn profiles(
     door: &Door,
     who: &Identity,
-    (resource, asked): (&Value, &[String]),
+    (resource, bytes, asked): (&Arc<Value>, usize, &[String]),
 ) -> Result<Vec<Issue>, Fault> {
     let kind = resource
         .get("resourceType")
@@ -202,7 +228,11 @@ async fn profiles(
             continue;
         }
         match profile(door, who, url).await? {
-            Some(profile) => issues.extend(wire::fhir::conforms(resource, &profile)),
+            Some((profile, size)) => {
+                let resource = Arc::clone(resource);
+                let work = move || wire::fhir::conforms(&resource, &profile);
+                issues.extend(door.work(size.saturating_add(bytes), work).await?);
+            }
             None if must => {
                 let words = format!(
                     "the profile `{url}` is not at hand, so the resource was not held against it; write its StructureDefinition here first"
@@ -218,23 +248,10 @@ async fn profiles(
 }
 
 /// The profile of an address, if it was written here and may be seen.
-async fn profile(door: &Door, who: &Identity, url: &str) -> Result<Option<Value>, Fault> {
-    let (address, version) = url.split_once('|').unwrap_or((url, ""));
-    let mut pairs: Pairs = vec![("url".to_owned(), address.to_owned())];
-    if !version.is_empty() {
-        pairs.push(("version".to_owned(), version.to_owned()));
-    }
-    let query = door.query_of("StructureDefinition", &pairs)?;
-    let detail = format!("StructureDefinition?{}", query::text(&pairs));
-    let asked = ask(door, who, (query, detail)).await?;
+async fn profile(door: &Door, who: &Identity, url: &str) -> Result<Option<(Value, usize)>, Fault> {
+    let asked = asked(door, who, ("StructureDefinition", url)).await?;
     if !door.decide(who, asked.question.clone()).await?.allowed() {
         return Ok(None);
     }
-    let page = PageOf {
-        count: 1,
-        token: None,
-    };
-    let found = page_of(door, who, (asked, &page)).await?;
-    let first = found.matches.first();
-    Ok(first.and_then(|stored| serde_json::from_slice(&stored.json).ok()))
+    definition(door, who, asked).await
 }

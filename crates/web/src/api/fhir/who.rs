@@ -2,7 +2,8 @@
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::{Extensions, HeaderMap};
-use guard::Identity;
+use event::Time;
+use guard::{Identity, Scope};
 
 use super::fault::Fault;
 use super::format::header;
@@ -50,6 +51,12 @@ async fn proved(
     Ok(known)
 }
 
+/// When the token of a request ends, if it is one that does.
+pub(crate) fn until(app: &App, headers: &HeaderMap) -> Option<Time> {
+    let token = header(headers, &AUTHORIZATION).and_then(bearer)?;
+    app.access_of_anybody(token).map(|good| good.until)
+}
+
 /// Whose token it is.
 async fn known(app: &App, extensions: &Extensions, token: &str) -> Result<Identity, Fault> {
     let bad = || Fault::login("this token is not good: unknown, withdrawn or damaged");
@@ -72,6 +79,17 @@ fn bearer(said: &str) -> Option<&str> {
     good.then_some(token)
 }
 
+/// Those of the scopes that the client is still registered for.
+pub(crate) fn still(scopes: &[String], registered: &[String]) -> Vec<String> {
+    let registered = registered.iter().filter_map(|text| Scope::parse(text).ok());
+    let registered: Vec<Scope> = registered.collect();
+    let stands = |text: &&String| {
+        let scope = Scope::parse(text).ok();
+        scope.is_some_and(|scope| registered.iter().any(|one| scope.within(one)))
+    };
+    scopes.iter().filter(stands).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +108,18 @@ mod tests {
             assert_eq!(bearer(bad), None, "{bad}");
         }
         assert_eq!(bearer(&format!("Bearer {}", "x".repeat(513))), None);
+    }
+
+    #[test]
+    fn a_token_has_its_own_scopes_while_the_client_is_registered_for_them() {
+        let of = |all: &[&str]| -> Vec<String> { all.iter().map(|&one| one.to_owned()).collect() };
+        let own = of(&["system/Patient.rs", "system/Observation.rs?status=final"]);
+        assert_eq!(still(&own, &of(&["system/*.cruds"])), own);
+        assert_eq!(
+            still(&own, &of(&["system/Patient.cruds"])),
+            of(&["system/Patient.rs"])
+        );
+        assert!(still(&own, &[]).is_empty());
+        assert!(still(&of(&["system/*.cruds"]), &own).is_empty());
     }
 }

@@ -39,6 +39,10 @@ impl From<Fault> for Halt {
     }
 }
 
+/// What is sealed in the same commit as the writes, by what became of them.
+pub(crate) type Also<'a> =
+    dyn Fn(&[Result<Draft, Fault>]) -> Result<Option<Admitted>, Fault> + Send + Sync + 'a;
+
 /// Does what `intents` ask for, all in one commit.
 ///
 /// # Errors
@@ -48,8 +52,20 @@ pub(crate) async fn perform(
     order: &Order,
     intents: Vec<Intent>,
 ) -> Result<Answers, Fault> {
+    perform_with(door, order, (intents, &|_| Ok(None))).await
+}
+
+/// The same, with something more in that commit.
+///
+/// # Errors
+/// As [`perform`].
+pub(crate) async fn perform_with(
+    door: &Door,
+    order: &Order,
+    (intents, also): (Vec<Intent>, &Also<'_>),
+) -> Result<Answers, Fault> {
     for _ in 0..ATTEMPTS_MAX {
-        match attempt(door, order, intents.clone()).await {
+        match attempt(door, order, (intents.clone(), also)).await {
             Ok(answers) => return Ok(answers),
             Err(Halt::Fault(fault)) => return Err(fault),
             Err(Halt::Overtaken) => door.caught_up(door.app.record.size()).await?,
@@ -59,28 +75,46 @@ pub(crate) async fn perform(
     Err(Fault::new(StatusCode::CONFLICT, Code::Conflict, words))
 }
 
-async fn attempt(door: &Door, order: &Order, intents: Vec<Intent>) -> Result<Answers, Halt> {
+async fn attempt(
+    door: &Door,
+    order: &Order,
+    (intents, also): (Vec<Intent>, &Also<'_>),
+) -> Result<Answers, Halt> {
+    // INVARIANT: subscriptions are counted and sealed one after the other, through whatever door they come.
+    let subscribes = |intent: &Intent| intent.write.kind() == subscription::KIND;
+    let _turn = match intents.iter().any(subscribes) {
+        true => Some(door.app.subscribing.lock().await),
+        false => None,
+    };
     let settled = order.sift(settle_all(door, order, intents).await)?;
     let names = Names::of(settled.iter().flatten(), order.together)?;
     let drafts = order.sift(draft_all(door, settled, names.clone()).await?)?;
     let drafts = order.sift(look_up(door, order, (drafts, names)).await?)?;
     let mut rulings = Rulings::new(door, &order.who);
     let mut ruled = Vec::with_capacity(drafts.len());
+    let mut siblings = BTreeSet::new();
     for draft in drafts {
         ruled.push(match draft {
-            Ok(draft) => checked(door, order, rulings.rule(draft).await?).await,
+            Ok(draft) => {
+                let draft = rulings.rule(draft).await?;
+                checked(door, order, (draft, &mut siblings)).await
+            }
             Err(fault) => Err(fault),
         });
     }
     let drafts = order.sift(ruled)?;
-    seal(door, order, (drafts, rulings)).await
+    seal(door, order, (drafts, rulings, also)).await
 }
 
 /// A subscription is looked at once more: what it asks for will be told later, and again and again.
-async fn checked(door: &Door, order: &Order, ruled: Result<Draft, Fault>) -> Result<Draft, Fault> {
+async fn checked(
+    door: &Door,
+    order: &Order,
+    (ruled, siblings): (Result<Draft, Fault>, &mut BTreeSet<String>),
+) -> Result<Draft, Fault> {
     let draft = ruled?;
     let path = draft.settled.intent.path.clone();
-    let good = subscription::check(door, &order.who, &draft).await;
+    let good = subscription::check(door, &order.who, (&draft, siblings)).await;
     good.map(|()| draft).map_err(|fault| fault.under(&path))
 }
 
@@ -156,7 +190,7 @@ async fn look_up(
 async fn seal(
     door: &Door,
     order: &Order,
-    (drafts, rulings): (Vec<Result<Draft, Fault>>, Rulings<'_>),
+    (drafts, rulings, also): (Vec<Result<Draft, Fault>>, Rulings<'_>, &Also<'_>),
 ) -> Result<Answers, Halt> {
     let mut events = Vec::with_capacity(drafts.len());
     for draft in drafts.iter().flatten() {
@@ -164,6 +198,7 @@ async fn seal(
             events.push(admitted(draft, order, &rulings)?);
         }
     }
+    events.extend(also(&drafts)?);
     let receipts = match events.is_empty() {
         true => Vec::new(),
         false => door

@@ -1,5 +1,6 @@
 //! Access: who looked at whose chart, when, what part, and why it was allowed.
 
+mod elsewhere;
 pub(crate) mod exports;
 pub(crate) mod graph;
 pub(crate) mod letter;
@@ -144,6 +145,8 @@ fn empty(visit: &Visit, asked_with: (&Typed, Span), decision: u64) -> AccessPage
         taken: None,
         rows: Vec::new(),
         next: None,
+        elsewhere: Vec::new(),
+        told: String::new(),
         decision,
         outlet: None,
     }
@@ -183,6 +186,17 @@ async fn of_patient(
         ("person or system", "people and systems"),
     );
     view.graph = Graph::of_people(&people, patient);
+    let family = visit.app.chart.family(patient);
+    let (elsewhere, told) = elsewhere::of_patients(visit, family, span).await?;
+    view.told = match told > elsewhere.len() as u64 {
+        true => format!(
+            "The newest {} of {}.",
+            elsewhere.len(),
+            words::thousands(told)
+        ),
+        false => String::new(),
+    };
+    view.elsewhere = elsewhere;
     view.people = people;
     view.rows = listing.rows.iter().map(|trace| teller.row(trace)).collect();
     view.next = listing.next.map(|id| id.to_string());

@@ -22,6 +22,10 @@ pub(crate) struct AccessPage {
     pub rows: Vec<Row>,
     /// Where the list goes on.
     pub next: Option<String>,
+    /// Of a patient: what other systems tell.
+    pub elsewhere: Vec<Elsewhere>,
+    /// How many of those are shown; empty: all.
+    pub told: String,
     /// The sealed decision that allowed this look.
     pub decision: u64,
     pub outlet: Option<Outlet>,
@@ -113,6 +117,25 @@ pub(crate) struct Row {
     pub reason: String,
     /// The network address it was done from; empty: this machine, or it was not kept.
     pub from: String,
+}
+
+/// An access that another system tells of.
+#[derive(Debug, Clone)]
+pub(crate) struct Elsewhere {
+    pub index: u64,
+    /// When it happened, as it says.
+    pub at: Stamp,
+    pub who: String,
+    /// Their id there, if their name is something else.
+    pub user: String,
+    pub what: String,
+    pub action: &'static str,
+    pub outcome: &'static str,
+    pub source: String,
+    pub feed: String,
+    pub from: String,
+    /// What was odd about the message, in words.
+    pub odd: String,
 }
 
 /// How much an account took, and what it may take.
@@ -234,6 +257,20 @@ pub(crate) mod samples {
                 from: "192.0.2.7".into(),
             }],
             next: Some("4711-2".into()),
+            elsewhere: vec![Elsewhere {
+                index: 4711,
+                at: ago(3),
+                who: HOSTILE.into(),
+                user: HOSTILE.into(),
+                what: HOSTILE.into(),
+                action: "read",
+                outcome: "failed",
+                source: HOSTILE.into(),
+                feed: HOSTILE.into(),
+                from: HOSTILE.into(),
+                odd: HOSTILE.into(),
+            }],
+            told: "The newest 1 of 4,711.".into(),
             decision: 4712,
             outlet: Some(Outlet {
                 to: "tls://arr.example:6514".into(),
@@ -256,6 +293,8 @@ pub(crate) mod samples {
                 taken: None,
                 rows: Vec::new(),
                 next: None,
+                elsewhere: Vec::new(),
+                told: String::new(),
                 outlet: None,
                 ..sample()
             };

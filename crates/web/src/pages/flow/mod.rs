@@ -2,6 +2,7 @@
 
 pub(crate) mod body;
 pub(crate) mod connect;
+pub(crate) mod imports;
 pub(crate) mod routes;
 pub(crate) mod subscribers;
 pub(crate) mod view;
@@ -34,8 +35,9 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         .map_err(|why| broken(&why))?;
     let may_open = visit.oversees().await;
     let (mut kept, mut quarantined) = (Vec::new(), Vec::new());
-    let mut subscribers = Vec::new();
+    let (mut subscribers, mut imports) = (Vec::new(), Vec::new());
     if may_open {
+        imports = imports::rows(&visit).await?;
         subscribers = subscribers::rows(&visit).await?;
         kept = flow.kept().await.map_err(|why| broken(&why))?;
         let newest = Page {
@@ -64,6 +66,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
             .collect(),
         routes,
         subscribers,
+        imports,
         outlet: access::outlet(&visit).filter(|_| may_open),
         may_open,
     };

@@ -1,5 +1,6 @@
 use askama::Template;
 
+use super::imports::ImportRow;
 use super::routes::RouteRow;
 use super::subscribers::SubscriberRow;
 use crate::pages::picture::Bars;
@@ -22,6 +23,8 @@ pub(crate) struct FlowPage {
     pub routes: Vec<RouteRow>,
     /// Who asked to be told, for those who oversee feeds.
     pub subscribers: Vec<SubscriberRow>,
+    /// What is imported, for those who oversee feeds.
+    pub imports: Vec<ImportRow>,
     /// The audit trail's way out, for those who oversee it.
     pub outlet: Option<crate::pages::access::view::Outlet>,
     /// Whether this person may look at messages.
@@ -185,6 +188,7 @@ mod samples {
             quarantined: vec![row(4_112, "", "there is no “MSH” segment", 190)],
             routes: crate::pages::flow::routes::samples::rows(),
             subscribers: crate::pages::flow::subscribers::samples::rows(),
+            imports: crate::pages::flow::imports::samples::rows(),
             outlet: None,
             may_open: true,
         }
@@ -200,6 +204,7 @@ mod samples {
             quarantined: Vec::new(),
             routes: Vec::new(),
             subscribers: Vec::new(),
+            imports: Vec::new(),
             outlet: None,
             may_open: false,
         }

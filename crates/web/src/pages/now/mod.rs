@@ -62,6 +62,7 @@ pub(crate) async fn show(visit: Visit, Query(done): Query<Done>) -> Result<Respo
         patients_tile(&visit, &wards),
         packs_tile(&visit),
     ];
+    tiles.extend(views_tile(&visit));
     tiles.extend(witness_tile(&visit));
     let oversees = visit.oversees().await;
     tiles.extend(routes_tile(&routes::rows(&visit, oversees).await?));
@@ -274,6 +275,30 @@ fn chart_tile(visit: &Visit) -> Tile {
         .to_owned(),
         detail: detail.to_owned(),
     }
+}
+
+/// Whether a view does not go on; nothing if all do.
+fn views_tile(visit: &Visit) -> Option<Tile> {
+    let held = visit.app.record.held_up();
+    let first = held.first()?;
+    Some(Tile {
+        label: "Views",
+        href: "/record",
+        tone: Tone::Bad,
+        state: "held up".to_owned(),
+        number: held.len().to_string(),
+        unit: if held.len() == 1 {
+            "view stands"
+        } else {
+            "views stand"
+        }
+        .to_owned(),
+        detail: format!(
+            "{} stands at event {} and is tried again; run salus doctor",
+            words::quoted(&first.reader),
+            words::thousands(first.at)
+        ),
+    })
 }
 
 fn patients_tile(visit: &Visit, wards: &[WardCount]) -> Tile {

@@ -1,8 +1,8 @@
 //! An event in words, without what is in it: no name, number or value of a patient.
 
 use event::{
-    Act, Actor, Body, Decided, Erased, Event, Glass, NotifyStep, Outcome, PersonStep, PutBackStep,
-    Role, RouteOutcome, RouteStep, Session, SessionStep, Subject, Token,
+    Act, Actor, Body, Decided, Erased, Event, Glass, ImportEnd, ImportStep, NotifyStep, Outcome,
+    PersonStep, PutBackStep, Role, RouteOutcome, RouteStep, Session, SessionStep, Subject, Token,
 };
 
 use crate::pages::words;
@@ -37,6 +37,7 @@ pub(crate) fn what(event: &Event) -> String {
         Body::ExportAnswered(_) => "export refused".to_owned(),
         Body::ExportAsked(_) => "export asked for".to_owned(),
         Body::Erased(order) => erased(order),
+        Body::Import(import) => imported(&import.step),
         Body::Joined(_) => "sealed by the standby while the primary was gone".to_owned(),
         Body::BackedUp(made) => match made.files {
             Some(files) => format!("folders and dumps backed up: {files} files"),
@@ -100,6 +101,26 @@ fn notification(step: &NotifyStep) -> String {
             format!("{events} of a subscription")
         }
         NotifyStep::Taken { .. } => "a subscriber was notified".to_owned(),
+    }
+}
+
+fn imported(step: &ImportStep) -> String {
+    match step {
+        ImportStep::Begun { inputs, .. } => {
+            let files = words::count(inputs.len() as u64, "file", "files");
+            format!("bulk import of {files} asked for")
+        }
+        ImportStep::Took {
+            accepted, refused, ..
+        } => {
+            let resources = words::count(*accepted, "resource", "resources");
+            format!("bulk import: {resources} kept, {refused} refused")
+        }
+        ImportStep::Ended { how, .. } => match how {
+            ImportEnd::Cancelled => "bulk import ended by its client".to_owned(),
+            ImportEnd::Done => "bulk import done".to_owned(),
+            ImportEnd::Failed => "bulk import given up".to_owned(),
+        },
     }
 }
 

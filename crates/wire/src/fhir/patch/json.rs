@@ -10,6 +10,7 @@ use json_patch::{
 };
 use serde_json::{Map, Value};
 
+use super::same::same;
 use super::{PatchLimits, Unpatched, malformed, nests_within, too_deep, unfit, within};
 
 /// The resource with all operations applied.
@@ -27,6 +28,15 @@ pub(super) fn patch(
         // INVARIANT: measured before it is put in, so that the resource is never deeper.
         if !lies_within(&out, &operation, limits.depth_max) {
             return Err(too_deep(&place, limits));
+        }
+        if let PatchOperation::Test(test) = &operation {
+            // The crate compares numbers by their text.
+            let there = out.pointer(test.path.as_str());
+            let there = there.ok_or_else(|| unfit(&place, "there is nothing at the path"))?;
+            match same(there, &test.value) {
+                true => continue,
+                false => return Err(unfit(&place, "value did not match")),
+            }
         }
         json_patch::patch(&mut out, std::slice::from_ref(&operation))
             .map_err(|error| unfit(&place, error.kind.to_string()))?;

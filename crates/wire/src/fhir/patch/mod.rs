@@ -7,6 +7,7 @@ mod apply;
 mod json;
 mod path;
 mod place;
+mod same;
 
 use serde_json::Value;
 

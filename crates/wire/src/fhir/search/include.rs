@@ -53,7 +53,19 @@ pub(super) fn include(out: &mut Query, one: One<'_>) -> Result<(), Issue> {
     } else {
         &mut out.revincludes
     };
-    list.extend(found);
+    for one in found {
+        let alike = |other: &Include| {
+            (
+                &other.source,
+                other.param.code,
+                &other.target,
+                other.iterate,
+            ) == (&one.source, one.param.code, &one.target, one.iterate)
+        };
+        if !list.iter().any(alike) {
+            list.push(one);
+        }
+    }
     Ok(())
 }
 

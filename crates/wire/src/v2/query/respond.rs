@@ -1,4 +1,4 @@
-//! The answer to a patient query: RSP^K21, K22 or K23 (MSH, MSA, ERR, QAK, QPD, PID).
+//! The answer to a patient query: RSP^K21, K22 or K23 (MSH, MSA, ERR, QAK, QPD, PID, DSC).
 
 use serde_json::{Map, Value};
 
@@ -9,14 +9,27 @@ use crate::hl7::{Code, Complaint, Message};
 /// What was found.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
-    /// The Patients that fit, and how many there are in all, as far as that is known.
-    Patients(Vec<Map<String, Value>>, Option<u64>),
+    /// Patients that fit.
+    Patients(Listed),
     /// More fit than may be named.
     TooMany(usize),
     /// It may not be asked, or cannot be: why.
     Refused(String),
     /// It could not be looked for; to be asked again.
     Broken,
+}
+
+/// Patients that fit a query, or some of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Listed {
+    /// The Patients of this answer.
+    pub patients: Vec<Map<String, Value>>,
+    /// How many earlier answers to the same query named.
+    pub before: u64,
+    /// How many fit in all; `None`: those before and these.
+    pub total: Option<u64>,
+    /// DSC-1: by what the asker goes on; `None`: there are no more.
+    pub goes_on: Option<String>,
 }
 
 /// The RSP to a query, with the separators and the character set of its message.
@@ -36,9 +49,14 @@ pub fn respond(message: &Message<'_>, query: &Query, stamp: &Stamp<'_>, found: &
         out.extend_from_slice(qpd.bytes());
         out.push(b'\r');
     }
-    if let Found::Patients(patients, _) = found {
-        for (position, patient) in patients.iter().enumerate() {
+    if let Found::Patients(listed) = found {
+        for (position, patient) in listed.patients.iter().enumerate() {
             out.extend(write.pid(position + 1, patient, query.wanted));
+        }
+        if let Some(pointer) = &listed.goes_on {
+            // `I`: the asker asks again; nothing is sent unasked (table 0398).
+            let fields = [write.escaped(pointer), b"I".to_vec()];
+            out.extend(write.segment("DSC", &fields));
         }
     }
     ack::in_its_charset(message, out)
@@ -77,7 +95,7 @@ impl Writer<'_> {
     /// QAK: the tag of the query, what became of it (table 0208), its name, and how many there are.
     fn acknowledged(&self, found: &Found) -> Vec<u8> {
         let status = match found {
-            Found::Patients(list, _) if list.is_empty() => "NF",
+            Found::Patients(listed) if listed.patients.is_empty() => "NF",
             Found::Patients(..) => "OK",
             Found::TooMany(_) | Found::Broken => "AE",
             Found::Refused(_) => "AR",
@@ -87,10 +105,11 @@ impl Writer<'_> {
             status.into(),
             self.message.get("QPD", 1).bytes().to_vec(),
         ];
-        if let Found::Patients(list, total) = found {
-            let here = list.len() as u64;
-            let total = total.unwrap_or(here).max(here);
-            for number in [total, here, total - here] {
+        if let Found::Patients(listed) = found {
+            let here = listed.patients.len() as u64;
+            let named = listed.before.saturating_add(here);
+            let total = listed.total.unwrap_or(named).max(named);
+            for number in [total, here, total - named] {
                 fields.push(number.to_string().into_bytes());
             }
         }
@@ -311,8 +330,13 @@ mod tests {
             "gender": "female", "telecom": [{"system": "email", "value": "a@b"}],
             "address": [{"city": "Rosenau"}],
         });
-        let found = Found::Patients(vec![patient.as_object().unwrap().clone()], Some(3));
-        let said = answer(&found);
+        let listed = Listed {
+            patients: vec![patient.as_object().unwrap().clone()],
+            before: 1,
+            total: Some(3),
+            goes_on: Some("ff-2.2".into()),
+        };
+        let said = answer(&Found::Patients(listed));
         assert!(
             said.starts_with(
                 "MSH|^~\\&|C|D|A|B|19700101000000.000+0000||RSP^K22^RSP_K21|7|P|2.5\nMSA|AA|1\n"
@@ -320,18 +344,17 @@ mod tests {
             "{said}"
         );
         assert!(
-            said.contains("QAK|T1|OK|Q22^Find^HL7|3|1|2\nQPD|Q22^Find^HL7|T1|@PID.5.1^M\n"),
+            said.contains("QAK|T1|OK|Q22^Find^HL7|3|1|1\nQPD|Q22^Find^HL7|T1|@PID.5.1^M\n"),
             "{said}"
         );
         let pid = "PID|1||4\\F\\1^^^&1.2&ISO^MR~9^^^A B||M\\S\\x^Ada^Z||19610428|F|||^^Rosenau||^NET^Internet^a@b\n";
-        assert!(said.ends_with(pid), "{said}");
+        assert!(said.ends_with(&format!("{pid}DSC|ff-2.2|I\n")), "{said}");
     }
 
     #[test]
     fn what_became_of_it_is_said() {
-        assert!(
-            answer(&Found::Patients(Vec::new(), None)).contains("QAK|T1|NF|Q22^Find^HL7|0|0|0\n")
-        );
+        let nobody = answer(&Found::Patients(Listed::default()));
+        assert!(nobody.contains("QAK|T1|NF|Q22^Find^HL7|0|0|0\n") && !nobody.contains("DSC"));
         let many = answer(&Found::TooMany(50));
         assert!(
             many.contains("MSA|AE|1\n")

@@ -86,13 +86,17 @@ fn path(level: &Level) -> String {
     }
 }
 
-fn must_be_async(parts: &Parts) -> Result<(), Fault> {
+/// Refuses whoever does not say that they wait for the answer.
+///
+/// # Errors
+/// 400.
+pub(crate) fn must_be_async(parts: &Parts) -> Result<(), Fault> {
     let said = parts.headers.get_all("prefer").iter();
     let mut said = said.filter_map(|value| value.to_str().ok());
     if said.any(|value| value.contains("respond-async")) {
         return Ok(());
     }
-    let words = "an export is answered later: send `Prefer: respond-async`";
+    let words = "this is answered later: send `Prefer: respond-async`";
     Err(Fault::bad(Code::Required, words))
 }
 

@@ -60,8 +60,12 @@ pub(super) async fn file(
                 .get(part.kind)
                 .cloned()
                 .unwrap_or_default();
-            let found = found.into_iter().map(|stored| cut(stored, &subset));
-            found.flat_map(line).collect()
+            let bytes = found.iter().map(|stored| stored.json.len() + 1).sum();
+            let mut lines = Vec::with_capacity(bytes);
+            for stored in found {
+                line(&cut(stored, &subset).json, &mut lines);
+            }
+            lines
         }
     };
     Ok(Answer {
@@ -71,15 +75,16 @@ pub(super) async fn file(
     })
 }
 
-/// The resource in one line, its digits as they are.
-fn line(stored: Stored) -> Vec<u8> {
-    let mut json = stored.json;
-    if json.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
-        let value = serde_json::from_slice::<Value>(&json);
-        json = value.map_or(json, |value| value.to_string().into_bytes());
+/// The resource in one line, its digits as they are. A line break in JSON is never within a text.
+fn line(json: &[u8], lines: &mut Vec<u8>) {
+    let begins = lines.len();
+    lines.extend_from_slice(json);
+    for byte in lines.iter_mut().skip(begins) {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
     }
-    json.push(b'\n');
-    json
+    lines.push(b'\n');
 }
 
 /// A transaction that deletes what was deleted, in one line.

@@ -21,6 +21,7 @@ use super::door::Door;
 use super::fault::Fault;
 use super::query::Pairs;
 use super::route::Target;
+pub(crate) use begin::must_be_async;
 pub(crate) use job::Jobs;
 use job::{Job, Part, State};
 

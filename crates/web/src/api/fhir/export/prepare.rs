@@ -39,16 +39,16 @@ async fn walk(door: &Door, job: &Job) -> Result<Vec<Part>, Fault> {
                     count: door.app.settings.page_size_max,
                     token: after.clone(),
                 };
-                let page = open.listed(&job.wanted.list(kind, deleted), &of).await?;
+                let page = open.placed(&job.wanted.list(kind, deleted), &of).await?;
                 let first = beginning.get_or_insert_with(|| page.beginning.clone());
-                if !page.matches.is_empty() {
-                    count += page.matches.len();
+                if page.count > 0 {
+                    count += page.count;
                     parts.push(Part {
                         kind,
                         deleted,
                         after: after.unwrap_or_else(|| first.clone()),
                         until: page.next.clone(),
-                        count: page.matches.len(),
+                        count: page.count,
                     });
                 }
                 let words = format!(

@@ -1,5 +1,8 @@
 //! Whether a `Subscription` may be written: what it asks for, where it leads, whose it is.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use event::{Act, Role, Subject};
 use guard::{Ask, Identity, Seen, seen};
@@ -16,10 +19,16 @@ use super::hook;
 /// # Errors
 /// 422 for what is wrong with it, 403 for what its client may not search and read, 429 when it has too
 /// many.
-pub(crate) async fn check(door: &Door, who: &Identity, draft: &Draft) -> Result<(), Fault> {
+///
+/// `siblings` are those that the same commit writes, as far as they were looked at.
+pub(crate) async fn check(
+    door: &Door,
+    who: &Identity,
+    (draft, siblings): (&Draft, &mut BTreeSet<String>),
+) -> Result<(), Fault> {
     let settled = &draft.settled;
     let written = settled.fate.writes() && !settled.intent.write.deletes();
-    if settled.target.kind != "Subscription" || !written {
+    if settled.target.kind != super::KIND || !written {
         return Ok(());
     }
     let value = serde_json::from_slice(&settled.intent.raw).unwrap_or_default();
@@ -54,7 +63,8 @@ pub(crate) async fn check(door: &Door, who: &Identity, draft: &Draft) -> Result<
         "off" => Ok(()),
         _ => {
             shows_all((who, door.app.staff.identity(&who.actor.id)), &wanted.kinds)?;
-            has_room(door, who, &settled.target.id).await
+            siblings.insert(settled.target.id.clone());
+            has_room(door, who, siblings).await
         }
     }
 }
@@ -119,14 +129,27 @@ fn shows_all(
     Ok(())
 }
 
-async fn has_room(door: &Door, who: &Identity, id: &str) -> Result<(), Fault> {
+/// Whether those that are told and those that this commit writes are not too many together.
+async fn has_room(door: &Door, who: &Identity, siblings: &BTreeSet<String>) -> Result<(), Fault> {
     let max = door.app.settings.subscriptions.per_client_max;
+    let wait = Duration::from_millis(door.app.settings.chart_wait_ms);
+    if !door
+        .app
+        .routes
+        .caught_up(door.app.record.size(), wait)
+        .await
+    {
+        return Err(Fault::later(
+            "it is not known yet how many subscriptions there are; ask again in a second",
+        ));
+    }
     let all = door.app.routes.subscribers().await;
     let all = all.map_err(|why| Fault::ours(&why))?;
     let own = all
         .iter()
-        .filter(|one| one.maker == who.actor.id && one.id != id && one.status != "off");
-    if own.count() < max {
+        .filter(|one| one.maker == who.actor.id && one.status != "off");
+    let others = own.filter(|one| !siblings.contains(&one.id));
+    if others.count() + siblings.len() <= max {
         return Ok(());
     }
     let words =

@@ -35,6 +35,9 @@ use super::query::Pairs;
 use super::route::Target;
 use notice::Notice;
 
+/// The type of the resources.
+pub(super) const KIND: &str = "Subscription";
+
 /// The path of the websocket, under the base.
 pub(super) const SOCKET_PATH: &str = "/$subscription-socket";
 
@@ -225,7 +228,7 @@ async fn token(
     let ends = door
         .kept
         .tokens
-        .add(&token, (who, &ids), (now, settings.token_ms));
+        .add(&token, (who, &ids, door.until), (now, settings.token_ms));
     let base = &door.app.settings.fhir_base;
     let place = match base.strip_prefix("http") {
         Some(rest) => format!("ws{rest}{SOCKET_PATH}"),

@@ -2,7 +2,7 @@
 
 use chart::{Change, ChartError, Stored};
 use event::{Act, Happening};
-use guard::Identity;
+use guard::{Decision, Identity};
 use routes::{Happened, Subscriber};
 use serde_json::{Value, json};
 use wire::fhir::subscription::{BACKPORT, ContentKind, Subscribed};
@@ -71,7 +71,13 @@ impl<'a> Notice<'a> {
             let stored = match self.wanted.channel.content {
                 ContentKind::Empty => None,
                 ContentKind::IdOnly | ContentKind::FullResource => {
-                    seen(door, who, (self.one, self.wanted, event.what)).await?
+                    match seen(door, who, (self.one, self.wanted, event.what)).await? {
+                        Sight::Shown(stored) => Some(*stored),
+                        Sight::Nothing => None,
+                        // What comes before it is told; it waits.
+                        Sight::Later if !told.is_empty() => break,
+                        Sight::Later => return Err(Fault::over_ceiling()),
+                    }
                 }
             };
             bytes += stored.as_ref().map_or(0, |stored| stored.json.len());
@@ -159,6 +165,16 @@ fn entry(base: &str, stored: &Stored, whole: bool) -> Value {
     entry
 }
 
+/// What a client sees of a version.
+pub(super) enum Sight {
+    /// This.
+    Shown(Box<Stored>),
+    /// It may not see it, or it is no event any more.
+    Nothing,
+    /// It has come to its ceiling of patients, and sees it when some of them are longer ago.
+    Later,
+}
+
 /// What the client may see of a version, if that can be an event of its subscription; decided and sealed.
 ///
 /// # Errors
@@ -167,12 +183,12 @@ pub(super) async fn seen(
     door: &Door,
     who: &Identity,
     (one, wanted, what): (&Subscriber, &Subscribed, Happening),
-) -> Result<Option<Stored>, Fault> {
+) -> Result<Sight, Fault> {
     // What the chart does not have yet is not gone.
     door.caught_up(what.index.saturating_add(1)).await?;
     match door.app.chart.change(what.index, what.place).await? {
         Some(change) => shown(door, who, (one, wanted, &change)).await,
-        None => Ok(None),
+        None => Ok(Sight::Nothing),
     }
 }
 
@@ -184,9 +200,9 @@ pub(super) async fn shown(
     door: &Door,
     who: &Identity,
     (one, wanted, change): (&Subscriber, &Subscribed, &Change),
-) -> Result<Option<Stored>, Fault> {
+) -> Result<Sight, Fault> {
     if !wanted.kinds.contains(&change.kind) {
-        return Ok(None);
+        return Ok(Sight::Nothing);
     }
     let target = Target {
         kind: route::kind(&change.kind)?,
@@ -197,19 +213,23 @@ pub(super) async fn shown(
         "{}/_history/{} for Subscription/{}",
         question.detail, change.version, one.id
     );
+    // Whether it waits for the ceiling is asked again and again, and sealed when that is over.
+    if over_ceiling(&door.decide(who, question.clone()).await?) {
+        return Ok(Sight::Later);
+    }
     let permit = match door.permit(who, question, None).await {
         Ok(permit) => permit,
         Err(fault) if fault.status.is_server_error() => return Err(fault),
-        Err(_) => return Ok(None),
+        Err(_) => return Ok(Sight::Nothing),
     };
     let open = door.app.chart.open_with(permit);
     let found = open.version(&change.kind, &change.id, change.version).await;
     let Some(stored) = unless_outside(found)? else {
-        return Ok(None);
+        return Ok(Sight::Nothing);
     };
     // That it is gone is told to whoever could see that it was there, and was what is asked for.
     let judged = match (stored.deleted, change.before) {
-        (true, None) => return Ok(None),
+        (true, None) => return Ok(Sight::Nothing),
         (true, Some(before)) => {
             unless_outside(open.version(&change.kind, &change.id, before).await)?
         }
@@ -219,7 +239,17 @@ pub(super) async fn shown(
         let value: Value = serde_json::from_slice(&judged.json).unwrap_or_default();
         !is_withheld(&value) && wanted.shows(&change.kind, &value)
     });
-    Ok(fits.then_some(stored))
+    Ok(match fits {
+        true => Sight::Shown(Box::new(stored)),
+        false => Sight::Nothing,
+    })
+}
+
+/// Whether nothing but the ceiling of patients refuses it: that passes with time.
+fn over_ceiling(decision: &Decision) -> bool {
+    let because = decision.because();
+    let ceiling = |id: &String| id.starts_with("ceiling-");
+    !decision.allowed() && !because.is_empty() && because.iter().all(ceiling)
 }
 
 /// It became somebody else's in between.

@@ -10,12 +10,15 @@ use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use guard::{Identity, Scope};
+use event::Time;
+use guard::Identity;
 use routes::{Happened, Subscriber};
+use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use wire::fhir::subscription::Subscribed;
 
 use super::super::door::{Door, Kept};
+use super::super::who::still;
 use super::notice::Notice;
 use crate::App;
 
@@ -28,18 +31,29 @@ const IDLE: Duration = Duration::from_secs(60);
 /// How long one wait for a view takes.
 const FOLD_WAIT: Duration = Duration::from_secs(5);
 
-/// How many websockets there are.
+/// How many websockets there are. Those that have bound nothing yet count by themselves: they take no place
+/// from anybody who has.
 #[derive(Debug, Default)]
-pub(crate) struct Sockets(Arc<AtomicUsize>);
+pub(crate) struct Sockets {
+    strangers: Count,
+    bound: Count,
+}
+
+#[derive(Debug, Default)]
+struct Count(Arc<AtomicUsize>);
 
 /// One of them, until it is dropped.
 struct Place(Arc<AtomicUsize>);
 
-impl Sockets {
+impl Count {
     fn take(&self, max: usize) -> Option<Place> {
         let before = self.0.fetch_add(1, Ordering::SeqCst);
         let place = Place(Arc::clone(&self.0));
         (before < max).then_some(place)
+    }
+
+    fn is_full(&self, max: usize) -> bool {
+        self.0.load(Ordering::SeqCst) >= max
     }
 }
 
@@ -55,7 +69,9 @@ pub(crate) async fn socket(
     Extension(kept): Extension<Arc<Kept>>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let Some(place) = kept.sockets.take(app.settings.subscriptions.sockets_max) else {
+    let max = app.settings.subscriptions.sockets_max;
+    let place = kept.sockets.strangers.take(max);
+    let Some(place) = place.filter(|_| !kept.sockets.bound.is_full(max)) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     upgrade
@@ -63,15 +79,20 @@ pub(crate) async fn socket(
         .max_frame_size(MESSAGE_BYTES_MAX)
         .on_upgrade(move |socket| async move {
             let session = Session {
-                door: Door { app, kept },
+                door: Door {
+                    app,
+                    kept,
+                    until: None,
+                },
                 socket,
                 client: String::new(),
                 bound: Vec::new(),
+                woken: Arc::new(Notify::new()),
+                held: false,
                 heard: true,
             };
             // However it ends, what it did not get is there for `$events`.
-            Box::pin(session.run()).await;
-            drop(place);
+            Box::pin(session.run(place)).await;
         })
 }
 
@@ -81,6 +102,10 @@ struct Session {
     /// Who bound it; empty: nobody yet.
     client: String,
     bound: Vec<Bound>,
+    /// Something of a subscription that it has bound was folded.
+    woken: Arc<Notify>,
+    /// What waits until its client is no more at its ceiling.
+    held: bool,
     /// Whether anything came since it was asked whether it is there.
     heard: bool,
 }
@@ -93,18 +118,20 @@ struct Bound {
     number: u64,
     told: Instant,
     heartbeat: Option<Duration>,
+    /// When the token ends by which that was asked for.
+    until: Option<Time>,
 }
 
 /// `None`: the websocket is to be closed, or is.
 type Goes = Option<()>;
 
 impl Session {
-    async fn run(mut self) {
+    async fn run(mut self, stranger: Place) {
         let settings = &self.door.app.settings.subscriptions;
         let bind = Duration::from_millis(settings.bind_ms);
         let mut ping = interval(Duration::from_millis(settings.ping_ms.max(1)));
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stirred = self.door.app.routes.stirred();
+        let max = settings.sockets_max;
         let first = async {
             while self.bound.is_empty() {
                 let message = self.socket.recv().await?.ok()?;
@@ -115,15 +142,24 @@ impl Session {
         if !matches!(timeout(bind, first).await, Ok(Some(()))) {
             return;
         }
-        loop {
-            let beats = self.beats();
+        let Some(_place) = self.door.kept.sockets.bound.take(max) else {
+            return;
+        };
+        drop(stranger);
+        let woken = Arc::clone(&self.woken);
+        while self.stands() {
+            let (beats, ends) = (self.beats(), self.ends());
             let goes = tokio::select! {
                 message = self.socket.recv() => match message {
                     Some(Ok(message)) => self.hear(message).await,
                     Some(Err(_)) | None => None,
                 },
-                _ = stirred.changed() => self.tell().await,
-                _ = ping.tick() => self.ping().await,
+                () = woken.notified() => self.tell().await,
+                () = sleep_until(ends) => continue,
+                _ = ping.tick() => match self.ping().await {
+                    Some(()) if self.held => self.tell().await,
+                    goes => goes,
+                },
                 () = sleep_until(beats) => self.beat().await,
             };
             if goes.is_none() {
@@ -149,15 +185,17 @@ impl Session {
         }
         self.client = bound.client;
         for id in bound.subscriptions {
-            self.bind(id, bound.scopes.clone()).await?;
+            self.bind(id, (bound.scopes.clone(), bound.until)).await?;
         }
         Some(())
     }
 
-    async fn bind(&mut self, id: String, scopes: Vec<String>) -> Goes {
+    async fn bind(&mut self, id: String, (scopes, until): (Vec<String>, Option<Time>)) -> Goes {
         if self.bound.len() >= BOUND_MAX {
             return None;
         }
+        // INVARIANT: before it is looked at, so that nothing that comes after is missed.
+        self.door.app.routes.wake(&id, &self.woken);
         let place = (id.as_str(), scopes.as_slice());
         let Some((who, one, wanted)) = look(&self.door.app, &self.client, place).await? else {
             return Some(());
@@ -169,13 +207,35 @@ impl Session {
             number: one.number,
             told: Instant::now(),
             heartbeat: wanted.channel.heartbeat_seconds.map(Duration::from_secs),
+            until,
         });
         let notice = ("handshake", [].as_slice());
         self.notify(&who, (&one, &wanted), notice).await.map(drop)
     }
 
+    /// Lets go what was bound by a token that has ended; false: nothing is left.
+    fn stands(&mut self) -> bool {
+        let now = self.door.app.clock.now();
+        let lasts = |bound: &Bound| bound.until.is_none_or(|until| until > now);
+        self.bound.retain(lasts);
+        !self.bound.is_empty()
+    }
+
+    /// When the first of the tokens ends.
+    fn ends(&self) -> Instant {
+        let now = self.door.app.clock.now();
+        let first = self.bound.iter().filter_map(|bound| bound.until).min();
+        let left = first.map(|until| u64::try_from(until.since(now)).unwrap_or(0));
+        let left = left.map(Duration::from_millis);
+        Instant::now() + left.unwrap_or(IDLE).min(IDLE)
+    }
+
     /// Tells what happened since.
     async fn tell(&mut self) -> Goes {
+        self.held = false;
+        if !self.stands() {
+            return None;
+        }
         for (id, scopes) in self.those(|_| true) {
             let place = (id.as_str(), scopes.as_slice());
             let Some((who, one, wanted)) = look(&self.door.app, &self.client, place).await? else {
@@ -202,6 +262,10 @@ impl Session {
                         self.notify(&who, (&one, &wanted), notice).await?
                     }
                 };
+                if last <= told {
+                    self.held = true;
+                    break;
+                }
                 let bound = self.bound.iter_mut().find(|bound| bound.id == id)?;
                 (bound.number, bound.told) = (last, Instant::now());
             }
@@ -224,6 +288,9 @@ impl Session {
     }
 
     async fn beat(&mut self) -> Goes {
+        if !self.stands() {
+            return None;
+        }
         let now = Instant::now();
         let due = |bound: &Bound| {
             let beats = bound.heartbeat.map(|period| bound.told + period);
@@ -241,7 +308,8 @@ impl Session {
         Some(())
     }
 
-    /// Sends one notification; the number of its last event.
+    /// Sends one notification; the number of its last event, 0: it has none, or its client has come to its
+    /// ceiling and nothing was sent.
     async fn notify(
         &mut self,
         who: &Identity,
@@ -249,7 +317,11 @@ impl Session {
         (what, events): (&'static str, &[Happened]),
     ) -> Option<u64> {
         let notice = Notice::of((one, wanted), what).with_status("active");
-        let (bundle, last) = notice.bundle(&self.door, who, events).await.ok()?;
+        let (bundle, last) = match notice.bundle(&self.door, who, events).await {
+            Ok(made) => made,
+            Err(fault) if fault.status == StatusCode::TOO_MANY_REQUESTS => return Some(0),
+            Err(_) => return None,
+        };
         self.send(Message::Text(bundle.to_string().into())).await?;
         Some(last)
     }
@@ -287,33 +359,4 @@ async fn look(
     let found = found.filter(|one| one.maker == client && one.status != "off");
     let found = found.and_then(super::with_read);
     Some(found.map(|(one, wanted)| (who, one, wanted)))
-}
-
-/// Those of the scopes that the client is still registered for.
-fn still(scopes: &[String], registered: &[String]) -> Vec<String> {
-    let registered = registered.iter().filter_map(|text| Scope::parse(text).ok());
-    let registered: Vec<Scope> = registered.collect();
-    let stands = |text: &&String| {
-        let scope = Scope::parse(text).ok();
-        scope.is_some_and(|scope| registered.iter().any(|one| scope.within(one)))
-    };
-    scopes.iter().filter(stands).cloned().collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_has_its_own_scopes_while_the_client_is_registered_for_them() {
-        let of = |all: &[&str]| -> Vec<String> { all.iter().map(|&one| one.to_owned()).collect() };
-        let own = of(&["system/Patient.rs", "system/Observation.rs?status=final"]);
-        assert_eq!(still(&own, &of(&["system/*.cruds"])), own);
-        assert_eq!(
-            still(&own, &of(&["system/Patient.cruds"])),
-            of(&["system/Patient.rs"])
-        );
-        assert!(still(&own, &[]).is_empty());
-        assert!(still(&of(&["system/*.cruds"]), &own).is_empty());
-    }
 }

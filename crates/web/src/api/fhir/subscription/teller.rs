@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use event::{Happening, NotifyStep, Role};
+use axum::http::StatusCode;
+use chart::Changes;
+use event::{Happening, NotifyStep, Role, Time};
 use guard::Identity;
 use routes::{Status, Subscriber};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,8 +18,9 @@ use tokio_util::task::TaskTracker;
 use wire::fhir::subscription::Subscribed;
 
 use super::super::door::{Door, Kept};
+use super::super::fault::Fault;
 use super::super::history::instant;
-use super::notice::{Notice, shown};
+use super::notice::{Notice, Sight, shown};
 use super::{hook, read, state};
 use crate::App;
 
@@ -27,46 +31,112 @@ const FOLD_WAIT: Duration = Duration::from_secs(5);
 /// Events of the record after which it is sealed that they were looked through, though nothing was found.
 const SEALED_THROUGH: u64 = 100_000;
 
-/// Tells the subscribers until `stop`.
+/// How long a subscription whose client has come to its ceiling waits between two looks.
+const CEILING_WAIT: Duration = Duration::from_secs(60);
+
+/// Those who are told, each with what wakes it.
+#[derive(Default)]
+struct Tellers {
+    running: HashMap<String, (JoinHandle<()>, Arc<Notify>)>,
+    /// Who is told of a type.
+    by_kind: HashMap<String, Vec<Arc<Notify>>>,
+}
+
+/// Tells the subscribers until `stop`. What is written wakes those alone whose types it has.
 pub async fn notify(app: Arc<App>, stop: CancellationToken) {
     let tasks = TaskTracker::new();
-    let mut running: HashMap<String, JoinHandle<()>> = HashMap::new();
-    let mut stirred = app.routes.stirred();
+    let mut tellers = Tellers::default();
+    let (mut stirred, mut folded) = (app.routes.stirred(), app.chart.folded());
+    let mut looked = *folded.borrow();
+    let mut listed = None;
     while !stop.is_cancelled() {
-        stirred.borrow_and_update();
-        match app.routes.subscribers().await {
-            Ok(all) => {
-                running.retain(|_, task| !task.is_finished());
-                for one in all {
-                    let goes = one.status != "off" && read(&one).is_some();
-                    if goes && !running.contains_key(&one.id) {
-                        let teller = Teller::new(&app, &one.id);
-                        let task = tasks.spawn(teller.run(stop.clone()));
-                        running.insert(one.id, task);
-                    }
+        let subscriptions = stirred.borrow_and_update().subscriptions;
+        if listed != Some(subscriptions) {
+            match app.routes.subscribers().await {
+                Ok(all) => {
+                    tellers.take(&app, all, (&tasks, &stop));
+                    listed = Some(subscriptions);
                 }
+                Err(why) => tracing::error!(%why, "subscriptions cannot be listed"),
             }
-            Err(why) => tracing::error!(%why, "subscriptions cannot be listed"),
+        }
+        folded.borrow_and_update();
+        match app.chart.written(looked).await {
+            Ok(written) => {
+                looked = written.through;
+                tellers.wake(&written.kinds);
+            }
+            Err(why) => tracing::error!(%why, "it cannot be found out what was written"),
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(IDLE) => {}
+            () = tokio::time::sleep(IDLE) => listed = None,
             _ = stirred.changed() => {}
+            _ = folded.changed() => {
+                // What comes together is looked at together.
+                let gather = app.settings.subscriptions.look_ms;
+                tokio::time::sleep(Duration::from_millis(gather)).await;
+            }
         }
     }
     tasks.close();
     tasks.wait().await;
 }
 
+impl Tellers {
+    /// Begins with those that go and are not told yet.
+    fn take(
+        &mut self,
+        app: &Arc<App>,
+        all: Vec<Subscriber>,
+        (tasks, stop): (&TaskTracker, &CancellationToken),
+    ) {
+        self.running.retain(|_, (task, _)| !task.is_finished());
+        self.by_kind.clear();
+        for one in all {
+            let Some(wanted) = read(&one).filter(|_| one.status != "off") else {
+                continue;
+            };
+            let woken = match self.running.get(&one.id) {
+                Some((_, woken)) => Arc::clone(woken),
+                None => {
+                    let woken = Arc::new(Notify::new());
+                    app.routes.wake(&one.id, &woken);
+                    let teller = Teller::new(app, (&one.id, &woken));
+                    let task = tasks.spawn(teller.run(stop.clone()));
+                    self.running.insert(one.id, (task, Arc::clone(&woken)));
+                    woken
+                }
+            };
+            for kind in wanted.kinds {
+                let those = self.by_kind.entry(kind).or_default();
+                those.push(Arc::clone(&woken));
+            }
+        }
+    }
+
+    fn wake(&self, kinds: &[String]) {
+        let all = kinds.iter().filter_map(|kind| self.by_kind.get(kind));
+        all.flatten().for_each(|woken| woken.notify_one());
+    }
+}
+
 /// One subscription.
 struct Teller {
     door: Door,
     id: String,
+    /// Something happened that may concern it.
+    woken: Arc<Notify>,
     /// Everything before this index was looked at, sealed or not.
     looked: u64,
     /// Failures of its receiver in a row, and until when it is left alone.
     failures: u32,
     rests: Option<Instant>,
+    /// Since when its receiver has not taken what waits, whatever it said to handshakes.
+    failing: Option<Time>,
+    /// The event that waits since its client has come to its ceiling.
+    over_ceiling: bool,
     /// When its receiver was told something last.
     told: Instant,
 }
@@ -82,29 +152,31 @@ enum Next {
 }
 
 impl Teller {
-    fn new(app: &Arc<App>, id: &str) -> Teller {
+    fn new(app: &Arc<App>, (id, woken): (&str, &Arc<Notify>)) -> Teller {
         Teller {
             door: Door {
                 app: Arc::clone(app),
                 kept: Arc::new(Kept::default()),
+                until: None,
             },
             id: id.to_owned(),
+            woken: Arc::clone(woken),
             looked: 0,
             failures: 0,
             rests: None,
+            failing: None,
+            over_ceiling: false,
             told: Instant::now(),
         }
     }
 
     async fn run(mut self, stop: CancellationToken) {
-        let mut stirred = self.door.app.routes.stirred();
-        let mut folded = self.door.app.chart.folded();
+        let woken = Arc::clone(&self.woken);
         while !stop.is_cancelled() {
-            stirred.borrow_and_update();
-            folded.borrow_and_update();
             let next = tokio::select! {
-                next = Box::pin(self.step()) => next,
+                biased;
                 () = stop.cancelled() => return,
+                next = Box::pin(self.step()) => next,
             };
             let until = match next {
                 Ok(Next::Again) => continue,
@@ -117,15 +189,12 @@ impl Teller {
                 }
             };
             let until = until.unwrap_or_else(|| Instant::now() + IDLE);
+            // INVARIANT: woken while it looked, it looks again: the notification waits for it.
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
+                () = woken.notified() => {}
                 () = tokio::time::sleep_until(until) => {}
-                _ = stirred.changed() => {}
-                _ = folded.changed() => {
-                    // What comes together is looked at together.
-                    let gather = self.door.app.settings.subscriptions.look_ms;
-                    tokio::time::sleep(Duration::from_millis(gather)).await;
-                }
             }
         }
     }
@@ -176,8 +245,10 @@ impl Teller {
             None if one.status == "active" => Next::Rest(None),
             None => self.becomes((&one, as_of), ("active", None)).await?,
         };
+        let over = self.over_ceiling.then(|| Instant::now() + CEILING_WAIT);
         match (found, next) {
             (true, Next::Rest(_)) => Ok(Next::Again),
+            (_, Next::Rest(until)) => Ok(Next::Rest([until, over].into_iter().flatten().min())),
             (_, next) => Ok(next),
         }
     }
@@ -193,32 +264,55 @@ impl Teller {
             let after = self.looked.max(one.through);
             let changes = app.chart.changes(wanted, after).await;
             let changes = changes.map_err(|why| why.to_string())?;
-            let mut events = Vec::new();
-            for change in &changes.found {
-                let seen = shown(&self.door, who, (one, wanted, change)).await;
-                if seen.map_err(|fault| fault.words())?.is_some() {
-                    events.push(Happening {
-                        index: change.version,
-                        place: change.place,
-                    });
-                }
-            }
-            let far = changes.through.saturating_sub(one.through) > SEALED_THROUGH;
+            let (events, through) = self.events(who, (one, wanted, &changes)).await?;
+            let held = through < changes.through;
+            let far = through.saturating_sub(one.through) > SEALED_THROUGH;
+            self.looked = through;
             if !events.is_empty() || far {
                 let step = NotifyStep::Found {
-                    through: changes.through,
+                    through,
                     first: one.number.saturating_add(1),
                     events,
                 };
                 self.seal(step).await?;
-                self.looked = changes.through;
-                return Ok(true);
+                return Ok(!held);
             }
-            self.looked = changes.through;
-            if !changes.more {
+            if held || !changes.more {
                 return Ok(false);
             }
         }
+    }
+
+    /// What of some changes is an event, and up to where they were looked at: what the ceiling of the client
+    /// holds back waits, with all that comes after it.
+    async fn events(
+        &mut self,
+        who: &Identity,
+        (one, wanted, changes): (&Subscriber, &Subscribed, &Changes),
+    ) -> Result<(Vec<Happening>, u64), String> {
+        let mut events: Vec<Happening> = Vec::new();
+        for change in &changes.found {
+            let seen = shown(&self.door, who, (one, wanted, change)).await;
+            match seen.map_err(|fault| fault.words())? {
+                Sight::Shown(_) => events.push(Happening {
+                    index: change.version,
+                    place: change.place,
+                }),
+                Sight::Nothing => {}
+                Sight::Later => {
+                    self.over_ceiling = true;
+                    self.say(Some(Fault::over_ceiling().words()));
+                    // What the same event of the record wrote is looked at again with it.
+                    events.retain(|event| event.index < change.version);
+                    return Ok((events, change.version));
+                }
+            }
+        }
+        if self.over_ceiling {
+            self.over_ceiling = false;
+            self.say(None);
+        }
+        Ok((events, changes.through))
     }
 
     /// Posts what its receiver does not have yet.
@@ -230,7 +324,9 @@ impl Teller {
     ) -> Result<Next, String> {
         let app = Arc::clone(&self.door.app);
         let settings = &app.settings.subscriptions;
-        let in_error = app.clock.now().since(one.changed);
+        let now = app.clock.now();
+        let failing = self.failing.map_or(0, |since| now.since(since));
+        let in_error = now.since(one.changed).max(failing);
         if one.status == "error" && in_error >= settings.off_after_ms {
             let why = "its receiver was not there for too long";
             return self.off((one, as_of), Some(why)).await;
@@ -259,8 +355,14 @@ impl Teller {
             _ => ("handshake", "active", Vec::new()),
         };
         let notice = Notice::of((one, wanted), what).with_status(status);
-        let made = notice.bundle(&self.door, who, &events).await;
-        let (bundle, last) = made.map_err(|fault| fault.words())?;
+        let (bundle, last) = match notice.bundle(&self.door, who, &events).await {
+            Ok(made) => made,
+            Err(fault) if fault.status == StatusCode::TOO_MANY_REQUESTS => {
+                self.say(Some(fault.words()));
+                return Ok(Next::Rest(Some(Instant::now() + CEILING_WAIT)));
+            }
+            Err(fault) => return Err(fault.words()),
+        };
         let posted = match hook::place(settings, endpoint) {
             Ok(place) => hook::post(&app, (&place, &wanted.channel), bundle.to_string()).await,
             Err(why) => Err(why),
@@ -271,7 +373,13 @@ impl Teller {
         self.told = Instant::now();
         self.failures = 0;
         self.rests = None;
-        self.say(None);
+        // A handshake is easily answered: what counts is whether it takes what waits.
+        if what != "handshake" || one.number == one.taken {
+            self.failing = None;
+        }
+        if !self.over_ceiling {
+            self.say(None);
+        }
         match what {
             "event-notification" => self.took(last, endpoint).await,
             "handshake" => self.becomes((one, as_of), ("active", None)).await,
@@ -293,6 +401,7 @@ impl Teller {
     ) -> Result<Next, String> {
         let settings = &self.door.app.settings.subscriptions;
         self.failures = self.failures.saturating_add(1);
+        self.failing.get_or_insert(self.door.app.clock.now());
         let doubled = 1_u64 << (self.failures - 1).min(20);
         let pause = settings.retry_ms.saturating_mul(doubled);
         let pause = Duration::from_millis(pause.min(settings.retry_max_ms));

@@ -23,6 +23,8 @@ pub(super) struct Bound {
     pub(super) subscriptions: Vec<String>,
     /// The scopes of whoever asked for it: no more is told over the websocket.
     pub(super) scopes: Vec<String>,
+    /// When the token ends by which it was asked for: the websocket ends with it.
+    pub(super) until: Option<Time>,
     ends: Time,
 }
 
@@ -31,7 +33,7 @@ impl Tokens {
     pub(super) fn add(
         &self,
         token: &str,
-        (who, ids): (&Identity, &[String]),
+        (who, ids, until): (&Identity, &[String], Option<Time>),
         (now, good_ms): (Time, i64),
     ) -> Time {
         let ends = Time::from_millis(now.millis().saturating_add(good_ms));
@@ -39,6 +41,7 @@ impl Tokens {
             client: who.actor.id.clone(),
             subscriptions: ids.to_vec(),
             scopes: who.scopes.clone(),
+            until,
             ends,
         };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);

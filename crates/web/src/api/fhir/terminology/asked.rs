@@ -30,11 +30,13 @@ pub(super) struct Coding {
 }
 
 impl Asked {
-    pub(super) fn read(door: &Door, look: &Look) -> Result<Asked, Fault> {
+    pub(super) async fn read(door: &Door, look: &Look) -> Result<Asked, Fault> {
         let mut asked = Asked::default();
         asked.pairs.extend(look.pairs.iter().cloned());
         if !look.body.is_empty() {
-            let body = wire::fhir::parse(&look.body, &door.limits())?;
+            let (bytes, limits) = (look.body.clone(), door.limits());
+            let read = move || wire::fhir::parse(&bytes, &limits);
+            let body = door.work(look.body.len(), read).await??;
             match body.get("resourceType").and_then(Value::as_str) {
                 Some("Parameters") => asked.parameters(&body)?,
                 _ => asked.definition = Some(body),

@@ -2,18 +2,17 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use axum::http::StatusCode;
-use chart::PageOf;
 use guard::Identity;
 use serde_json::Value;
 use wire::fhir::Code;
 use wire::fhir::terminology::{Terminology, Unanswered};
 
+use super::super::definition::{asked, definition};
 use super::super::door::Door;
 use super::super::fault::Fault;
-use super::super::query::{self, Pairs};
-use super::super::search::{ask, page_of};
 
 /// Definitions that one question may look up.
 const LOADED_MAX: usize = 16;
@@ -21,6 +20,9 @@ const LOADED_MAX: usize = 16;
 const CONCEPTS_MAX: usize = 10_000;
 /// Concepts that one question may look at on the way.
 const STEPS_MAX: usize = 300_000;
+
+/// What is asked of the definitions that are at hand.
+type Question<T> = dyn Fn(&Terminology<'_>) -> Result<T, Unanswered> + Send + Sync;
 
 /// Definitions that were looked up.
 pub(super) struct Loaded {
@@ -48,31 +50,42 @@ impl Loaded {
         wire::fhir::terminology::find(&self.value_sets, url)
     }
 
-    /// One attempt at an answer; what it looked at counts.
-    fn attempt<T>(
+    /// One attempt at an answer, away from the threads that serve; what it looked at counts.
+    async fn attempt<T: Send + 'static>(
         &mut self,
-        question: &impl Fn(&Terminology<'_>) -> Result<T, Unanswered>,
-    ) -> Result<T, Unanswered> {
-        let left = Cell::new(self.left);
-        let answer = question(&Terminology {
-            value_sets: &self.value_sets,
-            code_systems: &self.code_systems,
-            concepts_max: CONCEPTS_MAX,
-            left: &left,
-        });
-        self.left = left.get();
-        answer
+        door: &Door,
+        question: Arc<Question<T>>,
+    ) -> Result<Result<T, Unanswered>, Fault> {
+        let value_sets = std::mem::take(&mut self.value_sets);
+        let code_systems = std::mem::take(&mut self.code_systems);
+        let left = self.left;
+        let work = move || {
+            let left = Cell::new(left);
+            let answer = question(&Terminology {
+                value_sets: &value_sets,
+                code_systems: &code_systems,
+                concepts_max: CONCEPTS_MAX,
+                left: &left,
+            });
+            (answer, value_sets, code_systems, left.get())
+        };
+        // However few bytes there are: sets that refer to each other may be long.
+        let done = door.work(usize::MAX, work).await?;
+        let answer;
+        (answer, self.value_sets, self.code_systems, self.left) = done;
+        Ok(answer)
     }
 
     /// Asks again and again, bringing what is missed in between.
-    pub(super) async fn answer<T>(
+    pub(super) async fn answer<T: Send + 'static>(
         &mut self,
         door: &Door,
         who: &Identity,
-        question: impl Fn(&Terminology<'_>) -> Result<T, Unanswered>,
+        question: impl Fn(&Terminology<'_>) -> Result<T, Unanswered> + Send + Sync + 'static,
     ) -> Result<T, Fault> {
+        let question: Arc<Question<T>> = Arc::new(question);
         loop {
-            let why = match self.attempt(&question) {
+            let why = match self.attempt(door, Arc::clone(&question)).await? {
                 Ok(answer) => return Ok(answer),
                 Err(why) => why,
             };
@@ -93,36 +106,12 @@ impl Loaded {
                 let words = format!("this needs more than {LOADED_MAX} definitions");
                 return Err(Fault::bad(Code::TooCostly, words));
             }
-            let found = definition(door, who, (kind, url))
-                .await?
-                .ok_or_else(absent)?;
+            let asked = asked(door, who, (kind, url)).await?;
+            let (found, _) = definition(door, who, asked).await?.ok_or_else(absent)?;
             match kind {
                 "ValueSet" => self.value_sets.push(found),
                 _ => self.code_systems.push(found),
             }
         }
     }
-}
-
-/// The definition of an address that was written here.
-async fn definition(
-    door: &Door,
-    who: &Identity,
-    (kind, url): (&'static str, &str),
-) -> Result<Option<Value>, Fault> {
-    let (address, version) = url.split_once('|').unwrap_or((url, ""));
-    let mut pairs: Pairs = vec![("url".to_owned(), address.to_owned())];
-    if !version.is_empty() {
-        pairs.push(("version".to_owned(), version.to_owned()));
-    }
-    let query = door.query_of(kind, &pairs)?;
-    let detail = format!("{kind}?{}", query::text(&pairs));
-    let asked = ask(door, who, (query, detail)).await?;
-    let page = PageOf {
-        count: 1,
-        token: None,
-    };
-    let found = page_of(door, who, (asked, &page)).await?;
-    let first = found.matches.first();
-    Ok(first.and_then(|stored| serde_json::from_slice(&stored.json).ok()))
 }

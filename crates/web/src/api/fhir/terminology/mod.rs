@@ -6,11 +6,13 @@ mod asked;
 mod loaded;
 mod told;
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use guard::Identity;
 use serde_json::{Map, Value};
 use wire::fhir::Code;
-use wire::fhir::terminology::{Concept, look_up, matching};
+use wire::fhir::terminology::{Concept, Looked, Terminology, look_up, matching};
 
 use super::answer::Answer;
 use super::door::Door;
@@ -31,30 +33,40 @@ pub(crate) async fn expand(
     who: &Identity,
     (target, look): (Option<&Target>, &Look),
 ) -> Result<Answer, Fault> {
-    let mut asked = Asked::read(door, look)?;
+    let mut asked = Asked::read(door, look).await?;
     asked.only(
         "$expand",
         &["url", "valueSetVersion", "filter", "offset", "count"],
     )?;
-    let set = asked.set(door, who, target).await?;
+    let set = asked.set(door, who, target).await?.map(Arc::new);
     let mut loaded = Loaded::default();
     let url = asked.url("valueSetVersion");
-    let concepts = match &set {
-        Some(set) => {
-            loaded
-                .answer(door, who, |terms| terms.expand_set(set))
-                .await?
-        }
-        None => {
-            let url = url.as_deref().ok_or_else(|| needs("url"))?;
-            loaded.answer(door, who, |terms| terms.expand(url)).await?
-        }
-    };
+    let named = (set.clone(), url.clone());
+    let concepts = expanded(door, who, (&mut loaded, named)).await?;
     let concepts = matching(concepts, asked.text("filter").unwrap_or_default());
     let (offset, count) = (asked.number("offset")?, asked.number("count")?);
-    let of = set.as_ref().or_else(|| loaded.value_set(url.as_deref()?));
+    let of = set.as_deref().or_else(|| loaded.value_set(url.as_deref()?));
     let made = expansion(door, (of, url.as_deref()), (&concepts, offset, count))?;
     Ok(Answer::body(made.to_string().into_bytes()))
+}
+
+/// The concepts of a set that is at hand, or of an address.
+async fn expanded(
+    door: &Door,
+    who: &Identity,
+    (loaded, named): (&mut Loaded, (Option<Arc<Value>>, Option<String>)),
+) -> Result<Vec<Concept>, Fault> {
+    match named {
+        (Some(set), _) => {
+            let question = move |terms: &Terminology<'_>| terms.expand_set(&set);
+            loaded.answer(door, who, question).await
+        }
+        (None, Some(url)) => {
+            let question = move |terms: &Terminology<'_>| terms.expand(&url);
+            loaded.answer(door, who, question).await
+        }
+        (None, None) => Err(needs("url")),
+    }
 }
 
 /// Whether a code is in a value set or code system.
@@ -66,7 +78,7 @@ pub(crate) async fn validate_code(
     who: &Identity,
     (kind, target, look): (&'static str, Option<&Target>, &Look),
 ) -> Result<Answer, Fault> {
-    let mut asked = Asked::read(door, look)?;
+    let mut asked = Asked::read(door, look).await?;
     asked.only(
         "$validate-code",
         &[
@@ -85,16 +97,8 @@ pub(crate) async fn validate_code(
     let mut loaded = Loaded::default();
     let verdict = match kind {
         "ValueSet" => {
-            let url = asked.url("valueSetVersion");
-            let concepts = match (&kept, &url) {
-                (Some(set), _) => {
-                    loaded
-                        .answer(door, who, |terms| terms.expand_set(set))
-                        .await?
-                }
-                (None, Some(url)) => loaded.answer(door, who, |terms| terms.expand(url)).await?,
-                (None, None) => return Err(needs("url")),
-            };
+            let named = (kept.map(Arc::new), asked.url("valueSetVersion"));
+            let concepts = expanded(door, who, (&mut loaded, named)).await?;
             in_set(&asked.codings, &concepts)
         }
         _ => {
@@ -113,9 +117,7 @@ pub(crate) async fn validate_code(
             };
             for coding in asked.codings.iter().filter(own) {
                 let code = coding.code.clone();
-                let found = loaded
-                    .answer(door, who, |terms| look_up(terms, &url, &code))
-                    .await?;
+                let found = looked_up(door, who, (&mut loaded, (&url, &code))).await?;
                 verdict = match found {
                     Some(found) => Verdict::of(coding, found.display.as_deref()),
                     None => Verdict::no(format!("`{code}` is no code of `{url}`")),
@@ -135,7 +137,7 @@ pub(crate) async fn validate_code(
 /// # Errors
 /// 400 for a question that cannot be understood, 404 for a code or system that is not there.
 pub(crate) async fn lookup(door: &Door, who: &Identity, look: &Look) -> Result<Answer, Fault> {
-    let asked = Asked::read(door, look)?;
+    let asked = Asked::read(door, look).await?;
     asked.only("$lookup", &["system", "code", "version"])?;
     let coding = asked
         .codings
@@ -149,14 +151,22 @@ pub(crate) async fn lookup(door: &Door, who: &Identity, look: &Look) -> Result<A
     };
     let mut loaded = Loaded::default();
     let code = coding.code;
-    let found = loaded
-        .answer(door, who, |terms| look_up(terms, &system, &code))
-        .await?;
+    let found = looked_up(door, who, (&mut loaded, (&system, &code))).await?;
     let found = found.ok_or_else(|| {
         let words = format!("`{code}` is no code of `{system}`");
         Fault::new(StatusCode::NOT_FOUND, Code::NotFound, words)
     })?;
     Ok(Answer::body(known(&found, &code).to_string().into_bytes()))
+}
+
+async fn looked_up(
+    door: &Door,
+    who: &Identity,
+    (loaded, (system, code)): (&mut Loaded, (&str, &str)),
+) -> Result<Option<Looked>, Fault> {
+    let (system, code) = (system.to_owned(), code.to_owned());
+    let question = move |terms: &Terminology<'_>| look_up(terms, &system, &code);
+    loaded.answer(door, who, question).await
 }
 
 fn expansion(

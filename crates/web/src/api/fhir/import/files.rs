@@ -5,15 +5,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use guard::Identity;
 
-use super::bundle::{self, Parcel};
-use super::conditions::Conditions;
-use super::door::{Door, Kept};
-use super::fault::Fault;
-use super::format::Prefer;
-use super::intent::{Intent, Order, Together};
-use super::route::{self, Target, Write};
-use super::settle::peek;
-use super::write::{Answers, perform};
+use super::super::bundle::{self, Parcel};
+use super::super::conditions::Conditions;
+use super::super::door::{Door, Kept};
+use super::super::fault::Fault;
+use super::super::format::Prefer;
+use super::super::intent::{Intent, Order, Together};
+use super::super::route::{self, Target, Write};
+use super::super::settle::peek;
+use super::super::write::{Answers, perform};
 use crate::App;
 
 /// Takes in FHIR documents as somebody.
@@ -51,7 +51,11 @@ impl Importer {
     pub fn new(app: Arc<App>, who: Identity) -> Importer {
         let kept = Arc::new(Kept::default());
         Importer {
-            door: Door { app, kept },
+            door: Door {
+                app,
+                kept,
+                until: None,
+            },
             who,
             is_there: Box::new(|_| false),
         }
@@ -133,7 +137,7 @@ impl Importer {
         let mut answers: Vec<(usize, Result<_, Fault>)> = Vec::with_capacity(entries.len());
         let mut writes = Vec::with_capacity(entries.len());
         for (at, (full_url, raw)) in entries.into_iter().enumerate() {
-            match by_its_id(at, full_url, raw) {
+            match by_its_id((at, "Basic"), full_url, raw) {
                 Ok(intent) => writes.push((at, intent)),
                 Err(fault) => answers.push((at, Err(fault))),
             }
@@ -156,11 +160,16 @@ impl Importer {
     }
 }
 
-/// The write that keeps a resource under the id it has, or under a new one if it has none.
-fn by_its_id(at: usize, full_url: Option<String>, raw: Bytes) -> Result<Intent, Fault> {
+/// The write that keeps a resource under the id it has, or under a new one if it has none. What cannot
+/// be read is refused later, as a resource of the type `else_kind`.
+pub(super) fn by_its_id(
+    (at, else_kind): (usize, &str),
+    full_url: Option<String>,
+    raw: Bytes,
+) -> Result<Intent, Fault> {
     let said = peek(&raw);
     // What cannot be read is refused with better words when it is read with care.
-    let kind = route::kind(said.kind.as_deref().unwrap_or("Basic"))?;
+    let kind = route::kind(said.kind.as_deref().unwrap_or(else_kind))?;
     let write = match said.id {
         Some(id) if route::is_id(&id) => Write::Update(Target { kind, id }),
         Some(id) => {

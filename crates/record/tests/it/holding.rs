@@ -1,0 +1,72 @@
+//! A reader that fails or panics: it is tried again, stands where it cannot go on, and skips nothing.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use event::Arrival;
+use record::{HeldUp, Reader, ReaderError, Sealed, follow};
+use tokio_util::sync::CancellationToken;
+
+use crate::house::{message, open};
+
+/// Folds into a list, and panics at one event until it is mended.
+struct Panics {
+    at: u64,
+    mended: AtomicBool,
+    folded: Mutex<Vec<u64>>,
+    cursor: Mutex<u64>,
+}
+
+#[async_trait]
+impl Reader for Panics {
+    fn name(&self) -> &'static str {
+        "panics"
+    }
+
+    async fn cursor(&self) -> Result<u64, ReaderError> {
+        Ok(*self.cursor.lock().unwrap())
+    }
+
+    async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
+        let indices: Vec<u64> = batch.iter().map(Sealed::index).collect();
+        let bad = indices.contains(&self.at) && !self.mended.load(Ordering::SeqCst);
+        assert!(!bad, "name of a patient");
+        self.folded.lock().unwrap().extend(indices);
+        *self.cursor.lock().unwrap() = next;
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_panics_stands_at_the_event_says_so_and_goes_on_when_it_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = open(folder.path()).await;
+    for control in 0..20 {
+        let one = message(&control.to_string(), "p", "MSH");
+        record.admit(vec![one]).await.unwrap();
+    }
+    let reader = Arc::new(Panics {
+        at: 13,
+        mended: AtomicBool::new(false),
+        folded: Mutex::default(),
+        cursor: Mutex::default(),
+    });
+    let stop = CancellationToken::new();
+    let following = follow(record.clone(), reader.clone(), stop.clone());
+    let following = tokio::spawn(following);
+    let mut held = record.held_up_changes();
+    let said: Vec<HeldUp> = held.wait_for(|all| !all.is_empty()).await.unwrap().clone();
+    assert_eq!((said[0].reader.as_str(), said[0].at), ("panics", 13));
+    assert!(!said[0].why.contains("patient"), "{}", said[0].why);
+    let before: Vec<u64> = (0..13).collect();
+    assert_eq!(*reader.folded.lock().unwrap(), before);
+    reader.mended.store(true, Ordering::SeqCst);
+    held.wait_for(Vec::is_empty).await.unwrap();
+    let all: Vec<u64> = (0..record.size()).collect();
+    assert_eq!(*reader.folded.lock().unwrap(), all);
+    assert!(!following.is_finished());
+    stop.cancel();
+    following.await.unwrap();
+    record.stop().await;
+}

@@ -1,0 +1,110 @@
+//! Operations that IHE defines on Patient: `$ihe-pix` (PIXm, ITI-83), and `$match` of FHIR as PDQm has
+//! it (ITI-119). Each is one question about patients: decided and sealed, with whom its answer shows.
+
+mod mhd;
+mod pairing;
+mod pix;
+
+pub(crate) use mhd::provided;
+pub(crate) use pairing::pairing;
+pub(crate) use pix::pix;
+
+use chart::{Open, PageOf, Stored};
+use event::Act;
+use guard::Identity;
+use serde_json::Value;
+
+use super::door::{Door, Question};
+use super::fault::Fault;
+use super::query;
+use super::recent::Concern;
+use super::search::subject;
+use crate::taking::Answering;
+
+/// Patients that one search of an operation brings, at most.
+const PATIENTS_MAX: usize = 200;
+
+/// Leave to ask which patients there are, and the way in.
+struct Asking<'d> {
+    door: &'d Door,
+    open: Open,
+    answering: Answering,
+}
+
+/// A Patient as it may be shown.
+#[derive(Debug, Clone)]
+struct Known {
+    stored: Stored,
+    json: Value,
+}
+
+impl<'d> Asking<'d> {
+    /// Asks the guard, by the search that comes first; `name` is the operation.
+    async fn of(
+        door: &'d Door,
+        who: &Identity,
+        (name, first): (&str, &[(String, String)]),
+    ) -> Result<Asking<'d>, Fault> {
+        let query = door.query_of("Patient", first)?;
+        let question = Question {
+            act: Act::Search,
+            subject: subject(door, who, &query).await?,
+            kinds: query.touches().into_iter().map(str::to_owned).collect(),
+            detail: format!("Patient/{name}?{}", query::text(first)),
+        };
+        let permit = door.permit(who, question, None).await?;
+        door.fresh(&[Concern::Kind("Patient")]).await?;
+        let answering = Answering::with(&permit);
+        Ok(Asking {
+            door,
+            open: door.app.chart.open_with(permit),
+            answering,
+        })
+    }
+
+    /// The Patients that fit, `PATIENTS_MAX` at most, without what may not be shown.
+    async fn patients(&self, pairs: &[(String, String)]) -> Result<Vec<Known>, Fault> {
+        self.some(pairs, PATIENTS_MAX).await
+    }
+
+    async fn some(&self, pairs: &[(String, String)], count: usize) -> Result<Vec<Known>, Fault> {
+        let query = self.door.query_of("Patient", pairs)?;
+        let page = PageOf { count, token: None };
+        let page = self.open.search(&query, &page).await?;
+        let known = |stored: Stored| {
+            let json = serde_json::from_slice(&stored.json).ok()?;
+            Some(Known { stored, json })
+        };
+        Ok(page.matches.into_iter().filter_map(known).collect())
+    }
+
+    /// The Patients with these ids.
+    async fn with_ids(&self, ids: &[String]) -> Result<Vec<Known>, Fault> {
+        match ids {
+            [] => Ok(Vec::new()),
+            ids => self.patients(&[pair("_id", &ids.join(","))]).await,
+        }
+    }
+
+    /// Seals whom the answer shows; it must not leave before that.
+    async fn shown(self, patients: Vec<String>) -> Result<(), Fault> {
+        self.answering.seal(&self.door.app, patients).await?;
+        Ok(())
+    }
+}
+
+fn pair(name: &str, value: &str) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+/// A value in which `,`, `|` and `$` mean themselves (FHIR R4 section 3.1.1.3).
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '\\' | ',' | '|' | '$') {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
+}

@@ -1,0 +1,173 @@
+//! The lines of one file, as they come over the network.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use bytes::{Bytes, BytesMut};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+
+use super::super::address::Place;
+use crate::App;
+use crate::fetch::Sender;
+
+/// One line, without its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Text(Bytes),
+    /// It is longer than a line may be.
+    TooLong,
+}
+
+/// How much is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) line_bytes_max: usize,
+    pub(super) file_bytes_max: u64,
+    pub(super) wait: Duration,
+}
+
+/// A file that is being read.
+pub(super) struct Lines {
+    body: Incoming,
+    /// The connection, as long as it is read from.
+    _sender: Sender,
+    host: String,
+    bounds: Bounds,
+    buffer: BytesMut,
+    /// How much of the buffer has no line end in it.
+    searched: usize,
+    taken: u64,
+    digest: Context,
+    /// The same before the last line that was given out.
+    before: Context,
+}
+
+impl Lines {
+    /// Asks for a file.
+    ///
+    /// # Errors
+    /// In words: it is not there, not as it should be, or not in time.
+    pub(super) async fn open(app: &App, place: &Place, bounds: Bounds) -> Result<Lines, String> {
+        let opened = tokio::time::timeout(bounds.wait, Lines::ask(app, place, bounds)).await;
+        let late = |_| format!("no answer within {} ms", bounds.wait.as_millis());
+        let opened = opened.map_err(late).and_then(|opened| opened);
+        opened.map_err(|why| format!("`{}`: {why}", place.host))
+    }
+
+    async fn ask(app: &App, place: &Place, bounds: Bounds) -> Result<Lines, String> {
+        let authorities = &app.settings.imports.authorities;
+        let mut sender = place.open(app, authorities).await?;
+        let request = hyper::Request::builder()
+            .uri(&place.path)
+            .header(HOST, place.authority())
+            .header(
+                ACCEPT,
+                "application/fhir+ndjson, application/ndjson, */*;q=0.1",
+            )
+            .body(Full::<Bytes>::default());
+        let request = request.map_err(|why| why.to_string())?;
+        let response = sender.send_request(request).await;
+        let response = response.map_err(|why| why.to_string())?;
+        if response.status() != 200 {
+            return Err(format!("it answered {}", response.status().as_u16()));
+        }
+        let headers = response.headers();
+        if headers.contains_key(CONTENT_ENCODING) {
+            return Err("it sent something that is compressed".to_owned());
+        }
+        // INVARIANT: what broke off does not look as if it were whole.
+        if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+            return Err("it does not say where its answer ends".to_owned());
+        }
+        Ok(Lines {
+            body: response.into_body(),
+            _sender: sender,
+            host: place.host.clone(),
+            bounds,
+            buffer: BytesMut::new(),
+            searched: 0,
+            taken: 0,
+            digest: Context::new(&SHA256),
+            before: Context::new(&SHA256),
+        })
+    }
+
+    /// SHA-256 of the lines that were given out, with their ends, in hex.
+    pub(super) fn digest(&self) -> String {
+        hex(&self.digest)
+    }
+
+    /// The same without the last of them.
+    pub(super) fn digest_before(&self) -> String {
+        hex(&self.before)
+    }
+
+    /// The next line; `None`: there is none.
+    ///
+    /// # Errors
+    /// In words: it broke off, stopped, or is too large.
+    pub(super) async fn next(&mut self) -> Result<Option<Line>, String> {
+        let mut cut = false;
+        self.before = self.digest.clone();
+        loop {
+            let rest = self.buffer.get(self.searched..).unwrap_or_default();
+            if let Some(at) = rest.iter().position(|byte| *byte == b'\n') {
+                return Ok(Some(self.give(self.searched + at + 1, cut)));
+            }
+            self.searched = self.buffer.len();
+            if self.searched > self.bounds.line_bytes_max {
+                cut = true;
+                self.give(self.searched, cut);
+            }
+            if !self.more().await? {
+                let left = self.buffer.len();
+                return Ok((cut || left > 0).then(|| self.give(left, cut)));
+            }
+        }
+    }
+
+    /// Gives out the first bytes of the buffer.
+    fn give(&mut self, length: usize, cut: bool) -> Line {
+        self.searched = 0;
+        let line = self.buffer.split_to(length).freeze();
+        self.digest.update(&line);
+        if cut || line.len() > self.bounds.line_bytes_max {
+            return Line::TooLong;
+        }
+        let text = line.strip_suffix(b"\n").unwrap_or(&line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        Line::Text(line.slice(..text.len()))
+    }
+
+    /// Reads on; false: it ended.
+    async fn more(&mut self) -> Result<bool, String> {
+        let failed = |why: String| format!("`{}`: {why}", self.host);
+        loop {
+            let frame = tokio::time::timeout(self.bounds.wait, self.body.frame()).await;
+            let late = |_| format!("nothing came for {} ms", self.bounds.wait.as_millis());
+            let Some(frame) = frame.map_err(late).map_err(failed)? else {
+                return Ok(false);
+            };
+            let frame = frame.map_err(|why| failed(format!("it broke off: {why}")))?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            self.taken = self.taken.saturating_add(data.len() as u64);
+            let max = self.bounds.file_bytes_max;
+            if self.taken > max {
+                let words = format!("the file is larger than {max} bytes (`file_bytes_max`)");
+                return Err(failed(words));
+            }
+            self.buffer.extend_from_slice(&data);
+            return Ok(true);
+        }
+    }
+}
+
+fn hex(digest: &Context) -> String {
+    let mut hash = [0; SHA256_OUTPUT_LEN];
+    hash.copy_from_slice(digest.clone().finish().as_ref());
+    tokens::hex(&hash)
+}

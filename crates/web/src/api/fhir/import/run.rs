@@ -1,0 +1,341 @@
+//! Carrying imports out: one file after the other, a part of it in each commit.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use event::{Actor, ImportEnd, ImportInput, ImportStep, Role};
+use flow::{Import, ImportFile};
+use guard::Identity;
+use routes::Status;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::super::door::{Door, Kept};
+use super::super::draft::Draft;
+use super::super::fault::Fault;
+use super::super::format::Prefer;
+use super::super::intent::{Intent, Order, Together};
+use super::super::who::still;
+use super::super::write::perform_with;
+use super::lines::{Bounds, Lines};
+use super::part::Part;
+use super::{admitted, told};
+use crate::App;
+
+/// The longest rest without a look at what is to be imported.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long one wait for a view takes.
+const FOLD_WAIT: Duration = Duration::from_secs(5);
+/// Events that the chart may be behind while an import goes on: other writers find it fresh enough.
+const BEHIND_MAX: u64 = 5_000;
+
+/// What is said of a file of which other lines were taken before.
+const CHANGED: &str = "a file is another than when its first lines were taken; import it anew";
+
+/// Carries out what is to be imported until `stop`.
+pub async fn imports(app: Arc<App>, stop: CancellationToken) {
+    let tasks = TaskTracker::new();
+    let mut running: HashMap<String, JoinHandle<()>> = HashMap::new();
+    let mut stirred = app.flow.imports_stirred();
+    while !stop.is_cancelled() {
+        stirred.borrow_and_update();
+        running.retain(|_, task| !task.is_finished());
+        match app.flow.imports(flow::Imports::Going).await {
+            Ok(going) => {
+                let max = app.settings.imports.running_max.max(1);
+                for import in going {
+                    if running.len() >= max || running.contains_key(&import.id) {
+                        continue;
+                    }
+                    let run = Run::new(&app, &import.id);
+                    let task = tasks.spawn(run.run(stop.clone()));
+                    running.insert(import.id, task);
+                }
+            }
+            Err(why) => tracing::error!(%why, "imports cannot be listed"),
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            _ = stirred.changed() => {}
+            () = tokio::time::sleep(IDLE) => {}
+        }
+    }
+    tasks.close();
+    tasks.wait().await;
+}
+
+/// One import.
+struct Run {
+    door: Door,
+    id: String,
+    /// Failures in a row.
+    failures: u32,
+}
+
+/// Why an import does not go on.
+enum Halt {
+    /// It is over, or another machine carries it out.
+    Over,
+    /// It is tried again.
+    Later(String),
+    /// It cannot go on.
+    Never(String),
+}
+
+impl From<record::Error> for Halt {
+    fn from(why: record::Error) -> Halt {
+        Halt::Later(why.to_string())
+    }
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Halt {
+        Halt::Later(fault.words())
+    }
+}
+
+impl Run {
+    fn new(app: &Arc<App>, id: &str) -> Run {
+        Run {
+            door: Door {
+                app: Arc::clone(app),
+                kept: Arc::new(Kept::default()),
+                until: None,
+            },
+            id: id.to_owned(),
+            failures: 0,
+        }
+    }
+
+    async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let halt = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                went = Box::pin(self.go()) => match went {
+                    Ok(()) => return self.say(None),
+                    Err(halt) => halt,
+                },
+            };
+            let why = match halt {
+                Halt::Over => return self.say(None),
+                Halt::Never(why) => return self.give_up(why).await,
+                Halt::Later(why) => why,
+            };
+            let settings = &self.door.app.settings.imports;
+            self.failures = self.failures.saturating_add(1);
+            if self.failures >= settings.tries_max {
+                return self.give_up(why).await;
+            }
+            let doubled = 1_u64 << (self.failures - 1).min(20);
+            let pause = settings.retry_ms.saturating_mul(doubled);
+            let pause = Duration::from_millis(pause.min(settings.retry_max_ms));
+            self.say(Some(why));
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Goes on from where the record says that it is, to the end.
+    async fn go(&mut self) -> Result<(), Halt> {
+        let (import, _) = self.now().await?;
+        let (scopes, inputs) = told::begun(&self.door, &import).await?;
+        let files = import.inputs.iter().zip(&inputs).enumerate();
+        for (place, (file, input)) in files {
+            if !file.done {
+                let place = u32::try_from(place).unwrap_or(u32::MAX);
+                self.file(&scopes, (place, file, input)).await?;
+            }
+        }
+        let size = self.door.app.record.size();
+        if !self.door.app.chart.caught_up(size, FOLD_WAIT).await {
+            return Err(Halt::Later("the chart is behind".to_owned()));
+        }
+        self.end(ImportEnd::Done, String::new()).await
+    }
+
+    /// How far it is and whoever asked for it, unless it is over.
+    async fn now(&self) -> Result<(Import, Identity), Halt> {
+        let app = &self.door.app;
+        app.record.in_office()?;
+        let size = app.record.size();
+        let behind = || Halt::Later("a view is behind".to_owned());
+        if !app.flow.caught_up(size, FOLD_WAIT).await || !app.staff.caught_up(size, FOLD_WAIT).await
+        {
+            return Err(behind());
+        }
+        let found = app.flow.import(&self.id).await;
+        let found = found.map_err(|why| Halt::Later(why.to_string()))?;
+        let import = found.filter(|one| one.ended.is_none());
+        let import = import.ok_or(Halt::Over)?;
+        let who = app.staff.identity(&import.client);
+        let who = who.filter(|who| who.role() == Role::Client);
+        let gone = || Halt::Never("the client that asked for it is gone".to_owned());
+        Ok((import, who.ok_or_else(gone)?))
+    }
+
+    /// Reads one file from where it was left.
+    async fn file(
+        &mut self,
+        scopes: &[String],
+        (place, file, input): (u32, &ImportFile, &ImportInput),
+    ) -> Result<(), Halt> {
+        let app = Arc::clone(&self.door.app);
+        let settings = &app.settings.imports;
+        let address = settings.listed().place(&input.url).map_err(Halt::Never)?;
+        let bounds = Bounds {
+            line_bytes_max: app.settings.body_bytes_max,
+            file_bytes_max: settings.file_bytes_max,
+            wait: Duration::from_millis(settings.wait_ms),
+        };
+        let lines = Lines::open(&app, &address, bounds).await;
+        let mut lines = lines.map_err(Halt::Later)?;
+        skip(&mut lines, file).await?;
+        let (mut number, mut left) = (file.lines, None);
+        loop {
+            let mut part = Part::new(number, &input.kind, settings);
+            if let Some(line) = left.take() {
+                left = part.take(line);
+            }
+            let mut ends = false;
+            // A line that does not fit any more is the first of the next part.
+            while left.is_none() && !part.is_full() {
+                let Some(line) = lines.next().await.map_err(Halt::Later)? else {
+                    ends = true;
+                    break;
+                };
+                left = part.take(line);
+            }
+            number = part.last();
+            let digest = match &left {
+                Some(_) => lines.digest_before(),
+                None => lines.digest(),
+            };
+            self.keep(scopes, part, (place, digest, ends)).await?;
+            self.failures = 0;
+            self.say(None);
+            if ends {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Seals a part with how far the import is with it.
+    async fn keep(
+        &self,
+        scopes: &[String],
+        mut part: Part,
+        (place, digest, ends): (u32, String, bool),
+    ) -> Result<(), Halt> {
+        let (import, mut who) = self.now().await?;
+        who.scopes = still(scopes, &who.scopes);
+        let app = &self.door.app;
+        let near = app.record.size().saturating_sub(BEHIND_MAX);
+        if !app.chart.caught_up(near, FOLD_WAIT).await {
+            return Err(Halt::Later("the chart is behind".to_owned()));
+        }
+        let order = Order {
+            who,
+            together: Together::Each,
+            prefer: Prefer::Minimal,
+        };
+        let lines = part.last();
+        let refused = loop {
+            let (numbers, intents): (Vec<u64>, Vec<Intent>) = part.writes.iter().cloned().unzip();
+            let also = |drafts: &[Result<Draft, Fault>]| {
+                let took = took((&part, &numbers), drafts);
+                let step = ImportStep::Took {
+                    input: place,
+                    lines,
+                    digest: digest.clone(),
+                    accepted: (drafts.len() + part.refused.len()) as u64 - took.0,
+                    refused: took.0,
+                    ends,
+                };
+                admitted(&Actor::salus(), &self.id, (step, took.1)).map(Some)
+            };
+            let done = perform_with(&self.door, &order, (intents, &also)).await;
+            match done {
+                Ok(answers) => {
+                    let failed = answers.iter().filter(|answer| answer.is_err()).count();
+                    break (failed + part.refused.len()) as u64;
+                }
+                Err(fault)
+                    if fault.status == StatusCode::PAYLOAD_TOO_LARGE && !part.writes.is_empty() =>
+                {
+                    part.without_largest(fault);
+                }
+                Err(fault) => return Err(fault.into()),
+            }
+        };
+        let (_, before) = import.counts();
+        let max = app.settings.imports.refused_max;
+        if before.saturating_add(refused) > max {
+            let words = format!("more than {max} lines were refused (`refused_max`)");
+            return Err(Halt::Never(words));
+        }
+        Ok(())
+    }
+
+    async fn give_up(&self, why: String) {
+        self.say(Some(why.clone()));
+        if let Err(Halt::Later(why) | Halt::Never(why)) = self.end(ImportEnd::Failed, why).await {
+            tracing::error!(%why, "the end of an import was not sealed");
+        }
+    }
+
+    async fn end(&self, how: ImportEnd, why: String) -> Result<(), Halt> {
+        let step = ImportStep::Ended { how, why };
+        let admitted = admitted(&Actor::salus(), &self.id, (step, Vec::new()))?;
+        self.door.app.record.admit(vec![admitted]).await?;
+        Ok(())
+    }
+
+    /// What keeps it from going on, for the page Flow.
+    fn say(&self, trouble: Option<String>) {
+        let status = Status {
+            trouble,
+            held_up: 0,
+        };
+        self.door.app.routes.note(&said_as(&self.id), status);
+    }
+}
+
+/// Under which name it is said what keeps an import from going on.
+pub(crate) fn said_as(id: &str) -> String {
+    format!("Import/{id}")
+}
+
+/// Reads past what was taken before.
+async fn skip(lines: &mut Lines, file: &ImportFile) -> Result<(), Halt> {
+    for _ in 0..file.lines {
+        let line = lines.next().await.map_err(Halt::Later)?;
+        if line.is_none() {
+            return Err(Halt::Never(CHANGED.to_owned()));
+        }
+    }
+    match file.lines == 0 || lines.digest() == file.digest {
+        true => Ok(()),
+        false => Err(Halt::Never(CHANGED.to_owned())),
+    }
+}
+
+/// How many lines of a part are refused, and why each: an `OperationOutcome` a line, in their order.
+fn took((part, numbers): (&Part, &[u64]), drafts: &[Result<Draft, Fault>]) -> (u64, Vec<u8>) {
+    let drafted = numbers.iter().zip(drafts);
+    let drafted = drafted.filter_map(|(line, draft)| Some((*line, draft.as_ref().err()?)));
+    let before = part.refused.iter().map(|(line, fault)| (*line, fault));
+    let mut all: Vec<(u64, &Fault)> = before.chain(drafted).collect();
+    all.sort_by_key(|(line, _)| *line);
+    let raw = all
+        .iter()
+        .flat_map(|(line, fault)| told::refusal(*line, fault));
+    (all.len() as u64, raw.collect())
+}

@@ -1,0 +1,200 @@
+//! What an import tells: how far it is, its manifest at the end, what was refused.
+
+use axum::http::StatusCode;
+use axum::http::header::{HeaderName, RETRY_AFTER};
+use event::{Body, ImportEnd, ImportInput, ImportStep};
+use flow::Import;
+use serde_json::{Value, json};
+use wire::fhir::{Code, Issue};
+
+use super::super::answer::Answer;
+use super::super::door::Door;
+use super::super::fault::{Fault, outcome};
+
+/// The longest path that is told of a line that was refused, in characters.
+const PATH_CHARACTERS_MAX: usize = 200;
+
+/// 202 with how far it is, or 200 with what became of it.
+///
+/// # Errors
+/// 404 when its client ended it, 502 when it was given up.
+pub(super) async fn status(door: &Door, import: &Import) -> Result<Answer, Fault> {
+    match import.ended {
+        None => Ok(Answer {
+            status: StatusCode::ACCEPTED,
+            headers: vec![
+                (HeaderName::from_static("x-progress"), progress(import)),
+                (RETRY_AFTER, "1".to_owned()),
+            ],
+            ..Answer::default()
+        }),
+        Some(ImportEnd::Done) => {
+            let (_, inputs) = begun(door, import).await?;
+            Ok(Answer {
+                body: Some(manifest(door, import, &inputs).to_string().into_bytes()),
+                media: Some("application/json"),
+                ..Answer::default()
+            })
+        }
+        Some(ImportEnd::Cancelled) => Err(absent(&import.id)),
+        Some(ImportEnd::Failed) => {
+            let (accepted, refused) = import.counts();
+            let words = format!(
+                "the import was given up: {}; {accepted} resources are kept, {refused} lines were refused",
+                import.why
+            );
+            Err(Fault::new(StatusCode::BAD_GATEWAY, Code::Processing, words))
+        }
+    }
+}
+
+/// How far it is, in less than 100 characters.
+pub(crate) fn progress(import: &Import) -> String {
+    let (accepted, refused) = import.counts();
+    let done = import.inputs.iter().filter(|file| file.done).count();
+    let all = import.inputs.len();
+    format!("{done} of {all} files read, {accepted} resources kept, {refused} lines refused")
+}
+
+pub(super) fn absent(id: &str) -> Fault {
+    let words = format!("there is no import `{id}` of yours; it may have been ended");
+    Fault::new(StatusCode::NOT_FOUND, Code::NotFound, words)
+}
+
+/// The scopes and the files that an import was begun with.
+///
+/// # Errors
+/// What keeps the record from being read.
+pub(super) async fn begun(
+    door: &Door,
+    import: &Import,
+) -> Result<(Vec<String>, Vec<ImportInput>), Fault> {
+    let sealed = door.app.record.get(import.begun).await?;
+    match &sealed.event().body {
+        Body::Import(event::Import {
+            step: ImportStep::Begun { scopes, inputs, .. },
+            ..
+        }) => Ok((scopes.clone(), inputs.clone())),
+        _ => Err(Fault::broken(
+            "the beginning of an import is not where it was",
+        )),
+    }
+}
+
+fn manifest(door: &Door, import: &Import, inputs: &[ImportInput]) -> Value {
+    let base = &door.app.settings.fhir_base;
+    let files = || import.inputs.iter().zip(inputs).enumerate();
+    let output: Vec<Value> = files()
+        .map(|(_, (file, input))| {
+            json!({ "type": "OperationOutcome", "inputUrl": input.url, "count": file.accepted })
+        })
+        .collect();
+    let error: Vec<Value> = files()
+        .filter(|(_, (file, _))| file.refused > 0)
+        .map(|(at, (file, input))| {
+            json!({
+                "type": "OperationOutcome",
+                "inputUrl": input.url,
+                "count": file.refused,
+                "url": format!("{base}/$import-file/{}/{at}", import.id),
+            })
+        })
+        .collect();
+    json!({
+        "transactionTime": import.at.to_string(),
+        "request": format!("{base}/$import"),
+        "requiresAccessToken": true,
+        "output": output,
+        "error": error,
+    })
+}
+
+/// An `OperationOutcome` a line: what was refused of one file.
+///
+/// # Errors
+/// 404 for a file that it has not.
+pub(super) async fn refusals(door: &Door, import: &Import, place: u32) -> Result<Answer, Fault> {
+    let file = usize::try_from(place).ok();
+    if file.and_then(|place| import.inputs.get(place)).is_none() {
+        let words = format!("the import `{}` has no file {place}", import.id);
+        return Err(Fault::new(StatusCode::NOT_FOUND, Code::NotFound, words));
+    }
+    let found = door.app.flow.refusals(&import.id, place).await;
+    let mut body = Vec::new();
+    for index in found.map_err(|why| Fault::ours(&why))? {
+        body.extend_from_slice(&door.app.record.get(index).await?.event().raw);
+    }
+    Ok(Answer {
+        body: Some(body),
+        media: Some("application/fhir+ndjson"),
+        ..Answer::default()
+    })
+}
+
+/// Why a line was refused, as it is sealed: which line, where in it and what rule, without what stands
+/// there. What may be of a patient is not sealed where no erasure would reach it.
+pub(super) fn refusal(line: u64, fault: &Fault) -> Vec<u8> {
+    let issues: Vec<Issue> = fault
+        .issues
+        .iter()
+        .map(|issue| Issue {
+            severity: issue.severity,
+            code: issue.code,
+            path: bare(&issue.path),
+            words: format!("line {line}: {}", unquoted(&issue.words)),
+        })
+        .collect();
+    let mut text = outcome(&issues);
+    text.push(b'\n');
+    text
+}
+
+/// The words without what they quote.
+fn unquoted(words: &str) -> String {
+    let mut parts = words.split('`');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    while let Some(quoted) = parts.next() {
+        out.push_str(if quoted.is_empty() {
+            "``"
+        } else {
+            "`\u{2026}`"
+        });
+        out.push_str(parts.next().unwrap_or_default());
+    }
+    out
+}
+
+/// The path, if it is one of elements.
+fn bare(path: &str) -> String {
+    let good = |letter: char| letter.is_ascii_alphanumeric() || "._[]-$".contains(letter);
+    if path.len() <= PATH_CHARACTERS_MAX && path.chars().all(good) {
+        return path.to_owned();
+    }
+    let kind = path.split('.').next().unwrap_or_default();
+    kind.chars()
+        .filter(|letter| good(*letter))
+        .take(64)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_where_and_why_and_nothing_of_a_patient() {
+        let words = "`Meier` is no code of `AdministrativeGender`; an `x";
+        let fault = Fault::of(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            vec![Issue::error(Code::CodeInvalid, "Patient.gender", words)],
+        );
+        let text = String::from_utf8(refusal(7, &fault)).unwrap();
+        assert!(
+            text.ends_with('\n') && text.contains("Patient.gender"),
+            "{text}"
+        );
+        assert!(text.contains("line 7: `\u{2026}` is no code of"), "{text}");
+        assert!(!text.contains("Meier") && !text.contains('x'), "{text}");
+        assert_eq!(bare("Patient.Anna Meier"), "Patient");
+    }
+}

@@ -1,0 +1,286 @@
+//! Documents by IHE MHD: a bundle is provided (ITI-65), found (ITI-66, ITI-67) and its document fetched (ITI-68).
+
+use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::house::{House, patient};
+
+const MHD: &str = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/";
+const LIST: &str = "urn:uuid:3c5a9d0e-0000-4000-8000-000000000001";
+const DOCUMENT: &str = "urn:uuid:3c5a9d0e-0000-4000-8000-000000000002";
+const BINARY: &str = "urn:uuid:3c5a9d0e-0000-4000-8000-000000000003";
+const CONTENT: &[u8] = b"%PDF-1.4\nwhat stands in the letter";
+/// The SHA-1 of `CONTENT`, in hex.
+const SHA1: &str = "8542637428834b52e025f027b1a181ab6a317dff";
+
+fn entry(full_url: &str, resource: Value) -> Value {
+    let kind = resource["resourceType"].clone();
+    json!({"fullUrl": full_url, "resource": resource, "request": {"method": "POST", "url": kind}})
+}
+
+fn submission(patient: &str) -> Value {
+    json!({
+        "resourceType": "List",
+        "meta": {"profile": [format!("{MHD}IHE.MHD.Minimal.SubmissionSet")]},
+        "extension": [{"url": format!("{MHD}ihe-sourceId"), "valueIdentifier": {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.3.4"}}],
+        "identifier": [
+            {"use": "usual", "system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.129.6.58.92.88336"},
+            {"use": "official", "system": "urn:ietf:rfc:3986", "value": "urn:uuid:3c5a9d0e-0000-4000-8000-000000000009"},
+        ],
+        "status": "current",
+        "mode": "working",
+        "code": {"coding": [{"system": "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes", "code": "submissionset"}]},
+        "subject": {"reference": format!("Patient/{patient}")},
+        "date": "2026-11-26T10:00:00Z",
+        "entry": [{"item": {"reference": DOCUMENT}}],
+    })
+}
+
+fn reference(patient: &str) -> Value {
+    json!({
+        "resourceType": "DocumentReference",
+        "meta": {"profile": [format!("{MHD}IHE.MHD.Minimal.DocumentReference")]},
+        "masterIdentifier": {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.129.6.58.92.88337"},
+        "status": "current",
+        "type": {"coding": [{"system": "http://loinc.org", "code": "18842-5"}]},
+        "subject": {"reference": format!("Patient/{patient}")},
+        "content": [{"attachment": {"contentType": "application/pdf", "url": BINARY, "size": CONTENT.len()}}],
+    })
+}
+
+fn bundle(metadata: &str, patient: &str) -> Value {
+    let binary = json!({"resourceType": "Binary", "contentType": "application/pdf", "data": STANDARD.encode(CONTENT)});
+    json!({
+        "resourceType": "Bundle",
+        "meta": {"profile": [format!("{MHD}IHE.MHD.{metadata}.ProvideBundle")]},
+        "type": "transaction",
+        "entry": [entry(LIST, submission(patient)), entry(DOCUMENT, reference(patient)), entry(BINARY, binary)],
+    })
+}
+
+/// Where the entries of a response are, without their versions.
+fn places(answer: &Value) -> Vec<String> {
+    let entries = answer["entry"].as_array().cloned().unwrap_or_default();
+    let place = |entry: &Value| {
+        let place = entry["response"]["location"].as_str().unwrap();
+        let place = place.strip_prefix(crate::house::BASE).unwrap();
+        place.split("/_history/").next().unwrap().to_owned()
+    };
+    entries.iter().map(place).collect()
+}
+
+#[tokio::test]
+async fn a_document_is_provided_found_and_fetched_and_is_the_patient_s() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let provided = house.post("/", &bundle("Minimal", &id)).await;
+    assert_eq!(provided.code(), 200, "{}", provided.json());
+    let places = places(&provided.json());
+    let [list, document, binary] = places.as_slice() else {
+        panic!("{places:?}")
+    };
+    for query in [
+        format!("/List?patient={id}&code=submissionset&status=current&date=ge2026-11-26"),
+        "/List?identifier=urn:oid:1.2.129.6.58.92.88336".to_owned(),
+    ] {
+        let found = house.get(&query).await;
+        assert_eq!(found.names(), [list.trim_start_matches('/')], "{query}");
+    }
+    let found = house
+        .get(&format!(
+            "/DocumentReference?patient={id}&status=current&type=18842-5"
+        ))
+        .await;
+    assert_eq!(found.names(), [document.trim_start_matches('/')]);
+    let url = found.json()["entry"][0]["resource"]["content"][0]["attachment"]["url"].clone();
+    assert_eq!(
+        url,
+        binary.trim_start_matches('/'),
+        "the address is that of the Binary"
+    );
+    let kept = house.get(binary).await;
+    assert_eq!(
+        kept.json()["securityContext"]["reference"],
+        format!("Patient/{id}")
+    );
+    let raw = house
+        .get_with(binary, &[("accept", "application/pdf")])
+        .await;
+    assert_eq!((raw.code(), raw.bytes.as_slice()), (200, CONTENT));
+    assert_eq!(raw.header("content-type"), "application/pdf");
+    assert_eq!(raw.header("content-disposition"), "attachment");
+    assert_eq!(raw.header("x-content-type-options"), "nosniff");
+    let other = house.get_with(binary, &[("accept", "text/plain")]).await;
+    assert_eq!(other.status, StatusCode::NOT_ACCEPTABLE, "{}", other.json());
+    let none = house
+        .get_with(document, &[("accept", "application/pdf")])
+        .await;
+    assert_eq!(
+        none.status,
+        StatusCode::NOT_ACCEPTABLE,
+        "a document's reference has no content of its own"
+    );
+    let sealed = house.app.record.get(kept.version()).await.unwrap();
+    assert_eq!(
+        sealed.event().subject.patient(),
+        Some(id.as_str()),
+        "it is under the patient's key"
+    );
+    let everything = house.get(&format!("/Patient/{id}/$everything")).await;
+    assert!(
+        everything
+            .names()
+            .contains(&binary.trim_start_matches('/').to_owned())
+    );
+}
+
+/// A change to a bundle that is sound: where, and what stands there instead.
+fn with(mut bundle: Value, path: &str, value: Value) -> Value {
+    *bundle.pointer_mut(path).unwrap() = value;
+    bundle
+}
+
+/// Bundles with one fault each, and what is said of it.
+fn unsound(id: &str, other: &str) -> Vec<(Value, &'static str)> {
+    let sound = || bundle("Minimal", id);
+    let (attachment, list) = (
+        "/entry/1/resource/content/0/attachment",
+        "/entry/0/resource",
+    );
+    let mut hashed = sound();
+    hashed["entry"][1]["resource"]["content"][0]["attachment"]["hash"] =
+        STANDARD.encode("another").into();
+    vec![
+        (
+            with(sound(), &format!("{attachment}/size"), json!(7)),
+            "34 bytes",
+        ),
+        (hashed, "SHA-1"),
+        (
+            with(
+                sound(),
+                &format!("{attachment}/contentType"),
+                json!("text/plain"),
+            ),
+            "type of the Binary",
+        ),
+        (
+            with(
+                sound(),
+                &format!("{list}/code/coding/0/code"),
+                json!("folder"),
+            ),
+            "exactly one",
+        ),
+        (
+            with(sound(), &format!("{list}/mode"), json!("snapshot")),
+            "working",
+        ),
+        (
+            with(
+                sound(),
+                &format!("{list}/entry/0/item/reference"),
+                json!(LIST),
+            ),
+            "SubmissionSet",
+        ),
+        (
+            with(sound(), &format!("{list}/extension/0/url"), json!("urn:x")),
+            "ihe-sourceId",
+        ),
+        (
+            with(
+                sound(),
+                &format!("{list}/subject/reference"),
+                json!(format!("Patient/{other}")),
+            ),
+            "one patient",
+        ),
+        (
+            with(
+                sound(),
+                "/entry/1/resource/masterIdentifier",
+                json!({"system": "urn:x"}),
+            ),
+            "uniqueId",
+        ),
+        (bundle("Comprehensive", id), "classCode"),
+    ]
+}
+
+#[tokio::test]
+async fn what_is_not_as_mhd_has_it_is_refused_as_a_whole() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let other = house.post("/Patient", &patient("Other")).await.id();
+    for (bad, words) in unsound(&id, &other) {
+        let refused = house.post("/", &bad).await;
+        assert_eq!(refused.code(), 422, "{words}: {}", refused.json());
+        assert!(
+            refused.words().contains(words),
+            "{words}: {}",
+            refused.words()
+        );
+    }
+    let size = house.app.record.size();
+    let left = house
+        .get("/DocumentReference?_count=0&_total=accurate")
+        .await;
+    assert_eq!(left.json()["total"], 0, "nothing of them is kept, {size}");
+}
+
+#[tokio::test]
+async fn a_hash_in_base64_or_in_hex_is_held_against_the_content() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let bytes: Vec<u8> = (0..SHA1.len() / 2)
+        .map(|at| u8::from_str_radix(&SHA1[2 * at..2 * at + 2], 16).unwrap())
+        .collect();
+    for hash in [STANDARD.encode(bytes), SHA1.to_owned(), SHA1.to_uppercase()] {
+        let mut hashed = bundle("Minimal", &id);
+        hashed["entry"][1]["resource"]["content"][0]["attachment"]["hash"] = hash.clone().into();
+        let provided = house.post("/", &hashed).await;
+        assert_eq!(provided.code(), 200, "{hash}: {}", provided.json());
+    }
+}
+
+#[tokio::test]
+async fn comprehensive_metadata_is_taken_when_all_of_it_is_there() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let mut whole = bundle("Comprehensive", &id);
+    let concept = |code: &str| json!({"coding": [{"system": "urn:oid:1.2.3", "code": code}]});
+    let list = &mut whole["entry"][0]["resource"];
+    let designation = json!({"url": format!("{MHD}ihe-designationType"), "valueCodeableConcept": concept("letters")});
+    list["extension"].as_array_mut().unwrap().push(designation);
+    let document = &mut whole["entry"][1]["resource"];
+    document["category"] = json!([concept("letters")]);
+    document["securityLabel"] = json!([{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "N"}]}]);
+    document["contained"] = json!([{"resourceType": "Patient", "id": "p", "identifier": [{"system": "urn:mrn", "value": "1"}]}]);
+    document["context"] = json!({
+        "facilityType": concept("hospital"),
+        "practiceSetting": concept("surgery"),
+        "sourcePatientInfo": {"reference": "#p"},
+    });
+    document["content"][0]["format"] = json!({"system": "urn:oid:1.3.6.1.4.1.19376.1.2.3", "code": "urn:ihe:iti:xds:2017:mimeTypeSufficient"});
+    document["content"][0]["attachment"]["language"] = "de-CH".into();
+    document["content"][0]["attachment"]["creation"] = "2026-11-26T09:00:00Z".into();
+    let provided = house.post("/", &whole).await;
+    assert_eq!(provided.code(), 200, "{}", provided.json());
+}
+
+#[tokio::test]
+async fn whoever_may_not_see_the_patient_does_not_get_the_document() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let provided = house.post("/", &bundle("Minimal", &id)).await;
+    let places = places(&provided.json());
+    let token = house.client("lab", &["system/DocumentReference.rs"]).await;
+    let headers: &[(&str, &str)] = &[("accept", "application/pdf")];
+    let call = (axum::http::Method::GET, places[2].as_str());
+    let refused = house.ask(&token, call, (headers, Vec::new())).await;
+    assert_eq!(refused.code(), 403);
+    assert_eq!(refused.json()["resourceType"], "OperationOutcome");
+}
