@@ -16,9 +16,9 @@ mod export;
 mod heard;
 #[cfg(test)]
 mod house;
+mod ihe;
 #[cfg(test)]
 mod images;
-mod ihe;
 #[cfg(test)]
 mod importing;
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub(crate) const TABLES: [(&str, &str); 15] = [
 ];
 
 /// The layout of these tables, also of what their numbers mean. Another one is folded again.
-pub(super) const LAYOUT: i64 = 5;
+pub(super) const LAYOUT: i64 = 6;
 
 /// The tables that are there.
 pub(super) const NAMES: &str =
@@ -104,15 +104,15 @@ pub(super) const DDL: [&str; 26] = [
     "CREATE TABLE IF NOT EXISTS consent (slot INTEGER PRIMARY KEY, patient INTEGER NOT NULL,
        body TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS consent_patient ON consent (patient)",
-    // DICOM objects by the event that brought them: the id of the study's resource, and what the
-    // object says of itself, as JSON.
+    // DICOM objects by the event that brought them: the id of the study's resource, the patient whom the
+    // object names, and what it says of itself, as JSON.
     "CREATE TABLE IF NOT EXISTS image (seq INTEGER PRIMARY KEY, study TEXT NOT NULL,
        patient INTEGER NOT NULL, series TEXT NOT NULL, instance TEXT NOT NULL,
        syntax TEXT NOT NULL, header TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS image_study ON image (study, series, seq)",
     "CREATE INDEX IF NOT EXISTS image_patient ON image (patient)",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO layout (id, version) VALUES (1, 5) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO layout (id, version) VALUES (1, 6) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.
