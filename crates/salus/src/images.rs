@@ -9,8 +9,10 @@ use event::{Actor, ActorKind, Role};
 use guard::Identity;
 use inlets::dicom::{Answers, Asked, Delivered, Delivery, Fate, Found, Kept, Unanswered};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use web::{App, Failed, ImageQuery, NoImages, Peer, Scu};
+
+const TOO_LONG: &str = "it took longer than `retrieve_ms`";
 
 /// The charts, for those who ask over DICOM.
 pub(crate) struct Images(pub(crate) Arc<App>);
@@ -67,9 +69,10 @@ impl Answers for Images {
                 break;
             }
             if Instant::now() >= until {
-                return Err("it took longer than `retrieve_ms`".into());
+                return Err(TOO_LONG.into());
             }
-            let fate = match self.send(&mut scu, one, delivery.origin).await {
+            let sent = timeout_at(until, self.send(&mut scu, one, delivery.origin)).await;
+            let fate = match sent.map_err(|_| TOO_LONG)? {
                 Ok(status) => Fate::of(status),
                 Err(Failed::Object(why)) => {
                     tracing::warn!(index = one.index, why, "an object was not moved");

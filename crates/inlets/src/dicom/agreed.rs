@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
 use wire::dicom::{
     Answered, Proposed, Request, Role, Syntax, VERIFICATION_UID, can_recode, query_class,
 };
@@ -20,6 +21,8 @@ pub(crate) struct Agreed {
     pub(crate) length_max: u32,
     /// Classes of which the other side takes objects.
     pub(crate) takes: Vec<String>,
+    /// Salus stops.
+    pub(crate) stop: CancellationToken,
 }
 
 pub(crate) struct Context {
@@ -49,6 +52,11 @@ impl Agreed {
     }
 }
 
+/// Whether objects of a class are stored: all such classes are below one UID (PS3.4 annex B.5).
+fn is_storage(class: &str) -> bool {
+    class.starts_with("1.2.840.10008.5.1.4.1.1.")
+}
+
 /// What is taken of what is proposed: classes that the feed may store, queries if it may ask, classes of
 /// which it takes objects itself; in the first transfer syntax that is read.
 pub(crate) fn answers(request: &Request, feed: &Feed) -> (Vec<Answered>, Vec<Role>) {
@@ -57,7 +65,7 @@ pub(crate) fn answers(request: &Request, feed: &Feed) -> (Vec<Answered>, Vec<Rol
     let asks = !feed.queries.is_empty();
     let takes = |class: &String| {
         let mut roles = request.roles.iter();
-        asks && roles.any(|role| role.provider && role.class == *class)
+        asks && is_storage(class) && roles.any(|role| role.provider && role.class == *class)
     };
     let answer = |context: &Proposed| {
         let inquires = query_class(&context.class).is_some();
@@ -82,7 +90,8 @@ pub(crate) fn answers(request: &Request, feed: &Feed) -> (Vec<Answered>, Vec<Rol
             taken,
         }
     };
-    let roles = request.roles.iter().filter(|role| role.provider && asks);
+    let gives = |role: &&Role| role.provider && asks && is_storage(&role.class);
+    let roles = request.roles.iter().filter(gives);
     let roles = roles.map(|role| Role {
         user: role.user && feed.may_store(&role.class),
         ..role.clone()

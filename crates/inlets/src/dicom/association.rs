@@ -22,6 +22,8 @@ use crate::tls::Peer;
 const READ_BYTES: usize = 64 << 10;
 /// Bytes of a request for an association: 128 contexts with some twenty syntaxes each.
 const REQUEST_BYTES_MAX: u32 = 256 << 10;
+/// Bytes of a unit that a caller must take at least: of smaller ones heads would be the most.
+const LENGTH_MIN: u32 = 4_096;
 const UNRECOGNIZED: u8 = 1;
 const UNEXPECTED: u8 = 2;
 const INVALID: u8 = 6;
@@ -134,6 +136,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                 return Ok(None);
             }
         };
+        if (1..LENGTH_MIN).contains(&request.length_max) {
+            tracing::warn!(
+                address = caller.address,
+                "units of that few bytes are not sent"
+            );
+            self.end(&abort(INVALID)).await?;
+            return Ok(None);
+        }
         let (answers, roles) = answers(&request, &feed);
         let max = self.desk.config.pdu_bytes_max;
         self.write(&accept(&request, (&answers, &roles), max))
@@ -155,6 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                 })
                 .collect(),
             length_max: request.length_max,
+            stop: stop.clone(),
         }))
     }
 

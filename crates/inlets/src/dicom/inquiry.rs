@@ -186,7 +186,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             Service::Cancel if said.about == message => Ok(Said::Cancel),
             // Of a question that was answered already.
             Service::Cancel => Ok(Said::Nothing),
-            Service::Stored => Ok(Said::Stored(said.about, said.status)),
+            // Whether it was taken must be said.
+            Service::Stored => match said.status {
+                Some(status) => Ok(Said::Stored(said.about, status)),
+                None => Err(Ends(abort(UNEXPECTED))),
+            },
             _ => Err(Ends(abort(UNEXPECTED))),
         })
     }

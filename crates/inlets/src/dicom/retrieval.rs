@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wire::dicom::{
     Answer, Limits, Progress, Status, Syntax, VR, Writer, abort, data, part10, recode,
@@ -81,10 +81,11 @@ impl Tally {
             warned,
             ..
         } = self.progress;
-        match (self.cancelled, failed, completed.saturating_add(warned)) {
+        match (self.cancelled, failed, completed, warned) {
             (true, ..) => Status::Cancelled,
-            (false, 0, _) => Status::Success,
-            (false, _, 0) => Status::NotPerformed,
+            // PS3.4 sections C.4.2.3.1 and C.4.3.3.1: a warning is no success.
+            (false, 0, _, 0) => Status::Success,
+            (false, 1.., 0, 0) => Status::NotPerformed,
             (false, ..) => Status::SomeFailed,
         }
     }
@@ -106,7 +107,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                 break;
             }
             let number = u16::try_from(place % usize::from(u16::MAX)).unwrap_or_default();
-            match self.give(of, (one, number.saturating_add(1))).await? {
+            let give = self.give(of, (one, number.saturating_add(1)));
+            let given = tokio::select! {
+                given = timeout_at(until, give) => given,
+                () = of.agreed.stop.cancelled() => return Ok(Err(Ends(abort(0)))),
+            };
+            // In the midst of an object there is no other way to end.
+            let Ok(given) = given else {
+                tracing::warn!("a retrieval took too long (`retrieve_ms`)");
+                return Ok(Err(Ends(abort(0))));
+            };
+            match given? {
                 Ok((fate, cancelled)) => {
                     tally.add(&one.instance, fate);
                     tally.cancelled |= cancelled;
@@ -157,6 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                     }
                     Happens::Said
                 }
+                () = of.agreed.stop.cancelled() => return Ok(Err(Ends(abort(0)))),
                 done = &mut work => Happens::Done(done),
             };
             match happens {
@@ -317,4 +329,27 @@ fn data_set(mut file: Vec<u8>, syntax: &str) -> Result<Vec<u8>, String> {
     }
     let recoded = recode(&set, (&from, syntax), &Limits::sealed());
     Ok(recoded.map_err(|why| why.to_string())?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_with_a_warning_is_no_success() {
+        for (fates, status) in [
+            (&[Fate::Taken][..], Status::Success),
+            (&[], Status::Success),
+            (&[Fate::Taken, Fate::Warned], Status::SomeFailed),
+            (&[Fate::Warned], Status::SomeFailed),
+            (&[Fate::Taken, Fate::Failed], Status::SomeFailed),
+            (&[Fate::Failed], Status::NotPerformed),
+        ] {
+            let mut tally = Tally::of(fates.len());
+            for fate in fates {
+                tally.add("1.2.3", *fate);
+            }
+            assert_eq!(tally.status(), status, "{fates:?}");
+        }
+    }
 }

@@ -48,6 +48,16 @@ impl Hides {
         all.any(|one| one.element.is_within(kind, name))
     }
 
+    /// Whether anything may go out of a row: for what is handed out whole or not at all.
+    pub(crate) fn touches(&self, kind: &str, row: &Row) -> bool {
+        let is_of = |element: &Element| {
+            let place = element.place();
+            let of = place.split('.').next().unwrap_or_default();
+            of == "*" || of == kind
+        };
+        self.of_row(row).any(is_of)
+    }
+
     /// The elements that go out of a row, for its labels.
     fn of_row(&self, row: &Row) -> impl Iterator<Item = &Element> {
         let labels = row.labels;

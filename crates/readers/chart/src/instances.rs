@@ -50,12 +50,27 @@ pub struct InstancesOf {
     pub series: Vec<String>,
     /// These alone, by SOP Instance UID; empty: all.
     pub instances: Vec<String>,
+    /// Those alone that came after this event.
+    pub after: u64,
     /// So many at most, the first that came.
     pub count: usize,
 }
 
-/// A study that is shown: its id, and whose it is.
-type Shown = (String, Option<String>);
+/// A study that is shown.
+struct Shown {
+    id: String,
+    /// Whose it is: the survivor's id.
+    patient: Option<String>,
+    /// Something of it is hidden.
+    touched: bool,
+}
+
+/// A patient who is shown.
+struct Owner {
+    json: Value,
+    /// Something of them is hidden.
+    touched: bool,
+}
 
 /// The series of studies, by study and then in the order in which they came first.
 pub(crate) async fn series(
@@ -65,20 +80,38 @@ pub(crate) async fn series(
 ) -> Outcome<Vec<Series>> {
     let mut reading = Reading::begin(chart).await?;
     let shown = shown(&mut reading, scope, studies).await?;
-    let mut all = Vec::new();
+    let mut all: Vec<Series> = Vec::new();
     for some in shown.chunks(IN_MAX) {
         let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT i.seq, i.study, i.syntax, i.header, f.many FROM image i JOIN
+            "SELECT i.seq, i.study, i.syntax, i.header, f.many, p.id FROM image i JOIN
              (SELECT MIN(seq) AS seq, COUNT(*) AS many FROM image WHERE study IN (",
         );
-        list(&mut query, some.iter().map(|(id, _)| id.clone()));
-        query.push(" GROUP BY study, series) f ON f.seq = i.seq ORDER BY i.seq");
+        list(&mut query, some.iter().map(|shown| shown.id.clone()));
+        query.push(
+            " GROUP BY study, series, patient) f ON f.seq = i.seq
+             JOIN patient p ON p.pid = i.patient ORDER BY i.seq",
+        );
+        let before = all.len();
         for row in fetch(&mut reading.from, query).await? {
             let many: i64 = row.try_get(4).map_err(broken())?;
-            all.push(Series {
-                first: instance(&row, some)?,
-                instances: many.unsigned_abs(),
-            });
+            let named: &str = row.try_get(5).map_err(broken())?;
+            let first = instance(&row, some)?;
+            // What names another patient than its study is not its study's.
+            if first.patient.as_deref() != Some(reading.known.aliases.survivor(named)) {
+                continue;
+            }
+            let is_same = |one: &&mut Series| {
+                one.first.study == first.study && one.first.header.series == first.header.series
+            };
+            let theirs = all.get_mut(before..).unwrap_or_default();
+            match theirs.iter_mut().find(is_same) {
+                // Of somebody who was merged since.
+                Some(series) => series.instances += many.unsigned_abs(),
+                None => all.push(Series {
+                    first,
+                    instances: many.unsigned_abs(),
+                }),
+            }
         }
     }
     Ok(all)
@@ -92,18 +125,32 @@ pub(crate) async fn instances(
 ) -> Outcome<Vec<Instance>> {
     let mut reading = Reading::begin(chart).await?;
     let shown = shown(&mut reading, scope, &[study.to_owned()]).await?;
-    let Some((id, _)) = shown.first() else {
+    let Some((id, patient)) = shown
+        .first()
+        .and_then(|shown| Some((&shown.id, shown.patient.as_ref()?)))
+    else {
         return Ok(Vec::new());
     };
     let mut query = QueryBuilder::<Sqlite>::new(
         "SELECT i.seq, i.study, i.syntax, i.header FROM image i WHERE i.study = ",
     );
     query.push_bind(id.clone());
+    // What names another patient than its study is not its study's.
+    query.push(" AND i.patient IN (SELECT pid FROM patient WHERE id IN (");
+    list(
+        &mut query,
+        reading.known.aliases.family(patient).into_iter(),
+    );
+    query.push(")");
     for (column, values) in [("series", &of.series), ("instance", &of.instances)] {
         if !values.is_empty() {
             query.push(" AND i.").push(column).push(" IN (");
             list(&mut query, values.iter().cloned());
         }
+    }
+    if of.after > 0 {
+        let after = i64::try_from(of.after).unwrap_or(i64::MAX);
+        query.push(" AND i.seq > ").push_bind(after);
     }
     query.push(" ORDER BY i.seq");
     store::limit(&mut query, i64::try_from(of.count).unwrap_or(i64::MAX));
@@ -120,9 +167,38 @@ pub(crate) async fn owners(
 ) -> Outcome<HashMap<String, Value>> {
     let mut reading = Reading::begin(chart).await?;
     let shown = shown(&mut reading, scope, studies).await?;
-    let ids: BTreeSet<String> = shown
-        .into_iter()
-        .filter_map(|(_, patient)| patient)
+    let people = people(&mut reading, scope, &shown).await?;
+    let read = people.into_iter().map(|(id, owner)| (id, owner.json));
+    Ok(read.collect())
+}
+
+/// Those of the studies whose objects may leave, with their `Patient`s as a client reads them: the permit
+/// shows both, and hides nothing of either.
+pub(crate) async fn whole(
+    chart: &Chart,
+    scope: &Scope,
+    studies: &[String],
+) -> Outcome<HashMap<String, Value>> {
+    let mut reading = Reading::begin(chart).await?;
+    let shown = shown(&mut reading, scope, studies).await?;
+    let people = people(&mut reading, scope, &shown).await?;
+    let whole = shown.into_iter().filter_map(|study| {
+        let owner = people.get(study.patient.as_deref()?)?;
+        let touched = study.touched || owner.touched;
+        (!touched).then(|| (study.id, owner.json.clone()))
+    });
+    Ok(whole.collect())
+}
+
+/// The patients of studies, by the survivor's id, as far as the permit is for that type too.
+async fn people(
+    reading: &mut Reading,
+    scope: &Scope,
+    studies: &[Shown],
+) -> Outcome<HashMap<String, Owner>> {
+    let ids: BTreeSet<String> = studies
+        .iter()
+        .filter_map(|study| study.patient.clone())
         .collect();
     let names: Vec<(String, String)> = ids.into_iter().map(|id| (PATIENT.to_owned(), id)).collect();
     let rows = reading.current(&names).await?.into_values();
@@ -132,8 +208,10 @@ pub(crate) async fn owners(
     let both = rows.into_iter().zip(pages);
     let seen = both.filter(|(row, json)| view.shows_row(row, || as_read(row, json)));
     let read = seen.filter_map(|(row, json)| {
+        let touched = scope.hides().touches(PATIENT, &row);
         let json = scope.hides().clean(&row, json);
-        Some((row.id.clone(), as_read(&row, &json)?))
+        let json = as_read(&row, &json)?;
+        Some((row.id, Owner { json, touched }))
     });
     Ok(read.collect())
 }
@@ -157,8 +235,11 @@ async fn shown(reading: &mut Reading, scope: &Scope, studies: &[String]) -> Outc
     let seen = both.filter(|(row, json)| view.shows_row(row, || as_read(row, json)));
     let named = seen.map(|(row, _)| {
         let patient = row.patient.as_deref();
-        let survivor = patient.map(|id| known.aliases.survivor(id).to_owned());
-        (row.id, survivor)
+        Shown {
+            patient: patient.map(|id| known.aliases.survivor(id).to_owned()),
+            touched: scope.hides().touches(STUDY, &row),
+            id: row.id,
+        }
     });
     Ok(named.collect())
 }
@@ -168,10 +249,10 @@ fn instance(row: &sqlx::sqlite::SqliteRow, shown: &[Shown]) -> Outcome<Instance>
     let index: i64 = row.try_get(0).map_err(&broken)?;
     let study: String = row.try_get(1).map_err(&broken)?;
     let header: &str = row.try_get(3).map_err(&broken)?;
-    let patient = shown.iter().find(|(id, _)| *id == study);
+    let patient = shown.iter().find(|shown| shown.id == study);
     Ok(Instance {
         index: index.unsigned_abs(),
-        patient: patient.and_then(|(_, patient)| patient.clone()),
+        patient: patient.and_then(|shown| shown.patient.clone()),
         syntax: row.try_get(2).map_err(&broken)?,
         header: serde_json::from_str(header).map_err(|why| ChartError::Broken {
             doing: "read a DICOM object",

@@ -218,6 +218,18 @@ impl Open {
         instances::owners(&self.chart, &self.scope, studies).await
     }
 
+    /// Those of these studies whose objects may leave, with their `Patient`s: the permit shows both, and
+    /// hides nothing of either.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
+    pub async fn whole_studies(
+        &self,
+        studies: &[String],
+    ) -> Outcome<HashMap<String, serde_json::Value>> {
+        instances::whole(&self.chart, &self.scope, studies).await
+    }
+
     /// DICOM objects of one study (the id of its `ImagingStudy`), if the permit shows it.
     ///
     /// # Errors

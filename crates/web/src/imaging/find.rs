@@ -14,6 +14,8 @@ use crate::taking::Answering;
 
 /// Studies that are looked at in one go.
 const STUDIES_AT_ONCE: usize = 100;
+/// Instances that are looked at in one go.
+const INSTANCES_AT_ONCE: usize = 1_000;
 /// Studies that one query looks at.
 const STUDIES_MAX: usize = 20_000;
 
@@ -194,19 +196,31 @@ impl Finding<'_> {
             self.add(patient, series);
             return Ok(());
         }
-        let of = InstancesOf {
+        let mut of = InstancesOf {
             series: vec![header.series.clone()],
             instances: query.uids(tags::SOP_INSTANCE_UID).to_vec(),
-            // One more tells that there are more.
-            count: self.of.max.saturating_add(1),
+            after: 0,
+            count: INSTANCES_AT_ONCE,
         };
-        let all = open.instances(&one.first.study, &of).await;
-        for one in all.map_err(broken_chart)? {
-            let own = Attributes::of_instance(&one.header, &one.syntax);
-            let instance = series.clone().with(&own);
-            if !self.found.more && query.matches(Level::Image..=Level::Image, &instance) {
-                self.add(patient, instance);
+        // What is matched may come after many that are not.
+        while !self.found.more {
+            let all = open.instances(&one.first.study, &of).await;
+            let all = all.map_err(broken_chart)?;
+            let Some(last) = all.last().map(|last| last.index) else {
+                break;
+            };
+            let is_last = all.len() < of.count;
+            for one in all {
+                let own = Attributes::of_instance(&one.header, &one.syntax);
+                let instance = series.clone().with(&own);
+                if !self.found.more && query.matches(Level::Image..=Level::Image, &instance) {
+                    self.add(patient, instance);
+                }
             }
+            if is_last {
+                break;
+            }
+            of.after = last;
         }
         Ok(())
     }

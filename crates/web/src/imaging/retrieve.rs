@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chart::{Instance, InstancesOf, PageOf};
 use event::{Act, Subject};
+use serde_json::Value;
 use wire::dicom::{Level, tags};
 use wire::fhir::search::QueryLimits;
 
@@ -48,6 +49,14 @@ impl App {
         before: usize,
     ) -> Result<Vec<Instance>, NoImages> {
         let is_there = patient.is_some();
+        // Somebody who was merged is named by either number.
+        let is_named = match (&patient, self.patient_named(of).await?) {
+            (Some(id), Some(named)) => {
+                let survivor = self.chart.survivor(id).await.map_err(broken_chart)?;
+                survivor.as_ref().unwrap_or(id) == &named
+            }
+            _ => false,
+        };
         let subject = patient.map_or_else(|| Subject::Kind(STUDY.to_owned()), Subject::Patient);
         let permit = self.images_permit(of, (Act::Read, subject)).await?;
         hides(&permit, &[STUDY, PATIENT])?;
@@ -68,12 +77,22 @@ impl App {
             }
             studies = page.matches.into_iter().map(|one| one.id).collect();
         }
+        // An object names its patient, and nothing can be taken out of it: the permit must show the whole
+        // study and the whole patient, who must be the one that is asked for.
+        let owners = open.whole_studies(&studies).await.map_err(broken_chart)?;
+        let theirs = |study: &String| {
+            owners
+                .get(study)
+                .is_some_and(|owner| is_named || of.is_of(owner))
+        };
+        studies.retain(theirs);
         let left = of.max.saturating_sub(before);
         let mut all = Vec::new();
         for study in studies {
             let wanted = InstancesOf {
                 series: of.query.uids(tags::SERIES_INSTANCE_UID).to_vec(),
                 instances: of.query.uids(tags::SOP_INSTANCE_UID).to_vec(),
+                after: 0,
                 count: left.saturating_add(1),
             };
             let some = open.instances(&study, &wanted).await;
@@ -83,6 +102,24 @@ impl App {
             }
         }
         Ok(all)
+    }
+}
+
+impl ImageQuery<'_> {
+    /// Whether a `Patient` has the Patient ID that is asked for, under its issuer; without an issuer under
+    /// the authority of who asks.
+    fn is_of(&self, owner: &Value) -> bool {
+        let Some(number) = self.query.single(tags::PATIENT_ID) else {
+            return true;
+        };
+        let issuer = self.query.single(tags::ISSUER_OF_PATIENT_ID);
+        let system = wire::v2::authority_system(issuer.unwrap_or_default(), self.authority);
+        let all = owner.get("identifier").and_then(Value::as_array);
+        let mut all = all.into_iter().flatten();
+        all.any(|one| {
+            let has = |name: &str, text: &str| one.get(name).and_then(Value::as_str) == Some(text);
+            has("value", number) && has("system", &system)
+        })
     }
 }
 

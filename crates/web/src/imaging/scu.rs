@@ -8,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wire::dicom::{
-    Asking, Limits, PDU_HEAD_BYTES, Pdu, Proposed, Syntax, asking, can_recode, command, part10,
-    pdu, pdu_head, recode, release, store_request, units,
+    Asking, Command, Limits, PDU_HEAD_BYTES, Pdu, Proposed, Service, Syntax, asking, can_recode,
+    command, part10, pdu, pdu_head, recode, release, store_request, units,
 };
 
 use crate::App;
@@ -19,6 +19,8 @@ use crate::trust::Keys;
 const CONTEXTS_MAX: usize = 128;
 /// Bytes of a unit that is taken.
 const UNIT_BYTES_MAX: u32 = 128 << 10;
+/// Bytes of a unit that the other side must take at least.
+const LENGTH_MIN: u32 = 4_096;
 /// How long one answer is waited for.
 const WAIT: Duration = Duration::from_secs(60);
 
@@ -97,6 +99,14 @@ impl Scu {
             }
             _ => return Err(format!("`{}` does not speak DICOM", peer.called)),
         };
+        // Heads are no part of an object: of the smallest units they would be all.
+        if (1..LENGTH_MIN).contains(&accepted.length_max) {
+            let called = &peer.called;
+            return Err(format!(
+                "`{called}` takes units of {} bytes",
+                accepted.length_max
+            ));
+        }
         scu.length_max = accepted.length_max;
         for answered in accepted.contexts {
             let of = contexts.iter().find(|one| one.id == answered.id);
@@ -169,7 +179,12 @@ impl Scu {
             _ => None,
         };
         match said {
-            Some(said) if said.about == self.message => Ok(said.status),
+            Some(Command {
+                service: Service::Stored,
+                about,
+                status: Some(status),
+                ..
+            }) if about == self.message => Ok(status),
             _ => Err("what the receiver answered is no answer to what was sent".into()),
         }
     }

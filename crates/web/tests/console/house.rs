@@ -9,7 +9,8 @@ use axum::Router;
 use axum::body::Body as HttpBody;
 use axum::http::{Request, StatusCode};
 use event::{
-    Account, AccountChange, Act, Actor, Body, Clock, Event, Message, Resource, Role, Subject, Time,
+    Account, AccountChange, Act, Actor, Body, Clock, Event, Image, Message, Resource, Role,
+    Subject, Time,
 };
 use guard::{Policies, Standing, admit};
 use http_body_util::BodyExt;
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use web::{App, Rooms, SecondFactor, Settings, Witnesses};
+use wire::dicom::{Syntax, VR, Writer, tags};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -290,6 +292,31 @@ impl House {
         let id = self.app.record.blind().id("Patient", &system, &value);
         let event = Event::new(Actor::feed("adt"), Act::Send, Subject::Patient(id), body);
         self.seal(event.with_raw(raw.as_bytes().to_vec())).await
+    }
+
+    /// Seals a DICOM object about a patient.
+    pub(crate) async fn image(&self, patient: &str) -> u64 {
+        let raw = Writer::new(Syntax::EXPLICIT)
+            .text(tags::SOP_INSTANCE_UID, VR::UI, "1.2.1.1")
+            .text(tags::PATIENT_ID, VR::LO, patient)
+            .text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2")
+            .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.1")
+            .finish();
+        let image = Image {
+            feed: "ct".into(),
+            authority: "HOSP".into(),
+            zone: "UTC".into(),
+            instance: "1.2.1.1".into(),
+            syntax: Syntax::EXPLICIT_UID.into(),
+            ..Image::default()
+        };
+        let subject = Subject::Patient(patient.into());
+        let mut event = Event::new(Actor::feed("ct"), Act::Send, subject, Body::Image(image));
+        let whole = self.app.record.keep(&event, raw.clone()).await.unwrap();
+        if let Body::Image(image) = &mut event.body {
+            image.whole = whole;
+        }
+        self.seal(event.with_raw(raw)).await
     }
 
     /// Everything that was sealed.

@@ -585,6 +585,11 @@ async fn an_open_chart_learns_of_news_without_sealing_a_read_for_nothing() {
         .await;
     let news = browser.get("/patients/p-icu").await;
     assert!(news.html.contains("Heart failure"), "{}", news.html);
+    house.settle().await;
+    browser.live = Some(news.headers["salus-version"].to_str().unwrap().to_owned());
+    house.image("p-icu").await;
+    let news = browser.get("/patients/p-icu").await;
+    assert_eq!(news.status, StatusCode::OK, "an image is news");
 }
 
 #[tokio::test]

@@ -2,10 +2,11 @@
 
 use axum::body::Body;
 use axum::http::Request;
-use event::{Act, Actor, Body as Told, Event, Image, Subject};
-use guard::{Standing, admit};
+use event::{Act, Actor, ActorKind, Body as Told, Event, Image, Role, Subject};
+use guard::{Identity, Standing, admit};
 use serde_json::Value;
-use wire::dicom::{Syntax, VR, Writer, file, tags};
+use web::{ImageQuery, NoImages};
+use wire::dicom::{Level, Query, Syntax, VR, Writer, file, tags};
 
 use crate::house::{House, Reply};
 
@@ -15,6 +16,7 @@ const BOTH: [&str; 2] = ["system/ImagingStudy.rs", "system/Patient.rs"];
 /// One instance of study 1.2, series 1.2.1, of patient 4711.
 async fn came(house: &House, instance: &str) {
     let pixels: Vec<u8> = (0..16_u8).flat_map(|value| [value * 16, 0]).collect();
+    let number = instance.rsplit('.').next().unwrap();
     let head = Writer::new(Syntax::IMPLICIT)
         .text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192")
         .text(tags::SOP_CLASS_UID, VR::UI, CT)
@@ -26,6 +28,7 @@ async fn came(house: &House, instance: &str) {
         .text(tags::PATIENT_ID, VR::LO, "4711")
         .text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2")
         .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.1")
+        .text(tags::INSTANCE_NUMBER, VR::IS, number)
         .us(tags::SAMPLES_PER_PIXEL, 1)
         .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2")
         .us(tags::ROWS, 4)
@@ -94,6 +97,9 @@ async fn studies_are_looked_for_by_a_client_of_both_types() {
         ("studies/1.2/instances?limit=1", 1),
         ("studies/1.2/instances?limit=5&offset=1", 1),
         ("instances?StudyInstanceUID=1.2,1.3", 2),
+        ("instances?StudyInstanceUID=1.2,1.2", 2),
+        // What is matched comes after more than the limit of what is not.
+        ("studies/1.2/instances?InstanceNumber=2&limit=1", 1),
     ] {
         let reply = asked(&house, (&token, query, json)).await;
         assert_eq!(
@@ -221,4 +227,59 @@ async fn what_is_hidden_of_a_patient_is_not_handed_out_in_an_image() {
     );
     let json = "application/dicom+json";
     assert_eq!(asked(&house, (&token, "studies", json)).await.code(), 200);
+}
+
+/// A feed that may ask these scopes, as over C-GET.
+fn feed(scopes: &[&str]) -> Identity {
+    let mut who = Identity::of(Actor {
+        kind: ActorKind::Software,
+        id: "feed-viewer".into(),
+        name: "the feed viewer".into(),
+        role: Role::Client,
+    });
+    who.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+    who
+}
+
+/// The objects of study 1.2 that a retrieval with this Patient ID hands out.
+async fn retrieved(
+    house: &House,
+    (scopes, patient, max): (&[&str], &str, usize),
+) -> Result<usize, NoImages> {
+    let mut query = Query::new(Level::Study);
+    query
+        .ask((tags::STUDY_INSTANCE_UID, VR::UI), "1.2")
+        .unwrap();
+    query.ask((tags::PATIENT_ID, VR::LO), patient).unwrap();
+    let of = ImageQuery {
+        who: &feed(scopes),
+        query: &query,
+        said: "C-GET",
+        authority: "hospital",
+        max,
+    };
+    let found = house.app.retrieve_images(&of).await;
+    found.map(|all| all.len())
+}
+
+#[tokio::test]
+async fn a_retrieval_hands_out_objects_of_the_patient_that_it_names_alone() {
+    let house = House::open().await;
+    came(&house, "1.2.1.1").await;
+    came(&house, "1.2.1.2").await;
+    assert_eq!(retrieved(&house, (&BOTH, "4711", 2)).await, Ok(2));
+    assert_eq!(retrieved(&house, (&BOTH, "", 2)).await, Ok(2));
+    assert_eq!(retrieved(&house, (&BOTH, "4712", 2)).await, Ok(0));
+    let too_many = retrieved(&house, (&BOTH, "4711", 1)).await;
+    assert!(
+        matches!(too_many, Err(NoImages::TooMuch(_))),
+        "{too_many:?}"
+    );
+    let half = retrieved(&house, (&BOTH[..1], "4711", 2)).await;
+    assert!(matches!(half, Err(NoImages::Refused(_))), "{half:?}");
+    // What may be seen of patients is narrowed: this one is none of them.
+    let men = ["system/ImagingStudy.rs", "system/Patient.rs?gender=male"];
+    assert_eq!(retrieved(&house, (&men, "4711", 2)).await, Ok(0));
+    let decided = decisions(&house).await;
+    assert_eq!(decided.iter().filter(|(_, allowed)| *allowed).count(), 5);
 }

@@ -57,8 +57,8 @@ pub struct Command {
     pub about: u16,
     /// Move Destination, an AE title.
     pub destination: String,
-    /// Status, of an answer.
-    pub status: u16,
+    /// Status, of an answer; `None`: it cannot be read.
+    pub status: Option<u16>,
     field: u16,
 }
 
@@ -160,7 +160,7 @@ pub fn command(bytes: &[u8]) -> Option<Command> {
         data: set.number(tags::COMMAND_DATA_SET_TYPE)? != NO_DATA,
         about: number(tags::MESSAGE_ID_BEING_RESPONDED_TO).unwrap_or_default(),
         destination: set.ascii(tags::MOVE_DESTINATION).to_owned(),
-        status: number(tags::STATUS).unwrap_or_default(),
+        status: number(tags::STATUS),
         field,
     })
 }
@@ -313,6 +313,14 @@ mod tests {
             Some(answer.len() as u32 - 12)
         );
         assert_eq!(command(b"\x08\0"), None);
+        assert_eq!(command(&answer).unwrap().status, Some(0xC000));
+        // An answer that says nothing of what became of it does not say that it was taken.
+        let silent = Writer::new(Syntax::IMPLICIT)
+            .us(tags::COMMAND_FIELD, 0x8001)
+            .us(tags::MESSAGE_ID_BEING_RESPONDED_TO, 7)
+            .us(tags::COMMAND_DATA_SET_TYPE, 0x0101)
+            .finish();
+        assert_eq!(command(&silent).unwrap().status, None);
     }
 
     #[test]
@@ -354,7 +362,7 @@ mod tests {
             );
             assert_eq!(set.number(tags::NUMBER_OF_COMPLETED_SUBOPERATIONS), Some(2));
             let back = command(&answer).unwrap();
-            assert_eq!((back.about, back.status), (9, status.code()));
+            assert_eq!((back.about, back.status), (9, Some(status.code())));
             assert_eq!(back.data, status != Status::Pending);
         }
         let sent = store_request(4, ("1.2.840.10008.5.1.4.1.1.2", "1.2.3"), Some(("CT1", 9)));

@@ -3,12 +3,20 @@
 
 use std::borrow::Cow;
 
+use dicom_core::dictionary::{DataDictionary as _, DataDictionaryEntry as _, VirtualVr};
 use dicom_core::{Tag, VR};
+use dicom_dictionary_std::{StandardDataDictionary, tags};
 
 use super::scan::{items, long};
 use super::{DataSet, Element, Limits, Refusal, Syntax, Value, scan, unpack};
 
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
+
+/// Whether an element is US or SS as Pixel Representation says (PS3.6).
+fn follows_pixels(tag: Tag) -> bool {
+    let entry = StandardDataDictionary.by_tag(tag);
+    entry.is_some_and(|entry| entry.vr() == VirtualVr::Xs)
+}
 
 /// Whether an object that is kept in one transfer syntax can be given in another.
 pub fn can_recode(from: &str, to: &str) -> bool {
@@ -41,6 +49,7 @@ pub fn recode<'a>(
         source,
         target,
         limits,
+        signed: false,
     };
     recoding.set(&set, &mut out)?;
     Ok(Cow::Owned(out))
@@ -50,14 +59,21 @@ struct Recoding<'l> {
     source: Syntax,
     target: Syntax,
     limits: &'l Limits,
+    /// Pixels can be negative (Pixel Representation 1), of this set or of the one around it.
+    signed: bool,
 }
 
 impl Recoding<'_> {
     fn set(&self, set: &DataSet<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        let signed = match set.number(tags::PIXEL_REPRESENTATION) {
+            Some(number) => number == 1,
+            None => self.signed,
+        };
+        let within = Recoding { signed, ..*self };
         // Group lengths (retired) would no longer be true.
         let kept = set.elements().filter(|(tag, _)| tag.element() != 0);
         for (tag, element) in kept {
-            self.element((*tag, element), out)?;
+            within.element((*tag, element), out)?;
         }
         Ok(())
     }
@@ -73,7 +89,12 @@ impl Recoding<'_> {
                     true => Cow::Owned(swapped(element.vr, bytes)),
                     false => Cow::Borrowed(bytes),
                 };
-                self.head((tag, element.vr), bytes.len(), out)?;
+                // What is implicit does not say whether its numbers can be negative: the pixels do.
+                let vr = match !self.source.explicit && self.signed && follows_pixels(tag) {
+                    true => VR::SS,
+                    false => element.vr,
+                };
+                self.head((tag, vr), bytes.len(), out)?;
                 out.extend_from_slice(&bytes);
             }
             Value::Items(written) => {
@@ -162,8 +183,6 @@ fn swapped(vr: VR, bytes: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use dicom_dictionary_std::tags;
-
     use super::*;
     use crate::dicom::Writer;
 
@@ -193,6 +212,29 @@ mod tests {
             recode(&explicit, (uids.1, uids.0), &limits).unwrap(),
             implicit
         );
+    }
+
+    #[test]
+    fn numbers_that_can_be_negative_are_called_so_where_pixels_are() {
+        let scaled = |signed: u16| {
+            let minus = (-2000_i16).to_le_bytes();
+            Writer::new(Syntax::IMPLICIT)
+                .us(tags::PIXEL_REPRESENTATION, signed)
+                .bytes(tags::PIXEL_PADDING_VALUE, VR::SS, &minus)
+                .finish()
+        };
+        let uids = (Syntax::IMPLICIT_UID, Syntax::EXPLICIT_UID);
+        for (signed, vr) in [(1, VR::SS), (0, VR::US)] {
+            let implicit = scaled(signed);
+            let explicit = recode(&implicit, uids, &Limits::default()).unwrap();
+            let found = scan(&explicit, Syntax::EXPLICIT, &Limits::default()).unwrap();
+            let padding = found.get(tags::PIXEL_PADDING_VALUE).unwrap();
+            assert_eq!(padding.vr, vr);
+            assert_eq!(
+                found.bytes(tags::PIXEL_PADDING_VALUE),
+                (-2000_i16).to_le_bytes()
+            );
+        }
     }
 
     #[test]

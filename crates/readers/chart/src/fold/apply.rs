@@ -144,7 +144,11 @@ impl Batch<'_> {
             id: &|_, _, _| String::new(),
         };
         let after = dicom::study(before.as_ref(), &study.header, (id, &patient), source);
-        let pid = self.pid(&patient);
+        if before.is_none() {
+            self.anew(&study.id);
+        }
+        // Whose it is says the image, not the study: a merge may be taken back.
+        let pid = self.pid(&study.patient);
         self.pending.images.push(NewImage {
             seq: now.seq,
             study: study.id.clone(),
@@ -155,6 +159,16 @@ impl Batch<'_> {
             header: serde_json::to_string(&study.header).unwrap_or_default(),
         });
         self.map(now, from, ((kind, study.id, Some(patient)), 0), after);
+    }
+
+    /// A study that was deleted begins again: what came before is none of its objects any more.
+    fn anew(&mut self, study: &str) {
+        let name = self.name("ImagingStudy", study);
+        let seen = name.and_then(|name| self.seen.get(&name));
+        if seen.is_some_and(|seen| seen.current.is_some()) {
+            self.pending.images.retain(|image| image.study != study);
+            self.pending.anew.insert(study.to_owned());
+        }
     }
 
     /// Whether these are two patients, whoever was merged into whom.

@@ -1,6 +1,6 @@
 //! Some events being folded: what is there, and what is to be written.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use event::Time;
 use sqlx::SqliteConnection;
@@ -48,6 +48,7 @@ pub(super) struct NewImage {
     pub(super) seq: i64,
     /// The id of its study's resource.
     pub(super) study: String,
+    /// Of the patient whom it names itself.
     pub(super) pid: i64,
     pub(super) series: String,
     pub(super) instance: String,
@@ -78,6 +79,8 @@ pub(super) struct Pending {
     /// The same of consents; `None`: it is not in force.
     pub(super) consents: BTreeMap<i64, Option<(i64, String)>>,
     pub(super) images: Vec<NewImage>,
+    /// Studies that were deleted and begin again: the objects that they have in the table go.
+    pub(super) anew: BTreeSet<String>,
     /// Charts, and resources that are nobody's, that have another version.
     pub(super) touched: Vec<i64>,
 }

@@ -126,6 +126,10 @@ async fn names(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
 }
 
 async fn images(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    for study in &pending.anew {
+        let query = sqlx::query("DELETE FROM image WHERE study = $1");
+        run(to, query.bind(study.clone())).await?;
+    }
     store::insert(to, IMAGES, &pending.images, |values, row| {
         values
             .push_bind(row.seq)

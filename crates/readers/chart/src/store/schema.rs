@@ -104,8 +104,8 @@ pub(super) const DDL: [&str; 26] = [
     "CREATE TABLE IF NOT EXISTS consent (slot INTEGER PRIMARY KEY, patient INTEGER NOT NULL,
        body TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS consent_patient ON consent (patient)",
-    // DICOM objects by the event that brought them: the id of the study's resource, and what the
-    // object says of itself, as JSON.
+    // DICOM objects by the event that brought them: the id of the study's resource, the patient whom the
+    // object names, and what it says of itself, as JSON.
     "CREATE TABLE IF NOT EXISTS image (seq INTEGER PRIMARY KEY, study TEXT NOT NULL,
        patient INTEGER NOT NULL, series TEXT NOT NULL, instance TEXT NOT NULL,
        syntax TEXT NOT NULL, header TEXT NOT NULL)",

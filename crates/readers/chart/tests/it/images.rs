@@ -5,7 +5,7 @@ use event::{Act, Actor, Body, Event, Image, Subject};
 use serde_json::Value;
 use wire::dicom::{Syntax, VR, Writer, tags};
 
-use crate::house::House;
+use crate::house::{House, merge};
 
 /// What one instance says of itself.
 #[derive(Clone, Copy)]
@@ -224,4 +224,83 @@ async fn what_was_deleted_or_erased_has_no_instances() {
     house.admit(event).await;
     house.fold(&house.chart).await;
     assert_eq!(house.rows("image").await, 0);
+}
+
+#[tokio::test]
+async fn a_study_that_was_deleted_and_comes_as_another_patients_has_that_patients_objects_alone() {
+    let house = House::new().await;
+    came(&house, SLICE).await;
+    let study = house.search("ImagingStudy", 10).await.remove(0);
+    house.delete("ImagingStudy", &study).await;
+    let corrected = Said {
+        instance: "1.2.3.1.2",
+        patient: "78",
+        ..SLICE
+    };
+    // Within one batch, and over two.
+    for instance in ["1.2.3.1.2", "1.2.3.1.3"] {
+        came(
+            &house,
+            Said {
+                instance,
+                ..corrected
+            },
+        )
+        .await;
+        house.fold(&house.chart).await;
+    }
+    let of = InstancesOf {
+        count: 10,
+        ..InstancesOf::default()
+    };
+    let theirs = house.chart_of(&house.patient("78")).await;
+    let found = theirs.instances(&study, &of).await.unwrap();
+    let uids: Vec<_> = found
+        .iter()
+        .map(|one| one.header.instance.as_str())
+        .collect();
+    assert_eq!(uids, ["1.2.3.1.2", "1.2.3.1.3"]);
+    let studies = std::slice::from_ref(&study);
+    let series = theirs.series(studies).await.unwrap();
+    let counts: Vec<_> = series.iter().map(|one| one.instances).collect();
+    assert_eq!(counts, [2]);
+    let of_all = house.kind("ImagingStudy").await;
+    assert_eq!(of_all.instances(&study, &of).await.unwrap().len(), 2);
+    // What was on the study before it was deleted is not kept for it.
+    assert_eq!(house.rows("image").await, 2);
+}
+
+#[tokio::test]
+async fn after_a_merge_was_taken_back_a_study_has_its_own_patients_objects_alone() {
+    let house = House::new().await;
+    came(&house, SLICE).await;
+    house.message(&merge("1", "78", "77")).await;
+    let other = Said {
+        instance: "1.2.3.1.2",
+        patient: "78",
+        ..SLICE
+    };
+    came(&house, other).await;
+    let study = house.search("ImagingStudy", 10).await.remove(0);
+    let of = InstancesOf {
+        count: 10,
+        ..InstancesOf::default()
+    };
+    let both = house.chart_of(&house.patient("78")).await;
+    assert_eq!(both.instances(&study, &of).await.unwrap().len(), 2);
+    let studies = std::slice::from_ref(&study);
+    assert_eq!(both.series(studies).await.unwrap()[0].instances, 2);
+    house
+        .unmerge(&house.patient("77"), &house.patient("78"))
+        .await;
+    let alone = house.chart_of(&house.patient("77")).await;
+    let found = alone.instances(&study, &of).await.unwrap();
+    let uids: Vec<_> = found
+        .iter()
+        .map(|one| one.header.instance.as_str())
+        .collect();
+    assert_eq!(uids, ["1.2.3.1.1"]);
+    assert_eq!(alone.series(studies).await.unwrap()[0].instances, 1);
+    let another = house.chart_of(&house.patient("78")).await;
+    assert_eq!(another.instances(&study, &of).await.unwrap(), []);
 }

@@ -143,6 +143,10 @@ fn changes_charts(sealed: &::record::Sealed) -> bool {
     use event::Body;
     matches!(
         sealed.event().body,
-        Body::Alteration(_) | Body::Message(_) | Body::Resource(_) | Body::Unmerge(_)
+        Body::Alteration(_)
+            | Body::Image(_)
+            | Body::Message(_)
+            | Body::Resource(_)
+            | Body::Unmerge(_)
     )
 }

@@ -147,7 +147,7 @@ impl Person {
             id: id.to_owned(),
             issuer,
             name: name(patient, &header.patient_name),
-            birth_date: text("birthDate").replace('-', ""),
+            birth_date: day(text("birthDate")),
             sex: match text("gender") {
                 "male" => "M",
                 "female" => "F",
@@ -156,6 +156,16 @@ impl Person {
             }
             .to_owned(),
         }
+    }
+}
+
+/// A date as DA; what has no day is none.
+fn day(date: &str) -> String {
+    const LETTERS: usize = 8;
+    let digits = date.replace('-', "");
+    match digits.len() == LETTERS && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => digits,
+        false => String::new(),
     }
 }
 

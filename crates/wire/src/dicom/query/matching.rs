@@ -1,11 +1,13 @@
 //! Attribute matching (PS3.4 section C.2.2.2).
 
+use std::collections::BTreeSet;
+
 use dicom_core::VR;
 
 /// What one attribute must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// One of these UIDs.
+    /// One of these UIDs, each once.
     Uids(Vec<String>),
     /// This value; of a name in lower case, of a number without leading zeros.
     Single(String),
@@ -23,7 +25,10 @@ impl Wanted {
     /// Reads what is wanted of an attribute of that value representation; `None`: it makes no sense.
     pub(super) fn of(vr: VR, text: &str) -> Option<Wanted> {
         Some(match vr {
-            VR::UI => Wanted::Uids(text.split('\\').map(|uid| uid.trim().to_owned()).collect()),
+            VR::UI => {
+                let uids: BTreeSet<&str> = text.split('\\').map(str::trim).collect();
+                Wanted::Uids(uids.into_iter().map(str::to_owned).collect())
+            }
             VR::DA | VR::TM => range(vr, text)?,
             VR::PN => Wanted::Name(name(text)),
             VR::IS => Wanted::Number(text.trim().parse().ok()?),

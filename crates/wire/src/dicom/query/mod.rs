@@ -82,6 +82,12 @@ pub enum Fault {
     /// The unique key of a higher level is missing (PS3.4 section C.4.1.2.1).
     #[error("{0} must name one: it is the unique key of a higher level")]
     Unique(Tag),
+    /// A retrieval names objects by unique keys alone (PS3.4 sections C.4.2.1.4 and C.4.3.1.3).
+    #[error("{0} is no unique key, and a retrieval has no other; leave its value empty")]
+    NotUnique(Tag),
+    /// More UIDs in one list than are looked for at once.
+    #[error("{0} names more than {UIDS_MAX} UIDs")]
+    TooMany(Tag),
     /// Something is to match that nobody matches here: leaving it out would find others than were
     /// asked for.
     #[error("{0} cannot be matched at this level; leave its value empty")]
@@ -90,6 +96,9 @@ pub enum Fault {
     #[error("the value of {0} cannot be understood")]
     Value(Tag),
 }
+
+/// UIDs of one key.
+const UIDS_MAX: usize = 1_000;
 
 /// The attributes that are matched, with the level they are of.
 const MATCHED: [(Tag, Level); 23] = [
@@ -202,6 +211,9 @@ impl Query {
         if operation != Operation::Find || level > Level::Study {
             query.names_what_is_above(operation)?;
         }
+        if operation != Operation::Find {
+            query.is_by_unique_keys()?;
+        }
         Ok(query)
     }
 
@@ -224,6 +236,9 @@ impl Query {
         let level = level.filter(|level| *level <= self.level);
         let level = level.ok_or(Fault::Unmatched(tag))?;
         let wanted = Wanted::of(known(matched), text).ok_or(Fault::Value(tag))?;
+        if matches!(&wanted, Wanted::Uids(uids) if uids.len() > UIDS_MAX) {
+            return Err(Fault::TooMany(tag));
+        }
         self.keys.push(Key {
             tag: matched,
             level,
@@ -287,6 +302,25 @@ impl Query {
 
     fn key(&self, tag: Tag) -> Option<&Key> {
         self.keys.iter().find(|key| key.tag == tag)
+    }
+
+    /// Whether all that a retrieval asks are unique keys; with a Patient ID its issuer.
+    fn is_by_unique_keys(&self) -> Result<(), Fault> {
+        let uids = [
+            tags::STUDY_INSTANCE_UID,
+            tags::SERIES_INSTANCE_UID,
+            tags::SOP_INSTANCE_UID,
+        ];
+        for key in &self.keys {
+            let tag = key.tag;
+            let is_of_patient = [tags::PATIENT_ID, tags::ISSUER_OF_PATIENT_ID].contains(&tag);
+            match (is_of_patient, uids.contains(&tag)) {
+                (true, _) if self.single(tag).is_none() => return Err(Fault::Unique(tag)),
+                (false, false) => return Err(Fault::NotUnique(tag)),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     /// Unique keys of the levels above, and of a retrieval of its own level: one value above, one or more

@@ -187,3 +187,51 @@ fn who_a_study_is_of_is_what_the_chart_knows_today() {
     };
     assert_eq!(Person::of(patient, &header, None).name, header.patient_name);
 }
+
+#[test]
+fn a_retrieval_names_objects_by_unique_keys_alone() {
+    let study = (tags::STUDY_INSTANCE_UID, VR::UI, &b"1.2.3"[..]);
+    let number = (tags::PATIENT_ID, VR::LO, &b"4711"[..]);
+    for operation in [Operation::Get, Operation::Move] {
+        let of = (Root::Study, operation);
+        assert!(query("STUDY", &[number, study], of).is_ok());
+        for (tag, vr, value) in [
+            (tags::PATIENT_NAME, VR::PN, &b"Doe*"[..]),
+            (tags::STUDY_DATE, VR::DA, b"20230306"),
+        ] {
+            let asked = query("STUDY", &[(tag, vr, value), study], of);
+            assert_eq!(asked, Err(Fault::NotUnique(tag)));
+            assert!(query("STUDY", &[(tag, vr, b""), study], of).is_ok());
+        }
+        // One patient, not a pattern of them.
+        let some = query("STUDY", &[(tags::PATIENT_ID, VR::LO, b"47*"), study], of);
+        assert_eq!(some, Err(Fault::Unique(tags::PATIENT_ID)));
+    }
+}
+
+#[test]
+fn a_birth_date_without_its_day_is_none() {
+    let of = |born: &str| {
+        let patient = serde_json::json!({"birthDate": born});
+        Person::of(patient.as_object().unwrap(), &said(), None).birth_date
+    };
+    assert_eq!(of("1990-05-03"), "19900503");
+    assert_eq!((of("1990-05"), of("1990")), (String::new(), String::new()));
+}
+
+#[test]
+fn a_uid_that_is_named_twice_is_one() {
+    let of = (Root::Study, Operation::Get);
+    let twice = (
+        tags::STUDY_INSTANCE_UID,
+        VR::UI,
+        &b"1.2.4\\1.2.3\\1.2.4"[..],
+    );
+    let asked = query("STUDY", &[twice], of).unwrap();
+    assert_eq!(asked.uids(tags::STUDY_INSTANCE_UID), ["1.2.3", "1.2.4"]);
+    let many: Vec<String> = (0..1_001).map(|number| format!("1.{number}")).collect();
+    let many = many.join("\\");
+    let many = (tags::STUDY_INSTANCE_UID, VR::UI, many.as_bytes());
+    let refused = query("STUDY", &[many], of);
+    assert_eq!(refused, Err(Fault::TooMany(tags::STUDY_INSTANCE_UID)));
+}
