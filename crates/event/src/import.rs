@@ -29,6 +29,8 @@ pub enum ImportStep {
     Took {
         /// Which file, from 0.
         input: u32,
+        /// How many of its lines were read before: after those, one part is sealed and no second one.
+        after: u64,
         /// How many of its lines were read by now.
         lines: u64,
         /// SHA-256 of its bytes up to there, in hex.

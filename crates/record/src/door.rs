@@ -7,7 +7,7 @@ use std::sync::Mutex as StdMutex;
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
-use event::{Actor, Body, Clock, Event, Glass, Opened, Subject, Time};
+use event::{Actor, Body, Clock, Event, Glass, Import, ImportStep, Opened, Subject, Time};
 use guard::{Admitted, Decision, Standing, admit};
 use seal::{Compressor, Frontier, Key};
 use tokio::sync::{Mutex, RwLock, mpsc, oneshot, watch};
@@ -29,6 +29,8 @@ use crate::{Blind, Error, HeldUp, Permit, Receipt, Witnessed, engines, keyfile, 
 
 /// What a review is called among the things that can be written once; no FHIR type is called so.
 const REVIEW: &str = "glass-review";
+/// What a part of an imported file is called among them.
+const IMPORTED: &str = "imported-part";
 /// How often a data folder is tried that another process holds, and how long between the tries.
 const LOCK_TRIES: u32 = 10;
 const LOCK_WAIT: Duration = Duration::from_millis(50);
@@ -482,6 +484,13 @@ impl Inner {
                 let alteration = put.alteration;
                 Some(only(PUT_BACK, alteration, self.put_back_tag(alteration)))
             }
+            Body::Import(import) => {
+                let (part, tag) = self.part_tag(import)?;
+                Some(Write {
+                    id: part,
+                    ..only(IMPORTED, 0, tag)
+                })
+            }
             Body::Image(image) => {
                 let tag = self.instance_tag(&image.instance);
                 Some(Write {
@@ -511,6 +520,16 @@ impl Inner {
     /// The tag of the one verdict that an alteration in another system can have.
     pub(crate) fn put_back_tag(&self, alteration: u64) -> [u8; 16] {
         self.resource_tag(PUT_BACK, &alteration.to_string())
+    }
+
+    /// The name and the tag of the part of an imported file that is read after so many of its lines.
+    pub(crate) fn part_tag(&self, import: &Import) -> Option<(String, [u8; 16])> {
+        let ImportStep::Took { input, after, .. } = &import.step else {
+            return None;
+        };
+        let part = format!("{}/{input}/{after}", import.import);
+        let tag = self.resource_tag(IMPORTED, &part);
+        Some((part, tag))
     }
 
     pub(crate) fn delivery_tags(

@@ -118,11 +118,13 @@ pub const fn save_is_due(folded: u64, next: u64) -> bool {
 pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationToken) {
     let mut growth = record.growth();
     let (mut most, mut tries) = (FOLD_EVENTS_MAX, 0_u32);
+    // Where it failed last.
+    let mut failed = None;
     while !stop.is_cancelled() {
-        let caught = catch_up(&record, reader.as_ref(), (most, &stop));
-        let Err(why) = unpanicked(caught).await else {
+        let caught = catch_up(&record, reader.as_ref(), (&mut most, &stop));
+        let Err(broke) = unpanicked(caught).await else {
             record.inner.stands(reader.name(), None);
-            (most, tries) = (FOLD_EVENTS_MAX, 0);
+            (most, tries, failed) = (FOLD_EVENTS_MAX, 0, None);
             tokio::select! {
                 () = stop.cancelled() => return,
                 grown = growth.changed() => if grown.is_err() { return },
@@ -131,23 +133,48 @@ pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationT
             }
             continue;
         };
-        // What comes before the event that cannot be folded is folded.
-        if most > 1 {
-            most /= 2;
-            continue;
-        }
-        tries = tries.saturating_add(1);
         let at = reader.cursor().await.unwrap_or_default();
-        tracing::error!(reader = reader.name(), at, tries, %why, "a view is held up; trying again");
-        record.inner.stands(reader.name(), Some((at, why)));
-        let doubled = RETRY.saturating_mul(1 << (tries - 1).min(16));
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(doubled.min(RETRY_MAX)) => {}
+        let again = failed.replace(at) == Some(at);
+        if !again {
+            tries = 0;
         }
-        if let Err(why) = unpanicked(learn_again(reader.as_ref())).await {
-            tracing::error!(reader = reader.name(), %why, "a view cannot be read again");
+        // What comes before the event that cannot be folded is folded.
+        let narrows = most > 1 && (again || broke.panicked);
+        if narrows {
+            most /= 2;
+        } else {
+            pause(
+                &record,
+                reader.name(),
+                (at, tries, (broke.why, most > 1)),
+                &stop,
+            )
+            .await;
+            tries = tries.saturating_add(1);
         }
+        if (broke.panicked || !narrows)
+            && let Err(broke) = unpanicked(learn_again(reader.as_ref())).await
+        {
+            tracing::error!(reader = reader.name(), why = %broke.why, "a view cannot be read again");
+        }
+    }
+}
+
+/// Says where a view stands and why, unless that may pass at once, and waits.
+async fn pause(
+    record: &Record,
+    reader: &'static str,
+    (at, tries, (why, first)): (u64, u32, (String, bool)),
+    stop: &CancellationToken,
+) {
+    tracing::error!(reader, at, tries, %why, "a view is held up; trying again");
+    if !first {
+        record.inner.stands(reader, Some((at, why)));
+    }
+    let doubled = RETRY.saturating_mul(1 << tries.min(16));
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(doubled.min(RETRY_MAX)) => {}
     }
 }
 
@@ -156,11 +183,24 @@ async fn learn_again(reader: &dyn Reader) -> Result<(), String> {
     reader.relearn().await.map_err(|why| why.to_string())
 }
 
-/// The same, with a panic as an error. Its words may quote what was folded, so they are not told on: they
-/// stand where the program writes them.
-async fn unpanicked<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-    let done = AssertUnwindSafe(work).catch_unwind().await;
-    done.unwrap_or_else(|_| Err("a fault of the program: it panicked, see its log".to_owned()))
+/// Why a try came to nothing.
+struct Broke {
+    why: String,
+    panicked: bool,
+}
+
+/// The same, with a panic as an error. Its words may quote what was folded, so they are not told on.
+async fn unpanicked<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, Broke> {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(done) => done.map_err(|why| Broke {
+            why,
+            panicked: false,
+        }),
+        Err(_) => Err(Broke {
+            why: "a fault of the program: it panicked, see its log".to_owned(),
+            panicked: true,
+        }),
+    }
 }
 
 /// A view that does not go on.
@@ -208,7 +248,7 @@ impl Inner {
 async fn catch_up(
     record: &Record,
     reader: &dyn Reader,
-    (most, stop): (usize, &CancellationToken),
+    (most, stop): (&mut usize, &CancellationToken),
 ) -> Result<(), String> {
     let mut ahead: Option<Ahead> = None;
     loop {
@@ -222,10 +262,10 @@ async fn catch_up(
         // A view that was dropped meanwhile wants other events than those that were read ahead.
         let here = match ahead.take().filter(|ahead| ahead.from == from) {
             Some(ahead) => ahead,
-            None => Ahead::read(record, (from, most)).await?,
+            None => Ahead::read(record, (from, *most)).await?,
         };
         let next = async {
-            match most {
+            match *most {
                 FOLD_EVENTS_MAX => Ahead::read_to(record, here.next, record.size()).await,
                 _ => Ok(None),
             }
@@ -233,6 +273,11 @@ async fn catch_up(
         let (arrivals, next) = tokio::join!(reader.fold(&here.batch, here.next), next);
         back_through_the_door(record, arrivals.map_err(|why| why.to_string())?).await?;
         ahead = next?;
+        // It goes on: soon with as many events at a time as ever.
+        if *most < FOLD_EVENTS_MAX {
+            *most = most.saturating_mul(2).min(FOLD_EVENTS_MAX);
+            record.inner.stands(reader.name(), None);
+        }
     }
 }
 

@@ -205,6 +205,14 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
             replaces: 0,
             seq: row.seq,
         }),
+        Body::Import(import) => {
+            let part = inner.part_tag(import);
+            batch.versions.extend(part.map(|(_, resource)| Version {
+                resource,
+                replaces: 0,
+                seq: row.seq,
+            }));
+        }
         Body::Image(image) => batch.versions.push(Version {
             resource: inner.instance_tag(&image.instance),
             replaces: 0,
@@ -224,7 +232,6 @@ pub(crate) async fn remember(inner: &Inner, row: &Row, batch: &mut Batch) -> Out
         | Body::ExportAsked(_)
         | Body::Glass(_)
         | Body::Erased(_)
-        | Body::Import(_)
         | Body::Keys(_)
         | Body::Message(_)
         | Body::Notified(_)

@@ -27,6 +27,12 @@ pub(crate) fn begin(filter: &str, format: LogFormat) {
         LogFormat::Json => log.json().init(),
         LogFormat::Text => log.init(),
     }
+    // The words of a panic may quote a patient: the place where it was tells enough.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let place = place.unwrap_or_default();
+        tracing::error!(%place, "a fault of the program: it panicked");
+    }));
 }
 
 /// A writer that takes one entry at a time and leaves it one line.

@@ -65,6 +65,11 @@ impl Tally {
         *count = count.saturating_add(1);
     }
 
+    /// Of how many objects it is known what became of them.
+    fn sent(&self) -> usize {
+        usize::from(self.progress.completed) + usize::from(self.progress.warned) + self.failed.len()
+    }
+
     /// What was not sent any more has failed, unless it was cancelled.
     fn rest(&mut self, objects: &[Kept]) {
         if !self.cancelled {
@@ -195,10 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
         while let Ok(one) = heard.try_recv() {
             tally.add(&one.instance, one.fate);
         }
-        let sent = usize::from(tally.progress.completed)
-            + usize::from(tally.progress.warned)
-            + tally.failed.len();
-        tally.rest(objects.get(sent..).unwrap_or_default());
+        tally.rest(objects.get(tally.sent()..).unwrap_or_default());
         let why = why.err().unwrap_or_default();
         if !why.is_empty() {
             tracing::warn!(title, why, "objects were not moved");

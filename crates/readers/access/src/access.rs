@@ -308,8 +308,9 @@ impl Access {
             .fetch_one(pool)
             .await?;
         *kept = Known::read(pool).await?;
-        let meter = recalled(pool).await?;
-        *self.meter() = meter;
+        let file = recalled(pool).await?;
+        // INVARIANT: a ceiling holds while this view is held up: what was opened and is not folded stays.
+        self.meter().mend(file);
         self.inner.folded.send_replace(next.unsigned_abs());
         Ok(())
     }

@@ -129,6 +129,33 @@ impl Meter {
         };
     }
 
+    /// Takes over what `file` says of the past, and forgets nothing of what was counted since: what was
+    /// opened and is not folded yet counts on.
+    pub(crate) fn mend(&mut self, file: Meter) {
+        for (name, read) in file.accounts {
+            let account = self.account(&name);
+            for (patient, minute) in read.opened.last {
+                account.opened.note(patient, minute);
+            }
+            for (patient, minute) in read.listed.last {
+                account.listed.note(patient, minute);
+            }
+            let today = account.past.back().copied();
+            account.past = read.past;
+            let Some(today) = today else {
+                continue;
+            };
+            match account.past.back_mut() {
+                Some(last) if last.day == today.day => {
+                    last.patients = last.patients.max(today.patients);
+                    last.hour_peak = last.hour_peak.max(today.hour_peak);
+                }
+                Some(last) if last.day > today.day => {}
+                _ => account.past.push_back(today),
+            }
+        }
+    }
+
     /// Puts a day of the past back.
     pub(crate) fn remember(&mut self, account: &str, day: Day) {
         self.account(account).past.push_back(day);
@@ -244,6 +271,32 @@ mod tests {
         }
         assert_eq!(meter.count("anna", None, at(5)).hour, 2);
         assert_eq!(meter.today("anna").unwrap().patients, 2);
+    }
+
+    #[test]
+    fn what_is_not_in_the_file_yet_counts_on_when_the_file_is_read_again() {
+        let mut meter = Meter::default();
+        let day = |patients| Day {
+            day: at(0).millis().div_euclid(DAY * MINUTE_MS),
+            patients,
+            hour_peak: patients,
+        };
+        meter.remember("anna", day(1));
+        meter.note(("anna", "folded"), at(1), Seen::Opened);
+        meter.note(("anna", "not yet"), at(2), Seen::Opened);
+        meter.note(("bert", "not yet"), at(2), Seen::Opened);
+        for _ in 0..2 {
+            let mut file = Meter::default();
+            file.remember("anna", day(2));
+            file.recall(("anna", "folded"), at(1), Seen::Opened);
+            file.recall(("anna", "of old"), at(0), Seen::Opened);
+            meter.mend(file);
+        }
+        let count = meter.count("anna", Some("not yet"), at(3));
+        assert_eq!((count.hour, count.known), (3, true));
+        assert_eq!(meter.count("bert", None, at(3)).hour, 1);
+        assert_eq!(meter.today("anna"), Some(day(3)));
+        assert_eq!(meter.accounts["anna"].past.len(), 1);
     }
 
     #[test]

@@ -601,3 +601,25 @@ async fn sign_ins_stand_under_the_name_that_was_tried() {
     assert_eq!((rows[0].what, rows[0].allowed), (What::SignIn, false));
     house.close().await;
 }
+
+#[tokio::test]
+async fn what_was_opened_and_is_not_folded_counts_on_after_the_view_read_its_file_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path()).await;
+    house.seal(vec![read("anna", "folded")]).await;
+    let ask = guard::Ask {
+        identity: guard::Identity::of(person("anna")),
+        act: Act::Read,
+        subject: Subject::Patient("not folded yet".into()),
+        kinds: Vec::new(),
+        purpose: "TREAT".into(),
+        reason: None,
+        detail: String::new(),
+    };
+    house.access.opened(&ask, house.now());
+    assert_eq!(house.taken("anna").await, (2, 2));
+    let reader = house.access.reader(house.record.blind());
+    record::Reader::relearn(reader.as_ref()).await.unwrap();
+    assert_eq!(house.taken("anna").await, (2, 2));
+    house.close().await;
+}

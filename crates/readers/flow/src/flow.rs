@@ -47,10 +47,10 @@ impl Default for Limits {
 /// Which bulk imports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Imports {
-    /// All that are known.
-    All,
-    /// Those that go on.
+    /// Those that go on, the oldest first.
     Going,
+    /// So many, the newest first.
+    Newest(u32),
 }
 
 /// What the feeds send, and what became of it. Cheap to clone: every clone is the same view.
@@ -200,12 +200,12 @@ impl Flow {
         listing.map_err(Error::new("list what could not be read"))
     }
 
-    /// Bulk imports, the oldest first.
+    /// Bulk imports.
     ///
     /// # Errors
     /// As [`Flow::feeds`].
     pub async fn imports(&self, which: Imports) -> Result<Vec<Import>, Error> {
-        let all = imports::all(&self.inner.pool, which == Imports::Going).await;
+        let all = imports::some(&self.inner.pool, which).await;
         all.map_err(Error::new("list imports"))
     }
 

@@ -4,6 +4,8 @@ use event::{Body, Event, ImportEnd, ImportStep, Time};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, SqliteConnection, SqlitePool};
 
+use crate::flow::Imports;
+
 /// Imports that are over and still shown, at most; the oldest are forgotten first.
 const OVER_KEPT_MAX: i64 = 1_000;
 
@@ -132,6 +134,7 @@ async fn took(
         accepted,
         refused,
         ends,
+        ..
     } = step
     else {
         return Ok(());
@@ -190,11 +193,21 @@ async fn forget(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// The imports that go on (`true`) or all, the oldest first.
-pub(crate) async fn all(pool: &SqlitePool, going: bool) -> Result<Vec<Import>, sqlx::Error> {
-    let sql = "SELECT id, begun, at, client, last, ended, why FROM import \
-               WHERE $1 = 0 OR ended = '' ORDER BY begun";
-    let rows = sqlx::query(sql).bind(going).fetch_all(pool).await?;
+/// Some imports: those that go on, the oldest first, or the newest.
+pub(crate) async fn some(pool: &SqlitePool, which: Imports) -> Result<Vec<Import>, sqlx::Error> {
+    let (sql, most) = match which {
+        Imports::Going => (
+            "SELECT id, begun, at, client, last, ended, why FROM import \
+             WHERE ended = '' ORDER BY begun LIMIT $1",
+            i64::MAX,
+        ),
+        Imports::Newest(most) => (
+            "SELECT id, begun, at, client, last, ended, why FROM import \
+             ORDER BY begun DESC LIMIT $1",
+            i64::from(most),
+        ),
+    };
+    let rows = sqlx::query(sql).bind(most).fetch_all(pool).await?;
     let mut imports = Vec::with_capacity(rows.len());
     for row in &rows {
         imports.push(with_files(pool, row).await?);

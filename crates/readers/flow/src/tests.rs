@@ -305,3 +305,68 @@ async fn messages_of_an_erased_patient_leave_the_list_and_their_ids_are_forgotte
     let only = only(Which::Reused);
     assert!(!indices(&flow, only).await.contains(&10));
 }
+
+fn step(id: &str, step: event::ImportStep) -> Event {
+    let body = Body::Import(event::Import {
+        import: id.into(),
+        step,
+    });
+    let actor = event::Actor::feed("moves");
+    Event::new(actor, event::Act::Send, event::Subject::Record, body)
+}
+
+#[tokio::test]
+async fn an_import_is_as_far_as_its_steps_say_however_they_are_folded() {
+    let took = |lines, refused| event::ImportStep::Took {
+        input: 1,
+        after: 0,
+        lines,
+        digest: format!("{lines}"),
+        accepted: 10,
+        refused,
+        ends: lines == 30,
+    };
+    let begun = event::ImportStep::Begun {
+        source: "x".into(),
+        scopes: Vec::new(),
+        inputs: vec![
+            event::ImportInput {
+                kind: "Patient".into(),
+                url: "https://files.hospital/p".into(),
+            };
+            2
+        ],
+    };
+    let ended = |how| event::ImportStep::Ended {
+        how,
+        why: String::new(),
+    };
+    let events = [
+        step("a", begun.clone()),
+        step("b", begun),
+        step("a", took(10, 0)),
+        step("a", took(21, 2)),
+        step("b", ended(event::ImportEnd::Cancelled)),
+        step("a", took(30, 1)),
+        step("b", ended(event::ImportEnd::Failed)),
+        step("c", took(10, 1)),
+    ];
+    for size in [1, 3, 8] {
+        let folder = tempfile::tempdir().unwrap();
+        let flow = Flow::open(&path(&folder)).await.unwrap();
+        take(&flow, 0, (&events, size)).await;
+        let going = flow.imports(Imports::Going).await.unwrap();
+        let [a] = going.as_slice() else {
+            panic!("{going:?}");
+        };
+        assert_eq!((a.id.as_str(), a.begun, a.counts()), ("a", 0, (30, 3)));
+        assert_eq!((a.inputs[0].lines, a.inputs[0].done), (0, false));
+        assert_eq!((a.inputs[1].lines, a.inputs[1].done), (30, true));
+        assert_eq!(a.inputs[1].digest, "30");
+        assert_eq!(flow.refusals("a", 1).await.unwrap(), [3, 5]);
+        assert_eq!(a.last, at(5_000));
+        let b = flow.import("b").await.unwrap().unwrap();
+        assert_eq!(b.ended, Some(event::ImportEnd::Cancelled));
+        assert!(flow.import("c").await.unwrap().is_none());
+    }
+}

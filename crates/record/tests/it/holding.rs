@@ -1,6 +1,6 @@
 //! A reader that fails or panics: it is tried again, stands where it cannot go on, and skips nothing.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -68,5 +68,68 @@ async fn a_reader_that_panics_stands_at_the_event_says_so_and_goes_on_when_it_ca
     assert!(!following.is_finished());
     stop.cancel();
     following.await.unwrap();
+    record.stop().await;
+}
+
+/// Fails a few times at its first event, and notes how much it was given at a time.
+struct Stumbles {
+    left: AtomicU64,
+    cursor: AtomicU64,
+    took: Mutex<Vec<usize>>,
+}
+
+#[async_trait]
+impl Reader for Stumbles {
+    fn name(&self) -> &'static str {
+        "stumbles"
+    }
+
+    async fn cursor(&self) -> Result<u64, ReaderError> {
+        Ok(self.cursor.load(Ordering::SeqCst))
+    }
+
+    async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
+        self.took.lock().unwrap().push(batch.len());
+        let left = self.left.load(Ordering::SeqCst);
+        if left > 0 {
+            self.left.store(left - 1, Ordering::SeqCst);
+            return Err(ReaderError {
+                reader: "stumbles",
+                why: "the disk is busy".to_owned(),
+            });
+        }
+        self.cursor.store(next, Ordering::SeqCst);
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_on_soon_takes_as_much_at_a_time_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = open(folder.path()).await;
+    for control in 0..20 {
+        let one = message(&control.to_string(), "p", "MSH");
+        record.admit(vec![one]).await.unwrap();
+    }
+    let size = record.size();
+    let all = usize::try_from(size).unwrap();
+    // One failure changes nothing; 13 of them bring it down to one event at a time.
+    for (failures, wanted) in [(1, vec![all, all]), (13, vec![1, 2, 4, 8, all - 15])] {
+        let reader = Arc::new(Stumbles {
+            left: AtomicU64::new(failures),
+            cursor: AtomicU64::new(0),
+            took: Mutex::default(),
+        });
+        let stop = CancellationToken::new();
+        let following = follow(record.clone(), reader.clone(), stop.clone());
+        let following = tokio::spawn(following);
+        while reader.cursor.load(Ordering::SeqCst) < size {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        following.await.unwrap();
+        let took = reader.took.lock().unwrap();
+        assert!(took.ends_with(&wanted), "{took:?}");
+    }
     record.stop().await;
 }

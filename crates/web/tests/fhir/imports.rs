@@ -131,7 +131,12 @@ async fn read(house: &House, lines: u64) {
         let mut stirred = house.app.flow.imports_stirred();
         loop {
             stirred.borrow_and_update();
-            let all = house.app.flow.imports(flow::Imports::All).await.unwrap();
+            let all = house
+                .app
+                .flow
+                .imports(flow::Imports::Newest(9))
+                .await
+                .unwrap();
             if all.iter().any(|one| one.inputs[0].lines >= lines) {
                 return;
             }
@@ -388,7 +393,12 @@ async fn an_import_goes_no_further_than_its_client() {
         let mut stirred = house.app.flow.imports_stirred();
         loop {
             stirred.borrow_and_update();
-            let all = house.app.flow.imports(flow::Imports::All).await.unwrap();
+            let all = house
+                .app
+                .flow
+                .imports(flow::Imports::Newest(9))
+                .await
+                .unwrap();
             if let Some(one) = all.first().filter(|one| one.ended.is_some()) {
                 return one.clone();
             }

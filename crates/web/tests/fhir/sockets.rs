@@ -1,7 +1,9 @@
 //! The websocket of subscriptions: bound by a token, told what happens, let go when it does not read.
 
 use axum::http::Method;
+use event::{Act, Actor, Body, Event, Issued, Leave, Subject, Time, Token};
 use futures_util::{SinkExt as _, StreamExt as _};
+use guard::{Standing, admit};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -188,4 +190,61 @@ async fn a_websocket_that_binds_nothing_is_let_go() {
     let at = house.served().await;
     let mut socket = dialed(at).await;
     assert!(next(&mut socket).await.is_none());
+}
+
+/// An access token of a client, as the token endpoint issues it, that ends at some time.
+async fn access_token(house: &House, client: &str, until: Time) -> String {
+    let minted = tokens::mint(tokens::Sort::Access, [9; 32]);
+    let scopes = vec!["system/*.cruds".to_owned()];
+    let leave = Leave {
+        family: "family".into(),
+        client: client.into(),
+        account: None,
+        patient: None,
+        encounter: None,
+        scopes: scopes.clone(),
+        session: None,
+        certificate: None,
+    };
+    let issued = Token::Issued(Issued {
+        leave,
+        spent: minted.hash.clone(),
+        spent_until: Time::from_millis(0),
+        access: minted.hash.clone(),
+        access_until: until,
+        access_scopes: scopes,
+        refresh: None,
+    });
+    let subject = Subject::Account(client.to_owned());
+    let event = Event::new(Actor::salus(), Act::Manage, subject, Body::Token(issued));
+    let event = admit(event.into(), Standing::Salus, "").unwrap();
+    house.app.record.admit(vec![event]).await.unwrap();
+    let size = house.app.record.size();
+    assert!(house.app.tokens.caught_up(size, WAIT).await);
+    minted.text
+}
+
+#[tokio::test]
+async fn a_websocket_ends_with_the_token_by_which_it_was_asked_for() {
+    let house = House::with(settings("http://127.0.0.1:1/")).await;
+    let _stop = telling(&house);
+    let at = house.served().await;
+    house.client("backend", &["system/*.cruds"]).await;
+    let hour = 3_600_000;
+    let until_then = house.app.clock.now().plus_millis(hour);
+    let token = access_token(&house, "backend", until_then).await;
+    let made = create(&house, &token, &subscription("patient-changed", &[], "")).await;
+    assert_eq!(made.code(), 201, "{}", made.json());
+    until(&house, &made.id(), "active").await;
+    let path = format!("/Subscription/{}/$get-ws-binding-token", made.id());
+    let given = asked(&house, &token, &path).await.json();
+    let mut socket = dialed(at).await;
+    let bind = format!("bind-with-token {}", parameter(&given, "token"));
+    socket.send(Message::Text(bind.into())).await.unwrap();
+    assert_eq!(what(&next(&mut socket).await.unwrap()), "handshake");
+    house.post("/Patient", &patient("Curie")).await;
+    assert!(next(&mut socket).await.is_some());
+    house.pass(hour);
+    house.post("/Patient", &patient("Meitner")).await;
+    assert!(next(&mut socket).await.is_none(), "it ended");
 }

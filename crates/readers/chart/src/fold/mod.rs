@@ -255,9 +255,14 @@ fn understand(events: Vec<Sealed>, with: With) -> JoinHandle<Vec<Step>> {
 }
 
 fn broken_off(error: &JoinError) -> ChartError {
+    // The words of a panic may quote a patient.
+    let why = match error.is_panic() {
+        true => "it panicked, see its log",
+        false => "it was cut off",
+    };
     ChartError::Broken {
         doing: "understand a batch",
-        why: error.to_string(),
+        why: why.to_owned(),
     }
 }
 

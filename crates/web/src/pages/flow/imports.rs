@@ -10,7 +10,7 @@ use crate::pages::visit::Visit;
 use crate::pages::words::{self, Stamp};
 
 /// Imports that are shown, the newest.
-const SHOWN_MAX: usize = 20;
+const SHOWN_MAX: u32 = 20;
 
 /// How an import does.
 pub(crate) struct ImportRow {
@@ -28,10 +28,9 @@ pub(crate) struct ImportRow {
 
 /// The rows of the newest imports, for those who oversee feeds.
 pub(crate) async fn rows(visit: &Visit) -> Result<Vec<ImportRow>, Problem> {
-    let all = visit.app.flow.imports(Imports::All).await;
+    let all = visit.app.flow.imports(Imports::Newest(SHOWN_MAX)).await;
     let all = all.map_err(|why| broken(&why))?;
-    let newest = all.iter().rev().take(SHOWN_MAX);
-    Ok(newest.map(|one| row(visit, one)).collect())
+    Ok(all.iter().map(|one| row(visit, one)).collect())
 }
 
 fn row(visit: &Visit, one: &Import) -> ImportRow {

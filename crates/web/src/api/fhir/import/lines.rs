@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
+use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt as _, Full};
@@ -78,7 +79,7 @@ impl Lines {
             return Err("it sent something that is compressed".to_owned());
         }
         // INVARIANT: what broke off does not look as if it were whole.
-        if !headers.contains_key(CONTENT_LENGTH) && !headers.contains_key(TRANSFER_ENCODING) {
+        if !says_its_end(headers) {
             return Err("it does not say where its answer ends".to_owned());
         }
         Ok(Lines {
@@ -166,8 +167,44 @@ impl Lines {
     }
 }
 
+/// Whether an answer is whole only when all of it came (RFC 9112 section 6.3): the last transfer coding is
+/// `chunked`, or there is none and a length. With any other it ends when the connection does.
+fn says_its_end(headers: &HeaderMap) -> bool {
+    let last = headers.get_all(TRANSFER_ENCODING).iter().next_back();
+    let Some(last) = last else {
+        return headers.contains_key(CONTENT_LENGTH);
+    };
+    let coding = last.to_str().ok().and_then(|all| all.rsplit(',').next());
+    coding.is_some_and(|coding| coding.trim().eq_ignore_ascii_case("chunked"))
+}
+
 fn hex(digest: &Context) -> String {
     let mut hash = [0; SHA256_OUTPUT_LEN];
     hash.copy_from_slice(digest.clone().finish().as_ref());
     tokens::hex(&hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_that_ends_with_its_connection_is_none() {
+        let says = |length: bool, codings: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            if length {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from_static("5"));
+            }
+            for coding in codings {
+                headers.append(TRANSFER_ENCODING, HeaderValue::from_static(coding));
+            }
+            says_its_end(&headers)
+        };
+        assert!(says(true, &[]) && says(false, &["chunked"]) && says(false, &["gzip, Chunked"]));
+        assert!(says(false, &["gzip", "chunked"]));
+        assert!(!says(false, &[]) && !says(false, &["gzip"]) && !says(true, &["identity"]));
+        assert!(!says(false, &["chunked, gzip"]) && !says(false, &["chunked", "gzip"]));
+    }
 }

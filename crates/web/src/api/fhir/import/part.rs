@@ -16,6 +16,8 @@ use wire::fhir::{Code, Issue};
 pub(super) struct Part {
     /// The type that they must be of.
     kind: String,
+    /// How many lines of the file were read before them.
+    after: u64,
     /// How many lines of the file were read with them.
     last: u64,
     lines_left: usize,
@@ -32,6 +34,7 @@ impl Part {
     pub(super) fn new(after: u64, kind: &str, settings: &Imports) -> Part {
         Part {
             kind: kind.to_owned(),
+            after,
             last: after,
             lines_left: settings.batch_lines_max.max(1),
             bytes_left: settings.batch_bytes_max,
@@ -39,6 +42,11 @@ impl Part {
             writes: Vec::new(),
             refused: Vec::new(),
         }
+    }
+
+    /// How many lines of the file were read before it.
+    pub(super) const fn after(&self) -> u64 {
+        self.after
     }
 
     /// How many lines of the file were read with it.

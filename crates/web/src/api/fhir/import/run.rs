@@ -246,13 +246,14 @@ impl Run {
             together: Together::Each,
             prefer: Prefer::Minimal,
         };
-        let lines = part.last();
+        let (after, lines) = (part.after(), part.last());
         let refused = loop {
             let (numbers, intents): (Vec<u64>, Vec<Intent>) = part.writes.iter().cloned().unzip();
             let also = |drafts: &[Result<Draft, Fault>]| {
                 let took = took((&part, &numbers), drafts);
                 let step = ImportStep::Took {
                     input: place,
+                    after,
                     lines,
                     digest: digest.clone(),
                     accepted: (drafts.len() + part.refused.len()) as u64 - took.0,

@@ -10,9 +10,12 @@ use wire::fhir::{Code, Issue};
 use super::super::answer::Answer;
 use super::super::door::Door;
 use super::super::fault::{Fault, outcome};
+use super::super::route;
 
 /// The longest path that is told of a line that was refused, in characters.
 const PATH_CHARACTERS_MAX: usize = 200;
+/// Of so many issues of one line is told what each is; of the others how many they are.
+const ISSUES_MAX: usize = 3;
 
 /// 202 with how far it is, or 200 with what became of it.
 ///
@@ -134,47 +137,56 @@ pub(super) async fn refusals(door: &Door, import: &Import, place: u32) -> Result
 /// Why a line was refused, as it is sealed: which line, where in it and what rule, without what stands
 /// there. What may be of a patient is not sealed where no erasure would reach it.
 pub(super) fn refusal(line: u64, fault: &Fault) -> Vec<u8> {
-    let issues: Vec<Issue> = fault
+    let mut issues: Vec<Issue> = fault
         .issues
         .iter()
+        .take(ISSUES_MAX)
         .map(|issue| Issue {
             severity: issue.severity,
             code: issue.code,
-            path: bare(&issue.path),
+            path: bare(issue),
             words: format!("line {line}: {}", unquoted(&issue.words)),
         })
         .collect();
+    let more = fault.issues.len().saturating_sub(ISSUES_MAX);
+    if let (true, Some(last)) = (more > 0, issues.last_mut()) {
+        last.words.push_str(&format!(" (and {more} more)"));
+    }
     let mut text = outcome(&issues);
     text.push(b'\n');
     text
 }
 
-/// The words without what they quote.
+/// The words without what they quote, from the first backtick to the last: a value may hold backticks of
+/// its own. What follows an odd one may be of a value, too.
 fn unquoted(words: &str) -> String {
-    let mut parts = words.split('`');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    while let Some(quoted) = parts.next() {
-        out.push_str(if quoted.is_empty() {
-            "``"
-        } else {
-            "`\u{2026}`"
-        });
-        out.push_str(parts.next().unwrap_or_default());
-    }
-    out
+    let (Some(first), Some(last)) = (words.find('`'), words.rfind('`')) else {
+        return words.to_owned();
+    };
+    let rest = match words.matches('`').count() % 2 {
+        0 => words.get(last + 1..).unwrap_or_default(),
+        _ => "",
+    };
+    let before = words.get(..first).unwrap_or_default();
+    format!("{before}`\u{2026}`{rest}")
 }
 
-/// The path, if it is one of elements.
-fn bare(path: &str) -> String {
+/// The path, if it is one of elements, as far as they are known.
+fn bare(issue: &Issue) -> String {
     let good = |letter: char| letter.is_ascii_alphanumeric() || "._[]-$".contains(letter);
-    if path.len() <= PATH_CHARACTERS_MAX && path.chars().all(good) {
-        return path.to_owned();
+    // What stands twice, or too deep, was not held against any type.
+    let kind = issue.path.split(['.', '[']).next().unwrap_or_default();
+    if route::kind(kind).is_err() || issue.words.contains("stands twice") {
+        return String::new();
     }
-    let kind = path.split('.').next().unwrap_or_default();
-    kind.chars()
-        .filter(|letter| good(*letter))
-        .take(64)
-        .collect()
+    let path = match issue.words.contains("has no element") {
+        true => issue.path.rsplit_once('.').map_or(kind, |(known, _)| known),
+        false => &issue.path,
+    };
+    match path.len() <= PATH_CHARACTERS_MAX && path.chars().all(good) {
+        true => path.to_owned(),
+        false => kind.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -193,8 +205,45 @@ mod tests {
             text.ends_with('\n') && text.contains("Patient.gender"),
             "{text}"
         );
-        assert!(text.contains("line 7: `\u{2026}` is no code of"), "{text}");
+        assert!(text.contains("line 7: `\u{2026}`"), "{text}");
         assert!(!text.contains("Meier") && !text.contains('x'), "{text}");
-        assert_eq!(bare("Patient.Anna Meier"), "Patient");
+    }
+
+    #[test]
+    fn a_value_with_a_backtick_and_a_key_that_is_unknown_are_not_told() {
+        let told = |path: &str, words: &str| {
+            let issue = Issue::error(Code::Structure, path, words);
+            let fault = Fault::of(StatusCode::BAD_REQUEST, vec![issue]);
+            String::from_utf8(refusal(1, &fault)).unwrap()
+        };
+        for (path, words) in [
+            ("Patient.gender", "`Mei`Meier`er` is no code of `x`"),
+            ("Patient.gender", "`a` Meier `b"),
+            ("Patient.Meier", "`Patient` has no element `Meier`"),
+            ("Patient.name[0].Meier", "`HumanName` has no element `a`"),
+            ("Patient.Meier.x", "the key `Patient.Meier.x` stands twice"),
+            ("Meier.x", "what"),
+            ("Patient.An na.Meier", "what"),
+        ] {
+            let text = told(path, words);
+            assert!(!text.contains("Meier"), "{text}");
+        }
+        assert!(told("Patient.name[0].x", "`a` has no element `x`").contains("Patient.name[0]"));
+        assert!(told("Patient.name[0].use", "bad").contains("Patient.name[0].use"));
+    }
+
+    #[test]
+    fn of_many_issues_of_a_line_a_few_are_told_and_how_many_more_there_are() {
+        let issue = Issue::error(Code::Structure, "Patient.name", "bad");
+        let fault = Fault::of(StatusCode::BAD_REQUEST, vec![issue; 100]);
+        let text = String::from_utf8(refusal(1, &fault)).unwrap();
+        assert_eq!(
+            text.matches("line 1").count(),
+            text.matches("Patient.name").count()
+        );
+        assert!(
+            text.contains("(and 97 more)") && text.len() < 2_000,
+            "{text}"
+        );
     }
 }

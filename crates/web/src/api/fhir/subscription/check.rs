@@ -63,8 +63,11 @@ pub(crate) async fn check(
         "off" => Ok(()),
         _ => {
             shows_all((who, door.app.staff.identity(&who.actor.id)), &wanted.kinds)?;
-            siblings.insert(settled.target.id.clone());
-            has_room(door, who, siblings).await
+            let id = &settled.target.id;
+            has_room(door, who, (siblings, id)).await?;
+            // What is refused takes no place.
+            siblings.insert(id.clone());
+            Ok(())
         }
     }
 }
@@ -129,8 +132,12 @@ fn shows_all(
     Ok(())
 }
 
-/// Whether those that are told and those that this commit writes are not too many together.
-async fn has_room(door: &Door, who: &Identity, siblings: &BTreeSet<String>) -> Result<(), Fault> {
+/// Whether those that are told, those that this commit writes and one more are not too many together.
+async fn has_room(
+    door: &Door,
+    who: &Identity,
+    (siblings, id): (&BTreeSet<String>, &String),
+) -> Result<(), Fault> {
     let max = door.app.settings.subscriptions.per_client_max;
     let wait = Duration::from_millis(door.app.settings.chart_wait_ms);
     if !door
@@ -148,8 +155,9 @@ async fn has_room(door: &Door, who: &Identity, siblings: &BTreeSet<String>) -> R
     let own = all
         .iter()
         .filter(|one| one.maker == who.actor.id && one.status != "off");
-    let others = own.filter(|one| !siblings.contains(&one.id));
-    if others.count() + siblings.len() <= max {
+    let others = own.filter(|one| one.id != *id && !siblings.contains(&one.id));
+    let with_it = siblings.len() + usize::from(!siblings.contains(id));
+    if others.count() + with_it <= max {
         return Ok(());
     }
     let words =

@@ -33,7 +33,7 @@ use super::fault::Fault;
 use super::ids;
 use super::query::Pairs;
 use super::route::Target;
-use notice::Notice;
+use notice::{Hold, Notice};
 
 /// The type of the resources.
 pub(super) const KIND: &str = "Subscription";
@@ -185,7 +185,9 @@ async fn events(door: &Door, who: &Identity, (id, pairs): (&str, &Pairs)) -> Res
         .happened((id, first.max(1), last), EVENTS_MAX);
     let events = events.await.map_err(|why| Fault::ours(&why))?;
     let notice = Notice::of((&one, &wanted), "query-event");
-    let (bundle, _) = notice.bundle(door, who, &events).await?;
+    let (bundle, _) = notice
+        .bundle(door, who, (&events, &mut Hold::default()))
+        .await?;
     Ok(Answer::body(bundle.to_string().into_bytes()))
 }
 

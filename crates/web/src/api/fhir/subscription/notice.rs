@@ -1,8 +1,9 @@
 //! A notification: what a subscriber is told of some events, as the guard lets its client see them.
 
 use chart::{Change, ChartError, Stored};
-use event::{Act, Happening};
+use event::{Act, Happening, Time};
 use guard::{Decision, Identity};
+use record::Witnessed;
 use routes::{Happened, Subscriber};
 use serde_json::{Value, json};
 use wire::fhir::subscription::{BACKPORT, ContentKind, Subscribed};
@@ -11,9 +12,28 @@ use super::super::door::{Door, Question};
 use super::super::fault::Fault;
 use super::super::ids;
 use super::super::route::{self, Target};
+use crate::taking;
 
 /// A notification takes no further event in once its resources are larger, in bytes.
 const BYTES_MAX: usize = 4 << 20;
+
+/// How long a refusal by the ceiling of patients is not sealed again for the same subscription while it
+/// waits, in milliseconds.
+const SEALED_AGAIN_MS: i64 = 3_600_000;
+
+/// What is known of a subscription's wait for its client's ceiling: the refusal is sealed when it begins, and
+/// then once an hour.
+#[derive(Debug, Default)]
+pub(super) struct Hold {
+    sealed: Option<Time>,
+}
+
+impl Hold {
+    fn is_sealed(&self, now: Time) -> bool {
+        let since = self.sealed.map(|sealed| now.since(sealed));
+        since.is_some_and(|since| since < SEALED_AGAIN_MS)
+    }
+}
 
 /// A notification of one subscription, before its events.
 pub(super) struct Notice<'a> {
@@ -52,7 +72,7 @@ impl<'a> Notice<'a> {
     }
 
     /// The Bundle, and the number of the last event in it: of those that are asked for as many as fit.
-    /// Each event whose resource is told is decided anew, and sealed.
+    /// Each event whose resource is told is decided anew, and sealed; one that waits as `hold` says.
     ///
     /// # Errors
     /// What keeps the record from sealing, or the chart from answering.
@@ -60,7 +80,7 @@ impl<'a> Notice<'a> {
         &self,
         door: &Door,
         who: &Identity,
-        events: &[Happened],
+        (events, hold): (&[Happened], &mut Hold),
     ) -> Result<(Value, u64), Fault> {
         let (mut bytes, mut last) = (0, 0);
         let mut told = Vec::with_capacity(events.len());
@@ -71,7 +91,7 @@ impl<'a> Notice<'a> {
             let stored = match self.wanted.channel.content {
                 ContentKind::Empty => None,
                 ContentKind::IdOnly | ContentKind::FullResource => {
-                    match seen(door, who, (self.one, self.wanted, event.what)).await? {
+                    match seen(door, who, (self.one, self.wanted, event.what), hold).await? {
                         Sight::Shown(stored) => Some(*stored),
                         Sight::Nothing => None,
                         // What comes before it is told; it waits.
@@ -183,11 +203,12 @@ pub(super) async fn seen(
     door: &Door,
     who: &Identity,
     (one, wanted, what): (&Subscriber, &Subscribed, Happening),
+    hold: &mut Hold,
 ) -> Result<Sight, Fault> {
     // What the chart does not have yet is not gone.
     door.caught_up(what.index.saturating_add(1)).await?;
     match door.app.chart.change(what.index, what.place).await? {
-        Some(change) => shown(door, who, (one, wanted, &change)).await,
+        Some(change) => shown(door, who, (one, wanted, &change), hold).await,
         None => Ok(Sight::Nothing),
     }
 }
@@ -200,6 +221,7 @@ pub(super) async fn shown(
     door: &Door,
     who: &Identity,
     (one, wanted, change): (&Subscriber, &Subscribed, &Change),
+    hold: &mut Hold,
 ) -> Result<Sight, Fault> {
     if !wanted.kinds.contains(&change.kind) {
         return Ok(Sight::Nothing);
@@ -213,15 +235,22 @@ pub(super) async fn shown(
         "{}/_history/{} for Subscription/{}",
         question.detail, change.version, one.id
     );
-    // Whether it waits for the ceiling is asked again and again, and sealed when that is over.
-    if over_ceiling(&door.decide(who, question.clone()).await?) {
+    let decision = door.decide(who, question).await?;
+    let now = door.app.clock.now();
+    if over_ceiling(&decision) && hold.is_sealed(now) {
         return Ok(Sight::Later);
     }
-    let permit = match door.permit(who, question, None).await {
-        Ok(permit) => permit,
-        Err(fault) if fault.status.is_server_error() => return Err(fault),
-        Err(_) => return Ok(Sight::Nothing),
+    // INVARIANT: what is sealed is the decision that was looked at: another one of the same client may bring
+    // it to its ceiling meanwhile.
+    let permit = match door.app.record.witness(decision).await? {
+        Witnessed::Allowed(permit) => permit,
+        Witnessed::Refused(_, decision) if over_ceiling(&decision) => {
+            hold.sealed = Some(now);
+            return Ok(Sight::Later);
+        }
+        Witnessed::Refused(..) => return Ok(Sight::Nothing),
     };
+    taking::opened(&door.app, permit.ask());
     let open = door.app.chart.open_with(permit);
     let found = open.version(&change.kind, &change.id, change.version).await;
     let Some(stored) = unless_outside(found)? else {

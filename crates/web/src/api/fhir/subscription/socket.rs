@@ -19,7 +19,7 @@ use wire::fhir::subscription::Subscribed;
 
 use super::super::door::{Door, Kept};
 use super::super::who::still;
-use super::notice::Notice;
+use super::notice::{Hold, Notice};
 use crate::App;
 
 /// The largest message that a client may send, in bytes: it binds, and says nothing else.
@@ -120,6 +120,8 @@ struct Bound {
     heartbeat: Option<Duration>,
     /// When the token ends by which that was asked for.
     until: Option<Time>,
+    /// What waits for the ceiling of its client, and when that was sealed.
+    hold: Hold,
 }
 
 /// `None`: the websocket is to be closed, or is.
@@ -208,6 +210,7 @@ impl Session {
             told: Instant::now(),
             heartbeat: wanted.channel.heartbeat_seconds.map(Duration::from_secs),
             until,
+            hold: Hold::default(),
         });
         let notice = ("handshake", [].as_slice());
         self.notify(&who, (&one, &wanted), notice).await.map(drop)
@@ -317,7 +320,10 @@ impl Session {
         (what, events): (&'static str, &[Happened]),
     ) -> Option<u64> {
         let notice = Notice::of((one, wanted), what).with_status("active");
-        let (bundle, last) = match notice.bundle(&self.door, who, events).await {
+        let mut fresh = Hold::default();
+        let bound = self.bound.iter_mut().find(|bound| bound.id == one.id);
+        let hold = bound.map_or(&mut fresh, |bound| &mut bound.hold);
+        let (bundle, last) = match notice.bundle(&self.door, who, (events, hold)).await {
             Ok(made) => made,
             Err(fault) if fault.status == StatusCode::TOO_MANY_REQUESTS => return Some(0),
             Err(_) => return None,

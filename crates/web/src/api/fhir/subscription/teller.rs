@@ -12,7 +12,7 @@ use guard::Identity;
 use routes::{Status, Subscriber};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::fhir::subscription::Subscribed;
@@ -20,7 +20,7 @@ use wire::fhir::subscription::Subscribed;
 use super::super::door::{Door, Kept};
 use super::super::fault::Fault;
 use super::super::history::instant;
-use super::notice::{Notice, Sight, shown};
+use super::notice::{Hold, Notice, Sight, shown};
 use super::{hook, read, state};
 use crate::App;
 
@@ -49,6 +49,9 @@ pub async fn notify(app: Arc<App>, stop: CancellationToken) {
     let (mut stirred, mut folded) = (app.routes.stirred(), app.chart.folded());
     let mut looked = *folded.borrow();
     let mut listed = None;
+    // INVARIANT: however much happens, one that ended is begun again.
+    let mut again = tokio::time::interval(IDLE);
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while !stop.is_cancelled() {
         let subscriptions = stirred.borrow_and_update().subscriptions;
         if listed != Some(subscriptions) {
@@ -71,7 +74,7 @@ pub async fn notify(app: Arc<App>, stop: CancellationToken) {
         tokio::select! {
             biased;
             () = stop.cancelled() => {}
-            () = tokio::time::sleep(IDLE) => listed = None,
+            _ = again.tick() => listed = None,
             _ = stirred.changed() => {}
             _ = folded.changed() => {
                 // What comes together is looked at together.
@@ -137,6 +140,8 @@ struct Teller {
     failing: Option<Time>,
     /// The event that waits since its client has come to its ceiling.
     over_ceiling: bool,
+    /// When that was sealed.
+    hold: Hold,
     /// When its receiver was told something last.
     told: Instant,
 }
@@ -166,6 +171,7 @@ impl Teller {
             rests: None,
             failing: None,
             over_ceiling: false,
+            hold: Hold::default(),
             told: Instant::now(),
         }
     }
@@ -292,7 +298,7 @@ impl Teller {
     ) -> Result<(Vec<Happening>, u64), String> {
         let mut events: Vec<Happening> = Vec::new();
         for change in &changes.found {
-            let seen = shown(&self.door, who, (one, wanted, change)).await;
+            let seen = shown(&self.door, who, (one, wanted, change), &mut self.hold).await;
             match seen.map_err(|fault| fault.words())? {
                 Sight::Shown(_) => events.push(Happening {
                     index: change.version,
@@ -310,6 +316,7 @@ impl Teller {
         }
         if self.over_ceiling {
             self.over_ceiling = false;
+            self.hold = Hold::default();
             self.say(None);
         }
         Ok((events, changes.through))
@@ -355,7 +362,8 @@ impl Teller {
             _ => ("handshake", "active", Vec::new()),
         };
         let notice = Notice::of((one, wanted), what).with_status(status);
-        let (bundle, last) = match notice.bundle(&self.door, who, &events).await {
+        let events = (events.as_slice(), &mut self.hold);
+        let (bundle, last) = match notice.bundle(&self.door, who, events).await {
             Ok(made) => made,
             Err(fault) if fault.status == StatusCode::TOO_MANY_REQUESTS => {
                 self.say(Some(fault.words()));
