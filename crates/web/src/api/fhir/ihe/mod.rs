@@ -31,6 +31,9 @@ struct Asking<'d> {
     answering: Answering,
 }
 
+/// A parameter of a search and its value.
+type Pair = (String, String);
+
 /// A Patient as it may be shown.
 #[derive(Debug, Clone)]
 struct Known {
@@ -44,7 +47,7 @@ impl<'d> Asking<'d> {
     async fn of(
         door: &'d Door,
         who: &Identity,
-        (name, first, asked): (&str, &[(String, String)], &[(String, String)]),
+        (name, first, asked): (&str, &[Pair], &[Pair]),
     ) -> Result<Asking<'d>, Fault> {
         let query = door.query_of("Patient", first)?;
         let question = Question {
