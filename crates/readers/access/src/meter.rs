@@ -295,7 +295,8 @@ mod tests {
         let count = meter.count("anna", Some("not yet"), at(3));
         assert_eq!((count.hour, count.known), (3, true));
         assert_eq!(meter.count("bert", None, at(3)).hour, 1);
-        assert_eq!(meter.today("anna"), Some(day(3)));
+        let today = meter.today("anna").unwrap();
+        assert_eq!((today.patients, today.hour_peak), (3, 2));
         assert_eq!(meter.accounts["anna"].past.len(), 1);
     }
 
