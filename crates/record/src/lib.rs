@@ -23,6 +23,7 @@ mod mirror;
 mod moving;
 mod newest;
 mod object;
+mod once;
 mod proving;
 mod publisher;
 mod read;

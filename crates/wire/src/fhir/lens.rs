@@ -24,6 +24,8 @@ impl Lens {
     pub fn of(kind: &str, codes: &[&str], also: &[&'static str]) -> Option<Lens> {
         let mut shown: BTreeSet<&'static str> =
             ALWAYS.into_iter().chain(also.iter().copied()).collect();
+        // A Binary has no parameter that names a patient: it is whose its context is.
+        shown.extend((kind == "Binary").then_some("securityContext"));
         let looked = params(kind)
             .iter()
             .filter(|param| param.compartment || codes.contains(&param.code));
@@ -136,6 +138,15 @@ mod tests {
         let shown = shown("Observation", &["value-quantity"], &seen);
         let names: Vec<&String> = shown.as_object().unwrap().keys().collect();
         assert_eq!(names, ["resourceType", "valueQuantity", "_valueString"]);
+    }
+
+    #[test]
+    fn a_binary_is_whose_its_context_is() {
+        let binary = json!({"resourceType": "Binary", "contentType": "text/plain", "data": "QQ==",
+            "securityContext": {"reference": "Patient/a"}});
+        let shown = shown("Binary", &["identifier"], &binary);
+        assert_eq!(crate::fhir::patient_of(&shown).as_deref(), Some("a"));
+        assert_eq!(shown.get("data"), None);
     }
 
     #[test]
