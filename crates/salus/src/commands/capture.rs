@@ -1,4 +1,5 @@
 use anyhow::{Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::capturing::{Captured, MESSAGES_MAX, Received, Wanted};
 use crate::cli::{Capture, Format};
@@ -35,13 +36,15 @@ async fn capture(operator: &Operator, args: &Capture, format: Format) -> Result<
             false => output::WELL,
         });
     }
+    // Listened for once, before anything is said: one that comes between two looks is not lost.
+    let mut stop = signal(SignalKind::interrupt())?;
     print(&first, format)?;
     let mut next = first.next;
     loop {
         wanted.from = Some(next);
         let more = tokio::select! {
             more = operator.capture(&wanted) => more?,
-            stopped = tokio::signal::ctrl_c() => return stopped.map(|()| output::WELL).map_err(Into::into),
+            _ = stop.recv() => return Ok(output::WELL),
         };
         print(&more, format)?;
         next = more.next;
