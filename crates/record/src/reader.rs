@@ -13,7 +13,7 @@ use crate::door::Inner;
 use crate::{Alike, Record, Sealed};
 
 /// Events a reader folds in one transaction, at most: many, since a reader that finds out ahead what
-/// events mean begins anew with each; few enough for a tenth of a second or two.
+/// events mean begins anew with each; few enough for some tenths of a second.
 const FOLD_EVENTS_MAX: usize = 4_000;
 /// A reader that failed tries again, and one that has nothing to do looks again, after this long.
 const RETRY: Duration = Duration::from_secs(1);
@@ -133,7 +133,8 @@ pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationT
             }
             continue;
         };
-        let at = reader.cursor().await.unwrap_or_default();
+        let at = async { reader.cursor().await.map_err(|why| why.to_string()) };
+        let at = unpanicked(at).await.unwrap_or_default();
         let again = failed.replace(at) == Some(at);
         if !again {
             tries = 0;

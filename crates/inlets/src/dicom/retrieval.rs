@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wire::dicom::{
-    Answer, Limits, Progress, Status, Syntax, VR, Writer, abort, data, part10, recode,
-    store_request, tags, units,
+    Answer, Given, Progress, Status, Syntax, VR, Writer, abort, data, given, store_request, tags,
+    units,
 };
 
 use super::Destination;
@@ -249,7 +249,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             }
         };
         let command = store_request(number, (&one.class, &one.instance), None);
-        for unit in units(context.id, (&command, Some(&set)), of.agreed.length_max) {
+        for unit in units(
+            context.id,
+            (&command, Some(set.set())),
+            of.agreed.length_max,
+        ) {
             self.write(&unit).await?;
         }
         drop(set);
@@ -268,13 +272,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
     }
 
     /// The data set of an object, in a transfer syntax.
-    async fn read(&self, one: &Kept, syntax: &str) -> Result<Vec<u8>, String> {
+    async fn read(&self, one: &Kept, syntax: &str) -> Result<Given, String> {
         let words = |why: record::Error| why.to_string();
         let sealed = self.desk.record.get(one.index).await.map_err(words)?;
         let file = self.desk.record.object(&sealed).await.map_err(words)?;
         let syntax = syntax.to_owned();
-        let work = tokio::task::spawn_blocking(move || data_set(file, &syntax));
-        work.await.map_err(|why| why.to_string())?
+        let work = tokio::task::spawn_blocking(move || given(file, &syntax));
+        let set = work.await.map_err(|why| why.to_string())?;
+        set.map_err(|why| why.to_string())
     }
 
     async fn pending(&mut self, of: Inquiry<'_>, tally: &Tally) -> io::Result<()> {
@@ -317,20 +322,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             .await?;
         Ok(Ok(()))
     }
-}
-
-/// The data set of a file, in a transfer syntax.
-fn data_set(mut file: Vec<u8>, syntax: &str) -> Result<Vec<u8>, String> {
-    let (from, at) = {
-        let part = part10(&file).map_err(|why| why.to_string())?;
-        (part.syntax_uid.to_owned(), part.data_at)
-    };
-    let set = file.split_off(at);
-    if from == syntax {
-        return Ok(set);
-    }
-    let recoded = recode(&set, (&from, syntax), &Limits::sealed());
-    Ok(recoded.map_err(|why| why.to_string())?.into_owned())
 }
 
 #[cfg(test)]

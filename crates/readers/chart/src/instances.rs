@@ -72,14 +72,16 @@ struct Owner {
     touched: bool,
 }
 
-/// The series of studies, by study and then in the order in which they came first.
+/// The series of studies, by study and then in the order in which they came first; without studies of
+/// which something is hidden: what their objects say cannot be taken out.
 pub(crate) async fn series(
     chart: &Chart,
     scope: &Scope,
     studies: &[String],
 ) -> Outcome<Vec<Series>> {
     let mut reading = Reading::begin(chart).await?;
-    let shown = shown(&mut reading, scope, studies).await?;
+    let mut shown = shown(&mut reading, scope, studies).await?;
+    shown.retain(|study| !study.touched);
     let mut all: Vec<Series> = Vec::new();
     for some in shown.chunks(IN_MAX) {
         let mut query = QueryBuilder::<Sqlite>::new(
@@ -117,7 +119,7 @@ pub(crate) async fn series(
     Ok(all)
 }
 
-/// Instances of one study, in the order in which they came.
+/// Instances of one study, in the order in which they came; none if something of it is hidden.
 pub(crate) async fn instances(
     chart: &Chart,
     scope: &Scope,
@@ -125,9 +127,8 @@ pub(crate) async fn instances(
 ) -> Outcome<Vec<Instance>> {
     let mut reading = Reading::begin(chart).await?;
     let shown = shown(&mut reading, scope, &[study.to_owned()]).await?;
-    let Some((id, patient)) = shown
-        .first()
-        .and_then(|shown| Some((&shown.id, shown.patient.as_ref()?)))
+    let whole = shown.first().filter(|shown| !shown.touched);
+    let Some((id, patient)) = whole.and_then(|shown| Some((&shown.id, shown.patient.as_ref()?)))
     else {
         return Ok(Vec::new());
     };

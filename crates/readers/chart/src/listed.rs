@@ -25,17 +25,9 @@ pub(crate) async fn page(
     scope: &Scope,
     (what, of): (&ListOf, &PageOf),
 ) -> Outcome<Page> {
-    scope.asks_for(&what.kind)?;
-    let mut reading = Reading::begin(chart).await?;
-    let token = match &of.token {
-        Some(text) => Token::read(text)?,
-        None => Token {
-            snapshot: snapshot(&mut reading.from).await?,
-            after: 0,
-        },
-    };
+    let (mut reading, listing) = Listing::begin(chart, scope, (what, of)).await?;
+    let token = listing.token;
     let until = what.until.as_deref().map(Token::read).transpose()?;
-    let listing = Listing { scope, what, token };
     let until = until.map_or(token.snapshot, |until| until.after);
     let (found, next) = listing
         .page(&mut reading, (until, of.count), Depth::Whole)
@@ -58,16 +50,8 @@ pub(crate) async fn place(
     scope: &Scope,
     (what, of): (&ListOf, &PageOf),
 ) -> Outcome<Placed> {
-    scope.asks_for(&what.kind)?;
-    let mut reading = Reading::begin(chart).await?;
-    let token = match &of.token {
-        Some(text) => Token::read(text)?,
-        None => Token {
-            snapshot: snapshot(&mut reading.from).await?,
-            after: 0,
-        },
-    };
-    let listing = Listing { scope, what, token };
+    let (mut reading, listing) = Listing::begin(chart, scope, (what, of)).await?;
+    let token = listing.token;
     let depth = match listing.looks_inside() {
         true => Depth::Whole,
         false => Depth::Rows,
@@ -96,7 +80,25 @@ struct Listing<'a> {
     token: Token,
 }
 
-impl Listing<'_> {
+impl<'a> Listing<'a> {
+    /// A listing as of the moment that its page is of.
+    async fn begin(
+        chart: &Chart,
+        scope: &'a Scope,
+        (what, of): (&'a ListOf, &PageOf),
+    ) -> Outcome<(Reading, Listing<'a>)> {
+        scope.asks_for(&what.kind)?;
+        let mut reading = Reading::begin(chart).await?;
+        let token = match &of.token {
+            Some(text) => Token::read(text)?,
+            None => Token {
+                snapshot: snapshot(&mut reading.from).await?,
+                after: 0,
+            },
+        };
+        Ok((reading, Listing { scope, what, token }))
+    }
+
     async fn page(
         &self,
         reading: &mut Reading,

@@ -6,7 +6,6 @@ use futures_util::TryStreamExt as _;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectStore as _, ObjectStoreExt as _};
-use tokio::task::spawn_blocking;
 
 use super::{Vault, VaultFault, fault};
 
@@ -46,8 +45,7 @@ impl Vault for LocalVault {
         // of that goes to another thread.
         let place = self.0.path_to_filesystem(&ObjectPath::from(path));
         let place = place.map_err(fault("read", path))?;
-        let read = spawn_blocking(move || std::fs::read(place)).await;
-        match read.map_err(std::io::Error::from).and_then(|read| read) {
+        match tokio::fs::read(place).await {
             Ok(bytes) => Ok(Some(bytes.into())),
             Err(error) if absent(&error) => Ok(None),
             Err(error) => Err(VaultFault {

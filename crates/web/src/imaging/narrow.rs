@@ -1,6 +1,7 @@
 //! A query as a search for `ImagingStudy`: it may find too much, and the query has the last word.
 
 use wire::dicom::{Query, tags};
+use wire::fhir::search::escaped;
 
 /// Parameters of a FHIR search that finds all studies that the query can match.
 pub(super) fn search(query: &Query) -> Vec<(String, String)> {
@@ -29,18 +30,6 @@ pub(super) fn search(query: &Query) -> Vec<(String, String)> {
 fn moved(day: &str, days: i64) -> Option<jiff::civil::Date> {
     let day = jiff::civil::Date::strptime("%Y%m%d", day).ok()?;
     day.checked_add(jiff::Span::new().days(days)).ok()
-}
-
-/// A value in which nothing parts or joins values (FHIR R4 section 3.1.1.4.4).
-fn escaped(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for letter in value.chars() {
-        if matches!(letter, ',' | '|' | '$' | '\\') {
-            out.push('\\');
-        }
-        out.push(letter);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wire::dicom::{
-    Asking, Command, Limits, PDU_HEAD_BYTES, Pdu, Proposed, Service, Syntax, asking, can_recode,
-    command, part10, pdu, pdu_head, recode, release, store_request, units,
+    Asking, Command, PDU_HEAD_BYTES, Pdu, Proposed, Service, Syntax, asking, can_recode, command,
+    given, part10, pdu, pdu_head, release, store_request, units,
 };
 
 use crate::App;
@@ -129,23 +129,17 @@ impl Scu {
         origin: Option<(&str, u16)>,
     ) -> Result<u16, Failed> {
         let object = |why: String| Failed::Object(why);
-        let (from, at) = {
-            let part = part10(&file).map_err(|why| object(why.to_string()))?;
-            (part.syntax_uid.to_owned(), part.data_at)
-        };
+        let part = part10(&file).map_err(|why| object(why.to_string()))?;
+        let from = part.syntax_uid.to_owned();
         let (id, to) = self
             .context(class, &from)
             .ok_or_else(|| object(format!("the receiver does not take `{class}` in `{from}`")))?;
-        let work = tokio::task::spawn_blocking(move || {
-            let set = file.get(at..).unwrap_or_default();
-            let recoded = recode(set, (&from, &to), &Limits::sealed());
-            recoded.map(std::borrow::Cow::into_owned)
-        });
+        let work = tokio::task::spawn_blocking(move || given(file, &to));
         let set = work.await.map_err(|why| object(why.to_string()))?;
         let set = set.map_err(|why| object(why.to_string()))?;
         self.message = self.message.wrapping_add(1).max(1);
         let command = store_request(self.message, (class, instance), origin);
-        for unit in units(id, (&command, Some(&set)), self.length_max) {
+        for unit in units(id, (&command, Some(set.set())), self.length_max) {
             self.write(&unit).await.map_err(Failed::Association)?;
         }
         drop(set);

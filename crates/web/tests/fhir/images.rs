@@ -229,6 +229,33 @@ async fn what_is_hidden_of_a_patient_is_not_handed_out_in_an_image() {
     assert_eq!(asked(&house, (&token, "studies", json)).await.code(), 200);
 }
 
+#[tokio::test]
+async fn what_is_hidden_by_a_label_is_not_told_of_by_an_image() {
+    let house = House::open().await;
+    came(&house, "1.2.1.1").await;
+    let found = house.get("/ImagingStudy").await.json();
+    let mut study = found["entry"][0]["resource"].clone();
+    let json = "application/dicom+json";
+    let token = house.client("viewer", &BOTH).await;
+    house.ruled_by(
+        r#"@id("no-notes") @words("what is restricted is not described")
+           @obligation("hide ImagingStudy.description@R")
+           permit (principal in Role::"client", action in [Action::"read", Action::"search"], resource);"#,
+    );
+    let told = async || asked(&house, (&token, "studies", json)).await.json();
+    assert_eq!(told().await.as_array().map(Vec::len), Some(1));
+    study["meta"]["security"] = serde_json::json!([{
+        "system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"
+    }]);
+    study["description"] = "restricted".into();
+    let path = format!("/ImagingStudy/{}", study["id"].as_str().unwrap());
+    assert_eq!(house.put(&path, &study).await.code(), 200);
+    assert_eq!(told().await.as_array().map(Vec::len), Some(0));
+    let parts = "multipart/related; type=\"application/dicom\"";
+    let object = asked(&house, (&token, "studies/1.2", parts)).await;
+    assert_eq!(object.code(), 404);
+}
+
 /// A feed that may ask these scopes, as over C-GET.
 fn feed(scopes: &[&str]) -> Identity {
     let mut who = Identity::of(Actor {

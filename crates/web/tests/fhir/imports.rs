@@ -413,6 +413,35 @@ async fn an_import_goes_no_further_than_its_client() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_too_large_is_asked_for_once() {
+    let (files, url) = Files::open().await;
+    files.put("whole.ndjson", &[person("a"), person("b")]);
+    files.put("parts.ndjson", &[person("a"), person("b")]);
+    let mut settings = settings(&url);
+    settings.imports.file_bytes_max = person("a").len() as u64;
+    let house = House::with(settings).await;
+    let _going = importing(&house);
+    for (name, broken) in [
+        ("whole.ndjson", None),
+        ("parts.ndjson", Some(person("a").len() + 10)),
+    ] {
+        // With a length, and without one.
+        files.breaks.lock().unwrap().extend(broken);
+        let before = files.asked.load(Ordering::SeqCst);
+        let inputs = [("Patient", format!("{url}/files/{name}"))];
+        let large = place(&begin(&house, &house.token, &manifest(&inputs)).await);
+        let failed = ended(&house, &large).await;
+        assert_eq!(failed.code(), 502);
+        assert!(
+            failed.words().contains("file_bytes_max"),
+            "{}",
+            failed.json()
+        );
+        assert_eq!(files.asked.load(Ordering::SeqCst) - before, 1, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_import_of_nonsense_is_given_up() {
     let (files, url) = Files::open().await;
     let lines: Vec<String> = (0..40).map(|_| "nonsense".to_owned()).collect();

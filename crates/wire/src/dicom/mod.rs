@@ -45,7 +45,7 @@ pub use preamble::{PREAMBLE_BYTES, Preamble, preamble};
 pub use query::{
     Attributes, Fault, Level, Operation, Person, Query, Root, Whole, attribute, query_class,
 };
-pub use recode::{can_recode, recode};
+pub use recode::{Given, can_recode, given, recode};
 pub use scan::{items, scan};
 pub use set::{DataSet, Element, Value};
 pub use shown::{lines, sealed};

@@ -8,7 +8,7 @@ use dicom_core::{Tag, VR};
 use dicom_dictionary_std::{StandardDataDictionary, tags};
 
 use super::scan::{items, long};
-use super::{DataSet, Element, Limits, Refusal, Syntax, Value, scan, unpack};
+use super::{DataSet, Element, Limits, Refusal, Syntax, Value, part10, scan, unpack};
 
 const ITEM: Tag = Tag(0xFFFE, 0xE000);
 
@@ -53,6 +53,39 @@ pub fn recode<'a>(
     };
     recoding.set(&set, &mut out)?;
     Ok(Cow::Owned(out))
+}
+
+/// The data set of a file, as it is to be given.
+#[derive(Debug, Clone)]
+pub struct Given {
+    bytes: Vec<u8>,
+    from: usize,
+}
+
+impl Given {
+    /// The data set.
+    pub fn set(&self) -> &[u8] {
+        self.bytes.get(self.from..).unwrap_or_default()
+    }
+}
+
+/// The data set of a file (PS3.10) that was kept, in a transfer syntax; nothing is copied if it is in that
+/// already.
+///
+/// # Errors
+/// [`Refusal`] if the file cannot be read, or its data set cannot be written in that syntax.
+pub fn given(file: Vec<u8>, to: &str) -> Result<Given, Refusal> {
+    let part = part10(&file)?;
+    let from = part.data_at;
+    if part.syntax_uid == to {
+        return Ok(Given { bytes: file, from });
+    }
+    let set = file.get(from..).unwrap_or_default();
+    let set = recode(set, (part.syntax_uid, to), &Limits::sealed())?;
+    Ok(Given {
+        bytes: set.into_owned(),
+        from: 0,
+    })
 }
 
 struct Recoding<'l> {
@@ -184,7 +217,7 @@ fn swapped(vr: VR, bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dicom::Writer;
+    use crate::dicom::{Writer, file};
 
     fn set(syntax: Syntax) -> Vec<u8> {
         let item = Writer::new(syntax)
@@ -212,6 +245,19 @@ mod tests {
             recode(&explicit, (uids.1, uids.0), &limits).unwrap(),
             implicit
         );
+    }
+
+    #[test]
+    fn a_file_gives_its_own_bytes_or_those_of_another_syntax() {
+        let (implicit, explicit) = (set(Syntax::IMPLICIT), set(Syntax::EXPLICIT));
+        let head = file("1.2", "1.2.3", Syntax::IMPLICIT_UID, "CT");
+        let kept = [head, implicit.clone()].concat();
+        let own = given(kept.clone(), Syntax::IMPLICIT_UID).unwrap();
+        assert_eq!(own.set(), implicit);
+        let other = given(kept.clone(), Syntax::EXPLICIT_UID).unwrap();
+        assert_eq!(other.set(), explicit);
+        assert!(given(kept, "1.2.840.10008.1.2.4.50").is_err());
+        assert!(given(implicit, Syntax::IMPLICIT_UID).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod respond;
 
 use super::data::{self, Named};
 use super::{code, identity, time};
+use crate::fhir::search::escaped;
 use crate::hl7::{Message, Part};
 
 pub use respond::{Found, Listed, respond};
@@ -138,18 +139,6 @@ fn short(name: &str) -> String {
         .filter(|letter| !letter.is_control())
         .take(20)
         .collect()
-}
-
-/// A value as a FHIR search takes it, its own separators escaped.
-fn escaped(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for letter in value.chars() {
-        if matches!(letter, '\\' | ',' | '$' | '|') {
-            out.push('\\');
-        }
-        out.push(letter);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use zstd::bulk::{Compressor, Decompressor};
 use crate::ChartError;
 use crate::error::Outcome;
 
-/// zstd's level: of pages of one or two kilobytes the next ones save a twentieth more, for half as much
-/// time again.
+/// zstd's level: level 3 takes about twice the time, and makes pages of one or two kilobytes less than a
+/// hundredth smaller (3,000 resources of Synthea: 1,738,114 bytes for 1,748,737).
 const LEVEL: i32 = 1;
 /// What a page says it needs is believed up to this many bytes.
 const PAGE_BYTES_MAX: usize = 256 * 1024 * 1024;

@@ -140,27 +140,18 @@ impl Journal for SqliteJournal {
     }
 
     async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalFault> {
-        const DOING: &str = "read rows";
         if limit > block::FEW_ROWS
             && let Some(block) = block::block(&self.readers, from, limit).await
         {
             return Ok(block.iter().map(RowRef::to_row).collect());
         }
-        let rows = sqlx::query(sql::ROWS);
-        let rows = rows
-            .bind(whole(from))
-            .bind(whole(limit as u64))
-            .fetch_all(&self.readers);
-        let rows = rows.await.map_err(fault(DOING))?;
-        rows.iter()
-            .map(|row| read_row(row).ok_or_else(|| malformed(DOING)))
-            .collect()
+        self.one_by_one(from, limit).await
     }
 
     async fn block(&self, from: u64, limit: usize) -> Result<Block, JournalFault> {
         match block::block(&self.readers, from, limit).await {
             Some(block) => Ok(block),
-            None => Ok(self.rows(from, limit).await?.into_iter().collect()),
+            None => Ok(self.one_by_one(from, limit).await?.into_iter().collect()),
         }
     }
 
@@ -249,6 +240,18 @@ impl Journal for SqliteJournal {
 }
 
 impl SqliteJournal {
+    async fn one_by_one(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalFault> {
+        const DOING: &str = "read rows";
+        let rows = sqlx::query(sql::ROWS)
+            .bind(whole(from))
+            .bind(whole(limit as u64))
+            .fetch_all(&self.readers);
+        let rows = rows.await.map_err(fault(DOING))?;
+        rows.iter()
+            .map(|row| read_row(row).ok_or_else(|| malformed(DOING)))
+            .collect()
+    }
+
     async fn among(&self, sql: &str, tags: &[[u8; 16]]) -> Result<Vec<SqliteRow>, JournalFault> {
         let mut found = Vec::new();
         for some in tags.chunks(ROWS_PER_STATEMENT) {

@@ -1,5 +1,7 @@
 //! What a path asks for.
 
+use std::collections::BTreeSet;
+
 use wire::dicom::{Level, Query, VR, tags};
 
 use super::Refused;
@@ -95,6 +97,10 @@ pub(super) fn call(path: &str) -> Result<Call, Refused> {
             let frames = frames?;
             if frames.len() > FRAMES_MAX {
                 return Err(Refused::bad(format!("{FRAMES_MAX} frames at most at once")));
+            }
+            // Together they are no larger than the object that holds them.
+            if frames.iter().collect::<BTreeSet<_>>().len() < frames.len() {
+                return Err(Refused::bad("each frame is named once"));
             }
             return Ok(Call::Frames(instance(rest)?, frames));
         }
@@ -210,6 +216,10 @@ mod tests {
             ("/dicomweb/studies/1.2/frames/1", 400),
             (
                 "/dicomweb/studies/1.2/series/1.3/instances/1.4/frames/0",
+                400,
+            ),
+            (
+                "/dicomweb/studies/1.2/series/1.3/instances/1.4/frames/2,1,2",
                 400,
             ),
             ("/dicomweb/patients", 404),

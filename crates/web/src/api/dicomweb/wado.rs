@@ -11,7 +11,7 @@ use chart::Instance;
 use event::Body;
 use guard::Identity;
 use wire::dicom::{
-    Limits, NoFrame, Repertoire, Syntax, can_recode, file, frame, part10, picture, recode, scan,
+    Limits, NoFrame, Repertoire, Syntax, can_recode, file, frame, given, part10, picture, scan,
     sealed,
 };
 
@@ -228,13 +228,10 @@ async fn in_syntax(app: &App, one: &Instance, target: &str) -> Result<Vec<u8>, S
         return Ok(kept);
     }
     let head = file(&one.header.class, &one.header.instance, target, "SALUS");
-    let (from, to) = (one.syntax.clone(), target.to_owned());
+    let to = target.to_owned();
     let work = tokio::task::spawn_blocking(move || {
-        let at = part10(&kept).map_err(|why| why.to_string())?.data_at;
-        let set = kept.get(at..).unwrap_or_default();
-        let set = recode(set, (&from, &to), &Limits::sealed());
-        let set = set.map_err(|why| why.to_string())?;
-        Ok([head.as_slice(), &set].concat())
+        let set = given(kept, &to).map_err(|why| why.to_string())?;
+        Ok([head.as_slice(), set.set()].concat())
     });
     work.await.map_err(|why| why.to_string())?
 }

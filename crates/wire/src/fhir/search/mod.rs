@@ -25,7 +25,7 @@ pub use query::{
 pub use read::query;
 pub use subset::Subset;
 pub use terms::{Term, TermValue, terms, terms_of};
-pub use text::fold;
+pub use text::{escaped, fold};
 pub use types::queries;
 
 pub use super::tables::{Param, ParamKind, param, params};

@@ -30,6 +30,19 @@ pub fn fold(text: &str) -> String {
     out
 }
 
+/// A value in which the marks that part or join values mean themselves (FHIR R4 section 3.1.1.4.4).
+#[must_use]
+pub fn escaped(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for letter in value.chars() {
+        if matches!(letter, '\\' | ',' | '$' | '|') {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
+}
+
 fn push_space(out: &mut String) {
     if !out.is_empty() && !out.ends_with(' ') {
         out.push(' ');

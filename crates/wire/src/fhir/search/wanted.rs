@@ -224,6 +224,10 @@ mod tests {
     fn escaped_marks_do_not_split() {
         assert_eq!(split(r"a\,b,c\\,d", ','), vec![r"a\,b", r"c\\", "d"]);
         assert_eq!(plain(r"a\,b\\c\|d\x\"), r"a,b\c|d\x\");
+        let marks = r"a,b\c|d$e\";
+        let whole = super::super::escaped(marks);
+        assert_eq!(split(&whole, ',').len(), 1);
+        assert_eq!(plain(&whole), marks);
     }
 
     #[test]

@@ -4,12 +4,12 @@ use guard::Identity;
 
 use super::super::door::Door;
 use super::super::fault::Fault;
-use super::super::ihe::escaped;
 use super::super::query;
 use super::super::recent::Concern;
 use super::super::settle::matching_shown;
 use super::reading::Reading;
 use crate::numbered::told_under;
+use wire::fhir::search::escaped;
 
 impl Reading {
     /// The one patient that it is about, with who was merged into them from here on.

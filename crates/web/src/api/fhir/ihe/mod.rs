@@ -110,15 +110,3 @@ impl<'d> Asking<'d> {
 fn pair(name: &str, value: &str) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
-
-/// A value in which `,`, `|` and `$` mean themselves (FHIR R4 section 3.1.1.3).
-pub(crate) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if matches!(letter, '\\' | ',' | '|' | '$') {
-            out.push('\\');
-        }
-        out.push(letter);
-    }
-    out
-}

@@ -2,6 +2,7 @@
 
 use guard::Identity;
 use serde_json::Value;
+use wire::fhir::search::escaped;
 use wire::fhir::{Code, Grade, Likeness, alike};
 
 use super::super::answer::Answer;
@@ -9,7 +10,7 @@ use super::super::door::Door;
 use super::super::fault::Fault;
 use super::super::json::{self, Head, quoted};
 use super::super::look::Look;
-use super::{Asking, Known, escaped, pair};
+use super::{Asking, Known, pair};
 
 /// Matches that are answered if nobody says how many.
 const MATCHES: usize = 20;

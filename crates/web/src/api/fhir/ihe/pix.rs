@@ -4,13 +4,14 @@ use axum::http::StatusCode;
 use guard::Identity;
 use serde_json::{Value, json};
 use wire::fhir::Code;
+use wire::fhir::search::escaped;
 
 use super::super::answer::Answer;
 use super::super::door::Door;
 use super::super::fault::Fault;
 use super::super::query::Pairs;
 use super::super::route;
-use super::{Asking, Known, escaped, pair};
+use super::{Asking, Known, pair};
 
 /// Domains that one question may name.
 const TARGETS_MAX: usize = 20;
@@ -50,7 +51,7 @@ pub(crate) async fn pix(door: &Door, who: &Identity, pairs: &Pairs) -> Result<An
         parameters.push(json!({ "name": "targetIdentifier", "valueIdentifier": identifier }));
     }
     check_targets(&asking, (&wanted, &base), &parameters).await?;
-    if wanted.wants(&base) && !wanted.is_patient(&base, &survivor) {
+    if wanted.wants_patients_of(&base) && !wanted.is_patient(&base, &survivor) {
         let reference = json!({ "reference": format!("Patient/{survivor}") });
         parameters.push(json!({ "name": "targetId", "valueReference": reference }));
     }
@@ -114,9 +115,15 @@ impl Wanted {
         }
     }
 
-    fn wants(&self, domain: &str) -> bool {
-        let same = |target: &String| target.trim_end_matches('/') == domain;
+    /// Whether Patients of this server are wanted, however the end of its address is written.
+    fn wants_patients_of(&self, base: &str) -> bool {
+        let same = |target: &String| target.trim_end_matches('/') == base;
         self.targets.is_empty() || self.targets.iter().any(same)
+    }
+
+    /// Whether identifiers of a system are wanted, which is compared to the letter.
+    fn wants_numbers_of(&self, system: &str) -> bool {
+        self.targets.is_empty() || self.targets.iter().any(|target| target == system)
     }
 
     fn is_patient(&self, base: &str, id: &str) -> bool {
@@ -138,7 +145,7 @@ fn identifiers(family: &[Known], wanted: &Wanted) -> Vec<Value> {
                 continue;
             };
             let is_new = kept.iter().all(|other| key(other).as_ref() != Some(&named));
-            if named != own && is_new && wanted.wants(named.0.trim_end_matches('/')) {
+            if named != own && is_new && wanted.wants_numbers_of(&named.0) {
                 kept.push(identifier.clone());
             }
         }

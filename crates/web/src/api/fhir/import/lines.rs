@@ -29,6 +29,40 @@ pub(super) struct Bounds {
     pub(super) wait: Duration,
 }
 
+impl Bounds {
+    fn too_large(&self) -> Broken {
+        let max = self.file_bytes_max;
+        Broken::Never(format!(
+            "the file is larger than {max} bytes (`file_bytes_max`)"
+        ))
+    }
+}
+
+/// Why a file is not read on, in words.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// It may be read another time.
+    Now(String),
+    /// However often it is asked for.
+    Never(String),
+}
+
+impl Broken {
+    /// The same, with where the file is.
+    fn of(self, host: &str) -> Broken {
+        match self {
+            Broken::Now(why) => Broken::Now(format!("`{host}`: {why}")),
+            Broken::Never(why) => Broken::Never(format!("`{host}`: {why}")),
+        }
+    }
+}
+
+impl From<String> for Broken {
+    fn from(why: String) -> Broken {
+        Broken::Now(why)
+    }
+}
+
 /// A file that is being read.
 pub(super) struct Lines {
     body: Incoming,
@@ -50,14 +84,14 @@ impl Lines {
     ///
     /// # Errors
     /// In words: it is not there, not as it should be, or not in time.
-    pub(super) async fn open(app: &App, place: &Place, bounds: Bounds) -> Result<Lines, String> {
+    pub(super) async fn open(app: &App, place: &Place, bounds: Bounds) -> Result<Lines, Broken> {
         let opened = tokio::time::timeout(bounds.wait, Lines::ask(app, place, bounds)).await;
-        let late = |_| format!("no answer within {} ms", bounds.wait.as_millis());
-        let opened = opened.map_err(late).and_then(|opened| opened);
-        opened.map_err(|why| format!("`{}`: {why}", place.host))
+        let late = || format!("no answer within {} ms", bounds.wait.as_millis());
+        let opened = opened.unwrap_or_else(|_| Err(late().into()));
+        opened.map_err(|why| why.of(&place.host))
     }
 
-    async fn ask(app: &App, place: &Place, bounds: Bounds) -> Result<Lines, String> {
+    async fn ask(app: &App, place: &Place, bounds: Bounds) -> Result<Lines, Broken> {
         let authorities = &app.settings.imports.authorities;
         let mut sender = place.open(app, authorities).await?;
         let request = hyper::Request::builder()
@@ -72,15 +106,22 @@ impl Lines {
         let response = sender.send_request(request).await;
         let response = response.map_err(|why| why.to_string())?;
         if response.status() != 200 {
-            return Err(format!("it answered {}", response.status().as_u16()));
+            return Err(format!("it answered {}", response.status().as_u16()).into());
         }
         let headers = response.headers();
         if headers.contains_key(CONTENT_ENCODING) {
-            return Err("it sent something that is compressed".to_owned());
+            return Err("it sent something that is compressed".to_owned().into());
         }
         // INVARIANT: what broke off does not look as if it were whole.
         if !says_its_end(headers) {
-            return Err("it does not say where its answer ends".to_owned());
+            return Err("it does not say where its answer ends".to_owned().into());
+        }
+        let length = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok());
+        let length = length.and_then(|length| length.parse::<u64>().ok());
+        if length.is_some_and(|length| length > bounds.file_bytes_max) {
+            return Err(bounds.too_large());
         }
         Ok(Lines {
             body: response.into_body(),
@@ -109,7 +150,7 @@ impl Lines {
     ///
     /// # Errors
     /// In words: it broke off, stopped, or is too large.
-    pub(super) async fn next(&mut self) -> Result<Option<Line>, String> {
+    pub(super) async fn next(&mut self) -> Result<Option<Line>, Broken> {
         let mut cut = false;
         self.before = self.digest.clone();
         loop {
@@ -143,8 +184,8 @@ impl Lines {
     }
 
     /// Reads on; false: it ended.
-    async fn more(&mut self) -> Result<bool, String> {
-        let failed = |why: String| format!("`{}`: {why}", self.host);
+    async fn more(&mut self) -> Result<bool, Broken> {
+        let failed = |why: String| Broken::from(why).of(&self.host);
         loop {
             let frame = tokio::time::timeout(self.bounds.wait, self.body.frame()).await;
             let late = |_| format!("nothing came for {} ms", self.bounds.wait.as_millis());
@@ -156,10 +197,8 @@ impl Lines {
                 continue;
             };
             self.taken = self.taken.saturating_add(data.len() as u64);
-            let max = self.bounds.file_bytes_max;
-            if self.taken > max {
-                let words = format!("the file is larger than {max} bytes (`file_bytes_max`)");
-                return Err(failed(words));
+            if self.taken > self.bounds.file_bytes_max {
+                return Err(self.bounds.too_large().of(&self.host));
             }
             self.buffer.extend_from_slice(&data);
             return Ok(true);

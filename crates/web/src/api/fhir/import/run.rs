@@ -20,7 +20,7 @@ use super::super::format::Prefer;
 use super::super::intent::{Intent, Order, Together};
 use super::super::who::still;
 use super::super::write::perform_with;
-use super::lines::{Bounds, Lines};
+use super::lines::{Bounds, Broken, Lines};
 use super::part::Part;
 use super::{admitted, told};
 use crate::App;
@@ -89,6 +89,15 @@ enum Halt {
 impl From<record::Error> for Halt {
     fn from(why: record::Error) -> Halt {
         Halt::Later(why.to_string())
+    }
+}
+
+impl From<Broken> for Halt {
+    fn from(why: Broken) -> Halt {
+        match why {
+            Broken::Now(why) => Halt::Later(why),
+            Broken::Never(why) => Halt::Never(why),
+        }
     }
 }
 
@@ -195,8 +204,7 @@ impl Run {
             file_bytes_max: settings.file_bytes_max,
             wait: Duration::from_millis(settings.wait_ms),
         };
-        let lines = Lines::open(&app, &address, bounds).await;
-        let mut lines = lines.map_err(Halt::Later)?;
+        let mut lines = Lines::open(&app, &address, bounds).await?;
         skip(&mut lines, file).await?;
         let (mut number, mut left) = (file.lines, None);
         loop {
@@ -207,7 +215,7 @@ impl Run {
             let mut ends = false;
             // A line that does not fit any more is the first of the next part.
             while left.is_none() && !part.is_full() {
-                let Some(line) = lines.next().await.map_err(Halt::Later)? else {
+                let Some(line) = lines.next().await? else {
                     ends = true;
                     break;
                 };
@@ -317,7 +325,7 @@ pub(crate) fn said_as(id: &str) -> String {
 /// Reads past what was taken before.
 async fn skip(lines: &mut Lines, file: &ImportFile) -> Result<(), Halt> {
     for _ in 0..file.lines {
-        let line = lines.next().await.map_err(Halt::Later)?;
+        let line = lines.next().await?;
         if line.is_none() {
             return Err(Halt::Never(CHANGED.to_owned()));
         }
