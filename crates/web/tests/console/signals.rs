@@ -86,7 +86,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 const LINES: &str =
-    "{\"event_type\":\"alert\",\"host\":\"sensor\"}\nno <b>EVE\n{\"event_type\":\"dns\"}\n";
+    "{\"event_type\":\"alert\",\"host\":\"sensor\"}\nno <b>EVE of the sensor\n{\"event_type\":\"dns\"}\n";
 
 #[tokio::test]
 async fn lines_are_sealed_before_the_answer_and_stand_on_flow() {
@@ -118,10 +118,12 @@ async fn lines_are_sealed_before_the_answer_and_stand_on_flow() {
     }
     let path = format!("/flow/{index}");
     let masked = pia.get(&path).await;
-    assert!(masked.html.contains("The body is masked") && !masked.html.contains("EVE"));
+    // A word that no random token of a page can hold.
+    assert!(masked.html.contains("The body is masked"));
+    assert!(!masked.html.contains("EVE of"), "{}", masked.html);
     let reason = [("reason", "the analyst asks what came")];
     let opened = pia.submit(&path, &path, &reason).await;
-    for part in ["no &#60;b&#62;EVE", "not understood", "alert"] {
+    for part in ["no &#60;b&#62;EVE of the sensor", "not understood", "alert"] {
         assert!(opened.html.contains(part), "{part}: {}", opened.html);
     }
 }
