@@ -24,7 +24,7 @@ fn set_up(server: &Server) -> Vec<String> {
     let link = server.text("setup");
     let path = link.split_once("/setup/").unwrap().1;
     let opened = get(server, &format!("/setup/{path}"), &[]);
-    let form = "name=Ada&account=ada&password=four+words+of+night&again=four+words+of+night";
+    let form = "name=Ada&account=ottilie&password=four+words+of+night&again=four+words+of+night";
     let request = format!(
         "POST /setup HTTP/1.1\r\nHost: salus\r\nConnection: close\r\nCookie: {}\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
@@ -52,6 +52,6 @@ fn a_restart_signs_nobody_out() {
     let guess = ["__Host-salus=guess".to_owned()];
     assert!(get(&server, "/account", &guess).starts_with("HTTP/1.1 303"));
     let kept = std::fs::read_to_string(data.join("sessions")).unwrap();
-    assert!(!kept.contains("ada"), "{kept}");
+    assert!(!kept.contains("ottilie"), "{kept}");
     assert!(server.stop().success());
 }

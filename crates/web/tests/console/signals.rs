@@ -85,8 +85,7 @@ fn gzip(text: &str) -> Vec<u8> {
     packing.finish().unwrap()
 }
 
-const LINES: &str =
-    "{\"event_type\":\"alert\",\"host\":\"sensor\"}\nno <b>EVE of the sensor\n{\"event_type\":\"dns\"}\n";
+const LINES: &str = "{\"event_type\":\"alert\",\"host\":\"sensor\"}\nno <b>EVE of the sensor\n{\"event_type\":\"dns\"}\n";
 
 #[tokio::test]
 async fn lines_are_sealed_before_the_answer_and_stand_on_flow() {
