@@ -3,6 +3,7 @@
 SALUS_READY: the JSON line of `salus demo --format json`; SALUS_SHOTS: a folder for pictures.
 """
 
+import atexit
 import base64
 import json
 import os
@@ -52,6 +53,8 @@ class Browser:
             "acceptInsecureCerts": True, "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"}}}})
         self.session = "/session/" + made["sessionId"]
+        # Also after `fail`: the driver ends its browser when it is asked to end.
+        atexit.register(self.driver.terminate)
 
     def call(self, method, path, body=None):
         data = None if body is None else json.dumps(body).encode()

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event::Arrival;
+use event::{Arrival, Body};
 use futures_util::FutureExt as _;
 use guard::{Standing, admit};
 use tokio::sync::watch;
@@ -36,8 +36,15 @@ pub trait Reader: Send + Sync + 'static {
 
     /// Cleans up after what was folded, when there is nothing more to fold: a view that held
     /// something of a patient who was erased ([`event::Erased`]) leaves no trace of it in its file.
+    /// Called after a start and after such an order, until it succeeds.
     async fn tidy(&self) -> Result<(), ReaderError> {
         Ok(())
+    }
+
+    /// The least time between two folds while the record grows. What comes after a rest is folded at once.
+    /// A transaction for each commit of the record costs a view more than it tells sooner.
+    fn breath(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// What of its file can be held against a fresh fold; nothing, unless a view says so.
@@ -118,13 +125,15 @@ pub const fn save_is_due(folded: u64, next: u64) -> bool {
 pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationToken) {
     let mut growth = record.growth();
     let (mut most, mut tries) = (FOLD_EVENTS_MAX, 0_u32);
+    let mut untidy = true;
     // Where it failed last.
     let mut failed = None;
     while !stop.is_cancelled() {
-        let caught = catch_up(&record, reader.as_ref(), (&mut most, &stop));
+        let caught = catch_up(&record, reader.as_ref(), (&mut most, &mut untidy, &stop));
         let Err(broke) = unpanicked(caught).await else {
             record.inner.stands(reader.name(), None);
             (most, tries, failed) = (FOLD_EVENTS_MAX, 0, None);
+            breathe(reader.breath(), &stop).await;
             tokio::select! {
                 () = stop.cancelled() => return,
                 grown = growth.changed() => if grown.is_err() { return },
@@ -158,6 +167,17 @@ pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationT
         {
             tracing::error!(reader = reader.name(), why = %broke.why, "a view cannot be read again");
         }
+    }
+}
+
+/// Waits; not at all for a view that takes no breath, since the least wait of a timer is a millisecond.
+async fn breathe(breath: Duration, stop: &CancellationToken) {
+    if breath.is_zero() {
+        return;
+    }
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(breath) => {}
     }
 }
 
@@ -249,13 +269,17 @@ impl Inner {
 async fn catch_up(
     record: &Record,
     reader: &dyn Reader,
-    (most, stop): (&mut usize, &CancellationToken),
+    (most, untidy, stop): (&mut usize, &mut bool, &CancellationToken),
 ) -> Result<(), String> {
     let mut ahead: Option<Ahead> = None;
     loop {
         let from = reader.cursor().await.map_err(|why| why.to_string())?;
         if from >= record.size() {
-            return reader.tidy().await.map_err(|why| why.to_string());
+            if *untidy {
+                reader.tidy().await.map_err(|why| why.to_string())?;
+                *untidy = false;
+            }
+            return Ok(());
         }
         if stop.is_cancelled() {
             return Ok(());
@@ -271,6 +295,8 @@ async fn catch_up(
                 _ => Ok(None),
             }
         };
+        // Before it is folded: what is folded and not tidied up is, after a start.
+        *untidy |= here.batch.iter().any(orders_to_erase);
         let (arrivals, next) = tokio::join!(reader.fold(&here.batch, here.next), next);
         back_through_the_door(record, arrivals.map_err(|why| why.to_string())?).await?;
         ahead = next?;
@@ -280,6 +306,10 @@ async fn catch_up(
             record.inner.stands(reader.name(), None);
         }
     }
+}
+
+fn orders_to_erase(sealed: &Sealed) -> bool {
+    matches!(sealed.event().body, Body::Erased(_))
 }
 
 /// Events that were read before they are wanted.

@@ -74,7 +74,8 @@ pub(crate) fn forget(config: &Config, lost: &Lost) -> Result<()> {
     Ok(())
 }
 
-/// How many events a view has seen; `None`: there is none, or it cannot be read.
+/// How many events a view says it has seen; `None`: there is none, or what it says is no count. Nothing
+/// signs that number: it is told as the view's own account.
 async fn seen(file: &Path) -> Option<u64> {
     if !file.exists() {
         return None;
@@ -85,7 +86,7 @@ async fn seen(file: &Path) -> Option<u64> {
         .fetch_one(&mut view)
         .await;
     let _ = view.close().await;
-    Some(next.ok()?.unsigned_abs())
+    u64::try_from(next.ok()?).ok()
 }
 
 /// Seals which events are gone; their indexes are given to others from now on.
@@ -97,7 +98,7 @@ pub(crate) async fn seal(record: &Record, lost: &Lost) -> Result<()> {
     let part = format!("record: events {} to {last}", lost.first);
     let words = "nothing: lost before this start; senders have to send them again";
     let sealed = format!(
-        "{} events, by the views {}",
+        "{} events, by the unsigned account of the views {}",
         lost.count,
         lost.views.join(", ")
     );

@@ -10,7 +10,7 @@ use crate::error::Outcome;
 use crate::fold::{Folder, index};
 use crate::hash;
 use crate::parts::View;
-use crate::read;
+use crate::read::{self, Found};
 use crate::store::{self, DELETED, Store};
 use crate::{ChartError, Open};
 
@@ -149,6 +149,14 @@ impl Chart {
             deleted: flags & DELETED != 0,
             as_of: u64::try_from(as_of).unwrap_or_default(),
         }))
+    }
+
+    /// The current version of a resource, closed until a permit opens it; `None`: there never was one.
+    ///
+    /// # Errors
+    /// [`ChartError::Broken`].
+    pub async fn find(&self, kind: &str, id: &str) -> Outcome<Option<Found>> {
+        read::find(self, kind, id).await
     }
 
     /// Whether the scopes behind an ask that was allowed also cover this content of a resource:

@@ -51,6 +51,7 @@ pub use instances::{Instance, InstancesOf, Series};
 pub use label::{SENSITIVITY, check_sensitivity};
 pub use open::Open;
 pub use page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Placed, Source, Stored};
+pub use read::Found;
 pub use rewind::Touched;
 pub use view::{
     Address, Allergy, CensusRow, CodeStatus, Contact, Coverage, Doing, Encounter, FindPatient,

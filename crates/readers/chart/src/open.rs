@@ -10,6 +10,7 @@ use crate::chart::Chart;
 use crate::error::Outcome;
 use crate::instances::{self, Instance, InstancesOf, Series};
 use crate::page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Placed, Stored};
+use crate::read::Found;
 use crate::scope::Scope;
 use crate::view::{CensusRow, FindPatient, PatientView};
 use crate::{census, excerpt, history, listed, read, search, summary, whole};
@@ -71,6 +72,15 @@ impl Open {
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn read(&self, kind: &str, id: &str) -> Outcome<Option<Stored>> {
         read::one(&self.chart, &self.scope, (kind, id, None)).await
+    }
+
+    /// What [`Chart::find`] found of this type under this id: the same as [`Open::read`], without
+    /// looking a second time.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
+    pub async fn shown(&self, name: (&str, &str), found: Found) -> Outcome<Option<Stored>> {
+        read::shown(&self.chart, &self.scope, (name, found)).await
     }
 
     /// One version of a resource.

@@ -74,24 +74,7 @@ impl Reading {
 
     /// One row with its content.
     pub(crate) fn one(&self, row: Row, json: &[u8]) -> Stored {
-        let known = &self.known;
-        let (version, at, deleted, late) = (row.version(), row.at, row.deleted(), row.late());
-        let json = if deleted {
-            Vec::new()
-        } else {
-            wire::fhir::stamp(json, &row.id, version, &at.to_string())
-        };
-        Stored {
-            kind: known.words.text(row.kind).to_owned(),
-            version,
-            at,
-            deleted,
-            patient: row.patient.map(|id| known.aliases.survivor(&id).to_owned()),
-            json,
-            source: source(known, row.source),
-            late,
-            id: row.id,
-        }
+        stored(&self.known, row, json)
     }
 
     /// The content of rows, read as JSON; what is not JSON is left out.
@@ -119,6 +102,26 @@ impl Reading {
     }
 }
 
+fn stored(known: &Known, row: Row, json: &[u8]) -> Stored {
+    let (version, at, deleted, late) = (row.version(), row.at, row.deleted(), row.late());
+    let json = if deleted {
+        Vec::new()
+    } else {
+        wire::fhir::stamp(json, &row.id, version, &at.to_string())
+    };
+    Stored {
+        kind: known.words.text(row.kind).to_owned(),
+        version,
+        at,
+        deleted,
+        patient: row.patient.map(|id| known.aliases.survivor(&id).to_owned()),
+        json,
+        source: source(known, row.source),
+        late,
+        id: row.id,
+    }
+}
+
 /// Which door a version came in by.
 pub(crate) fn source(known: &Known, number: i64) -> Source {
     match number {
@@ -134,6 +137,56 @@ fn redacted(kind: &str, id: &str) -> Vec<u8> {
     serde_json::json!({"resourceType": kind, "id": id, "meta": {"security": security}})
         .to_string()
         .into_bytes()
+}
+
+/// The current version of a resource, read before it is known whether whoever asks may see it. Of its
+/// content nothing is told but by what a permit opened: [`crate::Open::shown`].
+pub struct Found {
+    patient: Option<String>,
+    row: Row,
+    json: Vec<u8>,
+    /// How often everything had been forgotten.
+    epoch: u64,
+}
+
+impl Found {
+    /// The patient it belongs to now: the survivor's id.
+    pub fn patient(&self) -> Option<&str> {
+        self.patient.as_deref()
+    }
+}
+
+/// What to show of a resource once it is known who may see it; `None`: there never was one.
+pub(crate) async fn find(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Found>> {
+    let epoch = chart.folder.kept.epoch();
+    let mut reading = Reading::begin(chart).await?;
+    let found = reading.newest(kind, id).await?;
+    Ok(found.map(|(row, json)| {
+        let owner = row.patient.as_deref();
+        Found {
+            patient: owner.map(|id| reading.known.aliases.survivor(id).to_owned()),
+            row,
+            json,
+            epoch,
+        }
+    }))
+}
+
+/// What was found, if the scope shows it. What was forgotten since is looked for again.
+pub(crate) async fn shown(
+    chart: &Chart,
+    scope: &Scope,
+    ((kind, id), found): ((&str, &str), Found),
+) -> Outcome<Option<Stored>> {
+    scope.asks_for(kind)?;
+    if found.epoch != chart.folder.kept.epoch() {
+        return one(chart, scope, (kind, id, None)).await;
+    }
+    if !scope.reaches(&found.row) {
+        return Err(scope.outside("a resource that is not theirs"));
+    }
+    let known = chart.folder.known();
+    Ok(seen(&known, scope, ((kind, id), found.row, found.json)))
 }
 
 /// One resource or one version, if the scope shows it.
@@ -157,15 +210,23 @@ pub(crate) async fn one(
         (false, None) => return Err(scope.outside("a resource that is not theirs")),
         (true, _) => {}
     }
+    Ok(seen(&reading.known, scope, ((kind, id), row, json)))
+}
+
+/// One row that the scope reaches, as it is shown.
+fn seen(
+    known: &Known,
+    scope: &Scope,
+    ((kind, id), row, json): ((&str, &str), Row, Vec<u8>),
+) -> Option<Stored> {
     if !scope.view(kind).shows_row(&row, || as_read(&row, &json)) {
-        return Ok(None);
+        return None;
     }
     if scope.masks(&row) {
-        let redacted = redacted(kind, id);
-        return Ok(Some(reading.one(row, &redacted)));
+        return Some(stored(known, row, &redacted(kind, id)));
     }
     let json = scope.hides().clean(&row, json);
-    Ok(Some(reading.one(row, &json)))
+    Some(stored(known, row, &json))
 }
 
 /// Whether a view shows the current version of a resource; true if there is none.

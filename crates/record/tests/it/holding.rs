@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use event::Arrival;
 use record::{HeldUp, Reader, ReaderError, Sealed, follow};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::erasing::erase;
 use crate::house::{message, open};
 
 /// Folds into a list, and panics at one event until it is mended.
@@ -131,5 +133,87 @@ async fn a_reader_that_goes_on_soon_takes_as_much_at_a_time_as_before() {
         let took = reader.took.lock().unwrap();
         assert!(took.ends_with(&wanted), "{took:?}");
     }
+    record.stop().await;
+}
+
+/// Notes what it was called for; its first tidying fails.
+struct Tidies {
+    cursor: AtomicU64,
+    failed: AtomicBool,
+    tidied: watch::Sender<usize>,
+    log: Mutex<Vec<&'static str>>,
+}
+
+#[async_trait]
+impl Reader for Tidies {
+    fn name(&self) -> &'static str {
+        "tidies"
+    }
+
+    async fn cursor(&self) -> Result<u64, ReaderError> {
+        Ok(self.cursor.load(Ordering::SeqCst))
+    }
+
+    async fn fold(&self, _: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
+        self.log.lock().unwrap().push("fold");
+        self.cursor.store(next, Ordering::SeqCst);
+        self.tidied.send_modify(|_| {});
+        Ok(Vec::new())
+    }
+
+    async fn tidy(&self) -> Result<(), ReaderError> {
+        if !self.failed.swap(true, Ordering::SeqCst) {
+            self.log.lock().unwrap().push("not tidied");
+            return Err(ReaderError {
+                reader: "tidies",
+                why: "somebody still reads the file".to_owned(),
+            });
+        }
+        self.log.lock().unwrap().push("tidied");
+        self.tidied.send_modify(|times| *times += 1);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_view_is_tidied_up_after_a_start_and_after_an_erasure_and_not_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = open(folder.path()).await;
+    record.admit(vec![message("1", "p", "MSH")]).await.unwrap();
+    let reader = Arc::new(Tidies {
+        cursor: AtomicU64::new(0),
+        failed: AtomicBool::new(false),
+        tidied: watch::Sender::new(0),
+        log: Mutex::default(),
+    });
+    let stop = CancellationToken::new();
+    let following = tokio::spawn(follow(record.clone(), reader.clone(), stop.clone()));
+    let mut tidied = reader.tidied.subscribe();
+    tidied.wait_for(|times| *times == 1).await.unwrap();
+    for control in ["2", "3"] {
+        let one = message(control, "p", "MSH");
+        record.admit(vec![one]).await.unwrap();
+        let size = record.size();
+        let all = |_: &usize| reader.cursor.load(Ordering::SeqCst) == size;
+        tidied.wait_for(all).await.unwrap();
+    }
+    erase(&record, "p").await.unwrap();
+    tidied.wait_for(|times| *times == 2).await.unwrap();
+    let log = reader.log.lock().unwrap().clone();
+    assert_eq!(
+        log.iter().filter(|one| **one == "not tidied").count(),
+        1,
+        "{log:?}"
+    );
+    let mended = log.iter().position(|one| *one == "tidied").unwrap();
+    assert_eq!(log[mended + 1..mended + 3], ["fold"; 2], "{log:?}");
+    assert_eq!(log.last(), Some(&"tidied"));
+    assert_eq!(
+        log.iter().filter(|one| **one == "tidied").count(),
+        2,
+        "{log:?}"
+    );
+    stop.cancel();
+    following.await.unwrap();
     record.stop().await;
 }

@@ -1,7 +1,7 @@
 //! `read` and `vread` (FHIR R4 sections 3.1.0.1 and 3.1.0.2).
 
 use axum::http::StatusCode;
-use chart::{Located, Stored};
+use chart::{Found, Located, Stored};
 use event::Act;
 use guard::Identity;
 
@@ -21,15 +21,18 @@ pub(crate) async fn current(
     who: &Identity,
     (target, conditions): (&Target, &Conditions),
 ) -> Result<Answer, Fault> {
-    let located = locate(door, target).await?;
-    let patient = located.as_ref().and_then(|located| located.patient.clone());
+    // Read once, and opened by the permit: what is shown is the version that was decided about.
+    let concern = Concern::Resource(target.kind, target.id.clone());
+    door.fresh(&[concern]).await?;
+    let found = door.app.chart.find(target.kind, &target.id).await?;
+    let patient = found.as_ref().and_then(Found::patient).map(str::to_owned);
     let question = Question::of(Act::Read, target, patient);
     let permit = door.permit(who, question, Some(target)).await?;
-    if located.is_none() {
+    let Some(found) = found else {
         return Err(Fault::absent(target.kind, &target.id));
-    }
+    };
     let open = door.app.chart.open_with(permit);
-    let found = open.read(target.kind, &target.id).await?;
+    let found = open.shown((target.kind, &target.id), found).await?;
     let stored = present(found, target)?;
     if conditions.has(stored.version, stored.at) {
         return Ok(Answer {
