@@ -5,17 +5,88 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event::{Actor, ActorKind, Role};
-use guard::Identity;
-use inlets::dicom::{Answers, Asked, Delivered, Delivery, Fate, Found, Kept, Unanswered};
+use event::{Actor, ActorKind, Event, Role};
+use guard::{Decision, Identity, Standing};
+use inlets::dicom::{
+    Answers, Asked, Claim, Delivered, Delivery, Fate, Found, Held, Intake, Kept, Sender, Told,
+    Unanswered,
+};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
-use web::{App, Failed, ImageQuery, NoImages, Peer, Scu};
+use web::{App, Claimed, Coming, Failed, Giver, ImageQuery, NoImages, Objects, Peer, Scu, Stored};
+use wire::dicom::Status;
 
 const TOO_LONG: &str = "it took longer than `retrieve_ms`";
 
 /// The charts, for those who ask over DICOM.
 pub(crate) struct Images(pub(crate) Arc<App>);
+
+/// The intake of the inlet, for what is stored over DICOMweb.
+pub(crate) struct Taking(pub(crate) Arc<Intake>);
+
+/// An object that comes over DICOMweb.
+struct OnItsWay {
+    intake: Arc<Intake>,
+    held: Held,
+}
+
+/// The same, looked through.
+struct LookedThrough {
+    intake: Arc<Intake>,
+    claim: Claim,
+}
+
+impl Objects for Taking {
+    fn begin(&self) -> Box<dyn Coming> {
+        Box::new(OnItsWay {
+            held: self.0.begin(Vec::new()),
+            intake: Arc::clone(&self.0),
+        })
+    }
+}
+
+#[async_trait]
+impl Coming for OnItsWay {
+    fn add(&mut self, bytes: &[u8]) {
+        self.held.add(bytes);
+    }
+
+    async fn look(self: Box<Self>, giver: Giver) -> Result<Box<dyn Claimed>, Stored> {
+        let OnItsWay { intake, held } = *self;
+        let sender = Sender::web(intake.config(), giver.actor, giver.address);
+        let sender = sender.map_err(|why| {
+            tracing::error!(%why, "an object was not taken");
+            stored(Told {
+                named: (String::new(), String::new()),
+                status: Status::ProcessingFailure,
+                why: String::new(),
+            })
+        })?;
+        let looked = Box::pin(intake.look_at_file((sender, giver.study), held)).await;
+        let claim = looked.map_err(stored)?;
+        Ok(Box::new(LookedThrough { intake, claim }))
+    }
+}
+
+#[async_trait]
+impl Claimed for LookedThrough {
+    fn event(&self) -> &Event {
+        self.claim.event()
+    }
+
+    async fn keep(self: Box<Self>, decision: &Decision) -> Stored {
+        let LookedThrough { intake, claim } = *self;
+        stored(Box::pin(intake.keep(claim, Standing::Decided(decision))).await)
+    }
+}
+
+fn stored(told: Told) -> Stored {
+    Stored {
+        named: told.named,
+        within: (String::new(), String::new()),
+        status: told.status,
+    }
+}
 
 #[async_trait]
 impl Answers for Images {

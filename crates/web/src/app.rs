@@ -22,6 +22,7 @@ use crate::doors::Doors;
 use crate::errands::Errands;
 use crate::fetch::Fetch;
 use crate::following::Following;
+use crate::imaging::Objects;
 use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
 use crate::outside::Outside;
@@ -95,6 +96,8 @@ pub struct App {
     pub(crate) signals: Feeds,
     /// What is listened at, and who is expected.
     pub(crate) doors: Doors,
+    /// Who takes in what is stored over DICOMweb; `None`: nobody does.
+    pub(crate) objects: Option<Arc<dyn Objects>>,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -167,7 +170,15 @@ impl App {
             subscribing: tokio::sync::Mutex::default(),
             signals: Feeds::default(),
             doors: Doors::default(),
+            objects: None,
         }
+    }
+
+    /// The same, taking in objects that are stored over DICOMweb.
+    #[must_use]
+    pub fn storing(mut self, objects: Arc<dyn Objects>) -> App {
+        self.objects = Some(objects);
+        self
     }
 
     /// The same, taking lines of machines.
@@ -333,6 +344,10 @@ pub struct Settings {
     pub dicomweb_matches_max: usize,
     /// The most objects that one WADO-RS request is answered with.
     pub dicomweb_objects_max: usize,
+    /// The most objects that one STOW-RS request stores.
+    pub dicomweb_stored_max: usize,
+    /// The largest body of a STOW-RS request, in bytes; one object of it lies in memory.
+    pub dicomweb_stored_bytes_max: u64,
     /// The most bulk exports that one client has at a time, those that are done included.
     pub exports_per_client_max: usize,
     /// How long a bulk export can be fetched.
@@ -428,6 +443,8 @@ impl Default for Settings {
             page_size_max: 1_000,
             dicomweb_matches_max: 1_000,
             dicomweb_objects_max: 20_000,
+            dicomweb_stored_max: 20_000,
+            dicomweb_stored_bytes_max: 16 << 30,
             exports_per_client_max: 2,
             export_keep_ms: 24 * 60 * MINUTE,
             chart_wait_ms: 2_000,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use guard::{Grant, Scope};
 use wire::dicom::{DEPTH_LIMIT, Rejection, Repertoire, Request};
 
-use super::{Config, Destination, Error, FeedConfig};
+use super::{Config, Destination, Error, FeedConfig, WEB_FEED};
 use crate::mllp::UNKNOWN_FEED;
 use crate::tls::{Peer, fingerprints};
 
@@ -150,6 +150,11 @@ impl Feeds {
                 feed: settings.name.clone(),
                 why,
             };
+            if settings.name == WEB_FEED {
+                let why =
+                    format!("give it another `name`: `{WEB_FEED}` is what comes over DICOMweb");
+                return Err(wrong(why));
+            }
             if !names.insert(&settings.name) {
                 return Err(wrong("two feeds have this name".into()));
             }

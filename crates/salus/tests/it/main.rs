@@ -18,6 +18,7 @@ mod erase;
 mod export;
 mod folders;
 mod healing;
+mod images;
 mod imports;
 mod keys;
 mod kill;

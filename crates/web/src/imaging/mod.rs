@@ -5,8 +5,10 @@ mod find;
 mod narrow;
 mod retrieve;
 mod scu;
+mod store;
 
 pub use scu::{Failed, Peer, Scu};
+pub use store::{Claimed, Coming, Giver, Objects, Stored};
 
 use std::time::Duration;
 
