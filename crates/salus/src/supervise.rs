@@ -219,7 +219,8 @@ impl Server {
                 .into_future(),
         );
         if part == Part::Primary {
-            let own: Vec<SocketAddr> = mllp.iter().copied().chain([address]).collect();
+            let doors = mllp.iter().chain(dicom.iter().flatten());
+            let own: Vec<SocketAddr> = doors.copied().chain([address]).collect();
             house.pass_on(&own)?;
         }
         set_going(&house, part, (&tasks, &stop)).await?;

@@ -22,7 +22,7 @@ use crate::doors::Doors;
 use crate::errands::Errands;
 use crate::fetch::Fetch;
 use crate::following::Following;
-use crate::imaging::Objects;
+use crate::imaging::{Objects, Outgoing};
 use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
 use crate::outside::Outside;
@@ -98,6 +98,8 @@ pub struct App {
     pub(crate) doors: Doors,
     /// Who takes in what is stored over DICOMweb; `None`: nobody does.
     pub(crate) objects: Option<Arc<dyn Objects>>,
+    /// Objects on their way out.
+    pub(crate) outgoing: Outgoing,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -134,6 +136,7 @@ impl App {
     /// Joins the rooms; nobody is signed in yet.
     pub fn new(rooms: Rooms, settings: Settings) -> App {
         let sessions = Sessions::new(&settings);
+        let outgoing = Outgoing::new(settings.images_out_bytes_max, settings.images_out_wait_ms);
         App {
             record: rooms.record,
             chart: rooms.chart,
@@ -171,6 +174,7 @@ impl App {
             signals: Feeds::default(),
             doors: Doors::default(),
             objects: None,
+            outgoing,
         }
     }
 
@@ -348,6 +352,12 @@ pub struct Settings {
     pub dicomweb_stored_max: usize,
     /// The largest body of a STOW-RS request, in bytes; one object of it lies in memory.
     pub dicomweb_stored_bytes_max: u64,
+    /// Bytes of memory for objects on their way out, by whatever door; each counts three times its size.
+    pub images_out_bytes_max: u64,
+    /// Milliseconds an object waits for room in that; then it is not sent.
+    pub images_out_wait_ms: u64,
+    /// Milliseconds for which the guard's word on a retrieval counts; then it is asked again.
+    pub images_permit_ms: u64,
     /// The most bulk exports that one client has at a time, those that are done included.
     pub exports_per_client_max: usize,
     /// How long a bulk export can be fetched.
@@ -445,6 +455,9 @@ impl Default for Settings {
             dicomweb_objects_max: 20_000,
             dicomweb_stored_max: 20_000,
             dicomweb_stored_bytes_max: 16 << 30,
+            images_out_bytes_max: 2 << 30,
+            images_out_wait_ms: 30_000,
+            images_permit_ms: 60_000,
             exports_per_client_max: 2,
             export_keep_ms: 24 * 60 * MINUTE,
             chart_wait_ms: 2_000,

@@ -171,8 +171,10 @@ mod tests {
 
     use super::*;
 
+    type Found = Vec<(String, Vec<u8>)>;
+
     /// What is read of a body that comes in pieces of some size: kinds and contents.
-    fn read(body: &[u8], size: usize) -> (Vec<(String, Vec<u8>)>, Result<bool, Broken>) {
+    fn read(body: &[u8], size: usize) -> (Found, Result<bool, Broken>) {
         let mut parts = Parts::new("b").unwrap();
         let (mut found, mut whole) = (Vec::new(), Vec::new());
         for chunk in body.chunks(size.max(1)) {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use event::Actor;
-use record::Record;
 
 use super::Config;
 use super::answers::Answers;
@@ -16,7 +15,6 @@ use wire::dicom::Status;
 
 pub(crate) struct Desk {
     pub(crate) config: Config,
-    pub(crate) record: Record,
     /// Who answers queries; `None`: nobody does.
     pub(crate) answers: Option<Arc<dyn Answers>>,
     /// Where objects go.

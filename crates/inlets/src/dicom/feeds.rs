@@ -143,6 +143,18 @@ impl Feeds {
         for destination in &config.destinations {
             check_destination(destination).map_err(Error::Setting)?;
         }
+        let known = |name: &str| config.feeds.iter().any(|feed| feed.name == name);
+        let mut named = config
+            .destinations
+            .iter()
+            .filter(|one| !one.feed.is_empty());
+        if let Some(one) = named.find(|one| !known(&one.feed)) {
+            let why = format!(
+                "`{}` is pulled from as the feed `{}`, and there is no such `[[dicom.feed]]`",
+                one.title, one.feed
+            );
+            return Err(Error::Setting(why));
+        }
         let mut bound = Vec::with_capacity(config.feeds.len());
         let mut names = HashSet::new();
         for settings in &config.feeds {

@@ -181,6 +181,28 @@ impl Intake {
         self.look(came, held).await
     }
 
+    /// Looks through what came on an association of ours: SOP class, instance and transfer syntax as they
+    /// were said beside it.
+    ///
+    /// # Errors
+    /// What is told of it; that is sealed already.
+    pub async fn look_at_set(
+        &self,
+        sender: Sender,
+        (said, syntax): ((String, String), String),
+        held: Held,
+    ) -> Result<Claim, Told> {
+        let came = Came {
+            sender,
+            class: said.0.clone(),
+            syntax,
+            said,
+            study: None,
+            preamble: None,
+        };
+        self.look(came, held).await
+    }
+
     /// Looks an object through.
     ///
     /// # Errors

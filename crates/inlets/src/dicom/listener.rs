@@ -114,13 +114,12 @@ impl Inlet for Dicom {
 
     async fn run(self: Box<Self>, door: Record, stop: CancellationToken) {
         let intake = self.intake;
-        let intake = intake.unwrap_or_else(|| Arc::new(Intake::new(&self.config, door.clone())));
+        let intake = intake.unwrap_or_else(|| Arc::new(Intake::new(&self.config, door)));
         let reception = Arc::new(Reception {
             places: Arc::new(Semaphore::new(self.config.associations_max)),
             told: Semaphore::new(TOLD_MAX),
             desk: Arc::new(Desk {
                 config: self.config,
-                record: door,
                 answers: self.answers,
                 intake,
             }),

@@ -21,7 +21,9 @@ mod prompt;
 mod retrieval;
 mod twice;
 
-pub use answers::{Answers, Asked, Delivered, Delivery, Fate, Found, Kept, Unanswered};
+pub use answers::{
+    Answers, Asked, Delivered, Delivery, Fate, Found, Kept, Object, Retrieval, Unanswered,
+};
 pub use config::{Config, Destination, FeedConfig};
 pub use error::Error;
 pub use feeds::Feed;

@@ -27,8 +27,10 @@ mod passing;
 mod people;
 mod policy;
 mod process;
+mod pulling;
 #[path = "../../../../tests/real/engines.rs"]
 mod real;
+mod retrieving;
 mod routes;
 mod send;
 mod serving;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::hl7::{Message, parse};
 
+use super::dicom::Object;
 use super::fhir;
 use super::line::{Answer, Content, Line, Outgoing};
 use super::seal::{Done, Sent, keep_sealing};
@@ -96,6 +97,10 @@ impl Sender {
                 }
             };
             let Some(next) = next else {
+                tokio::select! {
+                    () = self.line.rest() => {}
+                    () = stop.cancelled() => return,
+                }
                 self.rest(&stop).await;
                 continue;
             };
@@ -252,8 +257,13 @@ impl Sender {
             };
         }
         let event = sealed.event();
-        let Body::Message(message) = &event.body else {
-            return refused("it is no message".to_owned());
+        let message = match &event.body {
+            Body::Message(message) => message,
+            Body::Image(image) => {
+                let object = Object::of(one.message, image);
+                return out(one, (Content::Object(object), None));
+            }
+            _ => return refused("it is no message".to_owned()),
         };
         let parsed = parse(&event.raw, &message.charset);
         match self.came_back(one, &parsed.message).await {
