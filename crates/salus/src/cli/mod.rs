@@ -340,16 +340,20 @@ pub(crate) struct ExportRequest {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "wanted", required = true, multiple = false, args = ["study", "patient", "accession"])]
 pub(crate) struct Pull {
     /// The AE title of a `[[dicom.destination]]` that has a `feed`.
     #[arg(long, value_name = "TITLE")]
     pub(crate) from: String,
     /// A Study Instance UID.
-    #[arg(long, value_name = "UID")]
+    #[arg(
+        long,
+        value_name = "UID",
+        conflicts_with_all = ["patient", "accession"],
+        required_unless_present_any = ["patient", "accession"]
+    )]
     pub(crate) study: Option<String>,
     /// A Patient ID as the PACS knows it.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with = "accession")]
     pub(crate) patient: Option<String>,
     /// An accession number.
     #[arg(long, value_name = "NUMBER")]

@@ -89,6 +89,7 @@ impl Sender {
     /// Sends until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
+            let began = Instant::now();
             let next = match self.next().await {
                 Ok(next) => next,
                 Err(why) => {
@@ -97,11 +98,12 @@ impl Sender {
                 }
             };
             let Some(next) = next else {
+                let until = self.wakes(began);
                 tokio::select! {
                     () = self.line.rest() => {}
                     () = stop.cancelled() => return,
                 }
-                self.rest(&stop).await;
+                self.rest(until, &stop).await;
                 continue;
             };
             let stopped = async {
@@ -115,13 +117,16 @@ impl Sender {
         }
     }
 
-    /// Waits until there may be something to send.
-    async fn rest(&mut self, stop: &CancellationToken) {
-        let now = Instant::now();
+    /// When it is worth a look again, as it was when the queue was looked at: what was due since then is due.
+    fn wakes(&self, began: Instant) -> Instant {
         let free = self.held.values().min().copied();
-        // A moment that is over is nothing to wait for: a pause outlasts it.
-        let until = self.rests.or(free).filter(|until| *until > now);
-        let until = until.unwrap_or(now + IDLE);
+        // A moment that was over by then is nothing to wait for: a pause outlasts it.
+        let until = self.rests.or(free).filter(|until| *until > began);
+        until.unwrap_or(began + IDLE)
+    }
+
+    /// Waits until there may be something to send.
+    async fn rest(&mut self, until: Instant, stop: &CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep_until(until) => {}
