@@ -10,9 +10,10 @@ home="${SALUS_REAL_HOME:-$HOME/.cache/salus/real}"
 python="$home/venv/bin/python"
 here="$(cd "$(dirname "$0")" && pwd)"
 work="$(mktemp -d)"
-server="" orthanc="" taker=""
+server="" orthanc="" taker="" pacs=""
 port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 finish() {
+    [ -z "$pacs" ] || { kill "$pacs"; wait "$pacs"; } 2>/dev/null || true
     [ -z "$taker" ] || { kill "$taker"; wait "$taker"; } 2>/dev/null || true
     [ -z "$orthanc" ] || { kill "$orthanc"; wait "$orthanc"; } 2>/dev/null || true
     [ -z "$server" ] || { kill -9 "$server"; wait "$server"; } 2>/dev/null || true
@@ -34,7 +35,7 @@ for name in salus ct1 eve; do
     openssl x509 -req -in "$work/$name.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" \
         -CAcreateserial -days 2 -extfile "$work/$name.ext" -out "$work/$name.pem" 2>/dev/null
 done
-taker_port="$(port)" store_port="$(port)"
+taker_port="$(port)" store_port="$(port)" pacs_port="$(port)" orthanc_port="$(port)"
 cat >"$work/salus.toml" <<CONF
 data = "$work/data"
 [dicom]
@@ -80,6 +81,25 @@ tls = true
 authorities = "$work/ca.pem"
 certificate = "$work/salus.pem"
 key = "$work/salus.key"
+[[dicom.destination]]
+title = "ORTHANC"
+host = "127.0.0.1"
+port = $orthanc_port
+feed = "tools"
+[[routes.route]]
+name = "storescp"
+to = "dicoms://localhost:$pacs_port"
+called = "PACS"
+feeds = ["ct"]
+modalities = ["CT"]
+authorities = "$work/ca.pem"
+certificate = "$work/salus.pem"
+key = "$work/salus.key"
+[[routes.route]]
+name = "orthanc"
+to = "dicom://127.0.0.1:$orthanc_port"
+called = "ORTHANC"
+feeds = ["ct"]
 CONF
 "$salus" serve --config "$work/salus.toml" --format json --listen 127.0.0.1:0 --mllp 127.0.0.1:0 \
     >"$work/ready" 2>"$work/said" &
@@ -93,6 +113,12 @@ ready() { python3 -c 'import json, sys; print(eval(sys.argv[2], {"r": json.load(
 plain="$(ready 'r["dicom"][0].rsplit(":", 1)[1]')"
 secure="$(ready 'r["dicom"][1].rsplit(":", 1)[1]')"
 fhir="$(ready 'r["fhir"]')"
+
+# A PACS to which what comes goes on.
+mkdir "$work/pacs"
+storescp -aet PACS -od "$work/pacs" +tls "$work/ct1.key" "$work/ct1.pem" +cf "$work/ca.pem" "$pacs_port" \
+    >"$work/pacs.log" 2>&1 &
+pacs=$!
 
 # Pictures of the two patients, and some that lie.
 "$python" "$here/dicom_files.py" "$work/files"
@@ -111,6 +137,13 @@ tls ct1 storescu -aet CT1 -aec SALUS 127.0.0.1 "$secure" "$work"/files/ct/*.dcm 
 tls ct1 storescu -v -aet CT1 -aec SALUS 127.0.0.1 "$secure" "$work/files/other.dcm" >"$work/other" 2>&1 || true
 grep -qi "0x0*111\|Duplicate SOP Instance\|DuplicateSOPInstance" "$work/other" || failed "$(cat "$work/other")"
 
+# They went on to storescp, each once; another picture under a UID did not.
+for _ in $(seq 100); do [ "$(find "$work/pacs" -type f | wc -l)" = 5 ] && break; sleep 0.1; done
+[ "$(find "$work/pacs" -type f | wc -l)" = 5 ] || failed "storescp got $(ls "$work/pacs"): $(cat "$work/pacs.log")"
+sent="$(for one in "$work"/files/ct/*.dcm; do dcmdump +L +P PixelData "$one" | cksum; done | sort)"
+came="$(for one in "$work"/pacs/*; do dcmdump +L +P PixelData "$one" | cksum; done | sort)"
+[ "$sent" = "$came" ] || failed "what went on to storescp has other pixels"
+
 # pynetdicom: every syntax it has files of, compressed ones as they are, and liars.
 "$python" "$here/pynetdicom_sender.py" 127.0.0.1 "$plain" "$work/files" || failed "pynetdicom"
 
@@ -119,7 +152,8 @@ if command -v Orthanc >/dev/null; then
     port=$((20000 + RANDOM % 20000))
     cat >"$work/orthanc.json" <<CONF
 {"Name": "test", "StorageDirectory": "$work/orthanc", "IndexDirectory": "$work/orthanc",
- "HttpPort": $port, "DicomPort": $((port + 1)), "DicomAet": "ORTHANC", "RemoteAccessAllowed": false,
+ "HttpPort": $port, "DicomPort": $orthanc_port, "DicomCheckCalledAet": true, "DicomAlwaysAllowStore": true,
+ "DicomAlwaysAllowFind": true, "DicomAlwaysAllowGet": true, "DicomAet": "ORTHANC", "RemoteAccessAllowed": false,
  "Plugins": [], "DicomModalities": {"salus": ["SALUS", "127.0.0.1", $plain]}}
 CONF
     Orthanc "$work/orthanc.json" >"$work/orthanc.log" 2>&1 &
@@ -128,6 +162,23 @@ CONF
     id="$(curl -sf --data-binary "@$work/files/orthanc.dcm" "http://127.0.0.1:$port/instances" |
         python3 -c 'import json, sys; print(json.load(sys.stdin)["ID"])')"
     curl -sf -d "$id" "http://127.0.0.1:$port/modalities/salus/store" >"$work/stored" || failed "Orthanc: $(tail -n 5 "$work/orthanc.log")"
+    # What came while it was away waited, and goes on to it.
+    count=0
+    for _ in $(seq 300); do
+        count="$(curl -sf "http://127.0.0.1:$port/instances" | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))')"
+        [ "$count" -ge 6 ] && break
+        sleep 0.1
+    done
+    [ "$count" -ge 6 ] || failed "Orthanc has $count instances: $("$salus" --config "$work/salus.toml" route list || true)"
+    # What it has and is not here is pulled, once.
+    curl -sf --data-binary "@$work/files/pull.dcm" "http://127.0.0.1:$port/instances" >"$work/stored" ||
+        failed "Orthanc took no picture to be pulled"
+    for wanted in 1 0; do
+        "$salus" --config "$work/salus.toml" --format json pull --from ORTHANC --study 2.25.501 \
+            --reason 'prior images of the other house' >"$work/pulled" 2>"$work/why" || failed "pull: $(cat "$work/why")"
+        came="$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["came"])' "$work/pulled")"
+        [ "$came" = "$wanted" ] || failed "pulled $came of $wanted: $(cat "$work/pulled")"
+    done
 fi
 
 # Asked for again: by pynetdicom at every level, and by dcmtk.
@@ -158,7 +209,9 @@ kill "$taker"; wait "$taker" 2>/dev/null || true; taker=""
 token="$("$salus" --config "$work/salus.toml" --format json client add ris --scope 'system/ImagingStudy.rs' --scope 'system/Patient.rs' |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')"
 "$python" "$here/dicom_check.py" "$fhir" "$token" "$([ -n "$orthanc" ] && echo with || echo without)" || failed "the chart"
-"$python" "$here/dicomweb_check.py" "${fhir%/fhir}/dicomweb" "$token" "$work/files" || failed "DICOMweb"
+writer="$("$salus" --config "$work/salus.toml" --format json client add plugin --scope 'system/ImagingStudy.cu' |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')"
+"$python" "$here/dicomweb_check.py" "${fhir%/fhir}/dicomweb" "$token" "$work/files" "$writer" || failed "DICOMweb"
 kill "$server"; wait "$server" || true; server=""
 "$salus" --config "$work/salus.toml" verify >"$work/verified" || failed "$(cat "$work/verified")"
-echo "ok echoscu, storescu, findscu (plain, TLS), getscu, movescu, pynetdicom, dicomweb-client$([ -n "$orthanc" ] && echo ", Orthanc")"
+echo "ok echoscu, storescu, storescp (route over TLS), findscu (plain, TLS), getscu, movescu, pynetdicom, dicomweb-client$([ -n "$orthanc" ] && echo ", Orthanc")"

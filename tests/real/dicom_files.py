@@ -1,5 +1,5 @@
 """Writes the pictures that dicom.sh sends: a CT series, one of another patient under the same UID, one for
-Orthanc, and some that lie."""
+Orthanc, one to be pulled from it, and some that lie."""
 
 import copy
 import pathlib
@@ -30,3 +30,8 @@ slice.PatientName = "Orthanc^Otto"
 slice.StudyInstanceUID = generate_uid()
 slice.SOPInstanceUID = slice.file_meta.MediaStorageSOPInstanceUID = generate_uid()
 slice.save_as(to / "orthanc.dcm")
+slice.PatientID = "4714"
+slice.PatientName = "Elsewhere^Else"
+slice.StudyInstanceUID = "2.25.501"
+slice.SOPInstanceUID = slice.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+slice.save_as(to / "pull.dcm")

@@ -9,7 +9,7 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmread
 
-base, token, files = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+base, token, files, writer = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3]), sys.argv[4]
 sent = {one.SOPInstanceUID: one for one in map(dcmread, sorted((files / "ct").glob("*.dcm")))}
 first = next(iter(sent.values()))
 study, series = first.StudyInstanceUID, first.SeriesInstanceUID
@@ -67,5 +67,35 @@ try:
     fail("a filter was left out")
 except requests.HTTPError as error:
     if error.response.status_code != 400:
+        raise
+# Stored over the web: a new study, the same once more, and other bytes under a UID that is there.
+storing = requests.Session()
+storing.trust_env, storing.verify = False, False
+storing.headers["Authorization"] = f"Bearer {writer}"
+store = DICOMwebClient(url=base, session=storing)
+new = [dcmread(files / "ct" / path.name) for path in sorted((files / "ct").glob("*.dcm"))]
+for number, one in enumerate(new):
+    one.StudyInstanceUID, one.SeriesInstanceUID = "2.25.401", "2.25.402"
+    one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"2.25.403{number}"
+for _ in range(2):
+    told = store.store_instances(new)
+    if len(told.ReferencedSOPSequence) != len(new) or "FailedSOPSequence" in told:
+        fail(f"stored: {told}")
+got = client.retrieve_study("2.25.401")
+if {one.SOPInstanceUID: one.PixelData for one in got} != {one.SOPInstanceUID: one.PixelData for one in new}:
+    fail("what was stored came back otherwise")
+new[0].PixelData = bytes(len(new[0].PixelData))
+try:
+    store.store_instances(new[:1])
+    fail("other bytes under the same UID were taken")
+except requests.HTTPError as error:
+    [failed] = error.response.json()["00081198"]["Value"]
+    if error.response.status_code != 409 or failed["00081197"]["Value"] != [0x0111]:
+        raise
+try:
+    client.store_instances(new[1:2])
+    fail("who may only read stored")
+except requests.HTTPError as error:
+    if error.response.status_code != 403:
         raise
 print("dicomweb-client found and fetched what was sent")

@@ -14,6 +14,7 @@ use chart::Chart;
 use event::{Act, Actor, Body, Clock, Event, Service, ServiceState, Subject, Time};
 use flow::Flow;
 use guard::{Policies, Rota, Standing, admit};
+use inlets::dicom::Intake;
 use lifeline::{Lifeline, PackKey};
 use oversight::Oversight;
 use record::{Guarded, Reader, Record, SigningKey, WitnessBook, follow};
@@ -32,6 +33,7 @@ use crate::config::Config;
 use crate::expecting::doors;
 use crate::fence;
 use crate::following::{self, Follower};
+use crate::images::Taking;
 use crate::lost;
 use crate::promoting::Promote;
 use crate::signals;
@@ -44,6 +46,8 @@ const FOLD_WAIT: Duration = Duration::from_secs(2);
 pub(crate) struct House {
     pub(crate) config: Config,
     pub(crate) app: Arc<App>,
+    /// Takes objects in, by whatever door they come.
+    pub(crate) intake: Arc<Intake>,
     pub(crate) clock: Arc<dyn Clock>,
     /// What is folded from the record.
     pub(crate) readers: Vec<Arc<dyn Reader>>,
@@ -136,10 +140,12 @@ impl House {
         let board = rounds.board(&rooms.record);
         let app = keeping_sessions(App::new(rooms, config.web.clone()), &config)?;
         let app = app.witnessed(witness(&config).await?, board);
-        let app = Arc::new(entered(app, &config)?);
+        let intake = Arc::new(Intake::new(&config.dicom, app.record.clone()));
+        let app = Arc::new(entered(app, (&config, &intake))?);
         Ok(House {
             config,
             app,
+            intake,
             clock,
             readers,
             views,
@@ -434,11 +440,12 @@ fn make_folder(path: &Path) -> Result<()> {
     made.with_context(|| format!("cannot make the folder `{}`", path.display()))
 }
 
-/// The app with whom it hears, by which doors, and whom it follows.
-fn entered(app: App, config: &Config) -> Result<App> {
+/// The app with whom it hears, by which doors, who takes objects in, and whom it follows.
+fn entered(app: App, (config, intake): (&Config, &Arc<Intake>)) -> Result<App> {
     let following = Following::of(&config.standby.from);
     let heard = signals::feeds(&config.signals)?;
     let app = app.behind(following).hearing(heard);
+    let app = app.storing(Arc::new(Taking(Arc::clone(intake))));
     Ok(app.entered_by(doors(config)))
 }
 

@@ -191,6 +191,8 @@ pub(crate) struct Https {
     pub(crate) handshake_ms: u64,
     pub(crate) header_ms: u64,
     pub(crate) body_ms: u64,
+    /// How long the body of a request with images (STOW-RS) may take to come.
+    pub(crate) images_body_ms: u64,
     pub(crate) idle_ms: u64,
     pub(crate) connections_max: usize,
     pub(crate) connections_per_source_max: usize,
@@ -211,6 +213,7 @@ impl Default for Https {
             handshake_ms: 10_000,
             header_ms: 10_000,
             body_ms: 60_000,
+            images_body_ms: 600_000,
             idle_ms: 120_000,
             connections_max: 4_096,
             connections_per_source_max: 512,

@@ -34,6 +34,7 @@ use crate::keeping::{Erase, Erased, Pages, Rotated, Shares, Which as WhichKeys};
 use crate::operations::{Kind, Taken, operator};
 use crate::policies::{Applied, Explained, Replayed, explain};
 use crate::promoting::{Became, Promote};
+use crate::pulling;
 use crate::routing::Listed;
 use crate::scrub::Looked;
 
@@ -406,6 +407,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/export", post(export))
         .route("/exports", post(exports))
         .route("/pinned", post(pinned))
+        .merge(pulling::mounted())
         .route("/refold", post(refold))
         .route("/routes", post(routes))
         .route("/routes/order", post(order_route))
@@ -535,7 +537,7 @@ async fn progress(State(house): State<Arc<House>>, Query(which): Query<Which>) -
     answer(Ok(house.progress(which.view)))
 }
 
-fn answer<T: Serialize>(done: Result<T>) -> Response {
+pub(crate) fn answer<T: Serialize>(done: Result<T>) -> Response {
     match done {
         Ok(value) => Json(value).into_response(),
         Err(why) => (StatusCode::CONFLICT, format!("{why:#}")).into_response(),
@@ -550,7 +552,7 @@ pub(crate) async fn held_up(socket: &Path) -> Result<Vec<record::HeldUp>> {
     call(socket, "/held-up", &[]).await
 }
 
-async fn call<T: DeserializeOwned>(socket: &Path, path: &str, body: &[u8]) -> Result<T> {
+pub(crate) async fn call<T: DeserializeOwned>(socket: &Path, path: &str, body: &[u8]) -> Result<T> {
     let stream = UnixStream::connect(socket)
         .await
         .context("the server has gone away")?;

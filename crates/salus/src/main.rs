@@ -36,6 +36,7 @@ mod patience;
 mod peer;
 mod policies;
 mod promoting;
+mod pulling;
 mod queries;
 mod registration;
 mod remote;

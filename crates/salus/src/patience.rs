@@ -30,7 +30,11 @@ impl hyper::body::Body for Timely {
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
         let over = self.until.as_mut().poll(context);
-        over.map(|()| Some(Err("the body took too long to come (`body_ms`)".into())))
+        over.map(|()| {
+            Some(Err(
+                "the body took too long to come (`body_ms`, `images_body_ms`)".into(),
+            ))
+        })
     }
 
     fn is_end_stream(&self) -> bool {
@@ -42,13 +46,26 @@ impl hyper::body::Body for Timely {
     }
 }
 
-/// Gives the body of every request `most` to come; then it is cut off.
+/// How long bodies may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Any.
+    pub(crate) any: Duration,
+    /// Those with images.
+    pub(crate) images: Duration,
+}
+
+/// Gives the body of every request so long to come; then it is cut off.
 pub(crate) async fn for_bodies(
-    State(most): State<Duration>,
+    State(patience): State<Patience>,
     request: Request,
     next: Next,
 ) -> Response {
     let (parts, inner) = request.into_parts();
+    let most = match parts.uri.path().starts_with("/dicomweb/") {
+        true => patience.images,
+        false => patience.any,
+    };
     let body = match inner.is_end_stream() {
         true => inner,
         false => Body::new(Timely {

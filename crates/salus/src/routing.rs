@@ -44,7 +44,7 @@ impl House {
 /// In words, to which.
 pub(crate) fn leads_away(route: &RouteConfig, own: &[SocketAddr]) -> Result<(), String> {
     let (host, port) = match route.target()? {
-        Target::Mllp { host, port, .. } => (host, port),
+        Target::Mllp { host, port, .. } | Target::Dicom { host, port, .. } => (host, port),
         Target::Fhir(base) => {
             let place = url::Url::parse(&base).map_err(|why| format!("`{base}`: {why}"))?;
             let host = place
@@ -108,6 +108,7 @@ mod tests {
             "mllp://localhost:2575",
             "mllp://[::1]:2575",
             "mllps://10.0.0.7:2576",
+            "dicoms://10.0.0.7:2576",
             "https://localhost:8443/fhir",
         ] {
             assert!(leads(back).unwrap_err().contains("our own door"), "{back}");

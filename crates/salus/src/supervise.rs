@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::assemble::House;
 use crate::config::Config;
 use crate::images::Images;
+use crate::patience::Patience;
 use crate::peer::{self, PeerAcceptor};
 use crate::promoting::Promote;
 use crate::queries::Asking;
@@ -108,6 +109,7 @@ impl WaysIn {
         let (config, clock) = (&house.config, || Arc::clone(&house.clock));
         let mllp = Mllp::bind(config.mllp.clone(), clock()).await?;
         let dicom = Dicom::bind((*config.dicom).clone()).await?;
+        let dicom = dicom.taking(Arc::clone(&house.intake));
         let known: Arc<dyn Positions> = Arc::new(Known(Arc::clone(&house.app)));
         Ok(WaysIn {
             mllp: Some(mllp.answering(Arc::new(Asking(Arc::clone(&house.app))))),
@@ -217,7 +219,8 @@ impl Server {
                 .into_future(),
         );
         if part == Part::Primary {
-            let own: Vec<SocketAddr> = mllp.iter().copied().chain([address]).collect();
+            let doors = mllp.iter().chain(dicom.iter().flatten());
+            let own: Vec<SocketAddr> = doors.copied().chain([address]).collect();
             house.pass_on(&own)?;
         }
         set_going(&house, part, (&tasks, &stop)).await?;
@@ -312,7 +315,10 @@ fn serve_https(
         .http_builder()
         .http2()
         .max_concurrent_streams(config.streams_per_connection_max);
-    let patience = Duration::from_millis(config.body_ms);
+    let patience = Patience {
+        any: Duration::from_millis(config.body_ms),
+        images: Duration::from_millis(config.images_body_ms),
+    };
     let router = web::router(Arc::clone(&house.app))
         .layer(middleware::from_fn_with_state(
             patience,

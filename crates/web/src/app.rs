@@ -22,6 +22,7 @@ use crate::doors::Doors;
 use crate::errands::Errands;
 use crate::fetch::Fetch;
 use crate::following::Following;
+use crate::imaging::{Objects, Outgoing};
 use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
 use crate::outside::Outside;
@@ -95,6 +96,10 @@ pub struct App {
     pub(crate) signals: Feeds,
     /// What is listened at, and who is expected.
     pub(crate) doors: Doors,
+    /// Who takes in what is stored over DICOMweb; `None`: nobody does.
+    pub(crate) objects: Option<Arc<dyn Objects>>,
+    /// Objects on their way out.
+    pub(crate) outgoing: Outgoing,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -131,6 +136,7 @@ impl App {
     /// Joins the rooms; nobody is signed in yet.
     pub fn new(rooms: Rooms, settings: Settings) -> App {
         let sessions = Sessions::new(&settings);
+        let outgoing = Outgoing::new(settings.images_out_bytes_max, settings.images_out_wait_ms);
         App {
             record: rooms.record,
             chart: rooms.chart,
@@ -167,7 +173,16 @@ impl App {
             subscribing: tokio::sync::Mutex::default(),
             signals: Feeds::default(),
             doors: Doors::default(),
+            objects: None,
+            outgoing,
         }
+    }
+
+    /// The same, taking in objects that are stored over DICOMweb.
+    #[must_use]
+    pub fn storing(mut self, objects: Arc<dyn Objects>) -> App {
+        self.objects = Some(objects);
+        self
     }
 
     /// The same, taking lines of machines.
@@ -333,6 +348,16 @@ pub struct Settings {
     pub dicomweb_matches_max: usize,
     /// The most objects that one WADO-RS request is answered with.
     pub dicomweb_objects_max: usize,
+    /// The most objects that one STOW-RS request stores.
+    pub dicomweb_stored_max: usize,
+    /// The largest body of a STOW-RS request, in bytes; one object of it lies in memory.
+    pub dicomweb_stored_bytes_max: u64,
+    /// Bytes of memory for objects on their way out, by whatever door; each counts three times its size.
+    pub images_out_bytes_max: u64,
+    /// Milliseconds an object waits for room in that; then it is not sent.
+    pub images_out_wait_ms: u64,
+    /// Milliseconds for which the guard's word on a retrieval counts; then it is asked again.
+    pub images_permit_ms: u64,
     /// The most bulk exports that one client has at a time, those that are done included.
     pub exports_per_client_max: usize,
     /// How long a bulk export can be fetched.
@@ -428,6 +453,11 @@ impl Default for Settings {
             page_size_max: 1_000,
             dicomweb_matches_max: 1_000,
             dicomweb_objects_max: 20_000,
+            dicomweb_stored_max: 20_000,
+            dicomweb_stored_bytes_max: 16 << 30,
+            images_out_bytes_max: 2 << 30,
+            images_out_wait_ms: 30_000,
+            images_permit_ms: 60_000,
             exports_per_client_max: 2,
             export_keep_ms: 24 * 60 * MINUTE,
             chart_wait_ms: 2_000,

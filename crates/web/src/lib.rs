@@ -44,7 +44,10 @@ pub use doors::{Door, Doors, Expected};
 pub use errands::{Board, DrillOrder, Errand, Errands, Run};
 pub use finding::Sought;
 pub use following::{Contact, Following};
-pub use imaging::{Failed, FoundImages, ImageQuery, NoImages, Peer, Scu};
+pub use imaging::{
+    Claimed, Coming, Failed, FoundImages, Giver, ImageQuery, NoImages, NotOut, Objects, OnItsWay,
+    Peer, Receives, Retrieval, Room, Scu, Stored, Wanted,
+};
 pub use leave::{Ended, Leaver, Leaving};
 pub use numbered::told_under;
 pub use oidc::{Accounts, Oidc, RoleRule, Vouched};

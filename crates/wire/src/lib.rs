@@ -10,6 +10,7 @@ pub mod dicom;
 pub mod fhir;
 pub mod hl7;
 pub mod mllp;
+pub mod multipart;
 pub mod signals;
 pub mod syslog;
 pub mod v2;

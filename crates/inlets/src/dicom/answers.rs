@@ -20,7 +20,7 @@ pub trait Answers: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`Unanswered`] says why there are none.
-    async fn retrieve(&self, asked: Asked<'_>) -> Result<Vec<Kept>, Unanswered>;
+    async fn retrieve(&self, asked: Asked<'_>) -> Result<Box<dyn Retrieval>, Unanswered>;
 
     /// Sends objects to a destination until all are sent or it is cancelled, and tells what became of
     /// each.
@@ -29,9 +29,30 @@ pub trait Answers: Send + Sync + 'static {
     /// In words, why the rest was not sent.
     async fn deliver(
         &self,
-        delivery: Delivery<'_>,
+        (delivery, objects): (Delivery<'_>, Box<dyn Retrieval>),
         told: mpsc::Sender<Delivered>,
     ) -> Result<(), String>;
+}
+
+/// Objects that may be sent, as long as the guard shows them and there is room for them.
+#[async_trait]
+pub trait Retrieval: Send {
+    /// All of them.
+    fn objects(&self) -> &[Kept];
+
+    /// The one at a place.
+    ///
+    /// # Errors
+    /// In words, why it is not sent.
+    async fn object(&mut self, place: usize) -> Result<Object, String>;
+}
+
+/// An object on its way.
+pub struct Object {
+    /// The file, as it is kept.
+    pub file: Vec<u8>,
+    /// To be held until it is sent.
+    pub room: Box<dyn Send + Sync>,
 }
 
 /// What is asked.
@@ -91,10 +112,10 @@ pub struct Delivery<'a> {
     pub calling: &'a str,
     /// Who had it moved: AE title and Message ID.
     pub origin: (&'a str, u16),
-    /// What.
-    pub objects: &'a [Kept],
     /// Milliseconds for all of it.
     pub wait_ms: u64,
+    /// Milliseconds for one answer.
+    pub answer_ms: u64,
     /// Nothing more is to be sent once this is cancelled.
     pub stop: &'a CancellationToken,
 }

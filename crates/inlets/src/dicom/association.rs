@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use event::Actor;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -14,8 +15,10 @@ use wire::dicom::{
 };
 
 use super::agreed::{Agreed, Context, answers};
-use super::desk::{Came, Desk, Held};
+use super::desk::Desk;
 use super::feeds::Feeds;
+use super::held::Held;
+use super::intake::{Came, Sender};
 use crate::tls::Peer;
 
 /// Bytes that are read from the stream at once.
@@ -256,8 +259,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             let (class, instance) = (command.class.as_str(), command.instance.as_str());
             let head = wire::dicom::file(class, instance, &of.syntax, &agreed.calling);
             let held = match query_class(&of.class) {
-                Some(_) => Held::identifier(&self.desk),
-                None => Held::new(&self.desk, head),
+                Some(_) => self.desk.identifier(),
+                None => self.desk.intake.begin(head),
             };
             return Ok(Ok(Coming::Data {
                 context,
@@ -293,14 +296,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             }
             (Service::Store, Some(of)) if of.class != VERIFICATION_UID => {
                 let came = Came {
-                    feed: Arc::clone(&agreed.feed),
-                    calling: agreed.calling.clone(),
-                    address: agreed.address.clone(),
+                    sender: Sender {
+                        feed: Arc::clone(&agreed.feed),
+                        actor: Actor::feed(agreed.feed.name()),
+                        calling: agreed.calling.clone(),
+                        address: Some(agreed.address.clone()),
+                    },
                     class: of.class.clone(),
                     syntax: of.syntax.clone(),
                     said: (command.class.clone(), command.instance.clone()),
+                    study: None,
+                    preamble: None,
                 };
-                self.desk.store(came, held).await
+                Box::pin(self.desk.store(came, held)).await
             }
             _ => (
                 Status::UnrecognizedOperation,

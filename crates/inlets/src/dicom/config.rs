@@ -58,6 +58,8 @@ pub struct Config {
     pub retrieve_objects_max: usize,
     /// Milliseconds one C-GET or C-MOVE may take; what was not sent then has failed.
     pub retrieve_ms: u64,
+    /// Milliseconds a destination may take to connect, and for one answer.
+    pub answer_ms: u64,
     /// DICOM over TLS with client certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
@@ -96,6 +98,7 @@ impl Default for Config {
             matches_max: 1_000,
             retrieve_objects_max: 20_000,
             retrieve_ms: 3_600_000,
+            answer_ms: 60_000,
             tls: None,
             feeds: Vec::new(),
             destinations: Vec::new(),
@@ -136,6 +139,9 @@ pub struct Destination {
     /// PEM file with its private key.
     #[serde(skip_serializing_if = "is_empty")]
     pub key: PathBuf,
+    /// The feed as which what is pulled from it comes in; empty: nothing is pulled from it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub feed: String,
 }
 
 fn is_empty(path: &Path) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use guard::{Grant, Scope};
 use wire::dicom::{DEPTH_LIMIT, Rejection, Repertoire, Request};
 
-use super::{Config, Destination, Error, FeedConfig};
+use super::{Config, Destination, Error, FeedConfig, WEB_FEED};
 use crate::mllp::UNKNOWN_FEED;
 use crate::tls::{Peer, fingerprints};
 
@@ -143,6 +143,18 @@ impl Feeds {
         for destination in &config.destinations {
             check_destination(destination).map_err(Error::Setting)?;
         }
+        let known = |name: &str| config.feeds.iter().any(|feed| feed.name == name);
+        let mut named = config
+            .destinations
+            .iter()
+            .filter(|one| !one.feed.is_empty());
+        if let Some(one) = named.find(|one| !known(&one.feed)) {
+            let why = format!(
+                "`{}` is pulled from as the feed `{}`, and there is no such `[[dicom.feed]]`",
+                one.title, one.feed
+            );
+            return Err(Error::Setting(why));
+        }
         let mut bound = Vec::with_capacity(config.feeds.len());
         let mut names = HashSet::new();
         for settings in &config.feeds {
@@ -150,6 +162,11 @@ impl Feeds {
                 feed: settings.name.clone(),
                 why,
             };
+            if settings.name == WEB_FEED {
+                let why =
+                    format!("give it another `name`: `{WEB_FEED}` is what comes over DICOMweb");
+                return Err(wrong(why));
+            }
             if !names.insert(&settings.name) {
                 return Err(wrong("two feeds have this name".into()));
             }

@@ -9,6 +9,7 @@ use wire::dicom::{
 };
 
 use super::Feed;
+use super::intake::Came;
 
 /// From here on an object is pixels, waves or overlays (PS3.3 section C.7.6.3, C.10.9, C.9.2).
 const BULK: Tag = Tag(0x5400, 0);
@@ -83,25 +84,22 @@ fn refused(why: Refusal) -> (Status, String) {
 }
 
 /// The claim, without the whole and without its raw bytes.
-pub(crate) fn claim(
-    looked: &Looked,
-    (feed, calling, syntax): (&Feed, &str, &str),
-    blind: &Blind,
-) -> Event {
-    let header = &looked.header;
+pub(crate) fn claim(looked: &Looked, came: &Came, blind: &Blind) -> Event {
+    let (header, feed) = (&looked.header, &came.sender.feed);
     let image = Image {
         feed: feed.name().to_owned(),
         authority: feed.authority.clone(),
         charset: feed.charset.clone(),
         zone: feed.zone.clone(),
-        calling: calling.to_owned(),
+        calling: came.sender.calling.clone(),
         class: header.class.clone(),
         instance: header.instance.clone(),
         study: header.study.clone(),
         series: header.series.clone(),
         modality: header.modality.clone(),
-        syntax: syntax.to_owned(),
+        syntax: came.syntax.clone(),
         data: looked.data.clone(),
+        preamble: came.preamble.clone(),
         complaints: header.complaints.clone(),
         ..Image::default()
     };
@@ -109,22 +107,18 @@ pub(crate) fn claim(
         Some((system, value)) => Subject::Patient(blind.id("Patient", &system, &value)),
         None => Subject::Feed(feed.name().to_owned()),
     };
-    Event::new(
-        Actor::feed(feed.name()),
-        Act::Send,
-        subject,
-        Body::Image(image),
-    )
+    let actor = came.sender.actor.clone();
+    Event::new(actor, Act::Send, subject, Body::Image(image))
 }
 
 /// Bytes that are not taken, as what they are.
-pub(crate) fn unread(feed: &str, reason: &str, raw: Vec<u8>) -> Event {
+pub(crate) fn unread((feed, actor): (&str, &Actor), reason: &str, raw: Vec<u8>) -> Event {
     let body = Body::Unread(Unread {
         feed: feed.to_owned(),
         reason: reason.to_owned(),
     });
     let subject = Subject::Feed(feed.to_owned());
-    Event::new(Actor::feed(feed), Act::Send, subject, body).with_raw(raw)
+    Event::new(actor.clone(), Act::Send, subject, body).with_raw(raw)
 }
 
 /// SHA-256 in hex.

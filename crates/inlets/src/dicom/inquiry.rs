@@ -13,7 +13,7 @@ use wire::dicom::{
 use super::agreed::{Agreed, Context};
 use super::answers::{Asked, Found};
 use super::association::{Association, Ends};
-use super::desk::Held;
+use super::held::Held;
 
 const UNEXPECTED: u8 = 2;
 const INVALID: u8 = 6;

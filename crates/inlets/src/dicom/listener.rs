@@ -16,7 +16,7 @@ use super::association::{Association, Caller};
 use super::desk::Desk;
 use super::feeds::Feeds;
 use super::prompt::Prompt;
-use super::{Answers, Config, Error};
+use super::{Answers, Config, Error, Intake};
 use crate::Inlet;
 use crate::tls::{Peer, Reload};
 
@@ -33,6 +33,7 @@ pub struct Dicom {
     addresses: Vec<SocketAddr>,
     reload: Option<Reload>,
     answers: Option<Arc<dyn Answers>>,
+    intake: Option<Arc<Intake>>,
 }
 
 struct Listener {
@@ -76,6 +77,7 @@ impl Dicom {
             listeners,
             reload,
             answers: None,
+            intake: None,
         })
     }
 
@@ -83,6 +85,13 @@ impl Dicom {
     #[must_use]
     pub fn answering(mut self, answers: Arc<dyn Answers>) -> Dicom {
         self.answers = Some(answers);
+        self
+    }
+
+    /// Has objects taken in by that, as other doors do.
+    #[must_use]
+    pub fn taking(mut self, intake: Arc<Intake>) -> Dicom {
+        self.intake = Some(intake);
         self
     }
 
@@ -104,10 +113,16 @@ impl Inlet for Dicom {
     }
 
     async fn run(self: Box<Self>, door: Record, stop: CancellationToken) {
+        let intake = self.intake;
+        let intake = intake.unwrap_or_else(|| Arc::new(Intake::new(&self.config, door)));
         let reception = Arc::new(Reception {
             places: Arc::new(Semaphore::new(self.config.associations_max)),
             told: Semaphore::new(TOLD_MAX),
-            desk: Arc::new(Desk::new(self.config, door, self.answers)),
+            desk: Arc::new(Desk {
+                config: self.config,
+                answers: self.answers,
+                intake,
+            }),
             feeds: self.feeds,
             stop,
         });

@@ -11,15 +11,22 @@ mod config;
 mod desk;
 mod error;
 mod feeds;
+mod held;
 mod image;
 mod inquiry;
+mod intake;
 mod listener;
+mod odd;
 mod prompt;
 mod retrieval;
 mod twice;
 
-pub use answers::{Answers, Asked, Delivered, Delivery, Fate, Found, Kept, Unanswered};
+pub use answers::{
+    Answers, Asked, Delivered, Delivery, Fate, Found, Kept, Object, Retrieval, Unanswered,
+};
 pub use config::{Config, Destination, FeedConfig};
 pub use error::Error;
 pub use feeds::Feed;
+pub use held::Held;
+pub use intake::{Claim, Intake, Sender, Told, WEB_FEED};
 pub use listener::Dicom;

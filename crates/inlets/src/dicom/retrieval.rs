@@ -15,7 +15,7 @@ use wire::dicom::{
 };
 
 use super::Destination;
-use super::answers::{Delivered, Delivery, Fate, Kept, Unanswered};
+use super::answers::{Delivered, Delivery, Fate, Kept, Object, Retrieval, Unanswered};
 use super::association::{Association, Ends};
 use super::inquiry::{Inquiry, Said};
 
@@ -100,10 +100,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
     /// Gives the objects on this association.
     pub(super) async fn get(&mut self, of: Inquiry<'_>) -> io::Result<Result<(), Ends>> {
         let said = format!("C-GET {}", of.query.text());
-        let objects = match self.objects(of, &said).await {
-            Ok(objects) => objects,
+        let mut retrieval = match self.objects(of, &said).await {
+            Ok(retrieval) => retrieval,
             Err(why) => return self.said(of.agreed, of.at(), why.status()).await,
         };
+        let objects = retrieval.objects().to_vec();
+        let mut why = String::new();
         let until = Instant::now() + Duration::from_millis(self.desk.config.retrieve_ms);
         let mut tally = Tally::of(objects.len());
         for (place, one) in objects.iter().enumerate() {
@@ -112,7 +114,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                 break;
             }
             let number = u16::try_from(place % usize::from(u16::MAX)).unwrap_or_default();
-            let give = self.give(of, (one, number.saturating_add(1)));
+            let object = timeout_at(until, retrieval.object(place)).await;
+            let object = match object.unwrap_or_else(|_| Err("it took too long".to_owned())) {
+                Ok(object) => object,
+                Err(said) => {
+                    tracing::warn!(index = one.index, why = said, "an object was not given");
+                    tally.add(&one.instance, Fate::Failed);
+                    why = said;
+                    self.pending(of, &tally).await?;
+                    continue;
+                }
+            };
+            let give = self.give(of, (one, number.saturating_add(1)), object);
             let given = tokio::select! {
                 given = timeout_at(until, give) => given,
                 () = of.agreed.stop.cancelled() => return Ok(Err(Ends(abort(0)))),
@@ -133,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                 self.pending(of, &tally).await?;
             }
         }
-        self.ended(of, &tally, "").await
+        self.ended(of, &tally, &why).await
     }
 
     /// Has the objects sent to a destination.
@@ -146,10 +159,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             return self.said(of.agreed, of.at(), status).await;
         };
         let said = format!("C-MOVE to {title} {}", of.query.text());
-        let objects = match self.objects(of, &said).await {
-            Ok(objects) => objects,
+        let retrieval = match self.objects(of, &said).await {
+            Ok(retrieval) => retrieval,
             Err(why) => return self.said(of.agreed, of.at(), why.status()).await,
         };
+        let objects = retrieval.objects().to_vec();
         let mut tally = Tally::of(objects.len());
         let (told, mut heard) = mpsc::channel(TOLD_MAX);
         let stop = CancellationToken::new();
@@ -157,11 +171,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             destination: &destination,
             calling: &of.agreed.called,
             origin: (&of.agreed.calling, of.command.message),
-            objects: &objects,
             wait_ms: self.desk.config.retrieve_ms,
+            answer_ms: self.desk.config.answer_ms,
             stop: &stop,
         };
-        let mut work = pin!(answers.deliver(delivery, told));
+        let mut work = pin!(answers.deliver((delivery, retrieval), told));
         let why = loop {
             let happens = tokio::select! {
                 biased;
@@ -217,9 +231,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
     }
 
     /// What the guard lets the caller have of what it names.
-    async fn objects(&self, of: Inquiry<'_>, said: &str) -> Result<Vec<Kept>, Unanswered> {
+    async fn objects(&self, of: Inquiry<'_>, said: &str) -> Result<Box<dyn Retrieval>, Unanswered> {
         let Some(answers) = self.desk.answers.clone() else {
-            return Ok(Vec::new());
+            return Err(Unanswered::Broken("nobody answers".to_owned()));
         };
         let max = self
             .desk
@@ -227,9 +241,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             .retrieve_objects_max
             .min(usize::from(u16::MAX));
         let found = answers.retrieve(of.asked(said, max)).await;
-        found.inspect_err(|why| {
+        if let Err(why) = &found {
             tracing::info!(?why, feed = of.agreed.feed.name(), "nothing is retrieved");
-        })
+        }
+        found
     }
 
     /// Sends one object and waits for what becomes of it; whether all was cancelled meanwhile.
@@ -237,11 +252,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
         &mut self,
         of: Inquiry<'_>,
         (one, number): (&Kept, u16),
+        object: Object,
     ) -> io::Result<Result<(Fate, bool), Ends>> {
         let Some(context) = of.agreed.giving(&one.class, &one.syntax) else {
             return Ok(Ok((Fate::Failed, false)));
         };
-        let set = match self.read(one, &context.syntax).await {
+        let Object { file, room } = object;
+        let set = match in_syntax(file, &context.syntax).await {
             Ok(set) => set,
             Err(why) => {
                 tracing::error!(index = one.index, why, "an object could not be given");
@@ -256,7 +273,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
         ) {
             self.write(&unit).await?;
         }
-        drop(set);
+        drop((set, room));
         let mut cancelled = false;
         loop {
             match self.hears(of.command.message).await? {
@@ -269,17 +286,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                 Err(ends) => return Ok(Err(ends)),
             }
         }
-    }
-
-    /// The data set of an object, in a transfer syntax.
-    async fn read(&self, one: &Kept, syntax: &str) -> Result<Given, String> {
-        let words = |why: record::Error| why.to_string();
-        let sealed = self.desk.record.get(one.index).await.map_err(words)?;
-        let file = self.desk.record.object(&sealed).await.map_err(words)?;
-        let syntax = syntax.to_owned();
-        let work = tokio::task::spawn_blocking(move || given(file, &syntax));
-        let set = work.await.map_err(|why| why.to_string())?;
-        set.map_err(|why| why.to_string())
     }
 
     async fn pending(&mut self, of: Inquiry<'_>, tally: &Tally) -> io::Result<()> {
@@ -322,6 +328,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             .await?;
         Ok(Ok(()))
     }
+}
+
+/// The data set of an object, in a transfer syntax.
+async fn in_syntax(file: Vec<u8>, syntax: &str) -> Result<Given, String> {
+    let syntax = syntax.to_owned();
+    let work = tokio::task::spawn_blocking(move || given(file, &syntax));
+    let set = work.await.map_err(|why| why.to_string())?;
+    set.map_err(|why| why.to_string())
 }
 
 #[cfg(test)]

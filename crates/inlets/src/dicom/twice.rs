@@ -23,7 +23,7 @@ pub(crate) enum Twice {
 const WHOSE: [&str; 2] = ["PatientID", "IssuerOfPatientID"];
 
 /// Holds what came against the first.
-pub(crate) fn twice(first: &Sealed, looked: &Looked, (feed, syntax): (&str, &str)) -> Twice {
+pub(crate) fn twice(first: &Sealed, looked: &Looked, (actor, syntax): (&Actor, &str)) -> Twice {
     let Body::Image(image) = &first.event().body else {
         return Twice::Untold;
     };
@@ -58,7 +58,7 @@ pub(crate) fn twice(first: &Sealed, looked: &Looked, (feed, syntax): (&str, &str
         outside: None,
     });
     let subject = first.event().subject.clone();
-    let event = Event::new(Actor::feed(feed), Act::Send, subject, body);
+    let event = Event::new(actor.clone(), Act::Send, subject, body);
     let raw = if anothers {
         Vec::new()
     } else {

@@ -87,6 +87,21 @@ pub struct RouteConfig {
     pub key: PathBuf,
     /// A file with the bearer token that a FHIR server wants; empty: none.
     pub token_file: PathBuf,
+    /// The AE title of a DICOM receiver.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub called: String,
+    /// The AE title by which Salus calls it; empty: `SALUS`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub calling: String,
+    /// Modalities of objects it passes on, such as `CT`; empty: any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modalities: Vec<String>,
+    /// SOP classes of objects it passes on, by UID, with `*` at the end for more; empty: any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// AE titles (of DICOMweb: ids of clients) whose objects it passes on; empty: any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub senders: Vec<String>,
 }
 
 impl Default for RouteConfig {
@@ -107,6 +122,11 @@ impl Default for RouteConfig {
             certificate: PathBuf::new(),
             key: PathBuf::new(),
             token_file: PathBuf::new(),
+            called: String::new(),
+            calling: String::new(),
+            modalities: Vec::new(),
+            classes: Vec::new(),
+            senders: Vec::new(),
         }
     }
 }
@@ -116,6 +136,15 @@ impl Default for RouteConfig {
 pub enum Target {
     /// HL7 v2 over MLLP.
     Mllp {
+        /// The host, without brackets.
+        host: String,
+        /// The port.
+        port: u16,
+        /// Over TLS.
+        tls: bool,
+    },
+    /// Objects over DICOM (C-STORE).
+    Dicom {
         /// The host, without brackets.
         host: String,
         /// The port.
@@ -139,7 +168,8 @@ impl RouteConfig {
         let wrong = || {
             format!(
                 "route `{name}`: `{to}` is nowhere that messages can be sent to; write \
-                 `mllps://host:2600`, `mllp://127.0.0.1:2600`, `https://host/fhir` or `file:/folder`"
+                 `mllps://host:2600`, `mllp://127.0.0.1:2600`, `dicoms://host:2762`, `https://host/fhir` \
+                 or `file:/folder`"
             )
         };
         if let Some(folder) = to.strip_prefix("file:") {
@@ -156,7 +186,7 @@ impl RouteConfig {
             )
         };
         match scheme {
-            "mllp" | "mllps" => {
+            "mllp" | "mllps" | "dicom" | "dicoms" => {
                 let (host, port) = place.rsplit_once(':').ok_or_else(wrong)?;
                 let host = host.trim_start_matches('[').trim_end_matches(']');
                 let port = port.parse().map_err(|_| wrong())?;
@@ -166,13 +196,13 @@ impl RouteConfig {
                 if host.is_empty() || !host.chars().all(fits) {
                     return Err(wrong());
                 }
-                if scheme == "mllp" && !is_here(host) {
+                let (host, tls) = (host.to_owned(), scheme.ends_with('s'));
+                if !tls && !is_here(&host) {
                     return Err(clear());
                 }
-                Ok(Target::Mllp {
-                    host: host.to_owned(),
-                    port,
-                    tls: scheme == "mllps",
+                Ok(match scheme.starts_with("dicom") {
+                    true => Target::Dicom { host, port, tls },
+                    false => Target::Mllp { host, port, tls },
                 })
             }
             "https" if !place.is_empty() => Ok(Target::Fhir(to.trim_end_matches('/').to_owned())),
@@ -197,6 +227,43 @@ impl RouteConfig {
         }
     }
 
+    /// Whether it passes objects on, and no messages.
+    pub fn is_dicom(&self) -> bool {
+        self.to.starts_with("dicom")
+    }
+
+    /// What is wrong with it as a route to a DICOM receiver, or as one to another.
+    fn check_dicom(&self) -> Result<(), String> {
+        let name = &self.name;
+        if !self.is_dicom() {
+            let own = [&self.modalities, &self.classes, &self.senders];
+            let titles = [&self.called, &self.calling];
+            return match own.iter().all(|one| one.is_empty())
+                && titles.iter().all(|one| one.is_empty())
+            {
+                true => Ok(()),
+                false => Err(format!(
+                    "route `{name}`: `called`, `calling`, `modalities`, `classes` and `senders` are of routes to `dicoms://` alone"
+                )),
+            };
+        }
+        if !is_title(&self.called) || !(self.calling.is_empty() || is_title(&self.calling)) {
+            return Err(format!(
+                "route `{name}`: say which AE title is called: `called`; a title is 1 to 16 ASCII characters without `\\`"
+            ));
+        }
+        let of_messages = [&self.applications, &self.facilities, &self.resources];
+        if !self.must.is_empty()
+            || !self.changes.is_empty()
+            || of_messages.iter().any(|one| !one.is_empty())
+        {
+            return Err(format!(
+                "route `{name}`: objects are chosen by `feeds`, `modalities`, `classes` and `senders`, and not changed"
+            ));
+        }
+        Ok(())
+    }
+
     /// What is wrong with it by itself.
     fn check(&self) -> Result<(), String> {
         let name = &self.name;
@@ -208,6 +275,7 @@ impl RouteConfig {
             ));
         }
         let target = self.target()?;
+        self.check_dicom()?;
         if !self.resources.is_empty() && !matches!(target, Target::Fhir(_)) {
             return Err(format!(
                 "route `{name}`: `resources` go to a FHIR server alone"
@@ -261,6 +329,12 @@ impl Config {
     }
 }
 
+/// Whether that is an AE title (PS3.5 section 6.2).
+fn is_title(title: &str) -> bool {
+    let fits = |letter: char| (letter.is_ascii_graphic() || letter == ' ') && letter != '\\';
+    (1..=16).contains(&title.len()) && title.trim() == title && title.chars().all(fits)
+}
+
 fn is_here(host: &str) -> bool {
     let address: Option<IpAddr> = host.parse().ok();
     host == "localhost" || address.is_some_and(|address| address.is_loopback())
@@ -312,6 +386,18 @@ mod tests {
         );
         let fhir = "[[route]]\nname = \"a\"\nto = \"https://h/fhir\"\ncertificate = \"c.pem\"\n";
         assert!(read(fhir).unwrap_err().contains("MLLP receivers alone"));
+        let pacs = "[[route]]\nname = \"pacs\"\nto = \"dicoms://pacs:2762\"\n";
+        let titled = format!("{pacs}called = \"PACS\"\nmodalities = [\"CT\"]\n");
+        assert!(read(&titled).is_ok());
+        for (wrong, why) in [
+            (pacs.to_owned(), "`called`"),
+            (format!("{titled}changes = ['drop NTE']\n"), "not changed"),
+            (format!("{titled}resources = [\"*\"]\n"), "not changed"),
+            (format!("{head}called = \"PACS\"\n"), "`dicoms://` alone"),
+            (format!("{pacs}called = \"seventeen letters\"\n"), "1 to 16"),
+        ] {
+            assert!(read(&wrong).unwrap_err().contains(why), "{wrong}");
+        }
         let good =
             format!("{head}changes = ['map PV1-3.1 by wards']\n[route.tables.wards]\nA = \"B\"\n");
         let config = read(&good).unwrap();
@@ -328,6 +414,8 @@ mod tests {
             "mllp://127.0.0.1:1",
             "mllp://[::1]:1",
             "mllps://lab.example:2600",
+            "dicoms://pacs.example:2762",
+            "dicom://[::1]:104",
             "https://a.example/fhir",
             "http://localhost:8080/fhir",
             "file:/var/out",
@@ -336,6 +424,7 @@ mod tests {
         }
         for clear in [
             "mllp://10.0.0.7:1",
+            "dicom://10.0.0.7:104",
             "mllp://127.0.0.1.evil.test:1",
             "http://a.example/fhir",
         ] {
@@ -345,6 +434,7 @@ mod tests {
             "",
             "lab",
             "mllp://lab",
+            "dicoms://pacs",
             "mllps://:1",
             "mllps://a b:1",
             "ftp://a/",

@@ -40,7 +40,7 @@ pub(crate) fn concerns(known: &Known, event: &Event) -> bool {
         Body::Notified(_) | Body::Route(_) | Body::RouteOrder(_) | Body::Routed(_) => true,
         Body::Erased(_) => true,
         Body::Resource(_) if subscribers::is_one(event) => true,
-        Body::Message(_) | Body::Resource(_) => known.any_open(),
+        Body::Image(_) | Body::Message(_) | Body::Resource(_) => known.any_open(),
         _ => false,
     }
 }
@@ -61,7 +61,10 @@ pub(crate) async fn all(
 ) -> Result<(), sqlx::Error> {
     let mut rows = Vec::new();
     for entry in entries {
-        if matches!(entry.event.body, Body::Message(_) | Body::Resource(_)) {
+        if matches!(
+            entry.event.body,
+            Body::Image(_) | Body::Message(_) | Body::Resource(_)
+        ) {
             arrived(known, *entry, &mut rows);
             if let Body::Resource(resource) = &entry.event.body
                 && subscribers::is_one(entry.event)

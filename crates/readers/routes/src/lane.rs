@@ -8,6 +8,7 @@ use crate::Lane;
 pub fn lane(event: &Event, stream: Lane) -> Lane {
     match (event.subject.patient(), &event.body) {
         (None, Body::Message(message)) => named(&["feed", &message.feed]),
+        (None, Body::Image(image)) => named(&["feed", &image.feed]),
         (None, Body::Resource(_)) => named(&["resources"]),
         _ => stream,
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use event::{Event, Message, Resource};
+use event::{Event, Image, Message, Resource};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wire::hl7::rule::{Change, Condition, change};
 use wire::hl7::{self, Parsed};
@@ -53,6 +53,7 @@ impl RouteConfig {
         match &event.body {
             event::Body::Message(message) => self.takes_message(message, &event.raw),
             event::Body::Resource(resource) => self.takes_resource(resource),
+            event::Body::Image(image) => self.takes_image(image),
             _ => false,
         }
     }
@@ -61,7 +62,8 @@ impl RouteConfig {
     pub fn takes_message(&self, message: &Message, raw: &[u8]) -> bool {
         let named =
             |names: &[String], name: &str| names.is_empty() || names.iter().any(|one| one == name);
-        if !named(&self.feeds, &message.feed) || !self.is_of_kind(&message.kind) {
+        if self.is_dicom() || !named(&self.feeds, &message.feed) || !self.is_of_kind(&message.kind)
+        {
             return false;
         }
         // Of what is not mapped nobody knows which resources it means.
@@ -94,6 +96,22 @@ impl RouteConfig {
                 Some(prefix) => kind.starts_with(prefix),
                 None => wanted == kind || kind.split('^').next() == Some(wanted),
             })
+    }
+
+    /// Whether it passes this object on. What the receiver sent itself does not go back to it.
+    fn takes_image(&self, image: &Image) -> bool {
+        let named =
+            |names: &[String], name: &str| names.is_empty() || names.iter().any(|one| one == name);
+        let fits = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(prefix) => image.class.starts_with(prefix),
+            None => *pattern == image.class,
+        };
+        self.is_dicom()
+            && image.calling != self.called
+            && named(&self.feeds, &image.feed)
+            && named(&self.modalities, &image.modality)
+            && named(&self.senders, &image.calling)
+            && (self.classes.is_empty() || self.classes.iter().any(fits))
     }
 
     fn takes_resource(&self, resource: &Resource) -> bool {
@@ -159,5 +177,37 @@ mod tests {
         }
         assert!(!takes("", "QBP^Q22"));
         assert!(takes("messages = [\"QBP\"]", "QBP^Q22"));
+    }
+
+    #[test]
+    fn a_route_to_a_pacs_takes_objects_that_fit_and_none_that_came_from_it() {
+        let takes = |rules: &str, calling: &str| {
+            let text = format!("name = \"x\"\nto = \"dicoms://h:1\"\ncalled = \"PACS\"\n{rules}");
+            let route: RouteConfig = toml::from_str(&text).unwrap();
+            let image = Image {
+                feed: "ct".into(),
+                calling: calling.into(),
+                class: "1.2.840.10008.5.1.4.1.1.2".into(),
+                modality: "CT".into(),
+                ..Image::default()
+            };
+            route.takes_image(&image)
+        };
+        for yes in [
+            "",
+            "feeds = [\"ct\"]\nmodalities = [\"MR\", \"CT\"]",
+            "classes = [\"1.2.840.10008.5.1.4.1.1.2*\"]\nsenders = [\"CT1\"]",
+        ] {
+            assert!(takes(yes, "CT1"), "{yes}");
+        }
+        for no in [
+            "feeds = [\"mr\"]",
+            "modalities = [\"MR\"]",
+            "classes = [\"1.2.840.10008.5.1.4.1.1.4\"]",
+            "senders = [\"CT2\"]",
+        ] {
+            assert!(!takes(no, "CT1"), "{no}");
+        }
+        assert!(!takes("", "PACS"));
     }
 }

@@ -104,6 +104,15 @@ Examples:
 An import that was interrupted goes on where it stopped when the same command is given again.
 Works beside a running server and without one.")]
     Import(Import),
+    /// Fetch studies from a PACS: what it has and is not here.
+    #[command(after_help = "\
+Examples:
+  salus pull --from PACS --study 1.2.840.113619.2.55 --reason 'prior images for the tumour board'
+  salus pull --from PACS --patient 4711 --reason 'came with images from the other house'
+  salus pull --from PACS --accession A9 --reason 'sent before Salus was there'
+Who asked and why is sealed. Given again after an interruption it goes on with what lacks. Works beside a
+running server and without one. Exit code 1: nothing was found, or some objects lack.")]
+    Pull(Pull),
     /// Send a test message to any receiver, and say what it answers.
     #[command(after_help = "\
 Examples:
@@ -328,6 +337,30 @@ pub(crate) struct ExportRequest {
     /// Why; it is sealed.
     #[arg(long)]
     pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// The AE title of a `[[dicom.destination]]` that has a `feed`.
+    #[arg(long, value_name = "TITLE")]
+    pub(crate) from: String,
+    /// A Study Instance UID.
+    #[arg(
+        long,
+        value_name = "UID",
+        conflicts_with_all = ["patient", "accession"],
+        required_unless_present_any = ["patient", "accession"]
+    )]
+    pub(crate) study: Option<String>,
+    /// A Patient ID as the PACS knows it.
+    #[arg(long, value_name = "ID", conflicts_with = "accession")]
+    pub(crate) patient: Option<String>,
+    /// An accession number.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) accession: Option<String>,
+    /// Why; it is sealed.
+    #[arg(long)]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Args)]

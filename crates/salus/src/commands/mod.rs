@@ -21,6 +21,7 @@ pub(crate) mod people;
 mod policy;
 mod promote;
 mod proof;
+mod pull;
 mod recovering;
 mod refold;
 mod restore;
@@ -78,6 +79,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Keys(command) => Box::pin(keys::run(config, command, format)).await?,
         Command::Promote(args) => Box::pin(promote::run(config, &args, format)).await?,
         Command::Proof(args) => Box::pin(proof::run(config, &args, format)).await?,
+        Command::Pull(args) => Box::pin(pull::run(config, args, format)).await?,
         Command::Refold(args) => refold::run(config, &args, format).await?,
         Command::Rewind(args) => Box::pin(rewind::run(config, &args, format)).await?,
         Command::Route(command) => Box::pin(route::run(config, command, format)).await?,

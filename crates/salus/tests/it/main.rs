@@ -18,6 +18,7 @@ mod erase;
 mod export;
 mod folders;
 mod healing;
+mod images;
 mod imports;
 mod keys;
 mod kill;
@@ -26,8 +27,10 @@ mod passing;
 mod people;
 mod policy;
 mod process;
+mod pulling;
 #[path = "../../../../tests/real/engines.rs"]
 mod real;
+mod retrieving;
 mod routes;
 mod send;
 mod serving;

@@ -3,10 +3,17 @@
 
 mod find;
 mod narrow;
+mod out;
+mod pulling;
 mod retrieve;
 mod scu;
+mod store;
 
+pub(crate) use out::Outgoing;
+pub use out::{NotOut, OnItsWay, Retrieval, Room, Wanted};
+pub use pulling::Receives;
 pub use scu::{Failed, Peer, Scu};
+pub use store::{Claimed, Coming, Giver, Objects, Stored};
 
 use std::time::Duration;
 

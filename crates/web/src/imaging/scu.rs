@@ -1,5 +1,6 @@
 //! An association that Salus asks for, to store objects (Storage SCU, PS3.4 annex B).
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,25 +9,23 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wire::dicom::{
-    Asking, Command, PDU_HEAD_BYTES, Pdu, Proposed, Service, Syntax, asking, can_recode, command,
-    given, part10, pdu, pdu_head, release, store_request, units,
+    Asking, Command, PDU_HEAD_BYTES, Pdu, Proposed, Role, Service, Syntax, asking, can_recode,
+    command, given, part10, pdu, pdu_head, release, store_request, units,
 };
 
 use crate::App;
 use crate::trust::Keys;
 
 /// Presentation contexts of an association, at most: their ids are odd and one byte.
-const CONTEXTS_MAX: usize = 128;
+pub(super) const CONTEXTS_MAX: usize = 128;
 /// Bytes of a unit that is taken.
 const UNIT_BYTES_MAX: u32 = 128 << 10;
 /// Bytes of a unit that the other side must take at least.
 const LENGTH_MIN: u32 = 4_096;
-/// How long one answer is waited for.
-const WAIT: Duration = Duration::from_secs(60);
 
 /// A connection: TLS, or plain.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Wire for T {}
 
 /// Who is called, and how.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +43,8 @@ pub struct Peer {
     /// PEM files: the authorities that are trusted (empty: the machine's), our own certificate chain
     /// (empty: none) and its key.
     pub keys: [PathBuf; 3],
+    /// How long connecting may take, and one answer.
+    pub wait: Duration,
 }
 
 /// Why an object was not sent.
@@ -59,10 +60,21 @@ pub enum Failed {
 pub struct Scu {
     stream: Box<dyn Wire>,
     /// Id, class and transfer syntax of what was agreed on.
-    contexts: Vec<(u8, String, String)>,
-    length_max: u32,
-    message: u16,
-    body: Vec<u8>,
+    pub(super) contexts: Vec<(u8, String, String)>,
+    pub(super) length_max: u32,
+    pub(super) message: u16,
+    pub(super) body: Vec<u8>,
+    wait: Duration,
+    /// Fragments that were read and not looked at yet.
+    pub(super) parts: VecDeque<Part>,
+}
+
+/// A fragment of a message.
+pub(super) struct Part {
+    pub(super) context: u8,
+    pub(super) command: bool,
+    pub(super) last: bool,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Scu {
@@ -71,20 +83,29 @@ impl Scu {
     /// # Errors
     /// In words, why there is none.
     pub async fn open(app: &App, peer: &Peer, kinds: &[(&str, &str)]) -> Result<Scu, String> {
-        let contexts = proposed(kinds);
-        let stream = within(connect(app, peer)).await??;
+        Scu::begin(app, peer, (proposed(kinds), &[])).await
+    }
+
+    pub(super) async fn begin(
+        app: &App,
+        peer: &Peer,
+        (contexts, roles): (Vec<Proposed>, &[Role]),
+    ) -> Result<Scu, String> {
+        let stream = within(peer.wait, connect(app, peer)).await??;
         let mut scu = Scu {
             stream,
             contexts: Vec::new(),
             length_max: 0,
             message: 0,
             body: Vec::new(),
+            wait: peer.wait,
+            parts: VecDeque::new(),
         };
         let asked = asking(&Asking {
             called: &peer.called,
             calling: &peer.calling,
             contexts: &contexts,
-            roles: &[],
+            roles,
             length_max: UNIT_BYTES_MAX,
         });
         scu.write(&asked).await?;
@@ -177,22 +198,25 @@ impl Scu {
                 service: Service::Stored,
                 about,
                 status: Some(status),
+                data: false,
                 ..
             }) if about == self.message => Ok(status),
             _ => Err("what the receiver answered is no answer to what was sent".into()),
         }
     }
 
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+    pub(super) async fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
         let work = async {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
         };
-        within(work).await?.map_err(|why| why.to_string())
+        within(self.wait, work)
+            .await?
+            .map_err(|why| why.to_string())
     }
 
     /// Reads one unit into `body`; returns its type.
-    async fn unit(&mut self) -> Result<u8, String> {
+    pub(super) async fn unit(&mut self) -> Result<u8, String> {
         let (stream, body) = (&mut self.stream, &mut self.body);
         let work = async {
             let mut head = [0; PDU_HEAD_BYTES];
@@ -208,7 +232,7 @@ impl Scu {
                 false => Err(std::io::ErrorKind::UnexpectedEof.into()),
             }
         };
-        within(work)
+        within(self.wait, work)
             .await?
             .map_err(|why: std::io::Error| why.to_string())
     }
@@ -231,9 +255,9 @@ async fn connect(app: &App, peer: &Peer) -> Result<Box<dyn Wire>, String> {
     Ok(Box::new(app.fetch.secured(stream, &peer.host, keys).await?))
 }
 
-async fn within<T>(work: impl Future<Output = T>) -> Result<T, String> {
-    let done = timeout(WAIT, work).await;
-    done.map_err(|_| format!("there was no answer within {} seconds", WAIT.as_secs()))
+async fn within<T>(wait: Duration, work: impl Future<Output = T>) -> Result<T, String> {
+    let done = timeout(wait, work).await;
+    done.map_err(|_| format!("there was no answer within {} ms", wait.as_millis()))
 }
 
 /// One context for each class and transfer syntax; what is not compressed is offered as little endian

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use routes::{RouteConfig, Target};
 
-use super::{fhir, file, mllp};
+use super::{dicom, fhir, file, mllp};
 use crate::App;
 
 /// What became of one sending.
@@ -33,10 +33,13 @@ pub(super) enum Content {
     Hl7(Vec<u8>),
     /// Resources.
     Fhir(Vec<fhir::Part>),
+    /// An object.
+    Object(dicom::Object),
 }
 
 /// The way to one receiver.
 pub(super) enum Line {
+    Dicom(Box<dicom::Line>),
     Mllp(Box<mllp::Line>),
     Folder(file::Folder),
     Fhir(fhir::Server),
@@ -53,6 +56,10 @@ impl Line {
                 let line = mllp::Line::open(app, route, (host, port, tls));
                 Ok(Line::Mllp(Box::new(line)))
             }
+            Target::Dicom { host, port, tls } => {
+                let line = dicom::Line::open(app, route, (host, port, tls));
+                Ok(Line::Dicom(Box::new(line)))
+            }
             Target::Folder(folder) => Ok(Line::Folder(file::Folder::at(folder))),
             Target::Fhir(base) => Ok(Line::Fhir(fhir::Server::at(app, route, base))),
         }
@@ -61,12 +68,20 @@ impl Line {
     /// Sends one message and waits for what is answered.
     pub(super) async fn send(&mut self, outgoing: &Outgoing) -> Answer {
         match (self, &outgoing.content) {
+            (Line::Dicom(line), Content::Object(object)) => line.send(object).await,
             (Line::Mllp(line), Content::Hl7(bytes)) => line.send(bytes).await,
             (Line::Folder(folder), Content::Hl7(bytes)) => {
                 folder.put(outgoing.message, bytes).await
             }
             (Line::Fhir(server), Content::Fhir(parts)) => server.send(parts).await,
             _ => Answer::Refused("not sent: it is nothing that goes there".to_owned()),
+        }
+    }
+
+    /// Nothing waits to be sent: what a receiver holds open for us is given back.
+    pub(super) async fn rest(&mut self) {
+        if let Line::Dicom(line) = self {
+            line.rest().await;
         }
     }
 

@@ -4,6 +4,7 @@
 //! A receiver's answer is sealed before anything counts as delivered. If the machine dies between the
 //! answer and the seal, that message goes a second time, with the same id (MSH-10).
 
+mod dicom;
 mod fhir;
 mod file;
 mod line;

@@ -158,7 +158,7 @@ impl App {
             Which::Between(from, _) => vec![(self.first_at(*from).await?, u64::MAX)],
         };
         let most = self.routes.config().replay_messages_max;
-        let fhir = matches!(rules.target(), Ok(Target::Fhir(_)));
+        let target = rules.target();
         let (mut found, mut count): (Vec<(u64, u64)>, usize) = (Vec::new(), 0);
         for (first, last) in runs {
             let mut from = first;
@@ -168,7 +168,7 @@ impl App {
                 for one in events.iter().filter(|one| one.index() <= last) {
                     let event = one.event();
                     let fits = match which {
-                        Which::Indices(_) => is_sendable(&event.body, fhir),
+                        Which::Indices(_) => is_sendable(&event.body, target.as_ref().ok()),
                         Which::Between(from, until) => {
                             *from <= one.at() && one.at() < *until && rules.takes(event)
                         }
@@ -228,8 +228,12 @@ pub(crate) fn manage(identity: &Identity, route: &str) -> Ask {
     }
 }
 
-const fn is_sendable(body: &Body, fhir: bool) -> bool {
-    matches!(body, Body::Message(_)) || (fhir && matches!(body, Body::Resource(_)))
+const fn is_sendable(body: &Body, target: Option<&Target>) -> bool {
+    match target {
+        Some(Target::Dicom { .. }) => matches!(body, Body::Image(_)),
+        Some(Target::Fhir(_)) => matches!(body, Body::Message(_) | Body::Resource(_)),
+        _ => matches!(body, Body::Message(_)),
+    }
 }
 
 /// Runs in their order, each index in one of them, however often it was named.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wire::hl7::{Message, parse};
 
+use super::dicom::Object;
 use super::fhir;
 use super::line::{Answer, Content, Line, Outgoing};
 use super::seal::{Done, Sent, keep_sealing};
@@ -88,6 +89,7 @@ impl Sender {
     /// Sends until `stop`.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         while !stop.is_cancelled() {
+            let began = Instant::now();
             let next = match self.next().await {
                 Ok(next) => next,
                 Err(why) => {
@@ -96,7 +98,12 @@ impl Sender {
                 }
             };
             let Some(next) = next else {
-                self.rest(&stop).await;
+                let until = self.wakes(began);
+                tokio::select! {
+                    () = self.line.rest() => {}
+                    () = stop.cancelled() => return,
+                }
+                self.rest(until, &stop).await;
                 continue;
             };
             let stopped = async {
@@ -110,13 +117,16 @@ impl Sender {
         }
     }
 
-    /// Waits until there may be something to send.
-    async fn rest(&mut self, stop: &CancellationToken) {
-        let now = Instant::now();
+    /// When it is worth a look again, as it was when the queue was looked at: what was due since then is due.
+    fn wakes(&self, began: Instant) -> Instant {
         let free = self.held.values().min().copied();
-        // A moment that is over is nothing to wait for: a pause outlasts it.
-        let until = self.rests.or(free).filter(|until| *until > now);
-        let until = until.unwrap_or(now + IDLE);
+        // A moment that was over by then is nothing to wait for: a pause outlasts it.
+        let until = self.rests.or(free).filter(|until| *until > began);
+        until.unwrap_or(began + IDLE)
+    }
+
+    /// Waits until there may be something to send.
+    async fn rest(&mut self, until: Instant, stop: &CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
             () = tokio::time::sleep_until(until) => {}
@@ -252,8 +262,13 @@ impl Sender {
             };
         }
         let event = sealed.event();
-        let Body::Message(message) = &event.body else {
-            return refused("it is no message".to_owned());
+        let message = match &event.body {
+            Body::Message(message) => message,
+            Body::Image(image) => {
+                let object = Object::of(one.message, image);
+                return out(one, (Content::Object(object), None));
+            }
+            _ => return refused("it is no message".to_owned()),
         };
         let parsed = parse(&event.raw, &message.charset);
         match self.came_back(one, &parsed.message).await {

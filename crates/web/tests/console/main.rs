@@ -16,6 +16,8 @@ mod disclose;
 #[cfg(test)]
 mod downtime;
 #[cfg(test)]
+mod forwarding;
+#[cfg(test)]
 mod glass;
 #[cfg(test)]
 mod house;

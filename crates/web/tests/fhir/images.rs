@@ -5,7 +5,7 @@ use axum::http::Request;
 use event::{Act, Actor, ActorKind, Body as Told, Event, Image, Role, Subject};
 use guard::{Identity, Standing, admit};
 use serde_json::Value;
-use web::{ImageQuery, NoImages};
+use web::{ImageQuery, NoImages, NotOut, Settings, Wanted};
 use wire::dicom::{Level, Query, Syntax, VR, Writer, file, tags};
 
 use crate::house::{House, Reply};
@@ -309,4 +309,71 @@ async fn a_retrieval_hands_out_objects_of_the_patient_that_it_names_alone() {
     assert_eq!(retrieved(&house, (&men, "4711", 2)).await, Ok(0));
     let decided = decisions(&house).await;
     assert_eq!(decided.iter().filter(|(_, allowed)| *allowed).count(), 5);
+}
+
+/// A retrieval of study 1.2.
+async fn retrieval(house: &House) -> web::Retrieval {
+    let mut query = Query::new(Level::Study);
+    query
+        .ask((tags::STUDY_INSTANCE_UID, VR::UI), "1.2")
+        .unwrap();
+    let wanted = Wanted {
+        who: feed(&BOTH),
+        query,
+        said: "C-GET".into(),
+        authority: "hospital".into(),
+        max: 10,
+    };
+    house.app.retrieval(wanted).await.unwrap()
+}
+
+#[tokio::test]
+async fn objects_on_their_way_out_share_one_room_whatever_the_door() {
+    let house = House::with(Settings {
+        images_out_bytes_max: 1,
+        images_out_wait_ms: 0,
+        ..Settings::default()
+    })
+    .await;
+    came(&house, "1.2.1.1").await;
+    came(&house, "1.2.1.2").await;
+    let token = house.client("viewer", &BOTH).await;
+    let mut going = retrieval(&house).await;
+    let held = going.out(&house.app, 0).await.unwrap();
+    assert_eq!(going.out(&house.app, 1).await.unwrap_err(), NotOut::Busy);
+    let parts = "multipart/related; type=\"application/dicom\"";
+    let one = "studies/1.2/series/1.2.1/instances/1.2.1.1";
+    for (path, accept) in [
+        (one.to_owned(), parts),
+        (format!("{one}/frames/1"), "*/*"),
+        (format!("{one}/rendered"), "image/png"),
+    ] {
+        let busy = asked(&house, (&token, &path, accept)).await;
+        assert_eq!(busy.code(), 503, "{path}");
+        assert_eq!(busy.header("retry-after"), "10");
+    }
+    drop(held);
+    assert_eq!(asked(&house, (&token, one, parts)).await.code(), 200);
+    assert!(going.out(&house.app, 1).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_is_hidden_while_a_retrieval_runs_is_not_sent_any_more() {
+    let hide = r#"@id("no-telecom") @words("their numbers are nobody's business")
+           @obligation("hide Patient.telecom")
+           permit (principal in Role::"client", action in [Action::"read", Action::"search"], resource);"#;
+    for (images_permit_ms, last) in [(0, Err(NotOut::Hidden)), (60_000, Ok(()))] {
+        let house = House::with(Settings {
+            images_permit_ms,
+            ..Settings::default()
+        })
+        .await;
+        came(&house, "1.2.1.1").await;
+        came(&house, "1.2.1.2").await;
+        let mut going = retrieval(&house).await;
+        assert!(going.out(&house.app, 0).await.is_ok());
+        house.ruled_by(hide);
+        let told = going.out(&house.app, 1).await.map(|_| ());
+        assert_eq!(told, last, "{images_permit_ms}");
+    }
 }

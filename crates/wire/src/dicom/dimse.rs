@@ -4,7 +4,7 @@
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 
-use super::{Limits, Syntax, Writer, scan};
+use super::{Limits, Operation, Syntax, Writer, query_class, scan};
 
 /// Verification SOP Class: what C-ECHO asks.
 pub const VERIFICATION_UID: &str = "1.2.840.10008.1.1";
@@ -34,6 +34,10 @@ pub enum Service {
     Echo,
     /// C-STORE-RSP: what became of an object that was sent.
     Stored,
+    /// C-GET-RSP: how far a retrieval is.
+    Got,
+    /// C-FIND-RSP: a match, or the end.
+    Found,
     /// C-CANCEL-RQ.
     Cancel,
     /// Another, by its command field.
@@ -151,6 +155,8 @@ pub fn command(bytes: &[u8]) -> Option<Command> {
             0x0021 => Service::Move,
             0x0030 => Service::Echo,
             0x8001 => Service::Stored,
+            0x8010 => Service::Got,
+            0x8020 => Service::Found,
             0x0FFF => Service::Cancel,
             other => Service::Other(other),
         },
@@ -251,6 +257,24 @@ pub fn store_request(
             .us(tags::MOVE_ORIGINATOR_MESSAGE_ID, about);
     }
     grouped(&writer.finish())
+}
+
+/// C-FIND-RQ or C-GET-RQ: the command before the Identifier of a question of that SOP class; `None`: nothing is
+/// asked so.
+pub fn query_request(message: u16, class: &str) -> Option<Vec<u8>> {
+    let (_, operation) = query_class(class)?;
+    let field = match operation {
+        Operation::Find => 0x0020,
+        Operation::Get => 0x0010,
+        Operation::Move => return None,
+    };
+    let writer = Writer::new(Syntax::IMPLICIT)
+        .text(tags::AFFECTED_SOP_CLASS_UID, VR::UI, class)
+        .us(tags::COMMAND_FIELD, field)
+        .us(tags::MESSAGE_ID, message)
+        .us(tags::PRIORITY, MEDIUM)
+        .us(tags::COMMAND_DATA_SET_TYPE, DATA);
+    Some(grouped(&writer.finish()))
 }
 
 /// Priority MEDIUM.

@@ -1,17 +1,20 @@
-//! DICOMweb (PS3.18): studies looked for (QIDO-RS) and fetched (WADO-RS), for those who hold a token.
+//! DICOMweb (PS3.18): studies looked for (QIDO-RS), fetched (WADO-RS) and stored (STOW-RS), for those who
+//! hold a token.
 //!
-//! One request: who asks, what for ([`route`]), then [`qido`] or [`wado`]; both ask the guard through
-//! [`crate::imaging`].
+//! One request: who asks, what for ([`route`]), then [`qido`], [`wado`] or [`stow`]; all ask the guard
+//! through [`crate::imaging`].
 
 mod accept;
 mod parts;
 mod qido;
 mod route;
+mod stow;
 mod wado;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderName};
 use axum::http::request::Parts;
@@ -94,8 +97,8 @@ impl From<Fault> for Refused {
 }
 
 async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
-    let (parts, _) = request.into_parts();
-    match serve(&app, &parts).await {
+    let (parts, body) = request.into_parts();
+    match serve(&app, (&parts, body)).await {
         Ok(response) => response,
         Err(refused) => {
             let kind = (
@@ -112,12 +115,16 @@ async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
     }
 }
 
-async fn serve(app: &Arc<App>, parts: &Parts) -> Result<Response, Refused> {
+async fn serve(app: &Arc<App>, (parts, body): (&Parts, Body)) -> Result<Response, Refused> {
     let headers = &parts.headers;
     let who = identity(app, &parts.extensions, headers).await?;
+    if parts.method == Method::POST {
+        let study = route::stored(parts.uri.path())?;
+        return stow::store(app, who, (headers, study), body).await;
+    }
     if ![Method::GET, Method::HEAD].contains(&parts.method) {
-        let allow = (ALLOW, HeaderValue::from_static("GET, HEAD"));
-        let words = "images are looked for and fetched here, not stored";
+        let allow = (ALLOW, HeaderValue::from_static("GET, HEAD, POST"));
+        let words = "images are looked for, fetched and stored here, and no more";
         return Err(Refused {
             header: Some(allow),
             ..Refused::new(StatusCode::METHOD_NOT_ALLOWED, words)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use axum::http::StatusCode;
 use wire::dicom::{Level, Query, VR, tags};
 
 use super::Refused;
@@ -107,6 +108,20 @@ pub(super) fn call(path: &str) -> Result<Call, Refused> {
         rest => (Call::Objects, rest),
     };
     place(rest).map(call)
+}
+
+/// Which study objects are stored to; `None`: any.
+pub(super) fn stored(path: &str) -> Result<Option<String>, Refused> {
+    let path = path.strip_prefix("/dicomweb").unwrap_or(path);
+    let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
+    match parts.as_slice() {
+        ["studies"] => Ok(None),
+        ["studies", study] => uid_of(study).map(Some),
+        _ => Err(Refused::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "objects are stored to `/dicomweb/studies` or to a study under it",
+        )),
+    }
 }
 
 /// What is named above what is looked for; nothing: everything.

@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use chart::Instance;
@@ -20,7 +20,7 @@ use super::accept::Accepted;
 use super::parts::{Boundary, answer};
 use super::route::{Look, Place};
 use crate::App;
-use crate::imaging::ImageQuery;
+use crate::imaging::{NotOut, OnItsWay, Retrieval, Room, Wanted};
 
 const DICOM: &str = "application/dicom";
 const JSON: &str = "application/dicom+json";
@@ -39,7 +39,7 @@ pub(super) async fn objects(
             "objects are given as parts of type `{DICOM}` alone"
         ))
     })?;
-    let found = named(app, who, (place, "objects")).await?;
+    let mut found = named(app, who, (place, "objects")).await?;
     // Without a word about it what is not compressed is in explicit little endian (PS3.18 table 8.7.3-2).
     let wanted = taken.syntax.clone();
     let target = move |one: &Instance| match wanted.as_deref() {
@@ -50,27 +50,35 @@ pub(super) async fn objects(
         }
         None => Some(one.syntax.clone()),
     };
-    let targets: Option<Vec<String>> = found.iter().map(target).collect();
+    let targets: Option<Vec<String>> = found.objects().iter().map(target).collect();
     let targets = targets.ok_or_else(|| {
         Refused::unacceptable("an object cannot be given in that transfer syntax; ask for `*`")
     })?;
     let boundary = Boundary::new()?;
+    // Whether there is room is known before anything is answered.
+    let first = targets.first().map_or("", String::as_str);
+    let first = in_syntax(app, (&mut found, 0), first).await?;
     let (pieces, response) = answer(&boundary.media(DICOM))?;
     let app = Arc::clone(app);
     tokio::spawn(async move {
-        for (one, target) in found.iter().zip(targets) {
-            let file = match in_syntax(&app, one, &target).await {
-                Ok(file) => file,
+        let mut ready = Some(first);
+        for (place, target) in targets.iter().enumerate() {
+            let file = match ready.take() {
+                Some(file) => Ok(file),
+                None => in_syntax(&app, (&mut found, place), target).await,
+            };
+            let piece = match file {
+                Ok((file, room)) => {
+                    let media = format!("{DICOM}; transfer-syntax={target}");
+                    Ok(held(boundary.part(&media, &file), room))
+                }
                 Err(why) => {
-                    tracing::error!(index = one.index, why, "an object was not given");
-                    let _ = pieces
-                        .send(Err(io::Error::other("an object is missing")))
-                        .await;
-                    return;
+                    tracing::error!(place, why = why.words, "an object was not given");
+                    Err(io::Error::other("an object is missing"))
                 }
             };
-            let media = format!("{DICOM}; transfer-syntax={target}");
-            if pieces.send(Ok(boundary.part(&media, &file))).await.is_err() {
+            let ends = piece.is_err();
+            if pieces.send(piece).await.is_err() || ends {
                 return;
             }
         }
@@ -95,7 +103,7 @@ pub(super) async fn metadata(
     let app = Arc::clone(app);
     tokio::spawn(async move {
         let mut before = "[";
-        for one in &found {
+        for one in found.objects() {
             let piece = match said(&app, one).await {
                 Ok(said) => Ok(Bytes::from(format!("{before}{said}"))),
                 Err(why) => {
@@ -120,7 +128,8 @@ pub(super) async fn frames(
     (place, numbers): (&Place, &[usize]),
     accepted: &[Accepted],
 ) -> Result<Response, Refused> {
-    let one = only(app, who, (place, "frames")).await?;
+    let mut found = named(app, who, (place, "frames")).await?;
+    let one = found.objects().first().ok_or_else(Refused::absent)?;
     let media = frame_media(&one.syntax);
     let takes = |one: &Accepted| one.takes_parts(media) || one.takes_parts(OCTETS);
     if !accepted.iter().any(takes) {
@@ -133,8 +142,7 @@ pub(super) async fn frames(
         true => Syntax::EXPLICIT_UID.to_owned(),
         false => one.syntax.clone(),
     };
-    let file = in_syntax(app, &one, &target).await;
-    let file = file.map_err(|why| Refused::broken(&why))?;
+    let (file, room) = in_syntax(app, (&mut found, 0), &target).await?;
     let boundary = Boundary::new()?;
     let kind = format!("{media}; transfer-syntax={target}");
     let mut body = Vec::new();
@@ -147,6 +155,7 @@ pub(super) async fn frames(
     })??;
     body.extend_from_slice(&boundary.end());
     let headers = [(CONTENT_TYPE, boundary.media(media))];
+    let body = axum::body::Body::from(held(body.into(), room));
     Ok((StatusCode::OK, headers, body).into_response())
 }
 
@@ -157,11 +166,12 @@ pub(super) async fn rendered(
     (place, look): (&Place, Look),
     accepted: &[Accepted],
 ) -> Result<Response, Refused> {
-    let one = only(app, who, (place, "a picture")).await?;
+    let mut found = named(app, who, (place, "a picture")).await?;
+    let one = found.objects().first().ok_or_else(Refused::absent)?;
     let takes = |media: &str| accepted.iter().any(|one| one.takes(media));
     let compressed = one.syntax == JPEG_BASELINE;
     let (media, target) = match (compressed, can_recode(&one.syntax, Syntax::EXPLICIT_UID)) {
-        (true, _) => ("image/jpeg", one.syntax.as_str()),
+        (true, _) => ("image/jpeg", JPEG_BASELINE),
         (false, true) => ("image/png", Syntax::EXPLICIT_UID),
         (false, false) => {
             let words = "no picture is made of pixels that are compressed like these";
@@ -173,8 +183,7 @@ pub(super) async fn rendered(
             "this picture is given as `{media}` alone"
         )));
     }
-    let file = in_syntax(app, &one, target).await;
-    let file = file.map_err(|why| Refused::broken(&why))?;
+    let (file, _room) = in_syntax(app, (&mut found, 0), target).await?;
     let work = tokio::task::spawn_blocking(move || {
         with(&file, |set| -> Result<Vec<u8>, Refused> {
             if compressed {
@@ -194,38 +203,34 @@ async fn named(
     app: &App,
     who: &Identity,
     (place, what): (&Place, &str),
-) -> Result<Vec<Instance>, Refused> {
+) -> Result<Retrieval, Refused> {
     let query = place.query()?;
-    let said = format!("WADO-RS {what} {}", query.text());
     let found = app
-        .retrieve_images(&ImageQuery {
-            who,
-            query: &query,
-            said: &said,
-            authority: &app.settings.image_authority,
+        .retrieval(Wanted {
+            who: who.clone(),
+            said: format!("WADO-RS {what} {}", query.text()),
+            query,
+            authority: app.settings.image_authority.clone(),
             max: app.settings.dicomweb_objects_max,
         })
         .await
         .map_err(|why| Refused::of(why, who))?;
-    match found.is_empty() {
+    match found.objects().is_empty() {
         true => Err(Refused::absent()),
         false => Ok(found),
     }
 }
 
-/// The one object at a place, or the first.
-async fn only(app: &App, who: &Identity, of: (&Place, &str)) -> Result<Instance, Refused> {
-    let found = named(app, who, of).await?;
-    found.into_iter().next().ok_or_else(Refused::absent)
-}
-
-/// An object as a file, in a transfer syntax.
-async fn in_syntax(app: &App, one: &Instance, target: &str) -> Result<Vec<u8>, String> {
-    let words = |why: record::Error| why.to_string();
-    let event = app.record.get(one.index).await.map_err(words)?;
-    let kept = app.record.object(&event).await.map_err(words)?;
+/// An object as a file, in a transfer syntax, and the room that it has.
+async fn in_syntax(
+    app: &App,
+    (found, place): (&mut Retrieval, usize),
+    target: &str,
+) -> Result<(Vec<u8>, Room), Refused> {
+    let OnItsWay { file: kept, room } = found.out(app, place).await.map_err(not_out)?;
+    let one = found.objects().get(place).ok_or_else(Refused::absent)?;
     if one.syntax == target {
-        return Ok(kept);
+        return Ok((kept, room));
     }
     let head = file(&one.header.class, &one.header.instance, target, "SALUS");
     let to = target.to_owned();
@@ -233,7 +238,36 @@ async fn in_syntax(app: &App, one: &Instance, target: &str) -> Result<Vec<u8>, S
         let set = given(kept, &to).map_err(|why| why.to_string())?;
         Ok([head.as_slice(), set.set()].concat())
     });
-    work.await.map_err(|why| why.to_string())?
+    let made = work.await.map_err(|why| Refused::broken(&why))?;
+    let file = made.map_err(|why: String| Refused::broken(&why))?;
+    Ok((file, room))
+}
+
+fn not_out(why: NotOut) -> Refused {
+    match why {
+        NotOut::Hidden => Refused::absent(),
+        NotOut::Lost(why) => Refused::broken(&why),
+        NotOut::Busy => Refused {
+            header: Some((RETRY_AFTER, HeaderValue::from_static("10"))),
+            ..Refused::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string())
+        },
+    }
+}
+
+/// Bytes that hold their room until they are sent.
+struct Held {
+    bytes: Bytes,
+    _room: Room,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+fn held(bytes: Bytes, room: Room) -> Bytes {
+    Bytes::from_owner(Held { bytes, _room: room })
 }
 
 /// What an object says of itself, as JSON.

@@ -1,0 +1,345 @@
+//! Studies from a PACS: what it has and is not here is asked for (C-FIND) and given (C-GET), series by series. What
+//! came goes the way of any object, as the feed that its section names.
+
+mod operator;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+use async_trait::async_trait;
+use event::{Act, Actor, Subject};
+use guard::Standing;
+use inlets::dicom::{Destination, Feed, Held, Intake, Sender};
+use record::Witnessed;
+use serde::{Deserialize, Serialize};
+use web::{Peer, Receives, Scu};
+use wire::dicom::{DataSet, Limits, Status, Syntax, Tag, VR, Writer, scan, tags};
+
+use crate::assemble::House;
+pub(crate) use operator::mounted;
+
+/// Characters of a reason.
+const REASON_LETTERS_MIN: usize = 10;
+/// Instances that are asked for at once.
+const AT_ONCE: usize = 100;
+
+/// What is to be pulled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Order {
+    /// AE title of a `[[dicom.destination]]` with a `feed`.
+    pub(crate) from: String,
+    /// Why.
+    pub(crate) reason: String,
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum What {
+    /// Study Instance UID.
+    Study(String),
+    /// Patient ID.
+    Patient(String),
+    /// Accession number.
+    Accession(String),
+}
+
+/// A series that is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Series {
+    pub(crate) study: String,
+    pub(crate) series: String,
+}
+
+/// What came of a series.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pulled {
+    /// Instances that were here before.
+    pub(crate) there: usize,
+    /// Instances that came, and are sealed.
+    pub(crate) came: usize,
+    /// Instances that are not here: UID and why.
+    pub(crate) lacking: Vec<(String, String)>,
+}
+
+/// A peer, and as which feed it comes in.
+struct From {
+    peer: Peer,
+    sender: Sender,
+}
+
+impl What {
+    /// The attribute that must match, and its value.
+    fn key(&self) -> (Tag, VR, &str) {
+        match self {
+            What::Study(uid) => (tags::STUDY_INSTANCE_UID, VR::UI, uid),
+            What::Patient(id) => (tags::PATIENT_ID, VR::LO, id),
+            What::Accession(number) => (tags::ACCESSION_NUMBER, VR::SH, number),
+        }
+    }
+}
+
+impl House {
+    /// The series of the studies that a peer has of what is wanted. Who asked and why is sealed first.
+    pub(crate) async fn pull_find(&self, order: &Order) -> Result<Vec<Series>> {
+        let (tag, vr, value) = order.what.key();
+        if value.is_empty() || value.contains(['*', '?', '\\']) {
+            bail!("`{value}` names no single study, patient or accession number");
+        }
+        let from = self.peer(&order.from)?;
+        let detail = format!("pull from {}: {tag} = {value}", order.from);
+        self.may_pull((&from, &order.reason), detail).await?;
+        let mut scu = opened(Scu::open_to_find(&self.app, &from.peer).await)?;
+        let max = self.config.dicom.retrieve_objects_max;
+        let asked = identifier(
+            "STUDY",
+            &[(tag, vr, value), (tags::STUDY_INSTANCE_UID, VR::UI, "")],
+        );
+        let found = opened(scu.find(&asked, max).await)?;
+        let mut all = Vec::new();
+        for study in &found {
+            let set = read(study)?;
+            // Who leaves out a key that it does not know finds everybody's.
+            if set.ascii(tag) != value {
+                bail!(
+                    "`{}` told of a study whose {tag} is not `{value}`: it does not match by that",
+                    order.from
+                );
+            }
+            let uid = set.ascii(tags::STUDY_INSTANCE_UID).to_owned();
+            let asked = identifier(
+                "SERIES",
+                &[
+                    (tags::STUDY_INSTANCE_UID, VR::UI, &uid),
+                    (tags::SERIES_INSTANCE_UID, VR::UI, ""),
+                ],
+            );
+            for series in opened(scu.find(&asked, max).await)? {
+                let series = read(&series)?.ascii(tags::SERIES_INSTANCE_UID).to_owned();
+                all.push(Series {
+                    study: uid.clone(),
+                    series,
+                });
+            }
+        }
+        scu.close().await;
+        Ok(all)
+    }
+
+    /// Has what is not here of a series given.
+    pub(crate) async fn pull_series(&self, (order, of): (&Order, &Series)) -> Result<Pulled> {
+        let from = self.peer(&order.from)?;
+        let detail = format!(
+            "pull from {}: StudyInstanceUID={} SeriesInstanceUID={}",
+            order.from, of.study, of.series
+        );
+        self.may_pull((&from, &order.reason), detail).await?;
+        let mut pulled = Pulled::default();
+        let (missing, classes) = self.missing(&from.peer, of, &mut pulled).await?;
+        for some in classes.chunks(Scu::classes_max()) {
+            let of_these = missing.iter().filter(|(_, class)| some.contains(class));
+            let uids: Vec<&str> = of_these.map(|(uid, _)| uid.as_str()).collect();
+            let mut scu = opened(Scu::open_to_get(&self.app, &from.peer, some).await)?;
+            for uids in uids.chunks(AT_ONCE) {
+                let asked = identifier(
+                    "IMAGE",
+                    &[
+                        (tags::SOP_INSTANCE_UID, VR::UI, &uids.join("\\")),
+                        (tags::STUDY_INSTANCE_UID, VR::UI, &of.study),
+                        (tags::SERIES_INSTANCE_UID, VR::UI, &of.series),
+                    ],
+                );
+                let mut takes = Taking {
+                    intake: &self.intake,
+                    sender: from.sender.clone(),
+                    wanted: uids,
+                    coming: None,
+                    came: BTreeSet::new(),
+                    pulled: &mut pulled,
+                };
+                let status = opened(Box::pin(scu.get(&asked, &mut takes)).await)?;
+                takes.end_of(status);
+            }
+            scu.close().await;
+        }
+        Ok(pulled)
+    }
+
+    /// What of a series is not here, with its class; and the classes.
+    async fn missing(
+        &self,
+        peer: &Peer,
+        of: &Series,
+        pulled: &mut Pulled,
+    ) -> Result<(Vec<(String, String)>, Vec<String>)> {
+        let mut scu = opened(Scu::open_to_find(&self.app, peer).await)?;
+        let asked = identifier(
+            "IMAGE",
+            &[
+                (tags::SOP_CLASS_UID, VR::UI, ""),
+                (tags::SOP_INSTANCE_UID, VR::UI, ""),
+                (tags::STUDY_INSTANCE_UID, VR::UI, &of.study),
+                (tags::SERIES_INSTANCE_UID, VR::UI, &of.series),
+            ],
+        );
+        let found = opened(
+            scu.find(&asked, self.config.dicom.retrieve_objects_max)
+                .await,
+        )?;
+        scu.close().await;
+        let (mut missing, mut classes) = (Vec::new(), BTreeSet::new());
+        for one in &found {
+            let set = read(one)?;
+            let uid = set.ascii(tags::SOP_INSTANCE_UID).to_owned();
+            let class = set.ascii(tags::SOP_CLASS_UID).to_owned();
+            match self.app.record.instance(&uid).await {
+                Ok(Some(_)) => pulled.there += 1,
+                Ok(None) if class.is_empty() => pulled
+                    .lacking
+                    .push((uid, "the peer does not say of which class it is".into())),
+                Ok(None) => {
+                    classes.insert(class.clone());
+                    missing.push((uid, class));
+                }
+                Err(record::Error::Erased(_)) => {
+                    pulled.lacking.push((uid, "it was erased here".into()));
+                }
+                Err(why) => return Err(why.into()),
+            }
+        }
+        Ok((missing, classes.into_iter().collect()))
+    }
+
+    /// Seals who asks and why, and whether they may.
+    async fn may_pull(&self, (from, reason): (&From, &str), detail: String) -> Result<()> {
+        if reason.trim().chars().count() < REASON_LETTERS_MIN {
+            bail!("say why, in {REASON_LETTERS_MIN} letters or more: `--reason`");
+        }
+        let subject = Subject::Feed(from.sender.feed.name().to_owned());
+        let reason = Some(format!("{} ({detail})", reason.trim()));
+        let decision = self.decide(Act::Manage, subject, reason);
+        match self.app.record.witness(decision).await? {
+            Witnessed::Allowed(_) => Ok(()),
+            Witnessed::Refused(_, decision) => bail!(decision.words().join(" ")),
+        }
+    }
+
+    fn peer(&self, title: &str) -> Result<From> {
+        let config = &self.config.dicom;
+        let named = |one: &&Destination| one.title == title && !one.feed.is_empty();
+        let Some(to) = config.destinations.iter().find(named) else {
+            bail!(
+                "nothing is pulled from `{title}`: write a `[[dicom.destination]]` with this title and a \
+                 `feed` (docs/integrate/dicom.md)"
+            );
+        };
+        let settings = config.feeds.iter().find(|feed| feed.name == to.feed);
+        let settings = settings.ok_or_else(|| anyhow!("there is no feed `{}`", to.feed))?;
+        let feed = Feed::new(settings, config)?;
+        Ok(From {
+            peer: Peer {
+                called: to.title.clone(),
+                calling: config.titles.first().cloned().unwrap_or_default(),
+                host: to.host.clone(),
+                port: to.port,
+                tls: to.tls,
+                keys: [&to.authorities, &to.certificate, &to.key].map(Clone::clone),
+                wait: Duration::from_millis(config.answer_ms),
+            },
+            sender: Sender {
+                actor: Actor::feed(feed.name()),
+                feed: Arc::new(feed),
+                calling: to.title.clone(),
+                address: Some(to.host.clone()),
+            },
+        })
+    }
+}
+
+/// Takes objects in.
+struct Taking<'a> {
+    intake: &'a Intake,
+    sender: Sender,
+    /// What was asked for.
+    wanted: &'a [&'a str],
+    /// Bytes, class and instance, transfer syntax.
+    coming: Option<(Held, (String, String), String)>,
+    /// What came, or was told to lack.
+    came: BTreeSet<String>,
+    pulled: &'a mut Pulled,
+}
+
+#[async_trait]
+impl Receives for Taking<'_> {
+    fn begin(&mut self, (class, instance): (&str, &str), syntax: &str) {
+        let head = wire::dicom::file(class, instance, syntax, &self.sender.calling);
+        let named = (class.to_owned(), instance.to_owned());
+        self.coming = Some((self.intake.begin(head), named, syntax.to_owned()));
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if let Some((held, ..)) = &mut self.coming {
+            held.add(bytes);
+        }
+    }
+
+    async fn end(&mut self) -> Status {
+        let Some((held, named, syntax)) = self.coming.take() else {
+            return Status::ProcessingFailure;
+        };
+        let uid = named.1.clone();
+        // What was not asked for is not taken, whoever sends it.
+        if !self.wanted.contains(&uid.as_str()) {
+            return Status::NotAuthorized;
+        }
+        let (intake, sender) = (self.intake, self.sender.clone());
+        let looked = Box::pin(intake.look_at_set(sender, (named, syntax), held)).await;
+        let standing = Standing::Feed(&self.sender.feed.grant);
+        let told = match looked {
+            Ok(claim) => Box::pin(intake.keep(claim, standing)).await,
+            Err(told) => told,
+        };
+        match told.status {
+            Status::Success => self.pulled.came += 1,
+            _ => self.pulled.lacking.push((uid.clone(), told.why)),
+        }
+        self.came.insert(uid);
+        told.status
+    }
+}
+
+impl Taking<'_> {
+    /// What did not come at all.
+    fn end_of(self, status: u16) {
+        let missing = self.wanted.iter().filter(|uid| !self.came.contains(**uid));
+        let why = format!("it was not given (status {status:04X})");
+        let lacking = missing.map(|uid| ((*uid).to_owned(), why.clone()));
+        self.pulled.lacking.extend(lacking);
+    }
+}
+
+fn opened<T>(done: Result<T, String>) -> Result<T> {
+    done.map_err(|why| anyhow!(why))
+}
+
+/// The Identifier of a question, in implicit little endian.
+fn identifier(level: &str, keys: &[(Tag, VR, &str)]) -> Vec<u8> {
+    let mut all = keys.to_vec();
+    all.push((tags::QUERY_RETRIEVE_LEVEL, VR::CS, level));
+    all.sort_by_key(|(tag, ..)| *tag);
+    // A key that is asked for and told is named once.
+    all.dedup_by(|later, first| later.0 == first.0);
+    let writer = Writer::new(Syntax::IMPLICIT);
+    all.iter()
+        .fold(writer, |writer, (tag, vr, value)| {
+            writer.text(*tag, *vr, value)
+        })
+        .finish()
+}
+
+fn read(bytes: &[u8]) -> Result<DataSet<'_>> {
+    scan(bytes, Syntax::IMPLICIT, &Limits::default())
+        .map_err(|why| anyhow!("what the peer answered cannot be read: {why}"))
+}
