@@ -6,7 +6,8 @@ use seal::{Entry, Hash, TILE_WIDTH};
 
 use super::files::Files;
 use super::{Alteration, WIDTH, broken, hex, wrong};
-use crate::journal::{Journal, RowRef};
+use crate::journal::{Block, Journal, Row, RowRef};
+use crate::object::{self, Held, Naming, hold};
 use crate::sealed::Outcome;
 
 /// What one bundle turned out to be.
@@ -21,6 +22,8 @@ pub(super) struct Found {
     pub(super) alterations: Vec<Alteration>,
     /// Whose the rows are, by index.
     pub(super) streams: Vec<(u64, [u8; 16])>,
+    /// The objects that they name.
+    pub(super) naming: Naming,
 }
 
 /// Which bundle, and how far events go.
@@ -64,7 +67,17 @@ pub(super) async fn look(journal: &dyn Journal, files: &Files, which: Which) -> 
         }
     }
     rows.for_each(|row| found.unpublished(row));
+    if let Some(keyring) = &files.keyring {
+        let rows: Vec<Row> = rows_until(&block, end);
+        found.naming = object::naming(keyring, rows).await?;
+        found.objects(files).await?;
+    }
     Ok(found)
+}
+
+fn rows_until(block: &Block, end: u64) -> Vec<Row> {
+    let rows = block.iter().filter(|row| row.seq < end);
+    rows.map(Row::from).collect()
 }
 
 impl Found {
@@ -169,6 +182,26 @@ impl Found {
             }
             None => self.wrong((Some(row.seq), "row.entry"), "an entry", hex(row.entry)),
         }
+    }
+
+    /// The objects that the events name, held against what was sealed.
+    async fn objects(&mut self, files: &Files) -> Outcome<()> {
+        for one in self.naming.named.clone() {
+            let path = &one.whole.path;
+            let holding = hold(files.vault.as_ref(), path).await?;
+            self.bytes += holding.bytes;
+            let field = format!("vault/{path}");
+            let name = path.rsplit('/').next().unwrap_or_default();
+            match holding.held {
+                Held::Whole => {}
+                Held::Missing => {
+                    let sealed = format!("an object of {} bytes", one.whole.bytes);
+                    self.wrong((Some(one.index), &field), sealed, "nothing");
+                }
+                Held::Other(found) => self.wrong((Some(one.index), &field), name, found),
+            }
+        }
+        Ok(())
     }
 
     /// A file of the vault; if it is missing that is wrong, and it is taken for empty.
