@@ -1,6 +1,7 @@
 //! Objects in the vault: what is too large for a row, such as a DICOM file. They are encrypted under
 //! the key of whom they are about, and lie under the hash of what lies there.
 
+mod absent;
 mod hold;
 mod named;
 
@@ -15,6 +16,7 @@ use crate::sealed::Outcome;
 use crate::vault::Vault;
 use crate::{Error, Sealed};
 
+pub use absent::Absent;
 pub(crate) use hold::{Held, Holding, hold};
 pub(crate) use named::{Named, Naming, Unnamed, naming};
 

@@ -101,7 +101,7 @@ impl Inner {
         let mut told = self.scrub.looking.lock().await;
         self.tell(vec![wrong], (&mut told, &mut round.sum)).await?;
         match good {
-            true => self.from_second(path).await,
+            true => self.bring_second(path).await,
             false => Ok(()),
         }
     }
@@ -115,7 +115,7 @@ impl Inner {
         found.await.is_some()
     }
 
-    async fn from_second(&self, path: &str) -> Outcome<()> {
+    async fn bring_second(&self, path: &str) -> Outcome<()> {
         let gone = || broken(format!("`{path}` is gone from `objects_second`"));
         let pieces = self.second(path).await.ok_or_else(gone)?;
         self.vault.bring(path, pieces).await.map_err(broken)

@@ -41,6 +41,11 @@ impl Which {
         self.number * WIDTH
     }
 
+    /// The index after its last event.
+    fn end(self) -> u64 {
+        (self.first() + WIDTH).min(self.until)
+    }
+
     /// Events of this bundle under the checkpoint.
     fn width(self) -> usize {
         let width = self.published.saturating_sub(self.first()).min(WIDTH);
@@ -52,23 +57,12 @@ impl Which {
 pub(super) async fn look(journal: &dyn Journal, files: &Files, which: Which) -> Outcome<Found> {
     let first = which.first();
     let block = journal.block(first, TILE_WIDTH).await.map_err(broken)?;
-    let end = (first + WIDTH).min(which.until);
     let mut found = Found::default();
     let sealed = found.entries(files, which).await?;
     let pack = found.pack(files, which).await?;
-    let packed = found.packed(&pack, (which, &sealed));
-    let mut rows = block.iter().filter(|row| row.seq < end).peekable();
-    for ((seq, entry), packed) in (first..).zip(&sealed).zip(packed) {
-        let row = rows.next_if(|row| row.seq == seq);
-        match (entry, row) {
-            (Some(entry), Some(row)) => found.row(row, entry, packed),
-            (Some(_), None) => found.wrong((Some(seq), "row"), "an event", "nothing: deleted"),
-            (None, _) => {}
-        }
-    }
-    rows.for_each(|row| found.unpublished(row));
+    found.rows(&block, which, (&sealed, &pack));
     if let Some(keyring) = &files.keyring {
-        let rows: Vec<Row> = rows_until(&block, end);
+        let rows: Vec<Row> = rows_until(&block, which.end());
         found.naming = object::naming(keyring, rows).await?;
         found.objects(files).await?;
     }
@@ -81,6 +75,22 @@ fn rows_until(block: &Block, end: u64) -> Vec<Row> {
 }
 
 impl Found {
+    /// Every row against what the vault holds.
+    fn rows(&mut self, block: &Block, which: Which, (sealed, pack): (&[Option<Entry>], &[u8])) {
+        let (first, end) = (which.first(), which.end());
+        let packed = self.packed(pack, (which, sealed));
+        let mut rows = block.iter().filter(|row| row.seq < end).peekable();
+        for ((seq, entry), packed) in (first..).zip(sealed).zip(packed) {
+            let row = rows.next_if(|row| row.seq == seq);
+            match (entry, row) {
+                (Some(entry), Some(row)) => self.row(row, entry, packed),
+                (Some(_), None) => self.wrong((Some(seq), "row"), "an event", "nothing: deleted"),
+                (None, _) => {}
+            }
+        }
+        rows.for_each(|row| self.unpublished(row));
+    }
+
     /// The entries that agree with their level-0 tile.
     async fn entries(&mut self, files: &Files, which: Which) -> Outcome<Vec<Option<Entry>>> {
         let width = which.width();
