@@ -22,6 +22,7 @@ use crate::doors::Doors;
 use crate::errands::Errands;
 use crate::fetch::Fetch;
 use crate::following::Following;
+use crate::imaging::Pictures;
 use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
 use crate::outside::Outside;
@@ -68,6 +69,8 @@ pub struct App {
     pub errands: Errands,
     /// What a standby knows of its primary.
     pub following: Following,
+    /// The pictures of images that pages showed last.
+    pub(crate) pictures: Pictures,
     /// The lists of leavers that are watched.
     pub leaving: Leaving,
     /// The present moment.
@@ -150,6 +153,7 @@ impl App {
             witnesses: Witnesses::default(),
             errands: Errands::default(),
             following: Following::default(),
+            pictures: Pictures::default(),
             leaving: Leaving::default(),
             clock: rooms.clock,
             settings,
@@ -333,6 +337,10 @@ pub struct Settings {
     pub dicomweb_matches_max: usize,
     /// The most objects that one WADO-RS request is answered with.
     pub dicomweb_objects_max: usize,
+    /// Bytes of one picture of an image on a page, at most.
+    pub picture_bytes_max: usize,
+    /// Bytes of the pictures that are kept in memory, for five minutes at most.
+    pub pictures_cached_bytes_max: usize,
     /// The most bulk exports that one client has at a time, those that are done included.
     pub exports_per_client_max: usize,
     /// How long a bulk export can be fetched.
@@ -428,6 +436,8 @@ impl Default for Settings {
             page_size_max: 1_000,
             dicomweb_matches_max: 1_000,
             dicomweb_objects_max: 20_000,
+            picture_bytes_max: 512 << 10,
+            pictures_cached_bytes_max: 8 << 20,
             exports_per_client_max: 2,
             export_keep_ms: 24 * 60 * MINUTE,
             chart_wait_ms: 2_000,

@@ -1,11 +1,13 @@
 //! DICOM objects of charts, for the doors that speak DICOM: looked for and handed out by the word of
 //! the guard, which is sealed, as is whom an answer shows.
 
+mod drawn;
 mod find;
 mod narrow;
 mod retrieve;
 mod scu;
 
+pub(crate) use drawn::{Pictures, not_drawn};
 pub use scu::{Failed, Peer, Scu};
 
 use std::time::Duration;
@@ -20,7 +22,7 @@ use crate::App;
 use crate::taking;
 
 pub(crate) const STUDY: &str = "ImagingStudy";
-const PATIENT: &str = "Patient";
+pub(crate) const PATIENT: &str = "Patient";
 
 /// What is asked of the images.
 #[derive(Debug, Clone, Copy)]

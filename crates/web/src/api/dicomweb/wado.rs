@@ -11,8 +11,8 @@ use chart::Instance;
 use event::Body;
 use guard::Identity;
 use wire::dicom::{
-    Limits, NoFrame, Repertoire, Syntax, can_recode, file, frame, given, part10, picture, scan,
-    sealed,
+    Limits, NoFrame, RLE_UID, Repertoire, Syntax, can_recode, file, frame, given, part10, picture,
+    picture_of_runs, scan, sealed,
 };
 
 use super::Refused;
@@ -160,8 +160,11 @@ pub(super) async fn rendered(
     let one = only(app, who, (place, "a picture")).await?;
     let takes = |media: &str| accepted.iter().any(|one| one.takes(media));
     let compressed = one.syntax == JPEG_BASELINE;
-    let (media, target) = match (compressed, can_recode(&one.syntax, Syntax::EXPLICIT_UID)) {
+    let runs = one.syntax == RLE_UID;
+    let native = can_recode(&one.syntax, Syntax::EXPLICIT_UID);
+    let (media, target) = match (compressed, native) {
         (true, _) => ("image/jpeg", one.syntax.as_str()),
+        (false, _) if runs => ("image/png", one.syntax.as_str()),
         (false, true) => ("image/png", Syntax::EXPLICIT_UID),
         (false, false) => {
             let words = "no picture is made of pixels that are compressed like these";
@@ -180,7 +183,10 @@ pub(super) async fn rendered(
             if compressed {
                 return Ok(frame(set, look.frame).map_err(no_frame)?.into_owned());
             }
-            let made = picture(set, look.frame);
+            let made = match runs {
+                true => picture_of_runs(set, look.frame),
+                false => picture(set, look.frame),
+            };
             let made = made.map_err(|why| Refused::unacceptable(why.to_string()))?;
             Ok(made.shrunk(look.max.unwrap_or(usize::MAX)).png())
         })
