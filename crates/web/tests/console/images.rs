@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use event::{Act, Actor, Body, Event, Image, Role, Subject};
+use serde_json::json;
 use wire::dicom::{Syntax, VR, Writer, file, tags};
 
 use crate::house::House;
@@ -20,7 +21,7 @@ fn head(instance: &str, rows: Option<u16>) -> Writer {
         .text(tags::STUDY_DATE, VR::DA, "20261119")
         .text(tags::MODALITY, VR::CS, "CT")
         .text(tags::STUDY_DESCRIPTION, VR::LO, "Head <plain>")
-        .text(tags::PATIENT_ID, VR::LO, "77p-icu")
+        .text(tags::PATIENT_ID, VR::LO, "4711")
         .text(tags::BODY_PART_EXAMINED, VR::CS, "HEAD")
         .text(tags::STUDY_INSTANCE_UID, VR::UI, "1.2")
         .text(tags::SERIES_INSTANCE_UID, VR::UI, series)
@@ -66,7 +67,7 @@ async fn came(
         syntax: syntax.into(),
         ..Image::default()
     };
-    let subject = Subject::Patient("p-icu".into());
+    let subject = Subject::Patient(id(house));
     let mut event = Event::new(Actor::feed("ct"), Act::Send, subject, Body::Image(image));
     let whole = [file(CT, instance, syntax, "CT1"), raw.clone(), rest].concat();
     let whole = house.app.record.keep(&event, whole).await.unwrap();
@@ -78,6 +79,7 @@ async fn came(
 
 /// A study with a plain series, one by run lengths, one that is not unpacked here, and a report.
 async fn study(house: &House) -> [u64; 4] {
+    admitted(house).await;
     let pixels = Writer::new(Syntax::EXPLICIT).bytes(tags::PIXEL_DATA, VR::OW, &[0, 80, 160, 255]);
     let plain = (head("1.2.1.1", Some(2)), pixels.finish());
     let plain = came(house, ("1.2.1.1", Syntax::EXPLICIT_UID), plain).await;
@@ -93,7 +95,8 @@ async fn study(house: &House) -> [u64; 4] {
 
 /// The address of the study's page, as the chart page has it.
 fn href(html: &str) -> String {
-    let from = html.find("/patients/p-icu/imaging/").unwrap();
+    let at = html.find("/imaging/").unwrap();
+    let from = html[..at].rfind('"').unwrap() + 1;
     html[from..].split('"').next().unwrap().to_owned()
 }
 
@@ -104,12 +107,12 @@ async fn the_chart_shows_small_pictures_that_are_made_here_and_sealed_as_looks()
     house.person("anna", Role::Nurse, &["ICU"]).await;
     let [plain, packed, ..] = study(&house).await;
     let mut anna = house.browser("anna").await;
-    let chart = anna.get("/patients/p-icu").await;
+    let chart = anna.get(&format!("/patients/{}", id(&house))).await;
     assert_eq!(chart.status, StatusCode::OK, "{}", chart.html);
     let page = href(&chart.html);
     for index in [plain, packed] {
         let tag = format!(
-            "<img loading=\"lazy\" decoding=\"async\" width=\"96\" height=\"96\" src=\"{page}/{index}\" alt=\"CT, HEAD, picture 1\">"
+            "<img loading=\"lazy\" width=\"96\" height=\"96\" src=\"{page}/{index}\" alt=\"CT, HEAD, picture 1\">"
         );
         assert!(chart.html.contains(&tag), "{}", chart.html);
         let before = decisions(&house).await.len();
@@ -136,7 +139,7 @@ async fn a_study_has_a_page_that_says_why_there_is_no_picture() {
     house.person("anna", Role::Nurse, &["ICU"]).await;
     let [plain, _, other, report] = study(&house).await;
     let mut anna = house.browser("anna").await;
-    let page = href(&anna.get("/patients/p-icu").await.html);
+    let page = href(&anna.get(&format!("/patients/{}", id(&house))).await.html);
     let shown = anna.get(&page).await;
     assert_eq!(shown.status, StatusCode::OK, "{}", shown.html);
     for words in [
@@ -165,7 +168,7 @@ async fn a_study_has_a_page_that_says_why_there_is_no_picture() {
         format!("{page}/0"),
         format!("{page}/{}", u64::MAX),
         format!("{page}x"),
-        format!("/patients/p-icu/imaging/nothing/{plain}"),
+        format!("/patients/{}/imaging/nothing/{plain}", id(&house)),
     ] {
         let none = anna.get(&wrong).await;
         assert_eq!(none.status, StatusCode::NOT_FOUND, "{wrong}");
@@ -181,7 +184,7 @@ async fn who_may_not_see_the_chart_sees_no_picture() {
     let [plain, ..] = study(&house).await;
     let page = {
         let mut anna = house.browser("anna").await;
-        href(&anna.get("/patients/p-icu").await.html)
+        href(&anna.get(&format!("/patients/{}", id(&house))).await.html)
     };
     let mut mia = house.browser("mia").await;
     let picture = format!("{page}/{plain}");
@@ -192,8 +195,8 @@ async fn who_may_not_see_the_chart_sees_no_picture() {
         assert!(!decisions(&house).await.last().unwrap().allowed);
     }
     // By the way of a patient whom she sees, another's study is not there.
-    let other = page.replace("p-icu", "p-med");
+    let other = page.replace(&id(&house), "p-med");
     assert_eq!(mia.get(&other).await.status, StatusCode::NOT_FOUND);
-    let other = picture.replace("p-icu", "p-med");
+    let other = picture.replace(&id(&house), "p-med");
     assert_eq!(mia.get(&other).await.status, StatusCode::NOT_FOUND);
 }
