@@ -52,6 +52,28 @@ fn runs() -> Vec<u8> {
     [&tag[..], &all].concat()
 }
 
+/// The patient with the number of these images, who lies on the ICU.
+fn id(house: &House) -> String {
+    let system = wire::v2::authority_system("", "HOSP");
+    house.app.record.blind().id("Patient", &system, "4711")
+}
+
+async fn admitted(house: &House) {
+    let id = id(house);
+    let patient = json!({
+        "resourceType": "Patient", "id": id, "name": [{"family": "Müller", "given": ["Jörg"]}]
+    });
+    house.resource(Some(&id), patient).await;
+    let encounter = json!({
+        "resourceType": "Encounter", "id": "e-images", "status": "in-progress",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+        "subject": {"reference": format!("Patient/{id}")},
+        "period": {"start": "2026-11-19T08:12:00Z"},
+        "location": [{"location": {"reference": "Location/icu"}, "status": "active"}]
+    });
+    house.resource(Some(&id), encounter).await;
+}
+
 async fn came(
     house: &House,
     (instance, syntax): (&str, &str),
