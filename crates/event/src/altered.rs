@@ -14,7 +14,8 @@ pub struct Altered {
     /// When it was last found whole; `None`: nobody had looked at it before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole_at: Option<Time>,
-    /// What it was put right from: `pack`, `journal`, `memory`, `record`; `first`: it came from outside,
+    /// What it was put right from: `pack`, `journal`, `memory`, `record`, `second`
+    /// (the second place of objects); `first`: it came from outside,
     /// and what was there first stays; `None`: it could not be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healed_from: Option<String>,

@@ -1,6 +1,7 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use crate::Place;
 use crate::engines::{Objects, Storage};
 use crate::root::RootConfig;
 
@@ -33,6 +34,13 @@ pub struct Config {
     pub scrub_bytes_per_second: u64,
     /// Seconds between the end of one look over the whole record and the next.
     pub scrub_rest_seconds: u64,
+    /// Where objects may also lie, such as a place of backups: what is missing in the vault is put
+    /// right from there.
+    pub objects_second: Option<Place>,
+    /// Days after which an object is removed that no event names; two at least.
+    pub objects_unnamed_days: u32,
+    /// Names of objects that are held in memory at a time, while they are looked for in events.
+    pub objects_names_max: usize,
     /// Where the root of all keys is kept.
     pub root: RootConfig,
 }
@@ -54,6 +62,9 @@ impl Config {
             checkpoint_interval_ms: 1_000,
             scrub_bytes_per_second: 4 << 20,
             scrub_rest_seconds: 60,
+            objects_second: None,
+            objects_unnamed_days: 7,
+            objects_names_max: 500_000,
             root: RootConfig::File,
         }
     }

@@ -421,7 +421,7 @@ impl Inner {
             .to_string();
         let stream = self.keyring.stream(&event, &day).await?;
         if let Body::Image(image) = &event.body {
-            object::belongs(&image.whole, &stream.name)?;
+            object::belongs(&image.whole, &stream.name, self.clock.now())?;
         }
         let mut random = [0; 44];
         self.keyring.random(&mut random)?;

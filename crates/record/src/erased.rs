@@ -1,7 +1,7 @@
 //! What verification says of events that nothing opens: erased by a sealed order, or altered.
 
 use std::collections::HashSet;
-use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use event::{Body, Erased, Time};
 
@@ -13,7 +13,7 @@ use crate::verify::{Alteration, Report};
 
 /// The keyring as verification needs it, and the events that it has no key for.
 pub(crate) struct Keyless {
-    pub(crate) keyring: Option<Keyring>,
+    pub(crate) keyring: Option<Arc<Keyring>>,
     known: HashSet<[u8; 16]>,
     seen: Vec<(u64, [u8; 16])>,
 }
@@ -23,10 +23,10 @@ impl Keyless {
     pub(crate) async fn open(config: &Config) -> Keyless {
         let there = config.keyring().exists();
         let keyring = match there {
-            true => Keyring::open(config, NonZeroUsize::MIN, Time::default()).await,
+            true => Keyring::open(config, config.keys_cached_max, Time::default()).await,
             false => Err(crate::keyring::broken("there is none")),
         };
-        let keyring = keyring.ok();
+        let keyring = keyring.ok().map(Arc::new);
         let known = match &keyring {
             Some(keyring) => keyring.names().await.unwrap_or_default(),
             None => HashSet::new(),

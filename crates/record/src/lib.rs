@@ -60,6 +60,7 @@ pub use error::Error;
 pub use escrow::recover_root;
 pub use keycopy::{KeyCopy, StreamKey, install_keys};
 pub use moving::{Carrying, Moved, carry};
+pub use object::Absent;
 pub use proving::{Held, hold};
 pub use read::{Head, Proved, head, prove};
 pub use reader::{HeldUp, Reader, ReaderError, fold_all_to, fold_to, follow, save_is_due};

@@ -273,14 +273,20 @@ pub(crate) fn decompressor() -> Outcome<Decompressor> {
     Decompressor::new().ok_or_else(|| broken("there is no memory to decompress"))
 }
 
-fn open_row(decompressor: &mut Decompressor, row: &Row, key: &Key) -> Outcome<Sealed> {
+/// The plaintext of one row, held against its entry.
+pub(crate) fn plain(decompressor: &mut Decompressor, row: &Row, key: &Key) -> Outcome<Vec<u8>> {
     let altered = |why: &str| broken(format!("event {} was altered: {why}", row.seq));
     let entry = Entry::from_bytes(&row.entry).ok_or_else(|| altered("its entry"))?;
     if entry.stream != row.stream || entry.at != row.at {
         return Err(altered("its stream or its time"));
     }
-    let (_, plaintext) = seal::open(decompressor, key, (row.seq, &entry), &row.ciphertext)
-        .map_err(|why| altered(&why.to_string()))?;
+    let opened = seal::open(decompressor, key, (row.seq, &entry), &row.ciphertext);
+    let (_, plaintext) = opened.map_err(|why| altered(&why.to_string()))?;
+    Ok(plaintext)
+}
+
+fn open_row(decompressor: &mut Decompressor, row: &Row, key: &Key) -> Outcome<Sealed> {
+    let plaintext = plain(decompressor, row, key)?;
     let event = event::decode(&plaintext).map_err(broken)?;
     let at = Time::from_millis(row.at);
     Ok(Sealed {

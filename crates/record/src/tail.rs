@@ -72,18 +72,18 @@ impl Record {
     /// # Errors
     /// [`Error::Broken`] if the vault cannot be read.
     pub async fn file(&self, path: &str) -> Outcome<Option<bytes::Bytes>> {
-        let sound = |part: &str| {
-            !part.is_empty()
-                && part != ".."
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'.')
-        };
-        if !path.split('/').all(sound) {
+        if !sound(path) {
             return Ok(None);
         }
         self.inner.vault.get(path).await.map_err(broken)
     }
+}
+
+/// Whether a path can be one of the vault's.
+pub(crate) fn sound(path: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let sound = |part: &str| !part.is_empty() && part != ".." && part.bytes().all(letter);
+    path.split('/').all(sound)
 }
 
 impl crate::door::Inner {

@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use web::{App, Compared, Following, Rooms, Signer};
 use wire::audit::Site;
 
+use crate::bringing::Bringer;
 use crate::certificate;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -210,6 +211,12 @@ impl House {
             app: Arc::clone(&self.app),
         };
         self.tasks.spawn(follower.run(self.stop.clone()));
+        let bringer = Bringer {
+            primary: following::primary(&self.config)?,
+            config: self.config.clone(),
+            app: Arc::clone(&self.app),
+        };
+        self.tasks.spawn(bringer.run(self.stop.clone()));
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use inlets::mllp::TlsMin;
-use record::{Objects, Pkcs11Config, RootConfig, Storage};
+use record::{Objects, Pkcs11Config, Place, RootConfig, Storage};
 use serde::{Deserialize, Serialize};
 
 use crate::backups::Backups;
@@ -277,6 +277,19 @@ pub(crate) struct RecordConfig {
     pub(crate) checkpoint_interval_ms: u64,
     pub(crate) scrub_bytes_per_second: u64,
     pub(crate) scrub_rest_seconds: u64,
+    pub(crate) objects_second: String,
+    pub(crate) objects_unnamed_days: u32,
+    pub(crate) objects_names_max: usize,
+}
+
+impl RecordConfig {
+    /// Where objects may also lie.
+    fn second(&self) -> Result<Option<Place>, String> {
+        match self.objects_second.as_str() {
+            "" => Ok(None),
+            place => Place::parse(place).map(Some),
+        }
+    }
 }
 
 impl Default for RecordConfig {
@@ -293,6 +306,9 @@ impl Default for RecordConfig {
             checkpoint_interval_ms: own.checkpoint_interval_ms,
             scrub_bytes_per_second: own.scrub_bytes_per_second,
             scrub_rest_seconds: own.scrub_rest_seconds,
+            objects_second: String::new(),
+            objects_unnamed_days: own.objects_unnamed_days,
+            objects_names_max: own.objects_names_max,
         }
     }
 }
@@ -384,6 +400,7 @@ impl Config {
     fn engines(&self) -> Result<(Storage, Objects), String> {
         self.backups.check()?;
         self.routes.check()?;
+        self.record.second()?;
         Ok((
             Storage::parse(&self.storage)?,
             Objects::parse(&self.objects)?,
@@ -409,6 +426,9 @@ impl Config {
             checkpoint_interval_ms: own.checkpoint_interval_ms,
             scrub_bytes_per_second: own.scrub_bytes_per_second,
             scrub_rest_seconds: own.scrub_rest_seconds,
+            objects_second: own.second().unwrap_or_default(),
+            objects_unnamed_days: own.objects_unnamed_days,
+            objects_names_max: own.objects_names_max,
             root: self.root(),
         }
     }

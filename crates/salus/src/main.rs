@@ -8,6 +8,7 @@ mod asking;
 mod assemble;
 mod backing;
 mod backups;
+mod bringing;
 mod capturing;
 mod certificate;
 mod cli;

@@ -1,5 +1,6 @@
 //! Another server, asked again and again over one connection: HTTPS, or plain HTTP on this machine.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use axum::http::{Request, Uri};
+use futures_util::Stream;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -112,6 +114,47 @@ impl Remote {
     /// If there is no answer.
     pub(crate) async fn post(&self, path: &str, kind: &str, body: Bytes) -> Result<Answer> {
         self.ask(path, What::Post(kind, body)).await
+    }
+
+    /// What stands at `path`, piece by piece, over a connection of its own; each piece may take as
+    /// long as an answer. `None`: it is not there.
+    ///
+    /// # Errors
+    /// If there is no answer, or another one than 200 or 404.
+    pub(crate) async fn pieces(
+        &self,
+        path: &str,
+    ) -> Result<Option<impl Stream<Item = io::Result<Bytes>> + Send + 'static + use<>>> {
+        let wait = self.wait;
+        let asked = async {
+            let mut sender = self.connect().await?;
+            let response = sender.send_request(self.request(path, &What::Get)?).await?;
+            Ok::<_, anyhow::Error>((sender, response))
+        };
+        let late = || format!("`{}`: no answer within {} ms", self.host, wait.as_millis());
+        let asked = tokio::time::timeout(wait, asked).await;
+        let (sender, response) = asked.with_context(late)??;
+        match response.status().as_u16() {
+            200 => {}
+            404 => return Ok(None),
+            status => bail!("`{}` answered {status}", self.host),
+        }
+        // The connection lives as long as what asks over it.
+        let state = (sender, response.into_body());
+        Ok(Some(futures_util::stream::try_unfold(
+            state,
+            move |(sender, mut body)| async move {
+                loop {
+                    let frame = tokio::time::timeout(wait, body.frame()).await;
+                    let Some(frame) = frame.map_err(io::Error::other)? else {
+                        return Ok(None);
+                    };
+                    if let Ok(piece) = frame.map_err(io::Error::other)?.into_data() {
+                        return Ok(Some((piece, (sender, body))));
+                    }
+                }
+            },
+        )))
     }
 
     async fn ask(&self, path: &str, what: What<'_>) -> Result<Answer> {

@@ -35,6 +35,12 @@ pub(crate) struct Looked {
     pub(crate) events: u64,
     /// Bytes re-read and hashed.
     pub(crate) bytes: u64,
+    /// Objects that events name, held against what was sealed.
+    pub(crate) objects: u64,
+    /// Objects that no event names, and that were removed.
+    pub(crate) removed: u64,
+    /// Their bytes.
+    pub(crate) removed_bytes: u64,
     /// Rows and files that were altered.
     pub(crate) altered: u64,
     /// Those of them that were put right.
@@ -62,6 +68,9 @@ impl House {
         Ok(Looked {
             events: record.events,
             bytes: record.bytes,
+            objects: record.objects,
+            removed: record.removed,
+            removed_bytes: record.removed_bytes,
             altered: record.altered,
             healed: record.healed,
             chart_events,

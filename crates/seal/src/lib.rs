@@ -27,7 +27,7 @@ pub use envelope::{
 };
 pub use head::PrintedHead;
 pub use keys::{KEY_BYTES, Key, KeyFault, derive, unwrap, wrap};
-pub use object::{open_object, seal_object};
+pub use object::{OBJECT_BOUND_BYTES, object_stream, open_object, seal_object};
 pub use proof::{Proof, ProofFault, climb, consistent};
 pub use shares::{Scheme, Share, ShareFault, combine, split};
 pub use tile::{

@@ -9,7 +9,9 @@ use crate::keys::{Key, KeyFault, derive};
 
 const MARK: &[u8; 4] = b"SOB1";
 const STREAM_BYTES: usize = 16;
-const BOUND_BYTES: usize = MARK.len() + STREAM_BYTES;
+/// Bytes at the beginning of an object that say under which stream's key it is.
+pub const OBJECT_BOUND_BYTES: usize = MARK.len() + STREAM_BYTES;
+const BOUND_BYTES: usize = OBJECT_BOUND_BYTES;
 /// Bytes before the ciphertext.
 const HEAD_BYTES: usize = BOUND_BYTES + NONCE_LEN;
 const USE: &str = "salus/object/v1";
@@ -67,6 +69,13 @@ pub fn open_object(
     Ok(sealed)
 }
 
+/// The stream that an object says it is of; its first [`OBJECT_BOUND_BYTES`] are enough.
+#[must_use]
+pub fn object_stream(sealed: &[u8]) -> Option<[u8; STREAM_BYTES]> {
+    let rest = sealed.strip_prefix(MARK)?;
+    rest.first_chunk().copied()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -89,6 +98,14 @@ mod tests {
             sealed[place] ^= 1 << bit;
             prop_assert!(open_object(&key, &[3; 16], sealed).is_err());
         }
+    }
+
+    #[test]
+    fn says_of_which_stream_it_is() {
+        let sealed = seal_object(&Key::new([9; 32]), &[3; 16], [5; 12], b"x").unwrap();
+        assert_eq!(object_stream(&sealed[..OBJECT_BOUND_BYTES]), Some([3; 16]));
+        assert_eq!(object_stream(&sealed[..OBJECT_BOUND_BYTES - 1]), None);
+        assert_eq!(object_stream(b"not an object, but long enough"), None);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::errands::Errands;
 use crate::fetch::Fetch;
 use crate::following::Following;
 use crate::imaging::{Objects, Outgoing};
+use crate::imaging::Pictures;
 use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
 use crate::outside::Outside;
@@ -69,6 +70,8 @@ pub struct App {
     pub errands: Errands,
     /// What a standby knows of its primary.
     pub following: Following,
+    /// The pictures of images that pages showed last.
+    pub(crate) pictures: Pictures,
     /// The lists of leavers that are watched.
     pub leaving: Leaving,
     /// The present moment.
@@ -156,6 +159,7 @@ impl App {
             witnesses: Witnesses::default(),
             errands: Errands::default(),
             following: Following::default(),
+            pictures: Pictures::default(),
             leaving: Leaving::default(),
             clock: rooms.clock,
             settings,
@@ -358,6 +362,10 @@ pub struct Settings {
     pub images_out_wait_ms: u64,
     /// Milliseconds for which the guard's word on a retrieval counts; then it is asked again.
     pub images_permit_ms: u64,
+    /// Bytes of one picture of an image on a page, at most.
+    pub picture_bytes_max: usize,
+    /// Bytes of the pictures that are kept in memory, for five minutes at most.
+    pub pictures_cached_bytes_max: usize,
     /// The most bulk exports that one client has at a time, those that are done included.
     pub exports_per_client_max: usize,
     /// How long a bulk export can be fetched.
@@ -458,6 +466,8 @@ impl Default for Settings {
             images_out_bytes_max: 2 << 30,
             images_out_wait_ms: 30_000,
             images_permit_ms: 60_000,
+            picture_bytes_max: 512 << 10,
+            pictures_cached_bytes_max: 8 << 20,
             exports_per_client_max: 2,
             export_keep_ms: 24 * 60 * MINUTE,
             chart_wait_ms: 2_000,

@@ -21,6 +21,8 @@ pub struct Contact {
     pub events: u64,
     /// When the standby last had all that the primary had.
     pub whole: Option<Time>,
+    /// Objects (images) that its events name and that are not here yet; `None`: nobody looked yet.
+    pub objects_missing: Option<u64>,
     /// Why what it shows is refused, in words.
     pub refused: Option<String>,
 }
@@ -52,6 +54,11 @@ impl Following {
             }
             known.refused = None;
         });
+    }
+
+    /// So many objects that its events name are not here.
+    pub fn objects(&self, missing: u64) {
+        self.change(|known| known.objects_missing = Some(missing));
     }
 
     /// The primary showed what is not to be believed.

@@ -90,9 +90,13 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     let size = app.record.size();
     let mut body = format!("{word}\nrecord_events {size}\nchart_events_behind {behind}\n");
     if app.record.is_standby() {
-        let lag = app.following.contact().lag(app.clock.now());
-        let lag = lag.map_or("unknown".to_owned(), |lag| lag.to_string());
-        body.push_str(&format!("standby_lag_ms {lag}\n"));
+        let contact = app.following.contact();
+        let told = |number: Option<i64>| number.map_or("unknown".to_owned(), |it| it.to_string());
+        let lag = told(contact.lag(app.clock.now()));
+        let missing = told(contact.objects_missing.map(u64::cast_signed));
+        body.push_str(&format!(
+            "standby_lag_ms {lag}\nstandby_objects_missing {missing}\n"
+        ));
     }
     (status, body).into_response()
 }

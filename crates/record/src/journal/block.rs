@@ -28,6 +28,18 @@ pub struct RowRef<'b> {
     pub ciphertext: &'b [u8],
 }
 
+impl From<RowRef<'_>> for Row {
+    fn from(row: RowRef<'_>) -> Row {
+        Row {
+            seq: row.seq,
+            stream: row.stream,
+            at: row.at,
+            entry: row.entry.to_vec(),
+            ciphertext: row.ciphertext.to_vec(),
+        }
+    }
+}
+
 /// Byte strings end to end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Column {

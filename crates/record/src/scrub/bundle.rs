@@ -11,6 +11,7 @@ use crate::Error;
 use crate::door::Inner;
 use crate::journal::Row;
 use crate::keyfile::hex;
+use crate::object::{self, Naming};
 use crate::sealed::Outcome;
 use crate::vault::get_grown;
 
@@ -52,6 +53,8 @@ pub(super) struct Looked {
     pub(super) wrong: Vec<Wrong>,
     /// Bytes that were looked at.
     pub(super) bytes: u64,
+    /// The objects that its events name.
+    pub(super) naming: Naming,
     heal: Heal,
 }
 
@@ -76,6 +79,10 @@ pub(super) async fn look(
         return Ok(Looked {
             wrong: vec![Wrong::file(vec![part])],
             bytes: 0,
+            naming: Naming {
+                named: Vec::new(),
+                doubt: true,
+            },
             heal: Heal::default(),
         });
     };
@@ -95,11 +102,14 @@ pub(super) async fn look(
     let rows: Vec<Row> = rows.collect();
     let files = left.files(&good);
     wrong.extend(keys::look(inner, good.iter(), seen).await?);
+    let mut naming = object::naming(&inner.keyring, good.clone()).await?;
+    naming.doubt |= good.len() < left.leaves.len();
     let written = (!files.is_empty()).then(|| (number, left.leaves.clone(), good));
     wrong.extend(files);
     Ok(Looked {
         wrong,
         bytes: left.bytes(),
+        naming,
         heal: Heal {
             rows,
             files: written,

@@ -3,25 +3,28 @@
 
 mod bundle;
 mod keys;
+mod objects;
 mod tell;
 mod truth;
 
 use std::collections::HashSet;
 use std::sync::Weak;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use event::{AlteredPart, Time};
 use seal::TILE_WIDTH;
 use tokio::sync::{Mutex, watch};
 
 use bundle::{Looked, Wrong};
+use objects::Round;
 pub use tell::{FIELDS_MAX, json_differences};
 use truth::Truth;
 
 use crate::Error;
 use crate::door::{Inner, Record};
 use crate::journal::{Published, Row};
+use crate::object::Naming;
 use crate::sealed::Outcome;
 use crate::vault::CHECKPOINT;
 
@@ -40,6 +43,12 @@ pub struct Scrubbed {
     pub events: u64,
     /// Bytes re-read and hashed.
     pub bytes: u64,
+    /// Objects that events name, held against what was sealed.
+    pub objects: u64,
+    /// Objects that no event names, and that were removed.
+    pub removed: u64,
+    /// Their bytes.
+    pub removed_bytes: u64,
     /// Things that were found altered.
     pub altered: u64,
     /// Those of them that were put right.
@@ -62,6 +71,8 @@ struct Told {
     said: HashSet<(Option<u64>, String, String)>,
     /// Whose keys were looked at in this round.
     keys: keys::Seen,
+    /// After which object the next round looks for those that no event names; empty: from the first.
+    objects_after: String,
 }
 
 impl Scrub {
@@ -122,15 +133,18 @@ pub(crate) async fn now_and_then(inner: Weak<Inner>) {
 impl Inner {
     /// One look over everything, at most `rate` bytes a second (0: as fast as it goes).
     async fn scrub(&self, rate: u64) -> Outcome<Scrubbed> {
-        let mut sum = Scrubbed::default();
+        let mut round = self.round(rate).await?;
         self.scrub.looking.lock().await.keys.clear();
-        self.checkpoint_file(&mut sum).await?;
+        self.checkpoint_file(&mut round.sum).await?;
         let head = self.publisher.last.lock().await.clone();
-        if let Some(head) = head {
-            self.bundles(&head, &mut sum, rate).await?;
+        if let Some(head) = &head {
+            self.bundles(head, &mut round).await?;
         }
-        self.forged(&mut sum).await?;
+        self.forged(&mut round.sum).await?;
+        self.unnamed(head.map_or(0, |head| head.size), &mut round)
+            .await?;
         let now = self.clock.now();
+        let mut sum = round.sum;
         sum.at = Some(now);
         self.scrub.looking.lock().await.before = Some(now);
         self.scrub.done.send_replace(sum.clone());
@@ -142,31 +156,29 @@ impl Inner {
         let mut sum = Scrubbed::default();
         self.forged(&mut sum).await?;
         if self.scrub.stuck.swap(false, Ordering::Relaxed) {
-            self.unfinished(&mut sum).await?;
+            self.unfinished(&mut sum).await.map(drop)?;
         }
         Ok(())
     }
 
-    async fn bundles(&self, head: &Published, sum: &mut Scrubbed, rate: u64) -> Outcome<()> {
+    async fn bundles(&self, head: &Published, round: &mut Round) -> Outcome<()> {
         let mut truth = Truth::of(self, head)?;
-        let begun = Instant::now();
         for number in 0..truth.size() / WIDTH {
-            {
+            let naming = {
                 let mut told = self.scrub.looking.lock().await;
                 let looked = bundle::look(self, &mut truth, (number, &mut told.keys)).await?;
-                sum.events += WIDTH;
-                self.settle(looked, (&mut told, sum)).await?;
-            }
-            if rate > 0 {
-                let due = Duration::from_secs_f64(sum.bytes as f64 / rate as f64);
-                self.pause(due.saturating_sub(begun.elapsed())).await?;
-            }
+                round.sum.events += WIDTH;
+                self.settle(looked, (&mut told, &mut round.sum)).await?
+            };
+            self.objects(naming, round).await?;
+            self.pause(round.ahead()).await?;
         }
         let upper = truth.upper_files().await?;
         let mut told = self.scrub.looking.lock().await;
-        self.tell(upper, (&mut told, sum)).await?;
+        self.tell(upper, (&mut told, &mut round.sum)).await?;
         drop(told);
-        self.unfinished(sum).await
+        let naming = self.unfinished(&mut round.sum).await?;
+        self.objects(naming, round).await
     }
 
     /// Rests between two bundles; the end is looked at meanwhile.
@@ -183,15 +195,15 @@ impl Inner {
     }
 
     /// The last bundle, whose files grow: nothing is published meanwhile.
-    async fn unfinished(&self, sum: &mut Scrubbed) -> Outcome<()> {
+    async fn unfinished(&self, sum: &mut Scrubbed) -> Outcome<Naming> {
         let last = self.publisher.last.lock().await;
         let Some(head) = last.as_ref() else {
-            return Ok(());
+            return Ok(Naming::default());
         };
         let mut truth = Truth::of(self, head)?;
         let size = truth.size();
         if size.is_multiple_of(WIDTH) {
-            return Ok(());
+            return Ok(Naming::default());
         }
         let mut told = self.scrub.looking.lock().await;
         let looked = bundle::look(self, &mut truth, (size / WIDTH, &mut told.keys)).await?;
@@ -199,16 +211,18 @@ impl Inner {
         self.settle(looked, (&mut told, sum)).await
     }
 
-    /// Seals what is wrong, and only then puts it right.
+    /// Seals what is wrong, and only then puts it right. Which objects the bundle names.
     async fn settle(
         &self,
         mut looked: Looked,
         (told, sum): (&mut Told, &mut Scrubbed),
-    ) -> Outcome<()> {
+    ) -> Outcome<Naming> {
+        let naming = std::mem::take(&mut looked.naming);
         sum.bytes += looked.bytes;
         self.tell(std::mem::take(&mut looked.wrong), (told, sum))
             .await?;
-        looked.heal(self).await
+        looked.heal(self).await?;
+        Ok(naming)
     }
 
     /// Rows that no commit accounts for are kept as evidence and taken away.

@@ -2,11 +2,12 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectStore as _, ObjectStoreExt as _};
 
+use super::pieces::{self, Pieces};
 use super::{Vault, VaultFault, fault};
 
 /// A vault in a folder: temporary file, fsync, rename.
@@ -28,7 +29,7 @@ impl LocalVault {
 }
 
 /// Whether no file is there: a folder is none, nor is what would lie below a file.
-fn absent(error: &std::io::Error) -> bool {
+pub(super) fn absent(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
     matches!(error.kind(), NotFound | IsADirectory | NotADirectory)
 }
@@ -54,6 +55,32 @@ impl Vault for LocalVault {
                 why: error.to_string(),
             }),
         }
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<Pieces>, VaultFault> {
+        let place = self.0.path_to_filesystem(&ObjectPath::from(path));
+        let place = place.map_err(fault("read", path))?;
+        let found = pieces::of_file(&place, path).await;
+        found.map_err(|error| VaultFault {
+            doing: "read",
+            path: path.to_owned(),
+            why: error.to_string(),
+        })
+    }
+
+    async fn bring(&self, path: &str, pieces: Pieces) -> Result<(), VaultFault> {
+        pieces::store(&self.0, (&ObjectPath::from(path), path), pieces).await
+    }
+
+    async fn names(
+        &self,
+        prefix: &str,
+        after: &str,
+        max: usize,
+    ) -> Result<Vec<String>, VaultFault> {
+        let found = self.0.list(Some(&ObjectPath::from(prefix)));
+        let found = found.map_ok(|meta| meta.location.to_string());
+        pieces::first_names(found.map_err(fault("list", prefix)).boxed(), after, max).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, VaultFault> {

@@ -2,16 +2,22 @@
 
 mod address;
 mod local;
+mod pieces;
 mod s3;
+mod second;
 mod tail;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::TryStreamExt as _;
 use thiserror::Error;
 
 pub use address::S3Address;
 pub use local::LocalVault;
+pub use pieces::Pieces;
+pub(crate) use pieces::checked;
 pub use s3::S3Vault;
+pub(crate) use second::Second;
 
 /// Where the published checkpoint lies.
 pub const CHECKPOINT: &str = "checkpoint";
@@ -39,6 +45,25 @@ pub trait Vault: Send + Sync + 'static {
     async fn get(&self, path: &str) -> Result<Option<Bytes>, VaultFault>;
     /// The paths under a prefix, in no order.
     async fn list(&self, prefix: &str) -> Result<Vec<String>, VaultFault>;
+    /// The object piece by piece, or `None` if there is none.
+    async fn read(&self, path: &str) -> Result<Option<Pieces>, VaultFault> {
+        Ok(self.get(path).await?.map(pieces::whole))
+    }
+    /// Stores an object that comes piece by piece, whole or not at all; durable on return.
+    async fn bring(&self, path: &str, pieces: Pieces) -> Result<(), VaultFault> {
+        let pieces: Vec<Bytes> = pieces.try_collect().await?;
+        self.put(path, pieces.concat().into()).await
+    }
+    /// The first `max` paths under a prefix that come after `after`, in their order.
+    async fn names(
+        &self,
+        prefix: &str,
+        after: &str,
+        max: usize,
+    ) -> Result<Vec<String>, VaultFault> {
+        let names = self.list(prefix).await?.into_iter().map(Ok);
+        pieces::first_names(futures_util::stream::iter(names), after, max).await
+    }
     /// Removes an object; it need not be there.
     async fn discard(&self, path: &str) -> Result<(), VaultFault>;
     /// Every checkpoint that is kept, in no order; nothing is verified.
@@ -55,7 +80,10 @@ pub trait Vault: Send + Sync + 'static {
     }
 }
 
-pub(crate) fn fault(doing: &'static str, path: &str) -> impl Fn(object_store::Error) -> VaultFault {
+pub(crate) fn fault(
+    doing: &'static str,
+    path: &str,
+) -> impl Fn(object_store::Error) -> VaultFault + use<> {
     let path = path.to_owned();
     move |error| VaultFault {
         doing,

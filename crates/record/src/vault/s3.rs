@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures_util::TryStreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::aws::AmazonS3;
 use object_store::path::Path as ObjectPath;
 use object_store::{Error, ObjectStore as _, ObjectStoreExt as _, PutMode, PutOptions};
 use tokio::sync::Mutex;
 
+use super::pieces::{self, Pieces};
 use super::tail::{self, Tail};
 use super::{CHECKPOINT, LocalVault, S3Address, Vault, VaultFault, fault};
 
@@ -188,6 +189,35 @@ impl Vault for S3Vault {
             None if path != CHECKPOINT => self.in_tail(path).await,
             found => Ok(found),
         }
+    }
+
+    async fn read(&self, path: &str) -> Result<Option<Pieces>, VaultFault> {
+        if unfinished(path) {
+            return Ok(self.get(path).await?.map(pieces::whole));
+        }
+        pieces::of_bucket(self.bucket.as_ref(), (&self.at(path), path)).await
+    }
+
+    async fn bring(&self, path: &str, pieces: Pieces) -> Result<(), VaultFault> {
+        if unfinished(path) {
+            return self.beside.bring(path, pieces).await;
+        }
+        pieces::store(self.bucket.as_ref(), (&self.at(path), path), pieces).await
+    }
+
+    async fn names(
+        &self,
+        prefix: &str,
+        after: &str,
+        max: usize,
+    ) -> Result<Vec<String>, VaultFault> {
+        let own = self.address.key("");
+        let found = self.bucket.list(Some(&self.at(prefix)));
+        let found = found.map_err(fault("list", prefix)).try_filter_map(|meta| {
+            let name = meta.location.as_ref().strip_prefix(&own).map(str::to_owned);
+            async move { Ok(name) }
+        });
+        pieces::first_names(found.boxed(), after, max).await
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<String>, VaultFault> {

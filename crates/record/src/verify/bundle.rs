@@ -6,7 +6,8 @@ use seal::{Entry, Hash, TILE_WIDTH};
 
 use super::files::Files;
 use super::{Alteration, WIDTH, broken, hex, wrong};
-use crate::journal::{Journal, RowRef};
+use crate::journal::{Block, Journal, Row, RowRef};
+use crate::object::{self, Held, Naming, hold};
 use crate::sealed::Outcome;
 
 /// What one bundle turned out to be.
@@ -21,6 +22,8 @@ pub(super) struct Found {
     pub(super) alterations: Vec<Alteration>,
     /// Whose the rows are, by index.
     pub(super) streams: Vec<(u64, [u8; 16])>,
+    /// The objects that they name.
+    pub(super) naming: Naming,
 }
 
 /// Which bundle, and how far events go.
@@ -38,6 +41,11 @@ impl Which {
         self.number * WIDTH
     }
 
+    /// The index after its last event.
+    fn end(self) -> u64 {
+        (self.first() + WIDTH).min(self.until)
+    }
+
     /// Events of this bundle under the checkpoint.
     fn width(self) -> usize {
         let width = self.published.saturating_sub(self.first()).min(WIDTH);
@@ -49,25 +57,40 @@ impl Which {
 pub(super) async fn look(journal: &dyn Journal, files: &Files, which: Which) -> Outcome<Found> {
     let first = which.first();
     let block = journal.block(first, TILE_WIDTH).await.map_err(broken)?;
-    let end = (first + WIDTH).min(which.until);
     let mut found = Found::default();
     let sealed = found.entries(files, which).await?;
     let pack = found.pack(files, which).await?;
-    let packed = found.packed(&pack, (which, &sealed));
-    let mut rows = block.iter().filter(|row| row.seq < end).peekable();
-    for ((seq, entry), packed) in (first..).zip(&sealed).zip(packed) {
-        let row = rows.next_if(|row| row.seq == seq);
-        match (entry, row) {
-            (Some(entry), Some(row)) => found.row(row, entry, packed),
-            (Some(_), None) => found.wrong((Some(seq), "row"), "an event", "nothing: deleted"),
-            (None, _) => {}
-        }
+    found.rows(&block, which, (&sealed, &pack));
+    if let Some(keyring) = &files.keyring {
+        let rows: Vec<Row> = rows_until(&block, which.end());
+        found.naming = object::naming(keyring, rows).await?;
+        found.objects(files).await?;
     }
-    rows.for_each(|row| found.unpublished(row));
     Ok(found)
 }
 
+fn rows_until(block: &Block, end: u64) -> Vec<Row> {
+    let rows = block.iter().filter(|row| row.seq < end);
+    rows.map(Row::from).collect()
+}
+
 impl Found {
+    /// Every row against what the vault holds.
+    fn rows(&mut self, block: &Block, which: Which, (sealed, pack): (&[Option<Entry>], &[u8])) {
+        let (first, end) = (which.first(), which.end());
+        let packed = self.packed(pack, (which, sealed));
+        let mut rows = block.iter().filter(|row| row.seq < end).peekable();
+        for ((seq, entry), packed) in (first..).zip(sealed).zip(packed) {
+            let row = rows.next_if(|row| row.seq == seq);
+            match (entry, row) {
+                (Some(entry), Some(row)) => self.row(row, entry, packed),
+                (Some(_), None) => self.wrong((Some(seq), "row"), "an event", "nothing: deleted"),
+                (None, _) => {}
+            }
+        }
+        rows.for_each(|row| self.unpublished(row));
+    }
+
     /// The entries that agree with their level-0 tile.
     async fn entries(&mut self, files: &Files, which: Which) -> Outcome<Vec<Option<Entry>>> {
         let width = which.width();
@@ -169,6 +192,26 @@ impl Found {
             }
             None => self.wrong((Some(row.seq), "row.entry"), "an entry", hex(row.entry)),
         }
+    }
+
+    /// The objects that the events name, held against what was sealed.
+    async fn objects(&mut self, files: &Files) -> Outcome<()> {
+        for one in self.naming.named.clone() {
+            let path = &one.whole.path;
+            let holding = hold(files.vault.as_ref(), path).await?;
+            self.bytes += holding.bytes;
+            let field = format!("vault/{path}");
+            let name = path.rsplit('/').next().unwrap_or_default();
+            match holding.held {
+                Held::Whole => {}
+                Held::Missing => {
+                    let sealed = format!("an object of {} bytes", one.whole.bytes);
+                    self.wrong((Some(one.index), &field), sealed, "nothing");
+                }
+                Held::Other(found) => self.wrong((Some(one.index), &field), name, found),
+            }
+        }
+        Ok(())
     }
 
     /// A file of the vault; if it is missing that is wrong, and it is taken for empty.

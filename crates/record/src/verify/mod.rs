@@ -3,6 +3,7 @@
 
 mod bundle;
 mod files;
+mod objects;
 
 use std::sync::Arc;
 
@@ -16,9 +17,10 @@ use crate::config::Config;
 use crate::erased::Keyless;
 use crate::journal::{Carry, Journal, Row};
 use crate::keyring::Keyring;
+use crate::object::Unnamed;
 use crate::sealed::Outcome;
 use crate::vault::CHECKPOINT;
-use crate::{Error, engines, keyfile, object};
+use crate::{Error, engines, keyfile};
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
@@ -49,6 +51,14 @@ pub struct Report {
     pub bytes: u64,
     /// Events that cannot be read any more because a sealed order erased them.
     pub erased: u64,
+    /// Objects that events name, held against what was sealed.
+    pub objects: u64,
+    /// Objects that no event names: left by a crash, or being sealed this moment.
+    pub unnamed: u64,
+    /// Their bytes.
+    pub unnamed_bytes: u64,
+    /// Objects of which nobody can tell whether an event names them, because their key is not here.
+    pub untold: u64,
     /// What is wrong; empty: nothing.
     pub alterations: Vec<Alteration>,
 }
@@ -62,14 +72,21 @@ pub async fn verify(config: &Config, progress: impl Fn(u64, u64)) -> Outcome<Rep
     let journal = engines::journal_read_only(config).await?;
     let vault = engines::vault(config)?;
     let log = LogVerifier::new(&keyfile::public(config)?).map_err(broken)?;
+    let keyless = Keyless::open(config).await;
+    let files = Files {
+        vault,
+        keyring: keyless.keyring.clone(),
+    };
     let mut check = Check {
         journal,
-        files: Arc::new(Files(vault)),
+        files: Arc::new(files),
         report: Report::default(),
         edge: Edge::default(),
         head: None,
         upper: Vec::new(),
-        keyless: Keyless::open(config).await,
+        keyless,
+        unnamed: Unnamed::default(),
+        names_max: config.objects_names_max,
     };
     check.run(&log, progress).await?;
     let mut report = check.report;
@@ -91,6 +108,10 @@ struct Check {
     /// Upper tiles that are not what the lower ones say.
     upper: Vec<Alteration>,
     keyless: Keyless,
+    /// Objects that no event was found to name yet.
+    unnamed: Unnamed,
+    /// Names of objects that are held at a time.
+    names_max: usize,
 }
 
 impl Check {
@@ -98,6 +119,8 @@ impl Check {
         // A server may be running: the checkpoint is read first, then the tree, then the rows, so
         // that what each of them says of the ones before it still holds.
         self.head = self.checkpoint(log).await?;
+        // An object is there before its event.
+        self.unnamed = self.names("").await?;
         let frontier = self.journal.frontier().await.map_err(broken)?;
         let published = self.head.map_or(0, |(size, _)| size);
         (self.report.size, self.report.published) = (frontier.size(), published);
@@ -110,7 +133,7 @@ impl Check {
 
     /// Size and root of the published checkpoint, if it is there and signed by this log.
     async fn checkpoint(&mut self, log: &LogVerifier) -> Outcome<Option<(u64, seal::Hash)>> {
-        let Some(bytes) = self.files.0.get(CHECKPOINT).await.map_err(broken)? else {
+        let Some(bytes) = self.files.vault.get(CHECKPOINT).await.map_err(broken)? else {
             if self.journal.published().await.map_err(broken)?.is_some() {
                 self.wrong((None, "vault/checkpoint"), "a signed checkpoint", "nothing");
             }
@@ -156,26 +179,11 @@ impl Check {
         Ok(())
     }
 
-    /// Every object beside the log, held against its name. Which of them events name, only the keys
-    /// can tell.
-    async fn objects(&mut self) -> Outcome<()> {
-        for path in object::paths(&self.files.0).await? {
-            let Some(bytes) = self.files.get(&path).await? else {
-                continue;
-            };
-            self.report.bytes += bytes.len() as u64;
-            if !object::is_named(&path, &bytes) {
-                let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-                let found = hex(&seal::sha256(&[&bytes]));
-                self.wrong((None, &format!("vault/{path}")), name, found);
-            }
-        }
-        Ok(())
-    }
-
     async fn join(&mut self, found: Found) -> Outcome<()> {
         self.report.bytes += found.bytes;
         self.report.alterations.extend(found.alterations);
+        self.report.objects += found.naming.named.len() as u64;
+        self.unnamed.strike(&found.naming);
         for (seq, stream) in found.streams {
             self.keyless.look(seq, stream);
         }

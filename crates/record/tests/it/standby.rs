@@ -1,6 +1,10 @@
 //! A primary and the standby that follows it, both on disk.
 
+use std::fs;
+use std::io;
 use std::path::Path;
+
+use futures_util::{StreamExt as _, stream};
 
 use event::{Act, Actor, Body, Event, Service, ServiceState, Subject};
 use guard::{Ask, Facts, Identity, Policies, Standing, admit};
@@ -255,4 +259,95 @@ async fn an_erased_patient_is_erased_on_the_standby_too() {
     follow(&copy, &primary, 100).await;
     assert!(matches!(copy.get(index).await, Err(Error::Erased(_))));
     assert!(copy.get(index + 1).await.is_ok());
+}
+
+fn image(primary: &str) -> Event {
+    let body = Body::Image(event::Image {
+        instance: "1.2.3".into(),
+        ..event::Image::default()
+    });
+    Event::new(
+        Actor::feed("ct1"),
+        Act::Send,
+        Subject::Patient(primary.into()),
+        body,
+    )
+}
+
+/// An image of the primary: its bytes in the vault, under which path.
+async fn with_image(primary: &Record, folder: &Path) -> (u64, Vec<u8>) {
+    let mut claim = image("p1");
+    let whole = primary.keep(&claim, vec![7; 3_000_000]).await.unwrap();
+    let bytes = fs::read(data(folder).join("vault").join(&whole.path)).unwrap();
+    if let Body::Image(image) = &mut claim.body {
+        image.whole = whole;
+    }
+    let event = admit(claim.into(), Standing::Salus, "").unwrap();
+    (primary.admit(vec![event]).await.unwrap()[0].index, bytes)
+}
+
+/// Bytes as they come over a network.
+fn pieces(bytes: &[u8]) -> stream::Iter<std::vec::IntoIter<io::Result<bytes::Bytes>>> {
+    let pieces = bytes.chunks(100_000);
+    let pieces: Vec<_> = pieces
+        .map(|piece| Ok(bytes::Bytes::copy_from_slice(piece)))
+        .collect();
+    stream::iter(pieces)
+}
+
+#[tokio::test]
+async fn it_takes_objects_only_as_the_events_name_them_and_has_them_when_it_is_the_primary() {
+    let (folder, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let primary = open(folder.path()).await;
+    let (index, bytes) = with_image(&primary, folder.path()).await;
+    enrol(other.path(), &primary).await;
+    let copy = standby(other.path()).await;
+    follow(&copy, &primary, 100).await;
+    let (absent, next) = copy.absent(0, 100).await.unwrap();
+    assert_eq!((absent.len(), next), (1, copy.size()));
+    let absent = absent[0].clone();
+    assert_eq!((absent.index, absent.bytes), (index, bytes.len() as u64));
+    let refused = async |bytes: &[u8]| {
+        let taken = copy.take_object(&absent, pieces(bytes)).await;
+        taken.unwrap_err().to_string()
+    };
+    let mut wrong = bytes.clone();
+    wrong[2_000_000] ^= 1;
+    assert!(refused(&wrong).await.contains("SHA-256"));
+    assert!(refused(&bytes[..bytes.len() / 2]).await.contains("SHA-256"));
+    let endless = [bytes.as_slice(), &bytes].concat();
+    assert!(refused(&endless).await.contains("goes on beyond"));
+    let mut cut: Vec<_> = pieces(&bytes[..1_000_000]).collect::<Vec<_>>().await;
+    cut.push(Err(io::Error::other("the line is dead")));
+    let why = copy.take_object(&absent, stream::iter(cut)).await;
+    assert!(why.unwrap_err().to_string().contains("the line is dead"));
+    let again = copy.absent(0, 100).await.unwrap().0;
+    assert_eq!(again.as_slice(), std::slice::from_ref(&absent));
+    let whole = primary.object_file(&absent.path).await.unwrap().unwrap();
+    let whole = whole.map(|piece| piece.map_err(io::Error::other));
+    copy.take_object(&absent, whole).await.unwrap();
+    assert_eq!(copy.absent(0, 100).await.unwrap().0, []);
+    let sealed = copy.get(index).await.unwrap();
+    assert_eq!(copy.object(&sealed).await.unwrap(), vec![7; 3_000_000]);
+    copy.stop().await;
+    primary.stop().await;
+    drop(copy);
+    let promoted = open(other.path()).await;
+    let sealed = promoted.get(index).await.unwrap();
+    assert_eq!(promoted.object(&sealed).await.unwrap(), vec![7; 3_000_000]);
+    promoted.stop().await;
+}
+
+#[tokio::test]
+async fn only_files_of_the_vault_are_shown_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let primary = open(folder.path()).await;
+    for path in [
+        "object/../../keys/root.key",
+        "object//x",
+        "object/2026-09-21/x",
+    ] {
+        assert!(primary.object_file(path).await.unwrap().is_none(), "{path}");
+    }
+    primary.stop().await;
 }

@@ -36,10 +36,27 @@ fn words(looked: &Looked) -> String {
         0 => "",
         _ => "\nwhat could not be put right is named on the page Record; restore it from a copy",
     };
+    let objects = objects(looked);
     format!(
-        "record: {} events, {} MB looked over: {record}\nchart: {} events folded afresh: {chart}\nother views: {views}{left}",
+        "record: {} events, {} MB looked over: {record}\n{objects}chart: {} events folded afresh: {chart}\nother views: {views}{left}",
         looked.events,
         looked.bytes / 1_000_000,
         looked.chart_events
     )
+}
+
+/// What there is to say of what lies beside the events.
+fn objects(looked: &Looked) -> String {
+    let mut out = String::new();
+    if looked.objects > 0 {
+        out.push_str(&format!("objects that events name: {}\n", looked.objects));
+    }
+    if looked.removed > 0 {
+        out.push_str(&format!(
+            "objects that no event names: {} removed ({} MB)\n",
+            looked.removed,
+            looked.removed_bytes / 1_000_000
+        ));
+    }
+    out
 }

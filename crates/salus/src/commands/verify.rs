@@ -12,6 +12,10 @@ struct Verified {
     published: u64,
     bytes: u64,
     erased: u64,
+    objects: u64,
+    unnamed: u64,
+    unnamed_bytes: u64,
+    untold: u64,
     alterations: Vec<Altered>,
 }
 
@@ -47,6 +51,10 @@ pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
         published: report.published,
         bytes: report.bytes,
         erased: report.erased,
+        objects: report.objects,
+        unnamed: report.unnamed,
+        unnamed_bytes: report.unnamed_bytes,
+        untold: report.untold,
         alterations: alterations.collect(),
     };
     output::result(format, &verified, words);
@@ -92,6 +100,34 @@ fn words(verified: &Verified) -> String {
             "{} alterations in {events} events. Keep a copy of the data folder as evidence; \
              a restart writes missing files of the vault again.",
             verified.alterations.len()
+        ));
+    }
+    out.push_str(&objects(verified));
+    out
+}
+
+/// What there is to say of what lies beside the events.
+fn objects(verified: &Verified) -> String {
+    let mut out = String::new();
+    if verified.objects > 0 {
+        out.push_str(&format!(
+            "\nobjects: {} that events name were held against what was sealed",
+            verified.objects
+        ));
+    }
+    if verified.unnamed > 0 {
+        out.push_str(&format!(
+            "\nobjects that no event names: {} ({} MB), left by a crash or being sealed this moment; \
+             `salus scrub` removes them after `objects_unnamed_days`",
+            verified.unnamed,
+            verified.unnamed_bytes / 1_000_000
+        ));
+    }
+    if verified.untold > 0 {
+        out.push_str(&format!(
+            "\nobjects whose key is not here: {}; they are what they are called, and nobody can \
+             tell which events name them, or whether one is missing",
+            verified.untold
         ));
     }
     out

@@ -95,6 +95,16 @@ async fn epoch(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn file(State(app): State<Arc<App>>, _: Follower, Path(path): Path<String>) -> Response {
+    if path.starts_with("object/") {
+        return match app.record.object_file(&path).await {
+            Ok(Some(pieces)) => {
+                let kind = [(CONTENT_TYPE, "application/octet-stream")];
+                (kind, axum::body::Body::from_stream(pieces)).into_response()
+            }
+            Ok(None) => (StatusCode::NOT_FOUND, "there is no such object\n").into_response(),
+            Err(why) => broken(&why),
+        };
+    }
     match app.record.file(&path).await {
         Ok(Some(bytes)) => ([(CONTENT_TYPE, "application/octet-stream")], bytes).into_response(),
         Ok(None) => (StatusCode::NOT_FOUND, "there is no such file\n").into_response(),

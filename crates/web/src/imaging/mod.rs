@@ -1,6 +1,7 @@
 //! DICOM objects of charts, for the doors that speak DICOM: looked for and handed out by the word of
 //! the guard, which is sealed, as is whom an answer shows.
 
+mod drawn;
 mod find;
 mod narrow;
 mod out;
@@ -12,6 +13,7 @@ mod store;
 pub(crate) use out::Outgoing;
 pub use out::{NotOut, OnItsWay, Retrieval, Room, Wanted};
 pub use pulling::Receives;
+pub(crate) use drawn::{Pictures, not_drawn};
 pub use scu::{Failed, Peer, Scu};
 pub use store::{Claimed, Coming, Giver, Objects, Stored};
 
@@ -27,7 +29,7 @@ use crate::App;
 use crate::taking;
 
 pub(crate) const STUDY: &str = "ImagingStudy";
-const PATIENT: &str = "Patient";
+pub(crate) const PATIENT: &str = "Patient";
 
 /// What is asked of the images.
 #[derive(Debug, Clone, Copy)]

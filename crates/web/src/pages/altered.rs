@@ -45,6 +45,7 @@ impl Altered {
             Some("journal") => "put right from the journal".to_owned(),
             Some("first") => "the first stays; what came under its name was refused".to_owned(),
             Some("record") => "folded again from the record".to_owned(),
+            Some("second") => "put right from the second place of objects".to_owned(),
             Some(other) => format!("put right from {other}"),
             None if altered.outside.is_some() => fate(one),
             None => "NOT put right: nothing whole is left here; restore it from a copy".to_owned(),

@@ -51,6 +51,14 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         )
         .route("/patients/{id}", get(patients::show))
         .route(
+            "/patients/{id}/imaging/{study}",
+            get(patients::imaging::study),
+        )
+        .route(
+            "/patients/{id}/imaging/{study}/{event}",
+            get(patients::imaging::picture),
+        )
+        .route(
             "/patients/{id}/unmerge",
             get(patients::unmerge::ask).post(patients::unmerge::take_back),
         )

@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 70] = [
+const ROUTES: [&str; 72] = [
     "/downtime",
     "/downtime/away",
     "/downtime/entries/*",
@@ -58,6 +58,8 @@ const ROUTES: [&str; 70] = [
     "/setup",
     "/patients",
     "/patients/*",
+    "/patients/*/imaging/*",
+    "/patients/*/imaging/*/*",
     "/patients/*/unmerge",
     "/patients/*/glass",
     "/glass/*/end",
@@ -277,6 +279,7 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<patients::view::PatientsPage>("patients");
     page::<patients::view::ChartPage>("chart");
     page::<patients::view::RefusedPage>("refused");
+    page::<patients::view::StudyPage>("study");
     page::<patients::view::UnmergePage>("unmerge");
     page::<glass::view::GlassPage>("glass");
     page::<reviews::view::ReviewsPage>("reviews");

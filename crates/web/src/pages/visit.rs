@@ -270,7 +270,14 @@ pub(crate) fn standby(app: &App) -> Option<String> {
         let why = words::quoted(&why);
         return Some(format!("{here} It refuses what the primary shows: {why}."));
     }
-    Some(match contact.lag(app.clock.now()) {
+    let missing = match contact.objects_missing {
+        None | Some(0) => String::new(),
+        Some(missing) => {
+            let images = words::count(missing, "image is", "images are");
+            format!(" {images} not here yet.")
+        }
+    };
+    let told = match contact.lag(app.clock.now()) {
         None => format!("{here} The primary has not answered since it began."),
         Some(lag) if lag <= STANDBY_LATE_MS => {
             format!(
@@ -282,7 +289,8 @@ pub(crate) fn standby(app: &App) -> Option<String> {
             "{here} The primary has not answered for {}: this is what was sealed before.",
             words::span(lag)
         ),
-    })
+    };
+    Some(told + &missing)
 }
 
 /// How old what a page shows is.

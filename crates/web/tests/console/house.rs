@@ -459,7 +459,8 @@ impl Browser {
             };
         }
         let bytes = body.collect().await.unwrap().to_bytes();
-        let html = String::from_utf8(bytes.to_vec()).unwrap();
+        // A picture is no text.
+        let html = String::from_utf8_lossy(&bytes).into_owned();
         Page {
             status: parts.status,
             headers: parts.headers,

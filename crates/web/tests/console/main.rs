@@ -22,6 +22,8 @@ mod glass;
 #[cfg(test)]
 mod house;
 #[cfg(test)]
+mod images;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod packs;

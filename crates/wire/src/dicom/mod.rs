@@ -16,6 +16,7 @@ mod picture;
 mod preamble;
 mod query;
 mod recode;
+mod rle;
 mod scan;
 mod set;
 mod shown;
@@ -40,7 +41,7 @@ pub use pdu::{
     Answered, Fragment, PDU_HEAD_BYTES, Pdu, Proposed, Rejection, Request, Role, abort, accept,
     data, pdu, pdu_head, reject, released, units,
 };
-pub use picture::{NoPicture, Picture, picture};
+pub use picture::{NoPicture, Picture, RLE_UID, picture, picture_of_runs};
 pub use preamble::{PREAMBLE_BYTES, Preamble, preamble};
 pub use query::{
     Attributes, Fault, Level, Operation, Person, Query, Root, Whole, attribute, query_class,

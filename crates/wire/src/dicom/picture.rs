@@ -10,8 +10,11 @@ use flate2::Crc;
 use flate2::write::ZlibEncoder;
 use thiserror::Error;
 
+use super::rle::{self, Shape};
 use super::{DataSet, NoFrame, Value, frame};
 
+/// The transfer syntax whose pixels are compressed by run lengths (PS3.5 annex G).
+pub const RLE_UID: &str = "1.2.840.10008.1.2.5";
 /// Pixels of a picture that is made, at most.
 const PIXELS_MAX: usize = 64 << 20;
 
@@ -46,23 +49,54 @@ pub fn picture(set: &DataSet<'_>, number: usize) -> Result<Picture, NoPicture> {
         return Err(NoPicture::Kind("its pixels are compressed"));
     }
     let pixels = frame(set, number)?;
-    let size = |tag| {
-        set.number(tag)
-            .and_then(|number| usize::try_from(number).ok())
+    made(set, &pixels)
+}
+
+/// The same of a data set in [`RLE_UID`].
+///
+/// # Errors
+/// [`NoPicture`].
+pub fn picture_of_runs(set: &DataSet<'_>, number: usize) -> Result<Picture, NoPicture> {
+    let packed = frame(set, number)?;
+    let (width, height) = size(set)?;
+    let shape = Shape {
+        count: width * height,
+        samples: whole(set, tags::SAMPLES_PER_PIXEL).unwrap_or(1),
+        width: whole(set, tags::BITS_ALLOCATED).unwrap_or_default() / 8,
+        planar: set.number(tags::PLANAR_CONFIGURATION) == Some(1),
     };
-    let (Some(height), Some(width)) = (size(tags::ROWS), size(tags::COLUMNS)) else {
+    let wrong = NoPicture::Kind("its run lengths are not what its size says");
+    let pixels = rle::unpacked(&packed, shape).ok_or(wrong)?;
+    made(set, &pixels)
+}
+
+fn whole(set: &DataSet<'_>, tag: Tag) -> Option<usize> {
+    set.number(tag)
+        .and_then(|number| usize::try_from(number).ok())
+}
+
+/// Columns and rows, if a picture of so many may be made.
+fn size(set: &DataSet<'_>) -> Result<(usize, usize), NoPicture> {
+    let (Some(height), Some(width)) = (whole(set, tags::ROWS), whole(set, tags::COLUMNS)) else {
         return Err(NoPicture::Kind("it has no size"));
     };
     let count = width
         .checked_mul(height)
         .filter(|count| (1..=PIXELS_MAX).contains(count));
-    let count = count.ok_or(NoPicture::Kind("it is too large"))?;
+    count.ok_or(NoPicture::Kind("it is too large"))?;
+    Ok((width, height))
+}
+
+fn made(set: &DataSet<'_>, pixels: &[u8]) -> Result<Picture, NoPicture> {
+    let (width, height) = size(set)?;
+    let count = width * height;
     let kind = set.ascii(tags::PHOTOMETRIC_INTERPRETATION);
-    let (channels, bytes) = match (kind, size(tags::BITS_ALLOCATED)) {
+    let (channels, bytes) = match (kind, whole(set, tags::BITS_ALLOCATED)) {
         ("MONOCHROME1" | "MONOCHROME2" | "", Some(bits @ (8 | 16))) => {
-            (1, grey(set, (&pixels, bits), kind == "MONOCHROME1"))
+            (1, grey(set, (pixels, bits), kind == "MONOCHROME1"))
         }
-        ("RGB", Some(8)) => (3, colour(set, &pixels, count)),
+        ("RGB", Some(8)) => (3, colour(set, pixels, count)),
+        ("YBR_FULL", Some(8)) => (3, rgb(colour(set, pixels, count))),
         _ => return Err(NoPicture::Kind("its pixels are of another kind")),
     };
     match bytes.len() == count * channels {
@@ -137,6 +171,21 @@ fn colour(set: &DataSet<'_>, pixels: &[u8], count: usize) -> Vec<u8> {
     let all = red.iter().zip(green).zip(blue);
     all.flat_map(|((red, green), blue)| [*red, *green, *blue])
         .collect()
+}
+
+/// Red, green and blue of brightness and two colour differences (PS3.3 section C.7.6.3.1.2).
+fn rgb(mut pixels: Vec<u8>) -> Vec<u8> {
+    for pixel in pixels.as_chunks_mut::<3>().0 {
+        let [light, blue, red] = pixel.map(f64::from);
+        let (blue, red) = (blue - 128.0, red - 128.0);
+        let all = [
+            light + 1.402 * red,
+            light - 0.344_136 * blue - 0.714_136 * red,
+            light + 1.772 * blue,
+        ];
+        *pixel = all.map(|value| byte(value.clamp(0.0, 255.0)));
+    }
+    pixels
 }
 
 /// The first of the numbers of an element of text.
@@ -240,7 +289,11 @@ mod tests {
     use crate::dicom::{Limits, Syntax, Writer, scan};
 
     fn of(kind: &str, bits: u16, pixels: &[u8]) -> Vec<u8> {
-        let samples = if kind == "RGB" { 3 } else { 1 };
+        let samples = if matches!(kind, "RGB" | "YBR_FULL") {
+            3
+        } else {
+            1
+        };
         Writer::new(Syntax::EXPLICIT)
             .us(tags::SAMPLES_PER_PIXEL, samples)
             .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, kind)
@@ -253,6 +306,10 @@ mod tests {
             .text(tags::WINDOW_WIDTH, VR::DS, "200")
             .bytes(tags::PIXEL_DATA, VR::OW, pixels)
             .finish()
+    }
+
+    fn made_of(kind: &str, bits: u16, pixels: &[u8]) -> Result<Picture, NoPicture> {
+        made(&of(kind, bits, pixels))
     }
 
     fn made(bytes: &[u8]) -> Result<Picture, NoPicture> {
@@ -281,6 +338,12 @@ mod tests {
         assert!(matches!(other, Err(NoPicture::Kind(_))));
         let short = made(&of("RGB", 8, &[1, 2]));
         assert!(matches!(short, Err(NoPicture::Frame(NoFrame::Untold(_)))));
+    }
+
+    #[test]
+    fn brightness_and_differences_become_colours() {
+        let made = made_of("YBR_FULL", 8, &[128, 128, 128, 76, 85, 255]).unwrap();
+        assert_eq!(made.bytes, [128, 128, 128, 254, 0, 0]);
     }
 
     #[test]

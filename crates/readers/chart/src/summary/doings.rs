@@ -6,6 +6,8 @@ use crate::words_of::{concept_at, list, text, when};
 
 /// Doings of one kind that a chart shows, at most; the newest.
 const SHOWN: usize = 100;
+/// Parts of the body that are named of a study, at most.
+const BODIES_SHOWN: usize = 3;
 
 /// Doses that were given, the newest first.
 pub(super) fn given(chartful: &Chartful) -> Vec<Doing> {
@@ -81,7 +83,10 @@ fn study(item: &Item) -> Doing {
         counted("numberOfSeries", "series", "series"),
         counted("numberOfInstances", "object", "objects"),
     ];
-    let counts: Vec<String> = counts.into_iter().flatten().collect();
+    let counts = bodies(series)
+        .into_iter()
+        .chain(counts.into_iter().flatten());
+    let counts: Vec<String> = counts.collect();
     Doing {
         mark: item.mark.clone(),
         text: match name.is_empty() {
@@ -91,6 +96,20 @@ fn study(item: &Item) -> Doing {
         detail: Some(counts.join(", ")).filter(|counts| !counts.is_empty()),
         when: text(value, "/started"),
     }
+}
+
+/// The parts of the body that series show, each once.
+fn bodies(series: &[serde_json::Value]) -> Vec<String> {
+    let mut bodies: Vec<String> = Vec::new();
+    for one in series {
+        let body = text(one, "/bodySite/display").or_else(|| text(one, "/bodySite/code"));
+        if let Some(body) = body.filter(|body| !bodies.contains(body))
+            && bodies.len() < BODIES_SHOWN
+        {
+            bodies.push(body);
+        }
+    }
+    bodies
 }
 
 fn newest(mut all: Vec<Doing>) -> Vec<Doing> {

@@ -11,8 +11,8 @@ use chart::Instance;
 use event::Body;
 use guard::Identity;
 use wire::dicom::{
-    Limits, NoFrame, Repertoire, Syntax, can_recode, file, frame, given, part10, picture, scan,
-    sealed,
+    Limits, NoFrame, RLE_UID, Repertoire, Syntax, can_recode, file, frame, given, part10, picture,
+    picture_of_runs, scan, sealed,
 };
 
 use super::Refused;
@@ -170,8 +170,11 @@ pub(super) async fn rendered(
     let one = found.objects().first().ok_or_else(Refused::absent)?;
     let takes = |media: &str| accepted.iter().any(|one| one.takes(media));
     let compressed = one.syntax == JPEG_BASELINE;
-    let (media, target) = match (compressed, can_recode(&one.syntax, Syntax::EXPLICIT_UID)) {
+    let runs = one.syntax == RLE_UID;
+    let native = can_recode(&one.syntax, Syntax::EXPLICIT_UID);
+    let (media, target) = match (compressed, native) {
         (true, _) => ("image/jpeg", JPEG_BASELINE),
+        (false, _) if runs => ("image/png", RLE_UID),
         (false, true) => ("image/png", Syntax::EXPLICIT_UID),
         (false, false) => {
             let words = "no picture is made of pixels that are compressed like these";
@@ -189,7 +192,10 @@ pub(super) async fn rendered(
             if compressed {
                 return Ok(frame(set, look.frame).map_err(no_frame)?.into_owned());
             }
-            let made = picture(set, look.frame);
+            let made = match runs {
+                true => picture_of_runs(set, look.frame),
+                false => picture(set, look.frame),
+            };
             let made = made.map_err(|why| Refused::unacceptable(why.to_string()))?;
             Ok(made.shrunk(look.max.unwrap_or(usize::MAX)).png())
         })

@@ -2,6 +2,7 @@
 
 pub(crate) mod census;
 mod checks;
+pub(crate) mod imaging;
 mod measured;
 pub(crate) mod told;
 pub(crate) mod unmerge;
@@ -81,6 +82,7 @@ pub(crate) async fn show(
         rows,
     };
     let mut view = teller.chart(&patient, reports);
+    imaging::with_pictures(&open, &mut view.imaging).await?;
     view.altered = altered(&visit, &patient.id, (&open, &hides)).await?;
     view.decision = open.index();
     view.head = record::head_line(&visit);

@@ -149,6 +149,54 @@ impl Samples for ChartPage {
     }
 }
 
+fn shot() -> Shot {
+    Shot {
+        src: "/patients/b7q3aaaaaaaaaaaaaaaaaaaaaa/imaging/c9/919".into(),
+        alt: "CT, <HEAD>, series 2, picture 1".into(),
+    }
+}
+
+fn imaged(shots: Vec<Shot>, none: &str) -> Imaged {
+    Imaged {
+        id: "c9".into(),
+        href: "/patients/b7q3aaaaaaaaaaaaaaaaaaaaaa/imaging/c9".into(),
+        item: item("CT <head>", "2 series, 300 objects, at 09:12", "", 919),
+        shots,
+        none: none.into(),
+    }
+}
+
+impl Samples for StudyPage {
+    fn samples() -> Vec<StudyPage> {
+        let page = |series: Vec<SeriesShown>, none: &str| StudyPage {
+            shell: shell("Images", Here::Patients),
+            id: "b7q3aaaaaaaaaaaaaaaaaaaaaa".into(),
+            name: "Åberg, <Nils>".into(),
+            title: "CT <head>".into(),
+            facts: vec![("Date", "2026-09-21".into()), ("Body part", "HEAD".into())],
+            none: none.into(),
+            left_out: series.len(),
+            series,
+            decision: 48_201,
+        };
+        let series = |shots: Vec<Shot>, none: &str| SeriesShown {
+            title: "Series 2: <axial>".into(),
+            detail: "CT, HEAD, 300 objects".into(),
+            shots,
+            none: none.into(),
+        };
+        let full = vec![
+            series((0..8).map(|_| shot()).collect(), ""),
+            series(Vec::new(), "No picture: it is not an image."),
+        ];
+        vec![
+            page(full, ""),
+            page(Vec::new(), ""),
+            page(Vec::new(), "No picture: parts are hidden."),
+        ]
+    }
+}
+
 fn item(what: &str, detail: &str, status: &str, index: u64) -> Item {
     Item {
         what: what.into(),
@@ -292,12 +340,10 @@ fn bare() -> ChartPage {
         given: Vec::new(),
         notes: Vec::new(),
         // Somebody who is known by an image alone.
-        imaging: vec![item(
-            "CT <head>",
-            "2 series, 300 objects, at 09:12",
-            "",
-            919,
-        )],
+        imaging: vec![
+            imaged(vec![shot()], ""),
+            imaged(Vec::new(), "No picture: it is not an image."),
+        ],
         problems: Vec::new(),
         precautions: Vec::new(),
         vitals: Vec::new(),

@@ -1,7 +1,7 @@
 //! From the chart's words to the page's. Pure; nothing is invented: what is missing stays missing.
 
 use super::checks::Checks;
-use super::view::{ChartPage, Identity, Item, Merged};
+use super::view::{ChartPage, Identity, Imaged, Item, Merged};
 use crate::pages::shell::Shell;
 use crate::pages::words::{self, Eye, Stamp};
 use chart::{
@@ -48,7 +48,11 @@ impl Teller<'_> {
                 .collect(),
             given: patient.given.iter().map(|one| self.doing(one)).collect(),
             notes: patient.notes.iter().map(|one| self.doing(one)).collect(),
-            imaging: patient.imaging.iter().map(|one| self.doing(one)).collect(),
+            imaging: patient
+                .imaging
+                .iter()
+                .map(|one| self.imaged(&patient.id, one))
+                .collect(),
             problems: patient
                 .problems
                 .iter()
@@ -202,6 +206,16 @@ impl Teller<'_> {
         line.status = item.status.replace('-', " ");
         line.past = !item.active;
         line
+    }
+
+    fn imaged(&self, patient: &str, study: &chart::Doing) -> Imaged {
+        Imaged {
+            id: study.mark.id.clone(),
+            href: format!("/patients/{patient}/imaging/{}", study.mark.id),
+            item: self.doing(study),
+            shots: Vec::new(),
+            none: String::new(),
+        }
     }
 
     fn doing(&self, item: &chart::Doing) -> Item {

@@ -111,7 +111,7 @@ pub(crate) struct ChartPage {
     pub medications: Vec<Item>,
     pub given: Vec<Item>,
     pub notes: Vec<Item>,
-    pub imaging: Vec<Item>,
+    pub imaging: Vec<Imaged>,
     pub problems: Vec<Item>,
     pub precautions: Vec<Item>,
     pub vitals: Vec<super::vitals::Vital>,
@@ -136,6 +136,11 @@ pub(crate) struct ChartPage {
 }
 
 impl ChartPage {
+    /// The studies without pictures, as a ward pack has them.
+    pub(crate) fn studies(&self) -> Vec<Item> {
+        self.imaging.iter().map(|one| one.item.clone()).collect()
+    }
+
     /// What stands on every printed sheet, so that it can be told who printed it.
     fn mark(&self) -> String {
         crate::pages::access::print::mark(self.decision)
@@ -211,6 +216,7 @@ pub(crate) struct Merged {
 }
 
 /// One thing of a section.
+#[derive(Clone)]
 pub(crate) struct Item {
     pub what: String,
     pub detail: String,
@@ -222,6 +228,54 @@ pub(crate) struct Item {
     pub at: Stamp,
     pub late: bool,
     pub mark: Mark,
+}
+
+/// An imaging study with pictures.
+pub(crate) struct Imaged {
+    /// The id of its `ImagingStudy`.
+    pub id: String,
+    /// Where its page is.
+    pub href: String,
+    pub item: Item,
+    pub shots: Vec<Shot>,
+    /// Why there is no picture; empty: there is one, or nobody looked.
+    pub none: String,
+}
+
+/// A small picture.
+#[derive(Clone)]
+pub(crate) struct Shot {
+    pub src: String,
+    /// What it is of, for those who do not see it.
+    pub alt: String,
+}
+
+/// What do the images of this study show?
+#[derive(Template)]
+#[template(path = "study.html")]
+pub(crate) struct StudyPage {
+    pub shell: Shell,
+    /// The patient.
+    pub id: String,
+    pub name: String,
+    pub title: String,
+    pub facts: Vec<(&'static str, String)>,
+    /// Why nothing of it is shown; empty: it is.
+    pub none: String,
+    pub series: Vec<SeriesShown>,
+    /// Series that are too many to be shown.
+    pub left_out: usize,
+    /// The sealed decision that allowed this look.
+    pub decision: u64,
+}
+
+/// A series with its pictures.
+pub(crate) struct SeriesShown {
+    pub title: String,
+    pub detail: String,
+    pub shots: Vec<Shot>,
+    /// Why there is no picture; empty: there is one.
+    pub none: String,
 }
 
 #[cfg(test)]

@@ -124,12 +124,25 @@ fn scrubbed(visit: &Visit) -> Option<String> {
     let at = last.at.filter(|_| last.events > 0)?;
     let ago = words::span(visit.eye.now.since(at));
     let events = words::thousands(last.events);
-    Some(match last.altered {
-        0 => format!(
-            "All {events} published events were looked over {ago} ago; nothing was altered."
+    let objects = match last.objects {
+        0 => String::new(),
+        objects => format!(
+            " and {} beside them",
+            words::count(objects, "object", "objects")
         ),
+    };
+    let removed = match last.removed {
+        0 => String::new(),
+        removed => format!(
+            " {} that no event names, and was removed.",
+            words::count(removed, "object lay there", "objects lay there")
+        ),
+    };
+    let what = format!("All {events} published events{objects} were looked over {ago} ago");
+    Some(match last.altered {
+        0 => format!("{what}; nothing was altered.{removed}"),
         altered => format!(
-            "All {events} published events were looked over {ago} ago; {}, {} put right.",
+            "{what}; {}, {} put right.{removed}",
             words::count(altered, "thing was altered", "things were altered"),
             words::thousands(last.healed)
         ),

@@ -1,9 +1,13 @@
 //! Objects in the vault: what is too large for a row, such as a DICOM file. They are encrypted under
 //! the key of whom they are about, and lie under the hash of what lies there.
 
+mod absent;
+mod hold;
+mod named;
+
 use std::sync::Arc;
 
-use event::{Body, Event, Image, Stored};
+use event::{Body, Event, Image, Stored, Time};
 
 use crate::door::{Inner, Record};
 use crate::erase::hex;
@@ -12,8 +16,13 @@ use crate::sealed::Outcome;
 use crate::vault::Vault;
 use crate::{Error, Sealed};
 
+pub use absent::Absent;
+pub(crate) use hold::{Held, Holding, hold};
+pub(crate) use named::{Named, Naming, Unnamed, naming};
+
 /// The folder of the vault that they are in.
 pub(crate) const OBJECTS: &str = "object";
+pub(crate) const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// What an instance is called among the things that can be written once.
 const INSTANCE: &str = "dicom-instance";
 
@@ -31,8 +40,7 @@ impl Record {
         inner.in_office()?;
         // INVARIANT: nothing is stored under a key that is about to be shredded.
         let _loud = inner.quiet.read().await;
-        let now = inner.clock.now().timestamp();
-        let day = now.strftime("%Y-%m-%d").to_string();
+        let day = day(inner.clock.now());
         let stream = inner.keyring.stream(event, &day).await?;
         let mut nonce = [0; 12];
         inner.keyring.random(&mut nonce)?;
@@ -105,13 +113,22 @@ impl Inner {
     }
 }
 
-/// Whether an object was stored under the key that the event goes under. It was not if that key was
-/// shredded or the day ended between the two: then it has to be stored again.
-pub(crate) fn belongs(stored: &Stored, stream: &[u8; 16]) -> Outcome<()> {
-    match stored.stream == hex(stream) {
-        true => Ok(()),
-        false => Err(broken("the object is not under the key of its event")),
+/// Whether an object was stored just now, under the key that the event goes under. It was not if that
+/// key was shredded or the day of the house ended between the two: then it has to be stored again.
+///
+/// INVARIANT: no event names an object of the day before yesterday: such a one may be removed.
+pub(crate) fn belongs(stored: &Stored, stream: &[u8; 16], now: Time) -> Outcome<()> {
+    let days = [now, Time::from_millis(now.millis() - DAY_MS)].map(day);
+    let fresh = |day: &String| stored.path.starts_with(&format!("{OBJECTS}/{day}/"));
+    match (stored.stream == hex(stream), days.iter().any(fresh)) {
+        (true, true) => Ok(()),
+        (false, _) => Err(broken("the object is not under the key of its event")),
+        (true, false) => Err(broken("the object was stored too long ago: store it again")),
     }
+}
+
+pub(crate) fn day(at: Time) -> String {
+    at.timestamp().strftime("%Y-%m-%d").to_string()
 }
 
 /// The paths of all objects of a vault.

@@ -1,0 +1,131 @@
+//! Which objects events name, and which lie in the vault that none names.
+
+use std::collections::{HashMap, HashSet};
+
+use event::{Body, Image, Stored};
+use seal::Key;
+
+use super::{OBJECTS, broken};
+use crate::journal::Row;
+use crate::keyring::Keyring;
+use crate::read::{decompressor, plain};
+use crate::sealed::Outcome;
+use crate::vault::Vault;
+
+/// What the header of an event that names an object has in it.
+const MARK: &[u8] = br#""is":"image""#;
+
+/// An object, as a sealed event names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// The event.
+    pub(crate) index: u64,
+    /// The random name of its key.
+    pub(crate) stream: [u8; 16],
+    pub(crate) whole: Stored,
+}
+
+/// What some rows name.
+#[derive(Debug, Default)]
+pub(crate) struct Naming {
+    pub(crate) named: Vec<Named>,
+    /// A row has a key and could not be read: nobody knows what it names.
+    pub(crate) doubt: bool,
+}
+
+/// Reads what rows name. Rows of which the key is gone name nothing any more.
+pub(crate) async fn naming(keyring: &Keyring, rows: Vec<Row>) -> Outcome<Naming> {
+    let (mut keys, mut doubt) = (HashMap::new(), false);
+    for row in &rows {
+        if keys.contains_key(&row.stream) {
+            continue;
+        }
+        match keyring.key(&row.stream).await {
+            Ok(Some(key)) => drop(keys.insert(row.stream, key)),
+            Ok(None) => {}
+            Err(_) => doubt = true,
+        }
+    }
+    let work = tokio::task::spawn_blocking(move || read(&rows, &keys));
+    let mut naming = work.await.map_err(broken)??;
+    naming.doubt |= doubt;
+    Ok(naming)
+}
+
+fn read(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Naming> {
+    let mut decompressor = decompressor()?;
+    let mut naming = Naming::default();
+    for row in rows {
+        let Some(key) = keys.get(&row.stream) else {
+            continue;
+        };
+        let Ok(plaintext) = plain(&mut decompressor, row, key) else {
+            naming.doubt = true;
+            continue;
+        };
+        if let Some(whole) = named_in(&plaintext) {
+            let (index, stream) = (row.seq, row.stream);
+            naming.named.push(Named {
+                index,
+                stream,
+                whole,
+            });
+        }
+    }
+    Ok(naming)
+}
+
+/// Most events name none: their headers are not read for it.
+fn named_in(plaintext: &[u8]) -> Option<Stored> {
+    let header = plaintext.split(|byte| *byte == b'\n').next()?;
+    if !header.windows(MARK.len()).any(|part| part == MARK) {
+        return None;
+    }
+    match event::decode(plaintext).ok()?.body {
+        Body::Image(Image { whole, .. }) => Some(whole),
+        _ => None,
+    }
+}
+
+/// Objects of the vault, until an event is found that names them: so many as may be held at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Unnamed {
+    left: HashSet<String>,
+    /// After which one the next are; `None`: these were the last.
+    pub(crate) next: Option<String>,
+}
+
+impl Unnamed {
+    /// The first `max` objects after one.
+    pub(crate) async fn load(vault: &dyn Vault, after: &str, max: usize) -> Outcome<Unnamed> {
+        let max = max.max(1);
+        let names = vault.names(OBJECTS, after, max).await.map_err(broken)?;
+        Ok(Unnamed {
+            next: names.last().filter(|_| names.len() >= max).cloned(),
+            left: names.into_iter().collect(),
+        })
+    }
+
+    /// Leaves those that were stored on a day before one (`2026-09-21`); the next ones are not older.
+    pub(crate) fn before(&mut self, day: &str) {
+        let limit = format!("{OBJECTS}/{day}");
+        self.left.retain(|path| *path < limit);
+        if self.next.as_ref().is_some_and(|next| *next >= limit) {
+            self.next = None;
+        }
+    }
+
+    /// Takes out those that are named.
+    pub(crate) fn strike(&mut self, naming: &Naming) {
+        for one in &naming.named {
+            self.left.remove(&one.whole.path);
+        }
+    }
+
+    /// Those that no event was found to name, in their order.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let mut left: Vec<String> = self.left.iter().cloned().collect();
+        left.sort_unstable();
+        left
+    }
+}
