@@ -20,6 +20,20 @@ async fn what_the_server_can_do_is_open_to_all() {
 }
 
 #[tokio::test]
+async fn the_openapi_document_is_open_to_all_and_names_this_server() {
+    let house = House::open().await;
+    let reply = house.get_as("", "/openapi.json").await;
+    assert_eq!(reply.code(), 200);
+    assert_eq!(reply.header("content-type"), "application/json");
+    let document = reply.json();
+    assert_eq!(document["openapi"], "3.0.3");
+    let base = house.app.settings.fhir_base.trim_end_matches('/');
+    assert_eq!(document["servers"][0]["url"], base);
+    assert!(document["paths"]["/Patient/{id}/$summary"]["get"].is_object());
+    assert_eq!(house.delete("/openapi.json").await.code(), 405);
+}
+
+#[tokio::test]
 async fn a_search_finds_and_says_what_it_looked_for() {
     let house = House::open().await;
     for name in ["Müller", "Meier", "Muster"] {

@@ -28,6 +28,7 @@ mod operation;
 mod patched;
 pub(crate) mod query;
 mod read;
+mod ready;
 mod recent;
 mod refer;
 mod route;
@@ -47,6 +48,7 @@ pub(crate) use fault::Fault;
 pub use import::{Imported, Importer, Imports, Refusal, imports};
 pub(crate) use import::{progress, said_as};
 pub(crate) use query::pairs as query_pairs;
+pub use ready::ready_summaries;
 pub(crate) use route::is_id;
 pub use subscription::{Subscriptions, notify};
 pub(crate) use who::identity;
@@ -163,8 +165,10 @@ async fn serve(
     (mut pairs, body): (Pairs, axum::body::Body),
 ) -> Result<Answer, Fault> {
     let call = route::call(parts.method.as_str(), parts.uri.path());
-    if matches!(call, Ok(Call::Capability)) {
-        return Ok(look::capability(door));
+    match call {
+        Ok(Call::Capability) => return Ok(look::capability(door)),
+        Ok(Call::OpenApi) => return Ok(look::openapi(door)),
+        _ => {}
     }
     let who = identity(&door.app, &parts.extensions, &parts.headers).await?;
     let call = call?;
