@@ -22,7 +22,7 @@ for _ in $(seq 1200); do
     kill -0 "$server" 2>/dev/null || { cat "$work/said" >&2; echo "failed: the server ended"; exit 1; }
     sleep 0.1
 done
-fhir="$(python3 -c 'import json, sys; print(json.loads(open(sys.argv[1]).readline())["fhir"])' "$work/ready")"
+fhir="$(python3 -c 'import json, sys; print(json.loads(open(sys.argv[1]).readline())["url"] + "/fhir")' "$work/ready")"
 token="$("$salus" client add real --scope 'system/*.rs' --data "$work/data" --format json |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')"
 SALUS_CA="$(find "$work/data" -name certificate.pem)" SALUS_FHIR="$fhir" SALUS_TOKEN="$token" \

@@ -15,13 +15,13 @@ use tokio::sync::watch;
 use wire::fhir::ips::{Picker, SOURCES};
 
 use crate::chart::Chart;
+use crate::document::{Stamp, document};
 use crate::error::Outcome;
 use crate::excerpt;
 use crate::fold::Known;
 use crate::read::Reading;
 use crate::scope::Scope;
 use crate::stay;
-use crate::document::{Stamp, document};
 
 /// How somebody looked at a summary: enough to make what they would see of any patient.
 #[derive(Debug)]
@@ -198,7 +198,9 @@ impl Chart {
             (Some(made), Some(key)) if self.folder.kept.takes(made.len()) => {
                 // Labels that were new when this began were left out, whatever they say.
                 if same {
-                    self.folder.kept.put(key, (Arc::from(made), epoch), &excerpt);
+                    self.folder
+                        .kept
+                        .put(key, (Arc::from(made), epoch), &excerpt);
                 }
             }
             _ => {

@@ -18,7 +18,9 @@ pub(crate) fn installed() -> PathBuf {
         PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/salus/real")
     });
     let setup = std::fs::read_to_string(scripts().join("setup.sh")).unwrap();
-    let stamp = setup.split("$home/").find(|part| part.starts_with(".ready-"));
+    let stamp = setup
+        .split("$home/")
+        .find(|part| part.starts_with(".ready-"));
     let stamp = stamp.and_then(|part| part.split('"').next()).unwrap();
     assert!(
         home.join(stamp).exists(),

@@ -34,6 +34,18 @@ async fn the_openapi_document_is_open_to_all_and_names_this_server() {
 }
 
 #[tokio::test]
+async fn who_asks_and_for_what_comes_before_the_form_of_the_answer() {
+    let house = House::open().await;
+    let path = "/Patient/_history?_format=xml";
+    assert_eq!(house.get_as("", path).await.code(), 401);
+    assert_eq!(house.delete(path).await.code(), 405);
+    assert_eq!(house.get(path).await.code(), 406);
+    assert_eq!(house.get_as("", "/metadata?_format=xml").await.code(), 406);
+    assert_eq!(house.get("/Patient?_format=&_pretty=").await.code(), 200);
+    assert_eq!(house.get("/Patient?_pretty=1").await.code(), 400);
+}
+
+#[tokio::test]
 async fn a_search_finds_and_says_what_it_looked_for() {
     let house = House::open().await;
     for name in ["Müller", "Meier", "Muster"] {

@@ -426,10 +426,7 @@ async fn after_a_change_a_summary_is_made_before_anybody_asks_and_shows_no_more_
     let (masked, made_before) = ready(&house, &path).await;
     assert!(!made_before && !masked.to_string().contains("Nuts"));
     house
-        .post(
-            "/Observation",
-            &observation(&format!("Patient/{id}"), "71"),
-        )
+        .post("/Observation", &observation(&format!("Patient/{id}"), "71"))
         .await;
     made_ready(&house).await;
     let (masked, _) = ready(&house, &path).await;

@@ -46,7 +46,13 @@ pub(super) enum Asked {
     Later,
 }
 
-const EXPORT: &[&str] = &["_elements", "_outputFormat", "_since", "_type", "_typeFilter"];
+const EXPORT: &[&str] = &[
+    "_elements",
+    "_outputFormat",
+    "_since",
+    "_type",
+    "_typeFilter",
+];
 const CODED: &[&str] = &[
     "code",
     "display",

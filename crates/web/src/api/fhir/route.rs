@@ -334,10 +334,15 @@ mod tests {
         assert!(paths.len() > 146 * 8, "{}", paths.len());
         for (path, item) in paths {
             let listed = listed(item);
-            let real = [("{id}", "a-1"), ("{version}", "7"), ("{job}", "x"), ("{file}", "0")];
-            let real = real
-                .iter()
-                .fold(path.clone(), |path, (name, value)| path.replace(name, value));
+            let real = [
+                ("{id}", "a-1"),
+                ("{version}", "7"),
+                ("{job}", "x"),
+                ("{file}", "0"),
+            ];
+            let real = real.iter().fold(path.clone(), |path, (name, value)| {
+                path.replace(name, value)
+            });
             for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
                 let taken = call(method, &real);
                 match listed.iter().any(|one| one == method) {

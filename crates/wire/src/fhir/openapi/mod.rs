@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::offered::offers;
 use super::tables::kinds;
 
-/// The document for a server at `base`, of this version. It is about 1.5 MB of JSON.
+/// The document for a server at `base`, of this version. It is about 3 MB of JSON.
 #[must_use]
 pub fn openapi(base: &str, software_version: &str) -> Value {
     let mut all = Map::new();

@@ -38,7 +38,10 @@ pub(super) fn components() -> Value {
 fn schemas() -> Value {
     let mut all = Map::new();
     for kind in kinds() {
-        all.insert((*kind).to_owned(), shape(&json!({ "type": "string", "enum": [kind] })));
+        all.insert(
+            (*kind).to_owned(),
+            shape(&json!({ "type": "string", "enum": [kind] })),
+        );
     }
     all.insert("Resource".to_owned(), shape(&json!({ "type": "string" })));
     let manifest = json!({ "type": "object", "additionalProperties": true });
@@ -97,7 +100,7 @@ fn parameters() -> Value {
         let header = json!({ "name": name, "in": "header", "schema": schema });
         all.insert((*name).to_owned(), header);
     }
-    let later = json!({ "type": "string", "enum": ["respond-async"] });
+    let later = json!({ "type": "string", "pattern": "respond-async" });
     all.insert(
         "Later".to_owned(),
         json!({ "name": "Prefer", "in": "header", "required": true, "schema": later }),
@@ -112,7 +115,10 @@ fn parameters() -> Value {
         };
         all.insert(format!("of.{name}"), queried(name, kind, ""));
     }
-    all.insert("since".to_owned(), queried("_since", "string", "an instant"));
+    all.insert(
+        "since".to_owned(),
+        queried("_since", "string", "an instant"),
+    );
     let types = queried("_type", "string", "types between commas");
     all.insert("types".to_owned(), types);
     for param in kinds().iter().flat_map(|kind| offered_params(kind)) {
@@ -134,10 +140,8 @@ const HEADERS: &[(&str, &str)] = &[
     ),
     ("If-Modified-Since", r#"{ "type": "string" }"#),
     ("If-None-Exist", r#"{ "type": "string" }"#),
-    (
-        "Prefer",
-        r#"{ "type": "string", "enum": ["return=minimal", "return=OperationOutcome", "return=representation"] }"#,
-    ),
+    // One of `return=minimal`, `return=OperationOutcome`, `return=representation`; others are not heeded.
+    ("Prefer", r#"{ "type": "string" }"#),
 ];
 
 fn queried(name: &str, kind: &str, words: &str) -> Value {
@@ -155,11 +159,19 @@ fn queried(name: &str, kind: &str, words: &str) -> Value {
 fn bodies() -> Value {
     let mut all = Map::new();
     for kind in kinds().iter().copied().chain(["Manifest"]) {
-        let media = if kind == "Manifest" { "application/json" } else { JSON };
+        let media = if kind == "Manifest" {
+            "application/json"
+        } else {
+            JSON
+        };
         let content = json!({ media: { "schema": part("schemas", kind) } });
         let body = json!({ "required": true, "content": content });
         all.insert(kind.to_owned(), body);
     }
+    let question = json!({ JSON: { "schema": { "type": "object" } } });
+    let needed = json!({ "required": true, "content": question.clone() });
+    all.insert("Needed".to_owned(), needed);
+    all.insert("Question".to_owned(), json!({ "content": question }));
     let form = json!({ "type": "object", "additionalProperties": { "type": "string" } });
     let form = json!({ "application/x-www-form-urlencoded": { "schema": form } });
     all.insert("Form".to_owned(), json!({ "content": form }));
@@ -186,7 +198,11 @@ fn answers() -> Value {
     let of = |words: &str, media: &str, schema: &Value| json!({ "description": words, "content": { media: { "schema": schema } } });
     let fault = of("why not", JSON, &part("schemas", "OperationOutcome"));
     all.insert("Fault".to_owned(), fault);
-    let manifest = of("what there is", "application/json", &part("schemas", "Manifest"));
+    let manifest = of(
+        "what there is",
+        "application/json",
+        &part("schemas", "Manifest"),
+    );
     all.insert("Manifest".to_owned(), manifest);
     let lines = json!({ "type": "string", "format": "binary" });
     let lines = of("a resource a line", "application/fhir+ndjson", &lines);

@@ -97,11 +97,7 @@ pub(super) fn of_base(paths: &mut Map<String, Value>) {
         &[(200, "CapabilityStatement")],
     );
     open.bad = &[400, 406];
-    let mut document = got(
-        "openapi".to_owned(),
-        Vec::new(),
-        &[(200, "Manifest")],
-    );
+    let mut document = got("openapi".to_owned(), Vec::new(), &[(200, "Manifest")]);
     document.bad = &[400];
     let [mut open, mut document] = [open.json(), document.json()];
     for one in [&mut open, &mut document] {
@@ -114,7 +110,10 @@ pub(super) fn of_base(paths: &mut Map<String, Value>) {
         ("/metadata", json!({ "get": open })),
         ("/openapi.json", json!({ "get": document })),
         ("/_history", json!({ "get": history.json() })),
-        ("/_search", json!({ "get": also.json(), "post": form.json() })),
+        (
+            "/_search",
+            json!({ "get": also.json(), "post": form.json() }),
+        ),
     ];
     paths.extend(all.map(|(path, item)| (path.to_owned(), item)));
     of_jobs(paths);
@@ -238,20 +237,28 @@ fn read(id: String, kind: &str) -> Value {
 
 /// The paths of an operation.
 pub(super) fn of_operation(paths: &mut Map<String, Value>, kind: &str, offer: &Offer) {
-    let before = if kind.is_empty() { String::new() } else { format!("/{kind}") };
+    let before = if kind.is_empty() {
+        String::new()
+    } else {
+        format!("/{kind}")
+    };
     if offer.at != At::One {
         let id = format!("{}-{kind}-all", offer.name);
-        paths.insert(format!("{before}/${}", offer.name), asked(offer, kind, &id));
+        paths.insert(format!("{before}/${}", offer.name), asked(offer, &id));
     }
     if offer.at != At::All {
-        let mut item = asked(offer, kind, &format!("{}-{kind}-one", offer.name));
+        let mut item = asked(offer, &format!("{}-{kind}-one", offer.name));
         placed(&mut item, &["id"]);
         paths.insert(format!("{before}/{{id}}/${}", offer.name), item);
     }
 }
 
-fn asked(offer: &Offer, kind: &str, id: &str) -> Value {
-    let own: Vec<String> = offer.params.iter().map(|name| format!("of.{name}")).collect();
+fn asked(offer: &Offer, id: &str) -> Value {
+    let own: Vec<String> = offer
+        .params
+        .iter()
+        .map(|name| format!("of.{name}"))
+        .collect();
     let mut params: Vec<&str> = own.iter().map(String::as_str).collect();
     let good = [(200, offer.answer)];
     let later = [(202, "Nothing")];
@@ -259,14 +266,18 @@ fn asked(offer: &Offer, kind: &str, id: &str) -> Value {
     if waits {
         params.push("Later");
     }
-    let good = if waits { later.as_slice() } else { good.as_slice() };
+    let good = if waits {
+        later.as_slice()
+    } else {
+        good.as_slice()
+    };
     let body = match offer.asked {
-        Asked::Parameters | Asked::Later => "Parameters",
-        Asked::Resource | Asked::Body => kind,
+        Asked::Parameters | Asked::Later | Asked::Resource => "Question",
+        Asked::Body => "Needed",
         Asked::Manifest => "Manifest",
     };
     let get = Method {
-        bad: NAMED,
+        bad: POSTED,
         ..got(format!("{id}-get"), params.clone(), good)
     };
     let post = Method {
