@@ -58,22 +58,26 @@ impl Measuring<'_> {
         self.charts().await?;
         let patients = self.patients().await?;
         let all = patients.len() as u64;
-        self.summaries("summaries never asked for before", &patients, all)
+        self.summaries("summaries never asked for before", patients.clone(), all)
             .await?;
-        self.summaries("summaries again", &patients, QUESTIONS)
+        self.summaries("summaries again", patients.clone(), QUESTIONS)
             .await?;
         self.changed(&patients, 1).await?;
-        self.summaries("summaries at once after a change", &patients, all)
+        self.summaries("summaries at once after a change", patients.clone(), all)
             .await?;
         self.changed(&patients, 2).await?;
         self.ready().await?;
-        self.summaries("summaries after a change, made ready", &patients, all)
-            .await
+        self.summaries(
+            "summaries after a change, made ready",
+            patients,
+            all,
+        )
+        .await
     }
 
     /// So many questions, one after the other, about one patient after the other.
-    async fn summaries(&mut self, what: &str, patients: &[String], count: u64) -> Result<()> {
-        let calls = patients.to_vec().into_iter().cycle();
+    async fn summaries(&mut self, what: &str, patients: Vec<String>, count: u64) -> Result<()> {
+        let calls = patients.into_iter().cycle();
         let calls = calls.map(|id| Call::get(format!("/Patient/{id}/$summary")));
         let load = self.http(1, Until::Count(count));
         let figures = http(&load, Box::new(calls)).await?;
