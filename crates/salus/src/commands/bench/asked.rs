@@ -67,12 +67,8 @@ impl Measuring<'_> {
             .await?;
         self.changed(&patients, 2).await?;
         self.ready().await?;
-        self.summaries(
-            "summaries after a change, made ready",
-            patients,
-            all,
-        )
-        .await
+        self.summaries("summaries after a change, made ready", patients, all)
+            .await
     }
 
     /// So many questions, one after the other, about one patient after the other.
