@@ -161,9 +161,10 @@ impl Open {
     /// What was made of an excerpt for the same scope before, if nothing that it is made of changed. `what`
     /// says what it is.
     pub fn kept(&self, what: &str) -> Option<Arc<[u8]>> {
-        let found = self.chart.folder.kept.get(&self.key(what)?);
+        let key = self.key(what)?;
+        let found = self.chart.folder.kept.get(&key);
         if found.is_some() {
-            self.asked(what);
+            self.asked(what, &key);
         }
         found
     }
@@ -174,22 +175,23 @@ impl Open {
         let same = self.words == self.chart.folder.known().words.count();
         if let Some(key) = self.key(what).filter(|_| same) {
             let made = (Arc::from(made), self.epoch);
-            self.chart.folder.kept.put(key, made, excerpt);
-            self.asked(what);
+            self.chart.folder.kept.put(key.clone(), made, excerpt);
+            self.asked(what, &key);
         }
     }
 
     /// Notes that this was asked for, so that it is made again when something of it changes.
-    fn asked(&self, what: &str) {
+    fn asked(&self, what: &str, seen: &str) {
         let patient = self.scope.family().and_then(<[String]>::first);
         let (Some(patient), Some(ask)) = (patient, &self.ask) else {
             return;
         };
-        if self.chart.folder.ready.again(patient) {
+        if self.chart.folder.ready.again(patient, seen) {
             return;
         }
         let asker = Asker {
             what: what.to_owned(),
+            seen: seen.to_owned(),
             ask: ask.clone(),
             less: self.less.clone(),
         };

@@ -28,6 +28,8 @@ use crate::stay;
 pub(crate) struct Asker {
     /// What the summary is kept as.
     pub(crate) what: String,
+    /// All that they saw of the patient they asked about.
+    pub(crate) seen: String,
     pub(crate) ask: Ask,
     /// The labels that are left out, the elements that are taken out.
     pub(crate) less: (Vec<String>, Vec<Element>),
@@ -91,9 +93,11 @@ impl Ready {
         self.stir();
     }
 
-    /// Whether the patient was asked about lately, which they are now.
-    pub(crate) fn again(&self, patient: &str) -> bool {
-        self.max == 0 || self.state().asked.get(patient).is_some()
+    /// Whether the patient was last asked about by somebody who saw as much, which they are now again.
+    pub(crate) fn again(&self, patient: &str, seen: &str) -> bool {
+        let mut state = self.state();
+        let last = state.asked.get(patient);
+        self.max == 0 || last.is_some_and(|last| last.seen == seen)
     }
 
     /// Says that something may be due.
