@@ -36,7 +36,7 @@ row() {
         "$(figure p99_ms <<<"$line")" "$(figure errors <<<"$line")" >>"$work/rows"
 }
 
-# measure NAME BASE TRUST...: transactions, then reads.
+# measure NAME BASE TRUST...: transactions, then reads, then the mix of 60 % reads, 25 updates, 10 creates, 5 deletes.
 measure() {
     local name="$1" base="$2"
     shift 2
@@ -47,6 +47,7 @@ measure() {
         paths "$base" >"$work/$name.paths"
     fi
     "$load" get "$base" 16 "$seconds" "$work/$name.paths" "$@" | row "$name" patients-read
+    "$load" mix "$base" 16 "$seconds" "$@" | row "$name" crud-mix
 }
 
 # helios BASE-PORT: started on an empty database.

@@ -4,7 +4,7 @@
 set -euo pipefail
 
 home="${SALUS_REAL_HOME:-$HOME/.cache/salus/real}"
-stamp="$home/.ready-9"
+stamp="$home/.ready-10"
 here="$(cd "$(dirname "$0")" && pwd)"
 mkdir -p "$home"
 
@@ -49,8 +49,8 @@ if [ ! -e "$stamp" ]; then
     else
         echo "aics-tlog needs Python 3.12 or newer: the log is checked with golang.org/x/mod alone, and no other program witnesses it"
     fi
-    echo "installing fhir-kit-client, fhirclient, oidc-provider, @medplum/hl7 and ws"
-    npm install --silent --no-audit --no-fund --prefix "$home/npm" fhir-kit-client@2.0.3 fhirclient@2.6.3 oidc-provider@9.13.3 @medplum/hl7@5.0.10 ws@8.23.0
+    echo "installing fhir-kit-client, fhirclient, oidc-provider, @medplum/core, @medplum/hl7 and ws"
+    npm install --silent --no-audit --no-fund --prefix "$home/npm" fhir-kit-client@2.0.3 fhirclient@2.6.3 oidc-provider@9.13.3 @medplum/core@5.0.10 @medplum/hl7@5.0.10 ws@8.23.0
 fi
 
 if [ "$here/verifylog/main.go" -nt "$home/verifylog" ]; then

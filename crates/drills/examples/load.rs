@@ -3,6 +3,7 @@
 //!     load mllp ADDRESS:PORT CONNECTIONS SECONDS
 //!     load fhir BASE CONNECTIONS BUNDLES.ndjson [CERTIFICATE.pem TOKEN]
 //!     load get BASE CONNECTIONS SECONDS PATHS.txt [CERTIFICATE.pem TOKEN]
+//!     load mix BASE CONNECTIONS SECONDS [CERTIFICATE.pem TOKEN]
 //!
 //! Figures come as one line of JSON.
 
@@ -11,12 +12,15 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use drills::load::{Call, Figures, HttpLoad, MllpLoad, Template, Until, http, mllp, pinned};
+use drills::load::{
+    Call, Figures, HttpLoad, MllpLoad, Template, Until, http, mix, mix_seed, mllp, pinned,
+};
 use event::Time;
 
 const USAGE: &str = "usage: load mllp ADDRESS:PORT CONNECTIONS SECONDS
        load fhir BASE CONNECTIONS BUNDLES.ndjson [CERTIFICATE.pem TOKEN]
-       load get BASE CONNECTIONS SECONDS PATHS.txt [CERTIFICATE.pem TOKEN]";
+       load get BASE CONNECTIONS SECONDS PATHS.txt [CERTIFICATE.pem TOKEN]
+       load mix BASE CONNECTIONS SECONDS [CERTIFICATE.pem TOKEN]";
 const ANSWER_WAIT: Duration = Duration::from_secs(120);
 /// 2026-03-02T00:00:00Z: what the messages say; nothing measures it.
 const SAID: Time = Time::from_millis(1_772_409_600_000);
@@ -46,6 +50,21 @@ async fn main() -> Outcome<()> {
             let until = Until::Elapsed(Duration::from_secs(seconds.parse()?));
             let calls = paths.into_iter().cycle().map(Call::get);
             http(&load((base, connections), until, trust)?, Box::new(calls)).await?
+        }
+        ["mix", base, connections, seconds, trust @ ..] => {
+            let seed = mix_seed();
+            let until = Until::Count(u64::try_from(seed.len())?);
+            let seeded = http(
+                &load((base, "4"), until, trust)?,
+                Box::new(seed.into_iter()),
+            )
+            .await?;
+            if let Some(why) = seeded.first_error {
+                return Err(format!("what is to be read could not be written: {why}").into());
+            }
+            let until = Until::Elapsed(Duration::from_secs(seconds.parse()?));
+            let calls = mix(std::process::id());
+            http(&load((base, connections), until, trust)?, calls).await?
         }
         _ => return Err(USAGE.into()),
     };

@@ -196,6 +196,8 @@ impl House {
             .spawn(web::imports(Arc::clone(&app), self.stop.clone()));
         self.tasks
             .spawn(web::notify(Arc::clone(&app), self.stop.clone()));
+        self.tasks
+            .spawn(web::ready_summaries(Arc::clone(&app), self.stop.clone()));
         self.tasks.spawn(web::pass_on(app, self.stop.clone()));
         Ok(())
     }

@@ -325,6 +325,7 @@ pub(crate) struct ChartConfig {
     pub(crate) trend_max: usize,
     pub(crate) hot_resources_max: usize,
     pub(crate) summaries_bytes_max: usize,
+    pub(crate) summaries_ready_max: usize,
     pub(crate) readers_max: u32,
     /// Hours between comparisons of the views with a fresh fold of the record; 0: none.
     pub(crate) compare_every_hours: u16,
@@ -342,6 +343,7 @@ impl Default for ChartConfig {
             trend_max: own.trend_max,
             hot_resources_max: own.hot_resources_max,
             summaries_bytes_max: own.summaries_bytes_max,
+            summaries_ready_max: own.summaries_ready_max,
             readers_max: own.readers_max,
             compare_every_hours: 24,
         }
@@ -465,6 +467,7 @@ impl Config {
             trend_max: own.trend_max,
             hot_resources_max: own.hot_resources_max,
             summaries_bytes_max: own.summaries_bytes_max,
+            summaries_ready_max: own.summaries_ready_max,
             readers_max: own.readers_max,
         })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::http::header::{AUTHORIZATION, CONTENT_LOCATION, CONTENT_TYPE, HOST};
 use axum::http::{Request, Uri};
 use futures_util::Stream;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -41,11 +41,15 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// The media type.
     pub(crate) kind: String,
+    /// `Content-Location`: where it is said later.
+    pub(crate) place: String,
     pub(crate) body: Bytes,
 }
 
 /// What is sent.
 enum What<'a> {
+    /// To be answered later.
+    Begin,
     Get,
     Post(&'a str, Bytes),
 }
@@ -106,6 +110,14 @@ impl Remote {
     /// If there is no answer.
     pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
         self.ask(path, What::Get).await
+    }
+
+    /// Asks for what is answered later (`Prefer: respond-async`).
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub(crate) async fn begin(&self, path: &str) -> Result<Answer> {
+        self.ask(path, What::Begin).await
     }
 
     /// Sends a body of this media type.
@@ -213,6 +225,9 @@ impl Remote {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         Ok(match what {
+            What::Begin => request
+                .header("prefer", "respond-async")
+                .body(Full::default())?,
             What::Get => request.body(Full::default())?,
             What::Post(kind, body) => request
                 .method("POST")
@@ -228,9 +243,12 @@ async fn send(
 ) -> Result<Answer> {
     let response = sender.send_request(request).await?;
     let status = response.status().as_u16();
-    let kind = response.headers().get(CONTENT_TYPE);
-    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.to_owned();
+    let header = |name| {
+        let value = response.headers().get(name);
+        let text = value.and_then(|value| value.to_str().ok());
+        text.unwrap_or_default().to_owned()
+    };
+    let (kind, place) = (header(CONTENT_TYPE), header(CONTENT_LOCATION));
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
         .collect()
         .await
@@ -238,6 +256,7 @@ async fn send(
     Ok(Answer {
         status,
         kind,
+        place,
         body: body.to_bytes(),
     })
 }

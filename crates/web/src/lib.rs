@@ -37,7 +37,7 @@ mod trust;
 mod upstream;
 mod witnesses;
 
-pub use api::fhir::{Imports, Subscriptions, imports, notify};
+pub use api::fhir::{Imports, Subscriptions, imports, notify, ready_summaries};
 pub use api::smart::{ClientCertificate, Signer};
 pub use app::{App, Rooms, Settings};
 pub use doors::{Door, Doors, Expected};

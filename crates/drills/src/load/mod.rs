@@ -3,6 +3,7 @@
 
 mod histogram;
 mod http;
+mod mix;
 mod mllp;
 mod oru;
 mod pin;
@@ -14,6 +15,7 @@ use thiserror::Error;
 
 pub use histogram::Histogram;
 pub use http::{Call, HttpLoad, http};
+pub use mix::{mix, mix_seed};
 pub(crate) use mllp::acknowledged;
 pub use mllp::{MllpLoad, MllpTls, mllp};
 pub use oru::Template;

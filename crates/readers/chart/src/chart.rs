@@ -33,6 +33,8 @@ pub struct Config {
     pub hot_resources_max: usize,
     /// Bytes of summaries that are kept ready to be shown again, at most; 0: none are.
     pub summaries_bytes_max: usize,
+    /// Patients whose summaries are made again after a change, before anybody asks, at most; 0: none are.
+    pub summaries_ready_max: usize,
     /// Which codes are sensitive: the text of a file like `rules/sensitivity.toml`.
     pub sensitivity: String,
     /// Connections that read at the same time, at most.
@@ -51,6 +53,7 @@ impl Config {
             trend_max: 24,
             hot_resources_max: 10_000,
             summaries_bytes_max: 64 << 20,
+            summaries_ready_max: 200,
             sensitivity: crate::SENSITIVITY.to_owned(),
             readers_max: 4,
         }

@@ -118,6 +118,21 @@ impl Kept {
         }
     }
 
+    /// Whether it is worth making before anybody asks: it is old, or not there and there is room.
+    pub(crate) fn is_wanted(&self, key: &str) -> bool {
+        let state = self.state();
+        match state.made.peek(key) {
+            Some(made) => !state.is_good(made.as_of, &made.of),
+            None => state.bytes < self.bytes_max / 4 * 3,
+        }
+    }
+
+    /// Whether a document of that length may be made before anybody asks: it must not drive out those that
+    /// somebody asked for.
+    pub(crate) const fn takes(&self, length: usize) -> bool {
+        length <= self.bytes_max / 8
+    }
+
     /// INVARIANT: called after the commit and before anybody is told how many events are folded, so that
     /// whoever waits for their own write is not shown what was before it.
     pub(crate) fn touch(&self, touched: &Touched, folded: u64) {

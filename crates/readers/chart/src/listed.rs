@@ -111,9 +111,12 @@ impl<'a> Listing<'a> {
         };
         let mut after = self.token.after;
         loop {
+            // One more than is wanted says whether there is another page.
+            let left = i64::try_from(count.saturating_sub(found.len())).unwrap_or(i64::MAX);
+            let left = left.saturating_add(1);
             let chunk = match depth {
-                Depth::Rows => BARE_CHUNK,
-                Depth::Whole => CHUNK,
+                Depth::Rows => BARE_CHUNK.min(left),
+                Depth::Whole => CHUNK.min(left),
             };
             let query = self.query((kind, after, until), chunk);
             let rows = store::fetch(&mut reading.from, query).await?;

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use event::{Act, Altered};
-use guard::Element;
+use event::{Act, Altered, Subject};
+use guard::{Ask, Element};
 use record::Permit;
 
 use crate::carry::{self, Carried};
@@ -11,6 +11,7 @@ use crate::error::Outcome;
 use crate::instances::{self, Instance, InstancesOf, Series};
 use crate::page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Placed, Stored};
 use crate::read::Found;
+use crate::ready::Asker;
 use crate::scope::Scope;
 use crate::view::{CensusRow, FindPatient, PatientView};
 use crate::{census, excerpt, history, listed, read, search, summary, whole};
@@ -22,6 +23,8 @@ pub struct Open {
     index: u64,
     /// The labels that are left out, the elements that are taken out.
     less: (Vec<String>, Vec<Element>),
+    /// Of a reading of one patient: as whom it was asked for.
+    ask: Option<Ask>,
     /// The words that there were, and how often everything was forgotten, when this was opened.
     words: i64,
     epoch: u64,
@@ -37,6 +40,7 @@ impl Open {
                 .hiding(permit.hides(), &known.words),
             index: permit.index(),
             less: (permit.masks().to_vec(), permit.hides().to_vec()),
+            ask: asks_of_one(permit.ask()),
             words: known.words.count(),
             epoch: chart.folder.kept.epoch(),
             chart,
@@ -55,6 +59,7 @@ impl Open {
             scope,
             index: permit.index(),
             less: (permit.masks().to_vec(), permit.hides().to_vec()),
+            ask: None,
             words: known.words.count(),
             epoch: chart.folder.kept.epoch(),
             chart,
@@ -166,7 +171,12 @@ impl Open {
     /// What was made of an excerpt for the same scope before, if nothing that it is made of changed. `what`
     /// says what it is.
     pub fn kept(&self, what: &str) -> Option<Arc<[u8]>> {
-        self.chart.folder.kept.get(&self.key(what)?)
+        let key = self.key(what)?;
+        let found = self.chart.folder.kept.get(&key);
+        if found.is_some() {
+            self.asked(what, &key);
+        }
+        found
     }
 
     /// Keeps what was made of an excerpt, to be shown again to the same scope.
@@ -175,16 +185,31 @@ impl Open {
         let same = self.words == self.chart.folder.known().words.count();
         if let Some(key) = self.key(what).filter(|_| same) {
             let made = (Arc::from(made), self.epoch);
-            self.chart.folder.kept.put(key, made, excerpt);
+            self.chart.folder.kept.put(key.clone(), made, excerpt);
+            self.asked(what, &key);
         }
     }
 
-    /// What of all that there is this permit shows, in one text; `None`: not of one patient.
+    /// Notes that this was asked for, so that it is made again when something of it changes.
+    fn asked(&self, what: &str, seen: &str) {
+        let patient = self.scope.family().and_then(<[String]>::first);
+        let (Some(patient), Some(ask)) = (patient, &self.ask) else {
+            return;
+        };
+        if self.chart.folder.ready.again(patient, seen) {
+            return;
+        }
+        let asker = Asker {
+            what: what.to_owned(),
+            seen: seen.to_owned(),
+            ask: ask.clone(),
+            less: self.less.clone(),
+        };
+        self.chart.folder.ready.asked(patient, asker);
+    }
+
     fn key(&self, what: &str) -> Option<String> {
-        let patient = self.scope.family()?.first()?;
-        let (masks, hides) = &self.less;
-        let seen = self.scope.seen();
-        Some(format!("{what} {patient} {masks:?} {hides:?} {seen}"))
+        self.scope.key(what, &self.less)
     }
 
     /// Ids of what a conditional write or reference means: none, one, or two if there are more. What
@@ -276,4 +301,10 @@ impl Open {
     pub async fn find(&self, find: &FindPatient) -> Outcome<Vec<CensusRow>> {
         census::find(&self.chart, &self.scope, find).await
     }
+}
+
+/// The question, if it is to read one patient.
+fn asks_of_one(ask: &Ask) -> Option<Ask> {
+    let of_one = ask.act == Act::Read && matches!(ask.subject, Subject::Patient(_));
+    of_one.then(|| ask.clone())
 }

@@ -172,6 +172,15 @@ impl Scope {
         format!("{:?} {kinds:?} {:?}", self.reach, self.parts)
     }
 
+    /// What of all that there is this scope shows, without these labels and elements, in one text; `None`:
+    /// it is not of one patient. `what` says what is made of it.
+    pub(crate) fn key(&self, what: &str, less: &(Vec<String>, Vec<Element>)) -> Option<String> {
+        let patient = self.family()?.first()?;
+        let (masks, hides) = less;
+        let seen = self.seen();
+        Some(format!("{what} {patient} {masks:?} {hides:?} {seen}"))
+    }
+
     /// What scopes let be seen of a type.
     pub(crate) fn view(&self, kind: &str) -> &View {
         self.parts.kind(kind)

@@ -446,9 +446,9 @@ pub(crate) struct Bench {
     /// Also write the figures as JSON to this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Which figures, separated by commas: hl7, fhir, journal, refold, seal, standby, summary, verify;
-    /// `access`, measured only if it is named, since a million accesses are sealed first; or
-    /// `recover`, measured alone: an installation comes back on an empty machine.
+    /// Which figures, separated by commas: crud, export, fhir, hl7, journal, refold, seal, standby, summary,
+    /// verify; `access` and `search`, measured only if they are named, since a million accesses are sealed or
+    /// resources written first; or `recover`, measured alone: an installation comes back on an empty machine.
     #[arg(long, value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// FHIR transaction bundles, one a line; without it the synthetic hospital's are sent.
@@ -460,6 +460,9 @@ pub(crate) struct Bench {
     /// Sealed accesses that a search for who looked at a patient goes through.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) accesses: u64,
+    /// Resources among which is searched (`--only search`).
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) resources: u64,
     /// Patients of the installation that comes back (`--only recover`).
     #[arg(long, default_value_t = 100_000)]
     pub(crate) patients: usize,

@@ -51,8 +51,22 @@ impl Files {
     }
 }
 
+/// A byte now and then, for ever.
+fn trickle() -> Response {
+    let every = tokio::time::interval(Duration::from_millis(1));
+    let bytes = stream::unfold(every, |mut every| async move {
+        every.tick().await;
+        let byte = bytes::Bytes::from_static(b" ");
+        Some((Ok::<_, std::convert::Infallible>(byte), every))
+    });
+    Body::from_stream(bytes).into_response()
+}
+
 async fn give(State(files): State<Arc<Files>>, Path(name): Path<String>) -> Response {
     files.asked.fetch_add(1, Ordering::SeqCst);
+    if name == "trickle.ndjson" {
+        return trickle();
+    }
     let text = match files.files.lock().unwrap().get_mut(&name) {
         Some(texts) if texts.len() > 1 => texts.remove(0),
         Some(texts) => texts[0].clone(),
@@ -460,4 +474,63 @@ async fn an_import_of_nonsense_is_given_up() {
     let absent = place(&begin(&house, &house.token, &manifest(&inputs)).await);
     let failed = ended(&house, &absent).await;
     assert!(failed.words().contains("404"), "{}", failed.json());
+}
+
+#[tokio::test]
+async fn a_source_that_sends_a_byte_now_and_then_is_given_up() {
+    let (_files, url) = Files::open().await;
+    let mut settings = settings(&url);
+    settings.imports.wait_ms = 20;
+    settings.imports.bytes_per_second_min = 1_000_000;
+    settings.imports.tries_max = 2;
+    let house = House::with(settings).await;
+    let _going = importing(&house);
+    let inputs = [("Patient", format!("{url}/files/trickle.ndjson"))];
+    let slow = place(&begin(&house, &house.token, &manifest(&inputs)).await);
+    let failed = ended(&house, &slow).await;
+    assert_eq!(failed.code(), 502);
+    let words = failed.words();
+    assert!(words.contains("bytes_per_second_min"), "{words}");
+}
+
+#[tokio::test]
+async fn an_import_that_waits_for_its_next_try_holds_no_place() {
+    let (files, url) = Files::open().await;
+    files.put("p.ndjson", &[person("a")]);
+    let mut settings = settings(&url);
+    settings.imports.retry_ms = 3_600_000;
+    settings.imports.retry_max_ms = 3_600_000;
+    let house = House::with(settings).await;
+    let of = |name: &str| manifest(&[("Patient", format!("{url}/files/{name}"))]);
+    let waits = place(&begin(&house, &house.token, &of("absent.ndjson")).await);
+    let goes = place(&begin(&house, &house.token, &of("p.ndjson")).await);
+    let _going = importing(&house);
+    assert_eq!(ended(&house, &goes).await.code(), 200);
+    assert_eq!(house.get(&waits).await.code(), 202);
+}
+
+#[tokio::test]
+async fn an_import_that_its_client_ends_stops_at_once() {
+    let (files, url) = Files::open().await;
+    files.put("endless.ndjson", &[person("a"), person("b")]);
+    files.put("p.ndjson", &[person("c")]);
+    // The first answer stops in the middle, and nobody pulls the plug.
+    files.breaks.lock().unwrap().push(10);
+    let mut settings = settings(&url);
+    settings.imports.wait_ms = 3_600_000;
+    let house = House::with(settings).await;
+    let _going = importing(&house);
+    let of = |name: &str| manifest(&[("Patient", format!("{url}/files/{name}"))]);
+    let endless = place(&begin(&house, &house.token, &of("endless.ndjson")).await);
+    let asked = async {
+        while files.asked.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(WAIT, asked).await.unwrap();
+    let next = place(&begin(&house, &house.token, &of("p.ndjson")).await);
+    assert_eq!(house.delete(&endless).await.code(), 202);
+    assert_eq!(ended(&house, &next).await.code(), 200);
+    let (written, _) = sealed(&house).await;
+    assert_eq!(written.len(), 1, "{written:?}");
 }

@@ -20,6 +20,32 @@ async fn what_the_server_can_do_is_open_to_all() {
 }
 
 #[tokio::test]
+async fn the_openapi_document_is_open_to_all_and_names_this_server() {
+    let house = House::open().await;
+    let reply = house.get_as("", "/openapi.json").await;
+    assert_eq!(reply.code(), 200);
+    assert_eq!(reply.header("content-type"), "application/json");
+    let document = reply.json();
+    assert_eq!(document["openapi"], "3.0.3");
+    let base = house.app.settings.fhir_base.trim_end_matches('/');
+    assert_eq!(document["servers"][0]["url"], base);
+    assert!(document["paths"]["/Patient/{id}/$summary"]["get"].is_object());
+    assert_eq!(house.delete("/openapi.json").await.code(), 405);
+}
+
+#[tokio::test]
+async fn who_asks_and_for_what_comes_before_the_form_of_the_answer() {
+    let house = House::open().await;
+    let path = "/Patient/_history?_format=xml";
+    assert_eq!(house.get_as("", path).await.code(), 401);
+    assert_eq!(house.delete(path).await.code(), 405);
+    assert_eq!(house.get(path).await.code(), 406);
+    assert_eq!(house.get_as("", "/metadata?_format=xml").await.code(), 406);
+    assert_eq!(house.get("/Patient?_format=&_pretty=").await.code(), 200);
+    assert_eq!(house.get("/Patient?_pretty=1").await.code(), 400);
+}
+
+#[tokio::test]
 async fn a_search_finds_and_says_what_it_looked_for() {
     let house = House::open().await;
     for name in ["Müller", "Meier", "Muster"] {

@@ -2,6 +2,7 @@
 
 use event::Body;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 
 use crate::house::{BASE, House, observation, patient};
 
@@ -364,4 +365,72 @@ async fn a_kept_summary_is_shown_to_who_may_see_all_of_it() {
         permit (principal, action, resource) when { principal in Role::"client" };"#,
     );
     assert!(!says(&house.get(&path).await.bytes, "Nuts"));
+}
+
+/// Waits until the chart has folded all that is sealed and every summary that is due is made.
+async fn made_ready(house: &House) {
+    let wait = std::time::Duration::from_secs(120);
+    let size = house.app.record.size();
+    assert!(house.app.chart.caught_up(size, wait).await);
+    let all = async {
+        while !house.app.chart.due().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(wait, all).await.unwrap();
+}
+
+/// The summary, and whether it was made before it was asked for.
+async fn ready(house: &House, path: &str) -> (Value, bool) {
+    let before = house.app.clock.now();
+    let reply = house.get(path).await;
+    assert_eq!(reply.code(), 200, "{}", reply.json());
+    let bundle = reply.json();
+    is_a_document(&bundle);
+    let made = bundle["timestamp"].as_str().unwrap().to_owned();
+    (bundle, made < before.to_string())
+}
+
+#[tokio::test]
+async fn after_a_change_a_summary_is_made_before_anybody_asks_and_shows_no_more_than_one_may_see() {
+    let house = House::open().await;
+    let stop = CancellationToken::new();
+    let _making = stop.clone().drop_guard();
+    tokio::spawn(web::ready_summaries(house.app.clone(), stop));
+    let id = house.post("/Patient", &patient("Ready")).await.id();
+    let path = format!("/Patient/{id}/$summary");
+    let (first, made_before) = ready(&house, &path).await;
+    assert!(!made_before, "nobody had asked yet");
+    for mut resource in chart_of(&id) {
+        if resource["resourceType"] == "AllergyIntolerance" {
+            let system = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality";
+            resource["meta"]["security"] = json!([{"system": system, "code": "R"}]);
+            house.post("/AllergyIntolerance", &resource).await;
+        }
+    }
+    made_ready(&house).await;
+    let decided = house.app.record.size();
+    let (second, made_before) = ready(&house, &path).await;
+    assert!(made_before, "{}", second["timestamp"]);
+    assert!(second.to_string().contains("Nuts") && !first.to_string().contains("Nuts"));
+    assert_eq!(
+        house.app.record.size(),
+        decided + 1,
+        "the question was decided and sealed all the same"
+    );
+    // What is ready is nothing to whoever may see less.
+    house.ruled_by(
+        r#"@id("less") @words("less") @obligation("mask R")
+        permit (principal, action, resource) when { principal in Role::"client" };"#,
+    );
+    let (masked, made_before) = ready(&house, &path).await;
+    assert!(!made_before && !masked.to_string().contains("Nuts"));
+    house
+        .post("/Observation", &observation(&format!("Patient/{id}"), "71"))
+        .await;
+    made_ready(&house).await;
+    let (masked, made_before) = ready(&house, &path).await;
+    assert!(made_before, "it is made for the view of whoever asked last");
+    assert!(!masked.to_string().contains("Nuts"), "{masked}");
+    assert_eq!(masked["meta"]["security"][0]["code"], "REDACTED");
 }

@@ -225,3 +225,17 @@ async fn an_update_beyond_narrowed_scopes_is_told_as_one() {
         assert_eq!(told.contains("forbidden"), refused, "{told}");
     }
 }
+
+#[tokio::test]
+async fn json_that_is_no_object_is_no_question() {
+    let house = House::open().await;
+    for path in ["/Patient/$validate", "/ValueSet/$expand"] {
+        for body in ["[null, null]", "-1", "\"x\""] {
+            let headers = [("content-type", "application/fhir+json")];
+            let body = (&headers[..], body.as_bytes().to_vec());
+            let asked = (axum::http::Method::POST, path);
+            let reply = house.ask(&house.token, asked, body).await;
+            assert_eq!(reply.code(), 400, "{path}: {}", reply.json());
+        }
+    }
+}

@@ -245,6 +245,13 @@ async fn created_under_a_condition_it_is_there_once() {
     let mut codes = [a.code(), b.code(), c.code()];
     codes.sort_unstable();
     assert_eq!(codes, [200, 200, 201]);
+    assert_eq!((a.id(), b.id()), (b.id(), c.id()), "each is shown the one");
+    let token = house.client("maker", &["system/Patient.cs"]).await;
+    let blind = (Method::POST, "/Patient");
+    let json = ("content-type", "application/fhir+json");
+    let blind = (blind, (&[headers[0], json][..], body.clone()));
+    let blind = house.ask(&token, blind.0, blind.1).await;
+    assert_eq!((blind.code(), blind.bytes.len()), (200, 0));
     assert_eq!(
         house
             .get("/Patient?identifier=urn:mrn%7COnce")

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::offered::{offered_params, offers};
 use super::tables::{Param, ParamKind, kinds, params};
 
 /// What is done with every resource type.
@@ -54,7 +55,7 @@ pub fn capability(base: &str, software_version: &str, date: &str) -> Value {
             "security": security(base),
             "resource": resources,
             "interaction": codes(OF_ALL),
-            "operation": operations(OPERATIONS, ""),
+            "operation": operations(""),
         }],
     })
 }
@@ -82,95 +83,9 @@ fn security(base: &str) -> Value {
     })
 }
 
-/// The operations: the type they belong to, their name, their definition.
-const OPERATIONS: &[(&str, &str, &str)] = &[
-    (
-        "Patient",
-        "everything",
-        "http://hl7.org/fhir/OperationDefinition/Patient-everything",
-    ),
-    (
-        "Patient",
-        "summary",
-        "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
-    ),
-    (
-        "Patient",
-        "match",
-        "http://hl7.org/fhir/OperationDefinition/Patient-match",
-    ),
-    (
-        "Patient",
-        "ihe-pix",
-        "https://profiles.ihe.net/ITI/PIXm/OperationDefinition/IHE.PIXm.pix",
-    ),
-    (
-        "",
-        "export",
-        "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/export",
-    ),
-    (
-        "",
-        "import",
-        "https://github.com/smart-on-fhir/bulk-import/blob/master/import.md",
-    ),
-    (
-        "Patient",
-        "export",
-        "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/patient-export",
-    ),
-    (
-        "Group",
-        "export",
-        "http://hl7.org/fhir/uv/bulkdata/OperationDefinition/group-export",
-    ),
-    (
-        "CodeSystem",
-        "lookup",
-        "http://hl7.org/fhir/OperationDefinition/CodeSystem-lookup",
-    ),
-    (
-        "CodeSystem",
-        "validate-code",
-        "http://hl7.org/fhir/OperationDefinition/CodeSystem-validate-code",
-    ),
-    (
-        "Subscription",
-        "events",
-        "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-events",
-    ),
-    (
-        "Subscription",
-        "status",
-        "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-status",
-    ),
-    (
-        "Subscription",
-        "get-ws-binding-token",
-        "http://hl7.org/fhir/uv/subscriptions-backport/OperationDefinition/backport-subscription-get-ws-binding-token",
-    ),
-    (
-        "ValueSet",
-        "expand",
-        "http://hl7.org/fhir/OperationDefinition/ValueSet-expand",
-    ),
-    (
-        "ValueSet",
-        "validate-code",
-        "http://hl7.org/fhir/OperationDefinition/ValueSet-validate-code",
-    ),
-    (
-        "*",
-        "validate",
-        "http://hl7.org/fhir/OperationDefinition/Resource-validate",
-    ),
-];
-
-fn operations(all: &[(&str, &str, &str)], kind: &str) -> Vec<Value> {
-    let mine = all
-        .iter()
-        .filter(|(of, ..)| *of == kind || (*of == "*" && !kind.is_empty()));
-    mine.map(|(_, name, definition)| json!({ "name": name, "definition": definition }))
+fn operations(kind: &str) -> Vec<Value> {
+    offers(kind)
+        .map(|one| json!({ "name": one.name, "definition": one.definition }))
         .collect()
 }
 
@@ -178,28 +93,8 @@ fn codes(list: &[&str]) -> Vec<Value> {
     list.iter().map(|code| json!({ "code": code })).collect()
 }
 
-/// What a search for AuditEvents takes: they are made from what is sealed, not kept.
-const AUDIT_PARAMS: [&str; 14] = [
-    "_id",
-    "action",
-    "address",
-    "agent",
-    "agent-name",
-    "date",
-    "entity",
-    "entity-role",
-    "entity-type",
-    "outcome",
-    "patient",
-    "source",
-    "subtype",
-    "type",
-];
-
 fn resource(kind: &str) -> Value {
-    let here = |p: &&Param| kind != "AuditEvent" || AUDIT_PARAMS.contains(&p.code);
-    let offered = params(kind).iter().filter(|p| p.offered()).filter(here);
-    let offered: Vec<&Param> = offered.collect();
+    let offered = offered_params(kind);
     let mut out = json!({
         "type": kind,
         "interaction": codes(OF_A_TYPE),
@@ -221,7 +116,7 @@ fn resource(kind: &str) -> Value {
         ),
     ];
     if let Some(map) = out.as_object_mut() {
-        let operations = operations(OPERATIONS, kind);
+        let operations = operations(kind);
         if !operations.is_empty() {
             map.insert("operation".to_owned(), operations.into());
         }

@@ -31,6 +31,7 @@ use step::{Step, With};
 
 use crate::error::Outcome;
 use crate::kept::{Kept, Touched};
+use crate::ready::Ready;
 use crate::store::Store;
 use crate::{ChartError, Config};
 
@@ -52,12 +53,15 @@ pub(crate) struct Folder {
     folded: watch::Sender<u64>,
     /// What was made of charts and can be shown again.
     pub(crate) kept: Kept,
+    /// Of whom it is made before anybody asks.
+    pub(crate) ready: Ready,
 }
 
 impl Folder {
     pub(crate) async fn open(store: Store, config: Config, blind: Blind) -> Outcome<Folder> {
         let folder = Folder {
             kept: Kept::new(config.summaries_bytes_max),
+            ready: Ready::new(config.summaries_ready_max),
             store,
             config,
             blind,
@@ -85,6 +89,7 @@ impl Folder {
         *memory = None;
         let fresh = self.load().await?;
         self.kept.clear();
+        self.ready.clear();
         self.publish(&fresh);
         Ok(())
     }
@@ -99,6 +104,7 @@ impl Folder {
         *memory = None;
         self.store.clear().await?;
         self.kept.clear();
+        self.ready.clear();
         let fresh = self.load().await?;
         self.publish(&fresh);
         // Left out of `memory`: a batch that was read before the refold is not folded, see `take`.
@@ -121,6 +127,9 @@ impl Folder {
         memory.cursor = next;
         self.kept.touch(&touched, next);
         self.publish(&memory);
+        if touched.everything || !touched.some.is_empty() {
+            self.ready.stir();
+        }
         *place = Some(memory);
         Ok(())
     }

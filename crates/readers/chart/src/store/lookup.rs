@@ -5,7 +5,8 @@ use std::collections::hash_map::Entry;
 
 use sqlx::{FromRow as _, QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-use super::{Row, SELECT, unpack};
+use super::pack::{Items, open};
+use super::{Row, SELECT};
 use crate::ChartError;
 use crate::error::Outcome;
 
@@ -65,12 +66,8 @@ pub(crate) async fn by_head(
         let row = Row::from_row(&found).map_err(&broken)?;
         if row.kind == asked.kind && row.id == asked.id {
             let body: Vec<u8> = found.try_get(14).map_err(&broken)?;
-            let mut items = unpack(&body)?;
-            let item = usize::try_from(row.item).ok();
-            let content = item
-                .and_then(|item| items.get_mut(item))
-                .map(std::mem::take);
-            return Ok(Some((row, content.unwrap_or_default())));
+            let content = item(&open(&body)?, &row);
+            return Ok(Some((row, content)));
         }
     }
     Ok(None)
@@ -81,7 +78,7 @@ pub(crate) async fn pages(from: &mut SqliteConnection, rows: &[Row]) -> Outcome<
     let mut seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     seqs.sort_unstable();
     seqs.dedup();
-    let mut items: HashMap<i64, Vec<Vec<u8>>> = HashMap::with_capacity(seqs.len());
+    let mut items: HashMap<i64, Items> = HashMap::with_capacity(seqs.len());
     for chunk in seqs.chunks(IN_MAX) {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, body FROM page WHERE seq IN (");
         list(&mut query, chunk.iter().copied());
@@ -92,10 +89,10 @@ pub(crate) async fn pages(from: &mut SqliteConnection, rows: &[Row]) -> Outcome<
             .map_err(ChartError::broken("read its pages"))?;
         for page in found {
             let (seq, body) = seq_and_body(&page).map_err(ChartError::broken("read a page"))?;
-            items.insert(seq, unpack(&body)?);
+            items.insert(seq, open(&body)?);
         }
     }
-    Ok(rows.iter().map(|row| take(&mut items, row)).collect())
+    Ok(rows.iter().map(|row| of_row(&items, row)).collect())
 }
 
 /// Pages of up to so many bytes, packed, are read together with others; larger ones one by one.
@@ -108,7 +105,7 @@ pub(crate) async fn pages_within(
     rows: &[Row],
     bytes_max: usize,
 ) -> Outcome<Vec<Vec<u8>>> {
-    let mut items: HashMap<i64, Vec<Vec<u8>>> = HashMap::new();
+    let mut items: HashMap<i64, Items> = HashMap::new();
     let (mut contents, mut read) = (Vec::with_capacity(rows.len()), 0_usize);
     for rows in rows.chunks(IN_MAX) {
         let mut packed = small_pages(from, rows, &items).await?;
@@ -121,12 +118,12 @@ pub(crate) async fn pages_within(
                     Some(body) => Some(body),
                     None => page(from, row.seq).await?,
                 };
-                let page = body.map(|body| unpack(&body)).transpose()?;
+                let page = body.map(|body| open(&body)).transpose()?;
                 let page = page.unwrap_or_default();
-                read = read.saturating_add(page.iter().map(Vec::len).sum());
+                read = read.saturating_add(page.len());
                 place.insert(page);
             }
-            contents.push(take(&mut items, row));
+            contents.push(of_row(&items, row));
         }
     }
     Ok(contents)
@@ -136,7 +133,7 @@ pub(crate) async fn pages_within(
 async fn small_pages(
     from: &mut SqliteConnection,
     rows: &[Row],
-    items: &HashMap<i64, Vec<Vec<u8>>>,
+    items: &HashMap<i64, Items>,
 ) -> Outcome<HashMap<i64, Vec<u8>>> {
     let mut seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
     seqs.sort_unstable();
@@ -174,11 +171,16 @@ fn seq_and_body(page: &sqlx::sqlite::SqliteRow) -> Result<(i64, Vec<u8>), sqlx::
     Ok((page.try_get(0)?, page.try_get(1)?))
 }
 
-fn take(items: &mut HashMap<i64, Vec<Vec<u8>>>, row: &Row) -> Vec<u8> {
-    let item = usize::try_from(row.item).ok();
-    item.and_then(|item| items.get_mut(&row.seq)?.get_mut(item))
-        .map(std::mem::take)
-        .unwrap_or_default()
+fn of_row(items: &HashMap<i64, Items>, row: &Row) -> Vec<u8> {
+    let items = items.get(&row.seq);
+    items.map(|items| item(items, row)).unwrap_or_default()
+}
+
+/// What of a page is a row's.
+fn item(items: &Items, row: &Row) -> Vec<u8> {
+    let at = usize::try_from(row.item).ok();
+    let bytes = at.and_then(|at| items.get(at));
+    bytes.unwrap_or_default().to_vec()
 }
 
 /// The version of a resource that one event wrote.

@@ -2,6 +2,7 @@
 //! little endian), then their bytes one after the other.
 
 use std::cell::RefCell;
+use std::ops::Range;
 
 use zstd::bulk::{Compressor, Decompressor};
 
@@ -43,8 +44,38 @@ pub(crate) fn pack(items: &[Vec<u8>]) -> Outcome<Vec<u8>> {
     })
 }
 
-/// The items of a page.
+/// A page, unpacked once and cut where its items are asked for: of what a large transaction wrote, often only
+/// what is of one type is wanted.
+#[derive(Debug, Default)]
+pub(crate) struct Items {
+    plain: Vec<u8>,
+    /// Where each item lies.
+    places: Vec<Range<usize>>,
+}
+
+impl Items {
+    /// One item.
+    pub(crate) fn get(&self, at: usize) -> Option<&[u8]> {
+        self.plain.get(self.places.get(at)?.clone())
+    }
+
+    /// How many bytes it takes.
+    pub(crate) fn len(&self) -> usize {
+        self.plain.len()
+    }
+}
+
+/// The items of a page, each by itself.
 pub(crate) fn unpack(body: &[u8]) -> Outcome<Vec<Vec<u8>>> {
+    let items = open(body)?;
+    let all = 0..items.places.len();
+    Ok(all
+        .filter_map(|at| items.get(at).map(<[u8]>::to_vec))
+        .collect())
+}
+
+/// The items of a page.
+pub(crate) fn open(body: &[u8]) -> Outcome<Items> {
     let bound = Decompressor::upper_bound(body)
         .unwrap_or(PAGE_BYTES_MAX)
         .min(PAGE_BYTES_MAX);
@@ -63,14 +94,17 @@ pub(crate) fn unpack(body: &[u8]) -> Outcome<Vec<Vec<u8>>> {
     for _ in 0..items {
         lengths.push(take_length(&mut left)?);
     }
-    lengths
-        .into_iter()
-        .map(|length| {
-            let (item, rest) = left.split_at_checked(length).ok_or_else(torn)?;
-            left = rest;
-            Ok(item.to_vec())
-        })
-        .collect()
+    let mut begins = plain.len() - left.len();
+    let mut places = Vec::with_capacity(lengths.len());
+    for length in lengths {
+        let ends = begins
+            .checked_add(length)
+            .filter(|ends| *ends <= plain.len());
+        let ends = ends.ok_or_else(torn)?;
+        places.push(begins..ends);
+        begins = ends;
+    }
+    Ok(Items { plain, places })
 }
 
 fn length(length: usize) -> [u8; 4] {

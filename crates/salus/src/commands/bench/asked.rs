@@ -20,8 +20,10 @@ const PATIENTS: u64 = 20_000;
 const FAMOUS: u64 = 100;
 /// Searches and summaries that are asked for.
 const QUESTIONS: u64 = 1_000;
-/// Patients whose summaries are asked for.
-const SUMMARIES: usize = 500;
+/// Patients whose summaries are asked for: as many as are kept ready.
+const SUMMARIES: usize = 200;
+/// How long it may take until all summaries are ready, in looks and the milliseconds between two.
+const LOOKS: (u32, u64) = (1_200, 50);
 
 impl Measuring<'_> {
     /// `GET AuditEvent?patient=`, one after the other, among many sealed accesses.
@@ -55,12 +57,52 @@ impl Measuring<'_> {
         self.written(calls).await?;
         self.charts().await?;
         let patients = self.patients().await?;
+        let all = patients.len() as u64;
+        self.summaries("summaries never asked for before", patients.clone(), all)
+            .await?;
+        self.summaries("summaries again", patients.clone(), QUESTIONS)
+            .await?;
+        self.changed(&patients, 1).await?;
+        self.summaries("summaries at once after a change", patients.clone(), all)
+            .await?;
+        self.changed(&patients, 2).await?;
+        self.ready().await?;
+        self.summaries("summaries after a change, made ready", patients, all)
+            .await
+    }
+
+    /// So many questions, one after the other, about one patient after the other.
+    async fn summaries(&mut self, what: &str, patients: Vec<String>, count: u64) -> Result<()> {
         let calls = patients.into_iter().cycle();
         let calls = calls.map(|id| Call::get(format!("/Patient/{id}/$summary")));
-        let load = self.http(1, Until::Count(QUESTIONS));
+        let load = self.http(1, Until::Count(count));
         let figures = http(&load, Box::new(calls)).await?;
-        self.row("summaries, each sealed", "summaries", figures);
+        self.row(what, "summaries", figures);
         Ok(())
+    }
+
+    /// Another result for each of the patients.
+    async fn changed(&self, patients: &[String], round: u32) -> Result<()> {
+        let result = |id: &String| {
+            let body = format!(
+                r#"{{"resourceType":"Observation","id":"changed-{id}","status":"final","code":{{"coding":[{{"system":"http://loinc.org","code":"8867-4"}}]}},"subject":{{"reference":"Patient/{id}"}},"effectiveDateTime":"2026-11-21T08:00:00Z","valueQuantity":{{"value":7{round},"unit":"/min"}}}}"#
+            );
+            super::put(format!("/Observation/changed-{id}"), body)
+        };
+        self.written(patients.iter().map(result).collect()).await?;
+        self.charts().await
+    }
+
+    /// Waits until every summary that is kept ready is.
+    async fn ready(&self) -> Result<()> {
+        let (looks, pause) = LOOKS;
+        for _ in 0..looks {
+            if self.server.house.app.chart.due().await?.is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(pause)).await;
+        }
+        bail!("the summaries were not made ready in time")
     }
 
     /// The ids of some patients.

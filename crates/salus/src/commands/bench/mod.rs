@@ -1,6 +1,7 @@
 //! Measures this machine: a real server in a folder of its own, loaded through its real doors.
 
 mod asked;
+mod bulk;
 mod engines;
 
 use std::collections::BTreeSet;
@@ -60,7 +61,8 @@ pub(crate) async fn run(args: &Bench, format: Format) -> Result<u8> {
         return recover(args, format).await;
     }
     let known = [
-        "access", "hl7", "fhir", "journal", "refold", "seal", "standby", "summary", "verify",
+        "access", "crud", "export", "fhir", "hl7", "journal", "refold", "seal", "search",
+        "standby", "summary", "verify",
     ];
     if let Some(other) = args
         .only
@@ -87,6 +89,15 @@ pub(crate) async fn run(args: &Bench, format: Format) -> Result<u8> {
     }
     if wanted("summary") {
         bench.summary().await?;
+    }
+    if wanted("crud") {
+        bench.crud().await?;
+    }
+    if wanted("export") {
+        bench.export().await?;
+    }
+    if args.only.iter().any(|only| only == "search") {
+        bench.search().await?;
     }
     // A million accesses take minutes to seal: they are not part of everything.
     if args.only.iter().any(|only| only == "access") {

@@ -279,9 +279,9 @@ fn understand(door: &Door, path: &str, entry: Entry) -> Result<Asked, Fault> {
             Code::NotSupported,
             "a Bundle within a Bundle is not taken apart; send it by itself",
         )),
-        Call::Export(_) | Call::Import(_) => Err(Fault::bad(
+        Call::Export(_) | Call::Import(_) | Call::OpenApi => Err(Fault::bad(
             Code::NotSupported,
-            "an export or import is not part of a bundle; ask for it by itself",
+            "this is not part of a bundle; ask for it by itself",
         )),
         Call::Write(write) => Ok(Asked::Write(Intent {
             path: path.to_owned(),

@@ -47,11 +47,15 @@ pub(crate) async fn definition(
         token: None,
     };
     let found = page_of(door, who, (asked, &page)).await?;
-    let all = found.matches.iter().filter_map(|stored| {
-        let value: Value = serde_json::from_slice(&stored.json).ok()?;
-        Some((value, stored.json.len()))
-    });
-    Ok(all.max_by(|(one, _), (other, _)| rank(one, other)))
+    let bytes = found.matches.iter().map(|stored| stored.json.len()).sum();
+    let chosen = move || {
+        let all = found.matches.iter().filter_map(|stored| {
+            let value: Value = serde_json::from_slice(&stored.json).ok()?;
+            Some((value, stored.json.len()))
+        });
+        all.max_by(|(one, _), (other, _)| rank(one, other))
+    };
+    door.work(bytes, chosen).await
 }
 
 /// The greater one is meant when its address is named.

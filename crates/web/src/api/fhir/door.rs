@@ -1,7 +1,7 @@
 //! What every interaction goes through: wait until the chart is fresh enough, ask the guard, have
 //! the decision sealed, and only then look.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use chart::ChartError;
@@ -30,6 +30,8 @@ pub(crate) struct Kept {
     /// Large bodies that are read at the same time: one for each processor, since each takes
     /// memory many times its size.
     heavy: Semaphore,
+    /// The OpenAPI document, once it was asked for.
+    pub(crate) openapi: OnceLock<String>,
     /// Exports under way and done.
     pub(crate) exports: Jobs,
     /// Held while an import is counted and sealed.
@@ -46,6 +48,7 @@ impl Default for Kept {
         Kept {
             recent: Recent::default(),
             heavy: Semaphore::new(processors),
+            openapi: OnceLock::new(),
             exports: Jobs::default(),
             importing: tokio::sync::Mutex::default(),
             tokens: Tokens::default(),

@@ -32,17 +32,21 @@ pub(crate) enum Layout {
 /// The layout that is wanted, which must be JSON.
 ///
 /// # Errors
-/// 406 if only something that is not JSON would do.
+/// 406 if only something that is not JSON would do, 400 for a `_pretty` that is neither true nor false.
 pub(crate) fn layout(headers: &HeaderMap, pairs: &Pairs) -> Result<Layout, Fault> {
     match query::value(pairs, "_format") {
         Some(format) if is_json(format) => {}
-        Some(format) => return Err(not_acceptable(format)),
-        None => accepts(headers)?,
+        Some(format) if !format.is_empty() => return Err(not_acceptable(format)),
+        Some(_) | None => accepts(headers)?,
     }
-    Ok(match query::value(pairs, "_pretty") {
-        Some("true") => Layout::Pretty,
-        _ => Layout::AsKept,
-    })
+    match query::value(pairs, "_pretty") {
+        Some("true") => Ok(Layout::Pretty),
+        Some("false" | "") | None => Ok(Layout::AsKept),
+        Some(other) => {
+            let words = format!("`_pretty` is `true` or `false`, not `{other}`");
+            Err(Fault::bad(Code::Value, words))
+        }
+    }
 }
 
 /// `pairs` without those that only say what the answer looks like.
@@ -223,6 +227,11 @@ mod tests {
             HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/fhir+xml"))]);
         let json = vec![("_format".to_owned(), "json".to_owned())];
         assert!(layout(&headers, &json).is_ok());
+        let none = vec![("_format".to_owned(), String::new())];
+        assert!(layout(&HeaderMap::new(), &none).is_ok());
+        let perhaps = vec![("_pretty".to_owned(), "1".to_owned())];
+        let fault = layout(&HeaderMap::new(), &perhaps).unwrap_err();
+        assert_eq!(fault.status.as_u16(), 400);
         let xml = vec![("_format".to_owned(), "xml".to_owned())];
         assert!(layout(&HeaderMap::new(), &xml).is_err());
     }

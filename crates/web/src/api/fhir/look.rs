@@ -63,7 +63,7 @@ pub(crate) async fn look(door: &Door, who: &Identity, look: &Look) -> Result<Ans
             let answer = read::version(door, who, (target, *version)).await?;
             Ok(answer.cut(&subset))
         }
-        Call::Bundle | Call::Export(_) | Call::Import(_) | Call::Write(_) => {
+        Call::Bundle | Call::Export(_) | Call::Import(_) | Call::OpenApi | Call::Write(_) => {
             Err(Fault::broken("a write was taken for a question"))
         }
     }
@@ -101,6 +101,17 @@ pub(crate) fn capability(door: &Door) -> Answer {
     let base = &door.app.settings.fhir_base;
     let statement = wire::fhir::capability(base, env!("CARGO_PKG_VERSION"), &date);
     Answer::body(statement.to_string().into_bytes())
+}
+
+/// The same as an OpenAPI document. It is large and does not change, so it is made once.
+pub(crate) fn openapi(door: &Door) -> Answer {
+    let base = &door.app.settings.fhir_base;
+    let make = || wire::fhir::openapi(base, env!("CARGO_PKG_VERSION")).to_string();
+    let document = door.kept.openapi.get_or_init(make);
+    Answer {
+        media: Some("application/json"),
+        ..Answer::body(document.clone().into_bytes())
+    }
 }
 
 /// The part that a read asks for: `_elements` and `_summary` are all it may say.

@@ -28,6 +28,7 @@ mod operation;
 mod patched;
 pub(crate) mod query;
 mod read;
+mod ready;
 mod recent;
 mod refer;
 mod route;
@@ -47,6 +48,7 @@ pub(crate) use fault::Fault;
 pub use import::{Imported, Importer, Imports, Refusal, imports};
 pub(crate) use import::{progress, said_as};
 pub(crate) use query::pairs as query_pairs;
+pub use ready::ready_summaries;
 pub(crate) use route::is_id;
 pub use subscription::{Subscriptions, notify};
 pub(crate) use who::identity;
@@ -55,7 +57,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::request::Parts;
-use axum::http::{Method, Request};
+use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 use axum::routing::any;
 use axum::{Extension, Router};
@@ -121,7 +123,11 @@ async fn handle(
     let (parts, body) = request.into_parts();
     let (layout, answer) = match asked(&door, &parts) {
         Ok((layout, pairs)) => {
-            let served = Box::pin(serve(&door, &parts, (pairs, body))).await;
+            let (layout, unfit) = match layout {
+                Ok(layout) => (layout, None),
+                Err(fault) => (Layout::AsKept, Some(fault)),
+            };
+            let served = Box::pin(serve(&door, &parts, (pairs, unfit, body))).await;
             (layout, served)
         }
         Err(fault) => (Layout::AsKept, Err(fault)),
@@ -136,38 +142,43 @@ async fn handle(
     }
 }
 
-/// The layout of the answer and the parameters that are about something else.
-fn asked(door: &Door, parts: &Parts) -> Result<(Layout, Pairs), Fault> {
+/// The layout of the answer, or why there is none that would do, and the parameters that are about something
+/// else.
+fn asked(door: &Door, parts: &Parts) -> Result<(Result<Layout, Fault>, Pairs), Fault> {
     let text = parts.uri.query().unwrap_or_default();
     let pairs = query::pairs(text, door.app.settings.search_parameters_max)?;
     // A file of an export is no FHIR JSON, and may be asked for as what it is.
     let path = parts.uri.path();
     let layout = match path.contains("/$export-file/") || path.contains("/$import-file/") {
-        true => Layout::AsKept,
+        true => Ok(Layout::AsKept),
         false => match format::layout(&parts.headers, &pairs) {
-            Err(fault)
-                if fault.status == axum::http::StatusCode::NOT_ACCEPTABLE
-                    && content::is_read(parts) =>
-            {
-                Layout::Content
+            Err(fault) if fault.status == StatusCode::NOT_ACCEPTABLE && content::is_read(parts) => {
+                Ok(Layout::Content)
             }
-            layout => layout?,
+            layout => layout,
         },
     };
     Ok((layout, format::strip(pairs)))
 }
 
+/// `unfit`: why no answer would do. Who asks, and whether there is anything to ask, comes before that.
 async fn serve(
     door: &Door,
     parts: &Parts,
-    (mut pairs, body): (Pairs, axum::body::Body),
+    (mut pairs, unfit, body): (Pairs, Option<Fault>, axum::body::Body),
 ) -> Result<Answer, Fault> {
     let call = route::call(parts.method.as_str(), parts.uri.path());
-    if matches!(call, Ok(Call::Capability)) {
-        return Ok(look::capability(door));
+    match (&call, &unfit) {
+        (Ok(Call::Capability), None) => return Ok(look::capability(door)),
+        (Ok(Call::OpenApi), None) => return Ok(look::openapi(door)),
+        (Ok(Call::Capability | Call::OpenApi), Some(fault)) => return Err(fault.clone()),
+        _ => {}
     }
     let who = identity(&door.app, &parts.extensions, &parts.headers).await?;
     let call = call?;
+    if let Some(fault) = unfit {
+        return Err(fault);
+    }
     let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
     let bytes = match has_body {
         true => body::read(body, door.app.settings.body_bytes_max).await?,
@@ -211,6 +222,7 @@ async fn write_one(
     } else if !write.deletes() {
         format::body_is_json(&parts.headers)?;
     }
+    let creates = matches!(write, Write::Create(_));
     let intent = Intent {
         path: String::new(),
         write,
@@ -226,7 +238,12 @@ async fn write_one(
     };
     let answers = write::perform(door, &kept_as, vec![intent]).await?;
     let lost = || Err(Fault::broken("the answer to a write was lost"));
-    answers.into_iter().next().unwrap_or_else(lost)
+    let answer = answers.into_iter().next().unwrap_or_else(lost)?;
+    let bare = answer.status == StatusCode::OK && answer.body.is_none();
+    if creates && bare && kept_as.prefer == Prefer::Representation {
+        return Ok(read::found(door, &kept_as.who, answer).await);
+    }
+    Ok(answer)
 }
 
 /// The parameters of the URL and, by `POST`, those of the body: a form or, of an operation, a

@@ -89,6 +89,20 @@ pub(crate) fn not_offered(name: &str) -> Fault {
     Fault::new(StatusCode::NOT_FOUND, Code::NotSupported, words)
 }
 
+/// The body of a question, if it can be one.
+///
+/// # Errors
+/// 400 for JSON that is no object.
+pub(crate) fn resource(body: Value) -> Result<Value, Fault> {
+    match body.is_object() {
+        true => Ok(body),
+        false => {
+            let words = "the body is JSON, but no resource: that is an object";
+            Err(Fault::bad(Code::Structure, words))
+        }
+    }
+}
+
 /// The parameters that a `Parameters` resource holds, as a URL would.
 ///
 /// # Errors

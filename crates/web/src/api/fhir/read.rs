@@ -10,7 +10,7 @@ use super::conditions::Conditions;
 use super::door::{Door, Question};
 use super::fault::Fault;
 use super::recent::Concern;
-use super::route::Target;
+use super::route::{self, Target};
 
 /// The current version.
 ///
@@ -43,6 +43,41 @@ pub(crate) async fn current(
         });
     }
     Ok(shown(stored))
+}
+
+/// The answer to a create that found what it was to make, with the resource if the asker may read it: that is
+/// decided and sealed like any read.
+pub(crate) async fn found(door: &Door, who: &Identity, answer: Answer) -> Answer {
+    let named = answer.location.as_deref().and_then(|place| {
+        let mut words = place.split('/');
+        Some(Target {
+            kind: route::kind(words.next()?).ok()?,
+            id: words.next()?.to_owned(),
+        })
+    });
+    let Some(target) = named else {
+        return answer;
+    };
+    match shown_to(door, who, &target).await {
+        Ok(Some(read)) => Answer {
+            location: answer.location,
+            ..read
+        },
+        Ok(None) | Err(_) => answer,
+    }
+}
+
+/// The current version; `None`: it may not be read, which is no refusal of what was asked.
+async fn shown_to(door: &Door, who: &Identity, target: &Target) -> Result<Option<Answer>, Fault> {
+    let located = locate(door, target).await?;
+    let patient = located.and_then(|located| located.patient);
+    let question = Question::of(Act::Read, target, patient);
+    match door.decide(who, question).await?.allowed() {
+        true => current(door, who, (target, &Conditions::default()))
+            .await
+            .map(Some),
+        false => Ok(None),
+    }
 }
 
 /// One version, by the index of the event that wrote it.

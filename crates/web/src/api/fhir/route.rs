@@ -22,6 +22,8 @@ pub(crate) enum Call {
     History(Past),
     /// A bulk import, what became of it, or what was refused.
     Import(import::Asked),
+    /// `GET [base]/openapi.json`.
+    OpenApi,
     /// `.../$name`.
     Operation(Operation),
     /// `GET [base]/[type]/[id]`.
@@ -112,6 +114,7 @@ pub(crate) fn call(method: &str, path: &str) -> Result<Call, Fault> {
     match parts.as_slice() {
         [""] => at_base(method),
         ["metadata"] => get(method, Call::Capability),
+        ["openapi.json"] => get(method, Call::OpenApi),
         ["_history"] => get(method, Call::History(Past::System)),
         ["$export"] => begin(method, Level::System),
         ["Patient", "$export"] => begin(method, Level::Patients),
@@ -311,6 +314,43 @@ mod tests {
             call("POST", "Patient/_search").unwrap(),
             Call::Search("Patient")
         );
+    }
+
+    /// The methods of a path of the OpenAPI document, `HEAD` where there is `GET`.
+    fn listed(item: &serde_json::Value) -> Vec<String> {
+        let methods = item.as_object().unwrap().keys();
+        let methods = methods.filter(|name| *name != "parameters");
+        let mut methods: Vec<String> = methods.map(|name| name.to_uppercase()).collect();
+        if methods.contains(&"GET".to_owned()) {
+            methods.push("HEAD".to_owned());
+        }
+        methods
+    }
+
+    #[test]
+    fn the_openapi_document_names_the_methods_of_each_path_and_no_other() {
+        let document = wire::fhir::openapi("https://localhost/fhir", "0.1.0");
+        let paths = document["paths"].as_object().unwrap();
+        assert!(paths.len() > 146 * 8, "{}", paths.len());
+        for (path, item) in paths {
+            let listed = listed(item);
+            let real = [
+                ("{id}", "a-1"),
+                ("{version}", "7"),
+                ("{job}", "x"),
+                ("{file}", "0"),
+            ];
+            let real = real.iter().fold(path.clone(), |path, (name, value)| {
+                path.replace(name, value)
+            });
+            for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"] {
+                let taken = call(method, &real);
+                match listed.iter().any(|one| one == method) {
+                    true => assert!(taken.is_ok(), "{method} {real}: {taken:?}"),
+                    false => assert_eq!(status(method, &real), 405, "{method} {real}"),
+                }
+            }
+        }
     }
 
     #[test]

@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use chart::Excerpt;
+use chart::{Stamp, document};
 use event::Act;
 use guard::Identity;
 use serde_json::Value;
 use wire::fhir::Code;
-use wire::fhir::ips::{self, Material, Picker};
+use wire::fhir::ips::{self, Picker};
 
 use super::answer::Answer;
 use super::door::{Door, Question, subject};
@@ -74,14 +74,16 @@ pub(crate) async fn summary(
     let mut picker = Picker::default();
     let wants = |resource: &Value| picker.wants(resource);
     let excerpt = open.excerpt(&sources, wants).await?;
-    let uuids = [ids::uuid()?, ids::uuid()?, ids::uuid()?];
-    let at = door.app.clock.now().to_string();
-    let base = door.app.settings.fhir_base.clone();
+    let stamp = Stamp {
+        base: door.app.settings.fhir_base.clone(),
+        at: door.app.clock.now().to_string(),
+        uuids: [ids::uuid()?, ids::uuid()?, ids::uuid()?],
+    };
     // Resources, not bytes, as the measure of the work: these are read already.
     let bytes = excerpt.resources.len().saturating_mul(RESOURCE_BYTES);
     let excerpt = Arc::new(excerpt);
     let of = Arc::clone(&excerpt);
-    let work = move || document(&of, (&base, &at), &uuids);
+    let work = move || document(&of, &stamp);
     let made = door.work(bytes, work).await?;
     let made = made.ok_or_else(|| Fault::absent(target.kind, &target.id))?;
     open.keep(&what, &excerpt, &made);
@@ -148,28 +150,4 @@ async fn kinds(door: &Door, who: &Identity, question: &Question) -> Result<Vec<S
         }
     }
     Ok(some)
-}
-
-/// `None`: the patient's own resource is not to be seen.
-fn document(excerpt: &Excerpt, (base, at): (&str, &str), uuids: &[String; 3]) -> Option<Vec<u8>> {
-    let resources = &excerpt.resources;
-    let kind = |one: &&Value| one.get("resourceType").and_then(Value::as_str) == Some("Patient");
-    let theirs = |one: &&Value| one.get("id").and_then(Value::as_str) == Some(&excerpt.patient);
-    let patients: Vec<&Value> = resources.iter().filter(kind).collect();
-    let patient = patients
-        .iter()
-        .copied()
-        .find(theirs)
-        .or_else(|| patients.first().copied())?;
-    let material = Material {
-        base,
-        patient,
-        resources,
-        referred: &excerpt.referred,
-        withheld: &excerpt.withheld,
-        cut: &excerpt.cut,
-        at,
-        uuids: [&uuids[0], &uuids[1], &uuids[2]],
-    };
-    Some(ips::document(&material).to_string().into_bytes())
 }

@@ -13,6 +13,7 @@ use super::definition::{asked, definition};
 use super::door::{Door, Question};
 use super::fault::{self, Fault};
 use super::look::Look;
+use super::operation;
 use super::read;
 use super::route::Target;
 
@@ -105,7 +106,7 @@ impl Wanted {
         wanted.bytes = look.body.len();
         let (bytes, limits) = (look.body.clone(), door.limits());
         let read = move || wire::fhir::parse(&bytes, &limits);
-        let body = door.work(wanted.bytes, read).await??;
+        let body = operation::resource(door.work(wanted.bytes, read).await??)?;
         let parts = body.get("parameter").and_then(Value::as_array);
         let carried = |part: &&Value| part.get("name") == Some(&"resource".into());
         let carries = parts.is_some_and(|parts| parts.iter().any(|part| carried(&part)));

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use super::super::address::Place;
 use crate::App;
 use crate::fetch::Sender;
+use tokio::time::Instant;
 
 /// One line, without its end.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(super) struct Bounds {
     pub(super) line_bytes_max: usize,
     pub(super) file_bytes_max: u64,
     pub(super) wait: Duration,
+    /// Over as long as `wait`.
+    pub(super) bytes_per_second_min: u64,
 }
 
 impl Bounds {
@@ -74,6 +77,7 @@ pub(super) struct Lines {
     /// How much of the buffer has no line end in it.
     searched: usize,
     taken: u64,
+    pace: Pace,
     digest: Context,
     /// The same before the last line that was given out.
     before: Context,
@@ -131,6 +135,7 @@ impl Lines {
             buffer: BytesMut::new(),
             searched: 0,
             taken: 0,
+            pace: Pace::default(),
             digest: Context::new(&SHA256),
             before: Context::new(&SHA256),
         })
@@ -187,7 +192,9 @@ impl Lines {
     async fn more(&mut self) -> Result<bool, Broken> {
         let failed = |why: String| Broken::from(why).of(&self.host);
         loop {
+            let asked = Instant::now();
             let frame = tokio::time::timeout(self.bounds.wait, self.body.frame()).await;
+            self.pace.waited += asked.elapsed();
             let late = |_| format!("nothing came for {} ms", self.bounds.wait.as_millis());
             let Some(frame) = frame.map_err(late).map_err(failed)? else {
                 return Ok(false);
@@ -200,9 +207,35 @@ impl Lines {
             if self.taken > self.bounds.file_bytes_max {
                 return Err(self.bounds.too_large().of(&self.host));
             }
+            self.pace.came += data.len() as u64;
+            self.pace.keeps(&self.bounds).map_err(failed)?;
             self.buffer.extend_from_slice(&data);
             return Ok(true);
         }
+    }
+}
+
+/// How fast a source is, as far as it was waited for.
+#[derive(Debug, Default)]
+struct Pace {
+    waited: Duration,
+    came: u64,
+}
+
+impl Pace {
+    /// Refuses a source that was too slow for as long as one may wait for it; then a new count begins.
+    fn keeps(&mut self, bounds: &Bounds) -> Result<(), String> {
+        if self.waited < bounds.wait {
+            return Ok(());
+        }
+        let Pace { waited, came } = std::mem::take(self);
+        let (waited, least) = (waited.as_millis(), bounds.bytes_per_second_min);
+        if u128::from(came) * 1_000 >= u128::from(least) * waited {
+            return Ok(());
+        }
+        Err(format!(
+            "{came} bytes in {waited} ms are fewer than {least} a second (`bytes_per_second_min`)"
+        ))
     }
 }
 

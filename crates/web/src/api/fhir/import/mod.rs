@@ -7,13 +7,14 @@
 mod files;
 mod lines;
 mod part;
+mod places;
 mod run;
 mod settings;
 mod told;
 mod wanted;
 
 pub use files::{Imported, Importer, Refusal};
-pub use run::imports;
+pub use places::imports;
 pub(crate) use run::said_as;
 pub use settings::Imports;
 pub(crate) use told::progress;

@@ -9,6 +9,7 @@ use super::super::settle::peek;
 use super::files::by_its_id;
 use super::lines::Line;
 use super::settings::Imports;
+use super::told;
 use bytes::Bytes;
 use wire::fhir::{Code, Issue};
 
@@ -25,8 +26,8 @@ pub(super) struct Part {
     seen: HashSet<Target>,
     /// Those that say what to write, each with its number.
     pub(super) writes: Vec<(u64, Intent)>,
-    /// Those that do not, and why.
-    pub(super) refused: Vec<(u64, Fault)>,
+    /// Those that do not, and why, as it is told: however much is wrong with a line, it is little.
+    pub(super) refused: Vec<(u64, Vec<u8>)>,
 }
 
 impl Part {
@@ -65,7 +66,7 @@ impl Part {
             Line::TooLong => {
                 let words = "the line is longer than a resource may be (`body_bytes_max`)";
                 self.count(0);
-                self.refused.push((self.last, Fault::too_large(words)));
+                self.refuse(self.last, &Fault::too_large(words));
                 return None;
             }
         };
@@ -89,19 +90,23 @@ impl Part {
         self.count(raw.len());
         match read {
             Ok(intent) => self.writes.push((self.last, intent)),
-            Err(fault) => self.refused.push((self.last, fault)),
+            Err(fault) => self.refuse(self.last, &fault),
         }
         None
     }
 
     /// Refuses the largest of the writes, since one of them is larger than an event may be.
-    pub(super) fn without_largest(&mut self, fault: Fault) {
+    pub(super) fn without_largest(&mut self, fault: &Fault) {
         let all = self.writes.iter().enumerate();
         let largest = all.max_by_key(|(_, (_, intent))| intent.raw.len());
         if let Some(at) = largest.map(|(at, _)| at) {
             let (line, _) = self.writes.remove(at);
-            self.refused.push((line, fault));
+            self.refuse(line, fault);
         }
+    }
+
+    fn refuse(&mut self, line: u64, fault: &Fault) {
+        self.refused.push((line, told::refusal(line, fault)));
     }
 
     fn count(&mut self, bytes: usize) {

@@ -1,6 +1,5 @@
 //! Carrying imports out: one file after the other, a part of it in each commit.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +8,7 @@ use event::{Actor, ImportEnd, ImportInput, ImportStep, Role};
 use flow::{Import, ImportFile};
 use guard::Identity;
 use routes::Status;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::super::door::{Door, Kept};
 use super::super::draft::Draft;
@@ -25,8 +22,6 @@ use super::part::Part;
 use super::{admitted, told};
 use crate::App;
 
-/// The longest rest without a look at what is to be imported.
-const IDLE: Duration = Duration::from_secs(10);
 /// How long one wait for a view takes.
 const FOLD_WAIT: Duration = Duration::from_secs(5);
 /// Events that the chart may be behind while an import goes on: other writers find it fresh enough.
@@ -35,45 +30,35 @@ const BEHIND_MAX: u64 = 5_000;
 /// What is said of a file of which other lines were taken before.
 const CHANGED: &str = "a file is another than when its first lines were taken; import it anew";
 
-/// Carries out what is to be imported until `stop`.
-pub async fn imports(app: Arc<App>, stop: CancellationToken) {
-    let tasks = TaskTracker::new();
-    let mut running: HashMap<String, JoinHandle<()>> = HashMap::new();
-    let mut stirred = app.flow.imports_stirred();
-    while !stop.is_cancelled() {
-        stirred.borrow_and_update();
-        running.retain(|_, task| !task.is_finished());
-        match app.flow.imports(flow::Imports::Going).await {
-            Ok(going) => {
-                let max = app.settings.imports.running_max.max(1);
-                for import in going {
-                    if running.len() >= max || running.contains_key(&import.id) {
-                        continue;
-                    }
-                    let run = Run::new(&app, &import.id);
-                    let task = tasks.spawn(run.run(stop.clone()));
-                    running.insert(import.id, task);
-                }
-            }
-            Err(why) => tracing::error!(%why, "imports cannot be listed"),
-        }
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => {}
-            _ = stirred.changed() => {}
-            () = tokio::time::sleep(IDLE) => {}
-        }
-    }
-    tasks.close();
-    tasks.wait().await;
-}
-
-/// One import.
-struct Run {
+/// One import, until it is over or has failed.
+pub(super) struct Run {
     door: Door,
     id: String,
-    /// Failures in a row.
-    failures: u32,
+    /// Whether anything of it was kept.
+    kept: bool,
+}
+
+/// What became of one go at an import.
+pub(super) enum Went {
+    /// It is to be tried again.
+    Again {
+        /// Why, in words.
+        why: String,
+        /// Something of it was kept.
+        kept: bool,
+    },
+    /// It is over, or not ours.
+    Over,
+}
+
+impl Went {
+    /// It ended in a panic, which stands in the program's log.
+    pub(super) fn of_panic() -> Went {
+        Went::Again {
+            why: "a fault of Salus, which stands in the program's log".to_owned(),
+            kept: false,
+        }
+    }
 }
 
 /// Why an import does not go on.
@@ -108,7 +93,7 @@ impl From<Fault> for Halt {
 }
 
 impl Run {
-    fn new(app: &Arc<App>, id: &str) -> Run {
+    pub(super) fn new(app: &Arc<App>, id: &str) -> Run {
         Run {
             door: Door {
                 app: Arc::clone(app),
@@ -116,39 +101,27 @@ impl Run {
                 until: None,
             },
             id: id.to_owned(),
-            failures: 0,
+            kept: false,
         }
     }
 
-    async fn run(mut self, stop: CancellationToken) {
-        loop {
-            let halt = tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                went = Box::pin(self.go()) => match went {
-                    Ok(()) => return self.say(None),
-                    Err(halt) => halt,
-                },
-            };
-            let why = match halt {
-                Halt::Over => return self.say(None),
-                Halt::Never(why) => return self.give_up(why).await,
-                Halt::Later(why) => why,
-            };
-            let settings = &self.door.app.settings.imports;
-            self.failures = self.failures.saturating_add(1);
-            if self.failures >= settings.tries_max {
-                return self.give_up(why).await;
+    /// Goes on until it is over, fails, or `stop` says that it is not wanted any more.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Went {
+        let went = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Went::Over,
+            went = Box::pin(self.go()) => went,
+        };
+        match went {
+            Ok(()) | Err(Halt::Over) => Went::Over,
+            Err(Halt::Never(why)) => {
+                self.give_up(why).await;
+                Went::Over
             }
-            let doubled = 1_u64 << (self.failures - 1).min(20);
-            let pause = settings.retry_ms.saturating_mul(doubled);
-            let pause = Duration::from_millis(pause.min(settings.retry_max_ms));
-            self.say(Some(why));
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
+            Err(Halt::Later(why)) => Went::Again {
+                why,
+                kept: self.kept,
+            },
         }
     }
 
@@ -203,6 +176,7 @@ impl Run {
             line_bytes_max: app.settings.body_bytes_max,
             file_bytes_max: settings.file_bytes_max,
             wait: Duration::from_millis(settings.wait_ms),
+            bytes_per_second_min: settings.bytes_per_second_min,
         };
         let mut lines = Lines::open(&app, &address, bounds).await?;
         skip(&mut lines, file).await?;
@@ -227,7 +201,7 @@ impl Run {
                 None => lines.digest(),
             };
             self.keep(scopes, part, (place, digest, ends)).await?;
-            self.failures = 0;
+            self.kept = true;
             self.say(None);
             if ends {
                 return Ok(());
@@ -279,7 +253,7 @@ impl Run {
                 Err(fault)
                     if fault.status == StatusCode::PAYLOAD_TOO_LARGE && !part.writes.is_empty() =>
                 {
-                    part.without_largest(fault);
+                    part.without_largest(&fault);
                 }
                 Err(fault) => return Err(fault.into()),
             }
@@ -293,7 +267,8 @@ impl Run {
         Ok(())
     }
 
-    async fn give_up(&self, why: String) {
+    /// Seals that it cannot go on.
+    pub(super) async fn give_up(&self, why: String) {
         self.say(Some(why.clone()));
         if let Err(Halt::Later(why) | Halt::Never(why)) = self.end(ImportEnd::Failed, why).await {
             tracing::error!(%why, "the end of an import was not sealed");
@@ -340,11 +315,9 @@ async fn skip(lines: &mut Lines, file: &ImportFile) -> Result<(), Halt> {
 fn took((part, numbers): (&Part, &[u64]), drafts: &[Result<Draft, Fault>]) -> (u64, Vec<u8>) {
     let drafted = numbers.iter().zip(drafts);
     let drafted = drafted.filter_map(|(line, draft)| Some((*line, draft.as_ref().err()?)));
-    let before = part.refused.iter().map(|(line, fault)| (*line, fault));
-    let mut all: Vec<(u64, &Fault)> = before.chain(drafted).collect();
+    let drafted = drafted.map(|(line, fault)| (line, told::refusal(line, fault)));
+    let mut all: Vec<(u64, Vec<u8>)> = part.refused.iter().cloned().chain(drafted).collect();
     all.sort_by_key(|(line, _)| *line);
-    let raw = all
-        .iter()
-        .flat_map(|(line, fault)| told::refusal(*line, fault));
-    (all.len() as u64, raw.collect())
+    let count = all.len() as u64;
+    (count, all.into_iter().flat_map(|(_, told)| told).collect())
 }

@@ -36,7 +36,7 @@ impl Asked {
         if !look.body.is_empty() {
             let (bytes, limits) = (look.body.clone(), door.limits());
             let read = move || wire::fhir::parse(&bytes, &limits);
-            let body = door.work(look.body.len(), read).await??;
+            let body = operation::resource(door.work(look.body.len(), read).await??)?;
             match body.get("resourceType").and_then(Value::as_str) {
                 Some("Parameters") => asked.parameters(&body)?,
                 _ => asked.definition = Some(body),

@@ -1,0 +1,217 @@
+//! Summaries made before they are asked for: of patients who were asked about lately and changed since, and
+//! of those who are in house.
+//!
+//! INVARIANT: nothing leaves here. What is made is kept under all that its view shows, and is shown only by a
+//! permit that shows the same (see [`crate::kept`]); whose view it was made by plays no part in that.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use event::Subject;
+use guard::{Ask, Element};
+use lru::LruCache;
+use tokio::sync::watch;
+use wire::fhir::ips::{Picker, SOURCES};
+
+use crate::chart::Chart;
+use crate::document::{Stamp, document};
+use crate::error::Outcome;
+use crate::excerpt;
+use crate::fold::Known;
+use crate::read::Reading;
+use crate::scope::Scope;
+use crate::stay;
+
+/// How somebody looked at a summary: enough to make what they would see of any patient.
+#[derive(Debug)]
+pub(crate) struct Asker {
+    /// What the summary is kept as.
+    pub(crate) what: String,
+    /// All that they saw of the patient they asked about.
+    pub(crate) seen: String,
+    pub(crate) ask: Ask,
+    /// The labels that are left out, the elements that are taken out.
+    pub(crate) less: (Vec<String>, Vec<Element>),
+}
+
+/// Who was asked about lately, by whom.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// Patients, at most; 0: nothing is made before it is asked for.
+    max: usize,
+    state: Mutex<State>,
+    /// Changes when something may be due.
+    stirred: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    asked: LruCache<String, Arc<Asker>>,
+    /// Who asked last: those in house whom nobody asked about are made ready for the like.
+    usual: Option<Arc<Asker>>,
+    /// Patients of whom nothing could be made. They are tried again once they are asked about.
+    barren: LruCache<String, ()>,
+}
+
+/// A summary that is to be made.
+#[derive(Debug)]
+pub struct Due {
+    asker: Arc<Asker>,
+    patient: String,
+}
+
+impl Ready {
+    pub(crate) fn new(max: usize) -> Ready {
+        let most = NonZeroUsize::new(max).unwrap_or(NonZeroUsize::MIN);
+        Ready {
+            max,
+            state: Mutex::new(State {
+                asked: LruCache::new(most),
+                usual: None,
+                barren: LruCache::new(most),
+            }),
+            stirred: watch::Sender::new(()),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that somebody was shown the summary of a patient.
+    pub(crate) fn asked(&self, patient: &str, asker: Asker) {
+        if self.max == 0 {
+            return;
+        }
+        let asker = Arc::new(asker);
+        let mut state = self.state();
+        state.barren.pop(patient);
+        state.asked.put(patient.to_owned(), Arc::clone(&asker));
+        state.usual = Some(asker);
+        drop(state);
+        self.stir();
+    }
+
+    /// Whether the patient was last asked about by somebody who saw as much, which they are now again.
+    pub(crate) fn again(&self, patient: &str, seen: &str) -> bool {
+        let mut state = self.state();
+        let last = state.asked.get(patient);
+        self.max == 0 || last.is_some_and(|last| last.seen == seen)
+    }
+
+    /// Says that something may be due.
+    pub(crate) fn stir(&self) {
+        self.stirred.send_replace(());
+    }
+
+    /// Nobody is asked about any more: what they looked at was forgotten.
+    pub(crate) fn clear(&self) {
+        let mut state = self.state();
+        state.asked.clear();
+        state.barren.clear();
+        state.usual = None;
+    }
+
+    /// Those who were asked about, the newest first, then those in house.
+    fn wanted(&self, in_house: BTreeSet<String>) -> Vec<Due> {
+        let state = self.state();
+        let asked = state.asked.iter().map(|(patient, asker)| Due {
+            asker: Arc::clone(asker),
+            patient: patient.clone(),
+        });
+        let usual = state.usual.iter();
+        let lying = usual.flat_map(|asker| {
+            let others = in_house.iter().filter(|one| !state.asked.contains(*one));
+            others.map(|patient| Due {
+                asker: Arc::clone(asker),
+                patient: patient.clone(),
+            })
+        });
+        let all = asked.chain(lying);
+        all.filter(|due| !state.barren.contains(&due.patient))
+            .take(self.max)
+            .collect()
+    }
+}
+
+impl Due {
+    /// The view of whoever asked, of this patient.
+    fn scope(&self, known: &Known) -> Scope {
+        let mut ask = self.asker.ask.clone();
+        ask.subject = Subject::Patient(self.patient.clone());
+        let (masks, hides) = &self.asker.less;
+        Scope::of(&ask, &known.aliases)
+            .without(masks, &known.words)
+            .hiding(hides, &known.words)
+    }
+}
+
+impl Chart {
+    /// Changes when a summary may be due.
+    pub fn ready_stirred(&self) -> watch::Receiver<()> {
+        self.folder.ready.stirred.subscribe()
+    }
+
+    /// Summaries that were asked for lately, or are of patients in house, and are not ready; at most
+    /// `summaries_ready_max` are looked at. No content leaves.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::Broken`].
+    pub async fn due(&self) -> Outcome<Vec<Due>> {
+        let ready = &self.folder.ready;
+        if ready.max == 0 || ready.state().usual.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut reading = Reading::begin(self).await?;
+        let known = reading.known.clone();
+        let stays = stay::all(&mut reading.from, &known).await?;
+        drop(reading);
+        let lying = stays.iter().filter(|stay| !stay.expected);
+        let lying = lying.map(|stay| known.aliases.survivor(&stay.patient).to_owned());
+        let mut due = ready.wanted(lying.collect());
+        due.retain(|one| {
+            let key = one.scope(&known).key(&one.asker.what, &one.asker.less);
+            key.is_some_and(|key| self.folder.kept.is_wanted(&key))
+        });
+        Ok(due)
+    }
+
+    /// Makes a summary and keeps it for those who may see what its view shows. No content leaves.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
+    pub async fn make_ready(&self, due: &Due, stamp: Stamp) -> Outcome<()> {
+        let epoch = self.folder.kept.epoch();
+        let known = self.folder.known();
+        let scope = due.scope(&known);
+        let kinds = &due.asker.ask.kinds;
+        let sources = SOURCES.iter().copied();
+        let sources: Vec<(&str, usize)> = sources
+            .filter(|(kind, _)| kinds.iter().any(|one| one == kind))
+            .collect();
+        let mut picker = Picker::default();
+        let wants = |resource: &serde_json::Value| picker.wants(resource);
+        let excerpt = excerpt::of(self, &scope, (&sources, wants)).await?;
+        let of = Arc::new(excerpt);
+        let excerpt = Arc::clone(&of);
+        let made = tokio::task::spawn_blocking(move || document(&of, &stamp)).await;
+        let same = self.folder.known().words.count() == known.words.count();
+        let key = scope.key(&due.asker.what, &due.asker.less);
+        match (made.ok().flatten(), key) {
+            (Some(made), Some(key)) if self.folder.kept.takes(made.len()) => {
+                // Labels that were new when this began were left out, whatever they say.
+                if same {
+                    self.folder
+                        .kept
+                        .put(key, (Arc::from(made), epoch), &excerpt);
+                }
+            }
+            _ => {
+                let mut state = self.folder.ready.state();
+                state.barren.put(due.patient.clone(), ());
+            }
+        }
+        Ok(())
+    }
+}
