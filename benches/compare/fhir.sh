@@ -79,7 +79,8 @@ for run in $(seq "$runs"); do
     stop_last
 
     rm -rf "$work/data"
-    start salus "$salus" serve --format json --data "$work/data" --listen 127.0.0.1:0 --mllp 127.0.0.1:0
+    printf '[web]\nrequests_per_source_max = 0\nrequests_per_client_max = 0\n' >"$work/salus.toml"
+    start salus "$salus" --config "$work/salus.toml" serve --format json --data "$work/data" --listen 127.0.0.1:0 --mllp 127.0.0.1:0
     base="$(figure fhir <"$work/salus.out")"
     token="$("$salus" client add bench --scope 'system/*.cruds' --data "$work/data" --format json | figure token)"
     measure salus "$base" "$(find "$work/data" -name certificate.pem)" "$token"

@@ -60,6 +60,15 @@ fn somebody() -> Facts {
     }
 }
 
+#[test]
+fn what_stands_around_something_masked_is_not_one_number() {
+    let known = FINDER.know(&somebody()).unwrap();
+    let text = "+44 1632 9609834186027 960983";
+    let spans = FINDER.find(text, &known, Unknown::Keep);
+    let (masked, _) = write(text, &spans, Style::Drop, Dates::Year);
+    assert!(FINDER.leaks(&masked, &known).is_empty(), "{masked}");
+}
+
 proptest! {
     #[test]
     fn a_known_number_is_found_in_any_punctuation_and_case(

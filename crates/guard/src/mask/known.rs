@@ -84,6 +84,9 @@ impl Known {
             let Some((first, last)) = text.of_line(inner) else {
                 continue;
             };
+            if has_a_blank(text, first..last) {
+                continue;
+            }
             let judge = Judge {
                 text,
                 lexicon,
@@ -180,7 +183,12 @@ fn bounded(packed: &str, found: &Range<usize>, text: &Text) -> bool {
 /// Two pieces with something masked between them are not one number.
 fn across_a_blank(found: &Range<usize>, text: &Text) -> bool {
     let touched = text.of_packed(found.clone());
-    touched.is_some_and(|(first, last)| (first..last).any(|at| text.gap(at).contains("___")))
+    touched.is_some_and(|(first, last)| has_a_blank(text, first..last))
+}
+
+/// Whether something was masked after one of these words.
+fn has_a_blank(text: &Text, mut words: Range<usize>) -> bool {
+    words.any(|at| text.gap(at).contains("___"))
 }
 
 fn one_edit(a: &str, b: &str) -> bool {
