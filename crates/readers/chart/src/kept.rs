@@ -39,6 +39,8 @@ struct State {
 #[derive(Debug)]
 struct Made {
     document: Arc<[u8]>,
+    /// Whether somebody asked for it, or for what it took the place of.
+    asked: bool,
     /// How many events were folded when its making began.
     as_of: u64,
     /// What it is made of.
@@ -85,7 +87,8 @@ impl Kept {
     /// What was made, if nothing of it changed.
     pub(crate) fn get(&self, key: &str) -> Option<Arc<[u8]>> {
         let mut state = self.state();
-        let made = state.made.get(key)?;
+        let made = state.made.get_mut(key)?;
+        made.asked = true;
         let (document, as_of, of) = (Arc::clone(&made.document), made.as_of, made.of.clone());
         if state.is_good(as_of, &of) {
             return Some(document);
@@ -103,12 +106,7 @@ impl Kept {
             return;
         }
         state.drop_one(&key);
-        let made = Made {
-            document,
-            as_of: excerpt.folded,
-            of: parts(excerpt),
-        };
-        state.made.put(key, made);
+        state.made.put(key, Made::new(document, excerpt));
         state.bytes += size;
         while state.bytes > self.bytes_max {
             let Some((key, made)) = state.made.pop_lru() else {
@@ -118,19 +116,56 @@ impl Kept {
         }
     }
 
-    /// Whether it is worth making before anybody asks: it is old, or not there and there is room.
+    /// Whether anything is kept at all.
+    pub(crate) const fn keeps(&self) -> bool {
+        self.bytes_max > 0
+    }
+
+    /// Whether it is worth making before anybody asks: it is old, or not there and there is room for any that
+    /// [`Kept::takes`].
     pub(crate) fn is_wanted(&self, key: &str) -> bool {
         let state = self.state();
         match state.made.peek(key) {
             Some(made) => !state.is_good(made.as_of, &made.of),
-            None => state.bytes < self.bytes_max / 4 * 3,
+            None => self.keeps() && state.bytes <= self.bytes_max / 8 * 5,
         }
     }
 
-    /// Whether a document of that length may be made before anybody asks: it must not drive out those that
-    /// somebody asked for.
-    pub(crate) const fn takes(&self, length: usize) -> bool {
-        length <= self.bytes_max / 8
+    /// Whether a document of that length may be made before anybody asks.
+    pub(crate) const fn takes(&self, key: &str, length: usize) -> bool {
+        key.len().saturating_add(length) <= self.bytes_max / 8
+    }
+
+    /// Keeps what was made since `epoch` before anybody asked: it drives nothing out, and is the first to go for
+    /// what somebody asks for. What takes the place of something old may fill all the room, what is new three
+    /// quarters of it; without that room it is given up.
+    pub(crate) fn put_unasked(
+        &self,
+        key: String,
+        (document, epoch): (Arc<[u8]>, u64),
+        excerpt: &Excerpt,
+    ) {
+        let size = key.len() + document.len();
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return;
+        }
+        let old = state.drop_one(&key);
+        let room = match old {
+            Some(_) => self.bytes_max,
+            None => self.bytes_max / 4 * 3,
+        };
+        if state.bytes.saturating_add(size) > room {
+            return;
+        }
+        let asked = old.is_some_and(|old| old.asked);
+        let mut made = Made::new(document, excerpt);
+        made.asked = asked;
+        state.made.put(key.clone(), made);
+        state.bytes += size;
+        if !asked {
+            state.made.demote(&key);
+        }
     }
 
     /// INVARIANT: called after the commit and before anybody is told how many events are folded, so that
@@ -155,6 +190,18 @@ impl Kept {
     }
 }
 
+impl Made {
+    /// What was made because somebody asked.
+    fn new(document: Arc<[u8]>, excerpt: &Excerpt) -> Made {
+        Made {
+            document,
+            asked: true,
+            as_of: excerpt.folded,
+            of: parts(excerpt),
+        }
+    }
+}
+
 impl State {
     fn is_good(&self, as_of: u64, of: &[i64]) -> bool {
         let still = |one: &i64| {
@@ -165,11 +212,11 @@ impl State {
         as_of >= self.all && of.iter().all(still)
     }
 
-    fn drop_one(&mut self, key: &str) {
-        if let Some(made) = self.made.pop(key) {
-            let size = key.len() + made.document.len();
-            self.bytes = self.bytes.saturating_sub(size);
-        }
+    fn drop_one(&mut self, key: &str) -> Option<Made> {
+        let made = self.made.pop(key)?;
+        let size = key.len() + made.document.len();
+        self.bytes = self.bytes.saturating_sub(size);
+        Some(made)
     }
 
     fn forget(&mut self) {
@@ -276,5 +323,43 @@ mod tests {
         let none = Kept::new(0);
         put(&none, "a", 1);
         assert!(none.get("a").is_none());
+        assert!(!none.is_wanted("a"), "nothing is kept");
+    }
+
+    fn put_unasked(kept: &Kept, patient: &str, folded: u64) {
+        let made = (Arc::from(&b"document"[..]), kept.epoch());
+        kept.put_unasked(patient.to_owned(), made, &excerpt(patient, folded));
+    }
+
+    fn there(kept: &Kept) -> String {
+        let all = kept.state();
+        let mut all: Vec<&str> = all.made.iter().map(|(key, _)| key.as_str()).collect();
+        all.sort_unstable();
+        all.concat()
+    }
+
+    #[test]
+    fn what_nobody_asked_for_drives_nothing_out_and_goes_first() {
+        // Each takes 9; three quarters are 36.
+        let kept = Kept::new(48);
+        put(&kept, "a", 1);
+        put(&kept, "b", 1);
+        put_unasked(&kept, "x", 1);
+        put_unasked(&kept, "y", 1);
+        assert_eq!(there(&kept), "abxy");
+        put_unasked(&kept, "z", 1);
+        assert_eq!(there(&kept), "abxy", "there was no room left for it");
+        put(&kept, "c", 1);
+        put(&kept, "d", 1);
+        assert_eq!(there(&kept), "abcdx");
+        put(&kept, "e", 1);
+        assert_eq!(there(&kept), "abcde", "those that were asked for stay");
+        // What is old is made again in its place, and stays what was asked for.
+        touch(&kept, chart_of("a"), 2);
+        put_unasked(&kept, "a", 2);
+        assert_eq!(there(&kept), "abcde");
+        put_unasked(&kept, "f", 2);
+        put(&kept, "g", 2);
+        assert_eq!(there(&kept), "acdeg", "b was asked for the longest ago");
     }
 }

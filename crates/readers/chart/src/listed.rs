@@ -14,9 +14,11 @@ use crate::store::{self, Row, SELECT};
 use crate::token::Token;
 use crate::whole::{READ_BYTES_MAX, contents};
 
-/// Rows that are read at once, with what is in them.
+/// Rows that are read at once, at least: what is left of a page may be one, and the next that is listed far off.
+const CHUNK_MIN: i64 = 64;
+/// Rows that are read at once, with what is in them, at most.
 const CHUNK: i64 = 256;
-/// Rows that are read at once if nobody looks into them.
+/// Rows that are read at once if nobody looks into them, at most.
 const BARE_CHUNK: i64 = 4_096;
 
 /// One page of a type.
@@ -74,6 +76,39 @@ enum Depth {
     Whole,
 }
 
+/// How many rows are read at once: as many as are left of the page, and more the longer nothing of what was read
+/// is listed.
+struct Chunks {
+    least: i64,
+    most: i64,
+}
+
+impl Chunks {
+    const fn of(depth: Depth) -> Chunks {
+        Chunks {
+            least: CHUNK_MIN,
+            most: match depth {
+                Depth::Rows => BARE_CHUNK,
+                Depth::Whole => CHUNK,
+            },
+        }
+    }
+
+    /// Rows to read for so many that are left.
+    fn next(&self, left: usize) -> i64 {
+        let left = i64::try_from(left).unwrap_or(i64::MAX);
+        left.max(self.least).min(self.most)
+    }
+
+    /// Notes how many of the rows are listed.
+    fn gave(&mut self, listed: usize) {
+        self.least = match listed {
+            0 => self.least.saturating_mul(2).min(self.most),
+            _ => CHUNK_MIN,
+        };
+    }
+}
+
 struct Listing<'a> {
     scope: &'a Scope,
     what: &'a ListOf,
@@ -109,22 +144,19 @@ impl<'a> Listing<'a> {
         let Some(kind) = reading.known.words.number(&self.what.kind) else {
             return Ok((found, None));
         };
-        let mut after = self.token.after;
+        let (mut after, mut chunks) = (self.token.after, Chunks::of(depth));
         loop {
             // One more than is wanted says whether there is another page.
-            let left = i64::try_from(count.saturating_sub(found.len())).unwrap_or(i64::MAX);
-            let left = left.saturating_add(1);
-            let chunk = match depth {
-                Depth::Rows => BARE_CHUNK.min(left),
-                Depth::Whole => CHUNK.min(left),
-            };
-            let query = self.query((kind, after, until), chunk);
+            let left = count.saturating_sub(found.len()).saturating_add(1);
+            let query = self.query((kind, after, until), chunks.next(left));
             let rows = store::fetch(&mut reading.from, query).await?;
             let Some(last) = rows.last() else {
                 return Ok((found, None));
             };
             after = last.rid;
-            for one in self.shown(reading, rows, depth).await? {
+            let shown = self.shown(reading, rows, depth).await?;
+            chunks.gave(shown.len());
+            for one in shown {
                 if found.len() >= count {
                     let after = found.last().map_or(0, |(row, _)| row.rid);
                     let next = Token {
@@ -230,4 +262,40 @@ async fn as_they_are(
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The queries that it takes to read so many rows of which none is listed.
+    fn queries(depth: Depth, rows: i64) -> usize {
+        let (mut chunks, mut read, mut asked) = (Chunks::of(depth), 0, 0);
+        while read < rows {
+            // The page is full; only whether there is another is not known.
+            read += chunks.next(1);
+            asked += 1;
+            chunks.gave(0);
+        }
+        asked
+    }
+
+    #[test]
+    fn what_is_not_listed_is_passed_over_in_large_steps() {
+        assert!(queries(Depth::Whole, 1_000_000) < 4_000);
+        assert!(queries(Depth::Rows, 1_000_000) < 260);
+    }
+
+    #[test]
+    fn no_more_is_read_at_once_than_may_be() {
+        let mut chunks = Chunks::of(Depth::Whole);
+        assert_eq!((chunks.next(1), chunks.next(101)), (CHUNK_MIN, 101));
+        assert_eq!(chunks.next(usize::MAX), CHUNK);
+        for _ in 0..100 {
+            chunks.gave(0);
+        }
+        assert_eq!(chunks.next(1), CHUNK);
+        chunks.gave(1);
+        assert_eq!(chunks.next(1), CHUNK_MIN);
+    }
 }

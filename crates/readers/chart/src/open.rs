@@ -79,13 +79,13 @@ impl Open {
         read::one(&self.chart, &self.scope, (kind, id, None)).await
     }
 
-    /// What [`Chart::find`] found of this type under this id: the same as [`Open::read`], without
-    /// looking a second time.
+    /// What [`Chart::find`] found: the same as [`Open::read`] of that type and id, without looking a
+    /// second time. What type it is says what was found, not whoever shows it.
     ///
     /// # Errors
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
-    pub async fn shown(&self, name: (&str, &str), found: Found) -> Outcome<Option<Stored>> {
-        read::shown(&self.chart, &self.scope, (name, found)).await
+    pub async fn shown(&self, found: Found) -> Outcome<Option<Stored>> {
+        read::shown(&self.chart, &self.scope, found).await
     }
 
     /// One version of a resource.

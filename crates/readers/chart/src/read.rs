@@ -142,6 +142,8 @@ fn redacted(kind: &str, id: &str) -> Vec<u8> {
 /// The current version of a resource, read before it is known whether whoever asks may see it. Of its
 /// content nothing is told but by what a permit opened: [`crate::Open::shown`].
 pub struct Found {
+    /// Its type and id: what it was looked for as.
+    name: (String, String),
     patient: Option<String>,
     row: Row,
     json: Vec<u8>,
@@ -164,6 +166,7 @@ pub(crate) async fn find(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<
     Ok(found.map(|(row, json)| {
         let owner = row.patient.as_deref();
         Found {
+            name: (kind.to_owned(), id.to_owned()),
             patient: owner.map(|id| reading.known.aliases.survivor(id).to_owned()),
             row,
             json,
@@ -173,11 +176,8 @@ pub(crate) async fn find(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<
 }
 
 /// What was found, if the scope shows it. What was forgotten since is looked for again.
-pub(crate) async fn shown(
-    chart: &Chart,
-    scope: &Scope,
-    ((kind, id), found): ((&str, &str), Found),
-) -> Outcome<Option<Stored>> {
+pub(crate) async fn shown(chart: &Chart, scope: &Scope, found: Found) -> Outcome<Option<Stored>> {
+    let (kind, id) = (found.name.0.as_str(), found.name.1.as_str());
     scope.asks_for(kind)?;
     if found.epoch != chart.folder.kept.epoch() {
         return one(chart, scope, (kind, id, None)).await;

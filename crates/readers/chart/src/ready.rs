@@ -35,6 +35,22 @@ pub(crate) struct Asker {
     pub(crate) less: (Vec<String>, Vec<Element>),
 }
 
+impl Asker {
+    /// Whether what they see depends on which patient they ask about: an app that was opened for one patient sees
+    /// nothing of any other.
+    fn sees_only_one(&self) -> bool {
+        let through = self.ask.identity.through.as_ref();
+        through.is_some_and(|through| through.patient.is_some())
+    }
+
+    /// Whether they would see the same of anybody, as far as that can be told without asking.
+    fn sees_as(&self, other: &Asker) -> bool {
+        let same = self.what == other.what && self.less == other.less;
+        let (one, two) = (&self.ask, &other.ask);
+        same && one.kinds == two.kinds && one.identity.scopes == two.identity.scopes
+    }
+}
+
 /// Who was asked about lately, by whom.
 #[derive(Debug)]
 pub(crate) struct Ready {
@@ -48,9 +64,10 @@ pub(crate) struct Ready {
 #[derive(Debug)]
 struct State {
     asked: LruCache<String, Arc<Asker>>,
-    /// Who asked last: those in house whom nobody asked about are made ready for the like.
+    /// Who asked last, of those who may ask about anybody: those in house whom nobody asked about are made ready
+    /// for the like.
     usual: Option<Arc<Asker>>,
-    /// Patients of whom nothing could be made. They are tried again once they are asked about.
+    /// Patients of whom nothing could be made. They are tried again once they are asked about, or others ask.
     barren: LruCache<String, ()>,
 }
 
@@ -88,7 +105,12 @@ impl Ready {
         let mut state = self.state();
         state.barren.pop(patient);
         state.asked.put(patient.to_owned(), Arc::clone(&asker));
-        state.usual = Some(asker);
+        if !asker.sees_only_one() {
+            let before = state.usual.replace(Arc::clone(&asker));
+            if !before.is_some_and(|before| before.sees_as(&asker)) {
+                state.barren.clear();
+            }
+        }
         drop(state);
         self.stir();
     }
@@ -96,6 +118,7 @@ impl Ready {
     /// Whether the patient was last asked about by somebody who saw as much, which they are now again.
     pub(crate) fn again(&self, patient: &str, seen: &str) -> bool {
         let mut state = self.state();
+        state.barren.pop(patient);
         let last = state.asked.get(patient);
         self.max == 0 || last.is_some_and(|last| last.seen == seen)
     }
@@ -113,8 +136,19 @@ impl Ready {
         state.usual = None;
     }
 
+    /// Whether anybody was asked about, and whether those in house are made ready too.
+    fn looks(&self) -> (bool, bool) {
+        let state = self.state();
+        (!state.asked.is_empty(), state.usual.is_some())
+    }
+
+    /// Nothing could be made of a patient.
+    fn mark_barren(&self, patient: &str) {
+        self.state().barren.put(patient.to_owned(), ());
+    }
+
     /// Those who were asked about, the newest first, then those in house.
-    fn wanted(&self, in_house: BTreeSet<String>) -> Vec<Due> {
+    fn wanted(&self, in_house: &BTreeSet<String>) -> Vec<Due> {
         let state = self.state();
         let asked = state.asked.iter().map(|(patient, asker)| Due {
             asker: Arc::clone(asker),
@@ -160,30 +194,53 @@ impl Chart {
     /// [`crate::ChartError::Broken`].
     pub async fn due(&self) -> Outcome<Vec<Due>> {
         let ready = &self.folder.ready;
-        if ready.max == 0 || ready.state().usual.is_none() {
+        let (asked, usual) = ready.looks();
+        if ready.max == 0 || !self.folder.kept.keeps() || !asked {
             return Ok(Vec::new());
         }
-        let mut reading = Reading::begin(self).await?;
-        let known = reading.known.clone();
-        let stays = stay::all(&mut reading.from, &known).await?;
-        drop(reading);
-        let lying = stays.iter().filter(|stay| !stay.expected);
-        let lying = lying.map(|stay| known.aliases.survivor(&stay.patient).to_owned());
-        let mut due = ready.wanted(lying.collect());
-        due.retain(|one| {
-            let key = one.scope(&known).key(&one.asker.what, &one.asker.less);
-            key.is_some_and(|key| self.folder.kept.is_wanted(&key))
-        });
+        let known = self.folder.known();
+        let lying = match usual {
+            true => {
+                let mut reading = Reading::begin(self).await?;
+                // So many may be asked about, and so many be barren; as many are left of the others.
+                let most = ready.max.saturating_mul(3);
+                stay::in_house(&mut reading.from, most).await?
+            }
+            false => Vec::new(),
+        };
+        let lying = lying.iter().map(|id| known.aliases.survivor(id).to_owned());
+        let mut due = ready.wanted(&lying.collect());
+        due.retain(|one| self.still_due(one, &known).is_some());
         Ok(due)
     }
 
-    /// Makes a summary and keeps it for those who may see what its view shows. No content leaves.
+    /// As what it is kept, if it is to be made.
+    fn still_due(&self, due: &Due, known: &Known) -> Option<String> {
+        let key = due.scope(known).key(&due.asker.what, &due.asker.less)?;
+        self.folder.kept.is_wanted(&key).then_some(key)
+    }
+
+    /// Makes a summary, if it is due still, and keeps it for those who may see what its view shows. No content
+    /// leaves. Of whom it cannot be made is not tried again until somebody asks about them.
     ///
     /// # Errors
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn make_ready(&self, due: &Due, stamp: Stamp) -> Outcome<()> {
-        let epoch = self.folder.kept.epoch();
+        let made = self.make(due, stamp).await;
+        if !matches!(made, Ok(true)) {
+            self.folder.ready.mark_barren(&due.patient);
+        }
+        made.map(drop)
+    }
+
+    /// Makes what is due still, and says whether anything can be made of the patient.
+    async fn make(&self, due: &Due, stamp: Stamp) -> Outcome<bool> {
+        let kept = &self.folder.kept;
+        let epoch = kept.epoch();
         let known = self.folder.known();
+        let Some(key) = self.still_due(due, &known) else {
+            return Ok(true);
+        };
         let scope = due.scope(&known);
         let kinds = &due.asker.ask.kinds;
         let sources = SOURCES.iter().copied();
@@ -197,21 +254,14 @@ impl Chart {
         let excerpt = Arc::clone(&of);
         let made = tokio::task::spawn_blocking(move || document(&of, &stamp)).await;
         let same = self.folder.known().words.count() == known.words.count();
-        let key = scope.key(&due.asker.what, &due.asker.less);
-        match (made.ok().flatten(), key) {
-            (Some(made), Some(key)) if self.folder.kept.takes(made.len()) => {
-                // Labels that were new when this began were left out, whatever they say.
-                if same {
-                    self.folder
-                        .kept
-                        .put(key, (Arc::from(made), epoch), &excerpt);
-                }
-            }
-            _ => {
-                let mut state = self.folder.ready.state();
-                state.barren.put(due.patient.clone(), ());
-            }
+        let made = made.ok().flatten();
+        let Some(made) = made.filter(|made| kept.takes(&key, made.len())) else {
+            return Ok(false);
+        };
+        // Labels that were new when this began were left out, whatever they say.
+        if same {
+            kept.put_unasked(key, (Arc::from(made), epoch), &excerpt);
         }
-        Ok(())
+        Ok(true)
     }
 }

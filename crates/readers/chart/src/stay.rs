@@ -99,6 +99,17 @@ pub(crate) async fn all(from: &mut SqliteConnection, known: &Known) -> Outcome<V
     read(from, query, known).await
 }
 
+/// Patients who are somewhere in the house now, at most so many; not who is only expected.
+pub(crate) async fn in_house(from: &mut SqliteConnection, most: usize) -> Outcome<Vec<String>> {
+    let sql = "SELECT p.id FROM stay s JOIN patient p ON p.pid = s.patient \
+               WHERE s.expected = 0 AND s.place IS NOT NULL LIMIT $1";
+    sqlx::query_scalar(sql)
+        .bind(i64::try_from(most).unwrap_or(i64::MAX))
+        .fetch_all(from)
+        .await
+        .map_err(ChartError::broken("read who is in house"))
+}
+
 async fn read(
     from: &mut SqliteConnection,
     mut query: QueryBuilder<Sqlite>,

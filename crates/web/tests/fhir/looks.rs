@@ -20,6 +20,17 @@ async fn what_the_server_can_do_is_open_to_all() {
 }
 
 #[tokio::test]
+async fn what_the_server_can_do_is_made_once() {
+    let house = House::open().await;
+    let first = house.get_as("", "/metadata").await;
+    house.pass(60_000);
+    assert_eq!(house.get_as("", "/metadata").await.bytes, first.bytes);
+    let pretty = house.get_as("", "/metadata?_pretty=true").await;
+    assert_eq!(pretty.json(), first.json());
+    assert!(pretty.bytes.len() > first.bytes.len());
+}
+
+#[tokio::test]
 async fn the_openapi_document_is_open_to_all_and_names_this_server() {
     let house = House::open().await;
     let reply = house.get_as("", "/openapi.json").await;
@@ -30,6 +41,9 @@ async fn the_openapi_document_is_open_to_all_and_names_this_server() {
     let base = house.app.settings.fhir_base.trim_end_matches('/');
     assert_eq!(document["servers"][0]["url"], base);
     assert!(document["paths"]["/Patient/{id}/$summary"]["get"].is_object());
+    // It is large and open to all, so it is not laid out anew for whoever asks.
+    let pretty = house.get_as("", "/openapi.json?_pretty=true").await;
+    assert_eq!((pretty.code(), &pretty.bytes), (200, &reply.bytes));
     assert_eq!(house.delete("/openapi.json").await.code(), 405);
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Offer {
     pub(super) asked: Asked,
     /// The parameters it has, as a URL says them.
     pub(super) params: &'static [&'static str],
+    /// Those of them that it has only where no resource is named.
+    pub(super) all_only: &'static [&'static str],
     /// The type of its answer; empty: none, since it is answered later.
     pub(super) answer: &'static str,
 }
@@ -71,6 +73,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::Both,
         asked: Asked::Parameters,
         params: &["_count", "_page", "_since", "_type", "end", "start"],
+        all_only: &[],
         answer: "Bundle",
     },
     Offer {
@@ -80,6 +83,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::Both,
         asked: Asked::Parameters,
         params: &["identifier", "profile"],
+        all_only: &["identifier"],
         answer: "Bundle",
     },
     Offer {
@@ -89,6 +93,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::All,
         asked: Asked::Body,
         params: &[],
+        all_only: &[],
         answer: "Bundle",
     },
     Offer {
@@ -98,6 +103,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::All,
         asked: Asked::Parameters,
         params: &["sourceIdentifier", "targetSystem"],
+        all_only: &[],
         answer: "Parameters",
     },
     Offer {
@@ -107,6 +113,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::All,
         asked: Asked::Later,
         params: EXPORT,
+        all_only: &[],
         answer: "",
     },
     Offer {
@@ -116,6 +123,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::All,
         asked: Asked::Manifest,
         params: &[],
+        all_only: &[],
         answer: "",
     },
     Offer {
@@ -125,6 +133,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::All,
         asked: Asked::Later,
         params: EXPORT,
+        all_only: &[],
         answer: "",
     },
     Offer {
@@ -134,6 +143,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::One,
         asked: Asked::Later,
         params: EXPORT,
+        all_only: &[],
         answer: "",
     },
     Offer {
@@ -143,6 +153,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::All,
         asked: Asked::Resource,
         params: &["code", "system", "version"],
+        all_only: &[],
         answer: "Parameters",
     },
     Offer {
@@ -152,6 +163,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::Both,
         asked: Asked::Resource,
         params: CODED,
+        all_only: &[],
         answer: "Parameters",
     },
     Offer {
@@ -161,6 +173,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::Both,
         asked: Asked::Parameters,
         params: &["content", "eventsSinceNumber", "eventsUntilNumber"],
+        all_only: &[],
         answer: "Bundle",
     },
     Offer {
@@ -170,6 +183,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::Both,
         asked: Asked::Parameters,
         params: &["id", "status"],
+        all_only: &[],
         answer: "Bundle",
     },
     Offer {
@@ -179,6 +193,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::Both,
         asked: Asked::Parameters,
         params: &["id"],
+        all_only: &[],
         answer: "Parameters",
     },
     Offer {
@@ -188,6 +203,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::Both,
         asked: Asked::Resource,
         params: &["count", "filter", "offset", "url", "valueSetVersion"],
+        all_only: &[],
         answer: "ValueSet",
     },
     Offer {
@@ -197,6 +213,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::Both,
         asked: Asked::Resource,
         params: CODED,
+        all_only: &[],
         answer: "Parameters",
     },
     Offer {
@@ -206,6 +223,7 @@ pub(super) const OFFERS: &[Offer] = &[
         at: At::Both,
         asked: Asked::Resource,
         params: &["mode", "profile"],
+        all_only: &[],
         answer: "OperationOutcome",
     },
 ];

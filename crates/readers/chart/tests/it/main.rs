@@ -25,6 +25,8 @@ mod mask;
 #[cfg(test)]
 mod permit;
 #[cfg(test)]
+mod ready;
+#[cfg(test)]
 mod scopes;
 #[cfg(test)]
 mod search;

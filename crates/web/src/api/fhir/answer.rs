@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
+use bytes::Bytes;
 use event::Time;
 use serde_json::{Value, json};
 use wire::fhir::search::Subset;
@@ -18,7 +19,9 @@ pub(crate) struct Answer {
     /// The HTTP status.
     pub(crate) status: StatusCode,
     /// JSON bytes, if there is anything to show.
-    pub(crate) body: Option<Vec<u8>>,
+    pub(crate) body: Option<Bytes>,
+    /// The same indented, if that is kept too: it is not laid out anew.
+    pub(crate) pretty: Option<Bytes>,
     /// The version it speaks of: the index that wrote it.
     pub(crate) version: Option<u64>,
     /// When that version was written.
@@ -33,9 +36,9 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// An answer that is only a body.
-    pub(crate) fn body(body: Vec<u8>) -> Answer {
+    pub(crate) fn body(body: impl Into<Bytes>) -> Answer {
         Answer {
-            body: Some(body),
+            body: Some(body.into()),
             ..Answer::default()
         }
     }
@@ -43,7 +46,7 @@ impl Answer {
     /// The answer with the part of its resource that the subset shows.
     pub(crate) fn cut(mut self, subset: &Subset) -> Answer {
         if let Some(part) = self.body.as_deref().and_then(|body| subset.of(body)) {
-            self.body = Some(part);
+            self.body = Some(part.into());
         }
         self
     }
@@ -92,7 +95,12 @@ impl Answer {
         if let Some(media) = self.media {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
         }
-        respond(self.status, headers, self.body, layout)
+        match (layout, self.pretty) {
+            (Layout::Pretty, Some(kept)) => {
+                respond(self.status, headers, Some(kept), Layout::AsKept)
+            }
+            (layout, _) => respond(self.status, headers, self.body, layout),
+        }
     }
 }
 
@@ -113,7 +121,7 @@ impl Fault {
         if let Some((name, value)) = self.header {
             headers.insert(name, value);
         }
-        respond(self.status, headers, Some(body), layout)
+        respond(self.status, headers, Some(body.into()), layout)
     }
 }
 
@@ -132,7 +140,7 @@ pub(crate) fn http_date(at: Time) -> String {
 fn respond(
     status: StatusCode,
     mut headers: HeaderMap,
-    body: Option<Vec<u8>>,
+    body: Option<Bytes>,
     layout: Layout,
 ) -> Response {
     // A chart has no place in anybody's cache.
@@ -151,12 +159,12 @@ fn respond(
     response
 }
 
-fn laid_out(bytes: Vec<u8>, layout: Layout) -> Vec<u8> {
+fn laid_out(bytes: Bytes, layout: Layout) -> Bytes {
     match layout {
         Layout::AsKept | Layout::Content => bytes,
         Layout::Pretty => serde_json::from_slice::<Value>(&bytes)
             .and_then(|value| serde_json::to_vec_pretty(&value))
-            .unwrap_or(bytes),
+            .map_or(bytes, Bytes::from),
     }
 }
 
@@ -185,7 +193,7 @@ mod tests {
     fn an_entry_carries_what_the_headers_would() {
         let answer = Answer {
             status: StatusCode::CREATED,
-            body: Some(b"{\"a\":1.10}".to_vec()),
+            body: Some(Bytes::from_static(b"{\"a\":1.10}")),
             version: Some(7),
             at: Some(Time::from_millis(0)),
             location: Some("Patient/1/_history/7".into()),

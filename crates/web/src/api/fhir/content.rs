@@ -66,7 +66,7 @@ pub(crate) fn content(answer: Answer, parts: &Parts) -> Result<Answer, Fault> {
         ),
     ];
     Ok(Answer {
-        body: Some(bytes),
+        body: Some(bytes.into()),
         headers,
         ..answer
     })

@@ -1,7 +1,7 @@
 //! What every interaction goes through: wait until the chart is fresh enough, ask the guard, have
 //! the decision sealed, and only then look.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chart::ChartError;
@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use wire::fhir::search::QueryLimits;
 use wire::fhir::{Code, Limits, Query};
 
+use super::about::About;
 use super::export::Jobs;
 use super::fault::Fault;
 use super::query;
@@ -30,8 +31,8 @@ pub(crate) struct Kept {
     /// Large bodies that are read at the same time: one for each processor, since each takes
     /// memory many times its size.
     heavy: Semaphore,
-    /// The OpenAPI document, once it was asked for.
-    pub(crate) openapi: OnceLock<String>,
+    /// What is told to everybody about this door, once it was asked for.
+    pub(crate) about: About,
     /// Exports under way and done.
     pub(crate) exports: Jobs,
     /// Held while an import is counted and sealed.
@@ -48,7 +49,7 @@ impl Default for Kept {
         Kept {
             recent: Recent::default(),
             heavy: Semaphore::new(processors),
-            openapi: OnceLock::new(),
+            about: About::default(),
             exports: Jobs::default(),
             importing: tokio::sync::Mutex::default(),
             tokens: Tokens::default(),

@@ -5,6 +5,7 @@ use guard::Identity;
 use wire::fhir::Code;
 use wire::fhir::search::Subset;
 
+use super::about;
 use super::answer::Answer;
 use super::audit;
 use super::conditions::Conditions;
@@ -43,7 +44,7 @@ pub(crate) struct Look {
 /// Each interaction's own.
 pub(crate) async fn look(door: &Door, who: &Identity, look: &Look) -> Result<Answer, Fault> {
     match &look.call {
-        Call::Capability => Ok(capability(door)),
+        Call::Capability => about::capability(door).await,
         Call::History(past) => history(door, who, (past, &look.pairs)).await,
         Call::Read(target) => {
             if let Some(id) = audit::own(target) {
@@ -92,25 +93,6 @@ async fn operate(
         Operation::ValidateCode(kind, target) => {
             terminology::validate_code(door, who, (kind, target.as_ref(), look)).await
         }
-    }
-}
-
-/// What this server can do.
-pub(crate) fn capability(door: &Door) -> Answer {
-    let date = door.app.clock.now().to_string();
-    let base = &door.app.settings.fhir_base;
-    let statement = wire::fhir::capability(base, env!("CARGO_PKG_VERSION"), &date);
-    Answer::body(statement.to_string().into_bytes())
-}
-
-/// The same as an OpenAPI document. It is large and does not change, so it is made once.
-pub(crate) fn openapi(door: &Door) -> Answer {
-    let base = &door.app.settings.fhir_base;
-    let make = || wire::fhir::openapi(base, env!("CARGO_PKG_VERSION")).to_string();
-    let document = door.kept.openapi.get_or_init(make);
-    Answer {
-        media: Some("application/json"),
-        ..Answer::body(document.clone().into_bytes())
     }
 }
 

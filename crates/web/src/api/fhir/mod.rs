@@ -3,6 +3,7 @@
 //! One request: who asks ([`who`]), what for ([`route`]), then either [`look`] or [`write`]. Both
 //! go through the [`door`]: ask the guard, have its word sealed, and only then look or write.
 
+mod about;
 mod address;
 mod answer;
 pub(crate) mod audit;
@@ -169,8 +170,8 @@ async fn serve(
 ) -> Result<Answer, Fault> {
     let call = route::call(parts.method.as_str(), parts.uri.path());
     match (&call, &unfit) {
-        (Ok(Call::Capability), None) => return Ok(look::capability(door)),
-        (Ok(Call::OpenApi), None) => return Ok(look::openapi(door)),
+        (Ok(Call::Capability), None) => return about::capability(door).await,
+        (Ok(Call::OpenApi), None) => return about::openapi(door).await,
         (Ok(Call::Capability | Call::OpenApi), Some(fault)) => return Err(fault.clone()),
         _ => {}
     }

@@ -32,7 +32,7 @@ pub(crate) async fn current(
         return Err(Fault::absent(target.kind, &target.id));
     };
     let open = door.app.chart.open_with(permit);
-    let found = open.shown((target.kind, &target.id), found).await?;
+    let found = open.shown(found).await?;
     let stored = present(found, target)?;
     if conditions.has(stored.version, stored.at) {
         return Ok(Answer {
@@ -120,7 +120,7 @@ fn present(found: Option<Stored>, target: &Target) -> Result<Stored, Fault> {
 fn shown(stored: Stored) -> Answer {
     Answer {
         status: StatusCode::OK,
-        body: Some(stored.json),
+        body: Some(stored.json.into()),
         version: Some(stored.version),
         at: Some(stored.at),
         ..Answer::default()

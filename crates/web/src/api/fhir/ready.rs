@@ -39,13 +39,16 @@ pub async fn ready_summaries(app: Arc<App>, stop: CancellationToken) {
 
 /// Makes what is due now, as long as the chart is not behind.
 async fn round(app: &Arc<App>) {
+    let begun = Instant::now();
     let due = match app.chart.due().await {
         Ok(due) => due,
         Err(why) => {
             tracing::warn!(%why, "no summary can be made ready");
-            return;
+            return rest(begun).await;
         }
     };
+    rest(begun).await;
+    let mut warned = false;
     for one in due {
         let folded = *app.chart.folded().borrow();
         if app.record.size().saturating_sub(folded) > BEHIND_MAX {
@@ -54,12 +57,19 @@ async fn round(app: &Arc<App>) {
         let Some(stamp) = stamp(app) else { return };
         let begun = Instant::now();
         if let Err(why) = app.chart.make_ready(&one, stamp).await {
-            tracing::warn!(%why, "a summary was not made ready");
-            return;
+            // It is not tried again, so the others go on; one line for all of them.
+            if !warned {
+                tracing::warn!(%why, "a summary was not made ready");
+            }
+            warned = true;
         }
-        // Half of the time belongs to whoever waits for an answer.
-        sleep(begun.elapsed().max(REST)).await;
+        rest(begun).await;
     }
+}
+
+/// As long as it took: half of the time belongs to whoever waits for an answer.
+async fn rest(begun: Instant) {
+    sleep(begun.elapsed().max(REST)).await;
 }
 
 fn stamp(app: &App) -> Option<Stamp> {

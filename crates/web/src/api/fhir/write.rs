@@ -291,7 +291,7 @@ fn answer(draft: &Draft, receipt: Option<Receipt>, prefer: Prefer) -> Answer {
         } else {
             status
         },
-        body,
+        body: body.map(Into::into),
         version,
         at: receipt.map(|receipt| receipt.at),
         location: version

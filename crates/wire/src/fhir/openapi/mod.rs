@@ -111,6 +111,32 @@ mod tests {
     }
 
     #[test]
+    fn a_summary_of_a_named_patient_has_no_identifier() {
+        let document = document();
+        let has = |path: &str| {
+            let params = document["paths"][path]["get"]["parameters"].to_string();
+            (
+                params.contains("of.identifier"),
+                params.contains("of.profile"),
+            )
+        };
+        assert_eq!(has("/Patient/$summary"), (true, true));
+        assert_eq!(has("/Patient/{id}/$summary"), (false, true));
+    }
+
+    #[test]
+    fn what_anybody_may_ask_says_that_it_may_be_refused() {
+        let document = document();
+        for path in ["/metadata", "/openapi.json"] {
+            let answers = &document["paths"][path]["get"]["responses"];
+            assert!(
+                answers["406"].is_object() && answers["429"].is_object(),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
     fn the_names_of_operations_differ() {
         let document = document();
         let mut names = Vec::new();

@@ -7,6 +7,8 @@ use super::parts::{part, search_name};
 
 /// What any question may be answered with instead.
 const ASKED: &[u16] = &[400, 401, 403, 404, 406, 429, 503];
+/// The same of what anybody may ask.
+const OPEN: &[u16] = &[400, 406, 429, 500];
 /// The same of a resource that is named.
 const NAMED: &[u16] = &[400, 401, 403, 404, 406, 410, 429, 503];
 /// The same of a write.
@@ -96,9 +98,9 @@ pub(super) fn of_base(paths: &mut Map<String, Value>) {
         vec!["_format", "_pretty"],
         &[(200, "CapabilityStatement")],
     );
-    open.bad = &[400, 406];
+    open.bad = OPEN;
     let mut document = got("openapi".to_owned(), Vec::new(), &[(200, "Manifest")]);
-    document.bad = &[400];
+    document.bad = OPEN;
     let [mut open, mut document] = [open.json(), document.json()];
     for one in [&mut open, &mut document] {
         if let Some(map) = one.as_object_mut() {
@@ -244,21 +246,20 @@ pub(super) fn of_operation(paths: &mut Map<String, Value>, kind: &str, offer: &O
     };
     if offer.at != At::One {
         let id = format!("{}-{kind}-all", offer.name);
-        paths.insert(format!("{before}/${}", offer.name), asked(offer, &id));
+        let own = offer.params.to_vec();
+        paths.insert(format!("{before}/${}", offer.name), asked(offer, own, &id));
     }
     if offer.at != At::All {
-        let mut item = asked(offer, &format!("{}-{kind}-one", offer.name));
+        let own = offer.params.iter().copied();
+        let own = own.filter(|name| !offer.all_only.contains(name)).collect();
+        let mut item = asked(offer, own, &format!("{}-{kind}-one", offer.name));
         placed(&mut item, &["id"]);
         paths.insert(format!("{before}/{{id}}/${}", offer.name), item);
     }
 }
 
-fn asked(offer: &Offer, id: &str) -> Value {
-    let own: Vec<String> = offer
-        .params
-        .iter()
-        .map(|name| format!("of.{name}"))
-        .collect();
+fn asked(offer: &Offer, own: Vec<&str>, id: &str) -> Value {
+    let own: Vec<String> = own.iter().map(|name| format!("of.{name}")).collect();
     let mut params: Vec<&str> = own.iter().map(String::as_str).collect();
     let good = [(200, offer.answer)];
     let later = [(202, "Nothing")];

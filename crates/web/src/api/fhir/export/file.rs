@@ -69,7 +69,7 @@ pub(super) async fn file(
         }
     };
     Ok(Answer {
-        body: Some(body),
+        body: Some(body.into()),
         media: Some("application/fhir+ndjson"),
         ..Answer::default()
     })

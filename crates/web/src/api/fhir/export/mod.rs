@@ -101,7 +101,7 @@ fn status(door: &Door, job: &Job) -> Result<Answer, Fault> {
         }),
         State::Failed(fault) => Err(fault),
         State::Done(parts) => Ok(Answer {
-            body: Some(manifest(door, job, &parts).to_string().into_bytes()),
+            body: Some(manifest(door, job, &parts).to_string().into()),
             headers: vec![(EXPIRES, http_date(job.ends))],
             media: Some("application/json"),
             ..Answer::default()

@@ -115,7 +115,10 @@ impl Places {
             Some(Trouble {
                 why,
                 given_up: true,
-            }) => return Run::new(app, &import).give_up(why).await,
+            }) => {
+                Run::new(app, &import).give_up(why).await;
+                return;
+            }
             trouble => trouble.map(|trouble| trouble.why),
         };
         let held_up = 0;
@@ -123,15 +126,19 @@ impl Places {
             .note(&said_as(&import), Status { trouble, held_up });
     }
 
-    /// Counts a failure; `None`: it was none.
+    /// Counts a failure, and says when it is tried again; `None`: it is not.
     fn note(&mut self, import: &str, went: Went, settings: &Imports) -> Option<Trouble> {
-        let Went::Again { why, kept } = went else {
-            self.tried.remove(import);
-            return None;
+        let (why, kept, more) = match went {
+            Went::Again { why, kept } => (why, kept, 1),
+            Went::Waits { why, kept } => (why, kept, 0),
+            Went::Over => {
+                self.tried.remove(import);
+                return None;
+            }
         };
         let before = self.tried.get(import).map_or(0, |tries| tries.failures);
-        let failures = if kept { 0 } else { before }.saturating_add(1);
-        let doubled = 1_u64 << (failures - 1).min(20);
+        let failures = if kept { 0 } else { before }.saturating_add(more);
+        let doubled = 1_u64 << failures.saturating_sub(1).min(20);
         let pause = settings.retry_ms.saturating_mul(doubled);
         let pause = Duration::from_millis(pause.min(settings.retry_max_ms));
         let due = Instant::now() + pause;
@@ -139,7 +146,7 @@ impl Places {
             .insert(import.to_owned(), Tries { failures, due });
         Some(Trouble {
             why,
-            given_up: failures >= settings.tries_max,
+            given_up: more > 0 && failures >= settings.tries_max,
         })
     }
 }
@@ -173,6 +180,29 @@ mod tests {
         assert!(!gave_up(again(false)) && !gave_up(again(false)));
         assert!(!gave_up(again(true)) && !gave_up(again(false)));
         assert!(gave_up(Went::of_panic()), "a panic is a failure");
+    }
+
+    #[test]
+    fn what_waits_for_its_machine_has_not_failed_and_keeps_its_pace() {
+        let settings = Imports {
+            tries_max: 2,
+            retry_ms: 3_600_000,
+            retry_max_ms: 3_600_000,
+            ..Imports::default()
+        };
+        let mut places = Places::default();
+        let waits = || Went::Waits {
+            why: "a view is behind".to_owned(),
+            kept: false,
+        };
+        for _ in 0..10 {
+            let trouble = places.note("a", waits(), &settings).unwrap();
+            assert!(!trouble.given_up && trouble.why.contains("behind"));
+        }
+        assert!(!places.is_due("a"), "it is not tried again at once");
+        let first = places.note("a", again(false), &settings).unwrap();
+        assert!(!first.given_up);
+        assert!(places.note("a", again(false), &settings).unwrap().given_up);
     }
 
     #[test]

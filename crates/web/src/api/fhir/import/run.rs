@@ -47,6 +47,13 @@ pub(super) enum Went {
         /// Something of it was kept.
         kept: bool,
     },
+    /// It is to be tried again, and nothing failed: this machine may not write now, or its views are behind.
+    Waits {
+        /// Why, in words.
+        why: String,
+        /// Something of it was kept.
+        kept: bool,
+    },
     /// It is over, or not ours.
     Over,
 }
@@ -67,13 +74,19 @@ enum Halt {
     Over,
     /// It is tried again.
     Later(String),
+    /// The same, and that is no failure.
+    Wait(String),
     /// It cannot go on.
     Never(String),
 }
 
 impl From<record::Error> for Halt {
     fn from(why: record::Error) -> Halt {
-        Halt::Later(why.to_string())
+        use record::Error::{Fenced, Standby, Stopped, Unleased};
+        match why {
+            Fenced { .. } | Standby | Stopped | Unleased => Halt::Wait(why.to_string()),
+            why => Halt::Later(why.to_string()),
+        }
     }
 }
 
@@ -88,7 +101,10 @@ impl From<Broken> for Halt {
 
 impl From<Fault> for Halt {
     fn from(fault: Fault) -> Halt {
-        Halt::Later(fault.words())
+        match fault.status {
+            StatusCode::SERVICE_UNAVAILABLE => Halt::Wait(fault.words()),
+            _ => Halt::Later(fault.words()),
+        }
     }
 }
 
@@ -112,17 +128,11 @@ impl Run {
             () = stop.cancelled() => return Went::Over,
             went = Box::pin(self.go()) => went,
         };
-        match went {
-            Ok(()) | Err(Halt::Over) => Went::Over,
-            Err(Halt::Never(why)) => {
-                self.give_up(why).await;
-                Went::Over
-            }
-            Err(Halt::Later(why)) => Went::Again {
-                why,
-                kept: self.kept,
-            },
-        }
+        let sealed = match &went {
+            Err(Halt::Never(why)) => self.give_up(why.clone()).await,
+            Ok(()) | Err(_) => false,
+        };
+        became((went, sealed, self.kept))
     }
 
     /// Goes on from where the record says that it is, to the end.
@@ -138,7 +148,7 @@ impl Run {
         }
         let size = self.door.app.record.size();
         if !self.door.app.chart.caught_up(size, FOLD_WAIT).await {
-            return Err(Halt::Later("the chart is behind".to_owned()));
+            return Err(Halt::Wait("the chart is behind".to_owned()));
         }
         self.end(ImportEnd::Done, String::new()).await
     }
@@ -148,7 +158,7 @@ impl Run {
         let app = &self.door.app;
         app.record.in_office()?;
         let size = app.record.size();
-        let behind = || Halt::Later("a view is behind".to_owned());
+        let behind = || Halt::Wait("a view is behind".to_owned());
         if !app.flow.caught_up(size, FOLD_WAIT).await || !app.staff.caught_up(size, FOLD_WAIT).await
         {
             return Err(behind());
@@ -221,7 +231,7 @@ impl Run {
         let app = &self.door.app;
         let near = app.record.size().saturating_sub(BEHIND_MAX);
         if !app.chart.caught_up(near, FOLD_WAIT).await {
-            return Err(Halt::Later("the chart is behind".to_owned()));
+            return Err(Halt::Wait("the chart is behind".to_owned()));
         }
         let order = Order {
             who,
@@ -267,11 +277,15 @@ impl Run {
         Ok(())
     }
 
-    /// Seals that it cannot go on.
-    pub(super) async fn give_up(&self, why: String) {
+    /// Seals that it cannot go on, and says whether that is sealed now.
+    pub(super) async fn give_up(&self, why: String) -> bool {
         self.say(Some(why.clone()));
-        if let Err(Halt::Later(why) | Halt::Never(why)) = self.end(ImportEnd::Failed, why).await {
-            tracing::error!(%why, "the end of an import was not sealed");
+        match self.end(ImportEnd::Failed, why).await {
+            Err(Halt::Later(why) | Halt::Never(why) | Halt::Wait(why)) => {
+                tracing::error!(%why, "the end of an import was not sealed");
+                false
+            }
+            Err(Halt::Over) | Ok(()) => true,
         }
     }
 
@@ -289,6 +303,17 @@ impl Run {
             held_up: 0,
         };
         self.door.app.routes.note(&said_as(&self.id), status);
+    }
+}
+
+/// What a go came to. What cannot go on is over once that is sealed (`true`), and until then is tried again like
+/// anything else: at its pace.
+fn became((went, sealed, kept): (Result<(), Halt>, bool, bool)) -> Went {
+    match went {
+        Ok(()) | Err(Halt::Over) => Went::Over,
+        Err(Halt::Never(_)) if sealed => Went::Over,
+        Err(Halt::Later(why) | Halt::Never(why)) => Went::Again { why, kept },
+        Err(Halt::Wait(why)) => Went::Waits { why, kept },
     }
 }
 
@@ -320,4 +345,39 @@ fn took((part, numbers): (&Part, &[u64]), drafts: &[Result<Draft, Fault>]) -> (u
     all.sort_by_key(|(line, _)| *line);
     let count = all.len() as u64;
     (count, all.into_iter().flat_map(|(_, told)| told).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_that_is_not_sealed_is_no_end() {
+        let never = || Err(Halt::Never("gone".to_owned()));
+        assert!(matches!(became((never(), true, false)), Went::Over));
+        let Went::Again { why, kept: false } = became((never(), false, false)) else {
+            panic!("it would be begun again at once");
+        };
+        assert_eq!(why, "gone");
+    }
+
+    #[test]
+    fn a_machine_that_may_not_write_or_is_behind_is_no_failure() {
+        let waits = [
+            Halt::from(record::Error::Unleased),
+            Halt::from(record::Error::Fenced { epoch: 2 }),
+            Halt::from(Fault::later("the chart is behind")),
+        ];
+        for halt in waits {
+            assert!(matches!(
+                became((Err(halt), false, true)),
+                Went::Waits { kept: true, .. }
+            ));
+        }
+        let broken = Halt::from(Fault::broken("a disk"));
+        assert!(matches!(
+            became((Err(broken), false, true)),
+            Went::Again { .. }
+        ));
+    }
 }

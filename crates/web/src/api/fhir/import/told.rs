@@ -34,7 +34,7 @@ pub(super) async fn status(door: &Door, import: &Import) -> Result<Answer, Fault
         Some(ImportEnd::Done) => {
             let (_, inputs) = begun(door, import).await?;
             Ok(Answer {
-                body: Some(manifest(door, import, &inputs).to_string().into_bytes()),
+                body: Some(manifest(door, import, &inputs).to_string().into()),
                 media: Some("application/json"),
                 ..Answer::default()
             })
@@ -128,7 +128,7 @@ pub(super) async fn refusals(door: &Door, import: &Import, place: u32) -> Result
         body.extend_from_slice(&door.app.record.get(index).await?.event().raw);
     }
     Ok(Answer {
-        body: Some(body),
+        body: Some(body.into()),
         media: Some("application/fhir+ndjson"),
         ..Answer::default()
     })
