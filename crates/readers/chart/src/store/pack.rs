@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::ops::Range;
 
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe;
 
 use crate::ChartError;
 use crate::error::Outcome;
@@ -76,9 +77,11 @@ pub(crate) fn unpack(body: &[u8]) -> Outcome<Vec<Vec<u8>>> {
 
 /// The items of a page.
 pub(crate) fn open(body: &[u8]) -> Outcome<Items> {
-    let bound = Decompressor::upper_bound(body)
-        .unwrap_or(PAGE_BYTES_MAX)
-        .min(PAGE_BYTES_MAX);
+    // The frame says how long its content is; room for the largest page that there may be would be given, and
+    // kept, for every small one.
+    let said = zstd_safe::get_frame_content_size(body).ok().flatten();
+    let bound = said.and_then(|bytes| usize::try_from(bytes).ok());
+    let bound = bound.unwrap_or(PAGE_BYTES_MAX).min(PAGE_BYTES_MAX);
     let plain = UNPACKER.with_borrow_mut(|kept| {
         if kept.is_none() {
             *kept = Some(Decompressor::new().map_err(broken)?);
@@ -141,5 +144,12 @@ mod tests {
         assert_eq!(unpack(&pack(&items).unwrap()).unwrap(), items);
         assert_eq!(unpack(&pack(&[]).unwrap()).unwrap(), Vec::<Vec<u8>>::new());
         assert!(unpack(b"not a page").is_err());
+    }
+
+    #[test]
+    fn a_page_takes_the_room_of_what_is_in_it() {
+        let page = pack(&[vec![b'x'; 2_000], b"two".to_vec()]).unwrap();
+        let items = open(&page).unwrap();
+        assert!(items.plain.capacity() < 4_000, "{}", items.plain.capacity());
     }
 }
