@@ -273,6 +273,23 @@ fn what_is_no_object_is_refused() {
     assert_eq!(refused(deep), limit);
 }
 
+#[test]
+fn lists_of_short_uids_do_not_grow_without_bound() {
+    let list = "1\\".repeat(1000);
+    let bytes = object(
+        head()
+            .bytes(tags::STUDY_INSTANCE_UID, VR::UI, list.as_bytes())
+            .finish(),
+    );
+    let limits = Limits {
+        inflated_bytes_max: 10_000,
+        ..Limits::default()
+    };
+    let inflated = NotClean::Refused(Refusal::Inflated { max: 10_000 });
+    assert_eq!(deidentify(&bytes, &STRICT, &limits), Err(inflated));
+    assert!(deidentify(&bytes, &STRICT, &Limits::default()).is_ok());
+}
+
 /// The files of the shared data folder, if it is there.
 fn corpus() -> Vec<(PathBuf, Vec<u8>)> {
     let data = std::env::var_os("SALUS_SHARED_DATA").map_or_else(

@@ -10,10 +10,10 @@ mod retrieve;
 mod scu;
 mod store;
 
+pub(crate) use drawn::{Pictures, not_drawn};
 pub(crate) use out::Outgoing;
 pub use out::{NotOut, OnItsWay, Retrieval, Room, Wanted};
 pub use pulling::Receives;
-pub(crate) use drawn::{Pictures, not_drawn};
 pub use scu::{Failed, Peer, Scu};
 pub use store::{Claimed, Coming, Giver, Objects, Stored};
 

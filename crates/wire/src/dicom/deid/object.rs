@@ -24,6 +24,8 @@ pub(super) struct Object<'o, 'c> {
     syntax: Syntax,
     days: Option<i32>,
     known: Known,
+    /// Bytes by which values that were made are longer than what they stand for.
+    grown: usize,
     /// What was done.
     pub(super) done: Done,
     /// The content of a report was taken out.
@@ -43,6 +45,7 @@ impl<'o, 'c> Object<'o, 'c> {
             syntax,
             days: choice.days.map(|days| days(&key)),
             known: Known::default(),
+            grown: 0,
             done: Done::default(),
             emptied_content: false,
         };
@@ -182,14 +185,14 @@ impl<'o, 'c> Object<'o, 'c> {
             }
             Some(Action::Dummy) if vr != VR::UI => {
                 self.done.blanked += 1;
-                Some(value::dummy(vr, bytes.len()).into())
+                Some(self.grown(bytes, value::dummy(vr, bytes.len()))?)
             }
             Some(Action::Empty) => {
                 self.done.blanked += 1;
                 Some(Cow::Borrowed(&[]))
             }
-            Some(Action::Uids | Action::Dummy) => Some(self.uids(bytes, value::WELL_KNOWN)),
-            None if vr == VR::UI => Some(self.uids(bytes, value::STANDARD)),
+            Some(Action::Uids | Action::Dummy) => Some(self.uids(bytes, value::WELL_KNOWN)?),
+            None if vr == VR::UI => Some(self.uids(bytes, value::STANDARD)?),
             // What the table does not name, and says by its kind who somebody is, where or when.
             None if value::is_time(vr) || matches!(vr, VR::PN | VR::UR) => {
                 self.done.blanked += 1;
@@ -199,17 +202,30 @@ impl<'o, 'c> Object<'o, 'c> {
         })
     }
 
-    fn uids<'a>(&mut self, bytes: &'a [u8], stay: &str) -> Cow<'a, [u8]> {
-        match self.choice.uid {
+    fn uids<'a>(&mut self, bytes: &'a [u8], stay: &str) -> Result<Cow<'a, [u8]>, NotClean> {
+        Ok(match self.choice.uid {
             Some(other) => {
                 self.done.uids += 1;
-                value::uids(bytes, (stay, other)).into()
+                let others = value::uids(bytes, (stay, other));
+                self.grown(bytes, others)?
             }
             None if value::is_of(VR::UI, bytes) => Cow::Borrowed(bytes),
             None => {
                 self.done.unknown += 1;
                 Cow::Borrowed(&[])
             }
+        })
+    }
+
+    /// Another value, unless all that were made are much longer than what they stand for: a list of
+    /// short UIDs becomes twenty times as long.
+    fn grown<'a>(&mut self, bytes: &[u8], value: Vec<u8>) -> Result<Cow<'a, [u8]>, NotClean> {
+        let more = value.len().saturating_sub(bytes.len());
+        self.grown = self.grown.saturating_add(more);
+        let max = self.limits.inflated_bytes_max;
+        match self.grown <= max {
+            true => Ok(value.into()),
+            false => Err(Refusal::Inflated { max }.into()),
         }
     }
 
