@@ -39,6 +39,31 @@ fn with(bytes: &[u8], look: impl Fn(&DataSet<'_>)) {
     look(&scan(&bytes[part.data_at..], part.syntax, &Limits::default()).unwrap());
 }
 
+/// Two pictures that may leave, one whose pixels may name somebody, and what is none.
+fn some(came: &Path) {
+    fs::create_dir(came).unwrap();
+    picture(&came.join("Oyelaran 1.dcm"), (CT, "1.2.3.1"));
+    picture(&came.join("Oyelaran 2.dcm"), (CT, "1.2.3.2"));
+    picture(&came.join("screen.dcm"), (SECONDARY, "1.2.3.3"));
+    fs::write(came.join("notes.txt"), "no picture").unwrap();
+}
+
+/// A file that left: named after its new UID, and nothing of whose it is in it.
+fn leaves_nobody(path: &Path) {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("2.25."), "{name}");
+    let bytes = fs::read(path).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    for word in ["Oyelaran", "Ngozi", "4186027", "1.2.3", "20240229"] {
+        assert!(!text.contains(word), "{word}");
+    }
+    with(&bytes, |set| {
+        assert_eq!(set.ascii(tags::PATIENT_IDENTITY_REMOVED), "YES");
+        assert_eq!(set.ascii(tags::PATIENT_ID).len(), 16);
+        assert_eq!(set.bytes(tags::PIXEL_DATA), [1, 2, 3, 4]);
+    });
+}
+
 #[test]
 fn deidentified_files_are_whole_and_what_may_name_stays() {
     let folder = tempfile::tempdir().unwrap();
@@ -47,11 +72,7 @@ fn deidentified_files_are_whole_and_what_may_name_stays() {
         folder.path().join("came"),
         folder.path().join("out"),
     );
-    fs::create_dir(&came).unwrap();
-    picture(&came.join("Oyelaran 1.dcm"), (CT, "1.2.3.1"));
-    picture(&came.join("Oyelaran 2.dcm"), (CT, "1.2.3.2"));
-    picture(&came.join("screen.dcm"), (SECONDARY, "1.2.3.3"));
-    fs::write(came.join("notes.txt"), "no picture").unwrap();
+    some(&came);
     let secret = folder.path().join("project.key");
     fs::write(&secret, [7; 32]).unwrap();
     let (from, out) = (came.to_str().unwrap(), to.to_str().unwrap());
@@ -80,19 +101,7 @@ fn deidentified_files_are_whole_and_what_may_name_stays() {
     assert!(refused[1].contains("--pixels-looked-at"), "{report}");
     let first = names(&to);
     assert_eq!(first.len(), 2, "{first:?}");
-    for name in &first {
-        assert!(name.starts_with("2.25."), "{name}");
-        let bytes = fs::read(to.join(name)).unwrap();
-        let text = String::from_utf8_lossy(&bytes);
-        for word in ["Oyelaran", "Ngozi", "4186027", "1.2.3", "20240229"] {
-            assert!(!text.contains(word), "{word}");
-        }
-        with(&bytes, |set| {
-            assert_eq!(set.ascii(tags::PATIENT_IDENTITY_REMOVED), "YES");
-            assert_eq!(set.ascii(tags::PATIENT_ID).len(), 16);
-            assert_eq!(set.bytes(tags::PIXEL_DATA), [1, 2, 3, 4]);
-        });
-    }
+    first.iter().for_each(|name| leaves_nobody(&to.join(name)));
 
     // The same once more: nothing is overwritten.
     let again = json(&data, &args);
