@@ -123,6 +123,9 @@ pacs=$!
 # Pictures of the two patients, and some that lie.
 "$python" "$here/dicom_files.py" "$work/files"
 
+# What leaves without whose it is, pydicom reads.
+"$python" "$here/dicom_deid_check.py" "$salus" || failed "de-identified files"
+
 echoscu -aet TOOL -aec SALUS 127.0.0.1 "$plain" || failed "echoscu"
 ! echoscu -aet EVE -aec SALUS 127.0.0.1 "$plain" 2>"$work/why" || failed "a stranger was let in"
 grep -q "Calling AE Title Not Recognized" "$work/why" || failed "$(cat "$work/why")"
@@ -214,4 +217,4 @@ writer="$("$salus" --config "$work/salus.toml" --format json client add plugin -
 "$python" "$here/dicomweb_check.py" "${fhir%/fhir}/dicomweb" "$token" "$work/files" "$writer" || failed "DICOMweb"
 kill "$server"; wait "$server" || true; server=""
 "$salus" --config "$work/salus.toml" verify >"$work/verified" || failed "$(cat "$work/verified")"
-echo "ok echoscu, storescu, storescp (route over TLS), findscu (plain, TLS), getscu, movescu, pynetdicom, dicomweb-client$([ -n "$orthanc" ] && echo ", Orthanc")"
+echo "ok de-identified files, echoscu, storescu, storescp (route over TLS), findscu (plain, TLS), getscu, movescu, pynetdicom, dicomweb-client$([ -n "$orthanc" ] && echo ", Orthanc")"

@@ -1,6 +1,7 @@
 //! The command line. Every command has examples; exit codes are the same everywhere.
 
 mod capture;
+mod deidentify;
 mod record;
 mod route;
 mod send;
@@ -12,6 +13,7 @@ use clap_complete::Shell;
 
 use crate::export::DateRule;
 pub(crate) use capture::{Capture, Show};
+pub(crate) use deidentify::{Deidentify, ImageDates};
 pub(crate) use record::{
     Backup, Check, Drill, DrillName, Erase, Keys, Move, PromoteArgs, Proof, Refold, Restore,
     Rewind, Standby, View,
@@ -88,6 +90,15 @@ Examples:
 Every chart is a decision of its own, sealed with the reason. What still holds a known identifier
 does not leave; the report counts it. Works beside a running server and without one.")]
     Export(Export),
+    /// Take out of DICOM files who they are of (PS3.15, basic profile); the files are none of the record.
+    #[command(after_help = "\
+Examples:
+  salus deidentify ct/ --to out
+  salus deidentify ct/ --to out --dates shift --secret-file project.key
+  salus deidentify us.dcm --to out --pixels-looked-at
+What may have a name in its pixels does not leave unless a person looked. The report names what came: keep
+it apart from what left. Exit code 1: some files did not leave; the report says why.")]
+    Deidentify(Deidentify),
     /// Ask for an export, or list what was asked for and how it stands.
     #[command(after_help = "\
 Examples:

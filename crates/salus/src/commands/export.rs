@@ -50,7 +50,7 @@ pub(crate) async fn run(config: Config, args: &Export, format: Format) -> Result
     let part = ExportPart {
         agreed: args.agreed,
         reason: args.reason.clone(),
-        secret: secret(args.secret.as_deref())?,
+        secret: hex(&secret(args.secret.as_deref())?),
         dates: args.dates,
         page: None,
     };
@@ -96,7 +96,7 @@ async fn all(operator: &Operator, mut part: ExportPart, mut files: Files) -> Res
 }
 
 /// A new secret for each export, unless one from a file links this one with others.
-fn secret(file: Option<&Path>) -> Result<String> {
+pub(super) fn secret(file: Option<&Path>) -> Result<Vec<u8>> {
     let bytes = match file {
         Some(path) => fs::read(path)
             .with_context(|| format!("cannot read the secret `{}`", path.display()))?,
@@ -113,7 +113,11 @@ fn secret(file: Option<&Path>) -> Result<String> {
             bytes.len()
         );
     }
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Report {

@@ -12,6 +12,7 @@ mod capture;
 mod check;
 mod commands;
 mod compare;
+mod deidentifying;
 mod doors;
 mod drills;
 mod erase;

@@ -6,6 +6,7 @@
 
 mod asking;
 mod charset;
+mod deid;
 mod dimse;
 mod file;
 mod frames;
@@ -27,6 +28,7 @@ mod write;
 
 pub use asking::{Accepted, Asking, asking, release};
 pub use charset::Repertoire;
+pub use deid::{Choice, Clean, Device, Done, NotClean, Pixels, deidentify};
 pub use dicom_core::{Tag, VR};
 pub use dicom_dictionary_std::tags;
 pub use dimse::{

@@ -10,7 +10,7 @@ use dicom_dictionary_std::{StandardDataDictionary, tags};
 use super::scan::{items, long};
 use super::{DataSet, Element, Limits, Refusal, Syntax, Value, part10, scan, unpack};
 
-const ITEM: Tag = Tag(0xFFFE, 0xE000);
+pub(super) const ITEM: Tag = Tag(0xFFFE, 0xE000);
 
 /// Whether an element is US or SS as Pixel Representation says (PS3.6).
 fn follows_pixels(tag: Tag) -> bool {
@@ -195,7 +195,7 @@ fn length(tag: Tag, bytes: usize) -> Result<u32, Refusal> {
     })
 }
 
-fn put_tag(tag: Tag, out: &mut Vec<u8>) {
+pub(super) fn put_tag(tag: Tag, out: &mut Vec<u8>) {
     out.extend_from_slice(&tag.group().to_le_bytes());
     out.extend_from_slice(&tag.element().to_le_bytes());
 }
