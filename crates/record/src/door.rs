@@ -184,7 +184,7 @@ impl Record {
             tasks: Mutex::new(Vec::new()),
             _lock: lock,
         });
-        inner.settle().await?;
+        inner.bring_together().await?;
         let last = inner.publisher.last.lock().await.clone();
         inner.head.send_replace(last);
         let record = Record { inner };
@@ -328,7 +328,7 @@ impl Record {
 
 impl Inner {
     /// Brings together what is here, before anything is taken.
-    async fn settle(&self) -> Outcome<()> {
+    async fn bring_together(&self) -> Outcome<()> {
         self.settle_keys().await?;
         recover::recover(self).await?;
         self.settle_erasures().await?;
