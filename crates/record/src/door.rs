@@ -64,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) blind: Blind,
     pub(crate) newest: Arc<Newest>,
     pub(crate) scrub: Scrub,
+    /// When the last event was committed that was here before this start.
+    pub(crate) before_start: Time,
     /// Held for reading while something is sealed, for writing while a key is shredded.
     pub(crate) quiet: RwLock<()>,
     /// Held while keys are rotated or shredded.
@@ -161,6 +163,7 @@ impl Record {
         let inner = Arc::new(Inner {
             newest: Arc::new(Newest::new(config.newest_bytes_max)),
             scrub: Scrub::new(),
+            before_start: last_at(journal.as_ref(), &frontier).await?,
             config,
             journal,
             vault,
@@ -181,10 +184,7 @@ impl Record {
             tasks: Mutex::new(Vec::new()),
             _lock: lock,
         });
-        inner.settle_keys().await?;
-        recover::recover(&inner).await?;
-        inner.settle_erasures().await?;
-        inner.read_cosigned().await?;
+        inner.bring_together().await?;
         let last = inner.publisher.last.lock().await.clone();
         inner.head.send_replace(last);
         let record = Record { inner };
@@ -204,7 +204,7 @@ impl Record {
             clock: Arc::clone(&inner.clock),
             batch_events_max: inner.config.batch_events_max,
             recent: Recent::new(frontier.size(), inner.config.recent_writes_max),
-            last_at: inner.last_at(&frontier).await?,
+            last_at: last_at(inner.journal.as_ref(), &frontier).await?,
             frontier,
             grown,
             newest: Arc::clone(&inner.newest),
@@ -327,6 +327,14 @@ impl Record {
 }
 
 impl Inner {
+    /// Brings together what is here, before anything is taken.
+    async fn bring_together(&self) -> Outcome<()> {
+        self.settle_keys().await?;
+        recover::recover(self).await?;
+        self.settle_erasures().await?;
+        self.read_cosigned().await
+    }
+
     /// As [`Record::admit`].
     pub(crate) async fn admit(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
         if let Some(standby) = &self.standby {
@@ -390,16 +398,6 @@ impl Inner {
 
     pub(crate) fn head_changes(&self) -> watch::Receiver<Option<Published>> {
         self.head.subscribe()
-    }
-
-    async fn last_at(&self, frontier: &Frontier) -> Outcome<Time> {
-        let Some(last) = frontier.size().checked_sub(1) else {
-            return Ok(Time::default());
-        };
-        let rows = self.journal.rows(last, 1).await.map_err(broken)?;
-        Ok(rows
-            .first()
-            .map_or(Time::default(), |row| Time::from_millis(row.at)))
     }
 
     /// Everything about an event that does not depend on its index; runs in the caller's task.
@@ -509,6 +507,16 @@ pub(crate) async fn lock(config: &Config) -> Outcome<File> {
     Err(broken(
         "another salus process uses this data folder; stop it, or talk to it instead",
     ))
+}
+
+async fn last_at(journal: &dyn Journal, frontier: &Frontier) -> Outcome<Time> {
+    let Some(last) = frontier.size().checked_sub(1) else {
+        return Ok(Time::default());
+    };
+    let rows = journal.rows(last, 1).await.map_err(broken)?;
+    Ok(rows
+        .first()
+        .map_or(Time::default(), |row| Time::from_millis(row.at)))
 }
 
 fn broken(why: impl ToString) -> Error {

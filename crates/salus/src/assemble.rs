@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use web::{App, Compared, Following, Rooms, Signer};
 use wire::audit::Site;
 
-use crate::bringing::Bringer;
+use crate::bringing::{self, Bringer};
 use crate::certificate;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -215,8 +215,10 @@ impl House {
         self.tasks.spawn(follower.run(self.stop.clone()));
         let bringer = Bringer {
             primary: following::primary(&self.config)?,
-            config: self.config.clone(),
-            app: Arc::clone(&self.app),
+            missing_max: self.config.record.objects_names_max,
+            place: bringing::place(&self.config.data),
+            record: self.app.record.clone(),
+            following: Arc::clone(&self.app.following),
         };
         self.tasks.spawn(bringer.run(self.stop.clone()));
         Ok(())
@@ -241,6 +243,12 @@ impl House {
     pub(crate) fn count_rejected(&self) {
         let counting = web::keep_counting(Arc::clone(&self.app), self.stop.clone());
         self.tasks.spawn(counting);
+    }
+
+    /// Starts forgetting pictures that were kept in memory long enough.
+    pub(crate) fn sweep_pictures(&self) {
+        let sweeping = web::sweep_pictures(Arc::clone(&self.app), self.stop.clone());
+        self.tasks.spawn(sweeping);
     }
 
     /// Starts making the wards' packs, sending accepted entries on, and comparing the other system.

@@ -231,6 +231,7 @@ impl House {
         let all = told_under(app, &family).await?;
         let erased = app.record.erase(&decision, &all).await?;
         let waiting = self.purged(erased.index + 1).await;
+        app.forget_pictures();
         Ok(Erased {
             order: erased.index,
             events: erased.events,

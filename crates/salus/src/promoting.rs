@@ -30,6 +30,8 @@ pub(crate) struct Became {
     pub(crate) epoch: u64,
     /// Events that it has from the primary before.
     pub(crate) events: u64,
+    /// Objects (images) that these name and that are not here; `None`: nobody knows.
+    pub(crate) objects_missing: Option<u64>,
 }
 
 impl Promote {
@@ -53,6 +55,7 @@ impl House {
         let became = Became {
             epoch: self.app.record.epoch().highest + 1,
             events: self.app.record.size(),
+            objects_missing: self.app.following.contact().objects_missing,
         };
         self.promotion.send_replace(Some(order.clone()));
         Ok(became)
@@ -76,7 +79,11 @@ pub(crate) async fn carry_out(config: &Config, order: &Promote) -> Result<Became
     house.close().await;
     done?;
     joined.context("it is the primary, but what was seen on the standby is not joined yet")?;
-    Ok(Became { epoch, events })
+    Ok(Became {
+        epoch,
+        events,
+        objects_missing: None,
+    })
 }
 
 async fn seal(house: &House, epoch: u64, order: &Promote) -> Result<()> {

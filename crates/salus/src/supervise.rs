@@ -279,6 +279,7 @@ async fn set_going(
     (tasks, stop): (&TaskTracker, &CancellationToken),
 ) -> Result<()> {
     house.count_rejected();
+    house.sweep_pictures();
     if part == Part::Standby {
         return house.follow();
     }

@@ -69,7 +69,7 @@ pub struct App {
     /// Long work that was ordered from a page.
     pub errands: Errands,
     /// What a standby knows of its primary.
-    pub following: Following,
+    pub following: Arc<Following>,
     /// The pictures of images that pages showed last.
     pub(crate) pictures: Pictures,
     /// The lists of leavers that are watched.
@@ -158,7 +158,7 @@ impl App {
             witness: None,
             witnesses: Witnesses::default(),
             errands: Errands::default(),
-            following: Following::default(),
+            following: Arc::default(),
             pictures: Pictures::default(),
             leaving: Leaving::default(),
             clock: rooms.clock,
@@ -206,8 +206,13 @@ impl App {
     /// The same, on a standby.
     #[must_use]
     pub fn behind(mut self, following: Following) -> App {
-        self.following = following;
+        self.following = Arc::new(following);
         self
+    }
+
+    /// Forgets the pictures that are kept in memory: somebody was erased.
+    pub fn forget_pictures(&self) {
+        self.pictures.clear();
     }
 
     /// The same, with sessions that a restart does not end: those that the file holds go on, and it

@@ -21,8 +21,11 @@ pub struct Contact {
     pub events: u64,
     /// When the standby last had all that the primary had.
     pub whole: Option<Time>,
-    /// Objects (images) that its events name and that are not here yet; `None`: nobody looked yet.
+    /// Objects (images) that its events name and that are not here yet; `None`: not every event was
+    /// looked at yet.
     pub objects_missing: Option<u64>,
+    /// Events that were looked at for objects.
+    pub objects_looked: u64,
     /// Why what it shows is refused, in words.
     pub refused: Option<String>,
 }
@@ -56,9 +59,10 @@ impl Following {
         });
     }
 
-    /// So many objects that its events name are not here.
-    pub fn objects(&self, missing: u64) {
-        self.change(|known| known.objects_missing = Some(missing));
+    /// So many objects that its events name are not here, as far as `looked` events say; `None`: that
+    /// is not known, because there are more events.
+    pub fn objects(&self, missing: Option<u64>, looked: u64) {
+        self.change(|known| (known.objects_missing, known.objects_looked) = (missing, looked));
     }
 
     /// The primary showed what is not to be believed.

@@ -44,6 +44,7 @@ pub use doors::{Door, Doors, Expected};
 pub use errands::{Board, DrillOrder, Errand, Errands, Run};
 pub use finding::Sought;
 pub use following::{Contact, Following};
+pub use imaging::sweep_pictures;
 pub use imaging::{
     Claimed, Coming, Failed, FoundImages, Giver, ImageQuery, NoImages, NotOut, Objects, OnItsWay,
     Peer, Receives, Retrieval, Room, Scu, Stored, Wanted,

@@ -95,7 +95,9 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         let lag = told(contact.lag(app.clock.now()));
         let missing = told(contact.objects_missing.map(u64::cast_signed));
         body.push_str(&format!(
-            "standby_lag_ms {lag}\nstandby_objects_missing {missing}\n"
+            "standby_lag_ms {lag}\nstandby_objects_missing {missing}\n\
+             standby_objects_looked {}\n",
+            contact.objects_looked
         ));
     }
     (status, body).into_response()

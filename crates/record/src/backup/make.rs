@@ -130,8 +130,9 @@ impl Way {
             growing.take(self.add(found, tail_paths(size)).await?);
         }
         for path in self.beside(&growing).await? {
-            let object = self.beside_one(path).await?;
-            growing.count(object);
+            if let Some(object) = self.beside_one(path).await? {
+                growing.count(object);
+            }
         }
         for (name, bytes) in &self.first {
             let path = first::path(name, &manifest::sha256(bytes));
@@ -303,14 +304,27 @@ impl Way {
         Ok(paths)
     }
 
-    async fn beside_one(&self, path: String) -> Outcome<Object> {
+    /// `None`: it was removed since it was listed, as what no event names is.
+    async fn beside_one(&self, path: String) -> Outcome<Option<Object>> {
         let found = self.vault.get(&path).await.map_err(broken)?;
-        match found.filter(|bytes| object::is_named(&path, bytes)) {
-            Some(bytes) => self.put(path, bytes.into()).await,
-            None => Err(broken(format!(
-                "`vault/{path}` is missing or was altered: run `salus verify`"
-            ))),
+        let gone = found.is_none();
+        if let Some(bytes) = found.filter(|bytes| object::is_named(&path, bytes)) {
+            return self.put(path, bytes.into()).await.map(Some);
         }
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if gone
+            && !self
+                .vault
+                .list(folder)
+                .await
+                .map_err(broken)?
+                .contains(&path)
+        {
+            return Ok(None);
+        }
+        Err(broken(format!(
+            "`vault/{path}` is missing or was altered: run `salus verify`"
+        )))
     }
 
     async fn put(&self, path: String, bytes: Vec<u8>) -> Outcome<Object> {

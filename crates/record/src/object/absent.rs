@@ -29,13 +29,19 @@ impl Record {
     /// after the last event that was looked at. Of whom the key is gone, nothing is missed.
     ///
     /// # Errors
-    /// [`Error::Broken`](crate::Error::Broken) if journal or vault cannot be read.
+    /// [`Error::Broken`](crate::Error::Broken) if journal or vault cannot be read, or one of the events:
+    /// then nobody knows what it names.
     pub async fn absent(&self, from: u64, max: usize) -> Outcome<(Vec<Absent>, u64)> {
         let inner = &self.inner;
         let rows = inner.journal.rows(from, max).await.map_err(broken)?;
         let next = rows.last().map_or(from, |last| last.seq + 1);
         let mut absent = Vec::new();
-        for one in naming(&inner.keyring, rows).await?.named {
+        let naming = naming(&inner.keyring, rows).await?;
+        if naming.doubt {
+            let words = format!("one of the events from {from} on cannot be read");
+            return Err(broken(words));
+        }
+        for one in naming.named {
             let path = one.whole.path;
             let found = inner.vault.read(&path).await.map_err(broken)?;
             if found.is_none() && path.starts_with(&format!("{OBJECTS}/")) {

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt as _;
 use super::broken;
 use crate::keyfile::hex;
 use crate::sealed::Outcome;
-use crate::vault::Vault;
+use crate::vault::{Vault, VaultFault};
 
 /// What was found under the path of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub(crate) enum Held {
     Missing,
     /// Other bytes: their SHA-256, in hex.
     Other(String),
+    /// Something that the storage does not give out, though it answers.
+    Unread(String),
 }
 
 /// One object that was looked at.
@@ -29,18 +31,32 @@ pub(crate) struct Holding {
     pub(crate) stream: Option<[u8; 16]>,
 }
 
+/// Where nothing lies: whoever answers so can be reached.
+const NOWHERE: &str = "object/none";
+
 /// Reads an object and holds it against its path.
+///
+/// # Errors
+/// [`Error::Broken`](crate::Error::Broken) if the storage does not answer at all: that says nothing
+/// of the object.
 pub(crate) async fn hold(vault: &dyn Vault, path: &str) -> Outcome<Holding> {
-    let Some(mut pieces) = vault.read(path).await.map_err(broken)? else {
-        return Ok(Holding {
-            held: Held::Missing,
-            bytes: 0,
-            stream: None,
-        });
+    match read(vault, path).await {
+        Ok(holding) => Ok(holding),
+        Err(why) => {
+            vault.get(NOWHERE).await.map_err(broken)?;
+            tracing::error!(path, %why, "an object cannot be read");
+            Ok(Holding::nothing(Held::Unread(why.why)))
+        }
+    }
+}
+
+async fn read(vault: &dyn Vault, path: &str) -> Result<Holding, VaultFault> {
+    let Some(mut pieces) = vault.read(path).await? else {
+        return Ok(Holding::nothing(Held::Missing));
     };
     let (mut hash, mut bytes) = (Context::new(&SHA256), 0);
     let mut head = Vec::new();
-    while let Some(piece) = pieces.try_next().await.map_err(broken)? {
+    while let Some(piece) = pieces.try_next().await? {
         hash.update(&piece);
         bytes += piece.len() as u64;
         let missing = seal::OBJECT_BOUND_BYTES.saturating_sub(head.len());
@@ -59,12 +75,23 @@ pub(crate) async fn hold(vault: &dyn Vault, path: &str) -> Outcome<Holding> {
 }
 
 impl Holding {
+    const fn nothing(held: Held) -> Holding {
+        Holding {
+            held,
+            bytes: 0,
+            stream: None,
+        }
+    }
+
     /// What is there instead of the object, in words.
     pub(crate) fn found(&self) -> String {
         match &self.held {
             Held::Missing => "nothing".to_owned(),
             Held::Whole => "what was sealed".to_owned(),
             Held::Other(sha256) => format!("{} bytes, SHA-256 {sha256}", self.bytes),
+            // Why is in the program's log: a storage says it in other words each time, and this is
+            // told once.
+            Held::Unread(_) => "bytes that cannot be read".to_owned(),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{Scrubbed, broken};
 use crate::door::Inner;
 use crate::object::{DAY_MS, Held, Holding, Named, Naming, Unnamed, day, hold, naming};
 use crate::sealed::Outcome;
-use crate::vault::{Second, checked};
+use crate::vault::{Second, VaultFault, checked};
 
 /// Days after which an object can be removed, at least: an event names it within two.
 const UNNAMED_DAYS_MIN: u32 = 2;
@@ -45,11 +45,11 @@ impl Inner {
     /// Begins a look at `rate` bytes a second (0: as fast as it goes).
     pub(super) async fn round(&self, rate: u64) -> Outcome<Round> {
         let days = self.config.objects_unnamed_days.max(UNNAMED_DAYS_MIN);
-        let before = self.clock.now().millis() - i64::from(days) * DAY_MS;
+        let before = self.judged_before(i64::from(days) * DAY_MS);
         let after = self.scrub.looking.lock().await.objects_after.clone();
         let (vault, max) = (self.vault.as_ref(), self.config.objects_names_max);
         let mut unnamed = Unnamed::load(vault, &after, max).await?;
-        unnamed.before(&day(Time::from_millis(before)));
+        unnamed.before(&day(before));
         Ok(Round {
             sum: Scrubbed::default(),
             rate,
@@ -57,6 +57,21 @@ impl Inner {
             unnamed,
             doubt: false,
         })
+    }
+
+    /// Before which moment an object was stored that may be judged.
+    ///
+    /// INVARIANT: another primary may put objects into the same bucket, and its events are not here.
+    /// So only what was stored before the last event that was here at the start is judged: by then
+    /// this record knew who names what, whoever took over since.
+    fn judged_before(&self, age_ms: i64) -> Time {
+        let own = self.before_start.millis() - i64::from(UNNAMED_DAYS_MIN) * DAY_MS;
+        Time::from_millis(own.min(self.clock.now().millis() - age_ms))
+    }
+
+    /// Whether objects may be removed in the name of the primary.
+    fn may_remove(&self) -> bool {
+        self.standby.is_none() && self.in_office().is_ok()
     }
 
     /// Holds the objects that a bundle names against what was sealed.
@@ -75,7 +90,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Seals what is wrong, and only then puts it right.
+    /// Puts right what can be, and seals what came of it, with what lay there: evidence.
     async fn object_is_wrong(
         &self,
         (one, holding): (&Named, &Holding),
@@ -86,7 +101,9 @@ impl Inner {
         if self.keyring.key(&one.stream).await?.is_none() {
             return Ok(());
         }
-        let good = self.has_second(path).await;
+        let evidence = self.beginning(path).await;
+        // A machine that may seal nothing puts nothing right either.
+        let good = self.may_remove() && self.bring_second(path).await;
         round.doubt |= !good;
         let sealed = path.rsplit('/').next().unwrap_or_default();
         let sealed = format!("an object of {} bytes, SHA-256 {sealed}", one.whole.bytes);
@@ -95,30 +112,21 @@ impl Inner {
             index: Some(one.index),
             stream: Some(one.stream),
             healed_from: good.then_some("second"),
-            evidence: self.beginning(path).await?,
+            evidence,
             ..Wrong::file(vec![part])
         };
         let mut told = self.scrub.looking.lock().await;
-        self.tell(vec![wrong], (&mut told, &mut round.sum)).await?;
-        match good {
-            true => self.bring_second(path).await,
-            false => Ok(()),
-        }
+        self.tell(vec![wrong], (&mut told, &mut round.sum)).await
     }
 
-    /// Whether the second place has the right bytes. One that cannot be reached has none.
-    async fn has_second(&self, path: &str) -> bool {
-        let found = async {
-            let pieces = self.second(path).await?;
-            pieces.try_for_each(|_| async { Ok(()) }).await.ok()
+    /// Brings an object from the second place, if it has the right bytes; whether it is here then.
+    async fn bring_second(&self, path: &str) -> bool {
+        let Some(pieces) = self.second(path).await else {
+            return false;
         };
-        found.await.is_some()
-    }
-
-    async fn bring_second(&self, path: &str) -> Outcome<()> {
-        let gone = || broken(format!("`{path}` is gone from `objects_second`"));
-        let pieces = self.second(path).await.ok_or_else(gone)?;
-        self.vault.bring(path, pieces).await.map_err(broken)
+        let brought = self.vault.bring(path, pieces).await;
+        let failed = |why: &VaultFault| tracing::warn!(%why, "an object was not put right");
+        brought.inspect_err(failed).is_ok()
     }
 
     /// An object as the second place has it, believed only if it is what its name says.
@@ -131,23 +139,27 @@ impl Inner {
         Some(checked(path, found.ok()??))
     }
 
-    /// What lies there instead of an object: evidence.
-    async fn beginning(&self, path: &str) -> Outcome<Vec<u8>> {
+    /// What lies there instead of an object, as far as it can be read.
+    async fn beginning(&self, path: &str) -> Vec<u8> {
         let mut evidence = Vec::new();
-        let Some(mut pieces) = self.vault.read(path).await.map_err(broken)? else {
-            return Ok(evidence);
+        let Ok(Some(mut pieces)) = self.vault.read(path).await else {
+            return evidence;
         };
         while evidence.len() < EVIDENCE_BYTES_MAX
-            && let Some(piece) = pieces.try_next().await.map_err(broken)?
+            && let Ok(Some(piece)) = pieces.try_next().await
         {
             evidence.extend_from_slice(&piece);
         }
         evidence.truncate(EVIDENCE_BYTES_MAX);
-        Ok(evidence)
+        evidence
     }
 
-    /// Removes what no event names, once every committed event was looked at.
+    /// Removes what no event names, once every committed event was looked at. Only the primary does,
+    /// and not while another may be.
     pub(super) async fn unnamed(&self, from: u64, round: &mut Round) -> Outcome<()> {
+        if !self.may_remove() {
+            return Ok(());
+        }
         self.names_beyond(from, round).await?;
         if !round.doubt {
             for path in round.unnamed.left() {
@@ -181,10 +193,13 @@ impl Inner {
             Some(stream) => self.keyring.key(stream).await?.is_some(),
             None => false,
         };
-        if holding.held != Held::Whole || !known {
+        if holding.held != Held::Whole || !known || !self.may_remove() {
             return Ok(());
         }
-        self.vault.discard(path).await.map_err(broken)?;
+        if let Err(why) = self.vault.discard(path).await {
+            tracing::warn!(%why, "an object that no event names stays");
+            return Ok(());
+        }
         sum.removed += 1;
         sum.removed_bytes += holding.bytes;
         tracing::warn!(

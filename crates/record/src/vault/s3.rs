@@ -234,8 +234,10 @@ impl Vault for S3Vault {
         if unfinished(path) {
             return self.beside.discard(path).await;
         }
-        self.remove(path).await;
-        Ok(())
+        match self.bucket.delete(&self.at(path)).await {
+            Ok(()) | Err(Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(fault("remove", path)(error)),
+        }
     }
 
     async fn heads(&self) -> Result<Vec<Bytes>, VaultFault> {

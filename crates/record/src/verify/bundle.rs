@@ -209,6 +209,10 @@ impl Found {
                     self.wrong((Some(one.index), &field), sealed, "nothing");
                 }
                 Held::Other(found) => self.wrong((Some(one.index), &field), name, found),
+                Held::Unread(why) => {
+                    let found = format!("bytes that cannot be read: {why}");
+                    self.wrong((Some(one.index), &field), name, found);
+                }
             }
         }
         Ok(())

@@ -54,6 +54,12 @@ impl Check {
                 self.wrong((None, &format!("vault/{path}")), name, found);
                 return Ok(());
             }
+            Held::Unread(why) => {
+                let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+                let found = format!("bytes that cannot be read: {why}");
+                self.wrong((None, &format!("vault/{path}")), name, found);
+                return Ok(());
+            }
             Held::Whole => {}
         }
         let Some(keyring) = &self.files.keyring else {

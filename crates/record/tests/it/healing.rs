@@ -10,7 +10,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use crate::house::{data, fill, open, verified};
 
 /// Somebody else's connection to the database of an open record.
-async fn sql(folder: &Path, statement: &'static str) {
+pub(crate) async fn sql(folder: &Path, statement: &'static str) {
     let options = SqliteConnectOptions::new().filename(data(folder).join("journal.db"));
     let pool = SqlitePool::connect_with(options).await.unwrap();
     sqlx::query(statement).execute(&pool).await.unwrap();

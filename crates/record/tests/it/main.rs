@@ -17,6 +17,7 @@ mod objects;
 mod recovery;
 mod rotating;
 mod sealing;
+mod shared;
 mod standby;
 mod succeeding;
 mod tampering;

@@ -10,6 +10,7 @@ use event::{Act, Actor, Body, Event, Service, ServiceState, Subject};
 use guard::{Ask, Facts, Identity, Policies, Standing, admit};
 use record::{Error, Record, Tail, Witnessed, install_keys, verify};
 
+use crate::healing::sql;
 use crate::house::{NOON, StillClock, config, data, fill, message, open, verified};
 
 /// A standby's folder with the keys of a primary.
@@ -350,4 +351,20 @@ async fn only_files_of_the_vault_are_shown_to_it() {
         assert!(primary.object_file(path).await.unwrap().is_none(), "{path}");
     }
     primary.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_event_that_cannot_be_read_names_is_not_told_to_be_here() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = open(folder.path()).await;
+    fill(&record, 0, 5).await;
+    assert_eq!(record.absent(0, 100).await.unwrap(), (Vec::new(), 6));
+    sql(
+        folder.path(),
+        "UPDATE row SET ciphertext = x'00' WHERE seq = 3",
+    )
+    .await;
+    let why = record.absent(0, 100).await.unwrap_err().to_string();
+    assert!(why.contains("cannot be read"), "{why}");
+    record.stop().await;
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::cli::Format;
 use crate::config::Config;
+use crate::following;
 use crate::output;
 
 #[derive(Serialize)]
@@ -16,6 +17,8 @@ struct Verified {
     unnamed: u64,
     unnamed_bytes: u64,
     untold: u64,
+    /// Objects that a standby has not brought yet: they are no alterations.
+    absent: u64,
     alterations: Vec<Altered>,
 }
 
@@ -39,7 +42,12 @@ pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
     })
     .await?;
     bar.finish_and_clear();
-    let alterations = report.alterations.into_iter().map(|one| Altered {
+    let standby = following::is_standby(&config.data);
+    let (absent, wrong): (Vec<_>, Vec<_>) = report
+        .alterations
+        .into_iter()
+        .partition(|one| standby && not_here_yet(one));
+    let alterations = wrong.into_iter().map(|one| Altered {
         index: one.index,
         owner: one.owner,
         field: one.field,
@@ -55,6 +63,7 @@ pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
         unnamed: report.unnamed,
         unnamed_bytes: report.unnamed_bytes,
         untold: report.untold,
+        absent: absent.len() as u64,
         alterations: alterations.collect(),
     };
     output::result(format, &verified, words);
@@ -63,6 +72,11 @@ pub(crate) async fn run(config: &Config, format: Format) -> Result<u8> {
     } else {
         output::FOUND
     })
+}
+
+/// Whether it is an object that an event names and that does not lie there.
+fn not_here_yet(one: &record::Alteration) -> bool {
+    one.index.is_some() && one.field.starts_with("vault/object/") && one.found == "nothing"
 }
 
 fn words(verified: &Verified) -> String {
@@ -113,6 +127,12 @@ fn objects(verified: &Verified) -> String {
         out.push_str(&format!(
             "\nobjects: {} that events name were held against what was sealed",
             verified.objects
+        ));
+    }
+    if verified.absent > 0 {
+        out.push_str(&format!(
+            "\nobjects that are not here yet: {}; this is a standby, which brings them",
+            verified.absent
         ));
     }
     if verified.unnamed > 0 {

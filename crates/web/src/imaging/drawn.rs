@@ -1,24 +1,30 @@
 //! Small pictures for the pages of the console: made here, of objects that a permit showed.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use chart::Instance;
 use event::Time;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use wire::dicom::{
-    Limits, RLE_UID, Syntax, can_recode, frame, given, part10, picture, picture_of_runs, scan,
+    Limits, PIXEL_BYTES_MAX, PIXELS_MAX, RLE_UID, Syntax, can_recode, frame, given, part10,
+    picture, picture_of_runs, scan,
 };
 
-use super::out::{NotOut, OnItsWay};
+use super::out::{NotOut, OnItsWay, held_while};
 use crate::App;
 
 const JPEG_BASELINE: &str = "1.2.840.10008.1.2.4.50";
-/// Pictures that are made at the same time: each holds an object in memory, up to three times.
+/// Pictures that are made at the same time: each holds an object in memory, up to three times, and what is
+/// unpacked of it.
 const AT_ONCE: usize = 2;
-/// A picture is kept so long at most: whoever is erased is gone from memory, too.
+/// A picture is kept so long at most.
 const KEPT_MS: i64 = 5 * 60 * 1_000;
+/// How often those that were kept so long are forgotten, whether somebody asks for one or not.
+const SWEEP: Duration = Duration::from_secs(30);
 
 /// A picture, as a browser shows it.
 #[derive(Debug, Clone)]
@@ -37,7 +43,7 @@ enum Way {
 
 /// The pictures that were made last, and who makes them.
 pub(crate) struct Pictures {
-    at_once: Semaphore,
+    at_once: Arc<Semaphore>,
     kept: Mutex<VecDeque<Kept>>,
 }
 
@@ -51,9 +57,24 @@ struct Kept {
 impl Default for Pictures {
     fn default() -> Pictures {
         Pictures {
-            at_once: Semaphore::new(AT_ONCE),
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
             kept: Mutex::default(),
         }
+    }
+}
+
+/// Why no picture was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotDrawn {
+    /// There was no room for it.
+    Busy(String),
+    /// None can be made of it, in words.
+    Never(String),
+}
+
+impl From<String> for NotDrawn {
+    fn from(words: String) -> NotDrawn {
+        NotDrawn::Never(words)
     }
 }
 
@@ -62,10 +83,26 @@ pub(crate) fn not_drawn(one: &Instance) -> Option<&'static str> {
     if one.header.size.is_none() {
         return Some("it is not an image");
     }
+    if pixels(one).is_none() {
+        return Some("it is too large for a picture");
+    }
     match way(&one.syntax) {
         Some(_) => None,
         None => Some("it is compressed in a way that is not unpacked here"),
     }
+}
+
+/// Pixels of a frame, if a picture of so many is made.
+pub(crate) fn pixels(one: &Instance) -> Option<usize> {
+    let (rows, columns) = one.header.size?;
+    let count = u64::from(rows) * u64::from(columns);
+    let count = usize::try_from(count).ok()?;
+    (1..=PIXELS_MAX).contains(&count).then_some(count)
+}
+
+/// Bytes that so many pixels unpack to, at most.
+pub(crate) const fn unpacked_bytes(pixels: usize) -> u64 {
+    pixels.saturating_mul(PIXEL_BYTES_MAX) as u64
 }
 
 fn way(syntax: &str) -> Option<Way> {
@@ -77,42 +114,49 @@ fn way(syntax: &str) -> Option<Way> {
 }
 
 impl App {
-    /// The picture of an object that a permit showed, no wider nor higher than `pixels`.
+    /// The picture of an object that a permit showed, no wider nor higher than `size` pixels.
     ///
     /// # Errors
-    /// Why there is none, in words.
-    pub(crate) async fn drawn(&self, one: &Instance, pixels: usize) -> Result<Drawn, String> {
-        let way = way(&one.syntax).filter(|_| one.header.size.is_some());
-        let way = way.ok_or_else(|| not_drawn(one).unwrap_or_default())?;
+    /// [`NotDrawn`] says why there is none.
+    pub(crate) async fn drawn(&self, one: &Instance, size: usize) -> Result<Drawn, NotDrawn> {
+        let never = || not_drawn(one).unwrap_or_default().to_owned();
+        let (way, pixels) = way(&one.syntax).zip(pixels(one)).ok_or_else(never)?;
         let max = self.settings.pictures_cached_bytes_max;
         let now = self.clock.now();
-        if let Some(kept) = self.pictures.find((one.index, pixels), now) {
+        if let Some(kept) = self.pictures.find((one.index, size), now) {
             return Ok(kept);
         }
         let broken = |why: &dyn std::fmt::Display| {
             tracing::error!(index = one.index, %why, "no picture was made");
             "it cannot be read".to_owned()
         };
-        let turn = self.pictures.at_once.acquire().await;
-        let _turn = turn.map_err(|why| broken(&why))?;
-        let out = self.image_out(one.index).await;
-        let OnItsWay { file, room: _room } = out.map_err(|why| match why {
-            NotOut::Busy => why.to_string(),
-            NotOut::Hidden | NotOut::Lost(_) => broken(&why),
+        let turn = Arc::clone(&self.pictures.at_once).acquire_owned().await;
+        let turn = turn.map_err(|why| broken(&why))?;
+        let more = match way {
+            Way::Jpeg => 0,
+            Way::Plain | Way::Runs => unpacked_bytes(pixels),
+        };
+        let out = self.image_out(one.index, more).await;
+        let OnItsWay { file, room } = out.map_err(|why| match why {
+            NotOut::Busy => NotDrawn::Busy(why.to_string()),
+            NotOut::Hidden | NotOut::Lost(_) => NotDrawn::Never(broken(&why)),
         })?;
         let limit = self.settings.picture_bytes_max;
-        let work = tokio::task::spawn_blocking(move || draw(file, way, pixels));
-        let drawn = work.await.map_err(|why| broken(&why))??;
+        let work = held_while((turn, room), move || draw(file, way, (pixels, size)));
+        let (drawn, _) = work.await.map_err(|why| broken(&why))?;
+        let drawn = drawn?;
         if drawn.bytes.len() > limit {
-            return Err("the picture of it is too large to be shown here".to_owned());
+            let words = "the picture of it is too large to be shown here";
+            return Err(words.to_owned().into());
         }
         self.pictures
-            .keep(((one.index, pixels), now), drawn.clone(), max);
+            .keep(((one.index, size), now), drawn.clone(), max);
         Ok(drawn)
     }
 }
 
-fn draw(file: Vec<u8>, way: Way, pixels: usize) -> Result<Drawn, String> {
+/// A picture of an object that has so many pixels at most.
+fn draw(file: Vec<u8>, way: Way, (pixels, size): (usize, usize)) -> Result<Drawn, String> {
     let words = |why: &dyn std::fmt::Display| why.to_string();
     let (set, syntax) = match way {
         Way::Plain => {
@@ -127,8 +171,8 @@ fn draw(file: Vec<u8>, way: Way, pixels: usize) -> Result<Drawn, String> {
     };
     let set = scan(&set, syntax, &Limits::sealed()).map_err(|why| words(&why))?;
     let made = match way {
-        Way::Plain => picture(&set, 1),
-        Way::Runs => picture_of_runs(&set, 1),
+        Way::Plain => picture(&set, 1, pixels),
+        Way::Runs => picture_of_runs(&set, 1, pixels),
         Way::Jpeg => {
             let bytes = frame(&set, 1).map_err(|why| words(&why))?.into_owned();
             let media = "image/jpeg";
@@ -141,14 +185,35 @@ fn draw(file: Vec<u8>, way: Way, pixels: usize) -> Result<Drawn, String> {
     let made = made.map_err(|why| words(&why))?;
     Ok(Drawn {
         media: "image/png",
-        bytes: made.shrunk(pixels).png().into(),
+        bytes: made.shrunk(size).png().into(),
     })
 }
 
+/// Forgets pictures that were kept long enough, until `stop`.
+pub async fn sweep_pictures(app: Arc<App>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SWEEP) => app.pictures.sweep(app.clock.now()),
+        }
+    }
+}
+
 impl Pictures {
-    fn find(&self, of: (u64, usize), now: Time) -> Option<Drawn> {
+    /// Forgets all of them: somebody was erased.
+    pub(crate) fn clear(&self) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.clear();
+    }
+
+    fn sweep(&self, now: Time) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|one| now.since(one.at) < KEPT_MS);
+    }
+
+    fn find(&self, of: (u64, usize), now: Time) -> Option<Drawn> {
+        self.sweep(now);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let found = kept.iter().find(|one| (one.index, one.pixels) == of);
         found.map(|one| one.drawn.clone())
     }
@@ -191,5 +256,24 @@ mod tests {
         );
         assert!(pictures.find((3, 512), at(2_000)).is_none());
         assert!(!found(3, 1_000 + KEPT_MS));
+    }
+
+    #[test]
+    fn pictures_are_forgotten_without_a_request_and_at_once_when_somebody_is_erased() {
+        let pictures = Pictures::default();
+        let drawn = Drawn {
+            media: "image/png",
+            bytes: vec![0; 40].into(),
+        };
+        let at = Time::from_millis;
+        let held = || pictures.kept.lock().unwrap().len();
+        pictures.keep(((1, 96), at(1_000)), drawn.clone(), 100);
+        pictures.sweep(at(1_000 + KEPT_MS - 1));
+        assert_eq!(held(), 1);
+        pictures.sweep(at(1_000 + KEPT_MS));
+        assert_eq!(held(), 0);
+        pictures.keep(((1, 96), at(1_000)), drawn, 100);
+        pictures.clear();
+        assert_eq!(held(), 0);
     }
 }

@@ -10,9 +10,10 @@ mod retrieve;
 mod scu;
 mod store;
 
-pub(crate) use drawn::{Pictures, not_drawn};
-pub(crate) use out::Outgoing;
+pub use drawn::sweep_pictures;
+pub(crate) use drawn::{NotDrawn, Pictures, not_drawn, pixels, unpacked_bytes};
 pub use out::{NotOut, OnItsWay, Retrieval, Room, Wanted};
+pub(crate) use out::{Outgoing, held_while};
 pub use pulling::Receives;
 pub use scu::{Failed, Peer, Scu};
 pub use store::{Claimed, Coming, Giver, Objects, Stored};

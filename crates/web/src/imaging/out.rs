@@ -9,6 +9,7 @@ use chart::Instance;
 use event::Body;
 use guard::Identity;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinError;
 use tokio::time::{Instant, timeout};
 use wire::dicom::Query;
 
@@ -74,7 +75,7 @@ impl Outgoing {
         }
     }
 
-    /// Room for an object of so many bytes. One that is larger than all of it goes alone.
+    /// Room for so many bytes: an object, and what is unpacked of it. One that is larger than all of it goes alone.
     async fn room(&self, bytes: u64) -> Result<Room, NotOut> {
         let units = bytes.saturating_mul(COPIES).div_ceil(UNIT).max(1);
         let units = u32::try_from(units).unwrap_or(u32::MAX).min(self.units);
@@ -134,6 +135,19 @@ impl Retrieval {
     /// # Errors
     /// [`NotOut`].
     pub async fn out(&mut self, app: &App, place: usize) -> Result<OnItsWay, NotOut> {
+        self.out_with(app, place, 0).await
+    }
+
+    /// The same, with room for `more` bytes: what is unpacked of it.
+    ///
+    /// # Errors
+    /// [`NotOut`].
+    pub(crate) async fn out_with(
+        &mut self,
+        app: &App,
+        place: usize,
+        more: u64,
+    ) -> Result<OnItsWay, NotOut> {
         let one = self.objects.get(place).map(|one| one.index);
         let one = one.ok_or_else(|| NotOut::Lost("there is no such object".to_owned()))?;
         let permit = Duration::from_millis(app.settings.images_permit_ms);
@@ -141,7 +155,7 @@ impl Retrieval {
             self.ask_again(app).await;
         }
         match self.shown.contains(&one) {
-            true => app.image_out(one).await,
+            true => app.image_out(one, more).await,
             false => Err(NotOut::Hidden),
         }
     }
@@ -174,18 +188,66 @@ impl App {
         })
     }
 
-    /// The object of an event, once there is room for it.
+    /// The object of an event, once there is room for it and for `more` bytes beside it.
     ///
     /// # Errors
     /// [`NotOut`].
-    pub(crate) async fn image_out(&self, index: u64) -> Result<OnItsWay, NotOut> {
+    pub(crate) async fn image_out(&self, index: u64, more: u64) -> Result<OnItsWay, NotOut> {
         let lost = |why: record::Error| NotOut::Lost(why.to_string());
         let sealed = self.record.get(index).await.map_err(lost)?;
         let Body::Image(image) = &sealed.event().body else {
             return Err(NotOut::Lost(format!("event {index} is no image")));
         };
-        let room = self.outgoing.room(image.whole.bytes).await?;
+        let bytes = image.whole.bytes.saturating_add(more);
+        let room = self.outgoing.room(bytes).await?;
         let file = self.record.object(&sealed).await.map_err(lost)?;
         Ok(OnItsWay { file, room })
+    }
+}
+
+/// Works on what takes room (or a turn) on a thread of its own, and gives it back with what came of it.
+///
+/// INVARIANT: the thread goes on when nobody waits for it any more, so it holds what it takes itself.
+pub(crate) async fn held_while<H: Send + 'static, T: Send + 'static>(
+    held: H,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<(T, H), JoinError> {
+    tokio::task::spawn_blocking(move || (work(), held)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn room_is_held_until_the_work_ends_though_nobody_waits_for_it() {
+        let outgoing = Outgoing::new(4 * UNIT, 0);
+        let room = outgoing.room(UNIT).await.unwrap();
+        let (go_on, waiting) = std::sync::mpsc::channel::<()>();
+        let (begins, begun) = tokio::sync::oneshot::channel();
+        let work = tokio::spawn(held_while(room, move || {
+            let _ = begins.send(());
+            let _ = waiting.recv();
+        }));
+        begun.await.unwrap();
+        work.abort();
+        assert!(work.await.unwrap_err().is_cancelled());
+        assert_eq!(outgoing.room(UNIT).await.unwrap_err(), NotOut::Busy);
+        drop(go_on);
+        let all = Arc::clone(&outgoing.room).acquire_many_owned(4).await;
+        assert!(all.is_ok(), "it is free again");
+    }
+
+    #[tokio::test]
+    async fn what_is_unpacked_of_an_object_takes_room_too() {
+        let outgoing = Outgoing::new(12 * UNIT, 0);
+        let small = outgoing.room(UNIT).await.unwrap();
+        assert!(outgoing.room(UNIT).await.is_ok());
+        assert_eq!(
+            outgoing.room(UNIT + 3 * UNIT).await.unwrap_err(),
+            NotOut::Busy
+        );
+        drop(small);
+        assert!(outgoing.room(UNIT + 3 * UNIT).await.is_ok());
     }
 }

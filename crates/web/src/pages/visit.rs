@@ -16,6 +16,7 @@ use record::{Permit, Witnessed};
 
 use crate::caller::Caller;
 use crate::error::{Problem, WayIn, broken};
+use crate::following::Contact;
 use crate::pages::account::seals::misused;
 use crate::pages::shell::{Fresh, Here, Lasting, Shell, Who};
 use crate::pages::words::{self, Eye, Stamp};
@@ -270,13 +271,7 @@ pub(crate) fn standby(app: &App) -> Option<String> {
         let why = words::quoted(&why);
         return Some(format!("{here} It refuses what the primary shows: {why}."));
     }
-    let missing = match contact.objects_missing {
-        None | Some(0) => String::new(),
-        Some(missing) => {
-            let images = words::count(missing, "image is", "images are");
-            format!(" {images} not here yet.")
-        }
-    };
+    let missing = images(&contact, app.record.size());
     let told = match contact.lag(app.clock.now()) {
         None => format!("{here} The primary has not answered since it began."),
         Some(lag) if lag <= STANDBY_LATE_MS => {
@@ -291,6 +286,22 @@ pub(crate) fn standby(app: &App) -> Option<String> {
         ),
     };
     Some(told + &missing)
+}
+
+/// How many images are not here, of what `size` events name.
+fn images(contact: &Contact, size: u64) -> String {
+    match contact.objects_missing {
+        Some(0) => String::new(),
+        Some(missing) => {
+            let images = words::count(missing, "image is", "images are");
+            format!(" {images} not here yet.")
+        }
+        None => format!(
+            " How many images are missing is not known yet: {} of {} events were looked at.",
+            words::thousands(contact.objects_looked.min(size)),
+            words::thousands(size)
+        ),
+    }
 }
 
 /// How old what a page shows is.

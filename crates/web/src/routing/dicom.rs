@@ -129,7 +129,7 @@ impl Line {
     /// # Errors
     /// In words: the association is of no use any more.
     async fn store(&mut self, mut scu: Scu, object: &Object) -> Result<Answer, String> {
-        let OnItsWay { file, room } = match self.app.image_out(object.index).await {
+        let OnItsWay { file, room } = match self.app.image_out(object.index, 0).await {
             Ok(out) => out,
             Err(why) => {
                 self.open = Some(scu);

@@ -43,7 +43,9 @@ pub use pdu::{
     Answered, Fragment, PDU_HEAD_BYTES, Pdu, Proposed, Rejection, Request, Role, abort, accept,
     data, pdu, pdu_head, reject, released, units,
 };
-pub use picture::{NoPicture, Picture, RLE_UID, picture, picture_of_runs};
+pub use picture::{
+    NoPicture, PIXEL_BYTES_MAX, PIXELS_MAX, Picture, RLE_UID, picture, picture_of_runs,
+};
 pub use preamble::{PREAMBLE_BYTES, Preamble, preamble};
 pub use query::{
     Attributes, Fault, Level, Operation, Person, Query, Root, Whole, attribute, query_class,

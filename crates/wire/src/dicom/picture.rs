@@ -15,8 +15,11 @@ use super::{DataSet, NoFrame, Value, frame};
 
 /// The transfer syntax whose pixels are compressed by run lengths (PS3.5 annex G).
 pub const RLE_UID: &str = "1.2.840.10008.1.2.5";
-/// Pixels of a picture that is made, at most.
-const PIXELS_MAX: usize = 64 << 20;
+/// Pixels of a picture that is made, at most. It takes six bytes of memory for each of them, beside the
+/// object: what is unpacked, and what becomes of it.
+pub const PIXELS_MAX: usize = 32 << 20;
+/// Bytes of a pixel before it is made a picture, at most: three samples of eight bits.
+pub const PIXEL_BYTES_MAX: usize = 3;
 
 /// Rows of pixels of eight bits: one byte each, or three.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,35 +42,58 @@ pub enum NoPicture {
     Kind(&'static str),
 }
 
-/// A picture of one frame, counted from 1, of a data set in little endian.
+/// A picture of one frame, counted from 1, of a data set in little endian, of `pixels_max` pixels
+/// ([`PIXELS_MAX`]) at most.
 ///
 /// # Errors
 /// [`NoPicture`].
-pub fn picture(set: &DataSet<'_>, number: usize) -> Result<Picture, NoPicture> {
+pub fn picture(set: &DataSet<'_>, number: usize, pixels_max: usize) -> Result<Picture, NoPicture> {
+    let size = size(set, pixels_max)?;
+    channels(set)?;
     let compressed = set.get(tags::PIXEL_DATA).map(|element| element.value);
     if matches!(compressed, Some(Value::Fragments(_))) {
         return Err(NoPicture::Kind("its pixels are compressed"));
     }
     let pixels = frame(set, number)?;
-    made(set, &pixels)
+    made(set, &pixels, size)
 }
 
 /// The same of a data set in [`RLE_UID`].
 ///
 /// # Errors
 /// [`NoPicture`].
-pub fn picture_of_runs(set: &DataSet<'_>, number: usize) -> Result<Picture, NoPicture> {
+pub fn picture_of_runs(
+    set: &DataSet<'_>,
+    number: usize,
+    pixels_max: usize,
+) -> Result<Picture, NoPicture> {
+    let (width, height) = size(set, pixels_max)?;
+    // INVARIANT: what is not made a picture is not unpacked: fifteen samples take fifteen times as much.
+    let (samples, bits) = channels(set)?;
     let packed = frame(set, number)?;
-    let (width, height) = size(set)?;
     let shape = Shape {
         count: width * height,
-        samples: whole(set, tags::SAMPLES_PER_PIXEL).unwrap_or(1),
-        width: whole(set, tags::BITS_ALLOCATED).unwrap_or_default() / 8,
+        samples,
+        width: bits / 8,
         planar: set.number(tags::PLANAR_CONFIGURATION) == Some(1),
     };
     let wrong = NoPicture::Kind("its run lengths are not what its size says");
     let pixels = rle::unpacked(&packed, shape).ok_or(wrong)?;
-    made(set, &pixels)
+    made(set, &pixels, (width, height))
+}
+
+/// Samples of a pixel and bits of a sample, if a picture is made of such: grey of 8 or 16 bits, colour
+/// of 8.
+fn channels(set: &DataSet<'_>) -> Result<(usize, usize), NoPicture> {
+    let samples = whole(set, tags::SAMPLES_PER_PIXEL).unwrap_or(1);
+    let kind = set.ascii(tags::PHOTOMETRIC_INTERPRETATION);
+    let bits = whole(set, tags::BITS_ALLOCATED).unwrap_or_default();
+    match (kind, samples, bits) {
+        ("MONOCHROME1" | "MONOCHROME2" | "", 1, 8 | 16) | ("RGB" | "YBR_FULL", 3, 8) => {
+            Ok((samples, bits))
+        }
+        _ => Err(NoPicture::Kind("its pixels are of another kind")),
+    }
 }
 
 fn whole(set: &DataSet<'_>, tag: Tag) -> Option<usize> {
@@ -76,19 +102,23 @@ fn whole(set: &DataSet<'_>, tag: Tag) -> Option<usize> {
 }
 
 /// Columns and rows, if a picture of so many may be made.
-fn size(set: &DataSet<'_>) -> Result<(usize, usize), NoPicture> {
+fn size(set: &DataSet<'_>, pixels_max: usize) -> Result<(usize, usize), NoPicture> {
+    let max = pixels_max.min(PIXELS_MAX);
     let (Some(height), Some(width)) = (whole(set, tags::ROWS), whole(set, tags::COLUMNS)) else {
         return Err(NoPicture::Kind("it has no size"));
     };
     let count = width
         .checked_mul(height)
-        .filter(|count| (1..=PIXELS_MAX).contains(count));
+        .filter(|count| (1..=max).contains(count));
     count.ok_or(NoPicture::Kind("it is too large"))?;
     Ok((width, height))
 }
 
-fn made(set: &DataSet<'_>, pixels: &[u8]) -> Result<Picture, NoPicture> {
-    let (width, height) = size(set)?;
+fn made(
+    set: &DataSet<'_>,
+    pixels: &[u8],
+    (width, height): (usize, usize),
+) -> Result<Picture, NoPicture> {
     let count = width * height;
     let kind = set.ascii(tags::PHOTOMETRIC_INTERPRETATION);
     let (channels, bytes) = match (kind, whole(set, tags::BITS_ALLOCATED)) {
@@ -314,7 +344,35 @@ mod tests {
 
     fn made(bytes: &[u8]) -> Result<Picture, NoPicture> {
         let set = scan(bytes, Syntax::EXPLICIT, &Limits::default()).unwrap();
-        picture(&set, 1)
+        picture(&set, 1, PIXELS_MAX)
+    }
+
+    #[test]
+    fn what_no_picture_is_made_of_is_not_unpacked() {
+        let of = |samples: u16, bits: u16, (rows, columns): (u16, u16)| {
+            let bytes = Writer::new(Syntax::EXPLICIT)
+                .us(tags::SAMPLES_PER_PIXEL, samples)
+                .text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB")
+                .us(tags::ROWS, rows)
+                .us(tags::COLUMNS, columns)
+                .us(tags::BITS_ALLOCATED, bits)
+                .finish();
+            let set = scan(&bytes, Syntax::EXPLICIT, &Limits::default()).unwrap();
+            [
+                picture_of_runs(&set, 1, PIXELS_MAX),
+                picture(&set, 1, PIXELS_MAX),
+            ]
+        };
+        let kind = Err(NoPicture::Kind("its pixels are of another kind"));
+        // It is refused before anybody looks for pixels: there are none.
+        for (samples, bits) in [(15, 8), (3, 16), (1, 8), (4, 8), (0, 8), (3, 1)] {
+            let size = (4_096, 4_096);
+            assert_eq!(of(samples, bits, size), [kind.clone(), kind.clone()]);
+        }
+        let large = Err(NoPicture::Kind("it is too large"));
+        assert_eq!(of(3, 8, (8_192, 8_192)), [large.clone(), large]);
+        let none = Err(NoPicture::Frame(NoFrame::NoPixels));
+        assert_eq!(of(3, 8, (2, 2)), [none.clone(), none]);
     }
 
     #[test]

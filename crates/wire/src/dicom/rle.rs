@@ -32,11 +32,17 @@ pub(super) fn unpacked(frame: &[u8], shape: Shape) -> Option<Vec<u8>> {
     }
     let offsets: Vec<usize> = numbers.take(segments).collect();
     let ends = offsets.iter().skip(1).copied().chain([frame.len()]);
-    let planes = offsets.iter().zip(ends);
-    let planes = planes.map(|(from, to)| segment(frame.get(*from..to)?, shape.count));
-    let planes: Vec<Vec<u8>> = planes.collect::<Option<_>>()?;
+    let packed = offsets.iter().zip(ends);
+    let packed: Vec<&[u8]> = packed
+        .map(|(from, to)| frame.get(*from..to))
+        .collect::<Option<_>>()?;
+    // Memory is taken once every segment has been seen to be long enough; one of them lies beside it.
+    if !packed.iter().all(|packed| holds(packed, shape.count)) {
+        return None;
+    }
     let mut out = vec![0; shape.count.checked_mul(segments)?];
-    for (number, plane) in planes.iter().enumerate() {
+    for (number, packed) in packed.into_iter().enumerate() {
+        let plane = segment(packed, shape.count)?;
         // The most significant byte of a sample comes first.
         let (sample, byte) = (number / shape.width, shape.width - 1 - number % shape.width);
         for (pixel, value) in plane.iter().enumerate() {
@@ -52,9 +58,30 @@ pub(super) fn unpacked(frame: &[u8], shape: Shape) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Whether a segment unpacks to so many bytes or more.
+fn holds(mut packed: &[u8], count: usize) -> bool {
+    let mut sum = 0_usize;
+    while sum < count {
+        let Some((&head, rest)) = packed.split_first() else {
+            return false;
+        };
+        let (bytes, skipped) = match head {
+            0..=127 => (usize::from(head) + 1, usize::from(head) + 1),
+            128 => (0, 0),
+            129..=255 => (257 - usize::from(head), 1),
+        };
+        let Some((_, rest)) = rest.split_at_checked(skipped) else {
+            return false;
+        };
+        (sum, packed) = (sum + bytes, rest);
+    }
+    true
+}
+
 /// One segment (PS3.5 section G.3.2): bytes as they are, and bytes that are repeated.
 fn segment(mut packed: &[u8], count: usize) -> Option<Vec<u8>> {
-    let mut out = Vec::new();
+    // The last run may go beyond it.
+    let mut out = Vec::with_capacity(count.saturating_add(128));
     while out.len() < count {
         let (&head, rest) = packed.split_first()?;
         packed = match head {
@@ -149,7 +176,79 @@ mod tests {
         assert_eq!(unpacked(b"short", small), None);
     }
 
+    /// A small packer: runs as runs, the rest as it is.
+    fn packed(mut bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        while let Some(&first) = bytes.first() {
+            let run = bytes.iter().take_while(|byte| **byte == first);
+            let run = run.take(128).count();
+            if run > 1 {
+                out.extend([u8::try_from(257 - run).unwrap(), first]);
+            } else {
+                out.extend([0, first]);
+            }
+            bytes = &bytes[run..];
+        }
+        out
+    }
+
+    /// The segments that a frame's pixels are packed into.
+    fn planes(pixels: &[u8], shape: Shape) -> Vec<Vec<u8>> {
+        let place = |sample: usize, pixel: usize| match shape.planar {
+            true => sample * shape.count + pixel,
+            false => pixel * shape.samples + sample,
+        };
+        let plane = |number: usize| {
+            let (sample, byte) = (number / shape.width, shape.width - 1 - number % shape.width);
+            let pixels =
+                (0..shape.count).map(|pixel| pixels[place(sample, pixel) * shape.width + byte]);
+            packed(&pixels.collect::<Vec<_>>())
+        };
+        (0..shape.samples * shape.width).map(plane).collect()
+    }
+
+    fn shapes() -> impl Strategy<Value = Shape> {
+        let kinds = prop_oneof![Just((1, 1)), Just((1, 2)), Just((3, 1)), Just((2, 2))];
+        (kinds, 1_usize..80, any::<bool>()).prop_map(|((samples, width), count, planar)| Shape {
+            count,
+            samples,
+            width,
+            planar,
+        })
+    }
+
     proptest! {
+        #[test]
+        fn what_was_packed_comes_back(
+            (shape, pixels) in shapes().prop_flat_map(|shape| {
+                let bytes = shape.count * shape.samples * shape.width;
+                let few = prop_oneof![Just(0_u8), Just(9), any::<u8>()];
+                (Just(shape), proptest::collection::vec(few, bytes))
+            }),
+        ) {
+            let planes = planes(&pixels, shape);
+            let planes: Vec<&[u8]> = planes.iter().map(Vec::as_slice).collect();
+            prop_assert_eq!(unpacked(&frame(&planes), shape), Some(pixels));
+        }
+
+        #[test]
+        fn segments_of_any_bytes_give_so_many_pixels_or_none(
+            shape in shapes(),
+            bytes in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..120), 4),
+        ) {
+            let segments = shape.samples * shape.width;
+            let parts: Vec<&[u8]> = bytes.iter().take(segments).map(Vec::as_slice).collect();
+            let enough = parts.iter().all(|part| segment(part, shape.count).is_some());
+            for part in &parts {
+                prop_assert_eq!(
+                    segment(part, shape.count).map(|plane| plane.len()),
+                    holds(part, shape.count).then_some(shape.count)
+                );
+            }
+            let out = unpacked(&frame(&parts), shape).map(|out| out.len());
+            prop_assert_eq!(out, enough.then_some(shape.count * segments));
+        }
+
         #[test]
         fn whatever_comes_is_read_or_refused(
             packed in proptest::collection::vec(any::<u8>(), 0..400),

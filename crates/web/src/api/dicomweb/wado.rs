@@ -20,7 +20,9 @@ use super::accept::Accepted;
 use super::parts::{Boundary, answer};
 use super::route::{Look, Place};
 use crate::App;
-use crate::imaging::{NotOut, OnItsWay, Retrieval, Room, Wanted};
+use crate::imaging::{
+    NotOut, OnItsWay, Retrieval, Room, Wanted, held_while, pixels, unpacked_bytes,
+};
 
 const DICOM: &str = "application/dicom";
 const JSON: &str = "application/dicom+json";
@@ -186,21 +188,30 @@ pub(super) async fn rendered(
             "this picture is given as `{media}` alone"
         )));
     }
-    let (file, _room) = in_syntax(app, (&mut found, 0), target).await?;
-    let work = tokio::task::spawn_blocking(move || {
+    let pixels = match compressed {
+        true => 0,
+        false => pixels(one).ok_or_else(|| {
+            Refused::unacceptable("no picture is made of it: it is no image, or too large")
+        })?,
+    };
+    let (place, more) = (0, unpacked_bytes(pixels));
+    let out = found.out_with(app, place, more).await.map_err(not_out)?;
+    let (file, room) = recoded((&found, place), out, target).await?;
+    let work = held_while(room, move || {
         with(&file, |set| -> Result<Vec<u8>, Refused> {
             if compressed {
                 return Ok(frame(set, look.frame).map_err(no_frame)?.into_owned());
             }
             let made = match runs {
-                true => picture_of_runs(set, look.frame),
-                false => picture(set, look.frame),
+                true => picture_of_runs(set, look.frame, pixels),
+                false => picture(set, look.frame, pixels),
             };
             let made = made.map_err(|why| Refused::unacceptable(why.to_string()))?;
             Ok(made.shrunk(look.max.unwrap_or(usize::MAX)).png())
         })
     });
-    let picture = work.await.map_err(|why| Refused::broken(&why))???;
+    let (picture, room) = work.await.map_err(|why| Refused::broken(&why))?;
+    let picture = axum::body::Body::from(held(picture??.into(), room));
     Ok((StatusCode::OK, [(CONTENT_TYPE, media)], picture).into_response())
 }
 
@@ -233,18 +244,26 @@ async fn in_syntax(
     (found, place): (&mut Retrieval, usize),
     target: &str,
 ) -> Result<(Vec<u8>, Room), Refused> {
-    let OnItsWay { file: kept, room } = found.out(app, place).await.map_err(not_out)?;
+    let out = found.out(app, place).await.map_err(not_out)?;
+    recoded((found, place), out, target).await
+}
+
+async fn recoded(
+    (found, place): (&Retrieval, usize),
+    OnItsWay { file: kept, room }: OnItsWay,
+    target: &str,
+) -> Result<(Vec<u8>, Room), Refused> {
     let one = found.objects().get(place).ok_or_else(Refused::absent)?;
     if one.syntax == target {
         return Ok((kept, room));
     }
     let head = file(&one.header.class, &one.header.instance, target, "SALUS");
     let to = target.to_owned();
-    let work = tokio::task::spawn_blocking(move || {
+    let work = held_while(room, move || {
         let set = given(kept, &to).map_err(|why| why.to_string())?;
         Ok([head.as_slice(), set.set()].concat())
     });
-    let made = work.await.map_err(|why| Refused::broken(&why))?;
+    let (made, room) = work.await.map_err(|why| Refused::broken(&why))?;
     let file = made.map_err(|why: String| Refused::broken(&why))?;
     Ok((file, room))
 }

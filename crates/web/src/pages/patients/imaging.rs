@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use axum::extract::Path;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use chart::{Instance, InstancesOf, Open, Series};
 use event::{Act, Subject};
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::view::{Imaged, SeriesShown, Shot, StudyPage};
 use crate::error::Problem;
-use crate::imaging::{PATIENT, STUDY, not_drawn};
+use crate::imaging::{NotDrawn, PATIENT, STUDY, not_drawn};
 use crate::pages::shell::Here;
 use crate::pages::visit::{Visit, page};
 use crate::pages::words;
@@ -28,6 +28,8 @@ const SERIES_SHOWN: usize = 40;
 const SHOTS_OF_SERIES: usize = 8;
 /// No picture of a page is wider or higher than so many pixels.
 const PIXELS: usize = 192;
+/// After so many seconds a picture is asked for again that there was no room for.
+const RETRY_SECONDS: &str = "10";
 /// Why there is no picture where something is hidden.
 const HIDDEN: &str = "No picture: parts of this study or of its patient are hidden from you, and they \
                       cannot be taken out of images.";
@@ -165,7 +167,12 @@ pub(crate) async fn picture(
     let one = found.filter(|one| one.index == event).ok_or_else(missing)?;
     match visit.app.drawn(&one, PIXELS).await {
         Ok(drawn) => Ok(([(CONTENT_TYPE, drawn.media)], drawn.bytes).into_response()),
-        Err(why) => {
+        Err(NotDrawn::Busy(why)) => {
+            let words = format!("there is no picture now: {why}\n");
+            let later = [(RETRY_AFTER, RETRY_SECONDS)];
+            Ok((StatusCode::SERVICE_UNAVAILABLE, later, words).into_response())
+        }
+        Err(NotDrawn::Never(why)) => {
             let words = format!("there is no picture: {why}\n");
             Ok((StatusCode::NOT_FOUND, words).into_response())
         }
