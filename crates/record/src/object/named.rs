@@ -13,7 +13,7 @@ use crate::sealed::Outcome;
 use crate::vault::Vault;
 
 /// What the header of an event that names an object has in it.
-const MARK: &[u8] = br#""is":"image""#;
+const MARK: &str = r#""is":"image""#;
 
 /// An object, as a sealed event names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub(crate) struct Naming {
     pub(crate) named: Vec<Named>,
     /// A row has a key and could not be read: nobody knows what it names.
     pub(crate) doubt: bool,
+    /// Bytes of events that were held against their commitments for it.
+    pub(crate) bytes: u64,
 }
 
 /// Reads what rows name. Rows of which the key is gone name nothing any more.
@@ -63,6 +65,7 @@ fn read(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Naming> {
             naming.doubt = true;
             continue;
         };
+        naming.bytes += plaintext.len() as u64;
         if let Some(whole) = named_in(&plaintext) {
             let (index, stream) = (row.seq, row.stream);
             naming.named.push(Named {
@@ -78,7 +81,7 @@ fn read(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Naming> {
 /// Most events name none: their headers are not read for it.
 fn named_in(plaintext: &[u8]) -> Option<Stored> {
     let header = plaintext.split(|byte| *byte == b'\n').next()?;
-    if !header.windows(MARK.len()).any(|part| part == MARK) {
+    if !std::str::from_utf8(header).ok()?.contains(MARK) {
         return None;
     }
     match event::decode(plaintext).ok()?.body {

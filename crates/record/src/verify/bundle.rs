@@ -64,6 +64,7 @@ pub(super) async fn look(journal: &dyn Journal, files: &Files, which: Which) -> 
     if let Some(keyring) = &files.keyring {
         let rows: Vec<Row> = rows_until(&block, which.end());
         found.naming = object::naming(keyring, rows).await?;
+        found.bytes += found.naming.bytes;
         found.objects(files).await?;
     }
     Ok(found)

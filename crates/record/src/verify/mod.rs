@@ -46,8 +46,9 @@ pub struct Report {
     pub size: u64,
     /// Events under the published checkpoint.
     pub published: u64,
-    /// Bytes that were re-read and held against a hash or each other: the vault's files (but tiles
-    /// above the leaves) and the columns of rows.
+    /// Bytes that were held against a hash or each other: the vault's files (but tiles above the leaves),
+    /// the columns of rows and, where the keys are at hand, the events themselves, unpacked, against their
+    /// commitments.
     pub bytes: u64,
     /// Events that cannot be read any more because a sealed order erased them.
     pub erased: u64,
