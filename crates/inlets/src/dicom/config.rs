@@ -108,7 +108,7 @@ impl Default for Config {
 
 impl Config {
     /// What a data set may be at most.
-    pub(crate) const fn limits(&self) -> Limits {
+    pub const fn limits(&self) -> Limits {
         Limits {
             depth_max: self.depth_max,
             elements_max: self.elements_max,

@@ -101,7 +101,8 @@ impl App {
             NotOut::Hidden | NotOut::Lost(_) => broken(&why),
         })?;
         let limit = self.settings.picture_bytes_max;
-        let work = tokio::task::spawn_blocking(move || draw(file, way, pixels));
+        let limits = self.settings.image_limits;
+        let work = tokio::task::spawn_blocking(move || draw(file, (way, &limits), pixels));
         let drawn = work.await.map_err(|why| broken(&why))??;
         if drawn.bytes.len() > limit {
             return Err("the picture of it is too large to be shown here".to_owned());
@@ -112,11 +113,11 @@ impl App {
     }
 }
 
-fn draw(file: Vec<u8>, way: Way, pixels: usize) -> Result<Drawn, String> {
+fn draw(file: Vec<u8>, (way, limits): (Way, &Limits), pixels: usize) -> Result<Drawn, String> {
     let words = |why: &dyn std::fmt::Display| why.to_string();
     let (set, syntax) = match way {
         Way::Plain => {
-            let set = given(file, Syntax::EXPLICIT_UID).map_err(|why| words(&why))?;
+            let set = given(file, Syntax::EXPLICIT_UID, limits).map_err(|why| words(&why))?;
             (set.set().to_vec(), Syntax::EXPLICIT)
         }
         Way::Runs | Way::Jpeg => {

@@ -10,11 +10,13 @@ mod retrieve;
 mod scu;
 mod store;
 
+pub use crate::api::fhir::Bearer;
 pub(crate) use drawn::{Pictures, not_drawn};
 pub(crate) use out::Outgoing;
 pub use out::{NotOut, OnItsWay, Retrieval, Room, Wanted};
 pub use pulling::Receives;
 pub use scu::{Failed, Peer, Scu};
+pub(crate) use store::Deposit;
 pub use store::{Claimed, Coming, Giver, Objects, Stored};
 
 use std::time::Duration;
