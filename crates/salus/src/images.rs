@@ -42,7 +42,7 @@ struct LookedThrough {
 impl Objects for Taking {
     fn begin(&self) -> Box<dyn Coming> {
         Box::new(Arriving {
-            held: self.0.begin(Vec::new()),
+            held: self.0.begin_from_web(),
             intake: Arc::clone(&self.0),
         })
     }
@@ -57,7 +57,7 @@ impl Coming for Arriving {
     async fn look(self: Box<Self>, giver: Giver) -> Result<Box<dyn Claimed>, Stored> {
         let Arriving { intake, held } = *self;
         let sender = Sender::web(intake.config(), giver.actor, giver.address);
-        let sender = sender.map_err(|why| {
+        let mut sender = sender.map_err(|why| {
             tracing::error!(%why, "an object was not taken");
             stored(Told {
                 named: (String::new(), String::new()),
@@ -65,6 +65,7 @@ impl Coming for Arriving {
                 why: String::new(),
             })
         })?;
+        sender.vouched = giver.vouched;
         let looked = Box::pin(intake.look_at_file((sender, giver.study), held)).await;
         let claim = looked.map_err(stored)?;
         Ok(Box::new(LookedThrough { intake, claim }))
@@ -77,8 +78,9 @@ impl Claimed for LookedThrough {
         self.claim.event()
     }
 
-    async fn keep(self: Box<Self>, decision: &Decision) -> Stored {
+    async fn keep(self: Box<Self>, decision: &Decision, patients: &[String]) -> Stored {
         let LookedThrough { intake, claim } = *self;
+        let claim = claim.only_of(patients);
         stored(Box::pin(intake.keep(claim, Standing::Decided(decision))).await)
     }
 }
@@ -110,6 +112,8 @@ impl Answers for Images {
             said: asked.said.to_owned(),
             authority: asked.feed.authority.clone(),
             max: asked.max,
+            // A feed is what its section says, until the next start.
+            bearer: None,
         });
         let found = found.await.map_err(unanswered)?;
         let kept = found.objects().iter().map(|one| Kept {

@@ -186,6 +186,7 @@ impl Server {
             .web
             .image_authority
             .clone_from(&config.dicom.authority);
+        config.web.image_limits = config.dicom.limits();
         let house = Arc::new(match part {
             Part::Primary => House::open(config).await?,
             Part::Standby => House::open_standby(config).await?,

@@ -339,6 +339,9 @@ pub struct Settings {
     /// The assigning authority of patient ids without an issuer, as `[dicom]` has it.
     #[serde(skip)]
     pub image_authority: String,
+    /// What an object may unpack to, as `[dicom]` has it.
+    #[serde(skip)]
+    pub image_limits: wire::dicom::Limits,
     /// The IANA zone in which pages show times, for instance `Europe/Berlin`.
     pub zone: String,
     /// The largest request body, in bytes.
@@ -457,6 +460,7 @@ impl Default for Settings {
         Settings {
             fhir_base: "https://127.0.0.1:8443/fhir".to_owned(),
             image_authority: "hospital".to_owned(),
+            image_limits: wire::dicom::Limits::default(),
             zone: "UTC".to_owned(),
             body_bytes_max: 16 << 20,
             json_depth_max: 64,

@@ -46,8 +46,8 @@ pub use finding::Sought;
 pub use following::{Contact, Following};
 pub use imaging::sweep_pictures;
 pub use imaging::{
-    Claimed, Coming, Failed, FoundImages, Giver, ImageQuery, NoImages, NotOut, Objects, OnItsWay,
-    Peer, Receives, Retrieval, Room, Scu, Stored, Wanted,
+    Bearer, Claimed, Coming, Failed, FoundImages, Giver, ImageQuery, NoImages, NotOut, Objects,
+    OnItsWay, Peer, Receives, Retrieval, Room, Scu, Stored, Wanted,
 };
 pub use leave::{Ended, Leaver, Leaving};
 pub use numbered::told_under;

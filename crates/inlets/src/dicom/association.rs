@@ -301,11 +301,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                         actor: Actor::feed(agreed.feed.name()),
                         calling: agreed.calling.clone(),
                         address: Some(agreed.address.clone()),
+                        vouched: true,
                     },
                     class: of.class.clone(),
                     syntax: of.syntax.clone(),
                     said: (command.class.clone(), command.instance.clone()),
                     study: None,
+                    only: None,
                     preamble: None,
                 };
                 Box::pin(self.desk.store(came, held)).await

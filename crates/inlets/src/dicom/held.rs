@@ -1,6 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use wire::dicom::Status;
+
 use super::Config;
 
 /// Bytes of the Identifier of a query.
@@ -12,23 +14,25 @@ pub struct Held {
     bytes: Vec<u8>,
     data_at: usize,
     /// Why the rest is not kept.
-    over: Option<&'static str>,
+    over: Option<(Status, &'static str)>,
     max: usize,
-    all_max: usize,
-    all: Arc<AtomicUsize>,
+    /// What is counted together, and how much of it there may be.
+    shares: Vec<Share>,
     counted: usize,
 }
 
+/// Bytes of unfinished objects together, and how many there may be at most.
+pub(super) type Share = (Arc<AtomicUsize>, usize);
+
 impl Held {
-    /// Nothing yet but the head of a file.
-    pub(super) fn new(all: &Arc<AtomicUsize>, config: &Config, head: Vec<u8>) -> Held {
+    /// Nothing yet but the head of a file; its bytes count in all these shares.
+    pub(super) fn new(shares: Vec<Share>, config: &Config, head: Vec<u8>) -> Held {
         Held {
             data_at: head.len(),
             bytes: head,
             over: None,
             max: config.object_bytes_max,
-            all_max: config.unfinished_bytes_max,
-            all: Arc::clone(all),
+            shares,
             counted: 0,
         }
     }
@@ -44,8 +48,8 @@ impl Held {
         self.over.is_none().then_some(&self.bytes)
     }
 
-    /// Why it is not whole.
-    pub(super) const fn over(&self) -> Option<&'static str> {
+    /// Why it is not whole, and what the sender is told.
+    pub(super) const fn over(&self) -> Option<(Status, &'static str)> {
         self.over
     }
 
@@ -70,12 +74,18 @@ impl Held {
             return;
         }
         let length = self.bytes.len().saturating_add(more.len());
-        let all = self.all.fetch_add(more.len(), Ordering::Relaxed);
+        let mut fits = true;
+        for (all, max) in &self.shares {
+            let before = all.fetch_add(more.len(), Ordering::Relaxed);
+            fits &= before.saturating_add(more.len()) <= *max;
+        }
         self.counted += more.len();
         if length.saturating_sub(self.data_at) > self.max {
-            self.over = Some("it has more bytes than are taken (`object_bytes_max`)");
-        } else if all.saturating_add(more.len()) > self.all_max {
-            self.over = Some("too many objects are coming (`unfinished_bytes_max`); try again");
+            let why = "it has more bytes than are taken (`object_bytes_max`)";
+            self.over = Some((Status::OutOfResources, why));
+        } else if !fits {
+            let why = "too many objects are coming (`unfinished_bytes_max`); try again";
+            self.over = Some((Status::NoRoom, why));
         }
         match self.over {
             Some(_) => self.let_go(),
@@ -86,7 +96,9 @@ impl Held {
     /// Gives the memory back.
     fn let_go(&mut self) {
         (self.bytes, self.data_at) = (Vec::new(), 0);
-        self.all.fetch_sub(self.counted, Ordering::Relaxed);
+        for (all, _) in &self.shares {
+            all.fetch_sub(self.counted, Ordering::Relaxed);
+        }
         self.counted = 0;
     }
 }

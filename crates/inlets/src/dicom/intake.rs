@@ -11,7 +11,7 @@ use record::{Blind, Record};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::dicom::{PREAMBLE_BYTES, Preamble, Status, part10, tags};
 
-use super::held::Held;
+use super::held::{Held, Share};
 use super::image::{Looked, claim, look, sha256, unread};
 use super::odd::Odd;
 use super::twice::{Twice, twice};
@@ -19,6 +19,8 @@ use super::{Config, Error, Feed, FeedConfig};
 
 /// The feed of objects that come over DICOMweb, in the record and on the Flow page.
 pub const WEB_FEED: &str = "dicomweb";
+/// Characters of a UID (PS3.5 section 9.1).
+const UID_LETTERS_MAX: usize = 64;
 
 /// Takes objects in, for every door.
 pub struct Intake {
@@ -27,6 +29,8 @@ pub struct Intake {
     blind: Blind,
     /// Bytes of unfinished objects of all doors together.
     unfinished: Arc<AtomicUsize>,
+    /// Those of DICOMweb among them.
+    from_web: Arc<AtomicUsize>,
     odd: Odd,
     /// For objects that are looked through and stored.
     places: Arc<Semaphore>,
@@ -43,6 +47,8 @@ pub struct Sender {
     pub calling: String,
     /// From which address.
     pub address: Option<String>,
+    /// Somebody stands for it: a feed's section, or the guard. Else of what is refused no bytes are kept.
+    pub vouched: bool,
 }
 
 /// An object that came, beside its bytes.
@@ -57,6 +63,8 @@ pub(crate) struct Came {
     pub(crate) said: (String, String),
     /// The study that it must be of.
     pub(crate) study: Option<String>,
+    /// The patients whose records it may touch; `None`: any.
+    pub(crate) only: Option<Vec<String>>,
     /// What stood before it and was taken out.
     pub(crate) preamble: Option<Taken>,
 }
@@ -77,6 +85,13 @@ impl Claim {
     pub const fn event(&self) -> &Event {
         &self.event
     }
+
+    /// The guard's word on it is of these patients: what is there of others is left alone.
+    #[must_use]
+    pub fn only_of(mut self, patients: &[String]) -> Claim {
+        self.came.only = Some(patients.to_vec());
+        self
+    }
 }
 
 /// What became of an object.
@@ -91,7 +106,7 @@ pub struct Told {
 }
 
 impl Sender {
-    /// A client that comes over DICOMweb, with the defaults of the house.
+    /// A client that comes over DICOMweb, with the defaults of the house; nobody stands for it yet.
     ///
     /// # Errors
     /// [`Error::Feed`] if those make no sense.
@@ -106,6 +121,7 @@ impl Sender {
             calling: actor.id.clone(),
             actor,
             address,
+            vouched: false,
         })
     }
 }
@@ -118,7 +134,8 @@ impl Intake {
             config: config.clone(),
             blind: record.blind(),
             record,
-            unfinished: Arc::new(AtomicUsize::new(0)),
+            unfinished: Arc::default(),
+            from_web: Arc::default(),
             odd: Odd::default(),
         }
     }
@@ -130,7 +147,24 @@ impl Intake {
 
     /// An object that begins to come: nothing yet but the head of a file, if it comes without one.
     pub fn begin(&self, head: Vec<u8>) -> Held {
-        Held::new(&self.unfinished, &self.config, head)
+        Held::new(vec![self.share()], &self.config, head)
+    }
+
+    /// A file that begins to come over DICOMweb. All of those have half of `unfinished_bytes_max`: who sends
+    /// slowly there does not keep modalities out.
+    pub fn begin_from_web(&self) -> Held {
+        let half = (
+            Arc::clone(&self.from_web),
+            self.config.unfinished_bytes_max / 2,
+        );
+        Held::new(vec![self.share(), half], &self.config, Vec::new())
+    }
+
+    fn share(&self) -> Share {
+        (
+            Arc::clone(&self.unfinished),
+            self.config.unfinished_bytes_max,
+        )
     }
 
     /// Looks a file (PS3.10) through, which must be of `study` if one is named.
@@ -148,6 +182,7 @@ impl Intake {
             syntax: String::new(),
             said: (String::new(), String::new()),
             study,
+            only: None,
             preamble: None,
         };
         let Some(file) = held.whole() else {
@@ -181,14 +216,14 @@ impl Intake {
         self.look(came, held).await
     }
 
-    /// Looks through what came on an association of ours: SOP class, instance and transfer syntax as they
-    /// were said beside it.
+    /// Looks through what came on an association of ours, which must be of `study` if one is named: SOP
+    /// class, instance and transfer syntax as they were said beside it.
     ///
     /// # Errors
     /// What is told of it; that is sealed already.
     pub async fn look_at_set(
         &self,
-        sender: Sender,
+        (sender, study): (Sender, Option<String>),
         (said, syntax): ((String, String), String),
         held: Held,
     ) -> Result<Claim, Told> {
@@ -197,7 +232,8 @@ impl Intake {
             class: said.0.clone(),
             syntax,
             said,
-            study: None,
+            study,
+            only: None,
             preamble: None,
         };
         self.look(came, held).await
@@ -208,8 +244,8 @@ impl Intake {
     /// # Errors
     /// What is told of it; that is sealed already.
     pub(crate) async fn look(&self, came: Came, mut held: Held) -> Result<Claim, Told> {
-        if let Some(why) = held.over() {
-            let why = (Status::OutOfResources, why.to_owned());
+        if let Some((status, why)) = held.over() {
+            let why = (status, why.to_owned());
             return Err(self.refuse(&came, Vec::new(), why).await);
         }
         let lost = |came: &Came| Told {
@@ -259,7 +295,7 @@ impl Intake {
 
     async fn try_keep(&self, claim: Claim, standing: Standing<'_>) -> (Status, String) {
         let Claim {
-            came,
+            mut came,
             looked,
             mut event,
             file,
@@ -268,6 +304,7 @@ impl Intake {
             _place,
         } = claim;
         let uid = looked.header.instance.clone();
+        came.sender.vouched = true;
         if let Err(refused) = admit(event.clone().into(), standing, "") {
             let kept = self.kept(file.get(data_at..).unwrap_or_default());
             let why = (Status::NotAuthorized, refused.words);
@@ -276,7 +313,7 @@ impl Intake {
         match self.record.instance(&uid).await {
             Ok(Some(first)) => return self.again(&came, &looked, &first).await,
             Ok(None) => {}
-            Err(why) => return broken(&why),
+            Err(why) => return self.unsealed(&came, &why).await,
         }
         let whole = match self.record.keep(&event, file).await {
             Ok(whole) => whole,
@@ -297,7 +334,7 @@ impl Intake {
             Err(record::Error::Conflict { .. }) => match self.record.instance(&uid).await {
                 Ok(Some(first)) => self.again(&came, &looked, &first).await,
                 Ok(None) => (Status::ProcessingFailure, "send it again".into()),
-                Err(why) => broken(&why),
+                Err(why) => self.unsealed(&came, &why).await,
             },
             Err(why) => broken(&why),
         }
@@ -311,11 +348,15 @@ impl Intake {
         first: &record::Sealed,
     ) -> (Status, String) {
         let uid = &looked.header.instance;
-        match twice(first, looked, (&came.sender.actor, &came.syntax)) {
+        let what = twice(first, looked, (&came.sender.actor, &came.syntax));
+        if !matches!(what, Twice::Same) && is_anothers(came, first) {
+            return self.anothers(came, looked).await;
+        }
+        match what {
             // It is only there if it can be read: a standby that became the primary has no objects.
             Twice::Same => match self.record.object(first).await {
                 Ok(_) => (Status::Success, String::new()),
-                Err(why) => broken(&why),
+                Err(why) => self.unsealed(came, &why).await,
             },
             Twice::Untold => (
                 Status::ProcessingFailure,
@@ -346,11 +387,40 @@ impl Intake {
         }
     }
 
+    /// Another object has its UID, of a patient for whom nobody let the sender store anything: nothing is
+    /// sealed with that patient.
+    async fn anothers(&self, came: &Came, looked: &Looked) -> (Status, String) {
+        // Known apart from alterations: a sender that may not touch it silences no alarm.
+        let uid = &format!("{} of somebody else", looked.header.instance);
+        let why = "an object of somebody else has this UID".to_owned();
+        let why = (Status::NotAuthorized, why);
+        if self.odd.knows(uid, &looked.data) {
+            return why;
+        }
+        let told = self.refuse(came, self.kept(&looked.raw), why).await;
+        if told.status == Status::NotAuthorized {
+            self.odd.add(uid, &looked.data);
+        }
+        told.said()
+    }
+
+    /// What is told of an object that was not sealed. What was erased does not come back, however often it
+    /// is sent.
+    async fn unsealed(&self, came: &Came, why: &record::Error) -> (Status, String) {
+        if !matches!(why, record::Error::Erased(_)) {
+            return broken(why);
+        }
+        let why = "what had this UID was erased here".to_owned();
+        let why = (Status::NotAuthorized, why);
+        self.refuse(came, Vec::new(), why).await.said()
+    }
+
     /// Keeps what is refused, as far as it is kept.
     async fn refuse(&self, came: &Came, kept: Vec<u8>, (status, why): (Status, String)) -> Told {
-        let uid = &came.said.1;
+        let uid: String = came.said.1.chars().take(UID_LETTERS_MAX).collect();
         let reason = format!("the object `{uid}` was refused: {why}");
         let sender = &came.sender;
+        let kept = if sender.vouched { kept } else { Vec::new() };
         let event = unread((sender.feed.name(), &sender.actor), &reason, kept);
         let sealed = self.seal(event.from_address(sender.address.clone())).await;
         let (status, why) = match sealed {
@@ -405,6 +475,14 @@ fn as_said(came: &Came, looked: Looked) -> Result<Looked, (Status, String)> {
         return Err((Status::NotAsSaid, why));
     }
     Ok(looked)
+}
+
+/// Whether what is there is of a patient whom the sender may not touch.
+fn is_anothers(came: &Came, first: &record::Sealed) -> bool {
+    match (&came.only, first.event().subject.patient()) {
+        (Some(only), Some(of)) => !only.iter().any(|one| one == of),
+        _ => false,
+    }
 }
 
 fn broken(why: &record::Error) -> (Status, String) {

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wire::dicom::{
-    Answer, Given, Progress, Status, Syntax, VR, Writer, abort, data, given, store_request, tags,
-    units,
+    Answer, Given, Limits, Progress, Status, Syntax, VR, Writer, abort, data, given, store_request,
+    tags, units,
 };
 
 use super::Destination;
@@ -258,7 +258,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             return Ok(Ok((Fate::Failed, false)));
         };
         let Object { file, room } = object;
-        let set = match in_syntax(file, &context.syntax).await {
+        let limits = self.desk.config.limits();
+        let set = match in_syntax(file, (&context.syntax, limits)).await {
             Ok(set) => set,
             Err(why) => {
                 tracing::error!(index = one.index, why, "an object could not be given");
@@ -331,9 +332,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
 }
 
 /// The data set of an object, in a transfer syntax.
-async fn in_syntax(file: Vec<u8>, syntax: &str) -> Result<Given, String> {
+async fn in_syntax(file: Vec<u8>, (syntax, limits): (&str, Limits)) -> Result<Given, String> {
     let syntax = syntax.to_owned();
-    let work = tokio::task::spawn_blocking(move || given(file, &syntax));
+    let work = tokio::task::spawn_blocking(move || given(file, &syntax, &limits));
     let set = work.await.map_err(|why| why.to_string())?;
     set.map_err(|why| why.to_string())
 }

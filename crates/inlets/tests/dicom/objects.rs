@@ -1,8 +1,9 @@
 //! What becomes of objects: kept as they came, sealed, answered; or refused, and kept as that.
 
-use event::{Body, Subject};
-use inlets::dicom::Config;
-use wire::dicom::{Syntax, VR, Writer, part10, tags};
+use event::{Actor, Body, Subject};
+use guard::Standing;
+use inlets::dicom::{Config, Intake, Sender};
+use wire::dicom::{Status, Syntax, VR, Writer, file, part10, tags};
 
 use crate::caller::Answer;
 use crate::house::{CT, House, MR, config, feed, of_class, slice};
@@ -180,27 +181,27 @@ async fn what_lies_about_itself_is_refused_and_kept_as_that() {
 
 #[tokio::test]
 async fn what_is_too_large_is_refused_without_being_held() {
-    for config in [
-        Config {
-            object_bytes_max: 4_000,
-            ..config()
-        },
-        Config {
-            unfinished_bytes_max: 4_000,
-            ..config()
-        },
-        Config {
-            header_bytes_max: 40,
-            ..config()
-        },
-    ] {
+    let large = Config {
+        object_bytes_max: 4_000,
+        ..config()
+    };
+    // There is no room now; there may be later.
+    let full = Config {
+        unfinished_bytes_max: 4_000,
+        ..config()
+    };
+    let wordy = Config {
+        header_bytes_max: 40,
+        ..config()
+    };
+    for (config, status) in [(large, 0xA700), (full, 0xA701), (wordy, 0xA700)] {
         let house = House::open(config).await;
         let mut caller = house.connect().await;
         caller.ask("SALUS", "CT1", &[CT]).await;
         let set = slice("1.2.3.4", "Doe^Jane");
         assert_eq!(
             caller.store((CT, "1.2.3.4"), &set).await,
-            Answer::Status(0xA700)
+            Answer::Status(status)
         );
         assert_eq!(
             caller.store((CT, "1.2.3.4"), b"").await,
@@ -237,5 +238,86 @@ async fn what_names_no_patient_is_the_feeds() {
             .unwrap()
             .ends_with(&set)
     );
+    house.close().await;
+}
+
+#[tokio::test]
+async fn of_what_nobody_stands_for_the_reason_alone_is_kept() {
+    let house = House::open(config()).await;
+    let intake = Intake::new(&config(), house.record.clone());
+    for (vouched, raw) in [(false, &b""[..]), (true, b"garbage")] {
+        let mut sender = Sender::web(intake.config(), Actor::feed("app"), None).unwrap();
+        assert!(!sender.vouched);
+        sender.vouched = vouched;
+        let mut held = intake.begin_from_web();
+        held.add(b"garbage");
+        let told = intake.look_at_file((sender, None), held).await;
+        assert_eq!(told.err().unwrap().status, Status::CannotUnderstand);
+        assert_eq!(house.sealed().await.last().unwrap().event().raw, raw);
+    }
+    house.close().await;
+}
+
+#[tokio::test]
+async fn what_comes_over_the_web_has_half_of_the_room() {
+    let config = Config {
+        unfinished_bytes_max: 4_000,
+        ..config()
+    };
+    let house = House::open(config.clone()).await;
+    let intake = Intake::new(&config, house.record.clone());
+    let told = async |mut held: inlets::dicom::Held| {
+        held.add(&[7; 2_500]);
+        let sender = Sender::web(&config, Actor::feed("app"), None).unwrap();
+        let told = intake.look_at_file((sender, None), held).await;
+        told.err().unwrap().status
+    };
+    assert_eq!(told(intake.begin_from_web()).await, Status::NoRoom);
+    assert_eq!(
+        told(intake.begin(Vec::new())).await,
+        Status::CannotUnderstand
+    );
+    // What is let go is free again.
+    let mut held = intake.begin_from_web();
+    held.add(&[7; 2_000]);
+    drop(held);
+    let mut held = intake.begin_from_web();
+    held.add(&[7; 2_000]);
+    let sender = Sender::web(&config, Actor::feed("app"), None).unwrap();
+    let told = intake.look_at_file((sender, None), held).await;
+    assert_eq!(told.err().unwrap().status, Status::CannotUnderstand);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn nothing_is_sealed_with_somebody_for_whom_nothing_may_be_stored() {
+    let house = House::open(config()).await;
+    let mut caller = house.connect().await;
+    caller.ask("SALUS", "CT1", &[CT]).await;
+    let first = slice("1.2.3.4", "Doe^Jane");
+    assert_eq!(
+        caller.store((CT, "1.2.3.4"), &first).await,
+        Answer::Status(0)
+    );
+    let (sealed, _) = house.images().await.remove(0);
+    let owner = sealed.event().subject.patient().unwrap().to_owned();
+    let intake = Intake::new(&config(), house.record.clone());
+    let other = slice("1.2.3.4", "Roe^Jane");
+    let head = file(CT, "1.2.3.4", Syntax::EXPLICIT_UID, "APP");
+    for (patient, status) in [
+        ("somebody else", Status::NotAuthorized),
+        ("somebody else", Status::NotAuthorized),
+        (owner.as_str(), Status::DuplicateInstance),
+    ] {
+        let sender = Sender::web(intake.config(), Actor::feed("app"), None).unwrap();
+        let mut held = intake.begin_from_web();
+        held.add(&[&head[..], &other[..]].concat());
+        let claim = intake.look_at_file((sender, None), held).await;
+        let claim = claim.ok().unwrap().only_of(&[patient.to_owned()]);
+        assert_eq!(intake.keep(claim, Standing::Salus).await.status, status);
+        let reasons = house.reasons().await;
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
+        assert!(reasons[0].starts_with("dicomweb: "), "{reasons:?}");
+    }
     house.close().await;
 }

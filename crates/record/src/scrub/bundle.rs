@@ -82,6 +82,7 @@ pub(super) async fn look(
             naming: Naming {
                 named: Vec::new(),
                 doubt: true,
+                ..Naming::default()
             },
             heal: Heal::default(),
         });

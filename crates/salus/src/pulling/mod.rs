@@ -22,6 +22,8 @@ pub(crate) use operator::mounted;
 
 /// Characters of a reason.
 const REASON_LETTERS_MIN: usize = 10;
+/// Characters of a UID (PS3.5 section 9.1).
+const UID_LETTERS_MAX: usize = 64;
 /// Instances that are asked for at once.
 const AT_ONCE: usize = 100;
 
@@ -108,7 +110,7 @@ impl House {
                     order.from
                 );
             }
-            let uid = set.ascii(tags::STUDY_INSTANCE_UID).to_owned();
+            let uid = one_uid(&set, tags::STUDY_INSTANCE_UID)?;
             let asked = identifier(
                 "SERIES",
                 &[
@@ -117,7 +119,9 @@ impl House {
                 ],
             );
             for series in opened(scu.find(&asked, max).await)? {
-                let series = read(&series)?.ascii(tags::SERIES_INSTANCE_UID).to_owned();
+                let set = read(&series)?;
+                is_of(&set, (tags::STUDY_INSTANCE_UID, &uid))?;
+                let series = one_uid(&set, tags::SERIES_INSTANCE_UID)?;
                 all.push(Series {
                     study: uid.clone(),
                     series,
@@ -154,6 +158,7 @@ impl House {
                 let mut takes = Taking {
                     intake: &self.intake,
                     sender: from.sender.clone(),
+                    study: &of.study,
                     wanted: uids,
                     coming: None,
                     came: BTreeSet::new(),
@@ -192,7 +197,9 @@ impl House {
         let (mut missing, mut classes) = (Vec::new(), BTreeSet::new());
         for one in &found {
             let set = read(one)?;
-            let uid = set.ascii(tags::SOP_INSTANCE_UID).to_owned();
+            is_of(&set, (tags::STUDY_INSTANCE_UID, &of.study))?;
+            is_of(&set, (tags::SERIES_INSTANCE_UID, &of.series))?;
+            let uid = one_uid(&set, tags::SOP_INSTANCE_UID)?;
             let class = set.ascii(tags::SOP_CLASS_UID).to_owned();
             match self.app.record.instance(&uid).await {
                 Ok(Some(_)) => pulled.there += 1,
@@ -253,6 +260,7 @@ impl House {
                 feed: Arc::new(feed),
                 calling: to.title.clone(),
                 address: Some(to.host.clone()),
+                vouched: true,
             },
         })
     }
@@ -262,6 +270,8 @@ impl House {
 struct Taking<'a> {
     intake: &'a Intake,
     sender: Sender,
+    /// Study Instance UID that they must have.
+    study: &'a str,
     /// What was asked for.
     wanted: &'a [&'a str],
     /// Bytes, class and instance, transfer syntax.
@@ -294,7 +304,8 @@ impl Receives for Taking<'_> {
         if !self.wanted.contains(&uid.as_str()) {
             return Status::NotAuthorized;
         }
-        let (intake, sender) = (self.intake, self.sender.clone());
+        let intake = self.intake;
+        let sender = (self.sender.clone(), Some(self.study.to_owned()));
         let looked = Box::pin(intake.look_at_set(sender, (named, syntax), held)).await;
         let standing = Standing::Feed(&self.sender.feed.grant);
         let told = match looked {
@@ -339,7 +350,48 @@ fn identifier(level: &str, keys: &[(Tag, VR, &str)]) -> Vec<u8> {
         .finish()
 }
 
+/// The one UID that an answer has: an empty one, or several, would ask for more than that.
+fn one_uid(set: &DataSet<'_>, tag: Tag) -> Result<String> {
+    let uid = set.ascii(tag);
+    let letters = uid.bytes().all(|one| one.is_ascii_digit() || one == b'.');
+    if !letters || !(1..=UID_LETTERS_MAX).contains(&uid.len()) {
+        let uid: String = uid.chars().take(UID_LETTERS_MAX).collect();
+        bail!("the peer told of `{uid}` as {tag}, which is no single UID");
+    }
+    Ok(uid.to_owned())
+}
+
+/// Whether an answer is of what was asked about.
+fn is_of(set: &DataSet<'_>, (tag, asked): (Tag, &str)) -> Result<()> {
+    if set.ascii(tag) == asked {
+        return Ok(());
+    }
+    bail!("the peer told of something whose {tag} is not `{asked}`: it does not match by that")
+}
+
 fn read(bytes: &[u8]) -> Result<DataSet<'_>> {
     scan(bytes, Syntax::IMPLICIT, &Limits::default())
         .map_err(|why| anyhow!("what the peer answered cannot be read: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_something_else_is_not_believed() {
+        let tag = tags::STUDY_INSTANCE_UID;
+        for (uid, single) in [
+            ("1.2.3", true),
+            ("", false),
+            ("1.2\\1.3", false),
+            ("1.2.*", false),
+            (&"1".repeat(65), false),
+        ] {
+            let told = identifier("STUDY", &[(tag, VR::UI, uid)]);
+            let set = read(&told).unwrap();
+            assert_eq!(one_uid(&set, tag).is_ok(), single, "{uid}");
+            assert_eq!(is_of(&set, (tag, "1.2.3")).is_ok(), uid == "1.2.3");
+        }
+    }
 }

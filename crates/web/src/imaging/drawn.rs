@@ -142,7 +142,9 @@ impl App {
             NotOut::Hidden | NotOut::Lost(_) => NotDrawn::Never(broken(&why)),
         })?;
         let limit = self.settings.picture_bytes_max;
-        let work = held_while((turn, room), move || draw(file, way, (pixels, size)));
+        let limits = self.settings.image_limits;
+        let how = (way, limits);
+        let work = held_while((turn, room), move || draw(file, how, (pixels, size)));
         let (drawn, _) = work.await.map_err(|why| broken(&why))?;
         let drawn = drawn?;
         if drawn.bytes.len() > limit {
@@ -156,11 +158,15 @@ impl App {
 }
 
 /// A picture of an object that has so many pixels at most.
-fn draw(file: Vec<u8>, way: Way, (pixels, size): (usize, usize)) -> Result<Drawn, String> {
+fn draw(
+    file: Vec<u8>,
+    (way, limits): (Way, Limits),
+    (pixels, size): (usize, usize),
+) -> Result<Drawn, String> {
     let words = |why: &dyn std::fmt::Display| why.to_string();
     let (set, syntax) = match way {
         Way::Plain => {
-            let set = given(file, Syntax::EXPLICIT_UID).map_err(|why| words(&why))?;
+            let set = given(file, Syntax::EXPLICIT_UID, &limits).map_err(|why| words(&why))?;
             (set.set().to_vec(), Syntax::EXPLICIT)
         }
         Way::Runs | Way::Jpeg => {

@@ -10,12 +10,14 @@ mod retrieve;
 mod scu;
 mod store;
 
+pub use crate::api::fhir::Bearer;
 pub use drawn::sweep_pictures;
 pub(crate) use drawn::{NotDrawn, Pictures, not_drawn, pixels, unpacked_bytes};
 pub use out::{NotOut, OnItsWay, Retrieval, Room, Wanted};
 pub(crate) use out::{Outgoing, held_while};
 pub use pulling::Receives;
 pub use scu::{Failed, Peer, Scu};
+pub(crate) use store::Deposit;
 pub use store::{Claimed, Coming, Giver, Objects, Stored};
 
 use std::time::Duration;

@@ -9,8 +9,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use wire::dicom::{
-    Asking, Command, PDU_HEAD_BYTES, Pdu, Proposed, Role, Service, Syntax, asking, can_recode,
-    command, given, part10, pdu, pdu_head, release, store_request, units,
+    Asking, Command, Limits, PDU_HEAD_BYTES, Pdu, Proposed, Role, Service, Syntax, asking,
+    can_recode, command, given, part10, pdu, pdu_head, release, store_request, units,
 };
 
 use crate::App;
@@ -65,6 +65,7 @@ pub struct Scu {
     pub(super) message: u16,
     pub(super) body: Vec<u8>,
     wait: Duration,
+    limits: Limits,
     /// Fragments that were read and not looked at yet.
     pub(super) parts: VecDeque<Part>,
 }
@@ -99,6 +100,7 @@ impl Scu {
             message: 0,
             body: Vec::new(),
             wait: peer.wait,
+            limits: app.settings.image_limits,
             parts: VecDeque::new(),
         };
         let asked = asking(&Asking {
@@ -155,7 +157,8 @@ impl Scu {
         let (id, to) = self
             .context(class, &from)
             .ok_or_else(|| object(format!("the receiver does not take `{class}` in `{from}`")))?;
-        let work = tokio::task::spawn_blocking(move || given(file, &to));
+        let limits = self.limits;
+        let work = tokio::task::spawn_blocking(move || given(file, &to, &limits));
         let set = work.await.map_err(|why| object(why.to_string()))?;
         let set = set.map_err(|why| object(why.to_string()))?;
         self.message = self.message.wrapping_add(1).max(1);

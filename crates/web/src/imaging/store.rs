@@ -1,9 +1,13 @@
 //! Storing: who takes objects in is handed in from outside, so that every door has the same one. Here
 //! the guard is asked.
 
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
 use async_trait::async_trait;
-use event::{Act, Actor, Body, Event, Image, Subject};
-use guard::{Ask, Decision, Identity, Seen, seen};
+use event::{Act, Actor, Body, Event, Image, Role, Subject};
+use guard::{Ask, Decision, Identity, Scope, Seen, seen};
 use record::Witnessed;
 use wire::dicom::Status;
 
@@ -35,8 +39,9 @@ pub trait Claimed: Send {
     /// What is claimed, without the object.
     fn event(&self) -> &Event;
 
-    /// Keeps it and seals it, by that decision; what is told of it.
-    async fn keep(self: Box<Self>, decision: &Decision) -> Stored;
+    /// Keeps it and seals it, by that decision, which is of these patients (one person) or of nobody; what is
+    /// told of it.
+    async fn keep(self: Box<Self>, decision: &Decision, patients: &[String]) -> Stored;
 }
 
 /// Who gives an object.
@@ -48,6 +53,44 @@ pub struct Giver {
     pub address: Option<String>,
     /// Study Instance UID that it must have; `None`: any.
     pub study: Option<String>,
+    /// The guard let them store something. Else what is refused is sealed without its bytes.
+    pub vouched: bool,
+}
+
+/// What one request stores, as far as it is.
+#[derive(Debug, Default)]
+pub(crate) struct Deposit {
+    study: Option<String>,
+    vouched: AtomicBool,
+    over: AtomicBool,
+    /// The studies that it began.
+    began: Mutex<HashSet<String>>,
+}
+
+impl Deposit {
+    /// Whether nothing more of it is taken: what came could not be read, and the guard let its sender store
+    /// nothing yet.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    fn is_vouched(&self) -> bool {
+        self.vouched.load(Ordering::Relaxed)
+    }
+
+    fn vouch(&self) {
+        self.vouched.store(true, Ordering::Relaxed);
+    }
+
+    fn began(&self, study: &str) -> bool {
+        let began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        began.contains(study)
+    }
+
+    fn begin(&self, study: &str) {
+        let mut began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        began.insert(study.to_owned());
+    }
 }
 
 /// What became of an object.
@@ -69,16 +112,21 @@ impl App {
     pub(crate) async fn store_image(
         &self,
         who: &Identity,
-        (coming, study): (Box<dyn Coming>, Option<String>),
+        (coming, deposit): (Box<dyn Coming>, &Deposit),
     ) -> Result<Stored, NoImages> {
+        let vouched = deposit.is_vouched();
         let giver = Giver {
             actor: who.actor.clone(),
             address: who.from.clone(),
-            study,
+            study: deposit.study.clone(),
+            vouched,
         };
         let claimed = match coming.look(giver).await {
             Ok(claimed) => claimed,
-            Err(stored) => return Ok(stored),
+            Err(stored) => {
+                deposit.over.store(!vouched, Ordering::Relaxed);
+                return Ok(stored);
+            }
         };
         let event = claimed.event();
         let Body::Image(image) = &event.body else {
@@ -89,16 +137,23 @@ impl App {
             Subject::Patient(patient) => Subject::Patient(patient.clone()),
             _ => Subject::Kind(STUDY.to_owned()),
         };
-        let act = self.store_act(&image.study).await?;
+        let act = self.store_act(&image.study, deposit).await?;
+        let patients = subject.patient().map(|one| self.chart.family(one));
         let detail = format!("STOW-RS SOPInstanceUID={}", image.instance);
         let stored = match self.may_store(who, (act, subject), detail).await? {
-            Ok(decision) => claimed.keep(&decision).await,
+            Ok(decision) => {
+                deposit.vouch();
+                claimed.keep(&decision, &patients.unwrap_or_default()).await
+            }
             Err(_) => Stored {
                 named,
                 within: within.clone(),
                 status: Status::NotAuthorized,
             },
         };
+        if act == Act::Create && stored.status == Status::Success {
+            deposit.begin(&within.0);
+        }
         Ok(Stored { within, ..stored })
     }
 
@@ -107,23 +162,48 @@ impl App {
     ///
     /// # Errors
     /// [`NoImages`]: it may not.
-    pub(crate) async fn may_store_any(&self, who: &Identity) -> Result<(), NoImages> {
+    pub(crate) async fn may_store_any(
+        &self,
+        who: &Identity,
+        study: Option<String>,
+    ) -> Result<Deposit, NoImages> {
+        let deposit = Deposit {
+            study,
+            ..Deposit::default()
+        };
         let through = who.through.as_ref();
         let launched = through.and_then(|through| through.patient.clone());
-        let subject = match launched {
-            Some(patient) => Subject::Patient(patient),
-            None if through.is_none() => Subject::Kind(STUDY.to_owned()),
-            None => return Ok(()),
-        };
-        let asked = self.may_store(who, (Act::Create, subject), "STOW-RS".to_owned());
-        match asked.await? {
-            Ok(_) => Ok(()),
-            Err(words) => Err(NoImages::Refused(words)),
+        let of_people = through.is_some() && launched.is_none();
+        let subject = launched.map_or_else(|| Subject::Kind(STUDY.to_owned()), Subject::Patient);
+        let acts = in_scope(who);
+        if of_people && !acts.is_empty() {
+            return Ok(deposit);
         }
+        let mut words = Vec::new();
+        // What no scope names is refused by the guard, and that is sealed.
+        for act in if acts.is_empty() {
+            vec![Act::Create]
+        } else {
+            acts
+        } {
+            let asked = self.may_store(who, (act, subject.clone()), "STOW-RS".to_owned());
+            match asked.await? {
+                Ok(_) => {
+                    deposit.vouch();
+                    return Ok(deposit);
+                }
+                Err(why) => words = why,
+            }
+        }
+        Err(NoImages::Refused(words))
     }
 
-    /// A study that is not there is made; one that is there gets more.
-    async fn store_act(&self, study: &str) -> Result<Act, NoImages> {
+    /// A study that is not there is made; one that is there gets more, unless this request began it.
+    async fn store_act(&self, study: &str, deposit: &Deposit) -> Result<Act, NoImages> {
+        if deposit.began(study) {
+            return Ok(Act::Create);
+        }
+        self.images_fresh().await?;
         let blind = self.record.blind();
         let id = |kind: &str, system: &str, value: &str| blind.id(kind, system, value);
         let study = wire::dicom::study_named(study, &id);
@@ -167,6 +247,20 @@ impl App {
     }
 }
 
+/// The acts of storing that a scope names: making a study, adding to one. Whom no scopes bind may ask for
+/// either.
+fn in_scope(who: &Identity) -> Vec<Act> {
+    let bound = who.role() == Role::Client || who.through.is_some();
+    let scopes = who.scopes.iter().filter_map(|text| Scope::parse(text).ok());
+    let scopes: Vec<Scope> = scopes
+        .filter(|one| [STUDY, "*"].contains(&one.kind()))
+        .collect();
+    let named = |letter| !bound || scopes.iter().any(|one| one.letters().contains(letter));
+    let acts = [(Act::Create, 'c'), (Act::Update, 'u')];
+    let named = acts.into_iter().filter(|(_, letter)| named(*letter));
+    named.map(|(act, _)| act).collect()
+}
+
 /// Whether one of the scopes is for all that the patient has.
 fn is_whole(decision: &Decision) -> bool {
     match seen(decision.ask(), STUDY) {
@@ -182,4 +276,49 @@ fn uids(image: &Image) -> ((String, String), (String, String)) {
         (image.class.clone(), image.instance.clone()),
         (image.study.clone(), image.series.clone()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use event::ActorKind;
+    use guard::Through;
+
+    use super::*;
+
+    #[test]
+    fn who_may_neither_make_studies_nor_add_to_them_has_nothing_to_store() {
+        let named = |scopes: &[&str], through: Option<Through>, role| {
+            let mut who = Identity::of(Actor {
+                kind: ActorKind::Software,
+                id: "app".into(),
+                name: "app".into(),
+                role,
+            });
+            who.scopes = scopes.iter().map(|one| (*one).to_owned()).collect();
+            who.through = through;
+            in_scope(&who)
+        };
+        let app = || {
+            Some(Through {
+                app: "app".into(),
+                patient: None,
+            })
+        };
+        let (nurse, client) = (Role::Nurse, Role::Client);
+        assert!(
+            named(
+                &["user/Observation.cruds", "user/ImagingStudy.rs"],
+                app(),
+                nurse
+            )
+            .is_empty()
+        );
+        assert!(named(&[], None, client).is_empty());
+        assert_eq!(named(&["user/*.c"], app(), nurse), [Act::Create]);
+        assert_eq!(
+            named(&["system/ImagingStudy.u"], None, client),
+            [Act::Update]
+        );
+        assert_eq!(named(&[], None, nurse), [Act::Create, Act::Update]);
+    }
 }

@@ -143,7 +143,7 @@ impl House {
         House::waiting(settings, ceilings).await
     }
 
-    async fn waiting(settings: Settings, ceilings: access::Ceilings) -> House {
+    pub(crate) async fn waiting(settings: Settings, ceilings: access::Ceilings) -> House {
         let data = tempfile::tempdir().unwrap();
         let clock = Arc::new(Ticks(AtomicI64::new(1_700_000_000_000)));
         let record = record::Record::open(

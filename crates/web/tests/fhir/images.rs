@@ -8,6 +8,9 @@ use serde_json::Value;
 use web::{ImageQuery, NoImages, NotOut, Settings, Wanted};
 use wire::dicom::{Level, Query, Syntax, VR, Writer, file, tags};
 
+use http_body_util::BodyExt as _;
+use tower::ServiceExt as _;
+
 use crate::house::{House, Reply};
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
@@ -313,6 +316,11 @@ async fn a_retrieval_hands_out_objects_of_the_patient_that_it_names_alone() {
 
 /// A retrieval of study 1.2.
 async fn retrieval(house: &House) -> web::Retrieval {
+    retrieval_of(house, 10).await
+}
+
+/// The same, of so many objects at most.
+async fn retrieval_of(house: &House, max: usize) -> web::Retrieval {
     let mut query = Query::new(Level::Study);
     query
         .ask((tags::STUDY_INSTANCE_UID, VR::UI), "1.2")
@@ -322,7 +330,8 @@ async fn retrieval(house: &House) -> web::Retrieval {
         query,
         said: "C-GET".into(),
         authority: "hospital".into(),
-        max: 10,
+        max,
+        bearer: None,
     };
     house.app.retrieval(wanted).await.unwrap()
 }
@@ -375,5 +384,153 @@ async fn what_is_hidden_while_a_retrieval_runs_is_not_sent_any_more() {
         house.ruled_by(hide);
         let told = going.out(&house.app, 1).await.map(|_| ());
         assert_eq!(told, last, "{images_permit_ms}");
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_cannot_be_asked_again_hides_nothing_and_shows_nothing() {
+    let settings = Settings {
+        chart_wait_ms: 10,
+        images_permit_ms: 0,
+        ..Settings::default()
+    };
+    let house = House::waiting(settings, access::Ceilings::default()).await;
+    came(&house, "1.2.1.1").await;
+    came(&house, "1.2.1.2").await;
+    let wait = std::time::Duration::from_secs(60);
+    let size = house.app.record.size();
+    assert!(house.app.chart.caught_up(size, wait).await);
+    let mut going = retrieval(&house).await;
+    // The chart stands still, and something newer was sealed.
+    house.halt().await;
+    came(&house, "1.2.1.3").await;
+    assert_eq!(going.out(&house.app, 1).await.unwrap_err(), NotOut::Busy);
+}
+
+#[tokio::test]
+async fn what_comes_while_a_retrieval_runs_does_not_end_it() {
+    let house = House::with(Settings {
+        images_permit_ms: 0,
+        ..Settings::default()
+    })
+    .await;
+    came(&house, "1.2.1.1").await;
+    came(&house, "1.2.1.2").await;
+    let mut going = retrieval_of(&house, 2).await;
+    came(&house, "1.2.1.3").await;
+    assert!(going.out(&house.app, 0).await.is_ok());
+    assert!(going.out(&house.app, 1).await.is_ok());
+    house.ruled_by(
+        r#"@id("nobody") @words("nobody may") forbid (principal, action == Action::"read", resource);"#,
+    );
+    assert_eq!(going.out(&house.app, 1).await.unwrap_err(), NotOut::Hidden);
+}
+
+/// Pieces of an answer, each let go before the next; whether it came to its end.
+async fn streamed(response: axum::response::Response) -> (usize, bool) {
+    let mut body = response.into_body();
+    let mut pieces = 0;
+    while let Some(piece) = body.frame().await {
+        if piece.is_err() {
+            return (pieces, false);
+        }
+        pieces += 1;
+    }
+    (pieces, true)
+}
+
+async fn begun(
+    house: &House,
+    (token, path, accept): (&str, &str, &str),
+) -> axum::response::Response {
+    let request = Request::builder()
+        .uri(format!("/dicomweb/{path}"))
+        .header("authorization", format!("Bearer {token}"))
+        .header("accept", accept)
+        .body(Body::empty());
+    let router = web::router(house.app.clone());
+    router.oneshot(request.unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_withdrawn_token_ends_an_answer_that_has_begun() {
+    let house = House::with(Settings {
+        images_permit_ms: 0,
+        ..Settings::default()
+    })
+    .await;
+    for number in 1..=6 {
+        came(&house, &format!("1.2.1.{number}")).await;
+    }
+    let parts = "multipart/related; type=\"application/dicom\"";
+    for (path, accept) in [
+        ("studies/1.2", parts),
+        ("studies/1.2/metadata", "application/dicom+json"),
+    ] {
+        let token = house.client("viewer", &BOTH).await;
+        let whole = begun(&house, (&token, path, accept)).await;
+        assert_eq!(streamed(whole).await, (7, true), "{path}");
+        let response = begun(&house, (&token, path, accept)).await;
+        assert_eq!(response.status(), 200);
+        house.change("viewer", None).await;
+        let (pieces, ended) = streamed(response).await;
+        assert!(pieces < 6 && !ended, "{path}: {pieces}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_does_not_wait_for_room_that_it_holds_itself() {
+    let house = House::with(Settings {
+        images_out_bytes_max: 1,
+        images_out_wait_ms: 0,
+        ..Settings::default()
+    })
+    .await;
+    for number in 1..=4 {
+        came(&house, &format!("1.2.1.{number}")).await;
+    }
+    let token = house.client("viewer", &BOTH).await;
+    let parts = "multipart/related; type=\"application/dicom\"";
+    let response = begun(&house, (&token, "studies/1.2", parts)).await;
+    assert_eq!(streamed(response).await, (5, true));
+}
+
+/// Stores a body that breaks off before its first part is whole.
+async fn broken_off(house: &House, token: &str) -> Reply {
+    let pieces = [
+        Ok(bytes::Bytes::from_static(b"--x\r\n")),
+        Err(std::io::Error::other("it took too long")),
+    ];
+    let request = Request::builder()
+        .method("POST")
+        .uri("/dicomweb/studies")
+        .header("authorization", format!("Bearer {token}"))
+        .header(
+            "content-type",
+            "multipart/related; type=\"application/dicom\"; boundary=x",
+        )
+        .body(Body::from_stream(futures_util::stream::iter(pieces)));
+    House::send_to(web::router(house.app.clone()), request.unwrap()).await
+}
+
+#[tokio::test]
+async fn what_may_be_stored_is_asked_first_and_what_breaks_off_may_come_again() {
+    let house = House::open().await;
+    for (id, scopes, code) in [
+        ("reader", &["system/ImagingStudy.rs"][..], 403),
+        ("other", &["system/Observation.cruds"], 403),
+        ("narrow", &["system/ImagingStudy.cu?status=available"], 403),
+        ("maker", &["system/ImagingStudy.c"], 503),
+        ("adder", &["system/ImagingStudy.u"], 503),
+    ] {
+        let token = house.client(id, scopes).await;
+        let reply = broken_off(&house, &token).await;
+        assert_eq!(reply.code(), code, "{id}");
+        if code == 503 {
+            assert_eq!(reply.header("retry-after"), "10");
+            let told = reply.json();
+            let reason = &told["0008119A"]["Value"][0]["00081197"]["Value"][0];
+            assert_eq!(reason, 0xA701, "{told}");
+        }
     }
 }

@@ -89,6 +89,8 @@ pub enum Status {
     UnrecognizedOperation,
     /// A700: it is more than is taken.
     OutOfResources,
+    /// A701: there is no room or no time for it now; it may be sent again.
+    NoRoom,
     /// A702: none of it could be done.
     NotPerformed,
     /// A801: nobody is known by that AE title, or it may not be sent there.
@@ -115,6 +117,7 @@ impl Status {
             Status::NotAuthorized => 0x0124,
             Status::UnrecognizedOperation => 0x0211,
             Status::OutOfResources => 0xA700,
+            Status::NoRoom => 0xA701,
             Status::NotAsSaid => 0xA900,
             Status::CannotUnderstand => 0xC000,
         }

@@ -95,7 +95,28 @@ impl Limits {
             inflate_ratio_max: usize::MAX,
         }
     }
+
+    /// For what was let in, and is to be given: what it unpacks to is held against these limits, since
+    /// memory is taken for that beforehand.
+    #[must_use]
+    pub const fn giving(&self) -> Limits {
+        Limits {
+            inflated_bytes_max: self.inflated_bytes_max,
+            inflate_ratio_max: self.inflate_ratio_max,
+            ..Limits::sealed()
+        }
+    }
+
+    /// Bytes that a deflated data set of so many bytes may unpack to.
+    pub fn unpacked(&self, bytes: usize) -> usize {
+        let by_ratio = bytes.saturating_mul(self.inflate_ratio_max);
+        self.inflated_bytes_max
+            .min(by_ratio.max(INFLATED_FREE_BYTES))
+    }
 }
+
+/// What any deflated data set may unpack to, however small it is.
+const INFLATED_FREE_BYTES: usize = 1 << 20;
 
 /// What [`Limits::depth_max`] may be at most: the walk goes down with the stack.
 pub const DEPTH_LIMIT: usize = 128;

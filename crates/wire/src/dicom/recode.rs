@@ -70,18 +70,19 @@ impl Given {
 }
 
 /// The data set of a file (PS3.10) that was kept, in a transfer syntax; nothing is copied if it is in that
-/// already.
+/// already. Of the limits those of unpacking count.
 ///
 /// # Errors
-/// [`Refusal`] if the file cannot be read, or its data set cannot be written in that syntax.
-pub fn given(file: Vec<u8>, to: &str) -> Result<Given, Refusal> {
+/// [`Refusal`] if the file cannot be read, unpacks to too much, or its data set cannot be written in that
+/// syntax.
+pub fn given(file: Vec<u8>, to: &str, limits: &Limits) -> Result<Given, Refusal> {
     let part = part10(&file)?;
     let from = part.data_at;
     if part.syntax_uid == to {
         return Ok(Given { bytes: file, from });
     }
     let set = file.get(from..).unwrap_or_default();
-    let set = recode(set, (part.syntax_uid, to), &Limits::sealed())?;
+    let set = recode(set, (part.syntax_uid, to), &limits.giving())?;
     Ok(Given {
         bytes: set.into_owned(),
         from: 0,
@@ -252,12 +253,41 @@ mod tests {
         let (implicit, explicit) = (set(Syntax::IMPLICIT), set(Syntax::EXPLICIT));
         let head = file("1.2", "1.2.3", Syntax::IMPLICIT_UID, "CT");
         let kept = [head, implicit.clone()].concat();
-        let own = given(kept.clone(), Syntax::IMPLICIT_UID).unwrap();
+        let limits = Limits::default();
+        let own = given(kept.clone(), Syntax::IMPLICIT_UID, &limits).unwrap();
         assert_eq!(own.set(), implicit);
-        let other = given(kept.clone(), Syntax::EXPLICIT_UID).unwrap();
+        let other = given(kept.clone(), Syntax::EXPLICIT_UID, &limits).unwrap();
         assert_eq!(other.set(), explicit);
-        assert!(given(kept, "1.2.840.10008.1.2.4.50").is_err());
-        assert!(given(implicit, Syntax::IMPLICIT_UID).is_err());
+        assert!(given(kept, "1.2.840.10008.1.2.4.50", &limits).is_err());
+        assert!(given(implicit, Syntax::IMPLICIT_UID, &limits).is_err());
+    }
+
+    #[test]
+    fn what_is_deflated_is_given_as_far_as_there_is_room_for_it() {
+        use std::io::Write as _;
+
+        let deflated = "1.2.840.10008.1.2.1.99";
+        let set = Writer::new(Syntax::EXPLICIT)
+            .text(tags::SOP_INSTANCE_UID, VR::UI, "1.2.3")
+            .bytes(tags::PIXEL_DATA, VR::OW, &vec![0; 2 << 20])
+            .finish();
+        let mut packed = flate2::write::DeflateEncoder::new(
+            file("1.2", "1.2.3", deflated, "CT"),
+            flate2::Compression::best(),
+        );
+        packed.write_all(&set).unwrap();
+        let kept = packed.finish().unwrap();
+        let limits = |inflated_bytes_max| Limits {
+            inflated_bytes_max,
+            inflate_ratio_max: usize::MAX,
+            ..Limits::default()
+        };
+        let whole = given(kept.clone(), Syntax::EXPLICIT_UID, &limits(set.len())).unwrap();
+        assert_eq!(whole.set(), set);
+        let max = set.len() - 1;
+        let refused = given(kept.clone(), Syntax::EXPLICIT_UID, &limits(max));
+        assert_eq!(refused.unwrap_err(), Refusal::Inflated { max });
+        assert!(given(kept, deflated, &limits(max)).is_ok());
     }
 
     #[test]

@@ -5,9 +5,6 @@ use flate2::read::DeflateDecoder;
 
 use super::{Limits, Refusal, Syntax};
 
-/// What any deflated data set may unpack to, however small it is.
-const INFLATED_FREE_BYTES: usize = 1 << 20;
-
 /// The data set as it is before it was deflated; in other syntaxes the bytes themselves. What is
 /// returned is explicit VR little endian if it was deflated.
 ///
@@ -21,10 +18,7 @@ pub fn unpack<'a>(
     if !syntax.deflated {
         return Ok(Cow::Borrowed(bytes));
     }
-    let by_ratio = bytes.len().saturating_mul(limits.inflate_ratio_max);
-    let max = limits
-        .inflated_bytes_max
-        .min(by_ratio.max(INFLATED_FREE_BYTES));
+    let max = limits.unpacked(bytes.len());
     let mut out = Vec::new();
     let more = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
     let read = DeflateDecoder::new(bytes).take(more).read_to_end(&mut out);
@@ -43,6 +37,7 @@ mod tests {
     use flate2::write::DeflateEncoder;
 
     use super::*;
+    use crate::dicom::INFLATED_FREE_BYTES;
 
     fn deflated(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());

@@ -24,13 +24,20 @@ use axum::routing::any;
 use guard::Identity;
 
 use crate::App;
-use crate::api::fhir::{Fault, identity};
+use crate::api::fhir::{Bearer, Fault, identity};
 use crate::imaging::NoImages;
 use route::Call;
 
 /// The door, at `/dicomweb`.
 pub(crate) fn mounted() -> Router<Arc<App>> {
     Router::new().route("/dicomweb/{*path}", any(handle))
+}
+
+/// Who asks, and by what they proved it.
+#[derive(Debug)]
+struct Asker {
+    who: Identity,
+    bearer: Option<Bearer>,
 }
 
 /// Why there is no answer: a status and words.
@@ -131,14 +138,18 @@ async fn serve(app: &Arc<App>, (parts, body): (&Parts, Body)) -> Result<Response
         });
     }
     let accepted = accept::all(headers);
+    let bearer = Bearer::of(&parts.extensions, headers);
+    let asker = Asker { who, bearer };
     match route::call(parts.uri.path())? {
         Call::Search(place) => {
             let query = parts.uri.query().unwrap_or_default();
-            qido::search(app, &who, (&place, query), &accepted).await
+            qido::search(app, &asker.who, (&place, query), &accepted).await
         }
-        Call::Objects(place) => wado::objects(app, &who, (&place, &accepted)).await,
-        Call::Metadata(place) => wado::metadata(app, &who, (&place, &accepted)).await,
-        Call::Frames(place, frames) => wado::frames(app, &who, (&place, &frames), &accepted).await,
-        Call::Rendered(place, look) => wado::rendered(app, &who, (&place, look), &accepted).await,
+        Call::Objects(place) => wado::objects(app, &asker, (&place, &accepted)).await,
+        Call::Metadata(place) => wado::metadata(app, &asker, (&place, &accepted)).await,
+        Call::Frames(place, frames) => {
+            wado::frames(app, &asker, (&place, &frames), &accepted).await
+        }
+        Call::Rendered(place, look) => wado::rendered(app, &asker, (&place, look), &accepted).await,
     }
 }

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use guard::Identity;
 use serde_json::{Map, Value, json};
@@ -16,16 +16,18 @@ use wire::multipart::{Broken, Parts, Piece};
 
 use super::{Refused, accept};
 use crate::App;
-use crate::imaging::{Coming, NoImages, Stored};
+use crate::imaging::{Coming, Deposit, NoImages, Stored};
 
 const DICOM: &str = "application/dicom";
 const JSON: &str = "application/dicom+json";
+/// After how many seconds it may be tried again.
+const RETRY_SECONDS: &str = "10";
 
 /// A body on its way in.
 struct Storing<'a> {
     app: &'a Arc<App>,
     who: &'a Arc<Identity>,
-    study: Option<String>,
+    deposit: Arc<Deposit>,
     /// The part that is coming; `None`: it is of no type that is stored, or there is none.
     coming: Option<Box<dyn Coming>>,
     stored: Vec<Stored>,
@@ -48,12 +50,12 @@ pub(super) async fn store(
     if length(headers).is_some_and(|length| length > most) {
         return Err(too_large(most));
     }
-    let asked = app.may_store_any(&who).await;
-    asked.map_err(|why| Refused::of(why, &who))?;
+    let deposit = app.may_store_any(&who, study).await;
+    let deposit = deposit.map_err(|why| Refused::of(why, &who))?;
     let mut storing = Storing {
         app,
         who: &Arc::new(who),
-        study,
+        deposit: Arc::new(deposit),
         coming: None,
         stored: Vec::new(),
     };
@@ -69,10 +71,9 @@ impl Storing<'_> {
     async fn all(&mut self, mut parts: Parts, mut body: Body) -> Result<(), Refused> {
         let mut left = self.app.settings.dicomweb_stored_bytes_max;
         while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+            // It was cut off, or took longer than `images_body_ms`: what was whole is stored.
             let Ok(frame) = frame else {
-                return Err(Refused::bad(
-                    "the body was cut off, or took too long to come",
-                ));
+                return self.ended(Status::NoRoom);
             };
             let Ok(bytes) = frame.into_data() else {
                 continue;
@@ -92,6 +93,9 @@ impl Storing<'_> {
                     Ok(Some(piece)) => self.piece(piece).await?,
                     Ok(None) => break,
                     Err(why) => return self.broken(why),
+                }
+                if self.deposit.is_over() {
+                    return self.ended(Status::NotAuthorized);
                 }
             }
         }
@@ -126,12 +130,9 @@ impl Storing<'_> {
 
     /// An object is there. It goes on though nobody waits for the answer any more.
     async fn object(&mut self, coming: Box<dyn Coming>) -> Result<(), Refused> {
-        let (app, who, study) = (
-            Arc::clone(self.app),
-            Arc::clone(self.who),
-            self.study.clone(),
-        );
-        let work = tokio::spawn(async move { app.store_image(&who, (coming, study)).await });
+        let (app, who) = (Arc::clone(self.app), Arc::clone(self.who));
+        let deposit = Arc::clone(&self.deposit);
+        let work = tokio::spawn(async move { app.store_image(&who, (coming, &deposit)).await });
         let stored = work.await.map_err(|why| Refused::broken(&why))?;
         self.stored.push(stored.or_else(|why| match why {
             NoImages::Broken(why) => {
@@ -160,7 +161,9 @@ impl Storing<'_> {
     fn answer(&self) -> Response {
         let good = |one: &&Stored| one.status == Status::Success;
         let stored = self.stored.iter().filter(good).count();
-        let ours = |one: &Stored| one.status == Status::ProcessingFailure;
+        // What was ours, or for want of room or time, may go well the next time.
+        let later = [Status::ProcessingFailure, Status::NoRoom];
+        let ours = |one: &Stored| later.contains(&one.status);
         let status = match self.stored.len() - stored {
             0 => StatusCode::OK,
             _ if stored > 0 => StatusCode::ACCEPTED,
@@ -170,7 +173,13 @@ impl Storing<'_> {
         let base = self.app.settings.fhir_base.as_str();
         let base = format!("{}/dicomweb", base.strip_suffix("/fhir").unwrap_or(base));
         let headers = [(CONTENT_TYPE, JSON)];
-        (status, headers, told(&self.stored, &base).to_string()).into_response()
+        let told = told(&self.stored, &base).to_string();
+        let mut response = (status, headers, told).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            let later = HeaderValue::from_static(RETRY_SECONDS);
+            response.headers_mut().insert(RETRY_AFTER, later);
+        }
+        response
     }
 }
 

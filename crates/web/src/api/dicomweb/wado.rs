@@ -9,16 +9,16 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use chart::Instance;
 use event::Body;
-use guard::Identity;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::dicom::{
     Limits, NoFrame, RLE_UID, Repertoire, Syntax, can_recode, file, frame, given, part10, picture,
     picture_of_runs, scan, sealed,
 };
 
-use super::Refused;
 use super::accept::Accepted;
 use super::parts::{Boundary, answer};
 use super::route::{Look, Place};
+use super::{Asker, Refused};
 use crate::App;
 use crate::imaging::{
     NotOut, OnItsWay, Retrieval, Room, Wanted, held_while, pixels, unpacked_bytes,
@@ -26,13 +26,15 @@ use crate::imaging::{
 
 const DICOM: &str = "application/dicom";
 const JSON: &str = "application/dicom+json";
+/// More than an answer has pieces: whoever gets all of these places knows that none is on its way.
+const PIECES_MAX: u32 = 1 << 30;
 const OCTETS: &str = "application/octet-stream";
 const JPEG_BASELINE: &str = "1.2.840.10008.1.2.4.50";
 
 /// The objects of a study or a series, or one.
 pub(super) async fn objects(
     app: &Arc<App>,
-    who: &Identity,
+    asker: &Asker,
     (place, accepted): (&Place, &[Accepted]),
 ) -> Result<Response, Refused> {
     let taken = accepted.iter().find(|one| one.takes_parts(DICOM));
@@ -41,7 +43,7 @@ pub(super) async fn objects(
             "objects are given as parts of type `{DICOM}` alone"
         ))
     })?;
-    let mut found = named(app, who, (place, "objects")).await?;
+    let mut found = named(app, asker, (place, "objects")).await?;
     // Without a word about it what is not compressed is in explicit little endian (PS3.18 table 8.7.3-2).
     let wanted = taken.syntax.clone();
     let target = move |one: &Instance| match wanted.as_deref() {
@@ -59,20 +61,24 @@ pub(super) async fn objects(
     let boundary = Boundary::new()?;
     // Whether there is room is known before anything is answered.
     let first = targets.first().map_or("", String::as_str);
-    let first = in_syntax(app, (&mut found, 0), first).await?;
+    let object = found.out(app, 0).await.map_err(not_out)?;
+    let first = in_syntax(app, (&found, 0), (object, first)).await?;
     let (pieces, response) = answer(&boundary.media(DICOM))?;
     let app = Arc::clone(app);
     tokio::spawn(async move {
         let mut ready = Some(first);
+        let going = Arc::new(Semaphore::new(PIECES_MAX as usize));
         for (place, target) in targets.iter().enumerate() {
             let file = match ready.take() {
                 Some(file) => Ok(file),
-                None => in_syntax(&app, (&mut found, place), target).await,
+                None => following(&app, (&mut found, place), (target, &going)).await,
             };
             let piece = match file {
                 Ok((file, room)) => {
                     let media = format!("{DICOM}; transfer-syntax={target}");
-                    Ok(held(boundary.part(&media, &file), room))
+                    let part = boundary.part(&media, &file);
+                    let going = Arc::clone(&going).acquire_owned().await;
+                    Ok(held(part, (room, going.ok())))
                 }
                 Err(why) => {
                     tracing::error!(place, why = why.words, "an object was not given");
@@ -92,7 +98,7 @@ pub(super) async fn objects(
 /// What objects say of themselves, without their pixels.
 pub(super) async fn metadata(
     app: &Arc<App>,
-    who: &Identity,
+    asker: &Asker,
     (place, accepted): (&Place, &[Accepted]),
 ) -> Result<Response, Refused> {
     let json = |one: &Accepted| one.takes(JSON) || one.takes("application/json");
@@ -100,21 +106,26 @@ pub(super) async fn metadata(
         let words = format!("metadata is given as `{JSON}` alone");
         return Err(Refused::unacceptable(words));
     }
-    let found = named(app, who, (place, "metadata")).await?;
+    let mut found = named(app, asker, (place, "metadata")).await?;
     let (pieces, response) = answer(JSON)?;
     let app = Arc::clone(app);
     tokio::spawn(async move {
         let mut before = "[";
-        for one in found.objects() {
-            let piece = match said(&app, one).await {
+        for place in 0..found.objects().len() {
+            let said = match found.may(&app, place).await {
+                Ok(index) => said(&app, index).await,
+                Err(why) => Err(why.to_string()),
+            };
+            let piece = match said {
                 Ok(said) => Ok(Bytes::from(format!("{before}{said}"))),
                 Err(why) => {
-                    tracing::error!(index = one.index, why, "metadata was not given");
+                    tracing::error!(place, why, "metadata was not given");
                     Err(io::Error::other("an object is missing"))
                 }
             };
             before = ",";
-            if pieces.send(piece).await.is_err() {
+            let ends = piece.is_err();
+            if pieces.send(piece).await.is_err() || ends {
                 return;
             }
         }
@@ -126,11 +137,11 @@ pub(super) async fn metadata(
 /// Frames of one object, as they are kept.
 pub(super) async fn frames(
     app: &Arc<App>,
-    who: &Identity,
+    asker: &Asker,
     (place, numbers): (&Place, &[usize]),
     accepted: &[Accepted],
 ) -> Result<Response, Refused> {
-    let mut found = named(app, who, (place, "frames")).await?;
+    let mut found = named(app, asker, (place, "frames")).await?;
     let one = found.objects().first().ok_or_else(Refused::absent)?;
     let media = frame_media(&one.syntax);
     let takes = |one: &Accepted| one.takes_parts(media) || one.takes_parts(OCTETS);
@@ -144,7 +155,8 @@ pub(super) async fn frames(
         true => Syntax::EXPLICIT_UID.to_owned(),
         false => one.syntax.clone(),
     };
-    let (file, room) = in_syntax(app, (&mut found, 0), &target).await?;
+    let object = found.out(app, 0).await.map_err(not_out)?;
+    let (file, room) = in_syntax(app, (&found, 0), (object, &target)).await?;
     let boundary = Boundary::new()?;
     let kind = format!("{media}; transfer-syntax={target}");
     let mut body = Vec::new();
@@ -157,18 +169,18 @@ pub(super) async fn frames(
     })??;
     body.extend_from_slice(&boundary.end());
     let headers = [(CONTENT_TYPE, boundary.media(media))];
-    let body = axum::body::Body::from(held(body.into(), room));
+    let body = axum::body::Body::from(held(body.into(), (room, None)));
     Ok((StatusCode::OK, headers, body).into_response())
 }
 
 /// A picture of a frame; of a study or a series, of its first object.
 pub(super) async fn rendered(
     app: &Arc<App>,
-    who: &Identity,
+    asker: &Asker,
     (place, look): (&Place, Look),
     accepted: &[Accepted],
 ) -> Result<Response, Refused> {
-    let mut found = named(app, who, (place, "a picture")).await?;
+    let mut found = named(app, asker, (place, "a picture")).await?;
     let one = found.objects().first().ok_or_else(Refused::absent)?;
     let takes = |media: &str| accepted.iter().any(|one| one.takes(media));
     let compressed = one.syntax == JPEG_BASELINE;
@@ -196,7 +208,7 @@ pub(super) async fn rendered(
     };
     let (place, more) = (0, unpacked_bytes(pixels));
     let out = found.out_with(app, place, more).await.map_err(not_out)?;
-    let (file, room) = recoded((&found, place), out, target).await?;
+    let (file, room) = in_syntax(app, (&found, place), (out, target)).await?;
     let work = held_while(room, move || {
         with(&file, |set| -> Result<Vec<u8>, Refused> {
             if compressed {
@@ -211,56 +223,65 @@ pub(super) async fn rendered(
         })
     });
     let (picture, room) = work.await.map_err(|why| Refused::broken(&why))?;
-    let picture = axum::body::Body::from(held(picture??.into(), room));
+    let picture = axum::body::Body::from(held(picture??.into(), (room, None)));
     Ok((StatusCode::OK, [(CONTENT_TYPE, media)], picture).into_response())
 }
 
 /// What lies at a place, by the word of the guard.
 async fn named(
     app: &App,
-    who: &Identity,
+    asker: &Asker,
     (place, what): (&Place, &str),
 ) -> Result<Retrieval, Refused> {
     let query = place.query()?;
     let found = app
         .retrieval(Wanted {
-            who: who.clone(),
+            who: asker.who.clone(),
             said: format!("WADO-RS {what} {}", query.text()),
             query,
             authority: app.settings.image_authority.clone(),
             max: app.settings.dicomweb_objects_max,
+            bearer: asker.bearer.clone(),
         })
         .await
-        .map_err(|why| Refused::of(why, who))?;
+        .map_err(|why| Refused::of(why, &asker.who))?;
     match found.objects().is_empty() {
         true => Err(Refused::absent()),
         false => Ok(found),
     }
 }
 
+/// The next object of an answer. If there is no room, what went before is let go first, however slowly it is
+/// read: an answer does not wait in vain for room that it holds itself.
+async fn following(
+    app: &App,
+    (found, place): (&mut Retrieval, usize),
+    (target, going): (&str, &Semaphore),
+) -> Result<(Vec<u8>, Room), Refused> {
+    let object = match found.out_at_once(app, place).await {
+        Err(NotOut::Busy) => {
+            drop(going.acquire_many(PIECES_MAX).await);
+            found.out(app, place).await
+        }
+        other => other,
+    };
+    in_syntax(app, (found, place), (object.map_err(not_out)?, target)).await
+}
+
 /// An object as a file, in a transfer syntax, and the room that it has.
 async fn in_syntax(
     app: &App,
-    (found, place): (&mut Retrieval, usize),
-    target: &str,
-) -> Result<(Vec<u8>, Room), Refused> {
-    let out = found.out(app, place).await.map_err(not_out)?;
-    recoded((found, place), out, target).await
-}
-
-async fn recoded(
     (found, place): (&Retrieval, usize),
-    OnItsWay { file: kept, room }: OnItsWay,
-    target: &str,
+    (OnItsWay { file: kept, room }, target): (OnItsWay, &str),
 ) -> Result<(Vec<u8>, Room), Refused> {
     let one = found.objects().get(place).ok_or_else(Refused::absent)?;
     if one.syntax == target {
         return Ok((kept, room));
     }
     let head = file(&one.header.class, &one.header.instance, target, "SALUS");
-    let to = target.to_owned();
+    let (to, limits) = (target.to_owned(), app.settings.image_limits);
     let work = held_while(room, move || {
-        let set = given(kept, &to).map_err(|why| why.to_string())?;
+        let set = given(kept, &to, &limits).map_err(|why| why.to_string())?;
         Ok([head.as_slice(), set.set()].concat())
     });
     let (made, room) = work.await.map_err(|why| Refused::broken(&why))?;
@@ -282,7 +303,9 @@ fn not_out(why: NotOut) -> Refused {
 /// Bytes that hold their room until they are sent.
 struct Held {
     bytes: Bytes,
+    // The room goes first: whoever waits for the piece finds it free.
     _room: Room,
+    _piece: Option<OwnedSemaphorePermit>,
 }
 
 impl AsRef<[u8]> for Held {
@@ -291,13 +314,17 @@ impl AsRef<[u8]> for Held {
     }
 }
 
-fn held(bytes: Bytes, room: Room) -> Bytes {
-    Bytes::from_owner(Held { bytes, _room: room })
+fn held(bytes: Bytes, (room, piece): (Room, Option<OwnedSemaphorePermit>)) -> Bytes {
+    Bytes::from_owner(Held {
+        bytes,
+        _room: room,
+        _piece: piece,
+    })
 }
 
 /// What an object says of itself, as JSON.
-async fn said(app: &App, one: &Instance) -> Result<String, String> {
-    let event = app.record.get(one.index).await;
+async fn said(app: &App, index: u64) -> Result<String, String> {
+    let event = app.record.get(index).await;
     let event = event.map_err(|why| why.to_string())?;
     let Body::Image(image) = &event.event().body else {
         return Err("the event is no image".into());

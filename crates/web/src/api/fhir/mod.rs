@@ -52,6 +52,7 @@ pub(crate) use query::pairs as query_pairs;
 pub use ready::ready_summaries;
 pub(crate) use route::is_id;
 pub use subscription::{Subscriptions, notify};
+pub use who::Bearer;
 pub(crate) use who::identity;
 
 use std::sync::Arc;

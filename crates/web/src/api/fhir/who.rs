@@ -1,7 +1,7 @@
 //! Who asks.
 
 use axum::http::header::AUTHORIZATION;
-use axum::http::{Extensions, HeaderMap};
+use axum::http::{Extensions, HeaderMap, StatusCode};
 use event::Time;
 use guard::{Identity, Scope};
 
@@ -31,6 +31,44 @@ pub(crate) async fn identity(
     })
 }
 
+/// What proved who asks, to be looked at again.
+#[derive(Clone)]
+pub struct Bearer {
+    token: String,
+    certificate: Option<ClientCertificate>,
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Bearer(..)")
+    }
+}
+
+impl Bearer {
+    /// Of a request; `None`: the socket says who asks there.
+    pub(crate) fn of(extensions: &Extensions, headers: &HeaderMap) -> Option<Bearer> {
+        if extensions.get::<Identity>().is_some() {
+            return None;
+        }
+        Some(Bearer {
+            token: bearer(header(headers, &AUTHORIZATION)?)?.to_owned(),
+            certificate: extensions.get::<ClientCertificate>().cloned(),
+        })
+    }
+
+    /// Who it stands for by now; `None`: nobody any more.
+    ///
+    /// # Errors
+    /// [`Fault`]: it could not be looked at.
+    pub(crate) async fn again(&self, app: &App) -> Result<Option<Identity>, Fault> {
+        match known(app, self.certificate.as_ref(), &self.token).await {
+            Ok(identity) => Ok(Some(identity)),
+            Err(fault) if fault.status == StatusCode::UNAUTHORIZED => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+}
+
 async fn proved(
     app: &App,
     extensions: &Extensions,
@@ -44,7 +82,7 @@ async fn proved(
     })?;
     let token = bearer(said)
         .ok_or_else(|| Fault::login("the `Authorization` is not `Bearer` and a token"))?;
-    let known = known(app, extensions, token).await?;
+    let known = known(app, extensions.get::<ClientCertificate>(), token).await?;
     let client = known.through.as_ref().map(|through| &through.app);
     let paced = app.paced(client.unwrap_or(&known.actor.id));
     paced.map_err(Fault::too_fast)?;
@@ -58,14 +96,18 @@ pub(crate) fn until(app: &App, headers: &HeaderMap) -> Option<Time> {
 }
 
 /// Whose token it is.
-async fn known(app: &App, extensions: &Extensions, token: &str) -> Result<Identity, Fault> {
+async fn known(
+    app: &App,
+    certificate: Option<&ClientCertificate>,
+    token: &str,
+) -> Result<Identity, Fault> {
     let bad = || Fault::login("this token is not good: unknown, withdrawn or damaged");
     if let Some(client) = app.staff.client(token) {
         // The secret of an app is for the token endpoint, not for charts.
         let plain = app.tokens.app(&client.actor.id).is_none();
         return plain.then_some(client).ok_or_else(bad);
     }
-    let good = app.access(token, extensions.get::<ClientCertificate>());
+    let good = app.access(token, certificate);
     let asker = app.asker(&good.ok_or_else(bad)?).await?;
     asker.ok_or_else(bad)
 }
