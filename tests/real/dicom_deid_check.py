@@ -55,6 +55,6 @@ report = json.loads(done.stdout)
 left = [one for one in report["files"] if "to" in one]
 for one in left:
     check(one["file"], one["to"])
-if len(left) < 40:
+if len(left) < 35:
     failed(f"only {len(left)} of {len(files)} left: {report['files']}")
 print(f"ok pydicom reads {len(left)} de-identified files; {report['refused']} did not leave")

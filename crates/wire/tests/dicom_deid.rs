@@ -265,6 +265,12 @@ fn what_is_no_object_is_refused() {
     let missing_class = Refusal::Missing(tags::SOP_CLASS_UID);
     assert_eq!(missing, Err(NotClean::Refused(missing_class)));
     assert!(deidentify(b"no DICOM", &STRICT, &Limits::default()).is_err());
+    // An object that would leave without its UID stays.
+    let unknown = Writer::new(Syntax::EXPLICIT)
+        .text(tags::SOP_CLASS_UID, VR::UI, CT)
+        .text(tags::SOP_INSTANCE_UID, VR::UN, "1.2.3.4");
+    let missing = Refusal::Missing(tags::SOP_INSTANCE_UID);
+    assert_eq!(refused(unknown), NotClean::Refused(missing));
     let deep = (0..40).fold(head(), |inner, _| {
         Writer::new(Syntax::EXPLICIT).bytes(tags::ANATOMIC_REGION_SEQUENCE, VR::SQ, &item(inner))
     });

@@ -127,11 +127,13 @@ pub fn deidentify(bytes: &[u8], choice: &Choice<'_>, limits: &Limits) -> Result<
     let set = scan(&data, syntax, limits)?;
     may_leave(&set, choice.pixels)?;
     let (written, object) = Object::clean(&set, (choice, syntax, limits))?;
-    let (class, instance) = (
-        set.ascii(tags::SOP_CLASS_UID),
-        put::uid(&written, tags::SOP_INSTANCE_UID),
-    );
-    let mut out = file(class, &instance, uid, "SALUS");
+    let left = |tag| match put::uid(&written, tag) {
+        uid if uid.is_empty() => Err(Refusal::Missing(tag)),
+        uid => Ok(uid),
+    };
+    // They came, and went with what is not of its kind.
+    let (class, instance) = (left(tags::SOP_CLASS_UID)?, left(tags::SOP_INSTANCE_UID)?);
+    let mut out = file(&class, &instance, uid, "SALUS");
     out.reserve(data.len() + GROWTH_BYTES);
     put::write(&written, &mut out)?;
     Ok(Clean {
