@@ -20,6 +20,8 @@ use crate::imaging::{Coming, Deposit, NoImages, Stored};
 
 const DICOM: &str = "application/dicom";
 const JSON: &str = "application/dicom+json";
+/// Bytes of a body that is refused before it was read, which are taken all the same.
+const UNREAD_BYTES_MAX: usize = 64 << 10;
 /// After how many seconds it may be tried again.
 const RETRY_SECONDS: &str = "10";
 
@@ -38,8 +40,35 @@ pub(super) async fn store(
     app: &Arc<App>,
     who: Identity,
     (headers, study): (&HeaderMap, Option<String>),
-    body: Body,
+    mut body: Body,
 ) -> Result<Response, Refused> {
+    let answer = match begun(app, &who, (headers, study)).await {
+        Ok((parts, deposit)) => {
+            let mut storing = Storing {
+                app,
+                who: &Arc::new(who),
+                deposit: Arc::new(deposit),
+                coming: None,
+                stored: Vec::new(),
+            };
+            let stored = storing.all(parts, &mut body).await;
+            stored.and_then(|()| match storing.stored.is_empty() {
+                true => Err(Refused::bad("there is no part in it")),
+                false => Ok(storing.answer()),
+            })
+        }
+        Err(why) => Err(why),
+    };
+    pass_over(&mut body).await;
+    answer
+}
+
+/// What is known before anything of the body is read.
+async fn begun(
+    app: &Arc<App>,
+    who: &Identity,
+    (headers, study): (&HeaderMap, Option<String>),
+) -> Result<(Parts, Deposit), Refused> {
     let json = |one: &accept::Accepted| one.takes(JSON) || one.takes("application/json");
     if !accept::all(headers).iter().any(json) {
         let words = format!("what was stored is told as `{JSON}` alone");
@@ -50,27 +79,28 @@ pub(super) async fn store(
     if length(headers).is_some_and(|length| length > most) {
         return Err(too_large(most));
     }
-    let deposit = app.may_store_any(&who, study).await;
-    let deposit = deposit.map_err(|why| Refused::of(why, &who))?;
-    let mut storing = Storing {
-        app,
-        who: &Arc::new(who),
-        deposit: Arc::new(deposit),
-        coming: None,
-        stored: Vec::new(),
-    };
-    storing.all(parts, body).await?;
-    if storing.stored.is_empty() {
-        return Err(Refused::bad("there is no part in it"));
+    let deposit = app.may_store_any(who, study).await;
+    let deposit = deposit.map_err(|why| Refused::of(why, who))?;
+    Ok((parts, deposit))
+}
+
+/// Takes a little of what is not read any more: a client that is still sending might not hear the answer.
+async fn pass_over(body: &mut Body) {
+    let mut left = UNREAD_BYTES_MAX;
+    while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
+        let bytes = frame.into_data().map_or(0, |bytes| bytes.len());
+        match left.checked_sub(bytes) {
+            Some(rest) => left = rest,
+            None => return,
+        }
     }
-    Ok(storing.answer())
 }
 
 impl Storing<'_> {
     /// Stores part after part; what is wrong with the body ends it, and is told beside what was stored.
-    async fn all(&mut self, mut parts: Parts, mut body: Body) -> Result<(), Refused> {
+    async fn all(&mut self, mut parts: Parts, body: &mut Body) -> Result<(), Refused> {
         let mut left = self.app.settings.dicomweb_stored_bytes_max;
-        while let Some(frame) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
             // It was cut off, or took longer than `images_body_ms`: what was whole is stored.
             let Ok(frame) = frame else {
                 return self.ended(Status::NoRoom);
