@@ -21,6 +21,8 @@ else
     fi
 fi
 
+# It reads the manifests of all components, of other platforms too, and does not fetch them itself.
+cargo fetch --quiet --locked
 "$deny" --log-level error --offline check bans licenses sources
 if timeout "$fetch_seconds" "$deny" --log-level off fetch db >/dev/null 2>&1; then
     "$deny" --log-level error --offline check advisories
