@@ -306,8 +306,10 @@ fn objects_are_moved_until_it_is_cancelled() {
         taking.join().unwrap();
         match cancels {
             true => {
-                assert_eq!(others, 0, "nothing goes once it is cancelled");
-                assert_eq!(told, (0xFE00, [Some(2), Some(1), Some(0)]));
+                // One may be on its way while the word to stop comes in on another line.
+                assert!(others < 2, "nothing goes once it is cancelled");
+                let counts = [Some(2 - others), Some(1 + others), Some(0)];
+                assert_eq!(told, (0xFE00, counts));
             }
             false => {
                 assert_eq!(others, 2);
