@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{AlteredPart, Arrival};
@@ -84,10 +83,6 @@ impl Reader for Guarded {
     async fn tidy(&self) -> Result<(), ReaderError> {
         let _held = self.folding.lock().await;
         self.reader.tidy().await
-    }
-
-    fn breath(&self) -> Duration {
-        self.reader.breath()
     }
 
     fn alike(&self) -> &'static [Alike] {

@@ -41,12 +41,6 @@ pub trait Reader: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The least time between two folds while the record grows. What comes after a rest is folded at once.
-    /// A transaction for each commit of the record costs a view more than it tells sooner.
-    fn breath(&self) -> Duration {
-        Duration::ZERO
-    }
-
     /// What of its file can be held against a fresh fold; nothing, unless a view says so.
     fn alike(&self) -> &'static [Alike] {
         &[]
@@ -133,7 +127,6 @@ pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationT
         let Err(broke) = unpanicked(caught).await else {
             record.inner.stands(reader.name(), None);
             (most, tries, failed) = (FOLD_EVENTS_MAX, 0, None);
-            breathe(reader.breath(), &stop).await;
             tokio::select! {
                 () = stop.cancelled() => return,
                 grown = growth.changed() => if grown.is_err() { return },
@@ -167,17 +160,6 @@ pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationT
         {
             tracing::error!(reader = reader.name(), why = %broke.why, "a view cannot be read again");
         }
-    }
-}
-
-/// Waits; not at all for a view that takes no breath, since the least wait of a timer is a millisecond.
-async fn breathe(breath: Duration, stop: &CancellationToken) {
-    if breath.is_zero() {
-        return;
-    }
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = tokio::time::sleep(breath) => {}
     }
 }
 

@@ -22,8 +22,6 @@ use crate::outlet::OutletStatus;
 use crate::trace::{Trace, TraceId, What};
 use crate::{heard_view, page, purge, save, view};
 
-/// Between two folds: a page of accesses may be this much behind.
-const BREATH: Duration = Duration::from_millis(20);
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -475,10 +473,6 @@ impl Reader for Folding {
 
     async fn cursor(&self) -> Result<u64, ReaderError> {
         Ok(self.access.folded())
-    }
-
-    fn breath(&self) -> Duration {
-        BREATH
     }
 
     fn alike(&self) -> &'static [Alike] {

@@ -52,6 +52,8 @@ pub fn recode<'a>(
         signed: false,
     };
     recoding.set(&set, &mut out)?;
+    // What lies about the kind of a value is read otherwise where kinds are not written.
+    scan(&out, target, limits)?;
     Ok(Cow::Owned(out))
 }
 
