@@ -236,8 +236,6 @@ async fn what_is_hidden_of_a_patient_is_not_handed_out_in_an_image() {
 async fn what_is_hidden_by_a_label_is_not_told_of_by_an_image() {
     let house = House::open().await;
     came(&house, "1.2.1.1").await;
-    let found = house.get("/ImagingStudy").await.json();
-    let mut study = found["entry"][0]["resource"].clone();
     let json = "application/dicom+json";
     let token = house.client("viewer", &BOTH).await;
     house.ruled_by(
@@ -246,7 +244,10 @@ async fn what_is_hidden_by_a_label_is_not_told_of_by_an_image() {
            permit (principal in Role::"client", action in [Action::"read", Action::"search"], resource);"#,
     );
     let told = async || asked(&house, (&token, "studies", json)).await.json();
+    // This door waits until the chart has what came.
     assert_eq!(told().await.as_array().map(Vec::len), Some(1));
+    let found = house.get("/ImagingStudy").await.json();
+    let mut study = found["entry"][0]["resource"].clone();
     study["meta"]["security"] = serde_json::json!([{
         "system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"
     }]);
