@@ -88,6 +88,8 @@ async fn create(
         let id = ids::random()?;
         return Ok(new(door, intent, Target { kind, id }));
     };
+    // INVARIANT: before the search, or one that is created between the two would be taken for another.
+    let spare = reserved(door, kind, &query).await?;
     match only(&matching(door, who, (kind, &query)).await?, kind)? {
         Some(target) => {
             let located = locate(door, &target).await?;
@@ -98,10 +100,7 @@ async fn create(
                 ..new(door, intent, target)
             })
         }
-        None => {
-            let target = reserved(door, kind, &query).await?;
-            Ok(new(door, intent, target))
-        }
+        None => Ok(new(door, intent, spare)),
     }
 }
 
@@ -217,6 +216,8 @@ async fn update_where(
     (intent, kind): (Intent, &'static str),
 ) -> Result<Settled, Fault> {
     let said = peek(&intent.raw).id;
+    // Before the search, as in `create`.
+    let spare = reserved(door, kind, &intent.query).await?;
     let found = matching(door, who, (kind, &intent.query)).await?;
     match (only(&found, kind)?, said) {
         (Some(target), Some(said)) if said != target.id => {
@@ -228,13 +229,10 @@ async fn update_where(
         }
         (Some(target), _) => update(door, who, (intent, target)).await,
         (None, Some(id)) if is_id(&id) => update(door, who, (intent, Target { kind, id })).await,
-        (None, _) => {
-            let target = reserved(door, kind, &intent.query).await?;
-            Ok(Settled {
-                act: Act::Update,
-                ..new(door, intent, target)
-            })
-        }
+        (None, _) => Ok(Settled {
+            act: Act::Update,
+            ..new(door, intent, spare)
+        }),
     }
 }
 
