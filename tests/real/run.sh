@@ -17,6 +17,7 @@ run "$python" "$here/hl7apy_sender.py"
 run "$python" "$here/fhirpy_client.py"
 run "$python" "$here/fhirclient_client.py"
 run "$python" "$here/everything.py"
+run "$python" "$here/fhir_resources.py" 10
 run "$python" "$here/ihe_client.py"
 run node "$here/kit_client.mjs"
 run node "$here/medplum_client.mjs"
