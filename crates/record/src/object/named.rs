@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use event::{Body, Image, Stored};
+use event::{Body, Image, Stored, Unreadable};
 use seal::Key;
 
 use super::{OBJECTS, broken};
@@ -66,28 +66,31 @@ fn read(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Naming> {
             continue;
         };
         naming.bytes += plaintext.len() as u64;
-        if let Some(whole) = named_in(&plaintext) {
-            let (index, stream) = (row.seq, row.stream);
-            naming.named.push(Named {
-                index,
-                stream,
+        match named_in(&plaintext) {
+            Ok(None) => {}
+            Ok(Some(whole)) => naming.named.push(Named {
+                index: row.seq,
+                stream: row.stream,
                 whole,
-            });
+            }),
+            Err(_) => naming.doubt = true,
         }
     }
     Ok(naming)
 }
 
-/// Most events name none: their headers are not read for it.
-fn named_in(plaintext: &[u8]) -> Option<Stored> {
-    let header = plaintext.split(|byte| *byte == b'\n').next()?;
-    if !std::str::from_utf8(header).ok()?.contains(MARK) {
-        return None;
+/// Most events name none: their headers are not read for it. An event that this program cannot read,
+/// such as one of a newer program, may name whatever there is.
+fn named_in(plaintext: &[u8]) -> Result<Option<Stored>, Unreadable> {
+    let header = plaintext.split(|byte| *byte == b'\n').next();
+    let header = String::from_utf8_lossy(header.unwrap_or_default());
+    if !header.contains(MARK) {
+        return Ok(None);
     }
-    match event::decode(plaintext).ok()?.body {
+    Ok(match event::decode(plaintext)?.body {
         Body::Image(Image { whole, .. }) => Some(whole),
         _ => None,
-    }
+    })
 }
 
 /// Objects of the vault, until an event is found that names them: so many as may be held at a time.
@@ -130,5 +133,25 @@ impl Unnamed {
         let mut left: Vec<String> = self.left.iter().cloned().collect();
         left.sort_unstable();
         left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{Act, Actor, Event, Subject};
+
+    use super::*;
+
+    #[test]
+    fn what_an_image_names_is_read_and_what_cannot_be_read_is_said() {
+        let body = Body::Image(Image::default());
+        let image = Event::new(Actor::salus(), Act::Create, Subject::Record, body);
+        let plaintext = event::encode(&image);
+        assert_eq!(named_in(&plaintext).unwrap(), Some(Stored::default()));
+        // As a newer program might write it.
+        let newer = String::from_utf8(plaintext).unwrap();
+        let newer = newer.replacen("\"path\":", "\"place\":", 1);
+        assert!(named_in(newer.as_bytes()).is_err());
+        assert_eq!(named_in(b"{\"is\":\"message\"}\n").unwrap(), None);
     }
 }

@@ -117,8 +117,11 @@ async fn parts(
             upload.put_part(part).await.map_err(fault("store", path))?;
         }
     }
-    let part: PutPayload = waiting.into_iter().collect();
-    upload.put_part(part).await.map_err(fault("store", path))?;
+    // A part of nothing is none to every bucket.
+    if length > 0 {
+        let part: PutPayload = waiting.into_iter().collect();
+        upload.put_part(part).await.map_err(fault("store", path))?;
+    }
     let done = upload.complete().await;
     done.map(drop).map_err(fault("store", path))
 }

@@ -271,7 +271,7 @@ pub(super) const SEARCH_WORDS: [(&str, &str); 11] = [
     ("_has", "string"),
     ("_include", "string"),
     ("_page", "string"),
-    ("_pretty", "boolean"),
+    ("_pretty", "string"),
     ("_revinclude", "string"),
     ("_sort", "string"),
     ("_summary", "string"),

@@ -108,6 +108,12 @@ fn parameters() -> Value {
     for (name, kind) in SEARCH_WORDS {
         all.insert(name.to_owned(), queried(name, kind, ""));
     }
+    // With nothing behind it, it counts as not said.
+    let pretty = json!({ "type": "string", "enum": ["true", "false", ""] });
+    all.insert(
+        "_pretty".to_owned(),
+        json!({ "name": "_pretty", "in": "query", "schema": pretty }),
+    );
     for name in OFFERS.iter().flat_map(|offer| offer.params) {
         let kind = match *name {
             "_count" | "count" | "offset" => "integer",
