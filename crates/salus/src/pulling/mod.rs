@@ -122,6 +122,9 @@ impl House {
                 let set = read(&series)?;
                 is_of(&set, (tags::STUDY_INSTANCE_UID, &uid))?;
                 let series = one_uid(&set, tags::SERIES_INSTANCE_UID)?;
+                if all.len() >= max {
+                    bail!("more than {max} series match; ask more narrowly");
+                }
                 all.push(Series {
                     study: uid.clone(),
                     series,

@@ -16,6 +16,8 @@ const GET: &str = "1.2.840.10008.5.1.4.1.2.2.3";
 /// Bytes of a command, and of one match.
 const COMMAND_BYTES_MAX: usize = 16 << 10;
 const MATCH_BYTES_MAX: usize = 64 << 10;
+/// Bytes of all matches of one question.
+const FOUND_BYTES_MAX: usize = 64 << 20;
 /// In what objects are taken: compressed ones as they are, else as little endian.
 const SYNTAXES: [&str; 10] = [
     Syntax::EXPLICIT_UID,
@@ -87,13 +89,16 @@ impl Scu {
     /// In words: it was refused, or there are more.
     pub async fn find(&mut self, identifier: &[u8], max: usize) -> Result<Vec<Vec<u8>>, String> {
         let about = self.put(FIND, identifier).await?;
-        let mut found = Vec::new();
+        let (mut found, mut bytes) = (Vec::new(), 0);
         loop {
             let (_, said, set) = self.hears(None).await?;
+            bytes += set.len();
             match (said.service, said.status) {
                 (Service::Found, Some(0xFF00 | 0xFF01)) if said.about == about => {
-                    if found.len() >= max {
-                        return Err(format!("more than {max} match; ask more narrowly"));
+                    if found.len() >= max || bytes > FOUND_BYTES_MAX {
+                        return Err(format!(
+                            "more than {max} match, or what matches is too large; ask more narrowly"
+                        ));
                     }
                     found.push(set);
                 }

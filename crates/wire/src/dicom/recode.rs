@@ -162,31 +162,47 @@ impl Recoding<'_> {
         Ok(())
     }
 
-    fn head(&self, (tag, vr): (Tag, VR), bytes: usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
-        put_tag(tag, out);
-        let long_length = length(tag, bytes)?.to_le_bytes();
-        if !self.target.explicit {
-            out.extend_from_slice(&long_length);
-            return Ok(());
+    fn head(&self, of: (Tag, VR), bytes: usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        if self.target.explicit {
+            return explicit_head(of, bytes, out);
         }
-        match u16::try_from(bytes) {
-            Ok(short) if !long(vr) => {
-                out.extend_from_slice(&vr.to_bytes());
-                out.extend_from_slice(&short.to_le_bytes());
-            }
-            // PS3.5 section 6.2.2: what is longer than its representation can say is unknown.
-            _ => {
-                let vr = if long(vr) { vr } else { VR::UN };
-                out.extend_from_slice(&vr.to_bytes());
-                out.extend_from_slice(&[0, 0]);
-                out.extend_from_slice(&long_length);
-            }
-        }
+        put_tag(of.0, out);
+        out.extend_from_slice(&length(of.0, bytes)?.to_le_bytes());
         Ok(())
     }
 }
 
-fn length(tag: Tag, bytes: usize) -> Result<u32, Refusal> {
+/// Appends the head of an element with a value of so many bytes, in explicit little endian.
+///
+/// # Errors
+/// [`Refusal::Length`] if no length can say it.
+pub(super) fn explicit_head(
+    (tag, vr): (Tag, VR),
+    bytes: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    put_tag(tag, out);
+    match u16::try_from(bytes) {
+        Ok(short) if !long(vr) => {
+            out.extend_from_slice(&vr.to_bytes());
+            out.extend_from_slice(&short.to_le_bytes());
+        }
+        // PS3.5 section 6.2.2: what is longer than its representation can say is unknown.
+        _ => {
+            let vr = if long(vr) { vr } else { VR::UN };
+            out.extend_from_slice(&vr.to_bytes());
+            out.extend_from_slice(&[0, 0]);
+            out.extend_from_slice(&length(tag, bytes)?.to_le_bytes());
+        }
+    }
+    Ok(())
+}
+
+/// A length as it is written; what is undefined is none.
+///
+/// # Errors
+/// [`Refusal::Length`] if it does not fit.
+pub(super) fn length(tag: Tag, bytes: usize) -> Result<u32, Refusal> {
     let fits = u32::try_from(bytes)
         .ok()
         .filter(|length| *length < u32::MAX);

@@ -6,8 +6,7 @@ use dicom_core::{Tag, VR};
 
 use super::object::Elements;
 use crate::dicom::Refusal;
-use crate::dicom::recode::put_tag;
-use crate::dicom::scan::long;
+use crate::dicom::recode::{explicit_head, length, put_tag};
 
 /// One element as it is written.
 pub(super) enum Written<'a> {
@@ -24,11 +23,11 @@ pub(super) fn write(written: &Elements<'_>, out: &mut Vec<u8>) -> Result<(), Ref
     for (tag, one) in written {
         match one {
             Written::Bytes(vr, value) => {
-                head((*tag, *vr), value.len(), out)?;
+                explicit_head((*tag, *vr), value.len(), out)?;
                 out.extend_from_slice(value);
             }
             Written::Items(items) => {
-                head((*tag, VR::SQ), items.len(), out)?;
+                explicit_head((*tag, VR::SQ), items.len(), out)?;
                 out.extend_from_slice(items);
             }
             Written::Fragments(fragments) => {
@@ -57,33 +56,4 @@ pub(super) fn uid(written: &Elements<'_>, tag: Tag) -> String {
             .to_owned(),
         _ => String::new(),
     }
-}
-
-fn head((tag, vr): (Tag, VR), bytes: usize, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    put_tag(tag, out);
-    match u16::try_from(bytes) {
-        Ok(short) if !long(vr) => {
-            out.extend_from_slice(&vr.to_bytes());
-            out.extend_from_slice(&short.to_le_bytes());
-        }
-        // PS3.5 section 6.2.2: what is longer than its representation can say is unknown.
-        _ => {
-            let vr = if long(vr) { vr } else { VR::UN };
-            out.extend_from_slice(&vr.to_bytes());
-            out.extend_from_slice(&[0, 0]);
-            out.extend_from_slice(&length(tag, bytes)?.to_le_bytes());
-        }
-    }
-    Ok(())
-}
-
-fn length(tag: Tag, bytes: usize) -> Result<u32, Refusal> {
-    let fits = u32::try_from(bytes).ok();
-    let fits = fits.filter(|length| *length < u32::MAX);
-    fits.ok_or(Refusal::Length {
-        tag,
-        at: 0,
-        length: u32::MAX,
-        left: bytes,
-    })
 }
