@@ -11,6 +11,7 @@ use super::judge::Judge;
 use super::lexicon::{Lexicon, List};
 use super::span::{Kind, Span};
 use super::words::{Shape, Text};
+use super::write::BLANK;
 use super::{MaskError, date};
 
 /// The shortest name in which a mistyped letter is forgiven.
@@ -84,9 +85,6 @@ impl Known {
             let Some((first, last)) = text.of_line(inner) else {
                 continue;
             };
-            if has_a_blank(text, first..last) {
-                continue;
-            }
             let judge = Judge {
                 text,
                 lexicon,
@@ -158,6 +156,11 @@ impl Known {
     pub(crate) fn leaks(&self, text: &Text, lexicon: &Lexicon) -> Vec<Span> {
         let mut spans = Vec::new();
         self.find_words(text, lexicon, &mut spans);
+        // What was masked between two words took them apart.
+        spans.retain(|span: &Span| {
+            let written = text.source().get(span.range.clone());
+            !written.is_some_and(|written| written.contains(BLANK))
+        });
         self.find_packed(text, &mut spans);
         spans
     }
@@ -183,12 +186,7 @@ fn bounded(packed: &str, found: &Range<usize>, text: &Text) -> bool {
 /// Two pieces with something masked between them are not one number.
 fn across_a_blank(found: &Range<usize>, text: &Text) -> bool {
     let touched = text.of_packed(found.clone());
-    touched.is_some_and(|(first, last)| has_a_blank(text, first..last))
-}
-
-/// Whether something was masked after one of these words.
-fn has_a_blank(text: &Text, mut words: Range<usize>) -> bool {
-    words.any(|at| text.gap(at).contains("___"))
+    touched.is_some_and(|(first, last)| (first..last).any(|at| text.gap(at).contains(BLANK)))
 }
 
 fn one_edit(a: &str, b: &str) -> bool {

@@ -7,6 +7,9 @@ use super::keyed::Secret;
 use super::span::{Kind, Span};
 use super::words::Text;
 
+/// What stands for what was taken out, if nothing is to say what it was.
+pub(super) const BLANK: &str = "___";
+
 /// What stands for an age over 89 (45 CFR 164.514(b)(2)(i)(C)).
 pub(crate) const OLD: &str = "[90+]";
 
@@ -66,7 +69,7 @@ fn instead(written: &str, kind: Kind, style: Style<'_>, dates: Dates) -> String 
     }
     match style {
         Style::Tag => format!("[{}]", kind.word()),
-        Style::Drop => "___".to_owned(),
+        Style::Drop => BLANK.to_owned(),
         Style::Pseudonym(secret) => pseudonym(secret, kind, written),
     }
 }
