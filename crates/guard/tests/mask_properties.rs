@@ -72,6 +72,21 @@ fn what_stands_around_something_masked_is_not_one_number() {
     assert!(!text.contains("960983"), "{text}");
 }
 
+#[test]
+fn a_name_before_something_masked_is_masked_with_it() {
+    for text in [
+        "OYELARANwhitcombe-4186027",
+        "Whitcombe-17 Ferrybridge Crescent",
+        "seen by Oyelaran-ngozi.ow@example.org",
+    ] {
+        let text = crate::masked(text, &somebody(), Unknown::Keep).to_lowercase();
+        assert!(
+            !text.contains("whitcombe") && !text.contains("oyelaran"),
+            "{text}"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn a_known_number_is_found_in_any_punctuation_and_case(

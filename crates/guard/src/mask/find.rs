@@ -17,6 +17,7 @@ use super::shapes::Shapes;
 use super::span::{Kind, Span, settle};
 use super::terms::{is_credential, is_particle, month};
 use super::words::{Shape, Text};
+use super::write::BLANK;
 
 /// What becomes of a capitalized word that nobody knows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Finder {
     }
 
     /// Everything in a text that identifies, in the order of the text, without overlaps. What is
-    /// masked already is left alone.
+    /// masked already is left alone, unless something known stands on both sides of a blank.
     pub fn find(&self, original: &str, known: &Known, unknown: Unknown) -> Vec<Span> {
         let text = Text::of(original);
         let mut spans = Vec::new();
@@ -93,15 +94,20 @@ impl Finder {
             self.unknown(&text, &mut spans);
         }
         spans.iter_mut().for_each(|span| whole_words(&text, span));
+        known.find_beside(&text, &self.lexicon, &mut spans);
         let tags: Vec<_> = self
             .masked
             .find_iter(text.source())
             .map(|tag| tag.range())
             .collect();
         spans.retain(|span| {
-            !tags
-                .iter()
-                .any(|tag| tag.start < span.range.end && span.range.start < tag.end)
+            !tags.iter().any(|tag| {
+                let meets = tag.start < span.range.end && span.range.start < tag.end;
+                // A blank of a form in the midst of a known number was never a mask of ours.
+                let around = span.range.start < tag.start && tag.end < span.range.end;
+                let blank = text.source().get(tag.clone()) == Some(BLANK);
+                meets && !(around && blank)
+            })
         });
         let spans = settle(spans, text.source());
         let back = spans

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::draft::Trust;
 use super::lexicon::{Lexicon, List};
+use super::span::Span;
 use super::terms::{is_credential, is_particle, month};
 use super::words::{Shape, Text};
 
@@ -12,6 +13,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) text: &'a Text,
     pub(crate) lexicon: &'a Lexicon,
     pub(crate) singles: &'a HashSet<String>,
+    /// What is masked around it: no part of the thing that a name could belong to.
+    pub(crate) masked: &'a [Span],
 }
 
 impl Judge<'_> {
@@ -82,12 +85,21 @@ impl Judge<'_> {
         let text = self.text;
         let ours = |at: usize| self.singles.contains(text.small(at));
         let named = |at: usize| ours(at) || self.lexicon.is_name(text.small(at));
-        let hyphened = text.gap(index) == "-" && !named(index + 1);
+        let hyphened = text.gap(index) == "-" && !named(index + 1) && !self.is_masked(index + 1);
         let shape = text.shape(index);
         let short = shape == Some(Shape::Upper) && text.written(index).len() < 4;
         let alike = |at: usize| text.shape(at) == shape && ours(at);
         let beside = index.checked_sub(1).is_some_and(alike) || alike(index + 1);
         hyphened || (short && !beside)
+    }
+
+    fn is_masked(&self, index: usize) -> bool {
+        let Some(word) = self.text.word(index) else {
+            return false;
+        };
+        let holds =
+            |span: &Span| span.range.start <= word.range.start && word.range.end <= span.range.end;
+        self.masked.iter().any(holds)
     }
 
     /// `A Foley`: an article, not an initial.

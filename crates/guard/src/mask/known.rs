@@ -69,13 +69,21 @@ impl Known {
 
     /// Everything known in a text.
     pub(crate) fn find(&self, text: &Text, lexicon: &Lexicon, spans: &mut Vec<Span>) {
-        self.find_words(text, lexicon, spans);
+        self.find_words(text, lexicon, &[], spans);
         self.find_packed(text, spans);
         self.find_mistyped(text, lexicon, spans);
         self.find_days(text, spans);
     }
 
-    fn find_words(&self, text: &Text, lexicon: &Lexicon, spans: &mut Vec<Span>) {
+    /// Names that only what is masked beside them made look like a part of something:
+    /// `Whitcombe-17 Ferrybridge Crescent`.
+    pub(crate) fn find_beside(&self, text: &Text, lexicon: &Lexicon, spans: &mut Vec<Span>) {
+        let masked = std::mem::take(spans);
+        self.find_words(text, lexicon, &masked, spans);
+        spans.extend(masked);
+    }
+
+    fn find_words(&self, text: &Text, lexicon: &Lexicon, masked: &[Span], spans: &mut Vec<Span>) {
         let Some(words) = &self.words else { return };
         for found in words.find_overlapping_iter(text.line()) {
             let Some(&pattern) = self.word_patterns.get(found.pattern().as_usize()) else {
@@ -89,6 +97,7 @@ impl Known {
                 text,
                 lexicon,
                 singles: &self.singles,
+                masked,
             };
             if judge.holds(pattern.trust, first, last) {
                 spans.push(Span::new(text.span(first, last), pattern.kind));
@@ -155,13 +164,13 @@ impl Known {
     /// Known numbers and codes in bytes that leave, whatever stands between their digits.
     pub(crate) fn leaks(&self, text: &Text, lexicon: &Lexicon) -> Vec<Span> {
         let mut spans = Vec::new();
-        self.find_words(text, lexicon, &mut spans);
-        // What was masked between two words took them apart.
+        self.find_words(text, lexicon, &[], &mut spans);
+        self.find_packed(text, &mut spans);
+        // What was masked between two pieces took them apart.
         spans.retain(|span: &Span| {
             let written = text.source().get(span.range.clone());
             !written.is_some_and(|written| written.contains(BLANK))
         });
-        self.find_packed(text, &mut spans);
         spans
     }
 }
@@ -175,18 +184,9 @@ fn bounded(packed: &str, found: &Range<usize>, text: &Text) -> bool {
     let after = packed.get(found.end..).and_then(|tail| tail.chars().next());
     let inside = packed.get(found.clone()).unwrap_or_default();
     let (first, last) = (inside.chars().next(), inside.chars().next_back());
-    if across_a_blank(found, text) {
-        return false;
-    }
     let starts = text.starts_word(found.start) || class(before) != class(first);
     let ends = text.starts_word(found.end) || class(after) != class(last);
     starts && ends
-}
-
-/// Two pieces with something masked between them are not one number.
-fn across_a_blank(found: &Range<usize>, text: &Text) -> bool {
-    let touched = text.of_packed(found.clone());
-    touched.is_some_and(|(first, last)| (first..last).any(|at| text.gap(at).contains(BLANK)))
 }
 
 fn one_edit(a: &str, b: &str) -> bool {
