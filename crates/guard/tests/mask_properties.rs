@@ -65,10 +65,10 @@ fn what_stands_around_something_masked_is_not_one_number() {
     let known = FINDER.know(&somebody()).unwrap();
     let text = "+44 1632 9609834186027 960983";
     let spans = FINDER.find(text, &known, Unknown::Keep);
-    let (masked, _) = write(text, &spans, Style::Drop, Dates::Year);
-    assert!(FINDER.leaks(&masked, &known).is_empty(), "{masked}");
+    let (dropped, _) = write(text, &spans, Style::Drop, Dates::Year);
+    assert!(FINDER.leaks(&dropped, &known).is_empty(), "{dropped}");
     // A blank that somebody left in a form hides nothing: there it is found.
-    let text = crate::masked("call +44 1632 ___ 960983", &somebody(), Unknown::Keep);
+    let text = masked("call +44 1632 ___ 960983", &somebody(), Unknown::Keep);
     assert!(!text.contains("960983"), "{text}");
 }
 
@@ -79,7 +79,7 @@ fn a_name_before_something_masked_is_masked_with_it() {
         "Whitcombe-17 Ferrybridge Crescent",
         "seen by Oyelaran-ngozi.ow@example.org",
     ] {
-        let text = crate::masked(text, &somebody(), Unknown::Keep).to_lowercase();
+        let text = masked(text, &somebody(), Unknown::Keep).to_lowercase();
         assert!(
             !text.contains("whitcombe") && !text.contains("oyelaran"),
             "{text}"
