@@ -6,7 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use wire::hl7::ack::{self, Stamp, Verdict};
 use wire::hl7::{batch, parse};
-use wire::v2::query::{self, Found};
+use wire::v2::query::{self, Found, Listed};
 use wire::v2::{self, Sender};
 
 const STAMP: Stamp<'static> = Stamp {
@@ -28,7 +28,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         read(piece.bytes);
         if let Some(query) = query::query(&parsed.message, "H") {
-            let found = Found::Patients(Vec::new(), None);
+            let found = Found::Patients(Listed::default());
             let answer = query::respond(&parsed.message, &query, &STAMP, &found);
             assert!(parse(&answer, "8859/1").message.fault().is_none());
         }
