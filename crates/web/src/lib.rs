@@ -34,6 +34,7 @@ mod setup;
 mod standbys;
 mod taking;
 mod trust;
+mod unread;
 mod upstream;
 mod witnesses;
 

@@ -229,6 +229,21 @@ fn who_may_not_write_studies_stores_none() {
 }
 
 #[test]
+fn a_refusal_is_heard_however_much_is_still_being_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path());
+    let kept = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(kept.path(), "x".repeat(60_000)).unwrap();
+    let data = format!("@{}", kept.path().display());
+    let url = format!("{}/Patient", server.text("fhir"));
+    let kind = "Content-Type: application/fhir+json";
+    for _ in 0..40 {
+        let sent = ["-H", kind, "-H", "Expect:", "--data-binary", &data, &url];
+        assert_eq!(ask(&server, "nonsense", &sent).0, 401);
+    }
+}
+
+#[test]
 fn one_request_stores_so_much_and_no_more() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("salus.toml");

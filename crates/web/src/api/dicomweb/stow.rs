@@ -20,8 +20,6 @@ use crate::imaging::{Coming, Deposit, NoImages, Stored};
 
 const DICOM: &str = "application/dicom";
 const JSON: &str = "application/dicom+json";
-/// Bytes of a body that is refused before it was read, which are taken all the same.
-const UNREAD_BYTES_MAX: usize = 64 << 10;
 /// After how many seconds it may be tried again.
 const RETRY_SECONDS: &str = "10";
 
@@ -42,25 +40,19 @@ pub(super) async fn store(
     (headers, study): (&HeaderMap, Option<String>),
     mut body: Body,
 ) -> Result<Response, Refused> {
-    let answer = match begun(app, &who, (headers, study)).await {
-        Ok((parts, deposit)) => {
-            let mut storing = Storing {
-                app,
-                who: &Arc::new(who),
-                deposit: Arc::new(deposit),
-                coming: None,
-                stored: Vec::new(),
-            };
-            let stored = storing.all(parts, &mut body).await;
-            stored.and_then(|()| match storing.stored.is_empty() {
-                true => Err(Refused::bad("there is no part in it")),
-                false => Ok(storing.answer()),
-            })
-        }
-        Err(why) => Err(why),
+    let (parts, deposit) = begun(app, &who, (headers, study)).await?;
+    let mut storing = Storing {
+        app,
+        who: &Arc::new(who),
+        deposit: Arc::new(deposit),
+        coming: None,
+        stored: Vec::new(),
     };
-    pass_over(&mut body).await;
-    answer
+    storing.all(parts, &mut body).await?;
+    match storing.stored.is_empty() {
+        true => Err(Refused::bad("there is no part in it")),
+        false => Ok(storing.answer()),
+    }
 }
 
 /// What is known before anything of the body is read.
@@ -82,18 +74,6 @@ async fn begun(
     let deposit = app.may_store_any(who, study).await;
     let deposit = deposit.map_err(|why| Refused::of(why, who))?;
     Ok((parts, deposit))
-}
-
-/// Takes a little of what is not read any more: a client that is still sending might not hear the answer.
-async fn pass_over(body: &mut Body) {
-    let mut left = UNREAD_BYTES_MAX;
-    while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
-        let bytes = frame.into_data().map_or(0, |bytes| bytes.len());
-        match left.checked_sub(bytes) {
-            Some(rest) => left = rest,
-            None => return,
-        }
-    }
 }
 
 impl Storing<'_> {
