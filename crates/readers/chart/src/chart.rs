@@ -2,8 +2,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::Sqlite;
-use sqlx::pool::PoolConnection;
 use tokio::sync::watch;
 
 use crate::error::Outcome;
@@ -11,7 +9,7 @@ use crate::fold::{Folder, index};
 use crate::hash;
 use crate::parts::View;
 use crate::read::{self, Found};
-use crate::store::{self, DELETED, Store};
+use crate::store::{self, DELETED, Lent, Store};
 use crate::{ChartError, Open};
 
 /// Where the chart lives and how much it may do.
@@ -278,6 +276,7 @@ impl Chart {
 
     /// Closes the file.
     pub async fn close(&self) {
+        self.store.lender.close().await;
         self.store.readers.close().await;
         self.store.writer.close().await;
     }
@@ -296,11 +295,7 @@ impl Chart {
     }
 
     /// A connection that reads.
-    pub(crate) async fn reading(&self) -> Outcome<PoolConnection<Sqlite>> {
-        self.store
-            .readers
-            .acquire()
-            .await
-            .map_err(ChartError::broken("open its database"))
+    pub(crate) async fn reading(&self) -> Outcome<Lent> {
+        self.store.lender.lend().await
     }
 }

@@ -13,12 +13,12 @@ use crate::label;
 use crate::page::{Source, Stored};
 use crate::scope::Scope;
 use crate::search::as_read;
-use crate::store::{self, Asked, FROM_FHIR, FROM_SALUS, Row};
+use crate::store::{self, Asked, FROM_FHIR, FROM_SALUS, Lent, Row};
 
 /// What the chart answers from: the words and merges of one moment, and one connection.
 pub(crate) struct Reading {
     pub(crate) known: Known,
-    pub(crate) from: sqlx::pool::PoolConnection<sqlx::Sqlite>,
+    pub(crate) from: Lent,
 }
 
 impl Reading {

@@ -328,15 +328,16 @@ impl Batch<'_> {
             None => (0, None),
         };
         let name = (version.kind, version.id.as_str());
-        let (json, mut flags, labels) = match version.content {
+        let (json, mut flags, labels, day) = match version.content {
             Some(content) => {
                 self.follow(name, content.follows, pid);
+                let day = content.found.day;
                 self.index(rid, content.found);
-                (content.json, 0, self.labels(&content.labels))
+                (content.json, 0, self.labels(&content.labels), day)
             }
             None => {
                 self.follow(name, Follows::of(name, None, now.at), pid);
-                (Vec::new(), DELETED, 0)
+                (Vec::new(), DELETED, 0, 0)
             }
         };
         if patient
@@ -379,6 +380,7 @@ impl Batch<'_> {
             prev,
             next: 0,
             labels,
+            day,
             told,
         });
         now.items.push(json);

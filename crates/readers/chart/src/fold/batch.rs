@@ -32,6 +32,8 @@ pub(super) struct NewRow {
     pub(super) labels: i64,
     /// When what it says happened, in milliseconds since 1970; 0: nobody said.
     pub(super) told: i64,
+    /// The day of the search parameter `date`, as [`super::index::Found`] has it.
+    pub(super) day: i64,
 }
 
 /// What one event wrote.

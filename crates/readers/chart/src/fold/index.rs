@@ -18,6 +18,9 @@ pub(crate) const NAMED: [&str; 2] = ["Patient", "Practitioner"];
 pub(crate) const NAMES: [&str; 3] = ["name", "family", "given"];
 /// Under which the systems of patients' identifiers are indexed; no search parameter.
 pub(crate) const DOMAIN: &str = "identifier system";
+/// The parameter whose day stands in the version's row: it selects too many to be looked for by, and leaves out
+/// what need not be read.
+pub(crate) const DATE: &str = "date";
 /// One day in milliseconds.
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
@@ -26,6 +29,9 @@ pub(crate) const DAY_MS: i64 = 86_400_000;
 pub(super) struct Found {
     pub(super) keys: Vec<i64>,
     pub(super) words: Vec<String>,
+    /// The day, counted from 1970 in UTC, within which all lies that the search parameter `date` finds; 0: there
+    /// is no such day.
+    pub(super) day: i64,
 }
 
 /// Whether a resource names the patient it was recorded for, and no other.
@@ -41,6 +47,7 @@ pub(super) enum Names {
 pub(super) fn wanted(kind: &str, names: Names) -> Vec<&'static str> {
     let mut wanted: Vec<&str> = Vec::with_capacity(10);
     wanted.extend(INDEXED);
+    wanted.push(DATE);
     if names == Names::Anybody {
         wanted.extend(OF_PATIENT);
     }
@@ -56,6 +63,7 @@ pub(super) fn wanted(kind: &str, names: Names) -> Vec<&'static str> {
 pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, Names)) -> Found {
     let wanted = wanted(kind, names);
     let mut found = Found::default();
+    let mut days = Vec::new();
     for term in wire::fhir::search::terms_of(resource, &wanted) {
         match term.value {
             TermValue::Token { system, code } if !code.is_empty() => {
@@ -67,6 +75,9 @@ pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, 
             }
             TermValue::Reference(to) => {
                 found.keys.extend(reference(kind, term.param, &to, patient));
+            }
+            TermValue::Span { lo_ms, hi_ms } if term.param == DATE => {
+                days.push(days_of(lo_ms, hi_ms));
             }
             TermValue::Span { lo_ms, hi_ms } if hi_ms.checked_sub(lo_ms) == Some(DAY_MS) => {
                 found
@@ -83,7 +94,17 @@ pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, 
     found.keys.dedup();
     found.words.sort_unstable();
     found.words.dedup();
+    found.day = match days.as_slice() {
+        [(first, last)] if first == last => *first,
+        _ => 0,
+    };
     found
+}
+
+/// The first and the last day of a time, counted from 1970 in UTC.
+pub(crate) const fn days_of(lo_ms: i64, hi_ms: i64) -> (i64, i64) {
+    let last_ms = hi_ms.saturating_sub(1);
+    (lo_ms.div_euclid(DAY_MS), last_ms.div_euclid(DAY_MS))
 }
 
 fn reference(kind: &str, param: &str, to: &str, patient: Option<&str>) -> Option<i64> {

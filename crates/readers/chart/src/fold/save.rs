@@ -21,7 +21,7 @@ const PATIENTS: Table = table("INSERT INTO patient (pid, id) ");
 const PAGES: Table = table("INSERT INTO page (seq, first, items, body) ");
 const ROWS: Table = table(
     "INSERT INTO version (rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels,
-     told) ",
+     told, day) ",
 );
 const HEADS: Table = table("INSERT INTO head (slot, rid) ");
 const TERMS: Table = Table {
@@ -158,7 +158,8 @@ async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
             .push_bind(row.prev)
             .push_bind(row.next)
             .push_bind(row.labels)
-            .push_bind(row.told);
+            .push_bind(row.told)
+            .push_bind(row.day);
     })
     .await?;
     store::supersede(to, &pending.superseded).await

@@ -5,7 +5,7 @@ use wire::fhir::search::{Modifier, Order, ParamKind, Prefix, Wanted, params};
 use wire::fhir::{Filter, Query, fold};
 
 use crate::alias::Aliases;
-use crate::fold::index::{DAY_MS, INDEXED, NAMED, NAMES, OF_PATIENT, last};
+use crate::fold::index::{DATE, DAY_MS, INDEXED, NAMED, NAMES, OF_PATIENT, days_of, last};
 use crate::hash;
 use crate::scope::Scope;
 use crate::store::{self, SELECT, list};
@@ -48,6 +48,27 @@ pub(super) fn of(query: &Query, scope: &Scope) -> Candidates {
         .or_else(|| by("code"))
         .or_else(|| query.filters.iter().find_map(|f| by_part(kind, f)))
         .unwrap_or(Candidates::Kind)
+}
+
+/// The days within which `date` of every match lies, if the query says so: (first, last), counted from 1970.
+pub(super) fn days(query: &Query) -> Option<(i64, i64)> {
+    let mut filters = query.filters.iter();
+    let filter = filters.find(|f| f.param.code == DATE && f.modifier == Modifier::Plain)?;
+    let mut hull: Option<(i64, i64)> = None;
+    for value in &filter.values {
+        let Wanted::Date { prefix, span } = value else {
+            return None;
+        };
+        let (first, last) = days_of(span.lo_ms, span.hi_ms);
+        let (first, last) = match prefix {
+            Prefix::Eq => (first, last),
+            Prefix::Ge | Prefix::Gt | Prefix::Sa => (first, i64::MAX),
+            Prefix::Le | Prefix::Lt | Prefix::Eb => (i64::MIN, last),
+            Prefix::Ap | Prefix::Ne => return None,
+        };
+        hull = Some(hull.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
+    }
+    hull
 }
 
 /// Whether resources of a type are somebody's.
@@ -175,11 +196,17 @@ pub(super) fn with_aliases(query: &Query, aliases: &Aliases) -> Query {
 pub(super) struct Slice {
     pub(super) kind: i64,
     pub(super) snapshot: i64,
+    /// Of candidates only those whose `date` may lie within these days: first, last.
+    pub(super) days: Option<(i64, i64)>,
 }
 
 impl Slice {
-    /// Up to `max` candidates.
-    pub(super) fn of(self, candidates: &Candidates, max: usize) -> QueryBuilder<Sqlite> {
+    /// The first `max` candidates after row `after`, in the order of their rows. 0: from the beginning.
+    pub(super) fn of(
+        self,
+        candidates: &Candidates,
+        (after, max): (i64, usize),
+    ) -> QueryBuilder<Sqlite> {
         let mut query = QueryBuilder::new(SELECT);
         match candidates {
             Candidates::Kind => self.current(&mut query, Lead::Kind),
@@ -208,8 +235,41 @@ impl Slice {
             }
             Candidates::Patients(ids, keys) => self.patients(&mut query, ids, keys),
         }
+        if let Some((first, last)) = self.days {
+            query.push(" AND (v.day = 0 OR v.day BETWEEN ");
+            query.push_bind(first).push(" AND ").push_bind(last);
+            query.push(")");
+        }
+        if after > 0 {
+            query.push(" AND v.rid > ").push_bind(after);
+        }
+        query.push(" ORDER BY v.rid");
         store::limit(&mut query, bound(max));
         query
+    }
+
+    /// How many candidates there are, up to `max`, as far as an index alone can tell: within which days they lie
+    /// is asked of each, so that there must not be too many.
+    pub(super) fn few(self, candidates: &Candidates, max: usize) -> Option<QueryBuilder<Sqlite>> {
+        let mut query = QueryBuilder::new("SELECT COUNT(*) FROM (SELECT 1 FROM ");
+        match candidates {
+            Candidates::Keys(keys) => {
+                query.push("term WHERE key IN (");
+                list(&mut query, keys.iter().copied());
+            }
+            Candidates::Patients(ids, _) => {
+                query.push("version WHERE patient > 0 AND kind = ");
+                query
+                    .push_bind(self.kind)
+                    .push(" AND patient IN (SELECT pid FROM patient WHERE id IN (");
+                list(&mut query, ids.iter().map(String::as_str));
+                query.push(")");
+            }
+            Candidates::Kind | Candidates::Names(_) | Candidates::Slots(_) => return None,
+        }
+        store::limit(&mut query, bound(max));
+        query.push(")");
+        Some(query)
     }
 
     fn patients(self, query: &mut QueryBuilder<Sqlite>, ids: &[String], keys: &[i64]) {
@@ -317,6 +377,7 @@ mod tests {
         let slice = Slice {
             kind: 1,
             snapshot: 9,
+            days: Some((1, 2)),
         };
         for candidates in [
             Candidates::Slots(vec![1, 2]),
@@ -325,7 +386,7 @@ mod tests {
             Candidates::Patients(vec!["a".into()], vec![1]),
             Candidates::Patients(vec!["a".into()], Vec::new()),
         ] {
-            let query = slice.of(&candidates, 10);
+            let query = slice.of(&candidates, (0, 10));
             let sql = format!("EXPLAIN QUERY PLAN {}", query.sql().as_str());
             let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
                 .fetch_all(&store.readers)

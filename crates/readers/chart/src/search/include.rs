@@ -163,6 +163,7 @@ async fn backward(
     let slice = Slice {
         kind,
         snapshot: run.token.snapshot,
+        days: None,
     };
     let wanted: BTreeSet<String> = from
         .found
@@ -171,7 +172,7 @@ async fn backward(
         .collect();
     for part in from.found.chunks(KEYS_AT_ONCE) {
         let candidates = candidates(run, reading, include, part);
-        let query = slice.of(&candidates, run.scan_max.saturating_add(1));
+        let query = slice.of(&candidates, (0, run.scan_max.saturating_add(1)));
         let rows = store::fetch(&mut reading.from, query).await?;
         if rows.len() > run.scan_max {
             return Err(too_many("search_scan_max", run.scan_max));

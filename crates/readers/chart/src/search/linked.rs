@@ -141,10 +141,11 @@ impl Links<'_> {
         let slice = Slice {
             kind: number,
             snapshot: self.snapshot,
+            days: None,
         };
         let left = self.left.load(Ordering::Relaxed);
         let candidates = candidates::of(&query, self.scope);
-        let wanted = slice.of(&candidates, left.saturating_add(1));
+        let wanted = slice.of(&candidates, (0, left.saturating_add(1)));
         let rows = store::fetch(&mut reading.from, wanted).await?;
         let Some(left) = left.checked_sub(rows.len()) else {
             return Err(too_costly("search_scan_max", self.scan_max));

@@ -17,7 +17,7 @@ const CHUNK: usize = 256;
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Candidates that are read for a total nobody asked for, at most.
-const TOTAL_CANDIDATES_MAX: usize = 1_000;
+const TOTAL_CANDIDATES_MAX: usize = CHUNK;
 
 /// One search under way.
 pub(super) struct Run<'q> {
@@ -139,15 +139,20 @@ impl Run<'_> {
         let Some(slice) = self.slice(reading) else {
             return Ok(Hits::nothing());
         };
-        let query = slice.of(candidates, self.scan_max.saturating_add(1));
-        let mut rows = store::fetch(&mut reading.from, query).await?;
-        if rows.len() > self.scan_max {
-            return Err(self.too_costly());
+        let slice = self.within_days(reading, slice, candidates).await?;
+        let mut most = self.scan_max.saturating_add(1);
+        if self.may_stop(count) {
+            most = most.min(TOTAL_CANDIDATES_MAX.saturating_add(1));
         }
-        rows.sort_unstable_by_key(|row| row.rid);
-        if self.query.sort.is_empty() && self.may_stop(rows.len(), count) {
-            rows.retain(|row| row.rid > self.token.after);
-            return self.first(reading, rows, count).await;
+        let rows = store::fetch(&mut reading.from, slice.of(candidates, (0, most))).await?;
+        let many = rows.len() >= most;
+        if self.may_stop(count) && (many || self.query.total == Total::Not) {
+            return self
+                .first(reading, (slice, candidates), (rows, count))
+                .await;
+        }
+        if many {
+            return Err(self.too_costly());
         }
         let matches = self.all(reading, rows).await?;
         let (page, total, next) = self.cut(matches, count);
@@ -158,32 +163,69 @@ impl Run<'_> {
         })
     }
 
-    /// Whether the total is not worth reading so many candidates.
-    fn may_stop(&self, candidates: usize, count: usize) -> bool {
-        let unwanted = match self.query.total {
-            Total::Not => true,
-            Total::Unsaid | Total::Estimate => candidates > TOTAL_CANDIDATES_MAX,
-            Total::Accurate => false,
+    /// Leaves out candidates by their day, if there are not too many to ask each for its day.
+    async fn within_days(
+        &self,
+        reading: &mut Reading,
+        slice: Slice,
+        candidates: &Candidates,
+    ) -> Outcome<Slice> {
+        let days = candidates::days(self.query);
+        let most = self.scan_max.saturating_add(1);
+        let Some(few) = days.and_then(|_| slice.few(candidates, most)) else {
+            return Ok(slice);
         };
-        count > 0 && unwanted
+        let count = store::count(&mut reading.from, few).await?;
+        let few = usize::try_from(count).is_ok_and(|count| count < most);
+        Ok(Slice {
+            days: days.filter(|_| few),
+            ..slice
+        })
     }
 
-    /// The first matches among rows in the order of the answer.
-    async fn first(&self, reading: &mut Reading, rows: Vec<Row>, count: usize) -> Outcome<Hits> {
+    /// Whether a page may be given without looking at every candidate: nobody wants an order, nor a total
+    /// of that many.
+    fn may_stop(&self, count: usize) -> bool {
+        count > 0 && self.query.sort.is_empty() && self.query.total != Total::Accurate
+    }
+
+    /// The first matches in the order of their rows, from the first candidates on: the more were looked at
+    /// in vain, the more are looked at at once.
+    async fn first(
+        &self,
+        reading: &mut Reading,
+        (slice, candidates): (Slice, &Candidates),
+        (first, count): (Vec<Row>, usize),
+    ) -> Outcome<Hits> {
         let mut hits = Hits::default();
-        let mut rows = rows.into_iter().peekable();
-        while rows.peek().is_some() {
-            let wanted = CHUNK.min(count.saturating_add(1));
-            let chunk: Vec<Row> = rows.by_ref().take(wanted).collect();
-            for (row, json, _) in self.matching(reading, chunk).await? {
-                if hits.found.len() == count {
-                    hits.next = self.after_row(hits.found.last().map(|(row, _)| row.rid));
-                    return Ok(hits);
+        let (mut rows, mut at, mut scanned) = (first, 0, 0_usize);
+        let mut wanted = count.saturating_add(1);
+        loop {
+            rows.retain(|row| row.rid > self.token.after);
+            while !rows.is_empty() {
+                let chunk: Vec<Row> = rows.drain(..wanted.min(rows.len()).min(CHUNK)).collect();
+                (at, scanned) = (
+                    chunk.last().map_or(at, |row| row.rid),
+                    scanned + chunk.len(),
+                );
+                for (row, json, _) in self.matching(reading, chunk).await? {
+                    if hits.found.len() == count {
+                        hits.next = self.after_row(hits.found.last().map(|(row, _)| row.rid));
+                        return Ok(hits);
+                    }
+                    hits.found.push((row, json));
                 }
-                hits.found.push((row, json));
+                wanted = wanted.saturating_mul(2);
+            }
+            if scanned > self.scan_max {
+                return Err(self.too_costly());
+            }
+            let query = slice.of(candidates, (at.max(self.token.after), CHUNK));
+            rows = store::fetch(&mut reading.from, query).await?;
+            if rows.is_empty() {
+                return Ok(hits);
             }
         }
-        Ok(hits)
     }
 
     /// Every match, in order: the page, how many there are, where the next page begins. Without
@@ -282,6 +324,7 @@ impl Run<'_> {
         Some(Slice {
             kind,
             snapshot: self.token.snapshot,
+            days: None,
         })
     }
 

@@ -6,6 +6,7 @@
 
 mod digest;
 mod insert;
+mod lent;
 mod lookup;
 mod pack;
 mod row;
@@ -18,6 +19,7 @@ use sqlx::{AssertSqlSafe, SqlitePool};
 
 pub(crate) use digest::digest;
 pub(crate) use insert::{Table, forget, insert, repoint, supersede};
+pub(crate) use lent::{Lender, Lent};
 pub(crate) use lookup::{
     Asked, all_of_event, by_head, by_heads, count, fetch, limit, list, of_event, pages,
     pages_within, pids,
@@ -34,6 +36,8 @@ use crate::{ChartError, Config};
 pub(crate) struct Store {
     pub(crate) writer: SqlitePool,
     pub(crate) readers: SqlitePool,
+    /// Those that read what is asked for all the time.
+    pub(crate) lender: Lender,
 }
 
 impl Store {
@@ -54,11 +58,13 @@ impl Store {
             .connect_with(writing)
             .await
             .map_err(ChartError::broken("open its database"))?;
+        let reading = options.pragma("cache_size", "-4000");
         let store = Store {
+            lender: Lender::new(reading.clone(), config.readers_max),
             readers: SqlitePoolOptions::new()
                 .test_before_acquire(false)
                 .max_connections(config.readers_max.max(1))
-                .connect_lazy_with(options.pragma("cache_size", "-4000")),
+                .connect_lazy_with(reading),
             writer,
         };
         store.make_tables().await?;

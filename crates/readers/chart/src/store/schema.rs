@@ -9,8 +9,8 @@ pub(crate) const TABLES: [(&str, &str); 15] = [
     ),
     (
         "version",
-        "SELECT rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels, told
-         FROM version ORDER BY rid",
+        "SELECT rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels, told,
+         day FROM version ORDER BY rid",
     ),
     ("head", "SELECT slot, rid FROM head ORDER BY slot, rid"),
     ("term", "SELECT key, rid FROM term ORDER BY key, rid"),
@@ -43,7 +43,7 @@ pub(crate) const TABLES: [(&str, &str); 15] = [
 ];
 
 /// The layout of these tables, also of what their numbers mean. Another one is folded again.
-pub(super) const LAYOUT: i64 = 6;
+pub(super) const LAYOUT: i64 = 7;
 
 /// The tables that are there.
 pub(super) const NAMES: &str =
@@ -63,12 +63,13 @@ pub(super) const DDL: [&str; 26] = [
     "CREATE TABLE IF NOT EXISTS page (seq INTEGER PRIMARY KEY, first INTEGER NOT NULL,
        items INTEGER NOT NULL, body BLOB NOT NULL)",
     // One version of one resource. `told`: when what it says happened, in milliseconds since
-    // 1970, as its sender says; 0: nobody said.
+    // 1970, as its sender says; 0: nobody said. `day`: the day, counted from 1970, of its `date`; 0: of
+    // more than one, or of none.
     "CREATE TABLE IF NOT EXISTS version (rid INTEGER PRIMARY KEY, kind INTEGER NOT NULL,
        id TEXT NOT NULL, patient INTEGER NOT NULL, seq INTEGER NOT NULL, item INTEGER NOT NULL,
        at INTEGER NOT NULL, flags INTEGER NOT NULL, source INTEGER NOT NULL,
        prev INTEGER NOT NULL, next INTEGER NOT NULL, labels INTEGER NOT NULL,
-       told INTEGER NOT NULL)",
+       told INTEGER NOT NULL, day INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS version_patient ON version (patient, kind, next)
        WHERE patient > 0",
     "CREATE INDEX IF NOT EXISTS version_kind ON version (kind)",
@@ -112,7 +113,7 @@ pub(super) const DDL: [&str; 26] = [
     "CREATE INDEX IF NOT EXISTS image_study ON image (study, series, seq)",
     "CREATE INDEX IF NOT EXISTS image_patient ON image (patient)",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO layout (id, version) VALUES (1, 6) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO layout (id, version) VALUES (1, 7) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.

@@ -32,22 +32,37 @@ fn resource() -> impl Strategy<Value = Value> {
         "2024-05-01",
         "2024-05-01T10:00:00Z",
         "2023-01-01",
+        "2024-04-30T23:30:00-02:00",
+        "2024-05-01T23:59:59Z",
+        "period",
+        "open",
+        "",
     ]);
     let to = prop::sample::select(vec!["Patient/p0", "Patient/p1", "Group/p1", "Patient/p9"]);
     let observation = (code, when, to, number, system, (0..12_u8, 0..3_u8)).prop_map(
         |(code, when, to, number, system, (id, encounter))| {
-            json!({"resourceType": "Observation", "id": format!("o{id}"), "status": "final",
-                "identifier": [{"system": system, "value": number}],
+            let mut observation = json!({"resourceType": "Observation", "id": format!("o{id}"),
+                "status": "final", "identifier": [{"system": system, "value": number}],
                 "code": {"coding": [{"system": system, "code": code}]},
-                "subject": {"reference": to}, "effectiveDateTime": when,
+                "subject": {"reference": to},
                 "encounter": {"reference": format!("Encounter/e{encounter}")},
-                "valueQuantity": {"value": 5.4, "unit": "mmol/L"}})
+                "valueQuantity": {"value": 5.4, "unit": "mmol/L"}});
+            match when {
+                "" => {}
+                "period" => {
+                    observation["effectivePeriod"] =
+                        json!({"start": "2024-04-30", "end": "2024-05-01"});
+                }
+                "open" => observation["effectivePeriod"] = json!({"start": "2024-05-01T08:00:00Z"}),
+                when => observation["effectiveDateTime"] = when.into(),
+            }
+            observation
         },
     );
     prop_oneof![patient, observation.clone(), observation]
 }
 
-const QUERIES: [&str; 34] = [
+const QUERIES: [&str; 44] = [
     "Patient",
     "Patient?_id=p1,p2",
     "Patient?identifier=1",
@@ -77,6 +92,16 @@ const QUERIES: [&str; 34] = [
     "Observation?encounter=Encounter/e1",
     "Observation?encounter=e1,e2&_sort=date",
     "Observation?date=2024",
+    "Observation?code=c1&date=2024",
+    "Observation?code=c1&date=2024-05-01",
+    "Observation?code=c1&date=2024-05-01,2023-01-01",
+    "Observation?code=c1&date=ne2024-05-01",
+    "Observation?code=c1&date=ap2024-05-01",
+    "Observation?code=c1&date:missing=true",
+    "Observation?patient=p0&date=ge2024-05-01",
+    "Observation?patient=p0&date=lt2024-05-01&_sort=date",
+    "Observation?patient=p0,p1&date=le2024-05-01T12:00:00Z",
+    "Observation?encounter=e1&date=sa2023-01-01",
     "Observation?date=ge2024-05-01&_sort=-date",
     "Observation?identifier=a1",
     "Observation?_id=o1,o2,o3&code=c1",
@@ -214,6 +239,42 @@ async fn totals_sorts_and_bad_pages() {
     assert!(matches!(refused, Err(ChartError::BadPage(_))));
 }
 
+/// Of more candidates than are looked at at once a page ends when it is full, and no total is told that
+/// nobody asked for.
+#[tokio::test]
+async fn pages_of_many_candidates_have_every_match_once() {
+    let house = House::new().await;
+    for id in 0..600 {
+        house.put(&observation(id, 1 + id % 28)).await;
+    }
+    let all = "Observation?patient=p&status=final";
+    let few = "Observation?patient=p&date=2024-05-05";
+    for (search, count) in [(few, 1), (few, 4), (all, 70), (all, 500)] {
+        for search in [search.to_owned(), format!("{search}&_total=none")] {
+            let mut found = house.search(&search, count).await;
+            found.sort();
+            assert_eq!(found, naive(&house, &search).await, "{search} by {count}");
+        }
+    }
+    let page = PageOf {
+        count: 3,
+        token: None,
+    };
+    let open = house.kind("Observation").await;
+    for (search, total) in [
+        (all, None),
+        (
+            "Observation?patient=p&status=final&_total=accurate",
+            Some(600),
+        ),
+        (few, Some(22)),
+        ("Observation?_id=o4,o5,o32&date=2024-05-05", Some(2)),
+    ] {
+        let found = open.search(&query(search), &page).await.unwrap();
+        assert_eq!(found.total, total, "{search}");
+    }
+}
+
 #[tokio::test]
 async fn a_search_that_reads_too_much_is_refused() {
     let house = House::new().await;
@@ -231,7 +292,7 @@ async fn a_search_that_reads_too_much_is_refused() {
         .await;
     let costly = small
         .open_with(permit)
-        .matching(&query("Observation?patient=p&code=nothing"))
+        .matching(&query("Observation?patient=p&code=nothing&date=2023-01-01"))
         .await;
     let Err(ChartError::TooCostly { limit, max, .. }) = costly else {
         panic!("{costly:?}")

@@ -164,6 +164,10 @@ impl<'a> Measuring<'a> {
         config.web.requests_per_source_max = 0;
         config.web.requests_per_client_max = 0;
         config.web.bundle_entries_max = 100_000;
+        config.access.ceilings.client = access::Ceiling {
+            patients_hour: u32::MAX,
+            patients_day: u32::MAX,
+        };
         let server = Server::start(config).await?;
         let scopes = ["system/*.cruds".to_owned()];
         let new = NewClient {
