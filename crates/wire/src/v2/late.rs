@@ -62,7 +62,14 @@ pub fn merged_late(existing: &Map<String, Value>, draft: &Draft) -> Map<String, 
     result
 }
 
-fn add_missing(result: &mut Map<String, Value>, element: &str, new: &[Value]) {
+/// Whether a draft says how an order stands: of that the newest word counts, whoever said what else
+/// when.
+pub fn says_standing(draft: &Draft) -> bool {
+    matches!(draft.kind, "MedicationRequest" | "ServiceRequest")
+        && draft.json.contains_key("status")
+}
+
+pub(super) fn add_missing(result: &mut Map<String, Value>, element: &str, new: &[Value]) {
     let there = result
         .entry(element)
         .or_insert_with(|| Value::Array(Vec::new()));
