@@ -53,7 +53,15 @@ pub fn merged_late(existing: &Map<String, Value>, draft: &Draft) -> Map<String, 
         true => filled(existing.clone(), &draft.json),
         false => existing.clone(),
     };
-    for element in ["result", "specimen", "basedOn", "link"] {
+    let mut grow = vec!["result", "specimen", "basedOn", "link"];
+    // The number that one system gave is no news about the number of another.
+    if matches!(
+        draft.kind,
+        "DiagnosticReport" | "MedicationRequest" | "ServiceRequest"
+    ) {
+        grow.push("identifier");
+    }
+    for element in grow {
         if let Some(Value::Array(new)) = draft.json.get(element) {
             add_missing(&mut result, element, new);
         }

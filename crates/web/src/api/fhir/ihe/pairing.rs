@@ -191,7 +191,7 @@ impl Wanted {
             }
         }
         let issues = wire::fhir::check(&self.patient);
-        match issues.iter().any(wire::fhir::Issue::refuses) {
+        match issues.iter().any(Issue::refuses) {
             true => Err(Fault::of(axum::http::StatusCode::BAD_REQUEST, issues)),
             false => Ok(self),
         }
