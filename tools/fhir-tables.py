@@ -255,6 +255,9 @@ def search(parameters, kinds, compartment):
             row = parameter_row(parameter, base, by_url)
             if row:
                 per_kind.setdefault(base, {})[parameter["code"]] = row
+    # Into extensions the core resource does not look; IHE PDQm (ITI-78) asks for this one.
+    mother = "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName"
+    per_kind["Patient"]["mothersMaidenName"] = ("string", f"extension.where(url='{mother}').value", "")
     in_compartment = {r["code"]: r.get("param", []) for r in compartment["resource"]}
     for kind in ["Resource", *kinds]:
         yield kind

@@ -5,7 +5,7 @@ use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use axum::http::{StatusCode, Version};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
 /// Refuses a request with two lengths, and ends the connection after one that came in chunks: a
 /// length that stood beside them is not seen any more at this place.
@@ -14,7 +14,10 @@ pub(crate) async fn one_at_a_time(request: Request, next: Next) -> Response {
     let two = chunked && request.headers().contains_key(CONTENT_LENGTH);
     let old = request.version() < Version::HTTP_2;
     let mut response = match two {
-        true => (StatusCode::BAD_REQUEST, "a request has one length\n").into_response(),
+        true => {
+            let words = "a request has one length";
+            web::turned_away(request.uri().path(), StatusCode::BAD_REQUEST, words)
+        }
         false => next.run(request).await,
     };
     if chunked && old {

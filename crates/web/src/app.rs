@@ -356,6 +356,8 @@ pub struct Settings {
     pub page_size: usize,
     /// The most resources on a page of results.
     pub page_size_max: usize,
+    /// The most Patients that each search of one `$match` looks at.
+    pub match_candidates_max: usize,
     /// The most results that one QIDO-RS query is answered with.
     pub dicomweb_matches_max: usize,
     /// The most objects that one WADO-RS request is answered with.
@@ -468,6 +470,7 @@ impl Default for Settings {
             search_parameters_max: 64,
             page_size: 50,
             page_size_max: 1_000,
+            match_candidates_max: 2_000,
             dicomweb_matches_max: 1_000,
             dicomweb_objects_max: 20_000,
             dicomweb_stored_max: 20_000,

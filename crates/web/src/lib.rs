@@ -16,6 +16,7 @@ mod finding;
 mod following;
 mod imaging;
 mod leave;
+mod manners;
 mod numbered;
 mod oidc;
 mod outside;
@@ -51,6 +52,7 @@ pub use imaging::{
     OnItsWay, Peer, Receives, Retrieval, Room, Scu, Stored, Wanted,
 };
 pub use leave::{Ended, Leaver, Leaving};
+pub use manners::turned_away;
 pub use numbered::told_under;
 pub use oidc::{Accounts, Oidc, RoleRule, Vouched};
 pub use outside::{Compared, compare_progress, compare_upstream, keep_comparing};

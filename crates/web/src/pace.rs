@@ -7,12 +7,13 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use event::Time;
 
 use crate::App;
 use crate::api::smart::ClientCertificate;
 use crate::caller::{Caller, place};
+use crate::manners::turned_away;
 use crate::rejected::client;
 
 const MINUTE_MS: i64 = 60_000;
@@ -168,8 +169,9 @@ pub(crate) async fn hold(State(app): State<Arc<App>>, request: Request, next: Ne
     if fast.crowded && app.knows(&request) {
         return next.run(request).await;
     }
-    let words = "this address sends more requests in a minute than are taken; slow down\n";
-    let mut answer = (StatusCode::TOO_MANY_REQUESTS, words).into_response();
+    let words = "this address sends more requests in a minute than are taken; slow down";
+    let path = request.uri().path();
+    let mut answer = turned_away(path, StatusCode::TOO_MANY_REQUESTS, words);
     answer.headers_mut().insert(RETRY_AFTER, fast.header());
     answer
 }

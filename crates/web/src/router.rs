@@ -14,7 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use crate::{App, api, assets, pace, packs, pages, rejected, session, unread};
+use crate::{App, api, assets, manners, pace, packs, pages, rejected, session, unread};
 
 /// What a page may do: show itself, its own stylesheet and script, and send forms back here and,
 /// if there are any, to these origins: a form that an app's answer follows leads there.
@@ -71,6 +71,7 @@ pub fn router(app: Arc<App>) -> Router {
             Arc::clone(&app),
             rejected::watch,
         ))
+        .layer(middleware::from_fn(manners::keep))
         .layer(middleware::from_fn(headers))
         .layer(middleware::from_fn(unread::pass_over))
         .with_state(app)

@@ -556,3 +556,127 @@ fn a_document_is_not_shown_as_what_it_is_not() {
         "{complaints}"
     );
 }
+
+fn full(name: &str) -> Reading {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/full");
+    let raw = fs::read_to_string(path.join(name)).unwrap();
+    read(raw.replace('\n', "\r").as_bytes())
+}
+
+/// The names that references hold.
+fn names(list: &Value) -> Vec<&str> {
+    let all = list.as_array().into_iter().flatten();
+    all.map(|one| one["display"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn who_takes_part_stands_where_the_segment_stood() {
+    let reading = full("roles.hl7");
+    let faults: Vec<String> = reading.drafts.iter().flat_map(faults).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+    let patient = &one(&reading, "Patient").json;
+    assert_eq!(names(&patient["generalPractitioner"]), ["Ilse Brandt"]);
+    let team = &one(&reading, "CareTeam").json;
+    assert_eq!(team["subject"], patient_of(&reading));
+    let members = team["participant"].as_array().unwrap();
+    let named: Vec<&str> = members
+        .iter()
+        .map(|one| one["member"]["display"].as_str().unwrap())
+        .collect();
+    assert_eq!(named, ["Jon Holm", "Praxis West", "Vera Brink"]);
+    assert_eq!(members[0]["onBehalfOf"]["display"], "Praxis Nord");
+    assert_eq!(members[0]["period"]["end"], "2025-12-31");
+    assert_eq!(members[1].get("onBehalfOf"), None);
+    assert_eq!(members[2]["role"][0]["text"], "case manager");
+    let visit = &one(&reading, "Encounter").json;
+    let seen: Vec<(&str, &str)> = visit["participant"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let code = one["type"][0]["coding"][0]["code"].as_str().unwrap();
+            (code, one["individual"]["display"].as_str().unwrap())
+        })
+        .collect();
+    assert_eq!(seen, [("ATND", "Ruth Falk"), ("CON", "Per Lund")]);
+}
+
+fn patient_of(reading: &Reading) -> Value {
+    json!({"reference": format!("Patient/{}", reading.patient.as_deref().unwrap())})
+}
+
+#[test]
+fn who_takes_part_in_a_result_is_said_of_order_report_and_observation() {
+    let reading = full("roles-result.hl7");
+    let faults: Vec<String> = reading.drafts.iter().flat_map(faults).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+    let order = v2::merged(None, one(&reading, "ServiceRequest"));
+    assert_eq!(order["requester"]["display"], "Nils Berg");
+    let report = &one(&reading, "DiagnosticReport").json;
+    assert_eq!(names(&report["resultsInterpreter"]), ["Inge Dahl"]);
+    assert_eq!(names(&report["performer"]), ["Olga Vik"]);
+    let seen: Vec<&Draft> = reading
+        .drafts
+        .iter()
+        .filter(|draft| draft.kind == "Observation")
+        .collect();
+    // Who is taken back is not said; the note behind them is still the observation's.
+    assert_eq!(names(&seen[0].json["performer"]), ["Kai Aas"]);
+    assert_eq!(seen[0].json["note"][0]["text"], "seen twice");
+    assert_eq!(seen[0].json["device"]["identifier"]["value"], "D77");
+    let place = &seen[0].json["extension"][0];
+    assert!(place["url"].as_str().unwrap().ends_with("event-location"));
+    assert!(place["valueReference"]["reference"].is_string(), "{place}");
+    assert_eq!(names(&seen[1].json["performer"]), ["Lab South"]);
+    assert_eq!(report.get("note"), None);
+}
+
+#[test]
+fn who_is_taken_back_leaves_the_visit() {
+    let mut chart = BTreeMap::new();
+    apply(&mut chart, &full("roles.hl7"));
+    let raw = "MSH|^~\\&|ADT1|STELLA|||20250307||ADT^A08|R3|P|2.7\rEVN||20250307\r\
+        PID|||400123^^^STELLA^MR\rPV1||I|3W^301^2||||||||||||||||V1^^^S\r\
+        ROL|4|DE|AT^Attending^HL70443|8103^Falk^Ruth^^^^^^STELLA\r";
+    apply(&mut chart, &read(raw.as_bytes()));
+    let visit = chart
+        .values()
+        .find(|map| map["resourceType"] == "Encounter");
+    let people = visit.unwrap()["participant"].as_array().unwrap();
+    assert_eq!(people.len(), 1);
+    assert_eq!(people[0]["individual"]["display"], "Per Lund");
+}
+
+#[test]
+fn an_order_says_by_which_number_of_its_filler_it_goes() {
+    let message = |orders: &str| {
+        let raw = format!("MSH|^~\\&|A|B|||2025||ORU^R01|1|P|2.5\rPID|||7^^^S^MR\r{orders}");
+        read(raw.as_bytes())
+    };
+    let orders = |reading: &Reading| -> Vec<(String, Vec<String>)> {
+        let drafts = reading.drafts.iter();
+        let orders = drafts.filter(|draft| draft.kind == "ServiceRequest");
+        orders
+            .map(|draft| (draft.id.clone(), draft.fillers.clone()))
+            .collect()
+    };
+    let alone = message("OBR|1||F1^L|C|||||||||||||||||||||F\r");
+    let [(stand_in, fillers)] = orders(&alone).try_into().unwrap();
+    assert_eq!(fillers, std::slice::from_ref(&stand_in));
+    let both = message("OBR|1|P1^H|F1^L|C|||||||||||||||||||||F\r");
+    let [(order, fillers)] = orders(&both).try_into().unwrap();
+    assert_eq!(fillers, [stand_in]);
+    assert_ne!(order, fillers[0]);
+    // Within a message the one with both numbers says which order the other means.
+    let two =
+        message("OBR|1|P1^H|F1^L|C|||||||||||||||||||||F\rOBR|2||F1^L|D|||||||||||||||||||||F\r");
+    assert_eq!(orders(&two), orders(&both));
+    let reports = two
+        .drafts
+        .iter()
+        .filter(|draft| draft.kind == "DiagnosticReport");
+    for report in reports {
+        let based = &report.json["basedOn"][0]["reference"];
+        assert_eq!(*based, format!("ServiceRequest/{order}"));
+    }
+}

@@ -52,6 +52,8 @@ struct Version {
     labels: String,
     /// When what it says happened, as its sender says.
     told: i64,
+    /// The same of how an order stands.
+    stood: i64,
     /// The event that wrote the version after this one; `None`: it is the current one.
     next: Option<i64>,
     content: Vec<u8>,
@@ -61,14 +63,14 @@ struct Version {
 
 const VERSIONS: &str = "SELECT v.rid, v.seq, v.item, k.text, v.id, p.id, v.at, v.flags, v.source,
    COALESCE(s.text, ''), COALESCE(l.text, ''), CASE WHEN v.next = 0 THEN NULL
-   ELSE COALESCE(n.seq, -1) END, v.told
+   ELSE COALESCE(n.seq, -1) END, v.told, v.stood
  FROM version v LEFT JOIN word k ON k.wid = v.kind LEFT JOIN patient p ON p.pid = v.patient
  LEFT JOIN word s ON s.wid = v.source LEFT JOIN word l ON l.wid = v.labels
  LEFT JOIN version n ON n.rid = v.next AND v.next <> 0
  WHERE v.rid > $1 ORDER BY v.rid LIMIT $2";
 
 /// The small tables, without row numbers.
-const TABLES: [(&str, &str); 8] = [
+const TABLES: [(&str, &str); 9] = [
     (
         "alias",
         "SELECT r.id, s.id, a.seq FROM alias a LEFT JOIN patient r ON r.pid = a.retired
@@ -97,6 +99,11 @@ const TABLES: [(&str, &str); 8] = [
         "image",
         "SELECT i.seq, i.study, p.id, i.series, i.instance, i.syntax, i.header
          FROM image i LEFT JOIN patient p ON p.pid = i.patient ORDER BY 1",
+    ),
+    (
+        "filler",
+        "SELECT f.id, p.id, f.known_as, f.seq FROM filler f LEFT JOIN patient p ON p.pid = f.patient
+         ORDER BY 1, 2, 3",
     ),
     (
         "term",
@@ -302,6 +309,7 @@ fn version(row: &sqlx::sqlite::SqliteRow) -> Result<Version, sqlx::Error> {
         labels: row.try_get(10)?,
         next: row.try_get(11)?,
         told: row.try_get(12)?,
+        stood: row.try_get(13)?,
         content: Vec::new(),
         found: true,
     })
@@ -325,6 +333,7 @@ fn between(right: &Version, there: &Version) -> Option<Differs> {
     say("source", &right.source, &there.source);
     say("labels", &right.labels, &there.labels);
     say("event time", &right.told, &there.told);
+    say("time of its status", &right.stood, &there.stood);
     let stands = |one: &Version| match one.next {
         None => "the current version".to_owned(),
         Some(next) => format!("replaced by event {next}"),

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::body::Body as HttpBody;
 use axum::http::{Request, StatusCode};
 use event::{Attempted, Body, Rejected};
+use http_body_util::BodyExt as _;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 use web::Settings;
 
 use crate::house::{Browser, House};
@@ -183,6 +186,110 @@ async fn an_address_that_asks_too_often_is_not_looked_at() {
     assert_eq!(fast, StatusCode::TOO_MANY_REQUESTS);
     house.wait(60_000);
     assert_eq!(send(&house, ask()).await.status, StatusCode::OK);
+}
+
+/// The answer to a request, its type, and how long to wait.
+async fn answered(
+    house: &House,
+    (method, path): (&str, &str),
+) -> (StatusCode, String, Value, bool) {
+    let request = Request::builder().method(method).uri(path);
+    let request = request.body(HttpBody::empty()).unwrap();
+    let answer = house.router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = answer.into_parts();
+    let kind = parts.headers.get("content-type").unwrap();
+    let kind = kind.to_str().unwrap().to_owned();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    let json = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+    let waits = parts.headers.contains_key("retry-after");
+    (parts.status, kind, json, waits)
+}
+
+#[tokio::test]
+async fn who_is_not_looked_at_is_told_so_in_the_form_of_the_door() {
+    let settings = Settings {
+        requests_per_source_max: 1,
+        ..Settings::default()
+    };
+    let house = House::with(settings).await;
+    answered(&house, ("GET", "/healthz")).await;
+    for (path, media, member, said) in [
+        (
+            "/fhir/Patient/1",
+            "application/fhir+json",
+            "/issue/0/code",
+            "throttled",
+        ),
+        ("/scim/v2/Users", "application/scim+json", "/status", "429"),
+        (
+            "/signals/firewall",
+            "application/problem+json",
+            "/title",
+            "Too Many Requests",
+        ),
+        (
+            "/oauth/token",
+            "application/json",
+            "/error",
+            "temporarily_unavailable",
+        ),
+        ("/dicomweb/studies", "text/plain; charset=utf-8", "", ""),
+        ("/now", "text/plain; charset=utf-8", "", ""),
+    ] {
+        let (status, kind, json, waits) = answered(&house, ("GET", path)).await;
+        assert_eq!(status, StatusCode::TOO_MANY_REQUESTS, "{path}");
+        assert_eq!(kind, media, "{path}");
+        assert!(waits, "{path} says when to come again");
+        if !member.is_empty() {
+            assert_eq!(json.pointer(member).unwrap(), said, "{path}: {json}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_no_door_has_is_said_in_the_form_of_the_door() {
+    let house = House::open().await;
+    for (call, status, media, member, said) in [
+        (
+            ("DELETE", "/scim/v2/ResourceTypes"),
+            405,
+            "application/scim+json",
+            "/status",
+            "405",
+        ),
+        (
+            ("GET", "/scim/v2/Groups"),
+            404,
+            "application/scim+json",
+            "/status",
+            "404",
+        ),
+        (
+            ("GET", "/signals/firewall"),
+            405,
+            "application/problem+json",
+            "/title",
+            "Method Not Allowed",
+        ),
+        (
+            ("GET", "/oauth/token"),
+            405,
+            "application/json",
+            "/error",
+            "invalid_request",
+        ),
+    ] {
+        let (code, kind, json, _) = answered(&house, call).await;
+        assert_eq!(
+            (code.as_u16(), kind.as_str()),
+            (status, media),
+            "{call:?}: {json}"
+        );
+        assert_eq!(json.pointer(member).unwrap(), said, "{call:?}: {json}");
+    }
+    // A page stays a page.
+    let (_, kind, ..) = answered(&house, ("GET", "/no-such-page")).await;
+    assert!(kind.starts_with("text/"), "{kind}");
 }
 
 /// How many failed sign-ins were sealed one by one.

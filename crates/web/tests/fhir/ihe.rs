@@ -3,6 +3,7 @@
 use event::{Act, Actor, Body, Event, Message, Subject};
 use guard::{Standing, admit};
 use serde_json::{Value, json};
+use web::Settings;
 
 use crate::house::{BASE, House};
 
@@ -275,7 +276,10 @@ fn grades(bundle: &Value) -> Vec<(String, String)> {
             grade.to_owned(),
         )
     };
-    entries.iter().map(one).collect()
+    let matches = entries
+        .iter()
+        .filter(|one| one["search"]["mode"] == "match");
+    matches.map(one).collect()
 }
 
 #[tokio::test]
@@ -416,4 +420,72 @@ async fn what_is_no_question_for_a_match_is_refused() {
         .ask(&token, call, (json, asked.to_string().into()))
         .await;
     assert_eq!(refused.code(), 403, "{}", refused.json());
+}
+
+/// The words of the `OperationOutcome` in a search set; empty: there is none.
+fn warned(bundle: &Value) -> String {
+    let entries = bundle["entry"].as_array().cloned().unwrap_or_default();
+    let told = |one: &&Value| one["search"]["mode"] == "outcome";
+    let outcome = entries.iter().find(told).cloned().unwrap_or_default();
+    let words = outcome["resource"]["issue"][0]["diagnostics"].as_str();
+    words.unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_match_looks_at_more_than_a_page_and_says_when_it_did_not_look_at_all() {
+    let settings = |max: usize| Settings {
+        match_candidates_max: max,
+        ..Settings::default()
+    };
+    for (max, cut) in [(2_000, false), (205, true)] {
+        let house = House::with(settings(max)).await;
+        for one in 0..230 {
+            let day = format!("19{:02}-01-02", 20 + one % 60);
+            let namesake = person(&[(LAB, &format!("{one}"))], ("Muller", "Anna"), &day);
+            house.post("/Patient", &namesake).await;
+        }
+        let sure = person(&[("urn:other", "1")], ("Muller", "Anna"), "2001-02-03");
+        let sure = house.post("/Patient", &sure).await.id();
+        let asked = person(&[], ("Muller", "Anna"), "2001-02-03");
+        let found = house.post("/Patient/$match", &asked).await;
+        assert_eq!(found.code(), 200, "{}", found.json());
+        let bundle = found.json();
+        // By name and birth date they are found however many share the name alone.
+        assert_eq!(grades(&bundle)[0], (sure, "probable".to_owned()));
+        assert_eq!(bundle["total"], 20, "the matches, without what is told");
+        let words = warned(&bundle);
+        assert_eq!(words.contains("family and given"), cut, "{words}");
+        assert_eq!(words.contains("205"), cut, "{words}");
+    }
+}
+
+#[tokio::test]
+async fn patients_are_found_by_the_maiden_name_of_their_mother() {
+    let house = House::open().await;
+    let url = "http://hl7.org/fhir/StructureDefinition/patient-mothersMaidenName";
+    let of = |mother: &str| {
+        let mut one = person(&[(LAB, mother)], ("Mohr", "Alice"), "1958-01-30");
+        one["extension"] = json!([{"url": url, "valueString": mother}]);
+        one
+    };
+    let hers = house.post("/Patient", &of("G\u{f6}tz-Kessler")).await.id();
+    house.post("/Patient", &of("Huber")).await;
+    // Who is called so is not found by it.
+    let named = person(&[(LAB, "9")], ("Gotz", "Eva"), "1958-01-30");
+    house.post("/Patient", &named).await;
+    for query in [
+        "mothersMaidenName=gotz",
+        "mothersMaidenName=G%C3%B6tz-K",
+        "family=Mohr&mothersMaidenName=gotz",
+        "mothersMaidenName:exact=G%C3%B6tz-Kessler",
+    ] {
+        let found = house.get(&format!("/Patient?{query}")).await;
+        assert_eq!(found.names(), [format!("Patient/{hers}")], "{query}");
+    }
+    // PID-6 says it.
+    let raw = "MSH|^~\\&|PAS|S|||20240501||ADT^A28|m1|P|2.5\rEVN||20240501\r\
+               PID|||31^^^MAIN^MR||Roe^Jane|Lindqvist^Ada\r";
+    message(&house, ("ADT^A28", "31"), raw).await;
+    let found = house.get("/Patient?mothersMaidenName=lindq").await;
+    assert_eq!(found.names().len(), 1, "{}", found.json());
 }

@@ -72,6 +72,7 @@ pub fn patient(header: &Header, source: Source<'_>) -> Option<Draft> {
         clears: Vec::new(),
         mode: Mode::Fill,
         told: None,
+        fillers: Vec::new(),
     })
 }
 

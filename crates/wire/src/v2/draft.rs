@@ -26,6 +26,9 @@ pub struct Draft {
     pub mode: Mode,
     /// When what it says happened, as its sender says; `None`: it settles nothing.
     pub told: Option<Told>,
+    /// Of an order: the ids that it has for those who know only a number that its filler gave. If
+    /// its own id is among them, nobody said its placer's number.
+    pub fillers: Vec<String>,
 }
 
 /// How a draft meets the resource that is there already.
@@ -56,6 +59,7 @@ impl Draft {
             clears: Vec::new(),
             mode,
             told: None,
+            fillers: Vec::new(),
         }
     }
 
@@ -257,7 +261,7 @@ fn is_record(element: &str) -> bool {
     matches!(element, "period" | "hospitalization")
 }
 
-fn is_keyed(element: &str) -> bool {
+pub(super) fn is_keyed(element: &str) -> bool {
     matches!(
         element,
         "identifier"

@@ -91,13 +91,15 @@ impl<'m> Group<'m> {
         segments.filter(move |segment| segment.name() == name)
     }
 
-    /// The notes that stand right behind a segment.
+    /// The notes, and who takes part, that stand right behind a segment.
     pub(super) fn notes_behind(&self, before: Segment<'m>) -> Vec<Segment<'m>> {
         let behind = self
             .segments
             .iter()
             .skip_while(|one| one.position() != before.position());
-        let notes = behind.skip(1).take_while(|one| one.name() == "NTE");
+        let notes = behind
+            .skip(1)
+            .take_while(|one| matches!(one.name(), "NTE" | "PRT" | "ROL"));
         notes.copied().collect()
     }
 
@@ -106,6 +108,9 @@ impl<'m> Group<'m> {
         let mut last = "";
         let mut found = Vec::new();
         for segment in &self.segments {
+            if matches!(segment.name(), "PRT" | "ROL") {
+                continue;
+            }
             if segment.name() != "NTE" {
                 last = segment.name();
             } else if !about_others.contains(&last) {

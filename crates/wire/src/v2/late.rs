@@ -53,7 +53,15 @@ pub fn merged_late(existing: &Map<String, Value>, draft: &Draft) -> Map<String, 
         true => filled(existing.clone(), &draft.json),
         false => existing.clone(),
     };
-    for element in ["result", "specimen", "basedOn", "link"] {
+    let mut grow = vec!["result", "specimen", "basedOn", "link"];
+    // The number that one system gave is no news about the number of another.
+    if matches!(
+        draft.kind,
+        "DiagnosticReport" | "MedicationRequest" | "ServiceRequest"
+    ) {
+        grow.push("identifier");
+    }
+    for element in grow {
         if let Some(Value::Array(new)) = draft.json.get(element) {
             add_missing(&mut result, element, new);
         }
@@ -62,7 +70,14 @@ pub fn merged_late(existing: &Map<String, Value>, draft: &Draft) -> Map<String, 
     result
 }
 
-fn add_missing(result: &mut Map<String, Value>, element: &str, new: &[Value]) {
+/// Whether a draft says how an order stands: of that the newest word counts, whoever said what else
+/// when.
+pub fn says_standing(draft: &Draft) -> bool {
+    matches!(draft.kind, "MedicationRequest" | "ServiceRequest")
+        && draft.json.contains_key("status")
+}
+
+pub(super) fn add_missing(result: &mut Map<String, Value>, element: &str, new: &[Value]) {
     let there = result
         .entry(element)
         .or_insert_with(|| Value::Array(Vec::new()));

@@ -35,6 +35,7 @@ mod master;
 mod medicine;
 mod number;
 mod observation;
+mod order;
 mod patient;
 mod people;
 mod place;
@@ -42,6 +43,7 @@ mod problem;
 mod procedure;
 pub mod query;
 mod result;
+mod role;
 mod service;
 mod settle;
 mod specimen;
@@ -57,7 +59,8 @@ mod work;
 
 pub use data::{authority_system, cx_identifier};
 pub use draft::{Draft, Mode, alone, merged, unmerged};
-pub use late::{Told, merged_late};
+pub use late::{Told, merged_late, says_standing};
+pub use order::{Newer, joined, repoint};
 pub use place::{Place, place};
 pub(crate) use system::{uri as coding_system, uri_part};
 
@@ -237,13 +240,16 @@ fn about_one(
 ) -> Option<String> {
     let (pid, named) = whose(message, work)?;
     work.patient = work.id("Patient", &named.system, &named.value);
+    let roles = role::roles(message);
     let mut patient = patient::patient(pid, message.segment("PD1"), work);
+    role::general_practitioners(&roles.patient, &mut patient, work);
     patient::z_segments(message, &mut patient, work);
     if kind == "ADT^A29" {
         // The person was deleted where they were registered; what was written for them stays.
         patient.put("active", serde_json::Value::from(false));
     }
     work.add(patient);
+    role::care_team(message, &roles.patient, work);
     let visit = message.segment("PV1").map(|pv1| Visit {
         kind,
         trigger: trigger(kind),
@@ -255,7 +261,9 @@ fn about_one(
     let visit = visit.and_then(|visit| {
         let id = visit::encounter_id(&visit, work)?;
         work.encounter = Some(id.clone());
-        Some(visit::encounter(&visit, id, work))
+        let mut encounter = visit::encounter(&visit, id, work);
+        role::participants(&roles.visit, &mut encounter, work);
+        Some(encounter)
     });
     let diagnoses = segments(message, family, work);
     if let Some(mut encounter) = visit {

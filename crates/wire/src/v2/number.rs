@@ -36,8 +36,23 @@ impl Numbers {
         if let Some(named) = &self.placer {
             return Some(work.id(kind, &named.system, &named.value));
         }
+        self.filler_id(kind, work)
+    }
+
+    /// The id that the order has for those who know the filler's number alone; `None`: it has none.
+    pub(super) fn filler_id(&self, kind: &str, work: &Work<'_>) -> Option<String> {
         let named = self.filler.as_ref()?;
         Some(work.part_id(kind, &["filler", &named.system, &named.value]))
+    }
+
+    /// The same as [`Numbers::id`], where another order of this message may have said which placer's
+    /// number goes with the filler's.
+    pub(super) fn id_among(&self, kind: &str, work: &Work<'_>) -> Option<String> {
+        let id = self.id(kind, work)?;
+        match self.placer {
+            None => Some(work.known_as(&id).map_or(id, str::to_owned)),
+            Some(_) => Some(id),
+        }
     }
 
     /// The id of what the filler does: by the filler's number, else the placer's.

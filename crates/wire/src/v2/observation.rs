@@ -9,6 +9,7 @@ use super::data::{self, Named};
 use super::json::{Object, absent, coding, concept_of};
 use super::patient::table;
 use super::result::{Met, once};
+use super::role::{self, Role};
 use super::system;
 use super::value::{self, decimal, split_comparator};
 use super::work::{Spot, Work, spot};
@@ -92,6 +93,7 @@ pub(super) fn observation(
         None => shared.put_effective(&mut draft.json),
     }
     performers(obx, &mut draft, work);
+    role::observed(&Role::among(notes), &mut draft, work);
     values(obx, &mut draft, work);
     missing(&status, &mut draft);
     interpretation(spot(obx, 8), &mut draft, work);
@@ -329,7 +331,7 @@ fn analyzed(at: Spot<'_>, draft: &mut Draft, work: &mut Work<'_>) {
 /// NTE segments in a row are the lines of one Annotation.
 pub(super) fn note(notes: &[Segment<'_>], work: &mut Work<'_>) -> Option<Value> {
     let mut text = String::new();
-    for nte in notes {
+    for nte in notes.iter().filter(|one| one.name() == "NTE") {
         for part in work.reps(spot(*nte, 3)) {
             text.push_str(if text.is_empty() { "" } else { "\n" });
             text.push_str(&work.free(part).unwrap_or_default());

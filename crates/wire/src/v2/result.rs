@@ -9,6 +9,7 @@ use super::data;
 use super::json::{coding, concept_of, extension, reference};
 use super::observation::{self, Shared};
 use super::patient::table;
+use super::role::{self, Role};
 use super::specimen::specimens;
 use super::work::{Spot, Work, spot};
 use super::{Draft, Mode, code, number, service};
@@ -22,6 +23,7 @@ const CATEGORY: &str = "http://terminology.hl7.org/CodeSystem/observation-catego
 pub(super) struct Order<'m> {
     orc: Option<Segment<'m>>,
     obr: Option<Segment<'m>>,
+    /// Notes, and who takes part, behind the OBR; likewise behind each OBX.
     notes: Vec<Segment<'m>>,
     results: Vec<(Segment<'m>, Vec<Segment<'m>>)>,
     specimens: Vec<Segment<'m>>,
@@ -55,8 +57,8 @@ impl<'m> Order<'m> {
         match (segment.name(), self.results.last_mut()) {
             ("OBX", _) => self.results.push((segment, Vec::new())),
             ("SPM", _) => self.specimens.push(segment),
-            ("NTE", Some((_, notes))) => notes.push(segment),
-            ("NTE", None) => self.notes.push(segment),
+            ("NTE" | "PRT" | "ROL", Some((_, notes))) => notes.push(segment),
+            ("NTE" | "PRT" | "ROL", None) => self.notes.push(segment),
             _ => {}
         }
     }
@@ -120,7 +122,9 @@ pub(super) fn order(order: &Order<'_>, met: &mut Met, work: &mut Work<'_>) {
     draft.put("meta", shared.meta);
     draft.list(
         "basedOn",
-        service::named(order.orc, obr, work).into_iter().collect(),
+        service::named(order.orc, (obr, &order.notes), work)
+            .into_iter()
+            .collect(),
     );
     work.add(draft);
     work.told = told;
@@ -202,6 +206,9 @@ fn report(order: &Order<'_>, obr: Segment<'_>, key: &str, work: &mut Work<'_>) -
     issued(spot(obr, 22), &mut draft, work);
     let interpreter = work.ndl(obr.field(32));
     draft.list("resultsInterpreter", interpreter.into_iter().collect());
+    let roles = Role::among(&order.notes);
+    let interpreters = role::named(&roles, &["PI", "PRI"], work);
+    role::add(&mut draft, "resultsInterpreter", interpreters);
     let mut performers = Vec::new();
     for number in [34, 35] {
         performers.extend(
@@ -210,6 +217,8 @@ fn report(order: &Order<'_>, obr: Segment<'_>, key: &str, work: &mut Work<'_>) -
         );
     }
     draft.list("performer", performers);
+    let helpers = role::named(&roles, &["AI", "ARI", "TN", "TR"], work);
+    role::add(&mut draft, "performer", helpers);
     draft
 }
 

@@ -7,6 +7,7 @@ use super::group::{self, Group};
 use super::json::{extension, reference};
 use super::number::{self, Numbers};
 use super::patient::table;
+use super::role::{self, Role};
 use super::specimen::specimens;
 use super::timing::{self, When};
 use super::work::{Work, spot};
@@ -34,8 +35,9 @@ fn order(group: &Group<'_>, work: &mut Work<'_>) {
     let numbers = Numbers::of(orc, obr, work);
     let told = work.told;
     work.told = orc.and_then(|orc| work.told_at(&[orc.field(9)])).or(told);
-    let id = id(&numbers, detail, obr, work);
+    let (id, filler) = id(&numbers, detail, obr, work);
     let mut draft = work.of_patient("ServiceRequest", id.clone(), Mode::Merge);
+    draft.fillers.extend(filler);
     standing(
         orc,
         (code::ORDER_STATUS, code::ORDER_CONTROL),
@@ -59,18 +61,27 @@ fn order(group: &Group<'_>, work: &mut Work<'_>) {
 }
 
 /// By the number; of two orders in one message that have the same, the second by its service too.
+/// Beside it the id by the filler's number alone.
 fn id(
     numbers: &Numbers,
     detail: Segment<'_>,
     obr: Option<Segment<'_>>,
     work: &mut Work<'_>,
-) -> String {
+) -> (String, Option<String>) {
     let service = obr
         .map(|obr| clinical::key_of(obr.field(4), work))
         .unwrap_or_default();
-    match numbers.id("ServiceRequest", work) {
-        Some(id) if work.has_made(&id) => work.part_id("ServiceRequest", &[&id, &service]),
-        Some(id) => id,
+    let filler = numbers.filler_id("ServiceRequest", work);
+    match numbers.id_among("ServiceRequest", work) {
+        Some(id) if work.has_made(&id) => {
+            let second = |of: &str| work.part_id("ServiceRequest", &[of, &service]);
+            let filler = filler.map(|filler| match work.known_as(&filler) {
+                Some(_) => second(&filler),
+                None => filler,
+            });
+            (second(&id), filler)
+        }
+        Some(id) => (id, filler),
         None => {
             work.complain_at(
                 spot(detail, 2),
@@ -79,7 +90,8 @@ fn id(
             let field = if obr.is_some() { 6 } else { 9 };
             let time = work.text(detail.field(field)).unwrap_or_default();
             let patient = work.patient.clone();
-            work.part_id("ServiceRequest", &[&patient, &service, &time])
+            let id = work.part_id("ServiceRequest", &[&patient, &service, &time]);
+            (id, None)
         }
     }
 }
@@ -179,7 +191,8 @@ fn who(
     work: &mut Work<'_>,
 ) {
     let field = if group.first("OBR").is_some() { 16 } else { 12 };
-    draft.put("requester", number::requester(orc, (detail, field), work));
+    let behind: Vec<Segment<'_>> = group.all("PRT").collect();
+    draft.put("requester", requester(orc, (detail, field), &behind, work));
     let phone = match group.first("OBR") {
         Some(obr) if !obr.field(17).is_absent() => Some(spot(obr, 17)),
         _ => orc.map(|orc| spot(orc, 14)),
@@ -190,6 +203,20 @@ fn who(
     }
     let place = orc.and_then(|orc| work.concept(orc.field(29), &table("0482")));
     draft.list("locationCode", place.into_iter().collect());
+}
+
+/// Who ordered: the fields that say it, else who takes part as the ordering provider.
+fn requester(
+    orc: Option<Segment<'_>>,
+    detail: (Segment<'_>, usize),
+    behind: &[Segment<'_>],
+    work: &mut Work<'_>,
+) -> Option<Value> {
+    number::requester(orc, detail, work).or_else(|| {
+        role::named(&Role::among(behind), &["OP"], work)
+            .into_iter()
+            .next()
+    })
 }
 
 /// When and how soon: TQ1, ORC-7 or OBR-27; OBR-5 and OBR-6 where those say nothing.
@@ -276,13 +303,19 @@ pub(super) fn reasons(group: &Group<'_>, work: &mut Work<'_>) -> Vec<Value> {
 /// the rest only where nobody else has. `None`: the result names no order.
 pub(super) fn named(
     orc: Option<Segment<'_>>,
-    obr: Segment<'_>,
+    (obr, behind): (Segment<'_>, &[Segment<'_>]),
     work: &mut Work<'_>,
 ) -> Option<Value> {
     let numbers = Numbers::of(orc, Some(obr), work);
-    let id = numbers.id("ServiceRequest", work)?;
-    if !work.has_made(&id) {
+    let id = numbers.id_among("ServiceRequest", work)?;
+    let filler = numbers.filler_id("ServiceRequest", work);
+    if work.has_made(&id) {
+        if let Some(filler) = filler {
+            work.goes_by(&id, filler);
+        }
+    } else {
         let mut draft = work.of_patient("ServiceRequest", id.clone(), Mode::Merge);
+        draft.fillers.extend(filler);
         draft.list("identifier", numbers.identifiers());
         draft.put("meta", number::confidential(orc, work));
         let said = orc.and_then(|orc| work.text(orc.field(5)));
@@ -293,7 +326,7 @@ pub(super) fn named(
             ("code", work.concept(obr.field(4), "")),
             ("subject", Some(work.patient_reference())),
             ("encounter", work.encounter_reference()),
-            ("requester", number::requester(orc, (obr, 16), work)),
+            ("requester", requester(orc, (obr, 16), behind, work)),
         ];
         for (element, value) in usual {
             draft

@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
@@ -37,7 +37,10 @@ pub(super) struct Work<'w> {
     pub(super) told: Option<Told>,
     zone: Option<TimeZone>,
     drafts: Vec<Draft>,
-    seen: HashSet<String>,
+    /// By id: where the draft is.
+    seen: HashMap<String, usize>,
+    /// By the id that a filler's number alone makes: where the order is.
+    fillers: HashMap<String, usize>,
     complaints: Vec<String>,
     unlisted: usize,
     has_control: bool,
@@ -99,7 +102,8 @@ impl<'w> Work<'w> {
             told: None,
             zone: time::zone(sender.zone),
             drafts: Vec::with_capacity(24),
-            seen: HashSet::new(),
+            seen: HashMap::new(),
+            fillers: HashMap::new(),
             complaints: Vec::new(),
             unlisted: 0,
             has_control: false,
@@ -145,20 +149,46 @@ impl<'w> Work<'w> {
 
     /// Takes a draft, unless this message made it already.
     pub(super) fn add(&mut self, draft: Draft) {
-        if self.seen.insert(draft.id.clone()) {
-            self.drafts.push(draft);
+        if self.seen.contains_key(&draft.id) {
+            return;
         }
+        let at = self.drafts.len();
+        self.seen.insert(draft.id.clone(), at);
+        for filler in &draft.fillers {
+            self.fillers.entry(filler.clone()).or_insert(at);
+        }
+        self.drafts.push(draft);
     }
 
     /// Whether this message made that resource already. An id comes from the kind, too, so it
     /// names one resource.
     pub(super) fn has_made(&self, id: &str) -> bool {
-        self.seen.contains(id)
+        self.seen.contains_key(id)
+    }
+
+    /// The order of this message that goes by that filler's number too.
+    pub(super) fn known_as(&self, filler: &str) -> Option<&str> {
+        let draft = self.drafts.get(*self.fillers.get(filler)?)?;
+        Some(&draft.id)
+    }
+
+    /// An order that this message made goes by one more number of its filler.
+    pub(super) fn goes_by(&mut self, id: &str, filler: String) {
+        if self.fillers.contains_key(&filler) {
+            return;
+        }
+        let Some(at) = self.seen.get(id).copied() else {
+            return;
+        };
+        if let Some(draft) = self.drafts.get_mut(at) {
+            draft.fillers.push(filler.clone());
+            self.fillers.insert(filler, at);
+        }
     }
 
     /// What this message made under that id.
     pub(super) fn made(&mut self, id: &str) -> Option<&mut Draft> {
-        self.drafts.iter_mut().find(|draft| draft.id == id)
+        self.drafts.get_mut(*self.seen.get(id)?)
     }
 
     /// A new draft of a resource of the patient.

@@ -18,12 +18,38 @@ use crate::kept;
 use crate::store::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE};
 
 /// The event whose changes are being applied, and what it has written so far.
-struct Now {
+pub(super) struct Now {
     seq: i64,
     at: Time,
     source: i64,
     first: i64,
     items: Vec<Vec<u8>>,
+}
+
+/// When what a message says happened, in milliseconds since 1970; 0: nobody said.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Said {
+    pub(super) told: i64,
+    /// The same of how an order stands.
+    pub(super) stood: i64,
+}
+
+impl Said {
+    fn of(draft: &Draft) -> Said {
+        let told = draft.told.map_or(0, |told| told.from_ms);
+        Said {
+            told,
+            stood: if wire::v2::says_standing(draft) {
+                told
+            } else {
+                0
+            },
+        }
+    }
+}
+
+fn owned((element, value): (&String, &Value)) -> (String, Value) {
+    (element.clone(), value.clone())
 }
 
 /// One version about to be written.
@@ -36,12 +62,15 @@ struct Version<'v> {
     content: Option<Content>,
     /// When what it says happened, in milliseconds since 1970; 0: nobody said.
     told: i64,
+    /// The same of how an order stands.
+    stood: i64,
     hot: bool,
 }
 
 impl Batch<'_> {
     /// Applies one event.
-    pub(super) fn apply(&mut self, step: Step) {
+    pub(super) fn apply(&mut self, mut step: Step) {
+        self.find_orders(step.seq, &mut step.changes);
         let mut now = Now {
             seq: step.seq,
             at: step.at,
@@ -52,6 +81,7 @@ impl Batch<'_> {
         for change in step.changes {
             self.change(&mut now, &step.from, change);
         }
+        self.write_moved(&mut now, &step.from);
         if now.items.is_empty() {
             return;
         }
@@ -88,7 +118,7 @@ impl Batch<'_> {
     fn draft(&mut self, now: &mut Now, from: &Origin, draft: Draft) {
         let hot = draft.mode != Mode::Replace;
         let patient = patient_of_draft(&draft).map(str::to_owned);
-        let told = draft.told.map_or(0, |told| told.from_ms);
+        let told = Said::of(&draft);
         let Some(current) = self.there(draft.kind, &draft.id, hot) else {
             let of = (draft.kind, draft.id.clone(), patient);
             return self.map(now, from, (of, told), wire::v2::alone(draft));
@@ -158,7 +188,12 @@ impl Batch<'_> {
             syntax: study.syntax,
             header: serde_json::to_string(&study.header).unwrap_or_default(),
         });
-        self.map(now, from, ((kind, study.id, Some(patient)), 0), after);
+        self.map(
+            now,
+            from,
+            ((kind, study.id, Some(patient)), Said::default()),
+            after,
+        );
     }
 
     /// A study that was deleted begins again: what came before is none of its objects any more.
@@ -172,7 +207,7 @@ impl Batch<'_> {
     }
 
     /// Whether these are two patients, whoever was merged into whom.
-    fn are_two(&self, one: Option<&str>, other: Option<&str>) -> bool {
+    pub(super) fn are_two(&self, one: Option<&str>, other: Option<&str>) -> bool {
         let aliases = &self.memory.known.aliases;
         match (one, other) {
             (Some(one), Some(other)) => aliases.survivor(one) != aliases.survivor(other),
@@ -188,39 +223,55 @@ impl Batch<'_> {
         let Some(before) = current.json.as_deref().and_then(object) else {
             return;
         };
-        let patient = current.patient.clone();
-        let after = wire::v2::merged_late(&before, draft);
-        if after != before {
-            let of = (draft.kind, draft.id.clone(), patient);
-            self.map(now, from, (of, 0), after);
+        let (patient, stood) = (current.patient.clone(), current.stood);
+        let mut after = wire::v2::merged_late(&before, draft);
+        // How an order stands is settled by the newest word on that, whatever else was told since.
+        let said = match draft.told {
+            Some(told) if wire::v2::says_standing(draft) && !told.is_before(stood) => {
+                after.extend(draft.json.get_key_value("status").map(owned));
+                Said {
+                    told: 0,
+                    stood: told.from_ms,
+                }
+            }
+            _ => Said::default(),
+        };
+        if after == before {
+            return self.still(draft.kind, &draft.id, said);
         }
+        let of = (draft.kind, draft.id.clone(), patient);
+        self.map(now, from, (of, said), after);
     }
 
     /// What was said again stays as it is, and is as new as the last who said so.
-    fn still(&mut self, kind: &str, id: &str, told: i64) {
+    fn still(&mut self, kind: &str, id: &str, said: Said) {
         let first = self.first_rid;
         let name = self.name(kind, id);
         let seen = name.and_then(|name| self.seen.get_mut(&name));
         let Some(current) = seen.and_then(|seen| seen.current.as_mut()) else {
             return;
         };
-        if told <= current.told {
+        if said.told <= current.told && said.stood <= current.stood {
             return;
         }
-        current.told = told;
-        let rid = current.rid;
+        current.told = current.told.max(said.told);
+        current.stood = current.stood.max(said.stood);
+        let (rid, told, stood) = (current.rid, current.told, current.stood);
         let row = usize::try_from(rid - first)
             .ok()
             .and_then(|place| self.pending.rows.get_mut(place));
         match row {
-            Some(row) => row.told = told,
-            None => drop(self.pending.told.insert(rid, told)),
+            Some(row) => (row.told, row.stood) = (told, stood),
+            None => drop(self.pending.told.insert(rid, (told, stood))),
         }
     }
 
     /// What replaces whole. No version is made if nothing changes.
     fn replaced(&mut self, now: &mut Now, from: &Origin, whole: Whole) {
-        let told = whole.told.map_or(0, |told| told.from_ms);
+        let told = Said {
+            told: whole.told.map_or(0, |told| told.from_ms),
+            stood: 0,
+        };
         let Some(current) = self.there(&whole.kind, &whole.id, false) else {
             return self.whole(now, from, whole);
         };
@@ -236,18 +287,18 @@ impl Batch<'_> {
     }
 
     /// The current version, unless there is none or it is deleted.
-    fn there(&mut self, kind: &str, id: &str, hot: bool) -> Option<&mut Current> {
+    pub(super) fn there(&mut self, kind: &str, id: &str, hot: bool) -> Option<&mut Current> {
         let name = self.name(kind, id)?;
         let seen = self.seen.get_mut(&name)?;
         seen.hot = hot;
         seen.current.as_mut().filter(|current| !current.deleted)
     }
 
-    fn map(
+    pub(super) fn map(
         &mut self,
         now: &mut Now,
         from: &Origin,
-        ((kind, id, patient), told): ((&str, String, Option<String>), i64),
+        ((kind, id, patient), said): ((&str, String, Option<String>), Said),
         json: Map<String, Value>,
     ) {
         let about = About {
@@ -263,7 +314,8 @@ impl Batch<'_> {
             id,
             patient: patient.map(|id| (self.pid(&id), id)),
             content: Some(content),
-            told,
+            told: said.told,
+            stood: said.stood,
             hot: true,
         };
         self.write(now, from, version);
@@ -276,12 +328,13 @@ impl Batch<'_> {
             patient: whole.patient.map(|id| (self.pid(&id), id)),
             content: Some(whole.content),
             told: whole.told.map_or(0, |told| told.from_ms),
+            stood: 0,
             hot: false,
         };
         self.write(now, from, version);
     }
 
-    fn delete(&mut self, now: &mut Now, from: &Origin, kind: &str, id: String) {
+    pub(super) fn delete(&mut self, now: &mut Now, from: &Origin, kind: &str, id: String) {
         let seen = self.name(kind, &id).and_then(|name| self.seen.get(&name));
         let Some(current) = seen.and_then(|seen| seen.current.as_ref()) else {
             return;
@@ -296,6 +349,7 @@ impl Batch<'_> {
             patient,
             content: None,
             told: 0,
+            stood: 0,
             hot: false,
         };
         self.write(now, from, version);
@@ -313,7 +367,12 @@ impl Batch<'_> {
         let after = wire::v2::unmerged(&before, other);
         if after != before {
             let whose = Some(patient.clone());
-            self.map(now, from, (("Patient", patient, whose), 0), after);
+            self.map(
+                now,
+                from,
+                (("Patient", patient, whose), Said::default()),
+                after,
+            );
         }
     }
 
@@ -347,9 +406,14 @@ impl Batch<'_> {
             flags |= LATE;
         }
         let name = (kind, version.id.clone());
+        self.orders.moved.remove(&name);
         let before = self.seen.get(&name).and_then(|seen| seen.current.as_ref());
         // What came by another door does not make old messages new.
         let told = before.map_or(0, |before| before.told).max(version.told);
+        let stood = match from {
+            Origin::Fhir => told,
+            _ => before.map_or(0, |before| before.stood).max(version.stood),
+        };
         let was = before.map(|before| before.patient.as_deref());
         let charts = [was.flatten(), patient.as_deref()].into_iter().flatten();
         let mut touched: Vec<i64> = charts.map(kept::chart_of).collect();
@@ -359,6 +423,7 @@ impl Batch<'_> {
         self.pending.touched.append(&mut touched);
         let current = Current {
             told,
+            stood,
             rid,
             pid,
             patient,
@@ -382,6 +447,7 @@ impl Batch<'_> {
             labels,
             day,
             told,
+            stood,
         });
         now.items.push(json);
     }
@@ -461,13 +527,13 @@ impl Batch<'_> {
     }
 
     /// The name of a resource, if its type has a number.
-    fn name(&self, kind: &str, id: &str) -> Option<Name> {
+    pub(super) fn name(&self, kind: &str, id: &str) -> Option<Name> {
         let number = self.memory.known.words.number(kind)?;
         Some((number, id.to_owned()))
     }
 
     /// The number of a word; gives it one if it has none.
-    fn word(&mut self, text: &str) -> i64 {
+    pub(super) fn word(&mut self, text: &str) -> i64 {
         if let Some(number) = self.memory.known.words.number(text) {
             return number;
         }
@@ -477,7 +543,7 @@ impl Batch<'_> {
     }
 
     /// The number of a patient; gives them one if they have none.
-    fn pid(&mut self, id: &str) -> i64 {
+    pub(super) fn pid(&mut self, id: &str) -> i64 {
         if let Some(pid) = self.memory.pids.get(id) {
             return *pid;
         }
@@ -525,6 +591,6 @@ fn says_the_same(before: &[u8], after: &[u8]) -> bool {
     before == after || object(before).is_some_and(|before| object(after) == Some(before))
 }
 
-fn object(json: &[u8]) -> Option<Map<String, Value>> {
+pub(super) fn object(json: &[u8]) -> Option<Map<String, Value>> {
     serde_json::from_slice(json).ok()
 }

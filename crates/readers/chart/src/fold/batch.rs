@@ -6,12 +6,13 @@ use event::Time;
 use sqlx::SqliteConnection;
 
 use super::memory::{Current, Memory, Name, PIDS_MAX};
+use super::order::{ORDER, Orders};
 use super::stay::Stay;
 use super::step::{Change, Step};
 use crate::error::Outcome;
 use crate::hash;
 use crate::place::Place;
-use crate::store::{self, Asked};
+use crate::store::{self, Asked, Row};
 use crate::tie::Tie;
 
 /// A version to be written.
@@ -34,6 +35,8 @@ pub(super) struct NewRow {
     pub(super) told: i64,
     /// The day of the search parameter `date`, as [`super::index::Found`] has it.
     pub(super) day: i64,
+    /// The same of how an order stands.
+    pub(super) stood: i64,
 }
 
 /// What one event wrote.
@@ -59,6 +62,17 @@ pub(super) struct NewImage {
     pub(super) header: String,
 }
 
+/// An order goes by a filler's number.
+#[derive(Debug)]
+pub(super) struct NewFiller {
+    /// The id that the number alone makes.
+    pub(super) id: String,
+    pub(super) pid: i64,
+    /// The id of the order.
+    pub(super) known_as: String,
+    pub(super) seq: i64,
+}
+
 /// Everything that goes into the tables.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
@@ -68,8 +82,9 @@ pub(super) struct Pending {
     pub(super) rows: Vec<NewRow>,
     /// (rid, the version after it), of rows that are in the table already.
     pub(super) superseded: Vec<(i64, i64)>,
-    /// Rows that are in the table already, and when it was last said that they are so.
-    pub(super) told: BTreeMap<i64, i64>,
+    /// Rows that are in the table already, when it was last said that they are so, and that an order
+    /// stands so.
+    pub(super) told: BTreeMap<i64, (i64, i64)>,
     pub(super) terms: Vec<(i64, i64)>,
     pub(super) names: Vec<(String, i64)>,
     /// Number of the retired patient; number of the survivor and event, or `None`: taken back.
@@ -81,6 +96,7 @@ pub(super) struct Pending {
     /// The same of consents; `None`: it is not in force.
     pub(super) consents: BTreeMap<i64, Option<(i64, String)>>,
     pub(super) images: Vec<NewImage>,
+    pub(super) fillers: Vec<NewFiller>,
     /// Studies that were deleted and begin again: the objects that they have in the table go.
     pub(super) anew: BTreeSet<String>,
     /// Charts, and resources that are nobody's, that have another version.
@@ -105,6 +121,7 @@ pub(super) struct Batch<'m> {
     pub(super) pending: Pending,
     /// `next_rid` when the batch began: rows from here on are in `pending`.
     pub(super) first_rid: i64,
+    pub(super) orders: Orders,
 }
 
 impl<'m> Batch<'m> {
@@ -119,10 +136,18 @@ impl<'m> Batch<'m> {
             memory,
             seen: HashMap::new(),
             pending: Pending::default(),
+            orders: Orders::default(),
         };
         let changes = || steps.iter().flat_map(|step| &step.changes);
-        let (asked, contents) = batch.remembered(changes());
+        let also = batch.fillers(changes(), from).await?;
+        let wanted = changes().filter_map(|change| {
+            let (kind, id) = change.target()?;
+            Some((kind, id, change.needs_content()))
+        });
+        let orders = also.iter().map(|id| (ORDER, id.as_str(), true));
+        let (asked, contents) = batch.remembered(wanted.chain(orders));
         batch.read_rest(&asked, &contents, from).await?;
+        batch.referring(from).await?;
         batch.patients(changes(), from).await?;
         Ok(batch)
     }
@@ -130,20 +155,17 @@ impl<'m> Batch<'m> {
     /// Takes what is in memory; returns what is not, and whose content is wanted.
     fn remembered<'s>(
         &mut self,
-        changes: impl Iterator<Item = &'s Change>,
+        wanted: impl Iterator<Item = (&'s str, &'s str, bool)>,
     ) -> (Vec<Asked>, HashSet<Name>) {
         let (mut asked, mut contents) = (Vec::new(), HashSet::new());
         let words = self.memory.known.words.clone();
-        for change in changes {
+        for (kind, id, with_content) in wanted {
             // A type without a number has no resources.
-            let Some((kind, id)) = change.target() else {
-                continue;
-            };
             let Some(number) = words.number(kind) else {
                 continue;
             };
             let name = (number, id.to_owned());
-            if change.needs_content() && !self.memory.hot.contains(&name) {
+            if with_content && !self.memory.hot.contains(&name) {
                 contents.insert(name.clone());
             }
             if self.seen.contains_key(&name) {
@@ -176,30 +198,14 @@ impl<'m> Batch<'m> {
         from: &mut SqliteConnection,
     ) -> Outcome<()> {
         let rows = store::by_heads(from, asked).await?;
-        let (with, without): (Vec<_>, Vec<_>) = rows
-            .into_iter()
-            .partition(|row| !row.deleted() && contents.contains(&(row.kind, row.id.clone())));
-        let pages = store::pages(from, &with).await?;
-        let contents = pages.into_iter().map(|page| Some(page.into()));
-        let with = with.into_iter().zip(contents);
-        for (row, json) in with.chain(without.into_iter().map(|row| (row, None))) {
-            let current = Current {
-                rid: row.rid,
-                pid: row.pid,
-                deleted: row.deleted(),
-                patient: row.patient,
-                told: row.told,
-                json,
-                idle: Vec::new(),
-            };
-            if let Some(seen) = self.seen.get_mut(&(row.kind, row.id)) {
-                seen.stored = current.rid;
-                seen.current = Some(current);
+        for current in contents_of(rows, contents, from).await? {
+            if let Some(seen) = self.seen.get_mut(&current.0) {
+                seen.stored = current.1.rid;
+                seen.current = Some(current.1);
             }
         }
         Ok(())
     }
-
     /// Makes sure that every known patient's number is in memory.
     async fn patients<'s>(
         &mut self,
@@ -214,8 +220,16 @@ impl<'m> Batch<'m> {
             .collect();
         ids.sort_unstable();
         ids.dedup();
-        // INVARIANT: the cache holds all of one batch, or a patient would get a second number.
-        self.memory.pids.resize(PIDS_MAX.saturating_add(ids.len()));
+        // INVARIANT: the cache holds all of one batch, or a patient would get a second number: those
+        // that the changes name, and those whose the resources are that may be written again.
+        let theirs = ids.len().saturating_add(self.seen.len());
+        self.memory.pids.resize(PIDS_MAX.saturating_add(theirs));
+        let current = self.seen.values().filter_map(|seen| seen.current.as_ref());
+        for current in current {
+            if let Some(patient) = &current.patient {
+                self.memory.pids.put(patient.clone(), current.pid);
+            }
+        }
         for (id, pid) in store::pids(from, &ids).await? {
             self.memory.pids.put(id, pid);
         }
@@ -236,4 +250,33 @@ impl<'m> Batch<'m> {
         }
         self.memory.pids.resize(PIDS_MAX);
     }
+}
+
+/// Some rows as current versions, with the contents of those that are wanted.
+pub(super) async fn contents_of(
+    rows: Vec<Row>,
+    wanted: &HashSet<Name>,
+    from: &mut SqliteConnection,
+) -> Outcome<Vec<(Name, Current)>> {
+    let (with, without): (Vec<_>, Vec<_>) = rows
+        .into_iter()
+        .partition(|row| !row.deleted() && wanted.contains(&(row.kind, row.id.clone())));
+    let pages = store::pages(from, &with).await?;
+    let contents = pages.into_iter().map(|page| Some(page.into()));
+    let with = with.into_iter().zip(contents);
+    let all = with.chain(without.into_iter().map(|row| (row, None)));
+    let current = all.map(|(row, json)| {
+        let current = Current {
+            rid: row.rid,
+            pid: row.pid,
+            deleted: row.deleted(),
+            patient: row.patient,
+            told: row.told,
+            stood: row.stood,
+            json,
+            idle: Vec::new(),
+        };
+        ((row.kind, row.id), current)
+    });
+    Ok(current.collect())
 }

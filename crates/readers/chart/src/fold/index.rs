@@ -12,10 +12,19 @@ pub(crate) const INDEXED: [&str; 4] = ["identifier", "code", "encounter", "birth
 pub(crate) const OF_PATIENT: [&str; 3] = ["patient", "subject", "beneficiary"];
 /// Parameters that name who holds a role: what somebody belongs to is found by it.
 const OF_ROLE: [(&str, &str); 1] = [("PractitionerRole", "practitioner")];
+/// Parameters that name an order: what was written for an order that is known by another number from
+/// now on is found by it.
+pub(crate) const OF_ORDER: [(&str, &str); 5] = [
+    ("DiagnosticReport", "based-on"),
+    ("Observation", "based-on"),
+    ("Procedure", "based-on"),
+    ("ServiceRequest", "based-on"),
+    ("Task", "focus"),
+];
 /// Types whose names are indexed by word.
 pub(crate) const NAMED: [&str; 2] = ["Patient", "Practitioner"];
 /// Parameters that search a name.
-pub(crate) const NAMES: [&str; 3] = ["name", "family", "given"];
+pub(crate) const NAMES: [&str; 4] = ["name", "family", "given", "mothersMaidenName"];
 /// Under which the systems of patients' identifiers are indexed; no search parameter.
 pub(crate) const DOMAIN: &str = "identifier system";
 /// The parameter whose day stands in the version's row: it selects too many to be looked for by, and leaves out
@@ -51,8 +60,12 @@ pub(super) fn wanted(kind: &str, names: Names) -> Vec<&'static str> {
     if names == Names::Anybody {
         wanted.extend(OF_PATIENT);
     }
-    let of_role = OF_ROLE.iter().filter(|(of, _)| *of == kind);
-    wanted.extend(of_role.map(|(_, param)| param));
+    let of_some = OF_ROLE.iter().chain(&OF_ORDER);
+    wanted.extend(
+        of_some
+            .filter(|(of, _)| *of == kind)
+            .map(|(_, param)| param),
+    );
     if NAMED.contains(&kind) {
         wanted.extend(NAMES);
     }

@@ -9,6 +9,7 @@ mod content;
 pub(crate) mod index;
 mod look;
 mod memory;
+mod order;
 mod purge;
 mod save;
 mod stay;

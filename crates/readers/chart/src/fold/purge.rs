@@ -199,6 +199,7 @@ async fn delete(from: &mut SqliteConnection, pids: &[i64], gone: &[Gone]) -> Out
             "DELETE FROM tie WHERE patient = $1",
             "DELETE FROM consent WHERE patient = $1",
             "DELETE FROM image WHERE patient = $1",
+            "DELETE FROM filler WHERE patient = $1",
             "DELETE FROM patient WHERE pid = $1",
         ] {
             run(from, sqlx::query(sql).bind(pid)).await?;
@@ -207,13 +208,19 @@ async fn delete(from: &mut SqliteConnection, pids: &[i64], gone: &[Gone]) -> Out
     Ok(())
 }
 
-/// The objects that the erased events brought, whoever's they were taken for.
+/// The objects that the erased events brought, and the numbers of orders that they told, whoever's
+/// they were taken for.
 async fn images(from: &mut SqliteConnection, order: &Erased) -> Outcome<()> {
     for (first, last) in &order.events {
-        let query = sqlx::query("DELETE FROM image WHERE seq BETWEEN $1 AND $2")
-            .bind(i64::try_from(*first).unwrap_or(i64::MAX))
-            .bind(i64::try_from(*last).unwrap_or(i64::MAX));
-        run(from, query).await?;
+        for sql in [
+            "DELETE FROM image WHERE seq BETWEEN $1 AND $2",
+            "DELETE FROM filler WHERE seq BETWEEN $1 AND $2",
+        ] {
+            let query = sqlx::query(sql)
+                .bind(i64::try_from(*first).unwrap_or(i64::MAX))
+                .bind(i64::try_from(*last).unwrap_or(i64::MAX));
+            run(from, query).await?;
+        }
     }
     Ok(())
 }

@@ -21,7 +21,7 @@ const PATIENTS: Table = table("INSERT INTO patient (pid, id) ");
 const PAGES: Table = table("INSERT INTO page (seq, first, items, body) ");
 const ROWS: Table = table(
     "INSERT INTO version (rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels,
-     told, day) ",
+     told, day, stood) ",
 );
 const HEADS: Table = table("INSERT INTO head (slot, rid) ");
 const TERMS: Table = Table {
@@ -37,6 +37,7 @@ const TIES: Table = Table {
 const CONSENTS: Table = table("INSERT INTO consent (slot, patient, body) ");
 const IMAGES: Table =
     table("INSERT INTO image (seq, study, patient, series, instance, syntax, header) ");
+const FILLERS: Table = table("INSERT INTO filler (id, patient, known_as, seq) ");
 const WORDS: Table = table("INSERT INTO word (wid, text) ");
 
 impl Batch<'_> {
@@ -55,6 +56,7 @@ impl Batch<'_> {
         ties(pending, to).await?;
         consents(pending, to).await?;
         images(pending, to).await?;
+        fillers(pending, to).await?;
         let pages = pages.await.map_err(|error| broken_off(&error))??;
         store::insert(to, PAGES, &pages, |values, (page, body)| {
             values
@@ -143,6 +145,18 @@ async fn images(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
     .await
 }
 
+/// Which orders go by which numbers of their fillers.
+async fn fillers(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
+    store::insert(to, FILLERS, &pending.fillers, |values, row| {
+        values
+            .push_bind(row.id.clone())
+            .push_bind(row.pid)
+            .push_bind(row.known_as.clone())
+            .push_bind(row.seq);
+    })
+    .await
+}
+
 async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
     store::insert(to, ROWS, &pending.rows, |values, row| {
         values
@@ -159,7 +173,8 @@ async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
             .push_bind(row.next)
             .push_bind(row.labels)
             .push_bind(row.told)
-            .push_bind(row.day);
+            .push_bind(row.day)
+            .push_bind(row.stood);
     })
     .await?;
     store::supersede(to, &pending.superseded).await
@@ -167,9 +182,9 @@ async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
 
 /// What was said again, and when.
 async fn said_again(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
-    for (rid, told) in &pending.told {
-        let query = sqlx::query("UPDATE version SET told = $1 WHERE rid = $2");
-        run(to, query.bind(told).bind(rid)).await?;
+    for (rid, (told, stood)) in &pending.told {
+        let query = sqlx::query("UPDATE version SET told = $1, stood = $2 WHERE rid = $3");
+        run(to, query.bind(told).bind(stood).bind(rid)).await?;
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ const IN_MAX: usize = 64;
 
 /// A [`Row`] and, as its last column, the page its content is on.
 const HEAD_AND_PAGE: &str = "SELECT v.rid, v.kind, v.id, v.patient, p.id AS patient_id, v.seq,
- v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels, v.told, g.body
+ v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels, v.told, v.stood, g.body
  FROM head h JOIN version v ON v.rid = h.rid JOIN page g ON g.seq = v.seq
  LEFT JOIN patient p ON p.pid = v.patient WHERE h.slot = $1";
 
@@ -50,6 +50,41 @@ pub(crate) async fn by_heads(from: &mut SqliteConnection, asked: &[Asked]) -> Ou
     Ok(found)
 }
 
+/// The current versions that are indexed under one of these numbers.
+pub(crate) async fn by_keys(from: &mut SqliteConnection, keys: &[i64]) -> Outcome<Vec<Row>> {
+    let mut found = Vec::new();
+    for chunk in keys.chunks(IN_MAX) {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("WHERE v.next = 0 AND v.rid IN (SELECT rid FROM term WHERE key IN (");
+        list(&mut query, chunk.iter().copied());
+        query.push(")");
+        found.extend(fetch(from, query).await?);
+    }
+    Ok(found)
+}
+
+/// Which orders go by these ids that a filler's number alone makes: that id, the patient, the order.
+pub(crate) async fn fillers(
+    from: &mut SqliteConnection,
+    ids: &[String],
+) -> Outcome<Vec<(String, String, String)>> {
+    let mut found = Vec::new();
+    for chunk in ids.chunks(IN_MAX) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT f.id, p.id, f.known_as FROM filler f JOIN patient p ON p.pid = f.patient \
+             WHERE f.id IN (",
+        );
+        list(&mut query, chunk.iter().map(String::as_str));
+        let rows: Vec<(String, String, String)> = query
+            .build_query_as()
+            .fetch_all(&mut *from)
+            .await
+            .map_err(ChartError::broken("read the numbers of its orders"))?;
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
 /// The current version of a resource by name, with its content: what most reads ask for, in one
 /// statement.
 pub(crate) async fn by_head(
@@ -65,7 +100,7 @@ pub(crate) async fn by_head(
     for found in found {
         let row = Row::from_row(&found).map_err(&broken)?;
         if row.kind == asked.kind && row.id == asked.id {
-            let body: Vec<u8> = found.try_get(14).map_err(&broken)?;
+            let body: Vec<u8> = found.try_get(15).map_err(&broken)?;
             let content = item(&open(&body)?, &row);
             return Ok(Some((row, content)));
         }

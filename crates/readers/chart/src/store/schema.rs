@@ -1,5 +1,5 @@
 /// Every table with the columns that order it, for the digest.
-pub(crate) const TABLES: [(&str, &str); 15] = [
+pub(crate) const TABLES: [(&str, &str); 16] = [
     ("cursor", "SELECT id, next FROM cursor ORDER BY id"),
     ("word", "SELECT wid, text FROM word ORDER BY wid"),
     ("patient", "SELECT pid, id FROM patient ORDER BY pid"),
@@ -10,7 +10,7 @@ pub(crate) const TABLES: [(&str, &str); 15] = [
     (
         "version",
         "SELECT rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels, told,
-         day FROM version ORDER BY rid",
+         day, stood FROM version ORDER BY rid",
     ),
     ("head", "SELECT slot, rid FROM head ORDER BY slot, rid"),
     ("term", "SELECT key, rid FROM term ORDER BY key, rid"),
@@ -39,6 +39,10 @@ pub(crate) const TABLES: [(&str, &str); 15] = [
         "image",
         "SELECT seq, study, patient, series, instance, syntax, header FROM image ORDER BY seq",
     ),
+    (
+        "filler",
+        "SELECT id, patient, known_as, seq FROM filler ORDER BY id, patient, known_as",
+    ),
     ("layout", "SELECT id, version FROM layout ORDER BY id"),
 ];
 
@@ -50,7 +54,7 @@ pub(super) const NAMES: &str =
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
 
 /// What makes the tables, if they are not there.
-pub(super) const DDL: [&str; 26] = [
+pub(super) const DDL: [&str; 27] = [
     // How many events are folded.
     "CREATE TABLE IF NOT EXISTS cursor (id INTEGER PRIMARY KEY, next INTEGER NOT NULL)",
     // Which layout these tables have.
@@ -64,12 +68,12 @@ pub(super) const DDL: [&str; 26] = [
        items INTEGER NOT NULL, body BLOB NOT NULL)",
     // One version of one resource. `told`: when what it says happened, in milliseconds since
     // 1970, as its sender says; 0: nobody said. `day`: the day, counted from 1970, of its `date`; 0: of
-    // more than one, or of none.
+    // more than one, or of none. `stood`: as `told`, of how an order stands.
     "CREATE TABLE IF NOT EXISTS version (rid INTEGER PRIMARY KEY, kind INTEGER NOT NULL,
        id TEXT NOT NULL, patient INTEGER NOT NULL, seq INTEGER NOT NULL, item INTEGER NOT NULL,
        at INTEGER NOT NULL, flags INTEGER NOT NULL, source INTEGER NOT NULL,
        prev INTEGER NOT NULL, next INTEGER NOT NULL, labels INTEGER NOT NULL,
-       told INTEGER NOT NULL, day INTEGER NOT NULL)",
+       told INTEGER NOT NULL, day INTEGER NOT NULL, stood INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS version_patient ON version (patient, kind, next)
        WHERE patient > 0",
     "CREATE INDEX IF NOT EXISTS version_kind ON version (kind)",
@@ -112,12 +116,17 @@ pub(super) const DDL: [&str; 26] = [
        syntax TEXT NOT NULL, header TEXT NOT NULL)",
     "CREATE INDEX IF NOT EXISTS image_study ON image (study, series, seq)",
     "CREATE INDEX IF NOT EXISTS image_patient ON image (patient)",
+    // Which order goes by a filler's number: the id that it has for those who know that number alone,
+    // whose it is, the id of the order, and the event that said so first.
+    "CREATE TABLE IF NOT EXISTS filler (id TEXT NOT NULL, patient INTEGER NOT NULL,
+       known_as TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (id, patient, known_as))
+       WITHOUT ROWID",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
     "INSERT INTO layout (id, version) VALUES (1, 7) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.
-pub(super) const CLEAR: [&str; 14] = [
+pub(super) const CLEAR: [&str; 15] = [
     "DELETE FROM word",
     "DELETE FROM patient",
     "DELETE FROM page",
@@ -131,5 +140,6 @@ pub(super) const CLEAR: [&str; 14] = [
     "DELETE FROM tie",
     "DELETE FROM consent",
     "DELETE FROM image",
+    "DELETE FROM filler",
     "UPDATE cursor SET next = 0 WHERE id = 1",
 ];

@@ -8,7 +8,7 @@ use crate::house::{House, admission, merge, result};
 const SODIUM: [&str; 6] = ["2951-2", "Sodium", "141", "mmol/L", "136-145", "N"];
 
 impl House {
-    async fn erase(&self, patients: &[&str], events: Vec<(u64, u64)>) {
+    pub(crate) async fn erase(&self, patients: &[&str], events: Vec<(u64, u64)>) {
         let body = Body::Erased(Erased {
             reason: "retention period is over".into(),
             streams: Vec::new(),

@@ -23,6 +23,8 @@ mod looking;
 #[cfg(test)]
 mod mask;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod permit;
 #[cfg(test)]
 mod ready;

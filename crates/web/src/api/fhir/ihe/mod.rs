@@ -24,6 +24,16 @@ use crate::taking::Answering;
 /// Patients that one search of an operation brings, at most.
 const PATIENTS_MAX: usize = 200;
 
+/// What a search brought.
+enum Fitting<T> {
+    /// Everybody who fits.
+    All(Vec<T>),
+    /// So many were looked at, and there are more.
+    Some(Vec<T>),
+    /// Nobody: too many would have to be looked at.
+    TooBroad(ChartError),
+}
+
 /// Leave to ask which patients there are, and the way in.
 struct Asking<'d> {
     door: &'d Door,
@@ -39,6 +49,13 @@ type Pair = (String, String);
 struct Known {
     stored: Stored,
     json: Value,
+}
+
+impl Known {
+    fn of(stored: Stored) -> Option<Known> {
+        let json = serde_json::from_slice(&stored.json).ok()?;
+        Some(Known { stored, json })
+    }
 }
 
 impl<'d> Asking<'d> {
@@ -68,28 +85,43 @@ impl<'d> Asking<'d> {
 
     /// The Patients that fit, `PATIENTS_MAX` at most, without what may not be shown.
     async fn patients(&self, pairs: &[(String, String)]) -> Result<Vec<Known>, Fault> {
-        Ok(self.fitting(pairs).await??)
-    }
-
-    /// As [`Asking::patients`]; the inner error: too many have to be looked at.
-    async fn fitting(
-        &self,
-        pairs: &[(String, String)],
-    ) -> Result<Result<Vec<Known>, ChartError>, Fault> {
         let query = self.door.query_of("Patient", pairs)?;
         let page = PageOf {
             count: PATIENTS_MAX,
             token: None,
         };
-        let page = match self.open.search(&query, &page).await {
-            Err(costly @ ChartError::TooCostly { .. }) => return Ok(Err(costly)),
-            page => page?,
-        };
-        let known = |stored: Stored| {
-            let json = serde_json::from_slice(&stored.json).ok()?;
-            Some(Known { stored, json })
-        };
-        Ok(Ok(page.matches.into_iter().filter_map(known).collect()))
+        let page = self.open.search(&query, &page).await?;
+        Ok(page.matches.into_iter().filter_map(Known::of).collect())
+    }
+
+    /// Those of the Patients that fit whom `keep` makes something of; of so many that are looked at.
+    async fn fitting<T>(
+        &self,
+        (pairs, max): (&[Pair], usize),
+        mut keep: impl FnMut(Known) -> Option<T>,
+    ) -> Result<Fitting<T>, Fault> {
+        let query = self.door.query_of("Patient", pairs)?;
+        let (mut kept, mut token, mut seen) = (Vec::new(), None, 0_usize);
+        while seen < max {
+            let count = PATIENTS_MAX.min(max - seen);
+            let page = match self.open.search(&query, &PageOf { count, token }).await {
+                Err(costly @ ChartError::TooCostly { .. }) => return Ok(Fitting::TooBroad(costly)),
+                page => page?,
+            };
+            // A page that holds nobody counts as well, so that this ends.
+            seen += page.matches.len().max(1);
+            kept.extend(
+                page.matches
+                    .into_iter()
+                    .filter_map(Known::of)
+                    .filter_map(&mut keep),
+            );
+            token = page.next;
+            if token.is_none() {
+                return Ok(Fitting::All(kept));
+            }
+        }
+        Ok(Fitting::Some(kept))
     }
 
     /// The Patients with these ids.

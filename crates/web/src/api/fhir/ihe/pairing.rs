@@ -1,16 +1,18 @@
 //! `Patient/$match` (FHIR R4; IHE PDQm, ITI-119): which patients somebody may be, and how sure that is.
 
+use std::collections::BTreeMap;
+
 use guard::Identity;
 use serde_json::Value;
 use wire::fhir::search::escaped;
-use wire::fhir::{Code, Grade, Likeness, alike};
+use wire::fhir::{Code, Grade, Issue, Likeness, Severity, alike};
 
 use super::super::answer::Answer;
 use super::super::door::Door;
-use super::super::fault::Fault;
+use super::super::fault::{Fault, outcome};
 use super::super::json::{self, Head, quoted};
 use super::super::look::Look;
-use super::{Asking, Known, pair};
+use super::{Asking, Fitting, Known, Pair, pair};
 
 /// Matches that are answered if nobody says how many.
 const MATCHES: usize = 20;
@@ -38,29 +40,7 @@ pub(crate) async fn pairing(door: &Door, who: &Identity, look: &Look) -> Result<
         return Err(Fault::bad(Code::Required, words));
     };
     let asking = Asking::of(door, who, ("$match", first, &asked(&searches))).await?;
-    let mut found: Vec<(Likeness, Known)> = Vec::new();
-    let (mut answered, mut costly) = (false, None);
-    for search in &searches {
-        // One that is too broad brings nobody; the others still do.
-        let patients = match asking.fitting(search).await? {
-            Ok(patients) => patients,
-            Err(why) => {
-                costly = Some(why);
-                continue;
-            }
-        };
-        answered = true;
-        for known in patients {
-            let is_new = found
-                .iter()
-                .all(|(_, other)| other.stored.id != known.stored.id);
-            let alike = alike(&wanted.patient, &known.json).filter(|_| is_new);
-            found.extend(alike.map(|alike| (alike, known)));
-        }
-    }
-    if let Some(why) = costly.filter(|_| !answered) {
-        return Err(why.into());
-    }
+    let (found, cut) = candidates(&asking, &wanted.patient, &searches).await?;
     let mut found = surviving(&asking, found).await?;
     // The surest first; of equals by id, so that the order says nothing else.
     found.sort_by(|one, other| {
@@ -69,15 +49,82 @@ pub(crate) async fn pairing(door: &Door, who: &Identity, look: &Look) -> Result<
     });
     if wanted.only_certain {
         found.retain(|(alike, _)| alike.grade == Grade::Certain);
-        // Two who are certain are not one person here: whoever wants one wants none of them.
-        if found.len() > 1 {
+        // Two who are certain are not one person here: whoever wants one wants none of them. Nor is one
+        // as long as not everybody with the identifier was looked at.
+        if found.len() > 1 || cut.iter().any(|search| search.starts_with("identifier")) {
             found.clear();
         }
     }
     found.truncate(wanted.count);
     let shown = found.iter().map(|(_, known)| known.stored.id.clone());
     asking.shown(shown.collect()).await?;
-    Ok(Answer::body(bundle(&door.app.settings.fhir_base, &found)))
+    let entries = found.iter().map(Entry::Match).collect::<Vec<_>>();
+    let told = cut_words(&cut, door.app.settings.match_candidates_max);
+    let entries = entries.into_iter().chain(told.map(Entry::Told)).collect();
+    Ok(Answer::body(bundle(&door.app.settings.fhir_base, entries)))
+}
+
+/// Whoever the searches bring and who is alike, each once; and which searches did not bring everybody.
+async fn candidates(
+    asking: &Asking<'_>,
+    patient: &Value,
+    searches: &[Vec<Pair>],
+) -> Result<(Vec<(Likeness, Known)>, Vec<String>), Fault> {
+    let max = asking.door.app.settings.match_candidates_max;
+    let mut found: BTreeMap<String, (Likeness, Known)> = BTreeMap::new();
+    let (mut answered, mut costly, mut cut) = (false, None, Vec::new());
+    for search in searches {
+        let names: Vec<&str> = search.iter().map(|(name, _)| name.as_str()).collect();
+        let graded = |known: Known| alike(patient, &known.json).map(|alike| (alike, known));
+        let kept = match asking.fitting((search, max), graded).await? {
+            Fitting::All(kept) => kept,
+            Fitting::Some(kept) => {
+                cut.push(names.join(" and "));
+                kept
+            }
+            // One that is too broad brings nobody; the others still do.
+            Fitting::TooBroad(why) => {
+                cut.push(names.join(" and "));
+                costly = Some(why);
+                continue;
+            }
+        };
+        answered = true;
+        for (alike, known) in kept {
+            let id = known.stored.id.clone();
+            found.entry(id).or_insert((alike, known));
+        }
+    }
+    match costly.filter(|_| !answered) {
+        Some(why) => Err(why.into()),
+        None => Ok((found.into_values().collect(), cut)),
+    }
+}
+
+/// What is told of searches that did not bring everybody, as an `OperationOutcome`; `None`: all did.
+fn cut_words(cut: &[String], max: usize) -> Option<Vec<u8>> {
+    let first = cut.first()?;
+    let which = cut
+        .iter()
+        .skip(1)
+        .fold(first.clone(), |all, one| format!("{all}; {one}"));
+    let issue = Issue {
+        severity: Severity::Warning,
+        code: Code::TooCostly,
+        path: String::new(),
+        words: format!(
+            "not everybody was looked at who fits by {which}: more than {max} do, or too many would \
+             have to be read; say more of the patient"
+        ),
+    };
+    Some(outcome(&[issue]))
+}
+
+/// An entry of the answer.
+enum Entry<'f> {
+    Match(&'f (Likeness, Known)),
+    /// An `OperationOutcome`.
+    Told(Vec<u8>),
 }
 
 impl Wanted {
@@ -144,7 +191,7 @@ impl Wanted {
             }
         }
         let issues = wire::fhir::check(&self.patient);
-        match issues.iter().any(wire::fhir::Issue::refuses) {
+        match issues.iter().any(Issue::refuses) {
             true => Err(Fault::of(axum::http::StatusCode::BAD_REQUEST, issues)),
             false => Ok(self),
         }
@@ -246,13 +293,22 @@ async fn surviving(
     Ok(kept)
 }
 
-fn bundle(base: &str, found: &[(Likeness, Known)]) -> Vec<u8> {
+fn bundle(base: &str, entries: Vec<Entry<'_>>) -> Vec<u8> {
+    let matches = entries.iter().filter(|one| matches!(one, Entry::Match(_)));
     let head = Head {
         kind: "searchset",
-        total: Some(found.len() as u64),
+        total: Some(matches.count() as u64),
         links: Vec::new(),
     };
-    json::bundle(&head, found, |(alike, known), out| {
+    json::bundle(&head, &entries, |entry, out| {
+        let (alike, known) = match entry {
+            Entry::Match(one) => one,
+            Entry::Told(outcome) => {
+                out.extend_from_slice(b"{\"resource\":");
+                out.extend_from_slice(outcome);
+                return out.extend_from_slice(b",\"search\":{\"mode\":\"outcome\"}}");
+            }
+        };
         let full_url = quoted(&format!("{base}/Patient/{}", known.stored.id));
         out.extend_from_slice(format!("{{\"fullUrl\":{full_url},\"resource\":").as_bytes());
         out.extend_from_slice(&known.stored.json);

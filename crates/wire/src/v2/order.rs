@@ -1,0 +1,150 @@
+//! An order that was known by the filler's number alone until somebody said the placer's.
+
+use std::collections::HashSet;
+
+use serde_json::{Map, Value};
+
+use super::draft::{filled, is_keyed};
+use super::{Draft, late};
+
+/// Which of two words on how an order stands is the newer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newer {
+    /// What stands under the placer's number.
+    Order,
+    /// What stands under the filler's alone.
+    StandIn,
+}
+
+/// The order under its placer's number, and what was written of it under the filler's alone: lists
+/// grow, what is not known is filled in, and it stands as the newer of the two says.
+pub fn joined(
+    order: &Map<String, Value>,
+    stand_in: &Map<String, Value>,
+    newer: Newer,
+) -> Map<String, Value> {
+    let mut result = filled(order.clone(), stand_in);
+    for (element, value) in stand_in {
+        if let (true, Value::Array(new)) = (is_keyed(element), value) {
+            late::add_missing(&mut result, element, new);
+        }
+    }
+    let unknown = order.get("status").and_then(Value::as_str) == Some("unknown");
+    if (newer == Newer::StandIn || unknown)
+        && let Some(status) = stand_in.get("status")
+    {
+        result.insert("status".into(), status.clone());
+    }
+    result
+}
+
+/// Whatever refers to one resource refers to another one from now on; whether anything did. Of two
+/// entries of a list that refer to the same one is left.
+pub fn repoint(value: &mut Value, from: &str, to: &str) -> bool {
+    match value {
+        Value::Object(map) => {
+            let mut any = false;
+            for (member, value) in map.iter_mut() {
+                match value {
+                    Value::String(text) if member == "reference" && text == from => {
+                        to.clone_into(text);
+                        any = true;
+                    }
+                    Value::Object(_) | Value::Array(_) => any |= repoint(value, from, to),
+                    _ => {}
+                }
+            }
+            any
+        }
+        Value::Array(list) => {
+            let mut any = false;
+            for one in list.iter_mut() {
+                any |= repoint(one, from, to);
+            }
+            if any {
+                let mut seen = HashSet::new();
+                list.retain(|one| reference(one).is_none_or(|to| seen.insert(to.to_owned())));
+            }
+            any
+        }
+        _ => false,
+    }
+}
+
+fn reference(value: &Value) -> Option<&str> {
+    value.get("reference").and_then(Value::as_str)
+}
+
+impl Draft {
+    /// Whether it is an order that nobody named by its placer's number.
+    pub fn is_stand_in(&self) -> bool {
+        self.fillers.contains(&self.id)
+    }
+
+    /// The order `from` is known as `to`: what is said of it, and what refers to it.
+    pub fn know(&mut self, from: &str, to: &str) {
+        if self.kind == "ServiceRequest" && self.id == from {
+            to.clone_into(&mut self.id);
+            self.json.insert("id".into(), to.into());
+        }
+        let (from, to) = (
+            format!("ServiceRequest/{from}"),
+            format!("ServiceRequest/{to}"),
+        );
+        for value in self.json.values_mut().chain(self.otherwise.values_mut()) {
+            repoint(value, &from, &to);
+        }
+    }
+
+    /// What the same message says of the same resource a second time fills in what it had left open.
+    pub fn also(&mut self, again: Draft) {
+        let said = std::mem::take(&mut self.json);
+        self.json = filled(said, &again.json);
+        for one in again.fillers {
+            if !self.fillers.contains(&one) {
+                self.fillers.push(one);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn map(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn two_halves_of_an_order_are_one() {
+        let order = map(json!({"id": "p", "status": "active", "code": 1,
+            "identifier": [{"system": "s", "value": "1"}]}));
+        let stand_in = map(
+            json!({"id": "f", "status": "completed", "code": 2, "note": [3],
+            "identifier": [{"system": "t", "value": "1"}]}),
+        );
+        let whole = joined(&order, &stand_in, Newer::StandIn);
+        assert_eq!(whole["id"], "p");
+        assert_eq!(whole["status"], "completed");
+        assert_eq!((&whole["code"], &whole["note"]), (&json!(1), &json!([3])));
+        assert_eq!(whole["identifier"].as_array().unwrap().len(), 2);
+        assert_eq!(joined(&order, &stand_in, Newer::Order)["status"], "active");
+        let open = map(json!({"id": "p", "status": "unknown"}));
+        let whole = joined(&open, &stand_in, Newer::Order);
+        assert_eq!(whole["status"], "completed");
+    }
+
+    #[test]
+    fn what_referred_to_both_refers_once() {
+        let mut report = json!({"id": "r/f", "basedOn": [{"reference": "S/f"}, {"reference": "S/p"}],
+            "focus": {"reference": "S/f"}, "text": "S/f"});
+        assert!(repoint(&mut report, "S/f", "S/p"));
+        assert_eq!(report["basedOn"], json!([{"reference": "S/p"}]));
+        assert_eq!(report["focus"]["reference"], "S/p");
+        assert_eq!(report["text"], "S/f");
+        assert!(!repoint(&mut report, "S/f", "S/p"));
+    }
+}
