@@ -38,13 +38,17 @@ impl Desk {
     }
 
     /// Looks an object through, keeps it and seals it; what the sender is told, and why.
-    pub(crate) async fn store(&self, came: Came, held: Held) -> (Status, String) {
+    pub(crate) async fn store(&self, mut came: Came, held: Held) -> (Status, String) {
+        let waiters = self.intake.waiters(&mut came);
         let feed = Arc::clone(&came.sender.feed);
         let looked = Box::pin(self.intake.look(came, held)).await;
         let told = match looked {
             Ok(claim) => Box::pin(self.intake.keep(claim, Standing::Feed(&feed.grant))).await,
             Err(told) => told,
         };
+        if let Some(waiters) = waiters {
+            waiters.tell(&told);
+        }
         (told.status, told.why)
     }
 }
