@@ -88,14 +88,17 @@ impl Waiting {
         let shelves = all.get(&key)?.clone();
         drop(all);
         came.study = shelves.first().map(|one| one.study.clone());
-        // Whom one of them may have is taken.
-        let only: Option<Vec<_>> = shelves.iter().map(|one| one.only.clone()).collect();
-        came.only = only.map(|all| all.concat());
         Some(Waiters { instance, shelves })
     }
 }
 
 impl Waiters {
+    /// The patients of whom it may be: whom one of them may have is taken. `None`: anybody.
+    pub(super) fn only(&self) -> Option<Vec<String>> {
+        let all: Option<Vec<_>> = self.shelves.iter().map(|one| one.only.clone()).collect();
+        all.map(|all| all.concat())
+    }
+
     /// What became of it.
     pub(super) fn tell(self, told: &Told) {
         for shelf in self.shelves {

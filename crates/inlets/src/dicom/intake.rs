@@ -326,8 +326,26 @@ impl Intake {
         Told { named, status, why }
     }
 
-    /// Nobody lets it in; what is told of it. It is kept like all that is refused.
-    pub async fn turn_away(&self, claim: Claim, why: &str) -> Told {
+    /// Keeps an object that somebody asked for, which must be of these patients (one person); `None`: of anybody.
+    pub async fn keep_asked(
+        &self,
+        (claim, only): (Claim, Option<&[String]>),
+        standing: Standing<'_>,
+    ) -> Told {
+        let Some(only) = only else {
+            return self.keep(claim, standing).await;
+        };
+        let of = claim.event.subject.patient();
+        if !of.is_some_and(|of| only.iter().any(|one| one == of)) {
+            let why = "it is not of the patient for whom it was asked";
+            return self.turn_away(claim, why).await;
+        }
+        self.keep(claim.only_of(only), standing).await
+    }
+
+    /// It is not let in, though its sender may store something; what is told of it. It is kept like all that is refused.
+    pub async fn turn_away(&self, mut claim: Claim, why: &str) -> Told {
+        claim.came.sender.vouched = true;
         let header = &claim.looked.header;
         let named = (header.class.clone(), header.instance.clone());
         let kept = self.kept(claim.file.get(claim.data_at..).unwrap_or_default());
@@ -350,12 +368,6 @@ impl Intake {
         } = claim;
         let uid = looked.header.instance.clone();
         came.sender.vouched = true;
-        if is_of_another(&came, &event) {
-            let why = "it is not of the patient for whom it was asked".to_owned();
-            let kept = self.kept(file.get(data_at..).unwrap_or_default());
-            let why = (Status::NotAuthorized, why);
-            return self.refuse(&came, kept, why).await.said();
-        }
         if let Err(refused) = admit(event.clone().into(), standing, "") {
             let kept = self.kept(file.get(data_at..).unwrap_or_default());
             let why = (Status::NotAuthorized, refused.words);
@@ -526,15 +538,6 @@ fn as_said(came: &Came, looked: Looked) -> Result<Looked, (Status, String)> {
         return Err((Status::NotAsSaid, why));
     }
     Ok(looked)
-}
-
-/// Whether an object is of nobody, or of a patient for whom nobody asked.
-fn is_of_another(came: &Came, event: &Event) -> bool {
-    let Some(only) = came.only.as_ref().filter(|only| !only.is_empty()) else {
-        return false;
-    };
-    let of = event.subject.patient();
-    !of.is_some_and(|of| only.iter().any(|one| one == of))
 }
 
 /// Whether what is there is of a patient whom the sender may not touch.

@@ -123,13 +123,7 @@ impl Receives for Taking<'_> {
         let looked = Box::pin(intake.look_at_set(sender, (named, syntax), held)).await;
         let standing = Standing::Feed(&self.sender.feed.grant);
         let told = match looked {
-            Ok(claim) => {
-                let claim = match self.only {
-                    Some(only) => claim.only_of(only),
-                    None => claim,
-                };
-                Box::pin(intake.keep(claim, standing)).await
-            }
+            Ok(claim) => Box::pin(intake.keep_asked((claim, self.only), standing)).await,
             Err(told) => told,
         };
         match told.status {

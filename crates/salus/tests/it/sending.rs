@@ -64,7 +64,7 @@ impl Peer {
 
     /// The next command and its data set; `None`: it is over.
     fn hears(&mut self) -> Option<(u8, Command, Vec<u8>)> {
-        let (mut said, mut set, mut id) = (Vec::new(), Vec::new(), 0);
+        let (mut said, mut set) = (Vec::new(), Vec::new());
         loop {
             let (kind, body) = self.unit()?;
             let parts = match pdu(kind, &body) {
@@ -76,14 +76,13 @@ impl Peer {
                 _ => return None,
             };
             for part in parts {
-                id = part.context;
                 match part.command {
                     true => said.extend_from_slice(part.bytes),
                     false => set.extend_from_slice(part.bytes),
                 }
                 let whole = command(&said).filter(|one| part.last && one.data != part.command);
                 if let Some(whole) = whole {
-                    return Some((id, whole, set));
+                    return Some((part.context, whole, set));
                 }
             }
         }
