@@ -196,7 +196,34 @@ impl House {
             };
             Box::pin(self.fetch(&from, &some, &mut pulled)).await?;
         }
+        let of_these = missing.iter().filter(|(_, class)| class.is_empty());
+        let unnamed: Vec<&str> = of_these.map(|(uid, _)| uid.as_str()).collect();
+        self.fetch_unnamed(&from, (of, &unnamed), &mut pulled)
+            .await?;
         Ok(pulled)
+    }
+
+    /// What a peer does not say the class of cannot be asked for by C-GET; it can be sent.
+    async fn fetch_unnamed(
+        &self,
+        from: &From,
+        (of, instances): (&Series, &[&str]),
+        pulled: &mut Pulled,
+    ) -> Result<()> {
+        if from.by == Retrieve::Get {
+            let why = "the peer does not say of which class it is, which C-GET needs";
+            let lacking = instances
+                .iter()
+                .map(|uid| ((*uid).to_owned(), why.to_owned()));
+            pulled.lacking.extend(lacking);
+            return Ok(());
+        }
+        let some = Portion {
+            of,
+            classes: &[],
+            instances,
+        };
+        Box::pin(self.have_sent(from, &some, pulled)).await
     }
 
     /// Has objects given; if that is refused, sent here.
@@ -249,11 +276,8 @@ impl House {
             let class = set.ascii(tags::SOP_CLASS_UID).to_owned();
             match self.app.record.instance(&uid).await {
                 Ok(Some(_)) => pulled.there += 1,
-                Ok(None) if class.is_empty() => pulled
-                    .lacking
-                    .push((uid, "the peer does not say of which class it is".into())),
                 Ok(None) => {
-                    classes.insert(class.clone());
+                    classes.extend(Some(class.clone()).filter(|class| !class.is_empty()));
                     missing.push((uid, class));
                 }
                 Err(record::Error::Erased(_)) => {

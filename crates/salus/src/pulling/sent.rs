@@ -20,6 +20,9 @@ impl House {
         some: &Portion<'_>,
         pulled: &mut Pulled,
     ) -> Result<()> {
+        if some.instances.is_empty() {
+            return Ok(());
+        }
         if !self.intake.is_open() {
             bail!(
                 "by C-MOVE the objects come to the running server: start it with `[dicom]` listening, and pull again"

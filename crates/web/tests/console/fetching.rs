@@ -22,10 +22,17 @@ async fn house() -> (House, tokio::sync::mpsc::Receiver<PullOrder>) {
     wards(&house).await;
     let system = wire::v2::authority_system("", "HOSP");
     let patient = json!({
-        "resourceType": "Patient", "id": "p-icu", "name": [{"family": "Müller", "given": ["Jörg"]}],
+        "resourceType": "Patient", "id": "p-img", "name": [{"family": "Müller", "given": ["Jörg"]}],
         "identifier": [{"system": system, "value": "4711"}, {"system": "urn:other", "value": "9"}]
     });
-    house.resource(Some("p-icu"), patient).await;
+    house.resource(Some("p-img"), patient).await;
+    let encounter = json!({
+        "resourceType": "Encounter", "id": "e-img", "status": "in-progress",
+        "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+        "subject": {"reference": "Patient/p-img"}, "period": {"start": "2026-11-19T08:12:00Z"},
+        "location": [{"location": {"reference": "Location/icu"}, "status": "active"}]
+    });
+    house.resource(Some("p-img"), encounter).await;
     house.person("nora", Role::Nurse, &["ICU"]).await;
     house.person("max", Role::Nurse, &["MED1"]).await;
     house.person("tomas", Role::Administrator, &[]).await;
@@ -37,20 +44,20 @@ async fn house() -> (House, tokio::sync::mpsc::Receiver<PullOrder>) {
 async fn whoever_cares_for_a_patient_has_their_images_fetched_and_sees_how_far_it_is() {
     let (house, mut orders) = house().await;
     let mut nora = house.browser("nora").await;
-    let chart = nora.get("/patients/p-icu").await;
+    let chart = nora.get("/patients/p-img").await;
     assert!(
-        chart.html.contains("/patients/p-icu/fetch"),
+        chart.html.contains("/patients/p-img/fetch"),
         "{}",
         chart.html
     );
-    let path = "/patients/p-icu/fetch";
+    let path = "/patients/p-img/fetch";
     let empty = nora.get(path).await;
     assert!(empty.html.contains("No evidence"), "{}", empty.html);
     let ordered = nora.submit(path, path, &[FROM, WHY]).await;
     assert_eq!(ordered.location(), path, "{}", ordered.html);
     let order = orders.try_recv().unwrap();
     assert_eq!(order.what, [PullWhat::Patient("4711".into())]);
-    assert_eq!(order.patient.as_deref(), Some("p-icu"));
+    assert_eq!(order.patient.as_deref(), Some("p-img"));
     assert_eq!(order.by.actor.id, "nora");
     let decided = decisions(&house).await;
     let last = decided.iter().rfind(|one| one.act == Act::Fetch).unwrap();
@@ -93,7 +100,7 @@ async fn whoever_cares_for_a_patient_has_their_images_fetched_and_sees_how_far_i
 async fn what_was_typed_must_name_one_thing_and_a_reason() {
     let (house, mut orders) = house().await;
     let mut nora = house.browser("nora").await;
-    let path = "/patients/p-icu/fetch";
+    let path = "/patients/p-img/fetch";
     for (fields, wrong) in [
         (&[FROM][..], "Type why"),
         (&[WHY, ("from", "NOBODY")], "Choose from where"),
@@ -120,7 +127,7 @@ async fn what_was_typed_must_name_one_thing_and_a_reason() {
 #[tokio::test]
 async fn nobody_orders_images_of_a_patient_whom_they_do_not_care_for() {
     let (house, mut orders) = house().await;
-    let path = "/patients/p-icu/fetch";
+    let path = "/patients/p-img/fetch";
     for account in ["max", "tomas"] {
         let mut browser = house.browser(account).await;
         let page = browser.get(path).await;
@@ -136,7 +143,7 @@ async fn nobody_orders_images_of_a_patient_whom_they_do_not_care_for() {
 async fn administrators_have_images_of_anybody_fetched_and_see_no_patients_orders() {
     let (house, mut orders) = house().await;
     let mut nora = house.browser("nora").await;
-    let path = "/patients/p-icu/fetch";
+    let path = "/patients/p-img/fetch";
     let study = ("study", "1.2.3.4.5");
     nora.submit(path, path, &[FROM, WHY, study]).await;
     orders.try_recv().unwrap();
