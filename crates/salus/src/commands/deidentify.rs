@@ -49,11 +49,6 @@ struct One {
 }
 
 pub(crate) async fn run(config: Config, args: &Deidentify, format: Format) -> Result<u8> {
-    let made = DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&args.to);
-    made.with_context(|| format!("cannot make the folder `{}`", args.to.display()))?;
     let report = match &args.study {
         Some(study) => study_of(config, args, study).await?,
         None => of_files(&config, args)?,
@@ -63,6 +58,11 @@ pub(crate) async fn run(config: Config, args: &Deidentify, format: Format) -> Re
         0 => output::WELL,
         _ => output::FOUND,
     })
+}
+
+fn folder(to: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(to);
+    made.with_context(|| format!("cannot make the folder `{}`", to.display()))
 }
 
 fn of_files(config: &Config, args: &Deidentify) -> Result<Report> {
@@ -75,6 +75,7 @@ fn of_files(config: &Config, args: &Deidentify) -> Result<Report> {
         limits: config.dicom.limits(),
         bytes_max: config.dicom.object_bytes_max,
     };
+    folder(&args.to)?;
     let mut report = Report::default();
     for file in files {
         report.add(work.one(file));
@@ -91,6 +92,7 @@ async fn study_of(config: Config, args: &Deidentify, study: &str) -> Result<Repo
         secret: export::hex(&export::secret(args.secret_file.as_deref())?),
         rules: rules(args),
     };
+    folder(&args.to)?;
     let operator = Operator::reach(config).await?;
     let report = written(&operator, wanted, &args.to).await;
     operator.done().await;
