@@ -212,7 +212,7 @@ kill "$taker"; wait "$taker" 2>/dev/null || true; taker=""
 token="$("$salus" --config "$work/salus.toml" --format json client add ris --scope 'system/ImagingStudy.rs' --scope 'system/Patient.rs' |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')"
 "$python" "$here/dicom_check.py" "$fhir" "$token" "$([ -n "$orthanc" ] && echo with || echo without)" || failed "the chart"
-writer="$("$salus" --config "$work/salus.toml" --format json client add plugin --scope 'system/ImagingStudy.cu' |
+writer="$("$salus" --config "$work/salus.toml" --format json client add plugin --scope 'system/ImagingStudy.cu' --scope 'system/Patient.cu' |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')"
 "$python" "$here/dicomweb_check.py" "${fhir%/fhir}/dicomweb" "$token" "$work/files" "$writer" || failed "DICOMweb"
 kill "$server"; wait "$server" || true; server=""

@@ -41,6 +41,9 @@ pub struct Image {
     /// What its preamble was that was taken out; `None`: nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preamble: Option<Preamble>,
+    /// The patient must be there, and nothing is filled of them: who gave it may write no patients.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub patient_stays: bool,
     /// What was odd about it, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub complaints: Vec<String>,

@@ -20,6 +20,8 @@ pub enum Act {
     Export,
     /// Erase a patient: shred the key that reads what was sealed of them.
     Erase,
+    /// Have studies of a patient fetched from a PACS.
+    Fetch,
     /// Read what a resource, a patient or a type has been.
     History,
     /// Add, change or disable an account, a client or a setting.
@@ -50,7 +52,7 @@ pub enum Act {
 
 impl Act {
     /// Every act.
-    pub const ALL: [Act; 21] = [
+    pub const ALL: [Act; 22] = [
         Act::BreakGlass,
         Act::Audit,
         Act::Capture,
@@ -59,6 +61,7 @@ impl Act {
         Act::Delete,
         Act::Export,
         Act::Erase,
+        Act::Fetch,
         Act::History,
         Act::Manage,
         Act::Read,
@@ -85,6 +88,7 @@ impl Act {
             Act::Delete => "delete",
             Act::Export => "export",
             Act::Erase => "erase",
+            Act::Fetch => "fetch",
             Act::History => "history",
             Act::Manage => "manage",
             Act::Read => "read",

@@ -253,6 +253,7 @@ pub(crate) fn letter(act: Act, subject: &Subject) -> Option<char> {
         | Act::Reconcile
         | Act::Review
         | Act::Erase
+        | Act::Fetch
         | Act::Send
         | Act::SignIn
         | Act::SignOut

@@ -70,6 +70,10 @@ pub(crate) fn needed(ask: &Ask, facts: &Facts) -> String {
         (Role::Nurse | Role::Physician, Subject::Patient(_)) if ask.act == Act::BreakGlass => {
             "breaking the glass is for treatment (`TREAT`) or an emergency (`ETREAT`)".to_owned()
         }
+        (_, Subject::Patient(_)) if ask.act == Act::Fetch => {
+            "fetching a patient's images needs a nurse or a physician who cares for them, and a typed reason"
+                .to_owned()
+        }
         (Role::Nurse | Role::Physician, Subject::Patient(_)) => {
             "people do not write to charts through Salus yet: clinical systems do".to_owned()
         }

@@ -189,7 +189,7 @@ fn means_something(act: Act, subject: &Subject) -> bool {
             subject,
             Subject::Account(_) | Subject::Feed(_) | Subject::Record
         ),
-        Act::BreakGlass | Act::Erase | Act::Review | Act::Unmerge => {
+        Act::BreakGlass | Act::Erase | Act::Fetch | Act::Review | Act::Unmerge => {
             matches!(subject, Subject::Patient(_))
         }
         Act::SignIn | Act::SignOut => matches!(subject, Subject::Account(_)),

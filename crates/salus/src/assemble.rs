@@ -37,6 +37,7 @@ use crate::following::{self, Follower};
 use crate::images::Taking;
 use crate::lost;
 use crate::promoting::Promote;
+use crate::pulling;
 use crate::signals;
 use crate::witnessing::Rounds;
 
@@ -463,6 +464,7 @@ fn entered(app: App, (config, intake): (&Config, &Arc<Intake>)) -> Result<App> {
     let heard = signals::feeds(&config.signals)?;
     let app = app.behind(following).hearing(heard);
     let app = app.storing(Arc::new(Taking(Arc::clone(intake))));
+    let app = app.fetching_from(pulling::sources(&config.dicom)?);
     Ok(app.entered_by(doors(config)))
 }
 

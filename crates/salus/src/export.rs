@@ -310,7 +310,7 @@ fn take(masking: &Masking<'_>, resource: &Value, out: &mut Exported) {
     }
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn unhex(text: &str) -> Option<Vec<u8>> {
     let pairs = (0..text.len()).step_by(2);
     pairs
         .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())

@@ -78,6 +78,14 @@ impl Claimed for LookedThrough {
         self.claim.event()
     }
 
+    fn leave_patient(&mut self) {
+        self.claim.leave_patient();
+    }
+
+    async fn turn_away(self: Box<Self>, why: &str) -> Stored {
+        stored(self.intake.turn_away(self.claim, why).await)
+    }
+
     async fn keep(self: Box<Self>, decision: &Decision, patients: &[String]) -> Stored {
         let LookedThrough { intake, claim } = *self;
         let claim = claim.only_of(patients);

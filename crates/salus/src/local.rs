@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use event::App;
 use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,7 @@ use crate::promoting::{Became, Promote};
 use crate::pulling;
 use crate::routing::Listed;
 use crate::scrub::Looked;
+use crate::study_out;
 
 /// The largest part of a file that is sent at once, in bytes.
 pub(crate) const PART_BYTES_MAX: usize = 512 << 20;
@@ -408,6 +410,7 @@ pub(crate) fn router(house: Arc<House>) -> axum::Router {
         .route("/exports", post(exports))
         .route("/pinned", post(pinned))
         .merge(pulling::mounted())
+        .merge(study_out::mounted())
         .route("/refold", post(refold))
         .route("/routes", post(routes))
         .route("/routes/order", post(order_route))
@@ -553,22 +556,28 @@ pub(crate) async fn held_up(socket: &Path) -> Result<Vec<record::HeldUp>> {
 }
 
 pub(crate) async fn call<T: DeserializeOwned>(socket: &Path, path: &str, body: &[u8]) -> Result<T> {
+    let body = streamed(socket, path, body).await?;
+    Ok(serde_json::from_slice(&body.collect().await?.to_bytes())?)
+}
+
+/// Asks, and gives the answer as it comes.
+pub(crate) async fn streamed(socket: &Path, path: &str, body: &[u8]) -> Result<Incoming> {
     let stream = UnixStream::connect(socket)
         .await
         .context("the server has gone away")?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let driving = tokio::spawn(connection);
+    // It ends when the answer was read or is not wanted any more.
+    tokio::spawn(connection);
     let request = hyper::Request::post(path)
         .header("host", "salus")
         .header("content-type", "application/json")
         .body(Full::new(Bytes::copy_from_slice(body)))?;
     let response = sender.send_request(request).await?;
-    let status = response.status();
-    let bytes = response.into_body().collect().await?.to_bytes();
-    driving.abort();
+    let (status, body) = (response.status(), response.into_body());
     if !status.is_success() {
+        let bytes = body.collect().await?.to_bytes();
         bail!("{}", String::from_utf8_lossy(&bytes));
     }
-    Ok(serde_json::from_slice(&bytes)?)
+    Ok(body)
 }

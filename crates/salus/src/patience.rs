@@ -10,12 +10,47 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use hyper::body::{Body as _, Bytes, Frame, SizeHint};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep, sleep_until};
+use web::{Credit, Rate};
 
-/// A body that has to be whole by a moment.
+/// A body that has to be whole by a moment, and to come at a rate if it has images.
 struct Timely {
     inner: Body,
-    until: Pin<Box<Sleep>>,
+    until: Instant,
+    pace: Option<Pace>,
+    /// Goes off at the earlier of both.
+    alarm: Pin<Box<Sleep>>,
+}
+
+/// How fast a body comes. What counts is the time in which it is waited for: while an object is stored, nothing
+/// of it is read.
+struct Pace {
+    credit: Credit,
+    /// Since when it is waited for.
+    since: Option<Instant>,
+}
+
+impl Pace {
+    const fn of(rate: Rate) -> Pace {
+        Pace {
+            credit: rate.credit(),
+            since: None,
+        }
+    }
+
+    /// Bytes came.
+    fn came(&mut self, now: Instant, bytes: usize) {
+        if let Some(since) = self.since.take() {
+            self.credit.waited(now.saturating_duration_since(since));
+        }
+        self.credit.moved(bytes);
+    }
+
+    /// Nothing is there; until when it may be waited for. `None`: for ever.
+    fn waits(&mut self, now: Instant) -> Option<Instant> {
+        let since = *self.since.get_or_insert(now);
+        Some(since + self.credit.left()?)
+    }
 }
 
 impl hyper::body::Body for Timely {
@@ -26,15 +61,26 @@ impl hyper::body::Body for Timely {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let now = Instant::now();
         if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(context) {
+            if let (Some(pace), Some(Ok(frame))) = (&mut self.pace, &frame) {
+                pace.came(now, frame.data_ref().map_or(0, Bytes::len));
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        let over = self.until.as_mut().poll(context);
-        over.map(|()| {
-            Some(Err(
-                "the body took too long to come (`body_ms`, `images_body_ms`)".into(),
-            ))
-        })
+        let slow = self.pace.as_mut().and_then(|pace| pace.waits(now));
+        let (until, why) = match slow.filter(|slow| *slow < self.until) {
+            Some(slow) => (slow, "the body comes too slowly (`images_rate_min`)"),
+            None => (
+                self.until,
+                "the body took too long to come (`body_ms`, `images_body_ms`)",
+            ),
+        };
+        if self.alarm.deadline() != until {
+            self.alarm.as_mut().reset(until);
+        }
+        let over = self.alarm.as_mut().poll(context);
+        over.map(|()| Some(Err(why.into())))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -53,6 +99,21 @@ pub(crate) struct Patience {
     pub(crate) any: Duration,
     /// Those with images.
     pub(crate) images: Duration,
+    /// At which rate those come at least.
+    pub(crate) rate: Rate,
+}
+
+impl Patience {
+    fn body(self, (inner, has_images): (Body, bool)) -> Body {
+        let most = if has_images { self.images } else { self.any };
+        let until = Instant::now() + most;
+        Body::new(Timely {
+            inner,
+            until,
+            pace: has_images.then(|| Pace::of(self.rate)),
+            alarm: Box::pin(sleep_until(until)),
+        })
+    }
 }
 
 /// Gives the body of every request so long to come; then it is cut off.
@@ -62,16 +123,80 @@ pub(crate) async fn for_bodies(
     next: Next,
 ) -> Response {
     let (parts, inner) = request.into_parts();
-    let most = match parts.uri.path().starts_with("/dicomweb/") {
-        true => patience.images,
-        false => patience.any,
-    };
+    let has_images = parts.uri.path().starts_with("/dicomweb/");
     let body = match inner.is_end_stream() {
         true => inner,
-        false => Body::new(Timely {
-            inner,
-            until: Box::pin(tokio::time::sleep(most)),
-        }),
+        false => patience.body((inner, has_images)),
     };
     next.run(Request::from_parts(parts, body)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt as _, stream};
+
+    use super::*;
+
+    const RATE: Rate = Rate {
+        min: 1_000,
+        grace: Duration::from_secs(30),
+    };
+
+    /// How many pieces of 1,000 bytes come, each so many seconds after the one before, until it is too slow.
+    fn pieces(apart: u64) -> usize {
+        let (mut now, mut pace) = (Instant::now(), Pace::of(RATE));
+        (0..1_000)
+            .take_while(|_| {
+                let until = pace.waits(now).unwrap();
+                now += Duration::from_secs(apart);
+                let in_time = now < until;
+                pace.came(now, 1_000);
+                in_time
+            })
+            .count()
+    }
+
+    #[test]
+    fn who_is_slower_than_the_rate_runs_out_of_grace() {
+        assert_eq!(pieces(1), 1_000);
+        // Of each five seconds one is within the rate.
+        assert_eq!(pieces(5), 7);
+        assert_eq!(pieces(40), 0);
+    }
+
+    #[test]
+    fn the_time_in_which_nobody_reads_is_not_the_senders() {
+        let (mut now, mut pace) = (Instant::now(), Pace::of(RATE));
+        for _ in 0..4 {
+            pace.came(now, 1_000);
+            now += RATE.grace * 10;
+        }
+        assert_eq!(pace.waits(now), Some(now + RATE.grace));
+    }
+
+    /// Why a body that never comes is cut off.
+    async fn cut_off(any: u64, images: u64, grace: u64, has_images: bool) -> String {
+        let patience = Patience {
+            any: Duration::from_millis(any),
+            images: Duration::from_millis(images),
+            rate: Rate {
+                min: 1,
+                grace: Duration::from_millis(grace),
+            },
+        };
+        let inner = Body::from_stream(stream::pending::<Result<Bytes, BoxError>>());
+        let mut body = patience.body((inner, has_images)).into_data_stream();
+        body.next().await.unwrap().unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_body_that_stands_still_is_cut_off_by_what_is_over_first() {
+        const NEVER: u64 = 100_000_000;
+        let slow = cut_off(NEVER, NEVER, 1, true).await;
+        assert!(slow.contains("images_rate_min"), "{slow}");
+        let late = cut_off(NEVER, 1, NEVER, true).await;
+        assert!(late.contains("images_body_ms"), "{late}");
+        let other = cut_off(1, NEVER, 0, false).await;
+        assert!(other.contains("body_ms"), "{other}");
+    }
 }

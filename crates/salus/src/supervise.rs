@@ -28,7 +28,9 @@ use crate::promoting::Promote;
 use crate::queries::Asking;
 use crate::signals::Known;
 use crate::tls::{Https, Renewal};
-use crate::{backups, certificate, drill, fence, framing, leaving, local, patience, scrub};
+use crate::{
+    backups, certificate, drill, fence, framing, leaving, local, patience, pulling, scrub,
+};
 
 /// A running server.
 pub(crate) struct Server {
@@ -287,6 +289,7 @@ async fn set_going(
     tasks.spawn(scrub::now_and_then(Arc::clone(house), stop.clone()));
     tasks.spawn(leaving::watch(Arc::clone(house), stop.clone()));
     tasks.spawn(drill::on_order(Arc::clone(house), stop.clone()));
+    tasks.spawn(pulling::on_order(Arc::clone(house), stop.clone()));
     tasks.spawn(backups::keep_going(Arc::clone(house), stop.clone()));
     house.send_audit()?;
     house.pack_wards();
@@ -320,6 +323,7 @@ fn serve_https(
     let patience = Patience {
         any: Duration::from_millis(config.body_ms),
         images: Duration::from_millis(config.images_body_ms),
+        rate: house.app.settings.images_rate(),
     };
     let router = web::router(Arc::clone(&house.app))
         .layer(middleware::from_fn_with_state(

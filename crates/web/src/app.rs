@@ -1,5 +1,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use access::Access;
 use chart::{Chart, ChartError};
@@ -23,13 +24,14 @@ use crate::errands::Errands;
 use crate::fetch::Fetch;
 use crate::following::Following;
 use crate::imaging::Pictures;
-use crate::imaging::{Objects, Outgoing};
+use crate::imaging::{Objects, Outgoing, Rate};
 use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
 use crate::outside::Outside;
 use crate::pace::Paces;
 use crate::packs::Packing;
 use crate::people::{Binding, IdleMs, SecondFactor};
+use crate::pulls::{PullSource, Pulls};
 use crate::rejected::Rejections;
 use crate::session::Sessions;
 use crate::setup::Setup;
@@ -103,6 +105,8 @@ pub struct App {
     pub(crate) objects: Option<Arc<dyn Objects>>,
     /// Objects on their way out.
     pub(crate) outgoing: Outgoing,
+    /// Images that somebody at a page has fetched.
+    pub pulls: Pulls,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -140,6 +144,7 @@ impl App {
     pub fn new(rooms: Rooms, settings: Settings) -> App {
         let sessions = Sessions::new(&settings);
         let outgoing = Outgoing::new(settings.images_out_bytes_max, settings.images_out_wait_ms);
+        let pulls = Pulls::new(Vec::new(), settings.pulls_waiting_max);
         App {
             record: rooms.record,
             chart: rooms.chart,
@@ -179,6 +184,7 @@ impl App {
             doors: Doors::default(),
             objects: None,
             outgoing,
+            pulls,
         }
     }
 
@@ -186,6 +192,13 @@ impl App {
     #[must_use]
     pub fn storing(mut self, objects: Arc<dyn Objects>) -> App {
         self.objects = Some(objects);
+        self
+    }
+
+    /// The same, where images can be fetched from.
+    #[must_use]
+    pub fn fetching_from(mut self, sources: Vec<PullSource>) -> App {
+        self.pulls = Pulls::new(sources, self.settings.pulls_waiting_max);
         self
     }
 
@@ -372,6 +385,12 @@ pub struct Settings {
     pub images_out_wait_ms: u64,
     /// Milliseconds for which the guard's word on a retrieval counts; then it is asked again.
     pub images_permit_ms: u64,
+    /// Bytes a second in which bodies with images must come (STOW-RS) and be read (WADO-RS); 0: as slowly as they like.
+    pub images_rate_min: u64,
+    /// Milliseconds for which they may be slower, or stand still.
+    pub images_grace_ms: u64,
+    /// Orders to fetch images from a PACS that wait for others, at most.
+    pub pulls_waiting_max: usize,
     /// Bytes of one picture of an image on a page, at most.
     pub picture_bytes_max: usize,
     /// Bytes of the pictures that are kept in memory, for five minutes at most.
@@ -456,6 +475,16 @@ pub struct Settings {
     pub subscriptions: Subscriptions,
 }
 
+impl Settings {
+    /// The least rate of bodies with images.
+    pub const fn images_rate(&self) -> Rate {
+        Rate {
+            min: self.images_rate_min,
+            grace: Duration::from_millis(self.images_grace_ms),
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         const MINUTE: i64 = 60_000;
@@ -478,6 +507,9 @@ impl Default for Settings {
             images_out_bytes_max: 2 << 30,
             images_out_wait_ms: 30_000,
             images_permit_ms: 60_000,
+            images_rate_min: 64 << 10,
+            images_grace_ms: 30_000,
+            pulls_waiting_max: 16,
             picture_bytes_max: 512 << 10,
             pictures_cached_bytes_max: 8 << 20,
             exports_per_client_max: 2,

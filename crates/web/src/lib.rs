@@ -24,6 +24,7 @@ mod pace;
 mod packs;
 mod pages;
 mod people;
+mod pulls;
 mod rejected;
 mod rewind;
 mod router;
@@ -48,8 +49,8 @@ pub use finding::Sought;
 pub use following::{Contact, Following};
 pub use imaging::sweep_pictures;
 pub use imaging::{
-    Bearer, Claimed, Coming, Failed, FoundImages, Giver, ImageQuery, NoImages, NotOut, Objects,
-    OnItsWay, Peer, Receives, Retrieval, Room, Scu, Stored, Wanted,
+    Bearer, Claimed, Coming, Credit, Failed, FoundImages, Giver, ImageQuery, NoImages, NotOut,
+    Objects, OnItsWay, Peer, Rate, Receives, Retrieval, Room, Scu, Stored, Wanted,
 };
 pub use leave::{Ended, Leaver, Leaving};
 pub use manners::turned_away;
@@ -59,6 +60,7 @@ pub use outside::{Compared, compare_progress, compare_upstream, keep_comparing};
 pub use packs::{PackError, SCOPE as PACK_SCOPE, keep_packing, refresh as refresh_pack};
 pub use pages::record::disclosure_sheet;
 pub use people::{Binding, IdleMs, SecondFactor};
+pub use pulls::{Pull, PullOrder, PullSource, PullSum, PullWhat, PulledSeries, Pulls, Stage};
 pub use rejected::keep_counting;
 pub use rewind::{Changed, Order, Suspect, Undo, Undone, Way, operator};
 pub use router::router;

@@ -60,6 +60,8 @@ pub struct Config {
     pub retrieve_ms: u64,
     /// Milliseconds a destination may take to connect, and for one answer.
     pub answer_ms: u64,
+    /// Milliseconds a PACS that sends by C-MOVE what is pulled may send nothing; then it is given up.
+    pub move_still_ms: u64,
     /// DICOM over TLS with client certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<TlsConfig>,
@@ -99,6 +101,7 @@ impl Default for Config {
             retrieve_objects_max: 20_000,
             retrieve_ms: 3_600_000,
             answer_ms: 60_000,
+            move_still_ms: 600_000,
             tls: None,
             feeds: Vec::new(),
             destinations: Vec::new(),
@@ -142,6 +145,29 @@ pub struct Destination {
     /// The feed as which what is pulled from it comes in; empty: nothing is pulled from it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub feed: String,
+    /// By which operation.
+    #[serde(skip_serializing_if = "Retrieve::is_auto")]
+    pub retrieve: Retrieve,
+}
+
+/// How objects are pulled from a PACS (PS3.4 annex C).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retrieve {
+    /// C-GET, and C-MOVE if that is refused.
+    #[default]
+    Auto,
+    /// C-GET alone: it gives them on the association that asks.
+    Get,
+    /// C-MOVE alone: it opens an association of its own, to the first of `titles`.
+    Move,
+}
+
+impl Retrieve {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+    fn is_auto(&self) -> bool {
+        *self == Retrieve::Auto
+    }
 }
 
 fn is_empty(path: &Path) -> bool {

@@ -6,6 +6,7 @@ use event::Actor;
 
 use super::Config;
 use super::answers::Answers;
+use super::arrivals::Waiters;
 use super::held::Held;
 use super::image::unread;
 use super::intake::{Came, Intake};
@@ -38,13 +39,22 @@ impl Desk {
     }
 
     /// Looks an object through, keeps it and seals it; what the sender is told, and why.
-    pub(crate) async fn store(&self, came: Came, held: Held) -> (Status, String) {
+    pub(crate) async fn store(&self, mut came: Came, held: Held) -> (Status, String) {
+        let waiters = self.intake.waiters(&mut came);
+        let only = waiters.as_ref().and_then(Waiters::only);
         let feed = Arc::clone(&came.sender.feed);
         let looked = Box::pin(self.intake.look(came, held)).await;
         let told = match looked {
-            Ok(claim) => Box::pin(self.intake.keep(claim, Standing::Feed(&feed.grant))).await,
+            Ok(claim) => {
+                let asked = (claim, only.as_deref());
+                let standing = Standing::Feed(&feed.grant);
+                Box::pin(self.intake.keep_asked(asked, standing)).await
+            }
             Err(told) => told,
         };
+        if let Some(waiters) = waiters {
+            waiters.tell(&told);
+        }
         (told.status, told.why)
     }
 }

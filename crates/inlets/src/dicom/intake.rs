@@ -3,7 +3,7 @@
 //! status of C-STORE (PS3.4 table B.2-1).
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use event::{Actor, Body, Event, Preamble as Taken};
 use guard::{Standing, admit};
@@ -11,6 +11,7 @@ use record::{Blind, Record};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::dicom::{PREAMBLE_BYTES, Preamble, Status, part10, tags};
 
+use super::arrivals::{Arrivals, Awaited, Waiters, Waiting};
 use super::held::{Held, Share};
 use super::image::{Looked, claim, look, sha256, unread};
 use super::odd::Odd;
@@ -32,6 +33,10 @@ pub struct Intake {
     /// Those of DICOMweb among them.
     from_web: Arc<AtomicUsize>,
     odd: Odd,
+    /// What somebody asked a PACS to send.
+    waiting: Arc<Waiting>,
+    /// Associations are taken.
+    open: AtomicBool,
     /// For objects that are looked through and stored.
     places: Arc<Semaphore>,
 }
@@ -92,6 +97,13 @@ impl Claim {
         self.came.only = Some(patients.to_vec());
         self
     }
+
+    /// It says nothing of its patient that is not known: who gives it may write no patients.
+    pub fn leave_patient(&mut self) {
+        if let Body::Image(image) = &mut self.event.body {
+            image.patient_stays = true;
+        }
+    }
 }
 
 /// What became of an object.
@@ -137,6 +149,8 @@ impl Intake {
             unfinished: Arc::default(),
             from_web: Arc::default(),
             odd: Odd::default(),
+            waiting: Arc::default(),
+            open: AtomicBool::new(false),
         }
     }
 
@@ -158,6 +172,25 @@ impl Intake {
             self.config.unfinished_bytes_max / 2,
         );
         Held::new(vec![self.share(), half], &self.config, Vec::new())
+    }
+
+    /// Counts objects that are to come on associations that others open, from now on.
+    pub fn awaits(&self, awaited: &Awaited<'_>) -> Arrivals {
+        Arc::clone(&self.waiting).begin(awaited)
+    }
+
+    /// Whether associations are taken that others open.
+    pub fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn opens(&self, open: bool) {
+        self.open.store(open, Ordering::Relaxed);
+    }
+
+    /// Who waits for an object; what they said of it holds for it.
+    pub(super) fn waiters(&self, came: &mut Came) -> Option<Waiters> {
+        self.waiting.of(came)
     }
 
     fn share(&self) -> Share {
@@ -291,6 +324,36 @@ impl Intake {
         let named = (header.class.clone(), header.instance.clone());
         let (status, why) = self.try_keep(claim, standing).await;
         Told { named, status, why }
+    }
+
+    /// Keeps an object that somebody asked for, which must be of these patients (one person); `None`: of anybody.
+    pub async fn keep_asked(
+        &self,
+        (claim, only): (Claim, Option<&[String]>),
+        standing: Standing<'_>,
+    ) -> Told {
+        let Some(only) = only else {
+            return self.keep(claim, standing).await;
+        };
+        let of = claim.event.subject.patient();
+        if !of.is_some_and(|of| only.iter().any(|one| one == of)) {
+            let why = "it is not of the patient for whom it was asked";
+            return self.turn_away(claim, why).await;
+        }
+        self.keep(claim.only_of(only), standing).await
+    }
+
+    /// It is not let in, though its sender may store something; what is told of it. It is kept like all that is refused.
+    pub async fn turn_away(&self, mut claim: Claim, why: &str) -> Told {
+        claim.came.sender.vouched = true;
+        let header = &claim.looked.header;
+        let named = (header.class.clone(), header.instance.clone());
+        let kept = self.kept(claim.file.get(claim.data_at..).unwrap_or_default());
+        let why = (Status::NotAuthorized, why.to_owned());
+        Told {
+            named,
+            ..self.refuse(&claim.came, kept, why).await
+        }
     }
 
     async fn try_keep(&self, claim: Claim, standing: Standing<'_>) -> (Status, String) {

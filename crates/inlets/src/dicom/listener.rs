@@ -115,13 +115,14 @@ impl Inlet for Dicom {
     async fn run(self: Box<Self>, door: Record, stop: CancellationToken) {
         let intake = self.intake;
         let intake = intake.unwrap_or_else(|| Arc::new(Intake::new(&self.config, door)));
+        intake.opens(!self.listeners.is_empty());
         let reception = Arc::new(Reception {
             places: Arc::new(Semaphore::new(self.config.associations_max)),
             told: Semaphore::new(TOLD_MAX),
             desk: Arc::new(Desk {
                 config: self.config,
                 answers: self.answers,
-                intake,
+                intake: Arc::clone(&intake),
             }),
             feeds: self.feeds,
             stop,
@@ -132,6 +133,7 @@ impl Inlet for Dicom {
         }
         tasks.close();
         tasks.wait().await;
+        intake.opens(false);
     }
 }
 

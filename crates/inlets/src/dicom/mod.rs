@@ -6,6 +6,7 @@
 
 mod agreed;
 mod answers;
+mod arrivals;
 mod association;
 mod config;
 mod desk;
@@ -24,7 +25,8 @@ mod twice;
 pub use answers::{
     Answers, Asked, Delivered, Delivery, Fate, Found, Kept, Object, Retrieval, Unanswered,
 };
-pub use config::{Config, Destination, FeedConfig};
+pub use arrivals::{Arrivals, Awaited};
+pub use config::{Config, Destination, FeedConfig, Retrieve};
 pub use error::Error;
 pub use feeds::Feed;
 pub use held::Held;

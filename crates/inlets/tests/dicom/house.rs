@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use event::{Body, Clock, Event, Image, Time};
 use inlets::Inlet;
-use inlets::dicom::{Config, Dicom, FeedConfig};
+use inlets::dicom::{Config, Dicom, FeedConfig, Intake};
 use record::{Record, Sealed};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -54,22 +54,30 @@ pub(crate) fn feed(name: &str, title: &str) -> FeedConfig {
 
 impl House {
     pub(crate) async fn open(config: Config) -> House {
+        House::open_with(config).await.0
+    }
+
+    /// One, and where its objects are taken in.
+    pub(crate) async fn open_with(config: Config) -> (House, Arc<Intake>) {
         let folder = TempDir::new().unwrap();
         let settings = record::Config::new(folder.path().to_owned());
         let record = Record::open(settings, Arc::new(StandingClock))
             .await
             .unwrap();
+        let intake = Arc::new(Intake::new(&config, record.clone()));
         let dicom = Dicom::bind(config).await.unwrap();
+        let dicom = dicom.taking(Arc::clone(&intake));
         let addresses = dicom.addresses().to_vec();
         let stop = CancellationToken::new();
         let task = tokio::spawn(Box::new(dicom).run(record.clone(), stop.clone()));
-        House {
+        let house = House {
             record,
             addresses,
             stop,
             task,
             _folder: folder,
-        }
+        };
+        (house, intake)
     }
 
     pub(crate) async fn connect(&self) -> Caller<TcpStream> {

@@ -4,10 +4,11 @@
 #[path = "../mllp/authority.rs"]
 mod authority;
 #[cfg(test)]
+mod awaited;
+#[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod callers;
 #[cfg(test)]
 mod house;
-#[cfg(test)]
 mod objects;

@@ -59,7 +59,7 @@ const fn did(what: What) -> Did {
         What::Audit | What::Review => Did::AuditUsed,
         What::BreakGlass => Did::OverrideStarted,
         What::Ceiling => Did::Alert,
-        What::Capture | What::Create => Did::Create,
+        What::Capture | What::Create | What::Fetch => Did::Create,
         What::Delete => Did::Delete,
         What::EndGlass => Did::OverrideStopped,
         What::Carry | What::Export => Did::Export,

@@ -128,6 +128,8 @@ whats! {
     EndGlass => "end-glass",
     /// Asked for, or agreed to, data of many patients leaving.
     Export => "export",
+    /// Had images fetched from a PACS, or tried to.
+    Fetch => "fetch",
     /// Read what a chart or a resource has been.
     History => "history",
     /// Changed an account, or tried to.

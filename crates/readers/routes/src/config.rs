@@ -93,6 +93,9 @@ pub struct RouteConfig {
     /// The AE title by which Salus calls it; empty: `SALUS`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub calling: String,
+    /// Objects that are sent to a DICOM receiver at a time, each on an association of its own: 1 to 16.
+    #[serde(skip_serializing_if = "is_one")]
+    pub associations: usize,
     /// Modalities of objects it passes on, such as `CT`; empty: any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modalities: Vec<String>,
@@ -102,6 +105,12 @@ pub struct RouteConfig {
     /// AE titles (of DICOMweb: ids of clients) whose objects it passes on; empty: any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub senders: Vec<String>,
+}
+
+/// What is as before says nothing: the rules of a route are sealed as they are written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
+const fn is_one(number: &usize) -> bool {
+    *number == 1
 }
 
 impl Default for RouteConfig {
@@ -124,6 +133,7 @@ impl Default for RouteConfig {
             token_file: PathBuf::new(),
             called: String::new(),
             calling: String::new(),
+            associations: 1,
             modalities: Vec::new(),
             classes: Vec::new(),
             senders: Vec::new(),

@@ -3,12 +3,22 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Args)]
 pub(crate) struct Deidentify {
     /// DICOM files, or folders of them.
-    #[arg(required = true, value_name = "FILES")]
+    #[arg(required_unless_present = "study", value_name = "FILES")]
     pub(crate) paths: Vec<PathBuf>,
+    /// A study of the record, by its UID, in place of files.
+    #[arg(long, value_name = "UID", conflicts_with = "paths", requires_all = ["agreed", "reason"])]
+    pub(crate) study: Option<String>,
+    /// Of a study: the number of the request on the page Access, Exports, which another person agreed to.
+    #[arg(long, value_name = "NUMBER", requires = "study")]
+    pub(crate) agreed: Option<u64>,
+    /// Of a study: why; it is sealed with the decision.
+    #[arg(long, requires = "study")]
+    pub(crate) reason: Option<String>,
     /// The folder they go to. A file in it is never overwritten.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) to: PathBuf,
@@ -31,7 +41,8 @@ pub(crate) struct Deidentify {
 }
 
 /// What becomes of the dates of images.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum ImageDates {
     /// They go.
     Remove,

@@ -90,14 +90,16 @@ Examples:
 Every chart is a decision of its own, sealed with the reason. What still holds a known identifier
 does not leave; the report counts it. Works beside a running server and without one.")]
     Export(Export),
-    /// Take out of DICOM files who they are of (PS3.15, basic profile); the files are none of the record.
+    /// Take out of DICOM files, or of a study in the record, who they are of (PS3.15, basic profile).
     #[command(after_help = "\
 Examples:
   salus deidentify ct/ --to out
   salus deidentify ct/ --to out --dates shift --secret-file project.key
   salus deidentify us.dcm --to out --pixels-looked-at
+  salus deidentify --study 1.2.840.113619.2.55 --agreed 4711 --to out --reason 'registry 2026-14'
 What may have a name in its pixels does not leave unless a person looked. The report names what came: keep
-it apart from what left. Exit code 1: some files did not leave; the report says why.")]
+it apart from what left. A study of the record leaves by the word of two people, as an export does; the
+decision is sealed. Exit code 1: some files did not leave; the report says why.")]
     Deidentify(Deidentify),
     /// Ask for an export, or list what was asked for and how it stands.
     #[command(after_help = "\
@@ -369,9 +371,23 @@ pub(crate) struct Pull {
     /// An accession number.
     #[arg(long, value_name = "NUMBER")]
     pub(crate) accession: Option<String>,
+    /// By which operation; C-MOVE sends the objects to the running server.
+    #[arg(long, value_enum, default_value_t = PullBy::Auto)]
+    pub(crate) by: PullBy,
     /// Why; it is sealed.
     #[arg(long)]
     pub(crate) reason: String,
+}
+
+/// How objects are pulled from a PACS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PullBy {
+    /// As the destination's section says; without a word C-GET, and C-MOVE if that is refused.
+    Auto,
+    /// C-GET.
+    Get,
+    /// C-MOVE.
+    Move,
 }
 
 #[derive(Debug, Args)]

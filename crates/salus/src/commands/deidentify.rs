@@ -1,4 +1,4 @@
-//! `salus deidentify`: DICOM files outside the record, without who they are of.
+//! `salus deidentify`: DICOM files outside the record, or a study in it, without who they are of.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{Read as _, Write as _};
@@ -7,15 +7,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use guard::mask::Secret;
+use indicatif::ProgressBar;
 use serde::Serialize;
 use tempfile::NamedTempFile;
-use wire::dicom::{Choice, Clean, Device, Done, Limits, NotClean, Pixels};
+use wire::dicom::{Clean, Limits};
 
 use super::export;
-use crate::cli::{Deidentify, Format, ImageDates};
+use crate::cleaning::{Counts, Rules};
+use crate::cli::{Deidentify, Format};
 use crate::config::Config;
 use crate::files::under;
+use crate::local::Operator;
 use crate::output;
+use crate::study_out::Wanted;
 
 /// What was done to all files. It names the files that came, and so may name their patients: it is printed,
 /// and not written beside what left.
@@ -38,47 +42,17 @@ struct One {
     done: Option<Counts>,
     /// What a person should know of it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<&'static str>,
+    warnings: Vec<String>,
     /// Why it did not leave.
     #[serde(skip_serializing_if = "Option::is_none")]
     refused: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct Counts {
-    removed: usize,
-    private: usize,
-    unknown: usize,
-    blanked: usize,
-    named: usize,
-    uids: usize,
-    moved: usize,
-}
-
-pub(crate) fn run(config: &Config, args: &Deidentify, format: Format) -> Result<u8> {
-    let files = under(&args.paths)?;
-    let secret = Secret::new(&export::secret(args.secret_file.as_deref())?);
-    let secret = secret.context("the secret must have 16 bytes or more")?;
-    let made = DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&args.to);
-    made.with_context(|| format!("cannot make the folder `{}`", args.to.display()))?;
-    let work = Work {
-        args,
-        secret,
-        limits: config.dicom.limits(),
-        bytes_max: config.dicom.object_bytes_max,
+pub(crate) async fn run(config: Config, args: &Deidentify, format: Format) -> Result<u8> {
+    let report = match &args.study {
+        Some(study) => study_of(config, args, study).await?,
+        None => of_files(&config, args)?,
     };
-    let mut report = Report::default();
-    for file in files {
-        let one = work.one(file);
-        match one.refused {
-            None => report.left += 1,
-            Some(_) => report.refused += 1,
-        }
-        report.files.push(one);
-    }
     output::result(format, &report, words);
     Ok(match report.refused {
         0 => output::WELL,
@@ -86,8 +60,90 @@ pub(crate) fn run(config: &Config, args: &Deidentify, format: Format) -> Result<
     })
 }
 
+fn folder(to: &Path) -> Result<()> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(to);
+    made.with_context(|| format!("cannot make the folder `{}`", to.display()))
+}
+
+fn of_files(config: &Config, args: &Deidentify) -> Result<Report> {
+    let files = under(&args.paths)?;
+    let secret = Secret::new(&export::secret(args.secret_file.as_deref())?);
+    let work = Work {
+        to: &args.to,
+        rules: rules(args),
+        secret: secret.context("the secret must have 16 bytes or more")?,
+        limits: config.dicom.limits(),
+        bytes_max: config.dicom.object_bytes_max,
+    };
+    folder(&args.to)?;
+    let mut report = Report::default();
+    for file in files {
+        report.add(work.one(file));
+    }
+    Ok(report)
+}
+
+/// A study of the record, by the word of the guard.
+async fn study_of(config: Config, args: &Deidentify, study: &str) -> Result<Report> {
+    let wanted = Wanted {
+        agreed: args.agreed.unwrap_or_default(),
+        study: study.to_owned(),
+        reason: args.reason.clone().unwrap_or_default(),
+        secret: export::hex(&export::secret(args.secret_file.as_deref())?),
+        rules: rules(args),
+    };
+    folder(&args.to)?;
+    let operator = Operator::reach(config).await?;
+    let report = written(&operator, wanted, &args.to).await;
+    operator.done().await;
+    report
+}
+
+async fn written(operator: &Operator, wanted: Wanted, to: &Path) -> Result<Report> {
+    let mut objects = operator.study_out(wanted).await?;
+    let bar = ProgressBar::new_spinner();
+    let mut report = Report::default();
+    while let Some((told, file)) = objects.next().await? {
+        let kept = match told.refused {
+            Some(why) => Err(why),
+            None => keep(to, &told.name, &file).map_err(|why| format!("{why:#}")),
+        };
+        report.add(One {
+            file: PathBuf::from(format!("event {}", told.event)),
+            to: kept.is_ok().then_some(told.name),
+            done: told.done.filter(|_| kept.is_ok()),
+            warnings: told.warnings,
+            refused: kept.err(),
+        });
+        bar.set_message(format!("{} left, {} did not", report.left, report.refused));
+        bar.tick();
+    }
+    bar.finish_and_clear();
+    Ok(report)
+}
+
+fn rules(args: &Deidentify) -> Rules {
+    Rules {
+        dates: args.dates,
+        keep_uids: args.keep_uids,
+        keep_device: args.keep_device,
+        pixels_looked_at: args.pixels_looked_at,
+    }
+}
+
+impl Report {
+    fn add(&mut self, one: One) {
+        match one.refused {
+            None => self.left += 1,
+            Some(_) => self.refused += 1,
+        }
+        self.files.push(one);
+    }
+}
+
 struct Work<'a> {
-    args: &'a Deidentify,
+    to: &'a Path,
+    rules: Rules,
     secret: Secret,
     limits: Limits,
     bytes_max: usize,
@@ -100,7 +156,7 @@ impl Work<'_> {
                 file,
                 to: Some(to),
                 done: Some(Counts::of(clean.done)),
-                warnings: clean.warnings,
+                warnings: clean.warnings.iter().map(|one| (*one).to_owned()).collect(),
                 refused: None,
             },
             Err(why) => One {
@@ -113,11 +169,11 @@ impl Work<'_> {
 
     fn leave(&self, file: &Path) -> Result<(String, Clean)> {
         let bytes = self.read(file)?;
-        let mut clean = self.clean(&bytes)?;
+        let mut clean = self.rules.clean(&bytes, (&self.secret, &self.limits))?;
         drop(bytes);
         // The name of the file that came may be the patient's.
         let name = format!("{}.dcm", clean.instance);
-        keep(&self.args.to, &name, &clean.file)?;
+        keep(self.to, &name, &clean.file)?;
         clean.file = Vec::new();
         Ok((name, clean))
     }
@@ -140,36 +196,6 @@ impl Work<'_> {
         }
         Ok(bytes)
     }
-
-    fn clean(&self, bytes: &[u8]) -> Result<Clean> {
-        let (secret, args) = (&self.secret, self.args);
-        let uid = |uid: &str| secret.oid(uid);
-        let patient = |key: &str| secret.pseudonym("PATIENT", key);
-        let days = |key: &str| secret.days(key);
-        let choice = Choice {
-            uid: (!args.keep_uids).then_some(&uid),
-            patient: &patient,
-            days: match args.dates {
-                ImageDates::Shift => Some(&days),
-                ImageDates::Remove => None,
-            },
-            device: match args.keep_device {
-                true => Device::Stays,
-                false => Device::Gone,
-            },
-            pixels: match args.pixels_looked_at {
-                true => Pixels::LookedAt,
-                false => Pixels::Unseen,
-            },
-        };
-        let clean = wire::dicom::deidentify(bytes, &choice, &self.limits);
-        clean.map_err(|why| match why {
-            NotClean::Pixels(_) => {
-                anyhow::anyhow!("{why}; look at it, then give `--pixels-looked-at`")
-            }
-            why => why.into(),
-        })
-    }
 }
 
 /// Writes a file whole or not at all, and over nothing that is there.
@@ -186,20 +212,6 @@ fn keep(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
             path.display()
         ),
         Err(why) => Err(why.error).with_context(writing),
-    }
-}
-
-impl Counts {
-    fn of(done: Done) -> Counts {
-        Counts {
-            removed: done.removed,
-            private: done.private,
-            unknown: done.unknown,
-            blanked: done.blanked,
-            named: done.named,
-            uids: done.uids,
-            moved: done.moved,
-        }
     }
 }
 

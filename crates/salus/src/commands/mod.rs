@@ -70,7 +70,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Doctor => doctor::run(&config, format).await?,
         Command::Drill(args) => Box::pin(drill::run(config, &args, format)).await?,
         Command::Erase(args) => erase::run(config, args, format).await?,
-        Command::Deidentify(args) => deidentify::run(&config, &args, format)?,
+        Command::Deidentify(args) => Box::pin(deidentify::run(config, &args, format)).await?,
         Command::Export(args) => Box::pin(export::run(config, &args, format)).await?,
         Command::ExportRequest(args) => Box::pin(export_request::run(config, args, format)).await?,
         Command::Import(args) => Box::pin(import::run(config, &args, format)).await?,

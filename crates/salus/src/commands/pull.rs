@@ -1,7 +1,8 @@
 use anyhow::Result;
+use inlets::dicom::Retrieve;
 use serde::Serialize;
 
-use crate::cli::{Format, Pull};
+use crate::cli::{Format, Pull, PullBy};
 use crate::config::Config;
 use crate::local::Operator;
 use crate::output;
@@ -25,6 +26,7 @@ pub(crate) async fn run(config: Config, args: Pull, format: Format) -> Result<u8
         from: args.from,
         reason: args.reason,
         what,
+        by: args.by.into(),
     };
     let operator = Operator::reach(config).await?;
     let sum = all(&operator, &order).await;
@@ -56,6 +58,16 @@ async fn all(operator: &Operator, order: &Order) -> Result<Sum> {
         sum.pulled.lacking.extend(pulled.lacking);
     }
     Ok(sum)
+}
+
+impl From<PullBy> for Retrieve {
+    fn from(by: PullBy) -> Retrieve {
+        match by {
+            PullBy::Auto => Retrieve::Auto,
+            PullBy::Get => Retrieve::Get,
+            PullBy::Move => Retrieve::Move,
+        }
+    }
 }
 
 fn words(sum: &Sum) -> String {

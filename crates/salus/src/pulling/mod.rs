@@ -1,24 +1,26 @@
-//! Studies from a PACS: what it has and is not here is asked for (C-FIND) and given (C-GET), series by series. What
-//! came goes the way of any object, as the feed that its section names.
+//! Studies from a PACS: what it has and is not here is asked for (C-FIND) and given (C-GET) or sent here (C-MOVE),
+//! series by series. What came goes the way of any object, as the feed that its section names.
 
+mod given;
 mod operator;
+mod ordered;
+mod sent;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
-use async_trait::async_trait;
 use event::{Act, Actor, Subject};
-use guard::Standing;
-use inlets::dicom::{Destination, Feed, Held, Intake, Sender};
+use inlets::dicom::{Config, Destination, Feed, Retrieve, Sender};
 use record::Witnessed;
 use serde::{Deserialize, Serialize};
-use web::{Peer, Receives, Scu};
-use wire::dicom::{DataSet, Limits, Status, Syntax, Tag, VR, Writer, scan, tags};
+use web::{Peer, PullOrder, PullSource, Scu};
+use wire::dicom::{DataSet, Limits, Syntax, Tag, VR, Writer, scan, tags};
 
 use crate::assemble::House;
 pub(crate) use operator::mounted;
+pub(crate) use ordered::on_order;
 
 /// Characters of a reason.
 const REASON_LETTERS_MIN: usize = 10;
@@ -35,6 +37,9 @@ pub(crate) struct Order {
     /// Why.
     pub(crate) reason: String,
     pub(crate) what: What,
+    /// By which operation; `Auto`: as the destination's section says.
+    #[serde(default)]
+    pub(crate) by: Retrieve,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +75,28 @@ pub(crate) struct Pulled {
 struct From {
     peer: Peer,
     sender: Sender,
+    by: Retrieve,
+    /// The patients of whom it may be (one person); `None`: anybody.
+    only: Option<Vec<String>>,
 }
+
+/// On whose word something is pulled.
+pub(crate) enum Word<'a> {
+    /// Whoever operates this machine.
+    Operator,
+    /// Somebody at a page.
+    Person(&'a PullOrder),
+}
+
+/// What of one series is wanted: SOP Instance UIDs of classes that one association can be asked for.
+struct Portion<'a> {
+    of: &'a Series,
+    classes: &'a [String],
+    instances: &'a [&'a str],
+}
+
+/// Nothing came by C-GET, which was refused: in words.
+struct NotGiven(String);
 
 impl What {
     /// The attribute that must match, and its value.
@@ -85,19 +111,28 @@ impl What {
 
 impl House {
     /// The series of the studies that a peer has of what is wanted. Who asked and why is sealed first.
-    pub(crate) async fn pull_find(&self, order: &Order) -> Result<Vec<Series>> {
+    pub(crate) async fn pull_find(
+        &self,
+        (order, word): (&Order, &Word<'_>),
+    ) -> Result<Vec<Series>> {
         let (tag, vr, value) = order.what.key();
         if value.is_empty() || value.contains(['*', '?', '\\']) {
             bail!("`{value}` names no single study, patient or accession number");
         }
-        let from = self.peer(&order.from)?;
+        let from = self.peer((order, word))?;
         let detail = format!("pull from {}: {tag} = {value}", order.from);
-        self.may_pull((&from, &order.reason), detail).await?;
+        self.may_pull((&from, word), (&order.reason, detail))
+            .await?;
         let mut scu = opened(Scu::open_to_find(&self.app, &from.peer).await)?;
         let max = self.config.dicom.retrieve_objects_max;
         let asked = identifier(
             "STUDY",
-            &[(tag, vr, value), (tags::STUDY_INSTANCE_UID, VR::UI, "")],
+            &[
+                (tag, vr, value),
+                (tags::PATIENT_ID, VR::LO, ""),
+                (tags::ISSUER_OF_PATIENT_ID, VR::LO, ""),
+                (tags::STUDY_INSTANCE_UID, VR::UI, ""),
+            ],
         );
         let found = opened(scu.find(&asked, max).await)?;
         let mut all = Vec::new();
@@ -111,6 +146,7 @@ impl House {
                 );
             }
             let uid = one_uid(&set, tags::STUDY_INSTANCE_UID)?;
+            self.is_theirs(&set, (&from, &uid))?;
             let asked = identifier(
                 "SERIES",
                 &[
@@ -136,43 +172,77 @@ impl House {
     }
 
     /// Has what is not here of a series given.
-    pub(crate) async fn pull_series(&self, (order, of): (&Order, &Series)) -> Result<Pulled> {
-        let from = self.peer(&order.from)?;
+    pub(crate) async fn pull_series(
+        &self,
+        (order, word): (&Order, &Word<'_>),
+        of: &Series,
+    ) -> Result<Pulled> {
+        let from = self.peer((order, word))?;
         let detail = format!(
             "pull from {}: StudyInstanceUID={} SeriesInstanceUID={}",
             order.from, of.study, of.series
         );
-        self.may_pull((&from, &order.reason), detail).await?;
+        self.may_pull((&from, word), (&order.reason, detail))
+            .await?;
         let mut pulled = Pulled::default();
         let (missing, classes) = self.missing(&from.peer, of, &mut pulled).await?;
         for some in classes.chunks(Scu::classes_max()) {
             let of_these = missing.iter().filter(|(_, class)| some.contains(class));
             let uids: Vec<&str> = of_these.map(|(uid, _)| uid.as_str()).collect();
-            let mut scu = opened(Scu::open_to_get(&self.app, &from.peer, some).await)?;
-            for uids in uids.chunks(AT_ONCE) {
-                let asked = identifier(
-                    "IMAGE",
-                    &[
-                        (tags::SOP_INSTANCE_UID, VR::UI, &uids.join("\\")),
-                        (tags::STUDY_INSTANCE_UID, VR::UI, &of.study),
-                        (tags::SERIES_INSTANCE_UID, VR::UI, &of.series),
-                    ],
-                );
-                let mut takes = Taking {
-                    intake: &self.intake,
-                    sender: from.sender.clone(),
-                    study: &of.study,
-                    wanted: uids,
-                    coming: None,
-                    came: BTreeSet::new(),
-                    pulled: &mut pulled,
-                };
-                let status = opened(Box::pin(scu.get(&asked, &mut takes)).await)?;
-                takes.end_of(status);
-            }
-            scu.close().await;
+            let some = Portion {
+                of,
+                classes: some,
+                instances: &uids,
+            };
+            Box::pin(self.fetch(&from, &some, &mut pulled)).await?;
         }
+        let of_these = missing.iter().filter(|(_, class)| class.is_empty());
+        let unnamed: Vec<&str> = of_these.map(|(uid, _)| uid.as_str()).collect();
+        self.fetch_unnamed(&from, (of, &unnamed), &mut pulled)
+            .await?;
         Ok(pulled)
+    }
+
+    /// What a peer does not say the class of cannot be asked for by C-GET; it can be sent.
+    async fn fetch_unnamed(
+        &self,
+        from: &From,
+        (of, instances): (&Series, &[&str]),
+        pulled: &mut Pulled,
+    ) -> Result<()> {
+        if from.by == Retrieve::Get {
+            let why = "the peer does not say of which class it is, which C-GET needs";
+            let lacking = instances
+                .iter()
+                .map(|uid| ((*uid).to_owned(), why.to_owned()));
+            pulled.lacking.extend(lacking);
+            return Ok(());
+        }
+        let some = Portion {
+            of,
+            classes: &[],
+            instances,
+        };
+        Box::pin(self.have_sent(from, &some, pulled)).await
+    }
+
+    /// Has objects given; if that is refused, sent here.
+    async fn fetch(&self, from: &From, some: &Portion<'_>, pulled: &mut Pulled) -> Result<()> {
+        let refused = match from.by {
+            Retrieve::Move => None,
+            Retrieve::Get | Retrieve::Auto => match self.have_given(from, some, pulled).await? {
+                Ok(()) => return Ok(()),
+                Err(NotGiven(why)) => Some(why),
+            },
+        };
+        if let (Retrieve::Get, Some(why)) = (from.by, &refused) {
+            bail!("C-GET was refused: {why}");
+        }
+        let sent = self.have_sent(from, some, pulled).await;
+        sent.map_err(|why| match refused {
+            Some(refused) => anyhow!("C-GET was refused: {refused}; {why:#}"),
+            None => why,
+        })
     }
 
     /// What of a series is not here, with its class; and the classes.
@@ -206,11 +276,8 @@ impl House {
             let class = set.ascii(tags::SOP_CLASS_UID).to_owned();
             match self.app.record.instance(&uid).await {
                 Ok(Some(_)) => pulled.there += 1,
-                Ok(None) if class.is_empty() => pulled
-                    .lacking
-                    .push((uid, "the peer does not say of which class it is".into())),
                 Ok(None) => {
-                    classes.insert(class.clone());
+                    classes.extend(Some(class.clone()).filter(|class| !class.is_empty()));
                     missing.push((uid, class));
                 }
                 Err(record::Error::Erased(_)) => {
@@ -223,7 +290,15 @@ impl House {
     }
 
     /// Seals who asks and why, and whether they may.
-    async fn may_pull(&self, (from, reason): (&From, &str), detail: String) -> Result<()> {
+    async fn may_pull(
+        &self,
+        (from, word): (&From, &Word<'_>),
+        (reason, detail): (&str, String),
+    ) -> Result<()> {
+        if let Word::Person(order) = word {
+            let feed = from.sender.feed.name();
+            return self.may_fetch(order, (feed, &detail)).await;
+        }
         if reason.trim().chars().count() < REASON_LETTERS_MIN {
             bail!("say why, in {REASON_LETTERS_MIN} letters or more: `--reason`");
         }
@@ -236,8 +311,26 @@ impl House {
         }
     }
 
-    fn peer(&self, title: &str) -> Result<From> {
-        let config = &self.config.dicom;
+    /// Of a study that is to be of one patient, what the peer says of whom it is. What it leaves open, its objects
+    /// say.
+    fn is_theirs(&self, set: &DataSet<'_>, (from, uid): (&From, &str)) -> Result<()> {
+        let number = set.ascii(tags::PATIENT_ID);
+        let Some(only) = from.only.as_ref().filter(|_| !number.is_empty()) else {
+            return Ok(());
+        };
+        let issuer = set.ascii(tags::ISSUER_OF_PATIENT_ID);
+        let system = wire::v2::authority_system(issuer, &from.sender.feed.authority);
+        let id = self.app.record.blind().id("Patient", &system, number);
+        match only.contains(&id) {
+            true => Ok(()),
+            false => {
+                bail!("the study `{uid}` is of another patient there: nothing of it was fetched")
+            }
+        }
+    }
+
+    fn peer(&self, (order, word): (&Order, &Word<'_>)) -> Result<From> {
+        let (config, title) = (&self.config.dicom, order.from.as_str());
         let named = |one: &&Destination| one.title == title && !one.feed.is_empty();
         let Some(to) = config.destinations.iter().find(named) else {
             bail!(
@@ -249,6 +342,14 @@ impl House {
         let settings = settings.ok_or_else(|| anyhow!("there is no feed `{}`", to.feed))?;
         let feed = Feed::new(settings, config)?;
         Ok(From {
+            only: match word {
+                Word::Operator => None,
+                Word::Person(order) => order.patient.as_ref().map(|id| self.app.chart.family(id)),
+            },
+            by: match order.by {
+                Retrieve::Auto => to.retrieve,
+                by => by,
+            },
             peer: Peer {
                 called: to.title.clone(),
                 calling: config.titles.first().cloned().unwrap_or_default(),
@@ -269,69 +370,23 @@ impl House {
     }
 }
 
-/// Takes objects in.
-struct Taking<'a> {
-    intake: &'a Intake,
-    sender: Sender,
-    /// Study Instance UID that they must have.
-    study: &'a str,
-    /// What was asked for.
-    wanted: &'a [&'a str],
-    /// Bytes, class and instance, transfer syntax.
-    coming: Option<(Held, (String, String), String)>,
-    /// What came, or was told to lack.
-    came: BTreeSet<String>,
-    pulled: &'a mut Pulled,
-}
-
-#[async_trait]
-impl Receives for Taking<'_> {
-    fn begin(&mut self, (class, instance): (&str, &str), syntax: &str) {
-        let head = wire::dicom::file(class, instance, syntax, &self.sender.calling);
-        let named = (class.to_owned(), instance.to_owned());
-        self.coming = Some((self.intake.begin(head), named, syntax.to_owned()));
-    }
-
-    fn add(&mut self, bytes: &[u8]) {
-        if let Some((held, ..)) = &mut self.coming {
-            held.add(bytes);
-        }
-    }
-
-    async fn end(&mut self) -> Status {
-        let Some((held, named, syntax)) = self.coming.take() else {
-            return Status::ProcessingFailure;
-        };
-        let uid = named.1.clone();
-        // What was not asked for is not taken, whoever sends it.
-        if !self.wanted.contains(&uid.as_str()) {
-            return Status::NotAuthorized;
-        }
-        let intake = self.intake;
-        let sender = (self.sender.clone(), Some(self.study.to_owned()));
-        let looked = Box::pin(intake.look_at_set(sender, (named, syntax), held)).await;
-        let standing = Standing::Feed(&self.sender.feed.grant);
-        let told = match looked {
-            Ok(claim) => Box::pin(intake.keep(claim, standing)).await,
-            Err(told) => told,
-        };
-        match told.status {
-            Status::Success => self.pulled.came += 1,
-            _ => self.pulled.lacking.push((uid.clone(), told.why)),
-        }
-        self.came.insert(uid);
-        told.status
-    }
-}
-
-impl Taking<'_> {
-    /// What did not come at all.
-    fn end_of(self, status: u16) {
-        let missing = self.wanted.iter().filter(|uid| !self.came.contains(**uid));
-        let why = format!("it was not given (status {status:04X})");
-        let lacking = missing.map(|uid| ((*uid).to_owned(), why.clone()));
-        self.pulled.lacking.extend(lacking);
-    }
+/// The PACS from which studies can be pulled.
+pub(crate) fn sources(config: &Config) -> Result<Vec<PullSource>> {
+    let all = config
+        .destinations
+        .iter()
+        .filter(|one| !one.feed.is_empty());
+    all.map(|to| {
+        let settings = config.feeds.iter().find(|feed| feed.name == to.feed);
+        let settings = settings.ok_or_else(|| anyhow!("there is no feed `{}`", to.feed))?;
+        let feed = Feed::new(settings, config)?;
+        Ok(PullSource {
+            title: to.title.clone(),
+            feed: to.feed.clone(),
+            authority: feed.authority,
+        })
+    })
+    .collect()
 }
 
 fn opened<T>(done: Result<T, String>) -> Result<T> {

@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::post;
 use axum::{Json, Router};
 
-use super::{Order, Pulled, Series};
+use super::{Order, Pulled, Series, Word};
 use crate::assemble::House;
 use crate::local::{Operator, answer, call};
 
@@ -16,7 +16,7 @@ impl Operator {
     /// The series that a peer has of what is wanted.
     pub(crate) async fn pull_find(&self, order: &Order) -> Result<Vec<Series>> {
         match self {
-            Operator::Here(house) => Box::pin(house.pull_find(order)).await,
+            Operator::Here(house) => Box::pin(house.pull_find((order, &Word::Operator))).await,
             Operator::There(socket) => call(socket, "/pull", &serde_json::to_vec(order)?).await,
         }
     }
@@ -24,7 +24,9 @@ impl Operator {
     /// Has what is not here of a series given.
     pub(crate) async fn pull_series(&self, order: &Order, series: &Series) -> Result<Pulled> {
         match self {
-            Operator::Here(house) => Box::pin(house.pull_series((order, series))).await,
+            Operator::Here(house) => {
+                Box::pin(house.pull_series((order, &Word::Operator), series)).await
+            }
             Operator::There(socket) => {
                 let wanted = serde_json::to_vec(&(order, series))?;
                 call(socket, "/pull/series", &wanted).await
@@ -41,12 +43,12 @@ pub(crate) fn mounted() -> Router<Arc<House>> {
 }
 
 async fn find(State(house): State<Arc<House>>, Json(order): Json<Order>) -> Response {
-    answer(Box::pin(house.pull_find(&order)).await)
+    answer(Box::pin(house.pull_find((&order, &Word::Operator))).await)
 }
 
 async fn series(
     State(house): State<Arc<House>>,
     Json((order, series)): Json<(Order, Series)>,
 ) -> Response {
-    answer(Box::pin(house.pull_series((&order, &series))).await)
+    answer(Box::pin(house.pull_series((&order, &Word::Operator), &series)).await)
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use wire::dicom::{DataSet, Limits, Syntax, VR, Writer, file, part10, scan, tags};
 
-use crate::process::{json, run};
+use crate::export::agreed;
+use crate::images::{EVERYTHING, client, of, slice, stow};
+use crate::process::{Server, json, run};
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const SECONDARY: &str = "1.2.840.10008.5.1.4.1.1.7";
@@ -166,4 +168,82 @@ fn deidentifying_needs_files_and_a_secret_that_is_long() {
         assert_eq!(run(folder.path(), &args).status.code(), Some(2), "{args:?}");
     }
     assert!(!to.exists());
+}
+
+/// A house with a study of two objects, and the number of a request that another person agreed to.
+async fn with_a_study(data: &Path) -> String {
+    let server = Server::serve(data);
+    let token = client(data, "plugin", &EVERYTHING);
+    let both = of(&[&slice("1.2.1.1", "Doe^Jane"), &slice("1.2.1.2", "Doe^Jane")]);
+    assert_eq!(stow(&server, &token, ("studies", &both)).0, 200);
+    assert!(server.stop().success());
+    agreed(data).await
+}
+
+#[tokio::test]
+async fn a_study_of_the_record_leaves_by_the_word_of_two_people() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let number = with_a_study(&data).await;
+    let leave = |to: &Path, (study, number): (&str, &str)| {
+        let to = to.to_str().unwrap();
+        let why = ["--reason", "registry 2026-14"];
+        let what = [
+            "deidentify",
+            "--study",
+            study,
+            "--agreed",
+            number,
+            "--to",
+            to,
+        ];
+        json(&data, &[&what[..], &why].concat())
+    };
+    let nobody = |to: &Path| {
+        let names = names(to);
+        assert_eq!(names.len(), 2, "{names:?}");
+        for name in names {
+            assert!(name.starts_with("2.25."), "{name}");
+            let bytes = fs::read(to.join(name)).unwrap();
+            let text = String::from_utf8_lossy(&bytes);
+            for word in ["Doe", "4711", "1.2.1.1"] {
+                assert!(!text.contains(word), "{word}");
+            }
+        }
+    };
+    // Without a server, and beside one.
+    let alone = folder.path().join("alone");
+    let report = leave(&alone, ("1.2", &number));
+    assert_eq!(
+        (&report["left"], &report["refused"]),
+        (&2.into(), &0.into()),
+        "{report}"
+    );
+    let file = report["files"][0]["file"].as_str().unwrap();
+    assert!(file.starts_with("event "), "{file}");
+    nobody(&alone);
+    let server = Server::serve(&data);
+    let beside = folder.path().join("beside");
+    assert_eq!(leave(&beside, ("1.2", &number))["left"], 2);
+    nobody(&beside);
+    let refused = folder.path().join("refused");
+    let unknown = leave(&refused, ("1.9", &number)).to_string();
+    assert!(unknown.contains("no study `1.9`"), "{unknown}");
+    let alone = leave(&refused, ("1.2", "1")).to_string();
+    assert!(alone.contains("no request"), "{alone}");
+    assert!(names(&refused).is_empty());
+    assert!(server.stop().success());
+    let config = record::Config::new(data.clone());
+    let record = record::Record::open(config, std::sync::Arc::new(crate::export::Now))
+        .await
+        .unwrap();
+    let sealed = record.read(0, 10_000).await.unwrap();
+    let decided = sealed.iter().filter(|one| match &one.event().body {
+        event::Body::Decision(decided) => {
+            decided.allowed && decided.detail == "de-identified images of the study 1.2"
+        }
+        _ => false,
+    });
+    assert_eq!(decided.count(), 2);
+    record.stop().await;
 }

@@ -42,7 +42,7 @@ fn imported(folder: &Path) -> std::path::PathBuf {
 }
 
 /// What two people say on the page Access, Exports; the number of the request.
-async fn agreed(data: &Path) -> String {
+pub(crate) async fn agreed(data: &Path) -> String {
     let config = record::Config::new(data.to_owned());
     let record = record::Record::open(config, Arc::new(Now)).await.unwrap();
     let seal = async |id: &str, body: Body| {
@@ -73,7 +73,7 @@ async fn agreed(data: &Path) -> String {
     request.to_string()
 }
 
-struct Now;
+pub(crate) struct Now;
 
 impl Clock for Now {
     fn now(&self) -> Time {

@@ -9,7 +9,7 @@ use wire::dicom::{Syntax, VR, Writer, file, tags};
 use crate::process::{Server, json, salus};
 
 pub(crate) const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-const EVERYTHING: [&str; 2] = ["system/ImagingStudy.cruds", "system/Patient.rs"];
+pub(crate) const EVERYTHING: [&str; 2] = ["system/ImagingStudy.cruds", "system/Patient.crus"];
 
 /// A file of study 1.2, of patient 4711.
 pub(crate) fn slice(instance: &str, name: &str) -> Vec<u8> {
@@ -68,7 +68,7 @@ fn ask(server: &Server, token: &str, rest: &[&str]) -> (u16, Vec<u8>) {
 }
 
 /// Stores a body; the status and what is told.
-fn stow(server: &Server, token: &str, (path, sent): (&str, &[u8])) -> (u16, Value) {
+pub(crate) fn stow(server: &Server, token: &str, (path, sent): (&str, &[u8])) -> (u16, Value) {
     let kept = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(kept.path(), sent).unwrap();
     let url = format!("{}/dicomweb/{path}", server.text("url"));
@@ -87,7 +87,7 @@ fn get(server: &Server, token: &str, (path, accept): (&str, &str)) -> (u16, Vec<
     ask(server, token, &["-H", &format!("Accept: {accept}"), &url])
 }
 
-fn of(parts: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn of(parts: &[&[u8]]) -> Vec<u8> {
     let parts: Vec<(&str, &[u8])> = parts
         .iter()
         .map(|one| ("application/dicom", *one))
@@ -216,7 +216,7 @@ fn who_may_not_write_studies_stores_none() {
     let maker = client(
         folder.path(),
         "maker",
-        &["system/ImagingStudy.c", "system/Patient.r"],
+        &["system/ImagingStudy.c", "system/Patient.cr"],
     );
     assert_eq!(stow(&server, &maker, ("studies", &good)).0, 200);
     let all = client(folder.path(), "all", &EVERYTHING);
@@ -241,6 +241,39 @@ fn a_refusal_is_heard_however_much_is_still_being_sent() {
         let sent = ["-H", kind, "-H", "Expect:", "--data-binary", &data, &url];
         assert_eq!(ask(&server, "nonsense", &sent).0, 401);
     }
+}
+
+#[test]
+fn who_may_write_no_patients_makes_and_fills_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::serve(folder.path());
+    let token = client(folder.path(), "plugin", &["system/ImagingStudy.cu"]);
+    let all = client(folder.path(), "all", &EVERYTHING);
+    let patients = |token: &str| {
+        let url = format!("{}/fhir/Patient", server.text("url"));
+        let (code, found) = ask(&server, token, &[&url]);
+        assert_eq!(code, 200);
+        serde_json::from_slice::<Value>(&found).unwrap()
+    };
+    let good = of(&[&slice("1.2.1.1", "Doe^Jane"), &slice("1.2.1.2", "Doe^Jane")]);
+    let (code, told) = stow(&server, &token, ("studies", &good));
+    assert_eq!((code, reasons(&told, "00081198")), (409, vec![0x0124; 2]));
+    assert_eq!(patients(&all)["entry"], Value::Null);
+    // Of a patient who is there it stores, and what is not known of them stays unknown.
+    let nameless = of(&[&slice("1.2.1.3", "")]);
+    assert_eq!(stow(&server, &all, ("studies", &nameless)).0, 200);
+    let name = |found: &Value| found["entry"][0]["resource"]["name"][0]["family"].clone();
+    assert_eq!(name(&patients(&all)), Value::Null);
+    let (code, told) = stow(&server, &token, ("studies", &good));
+    assert_eq!(code, 200, "{told}");
+    assert_eq!(name(&patients(&all)), Value::Null);
+    // Who may update patients fills it.
+    let more = of(&[&slice("1.2.1.4", "Doe^Jane")]);
+    assert_eq!(stow(&server, &all, ("studies", &more)).0, 200);
+    assert_eq!(name(&patients(&all)), "Doe");
+    assert!(server.stop().success());
+    let verified = json(folder.path(), &["verify"]);
+    assert_eq!(verified["alterations"], value!([]), "{verified}");
 }
 
 #[test]

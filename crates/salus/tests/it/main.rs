@@ -34,6 +34,7 @@ mod real;
 mod retrieving;
 mod routes;
 mod send;
+mod sending;
 mod serving;
 mod sessions;
 mod signals;

@@ -13,9 +13,9 @@ use wire::dicom::{
 use crate::images::CT;
 use crate::process::{Server, salus, with_config};
 
-const REASON: [&str; 2] = ["--reason", "prior images for the tumour board"];
+pub(crate) const REASON: [&str; 2] = ["--reason", "prior images for the tumour board"];
 
-fn serve(folder: &Path, dicom: &str) -> Server {
+pub(crate) fn serve(folder: &Path, dicom: &str) -> Server {
     std::fs::create_dir_all(folder).unwrap();
     let file = folder.join("salus.toml");
     let config = format!("data = {:?}\n{dicom}", folder.join("data"));
@@ -54,7 +54,7 @@ fn house(folder: &Path, pacs: &str) -> Server {
     )
 }
 
-fn set(instance: &str, (study, number): (&str, &str)) -> Vec<u8> {
+pub(crate) fn set(instance: &str, (study, number): (&str, &str)) -> Vec<u8> {
     Writer::new(Syntax::IMPLICIT)
         .text(tags::SOP_CLASS_UID, VR::UI, CT)
         .text(tags::SOP_INSTANCE_UID, VR::UI, instance)
@@ -67,8 +67,11 @@ fn set(instance: &str, (study, number): (&str, &str)) -> Vec<u8> {
         .finish()
 }
 
-/// Stores objects at an address, as CT1.
-fn store(address: &str, called: &str, sets: &[(&str, Vec<u8>)]) {
+/// Stores objects at an address, by the titles that are called and that call; the answers.
+pub(crate) fn store(
+    (address, called, calling): (&str, &str, &str),
+    sets: &[(&str, Vec<u8>)],
+) -> Vec<Option<u16>> {
     let mut stream = TcpStream::connect(address).unwrap();
     let contexts = [Proposed {
         id: 1,
@@ -77,20 +80,22 @@ fn store(address: &str, called: &str, sets: &[(&str, Vec<u8>)]) {
     }];
     let asked = asking(&Asking {
         called,
-        calling: "CT1",
+        calling,
         contexts: &contexts,
         roles: &[],
         length_max: 16_384,
     });
     stream.write_all(&asked).unwrap();
     unit(&mut stream);
-    for (number, (instance, set)) in (1..).zip(sets) {
+    let numbered = (1..).zip(sets);
+    let answers = numbered.map(|(number, (instance, set))| {
         let command = store_request(number, (CT, instance), None);
         stream
             .write_all(&data(1, (&command, Some(set)), 16_384))
             .unwrap();
-        assert_eq!(unit(&mut stream).and_then(|said| said.status), Some(0));
-    }
+        unit(&mut stream).and_then(|said| said.status)
+    });
+    answers.collect()
 }
 
 /// The next unit, if it is a command.
@@ -119,15 +124,15 @@ fn what_a_pacs_has_and_is_not_here_is_fetched_once() {
     let server = house(&own, &address);
     let one = |uid: &'static str, of| (uid, set(uid, of));
     let first = ("1.2", "A1");
-    store(
-        &address,
-        "PACS",
+    let stored = store(
+        (&address, "PACS", "CT1"),
         &[
             one("1.2.1.1", first),
             one("1.2.1.2", first),
             one("1.3.1.1", ("1.3", "A2")),
         ],
     );
+    assert_eq!(stored, [Some(0); 3]);
     let pulled = pull(&own, &["--study", "1.2"]);
     assert_eq!(
         pulled,

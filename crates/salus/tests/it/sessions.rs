@@ -11,7 +11,7 @@ fn cookies(answer: &str) -> Vec<String> {
     pairs.map(str::to_owned).collect()
 }
 
-fn get(server: &Server, path: &str, cookies: &[String]) -> String {
+pub(crate) fn get(server: &Server, path: &str, cookies: &[String]) -> String {
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: salus\r\nConnection: close\r\nCookie: {}\r\n\r\n",
         cookies.join("; ")
@@ -20,7 +20,7 @@ fn get(server: &Server, path: &str, cookies: &[String]) -> String {
 }
 
 /// Makes the first administrator through the link; returns the cookies of their session.
-fn set_up(server: &Server) -> Vec<String> {
+pub(crate) fn set_up(server: &Server) -> Vec<String> {
     let link = server.text("setup");
     let path = link.split_once("/setup/").unwrap().1;
     let opened = get(server, &format!("/setup/{path}"), &[]);

@@ -297,7 +297,7 @@ impl App {
     ///
     /// # Errors
     /// [`NotOut`].
-    pub(crate) async fn image_out(&self, index: u64, more: u64) -> Result<OnItsWay, NotOut> {
+    pub async fn image_out(&self, index: u64, more: u64) -> Result<OnItsWay, NotOut> {
         self.image_within(index, (self.outgoing.wait, more)).await
     }
 

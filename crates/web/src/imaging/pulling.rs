@@ -1,23 +1,28 @@
-//! An association that Salus asks for, to find objects elsewhere and to have them given (C-FIND, C-GET; PS3.4
-//! annex C).
+//! An association that Salus asks for, to find objects elsewhere and to have them given or sent here (C-FIND, C-GET,
+//! C-MOVE; PS3.4 annex C).
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use wire::dicom::{
-    Command, Fragment, Pdu, Proposed, Role, Service, Status, Syntax, command, data, pdu,
-    query_request,
+    Command, Fragment, Pdu, Proposed, Role, Service, Status, Syntax, abort, command, data,
+    move_request, pdu, query_request,
 };
 
 use super::scu::{CONTEXTS_MAX, Part, Peer, Scu};
 use crate::App;
 
-/// Study Root Query/Retrieve Information Model: FIND, GET.
+/// Study Root Query/Retrieve Information Model: FIND, GET, MOVE.
 const FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
 const GET: &str = "1.2.840.10008.5.1.4.1.2.2.3";
+const MOVE: &str = "1.2.840.10008.5.1.4.1.2.2.2";
 /// Bytes of a command, and of one match.
 const COMMAND_BYTES_MAX: usize = 16 << 10;
 const MATCH_BYTES_MAX: usize = 64 << 10;
 /// Bytes of all matches of one question.
 const FOUND_BYTES_MAX: usize = 64 << 20;
+/// How long it may take to say that an association is over.
+const ABORT_WAIT: Duration = Duration::from_secs(5);
 /// In what objects are taken: compressed ones as they are, else as little endian.
 const SYNTAXES: [&str; 10] = [
     Syntax::EXPLICIT_UID,
@@ -78,6 +83,21 @@ impl Scu {
         Scu::begin(app, peer, (contexts, &roles)).await
     }
 
+    /// Asks for an association to have objects sent.
+    ///
+    /// # Errors
+    /// In words, why there is none.
+    pub async fn open_to_move(app: &App, peer: &Peer) -> Result<Scu, String> {
+        let contexts = vec![proposed(1, MOVE, &[Syntax::IMPLICIT_UID])];
+        Scu::begin(app, peer, (contexts, &[])).await
+    }
+
+    /// Whether the other side agreed to give objects on this association, of at least one class.
+    pub fn gives(&self) -> bool {
+        let has = |is_get| self.contexts.iter().any(|one| (one.1 == GET) == is_get);
+        has(true) && has(false)
+    }
+
     /// How many classes one association can be asked for.
     pub const fn classes_max() -> usize {
         (CONTEXTS_MAX - 1) / SYNTAXES.len()
@@ -136,16 +156,60 @@ impl Scu {
         }
     }
 
+    /// Has what an Identifier names sent to `destination`, an AE title; the last status. Meanwhile the other side
+    /// may say nothing here for `still`.
+    ///
+    /// # Errors
+    /// In words: the association is of no use any more.
+    pub async fn moves(
+        &mut self,
+        identifier: &[u8],
+        (destination, still): (&str, Duration),
+    ) -> Result<u16, String> {
+        self.message = self.message.wrapping_add(1).max(1);
+        let about = self.message;
+        let command = move_request(about, MOVE, destination).ok_or("it is no question")?;
+        self.ask(MOVE, (&command, identifier)).await?;
+        let wait = self.wait;
+        self.wait = wait.max(still);
+        let status = self.moved(about).await;
+        self.wait = wait;
+        status
+    }
+
+    async fn moved(&mut self, about: u16) -> Result<u16, String> {
+        loop {
+            let (_, said, _) = self.hears(None).await?;
+            match (said.service, said.status) {
+                (Service::Moved, Some(0xFF00)) if said.about == about => {}
+                (Service::Moved, Some(status)) if said.about == about => return Ok(status),
+                _ => return Err(NONSENSE.into()),
+            }
+        }
+    }
+
+    /// Ends it at once: what is still asked for is not wanted any more.
+    pub async fn abort(mut self) {
+        self.wait = self.wait.min(ABORT_WAIT);
+        // Whether that is heard or not, it is over.
+        let _ = self.write(&abort(0)).await;
+    }
+
     /// Puts a question; its Message ID.
     async fn put(&mut self, class: &str, identifier: &[u8]) -> Result<u16, String> {
+        self.message = self.message.wrapping_add(1).max(1);
+        let command = query_request(self.message, class).ok_or("it is no question")?;
+        self.ask(class, (&command, identifier)).await?;
+        Ok(self.message)
+    }
+
+    async fn ask(&mut self, class: &str, message: (&[u8], &[u8])) -> Result<(), String> {
         let mut contexts = self.contexts.iter();
         let context = contexts.find(|(_, own, _)| own == class);
         let id = context.ok_or("it answers no such questions")?.0;
-        self.message = self.message.wrapping_add(1).max(1);
-        let command = query_request(self.message, class).ok_or("it is no question")?;
-        let question = data(id, (&command, Some(identifier)), self.length_max);
-        self.write(&question).await?;
-        Ok(self.message)
+        let (command, identifier) = message;
+        let question = data(id, (command, Some(identifier)), self.length_max);
+        self.write(&question).await
     }
 
     /// The next message; the data set of an object goes to who takes it.

@@ -64,7 +64,7 @@ pub struct Scu {
     pub(super) length_max: u32,
     pub(super) message: u16,
     pub(super) body: Vec<u8>,
-    wait: Duration,
+    pub(super) wait: Duration,
     limits: Limits,
     /// Fragments that were read and not looked at yet.
     pub(super) parts: VecDeque<Part>,

@@ -11,7 +11,7 @@ use guard::{Ask, Decision, Identity, Scope, Seen, seen};
 use record::Witnessed;
 use wire::dicom::Status;
 
-use super::{NoImages, STUDY, broken, broken_chart};
+use super::{NoImages, PATIENT, STUDY, broken, broken_chart};
 use crate::App;
 
 /// Takes objects in.
@@ -39,6 +39,12 @@ pub trait Claimed: Send {
     /// What is claimed, without the object.
     fn event(&self) -> &Event;
 
+    /// It says nothing of its patient that is not known: who gives it may write no patients.
+    fn leave_patient(&mut self);
+
+    /// Nobody lets it in, for a reason in words: it is kept like all that is refused.
+    async fn turn_away(self: Box<Self>, why: &str) -> Stored;
+
     /// Keeps it and seals it, by that decision, which is of these patients (one person) or of nobody; what is
     /// told of it.
     async fn keep(self: Box<Self>, decision: &Decision, patients: &[String]) -> Stored;
@@ -65,6 +71,19 @@ pub(crate) struct Deposit {
     over: AtomicBool,
     /// The studies that it began.
     began: Mutex<HashSet<String>>,
+    /// The patients who were there, or whom it made.
+    patients: Mutex<HashSet<String>>,
+}
+
+/// What an object may do to the patient whom it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Named {
+    /// Make one, or fill what is not known.
+    Written,
+    /// Nothing: they are there.
+    Stays,
+    /// They are not there, and may not be made: the guard's words.
+    Refused(Vec<String>),
 }
 
 impl Deposit {
@@ -85,6 +104,16 @@ impl Deposit {
     fn began(&self, study: &str) -> bool {
         let began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
         began.contains(study)
+    }
+
+    fn knows(&self, patient: &str) -> bool {
+        let patients = self.patients.lock().unwrap_or_else(PoisonError::into_inner);
+        patients.contains(patient)
+    }
+
+    fn know(&self, patient: &str) {
+        let mut patients = self.patients.lock().unwrap_or_else(PoisonError::into_inner);
+        patients.insert(patient.to_owned());
     }
 
     fn begin(&self, study: &str) {
@@ -121,7 +150,7 @@ impl App {
             study: deposit.study.clone(),
             vouched,
         };
-        let claimed = match coming.look(giver).await {
+        let mut claimed = match coming.look(giver).await {
             Ok(claimed) => claimed,
             Err(stored) => {
                 deposit.over.store(!vouched, Ordering::Relaxed);
@@ -140,10 +169,19 @@ impl App {
         let act = self.store_act(&image.study, deposit).await?;
         let patients = subject.patient().map(|one| self.chart.family(one));
         let detail = format!("STOW-RS SOPInstanceUID={}", image.instance);
-        let stored = match self.may_store(who, (act, subject), detail).await? {
+        let asked = self.may_store(who, (act, subject.clone()), (STUDY, detail.clone()));
+        let stored = match asked.await? {
             Ok(decision) => {
                 deposit.vouch();
-                claimed.keep(&decision, &patients.unwrap_or_default()).await
+                match self.may_name(who, (&subject, deposit), detail).await? {
+                    Named::Refused(why) => claimed.turn_away(&no_patient(&why)).await,
+                    named => {
+                        if named == Named::Stays {
+                            claimed.leave_patient();
+                        }
+                        claimed.keep(&decision, &patients.unwrap_or_default()).await
+                    }
+                }
             }
             Err(_) => Stored {
                 named,
@@ -151,10 +189,50 @@ impl App {
                 status: Status::NotAuthorized,
             },
         };
+        if let (Status::Success, Some(patient)) = (stored.status, subject.patient()) {
+            deposit.know(patient);
+        }
         if act == Act::Create && stored.status == Status::Success {
             deposit.begin(&within.0);
         }
         Ok(Stored { within, ..stored })
+    }
+
+    /// What an object may do to the patient whom it names: to make one takes leave to create a Patient, which is
+    /// sealed if it is refused; to fill one, leave to update it.
+    async fn may_name(
+        &self,
+        who: &Identity,
+        (subject, deposit): (&Subject, &Deposit),
+        detail: String,
+    ) -> Result<Named, NoImages> {
+        let Some(patient) = subject.patient() else {
+            return Ok(Named::Stays);
+        };
+        if !deposit.knows(patient) && !self.is_there(patient).await? {
+            let asked = self.may_store(who, (Act::Create, subject.clone()), (PATIENT, detail));
+            return Ok(match asked.await? {
+                Ok(_) => Named::Written,
+                Err(why) => Named::Refused(why),
+            });
+        }
+        let ask = asking(who, (Act::Update, subject.clone()), (PATIENT, detail));
+        let decision = self.decide(ask).await.map_err(broken)?;
+        Ok(match decision.allowed() && is_whole(&decision, PATIENT) {
+            true => Named::Written,
+            false => Named::Stays,
+        })
+    }
+
+    /// Whether the chart knows a patient, by this id or by another after a merge.
+    async fn is_there(&self, patient: &str) -> Result<bool, NoImages> {
+        self.images_fresh().await?;
+        let survivor = self.chart.survivor(patient).await.map_err(broken_chart)?;
+        if survivor.is_some() {
+            return Ok(true);
+        }
+        let located = self.chart.locate(PATIENT, patient).await;
+        Ok(located.map_err(broken_chart)?.is_some())
     }
 
     /// The guard's word before anything is read: whether an app or a feed may store anything at all. Of
@@ -186,7 +264,8 @@ impl App {
         } else {
             acts
         } {
-            let asked = self.may_store(who, (act, subject.clone()), "STOW-RS".to_owned());
+            let what = (STUDY, "STOW-RS".to_owned());
+            let asked = self.may_store(who, (act, subject.clone()), what);
             match asked.await? {
                 Ok(_) => {
                     deposit.vouch();
@@ -219,17 +298,9 @@ impl App {
         &self,
         who: &Identity,
         (act, subject): (Act, Subject),
-        detail: String,
+        (kind, detail): (&str, String),
     ) -> Result<Result<Decision, Vec<String>>, NoImages> {
-        let ask = Ask {
-            identity: who.clone(),
-            act,
-            subject,
-            kinds: vec![STUDY.to_owned()],
-            purpose: crate::api::fhir::purpose(who.role()).to_owned(),
-            reason: None,
-            detail,
-        };
+        let ask = asking(who, (act, subject), (kind, detail));
         let decision = self.decide(ask).await.map_err(broken)?;
         if !decision.allowed() {
             return match self.record.witness(decision).await.map_err(broken)? {
@@ -238,7 +309,7 @@ impl App {
             };
         }
         // Of an object nobody can tell whether it is within a scope that is narrowed.
-        Ok(match is_whole(&decision) {
+        Ok(match is_whole(&decision, kind) {
             true => Ok(decision),
             false => Err(vec![
                 "images are not stored by a scope that is narrowed".to_owned(),
@@ -261,9 +332,29 @@ fn in_scope(who: &Identity) -> Vec<Act> {
     named.map(|(act, _)| act).collect()
 }
 
+fn asking(who: &Identity, (act, subject): (Act, Subject), (kind, detail): (&str, String)) -> Ask {
+    Ask {
+        identity: who.clone(),
+        act,
+        subject,
+        kinds: vec![kind.to_owned()],
+        purpose: crate::api::fhir::purpose(who.role()).to_owned(),
+        reason: None,
+        detail,
+    }
+}
+
+/// Why an object is refused whose patient is not there.
+fn no_patient(why: &[String]) -> String {
+    format!(
+        "its patient is not known, and who stores it may make none: {}",
+        why.join(" ")
+    )
+}
+
 /// Whether one of the scopes is for all that the patient has.
-fn is_whole(decision: &Decision) -> bool {
-    match seen(decision.ask(), STUDY) {
+fn is_whole(decision: &Decision, kind: &str) -> bool {
+    match seen(decision.ask(), kind) {
         Seen::All => true,
         Seen::Parts(parts) => parts.iter().any(|part| {
             part.narrowed.is_empty() && part.patient.as_deref() == decision.ask().subject.patient()

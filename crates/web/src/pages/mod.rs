@@ -4,6 +4,7 @@ pub(crate) mod access;
 pub(crate) mod account;
 pub(crate) mod altered;
 pub(crate) mod downtime;
+pub(crate) mod fetch;
 pub(crate) mod flow;
 pub(crate) mod glass;
 pub(crate) mod lifeline;
@@ -51,14 +52,6 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         )
         .route("/patients/{id}", get(patients::show))
         .route(
-            "/patients/{id}/imaging/{study}",
-            get(patients::imaging::study),
-        )
-        .route(
-            "/patients/{id}/imaging/{study}/{event}",
-            get(patients::imaging::picture),
-        )
-        .route(
             "/patients/{id}/unmerge",
             get(patients::unmerge::ask).post(patients::unmerge::take_back),
         )
@@ -100,6 +93,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
             get(flow::routes::show).post(flow::routes::order),
         )
         .merge(worst_day())
+        .merge(images())
         .route("/settings/people", get(settings::show).post(settings::save))
         .route("/settings/people/disable", post(settings::disable))
         .route("/settings/people/reset", post(settings::reset))
@@ -109,6 +103,27 @@ pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         })
         .layer(DefaultBodyLimit::max(app.settings.form_bytes_max))
         .layer(middleware::from_fn_with_state(Arc::clone(app), dress))
+}
+
+/// Images: what is here, and what is to be fetched.
+fn images() -> Router<Arc<App>> {
+    Router::new()
+        .route(
+            "/patients/{id}/fetch",
+            get(fetch::of_patient).post(fetch::order_of_patient),
+        )
+        .route(
+            "/patients/{id}/imaging/{study}",
+            get(patients::imaging::study),
+        )
+        .route(
+            "/patients/{id}/imaging/{study}/{event}",
+            get(patients::imaging::picture),
+        )
+        .route(
+            "/flow/fetch",
+            get(fetch::of_house).post(fetch::order_of_house),
+        )
 }
 
 /// The pages for a day without the systems.

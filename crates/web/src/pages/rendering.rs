@@ -16,7 +16,7 @@ pub(crate) trait Samples: Template + Sized {
 const FIRST_LOAD_BYTES_MAX: usize = 60 << 10;
 
 /// Where links of pages may lead; `*` is one segment.
-const ROUTES: [&str; 72] = [
+const ROUTES: [&str; 74] = [
     "/downtime",
     "/downtime/away",
     "/downtime/entries/*",
@@ -60,6 +60,7 @@ const ROUTES: [&str; 72] = [
     "/patients/*",
     "/patients/*/imaging/*",
     "/patients/*/imaging/*/*",
+    "/patients/*/fetch",
     "/patients/*/unmerge",
     "/patients/*/glass",
     "/glass/*/end",
@@ -82,6 +83,7 @@ const ROUTES: [&str; 72] = [
     "/flow",
     "/flow/*",
     "/flow/connect",
+    "/flow/fetch",
     "/flow/routes/*",
     "/settings/people",
     "/settings/people/disable",
@@ -264,8 +266,8 @@ fn page<P: Samples>(name: &str) {
 fn every_page_renders_lawfully_with_every_sample() {
     use crate::api::smart::view;
     use crate::pages::{
-        access, account, downtime, flow, glass, lifeline, now, outside, patients, problem, record,
-        reviews, settings,
+        access, account, downtime, fetch, flow, glass, lifeline, now, outside, patients, problem,
+        record, reviews, settings,
     };
     page::<account::view::SetupPage>("setup");
     page::<account::view::SignInPage>("sign-in");
@@ -288,6 +290,7 @@ fn every_page_renders_lawfully_with_every_sample() {
     page::<record::view::EventPage>("event");
     page::<outside::view::OutsidePage>("outside");
     page::<outside::view::PutBackPage>("outside-one");
+    page::<fetch::view::FetchPage>("fetch");
     page::<flow::view::FlowPage>("flow");
     page::<flow::view::MessagePage>("message");
     page::<flow::routes::RoutePage>("flow-route");

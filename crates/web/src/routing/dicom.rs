@@ -1,13 +1,14 @@
-//! Objects to a PACS by C-STORE: one at a time, and the answer to it before the next. The association stays
-//! while more waits, and is released when nothing does.
+//! Objects to a PACS by C-STORE: on each association one at a time, and the answer to it before the next. The
+//! associations stay while more waits, and are released when nothing does.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use event::Image;
+use futures_util::future::join_all;
 use routes::RouteConfig;
 
-use super::line::Answer;
+use super::line::{Answer, Content, Outgoing};
 use crate::App;
 use crate::imaging::{Failed, OnItsWay, Peer, Scu};
 
@@ -15,6 +16,17 @@ use crate::imaging::{Failed, OnItsWay, Peer, Scu};
 const CALLING: &str = "SALUS";
 /// Classes and transfer syntaxes that are asked for with one association.
 const KINDS_MAX: usize = 64;
+
+/// Associations of one route, at most.
+const WIDTH_MAX: usize = 16;
+/// Storage classes of pictures that say nothing of other objects (PS3.4 table B.5-1), below
+/// 1.2.840.10008.5.1.4.1.1: with a dot at the end all that is below. Of one patient they may go at the same time;
+/// whatever else there is may name what went before it, and goes alone.
+const PICTURES: [&str; 32] = [
+    "1", "1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1", "2", "2.1", "2.2", "3", "3.1", "4", "4.1",
+    "4.3", "4.4", "6", "6.1", "6.2", "7", "7.1", "7.2", "7.3", "7.4", "12.1", "12.1.1", "12.2",
+    "12.2.1", "20", "128", "128.1", "77.1.",
+];
 
 /// An object as it goes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +48,51 @@ impl Object {
     }
 }
 
-/// The way to one receiver.
-pub(super) struct Line {
+impl Object {
+    /// Whether it may go at the same time as others of its patient.
+    pub(super) fn goes_beside(image: &Image) -> bool {
+        let class = image.class.strip_prefix("1.2.840.10008.5.1.4.1.1.");
+        let is = |class: &str, known: &str| match known.ends_with('.') {
+            true => class.starts_with(known),
+            false => class == known,
+        };
+        class.is_some_and(|class| PICTURES.iter().any(|known| is(class, known)))
+    }
+}
+
+/// The ways to one receiver.
+pub(super) struct Lines(Vec<Line>);
+
+impl Lines {
+    pub(super) fn open(app: &Arc<App>, route: &RouteConfig, to: &(String, u16, bool)) -> Lines {
+        let width = route.associations.clamp(1, WIDTH_MAX);
+        let line = |_| Line::open(app, route, to.clone());
+        Lines((0..width).map(line).collect())
+    }
+
+    pub(super) const fn width(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Sends objects at the same time, as many as there are associations at most.
+    pub(super) async fn send_all(&mut self, all: &[Outgoing]) -> Vec<Answer> {
+        let each = self.0.iter_mut().zip(all).map(|(line, one)| async move {
+            match &one.content {
+                Content::Object(object) => line.send(object).await,
+                _ => Answer::Refused("not sent: it is nothing that goes there".to_owned()),
+            }
+        });
+        join_all(each).await
+    }
+
+    /// Releases the associations.
+    pub(super) async fn rest(&mut self) {
+        join_all(self.0.iter_mut().map(Line::rest)).await;
+    }
+}
+
+/// One way to a receiver.
+struct Line {
     app: Arc<App>,
     peer: Peer,
     open: Option<Scu>,
@@ -46,11 +101,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn open(
-        app: &Arc<App>,
-        route: &RouteConfig,
-        (host, port, tls): (String, u16, bool),
-    ) -> Line {
+    fn open(app: &Arc<App>, route: &RouteConfig, (host, port, tls): (String, u16, bool)) -> Line {
         let keys = [&route.authorities, &route.certificate, &route.key];
         let calling = match route.calling.as_str() {
             "" => CALLING,
@@ -73,7 +124,7 @@ impl Line {
     }
 
     /// Sends an object and waits for what is answered.
-    pub(super) async fn send(&mut self, object: &Object) -> Answer {
+    async fn send(&mut self, object: &Object) -> Answer {
         if let Some(scu) = self.kept(object).await {
             // Many receivers end an association that was still for a while, and that may come to be known
             // only now: it goes over a new one. Whether it was taken nobody knows; the receiver knows it by
@@ -90,7 +141,7 @@ impl Line {
     }
 
     /// Releases the association.
-    pub(super) async fn rest(&mut self) {
+    async fn rest(&mut self) {
         self.kinds.clear();
         if let Some(scu) = self.open.take() {
             scu.close().await;
@@ -178,6 +229,23 @@ fn judged(status: u16) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_go_beside_each_other_and_what_may_name_others_alone() {
+        let beside = |class: &str| {
+            Object::goes_beside(&Image {
+                class: format!("1.2.840.10008.5.1.4.1.1.{class}"),
+                ..Image::default()
+            })
+        };
+        assert!(["2", "4", "1.1", "77.1.6", "128"].into_iter().all(beside));
+        // Reports, presentation states, segmentations, plans, documents; what nobody knows.
+        assert!(
+            !["88.11", "11.1", "66.4", "481.5", "104.1", "22", "771.1", ""]
+                .into_iter()
+                .any(beside)
+        );
+    }
 
     #[test]
     fn what_may_pass_is_tried_again_and_what_is_of_the_object_is_set_aside() {

@@ -39,7 +39,7 @@ pub(super) enum Content {
 
 /// The way to one receiver.
 pub(super) enum Line {
-    Dicom(Box<dicom::Line>),
+    Dicom(Box<dicom::Lines>),
     Mllp(Box<mllp::Line>),
     Folder(file::Folder),
     Fhir(fhir::Server),
@@ -57,7 +57,7 @@ impl Line {
                 Ok(Line::Mllp(Box::new(line)))
             }
             Target::Dicom { host, port, tls } => {
-                let line = dicom::Line::open(app, route, (host, port, tls));
+                let line = dicom::Lines::open(app, route, &(host, port, tls));
                 Ok(Line::Dicom(Box::new(line)))
             }
             Target::Folder(folder) => Ok(Line::Folder(file::Folder::at(folder))),
@@ -65,10 +65,29 @@ impl Line {
         }
     }
 
+    /// How many messages it sends at a time.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Line::Dicom(line) => line.width(),
+            _ => 1,
+        }
+    }
+
+    /// Sends messages at the same time, `width` at most; what is answered to each.
+    pub(super) async fn send_all(&mut self, all: &[Outgoing]) -> Vec<Answer> {
+        if let Line::Dicom(line) = self {
+            return line.send_all(all).await;
+        }
+        let mut answers = Vec::with_capacity(all.len());
+        for one in all {
+            answers.push(self.send(one).await);
+        }
+        answers
+    }
+
     /// Sends one message and waits for what is answered.
     pub(super) async fn send(&mut self, outgoing: &Outgoing) -> Answer {
         match (self, &outgoing.content) {
-            (Line::Dicom(line), Content::Object(object)) => line.send(object).await,
             (Line::Mllp(line), Content::Hl7(bytes)) => line.send(bytes).await,
             (Line::Folder(folder), Content::Hl7(bytes)) => {
                 folder.put(outgoing.message, bytes).await

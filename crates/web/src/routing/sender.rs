@@ -55,6 +55,36 @@ enum Made {
     Later(String),
 }
 
+/// One that is to be sent, and whether others of its patient may go at the same time.
+struct Ready {
+    outgoing: Outgoing,
+    beside: bool,
+    about: About,
+}
+
+impl Ready {
+    /// Whether another one waits until this one was answered.
+    fn goes_before(&self, other: &Ready) -> bool {
+        self.about.lane == other.about.lane && !(self.beside && other.beside)
+    }
+}
+
+/// What is known of one that waits.
+struct About {
+    one: Waiting,
+    lane: PatientLane,
+    subject: event::Subject,
+    mark: Option<String>,
+}
+
+/// One that waited.
+enum Prepared {
+    /// It goes out.
+    Ready(Box<Ready>),
+    /// It does not: it was set aside, or waits on.
+    Over,
+}
+
 impl Sender {
     /// Ready to send; its outcomes are sealed by a task of its own.
     ///
@@ -111,7 +141,7 @@ impl Sender {
                 tokio::time::sleep(GRACE).await;
             };
             tokio::select! {
-                sent = self.one(next) => if sent.is_none() { return },
+                sent = self.some(next) => if sent.is_none() { return },
                 () = stopped => return,
             }
         }
@@ -192,62 +222,152 @@ impl Sender {
         Ok(())
     }
 
-    /// Sends one; `None`: what became of it cannot be sealed any more.
-    async fn one(&mut self, one: Waiting) -> Option<()> {
+    /// Sends some, in order or beside each other; `None`: what became of them cannot be sealed any more.
+    async fn some(&mut self, first: Waiting) -> Option<()> {
+        let mut ready: Vec<Ready> = Vec::new();
+        let mut next = Some(first);
+        while let Some(one) = next.take() {
+            match self.prepared(one).await? {
+                Prepared::Ready(one) if ready.iter().any(|other| other.goes_before(&one)) => {
+                    self.ready.push_front(one.about.one);
+                }
+                Prepared::Ready(one) => {
+                    ready.push(*one);
+                    next = self.another(ready.len());
+                }
+                // What failed may keep others waiting: they are looked at anew.
+                Prepared::Over => {}
+            }
+        }
+        let (outgoing, about): (Vec<_>, Vec<_>) = ready
+            .into_iter()
+            .map(|one| (one.outgoing, one.about))
+            .unzip();
+        let answers = self.line.send_all(&outgoing).await;
+        self.answered(about.into_iter().zip(answers).collect())
+            .await
+    }
+
+    /// The next in line, if it may go at the same time as so many before it.
+    fn another(&mut self, beside: usize) -> Option<Waiting> {
+        let unsealed = self.sent.len() + beside;
+        let most = self.app.routes.config().unsealed_max;
+        let fits = beside < self.line.width() && unsealed < most;
+        fits.then(|| self.ready.pop_front()).flatten()
+    }
+
+    /// What is to be sent of one that waits.
+    async fn prepared(&mut self, one: Waiting) -> Option<Prepared> {
         let sealed = match self.app.record.get(one.message).await {
             Ok(sealed) => sealed,
             Err(Error::Erased(_) | Error::NoSuchIndex(_)) => {
                 let subject = event::Subject::Feed(self.rules.name.clone());
                 let words = "it cannot be read any more".to_owned();
                 let routed = self.routed(&one, (RouteOutcome::Refused, words, None));
-                return self.tell(&one, subject, routed).await;
+                self.tell(&one, subject, routed).await?;
+                return Some(Prepared::Over);
             }
             Err(why) => {
                 self.down(one.lane, format!("message {}: {why}", one.message));
-                return Some(());
+                return Some(Prepared::Over);
             }
         };
         let lane = routes::lane(sealed.event(), sealed.stream());
         if one.lane.is_none() {
             let _ = self.app.routes.belongs(&self.rules.name, &one, lane).await;
             if self.is_held(&lane) {
-                return Some(());
+                return Some(Prepared::Over);
             }
         }
-        let outcome = match self.made(&one, &sealed).await {
-            Made::Aside(outcome, words) => (outcome, words, None),
+        let subject = sealed.event().subject.clone();
+        match self.made(&one, &sealed).await {
+            Made::Aside(outcome, words) => {
+                let about = About {
+                    one,
+                    lane,
+                    subject,
+                    mark: None,
+                };
+                self.settled(about, (outcome, words)).await?;
+                Some(Prepared::Over)
+            }
             Made::Later(why) => {
                 self.down(Some(lane), why);
-                return Some(());
+                Some(Prepared::Over)
             }
-            Made::Out(outgoing, mark) => match self.line.send(&outgoing).await {
+            Made::Out(outgoing, mark) => Some(Prepared::Ready(Box::new(Ready {
+                beside: matches!(&sealed.event().body, Body::Image(image) if Object::goes_beside(image)),
+                outgoing,
+                about: About {
+                    one,
+                    lane,
+                    subject,
+                    mark,
+                },
+            }))),
+        }
+    }
+
+    /// What was answered to each. If a receiver took some, it is there: of the others each waits for itself.
+    async fn answered(&mut self, answers: Vec<(About, Answer)>) -> Option<()> {
+        let took = |one: &(About, Answer)| matches!(one.1, Answer::Taken(_) | Answer::Refused(_));
+        let is_there = answers.iter().any(took);
+        let mut left = Vec::new();
+        for (about, answer) in answers {
+            let outcome = match answer {
                 Answer::Taken(words) => {
                     // It may come back before it is sealed that it went.
-                    if let Some(mark) = &mark {
+                    if let Some(mark) = &about.mark {
                         let out = (self.rules.name.as_str(), mark.as_str());
-                        self.app.routes.went_out(out, one.message);
+                        self.app.routes.went_out(out, about.one.message);
                     }
-                    (RouteOutcome::Taken, words, mark)
+                    (RouteOutcome::Taken, words)
                 }
-                Answer::Refused(words) => (RouteOutcome::Refused, words, None),
-                Answer::Again(words) => {
-                    self.hold(lane, format!("message {}: {words}", one.message));
+                Answer::Refused(words) => (RouteOutcome::Refused, words),
+                other => {
+                    left.push((about, other));
+                    continue;
+                }
+            };
+            self.settled(about, outcome).await?;
+        }
+        for (about, answer) in left {
+            let message = about.one.message;
+            match answer {
+                Answer::Down(words) if !is_there => {
+                    // Whoever was sent beside it waits on too: what is behind them may not go first.
+                    self.ready.clear();
+                    self.down(Some(about.lane), words);
                     return Some(());
                 }
-                Answer::Down(words) => {
-                    self.down(Some(lane), words);
-                    return Some(());
+                Answer::Down(words) | Answer::Again(words) => {
+                    self.hold(about.lane, format!("message {message}: {words}"));
                 }
-            },
-        };
+                Answer::Taken(_) | Answer::Refused(_) => {}
+            }
+        }
+        Some(())
+    }
+
+    /// It is over with one: what became of it is sealed.
+    async fn settled(
+        &mut self,
+        about: About,
+        (outcome, words): (RouteOutcome, String),
+    ) -> Option<()> {
+        let About {
+            one,
+            lane,
+            subject,
+            mark,
+        } = about;
         self.tries.remove(&lane);
         self.failures = 0;
         if self.held.is_empty() {
             self.say(None);
         }
-        let routed = self.routed(&one, outcome);
-        self.tell(&one, sealed.event().subject.clone(), routed)
-            .await
+        let routed = self.routed(&one, (outcome, words, mark));
+        self.tell(&one, subject, routed).await
     }
 
     /// What goes out.

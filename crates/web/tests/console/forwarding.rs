@@ -17,6 +17,7 @@ use wire::dicom::{
 use crate::house::House;
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+const REPORT: &str = "1.2.840.10008.5.1.4.1.1.88.11";
 const MR: &str = "1.2.840.10008.5.1.4.1.1.4";
 
 /// What the PACS does with the next association or object.
@@ -28,6 +29,8 @@ enum Does {
     Decline,
     /// It takes the object and answers with that status.
     Answer(u16),
+    /// It takes the object, and answers once it has two.
+    Meet,
     /// It takes the object and says nothing.
     Hang,
     /// It takes the object and is gone.
@@ -112,6 +115,12 @@ async fn serve(mut stream: TcpStream, syntax: &str, (does, got): (&Plan, &Got)) 
         let next = does.lock().unwrap().pop_front();
         let (status, about) = match next.unwrap_or(Does::Answer(0)) {
             Does::Answer(status) => (status, asked.message),
+            Does::Meet => {
+                while got.lock().unwrap().len() < 2 {
+                    tokio::task::yield_now().await;
+                }
+                (0, asked.message)
+            }
             Does::Mistake => (0, asked.message + 1),
             Does::Hang => {
                 std::future::pending::<()>().await;
@@ -315,6 +324,50 @@ async fn whatever_a_receiver_does_the_object_gets_there_and_the_next_one_after_i
     assert_eq!(got.len(), first + 2, "{got:?}");
     let states = house.app.routes.list(house.now()).await.unwrap();
     assert_eq!((states[0].depth, states[0].aside), (0, 0));
+}
+
+/// A house with a route to a PACS by two associations, to which objects wait of these classes.
+async fn beside(pacs: &Pacs, classes: &[&str]) -> (House, DropGuard) {
+    let text = format!(
+        "retry_ms = 1\nretry_max_ms = 2\n[[route]]\nname = \"pacs\"\nassociations = 2\n\
+         to = \"dicom://{}\"\ncalled = \"PACS\"\n",
+        pacs.address
+    );
+    let house = House::routing(toml::from_str(&text).unwrap()).await;
+    let stop = CancellationToken::new();
+    let rules = tokio::spawn(web::pass_on(house.app.clone(), stop.clone()));
+    until(&house, |_| true).await;
+    stop.cancel();
+    rules.await.unwrap();
+    for (number, class) in (1..).zip(classes) {
+        came(&house, (class, &format!("1.2.1.{number}"), "CT1")).await;
+    }
+    let stop = CancellationToken::new();
+    tokio::spawn(web::pass_on(house.app.clone(), stop.clone()));
+    (house, stop.drop_guard())
+}
+
+#[tokio::test]
+async fn pictures_go_beside_each_other_and_a_report_after_those_before_it() {
+    let pacs = pacs(Syntax::IMPLICIT_UID, &[Does::Meet, Does::Meet]).await;
+    let (house, _sending) = beside(&pacs, &[CT, CT, REPORT, CT]).await;
+    until(&house, |route| route.taken == 4).await;
+    let got = got(&pacs);
+    let [.., third, fourth] = &got[..] else {
+        unreachable!("it got four");
+    };
+    assert_eq!((third.as_str(), fourth.as_str()), ("1.2.1.3", "1.2.1.4"));
+    assert_eq!(got.len(), 4, "{got:?}");
+}
+
+#[tokio::test]
+async fn who_takes_one_association_alone_gets_all_the_same() {
+    let pacs = pacs(Syntax::IMPLICIT_UID, &[Does::Reject]).await;
+    let (house, _sending) = beside(&pacs, &[CT, CT]).await;
+    until(&house, |route| route.taken == 2).await;
+    let mut got = got(&pacs);
+    got.sort();
+    assert_eq!(got, ["1.2.1.1", "1.2.1.2"]);
 }
 
 #[tokio::test]

@@ -106,6 +106,18 @@ impl House {
         .await
     }
 
+    /// One whose images can be fetched from elsewhere.
+    pub(crate) async fn fetching(sources: Vec<web::PullSource>) -> House {
+        let settings = Settings {
+            second_factor: SecondFactor::Optional,
+            ..Settings::default()
+        };
+        House::made((settings, Vec::new(), routes::Config::default()), |app| {
+            app.fetching_from(sources)
+        })
+        .await
+    }
+
     /// One that makes packs.
     pub(crate) async fn packing(settings: Settings, packs: Vec<lifeline::PackConfig>) -> House {
         House::made((settings, packs, routes::Config::default()), |app| app).await

@@ -16,6 +16,7 @@ mod disclose;
 #[cfg(test)]
 mod downtime;
 #[cfg(test)]
+mod fetching;
 mod forwarding;
 #[cfg(test)]
 mod glass;

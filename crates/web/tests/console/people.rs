@@ -673,7 +673,7 @@ async fn every_form_needs_the_sessions_token_and_its_own_site() {
 }
 
 /// Every form of somebody who is signed in; a test reads the sources for more.
-const FORMS: [&str; 39] = [
+const FORMS: [&str; 41] = [
     "/downtime/away",
     "/downtime/entries/*",
     "/downtime/openings",
@@ -700,12 +700,14 @@ const FORMS: [&str; 39] = [
     "/access/exports/*",
     "/access/reviews/*",
     "/flow/*",
+    "/flow/fetch",
     "/flow/routes/*",
     "/glass/*/end",
     "/oauth/authorize",
     "/oauth/authorize/choose",
     "/oauth/launch",
     "/patients",
+    "/patients/*/fetch",
     "/patients/*/glass",
     "/patients/*/unmerge",
     "/record/*/disclose",

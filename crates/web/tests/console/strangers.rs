@@ -9,8 +9,9 @@ use crate::house::{Browser, House, Page};
 use crate::wards;
 
 /// Every page that takes an id of a patient, or an event of theirs; `{}` stands for it.
-const OF_A_PATIENT: [&str; 7] = [
+const OF_A_PATIENT: [&str; 8] = [
     "/patients/{}",
+    "/patients/{}/fetch",
     "/patients/{}/unmerge",
     "/patients/{}/glass",
     "/access?patient={}",

@@ -38,6 +38,8 @@ pub enum Service {
     Got,
     /// C-FIND-RSP: a match, or the end.
     Found,
+    /// C-MOVE-RSP: how far a retrieval is that goes elsewhere.
+    Moved,
     /// C-CANCEL-RQ.
     Cancel,
     /// Another, by its command field.
@@ -160,6 +162,7 @@ pub fn command(bytes: &[u8]) -> Option<Command> {
             0x8001 => Service::Stored,
             0x8010 => Service::Got,
             0x8020 => Service::Found,
+            0x8021 => Service::Moved,
             0x0FFF => Service::Cancel,
             other => Service::Other(other),
         },
@@ -271,13 +274,28 @@ pub fn query_request(message: u16, class: &str) -> Option<Vec<u8>> {
         Operation::Get => 0x0010,
         Operation::Move => return None,
     };
-    let writer = Writer::new(Syntax::IMPLICIT)
+    Some(question(message, (class, field), None))
+}
+
+/// C-MOVE-RQ: the command before the Identifier of what is to be sent to `destination`, an AE title; `None`: that
+/// SOP class moves nothing.
+pub fn move_request(message: u16, class: &str, destination: &str) -> Option<Vec<u8>> {
+    let moves = matches!(query_class(class)?, (_, Operation::Move));
+    moves.then(|| question(message, (class, 0x0021), Some(destination)))
+}
+
+fn question(message: u16, (class, field): (&str, u16), destination: Option<&str>) -> Vec<u8> {
+    let mut writer = Writer::new(Syntax::IMPLICIT)
         .text(tags::AFFECTED_SOP_CLASS_UID, VR::UI, class)
         .us(tags::COMMAND_FIELD, field)
-        .us(tags::MESSAGE_ID, message)
+        .us(tags::MESSAGE_ID, message);
+    if let Some(destination) = destination {
+        writer = writer.text(tags::MOVE_DESTINATION, VR::AE, destination);
+    }
+    let writer = writer
         .us(tags::PRIORITY, MEDIUM)
         .us(tags::COMMAND_DATA_SET_TYPE, DATA);
-    Some(grouped(&writer.finish()))
+    grouped(&writer.finish())
 }
 
 /// Priority MEDIUM.
@@ -368,6 +386,9 @@ mod tests {
             (moves.service, moves.destination.as_str()),
             (Service::Move, "WS1")
         );
+        let own = move_request(9, "1.2.840.10008.5.1.4.1.2.2.2", "WS1").unwrap();
+        assert_eq!(command(&own).unwrap(), moves);
+        assert_eq!(move_request(9, "1.2.840.10008.5.1.4.1.2.2.3", "WS1"), None);
         let progress = Progress {
             remaining: 3,
             completed: 2,
@@ -391,6 +412,7 @@ mod tests {
             let back = command(&answer).unwrap();
             assert_eq!((back.about, back.status), (9, Some(status.code())));
             assert_eq!(back.data, status != Status::Pending);
+            assert_eq!(back.service, Service::Moved);
         }
         let sent = store_request(4, ("1.2.840.10008.5.1.4.1.1.2", "1.2.3"), Some(("CT1", 9)));
         let sent = command(&sent).unwrap();

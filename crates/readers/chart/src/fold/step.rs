@@ -272,10 +272,11 @@ fn of_image((image, raw): (&event::Image, &[u8]), at: Time, with: &With) -> Vec<
         syntax: image.syntax.clone(),
         zone: image.zone.clone(),
     };
-    vec![
-        Change::of(patient, at, &with.labels),
-        Change::Study(Box::new(study)),
-    ]
+    let study = Change::Study(Box::new(study));
+    match image.patient_stays {
+        true => vec![study],
+        false => vec![Change::of(patient, at, &with.labels), study],
+    }
 }
 
 fn of_resource((resource, raw): (&event::Resource, &[u8]), at: Time, with: &With) -> Vec<Change> {

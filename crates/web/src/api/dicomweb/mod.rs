@@ -5,6 +5,7 @@
 //! through [`crate::imaging`].
 
 mod accept;
+mod paced;
 mod parts;
 mod qido;
 mod route;

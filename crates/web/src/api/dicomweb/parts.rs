@@ -1,18 +1,17 @@
 //! Answers that are made while they are sent: many objects do not lie in memory together.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use axum::body::{Body, HttpBody};
+use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use hyper::body::Frame;
 use tokio::sync::mpsc;
 
 use super::Refused;
+use super::paced::Paced;
+use crate::imaging::Rate;
 use crate::session::secret;
 
 /// Pieces that wait to be sent.
@@ -21,29 +20,21 @@ const WAITING_MAX: usize = 2;
 /// Where pieces of an answer go.
 pub(super) type Pieces = mpsc::Sender<Result<Bytes, io::Error>>;
 
-/// A body whose pieces are still being made.
-struct Made(mpsc::Receiver<Result<Bytes, io::Error>>);
-
-impl HttpBody for Made {
-    type Data = Bytes;
-    type Error = io::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let piece = self.0.poll_recv(context);
-        piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
-    }
-}
-
-/// An answer of which the pieces follow.
-pub(super) fn answer(media: &str) -> Result<(Pieces, Response), Refused> {
+/// An answer of which the pieces follow, to be read at that rate.
+pub(super) fn answer(media: &str, rate: Rate) -> Result<(Pieces, Response), Refused> {
     let (pieces, made) = mpsc::channel(WAITING_MAX);
     let media = HeaderValue::from_str(media).map_err(|why| Refused::broken(&why))?;
     let headers = [(CONTENT_TYPE, media)];
-    let response = (StatusCode::OK, headers, Body::new(Made(made))).into_response();
-    Ok((pieces, response))
+    let body = Body::new(Paced::new(made, rate));
+    Ok((pieces, (StatusCode::OK, headers, body).into_response()))
+}
+
+/// An answer of one piece, to be read at that rate.
+pub(super) fn whole(media: &str, piece: Bytes, rate: Rate) -> Result<Response, Refused> {
+    let (pieces, response) = answer(media, rate)?;
+    let sent = pieces.try_send(Ok(piece));
+    sent.map_err(|why| Refused::broken(&why))?;
+    Ok(response)
 }
 
 /// What parts the parts of an answer.

@@ -81,7 +81,8 @@ impl Storing<'_> {
     async fn all(&mut self, mut parts: Parts, body: &mut Body) -> Result<(), Refused> {
         let mut left = self.app.settings.dicomweb_stored_bytes_max;
         while let Some(frame) = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await {
-            // It was cut off, or took longer than `images_body_ms`: what was whole is stored.
+            // It was cut off, or took longer than `images_body_ms`, or was slower than `images_rate_min`: what was
+            // whole is stored.
             let Ok(frame) = frame else {
                 return self.ended(Status::NoRoom);
             };

@@ -3,9 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use chart::Instance;
 use event::Body;
@@ -16,7 +16,7 @@ use wire::dicom::{
 };
 
 use super::accept::Accepted;
-use super::parts::{Boundary, answer};
+use super::parts::{Boundary, answer, whole};
 use super::route::{Look, Place};
 use super::{Asker, Refused};
 use crate::App;
@@ -63,7 +63,7 @@ pub(super) async fn objects(
     let first = targets.first().map_or("", String::as_str);
     let object = found.out(app, 0).await.map_err(not_out)?;
     let first = in_syntax(app, (&found, 0), (object, first)).await?;
-    let (pieces, response) = answer(&boundary.media(DICOM))?;
+    let (pieces, response) = answer(&boundary.media(DICOM), app.settings.images_rate())?;
     let app = Arc::clone(app);
     tokio::spawn(async move {
         let mut ready = Some(first);
@@ -107,7 +107,7 @@ pub(super) async fn metadata(
         return Err(Refused::unacceptable(words));
     }
     let mut found = named(app, asker, (place, "metadata")).await?;
-    let (pieces, response) = answer(JSON)?;
+    let (pieces, response) = answer(JSON, app.settings.images_rate())?;
     let app = Arc::clone(app);
     tokio::spawn(async move {
         let mut before = "[";
@@ -168,9 +168,8 @@ pub(super) async fn frames(
         Ok(())
     })??;
     body.extend_from_slice(&boundary.end());
-    let headers = [(CONTENT_TYPE, boundary.media(media))];
-    let body = axum::body::Body::from(held(body.into(), (room, None)));
-    Ok((StatusCode::OK, headers, body).into_response())
+    let body = held(body.into(), (room, None));
+    whole(&boundary.media(media), body, app.settings.images_rate())
 }
 
 /// A picture of a frame; of a study or a series, of its first object.
@@ -223,8 +222,8 @@ pub(super) async fn rendered(
         })
     });
     let (picture, room) = work.await.map_err(|why| Refused::broken(&why))?;
-    let picture = axum::body::Body::from(held(picture??.into(), (room, None)));
-    Ok((StatusCode::OK, [(CONTENT_TYPE, media)], picture).into_response())
+    let picture = held(picture??.into(), (room, None));
+    whole(media, picture, app.settings.images_rate())
 }
 
 /// What lies at a place, by the word of the guard.

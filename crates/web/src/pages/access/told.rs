@@ -188,6 +188,7 @@ pub(crate) const fn what(what: What) -> &'static str {
         What::Delete => "deleted",
         What::EndGlass => "ended broken glass",
         What::Export => "decided on an export",
+        What::Fetch => "had images fetched",
         What::History => "read the history",
         What::Manage => "changed an account",
         What::Read => "read",

@@ -68,6 +68,7 @@ pub(crate) async fn show(visit: Visit) -> Result<Response, Problem> {
         subscribers,
         imports,
         outlet: access::outlet(&visit).filter(|_| may_open),
+        fetches: may_open && !visit.app.pulls.sources().is_empty(),
         may_open,
     };
     page(StatusCode::OK, &view)

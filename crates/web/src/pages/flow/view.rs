@@ -27,6 +27,8 @@ pub(crate) struct FlowPage {
     pub imports: Vec<ImportRow>,
     /// The audit trail's way out, for those who oversee it.
     pub outlet: Option<crate::pages::access::view::Outlet>,
+    /// Whether images can be fetched from a PACS, for those who oversee feeds.
+    pub fetches: bool,
     /// Whether this person may look at messages.
     pub may_open: bool,
 }
@@ -190,6 +192,7 @@ mod samples {
             subscribers: crate::pages::flow::subscribers::samples::rows(),
             imports: crate::pages::flow::imports::samples::rows(),
             outlet: None,
+            fetches: true,
             may_open: true,
         }
     }
@@ -206,6 +209,7 @@ mod samples {
             subscribers: Vec::new(),
             imports: Vec::new(),
             outlet: None,
+            fetches: false,
             may_open: false,
         }
     }

@@ -189,7 +189,7 @@ async fn opened(visit: &Visit, id: &str, detail: String) -> Result<Open, Problem
 }
 
 /// What a `Patient` is called.
-fn called(patient: &Value) -> String {
+pub(crate) fn called(patient: &Value) -> String {
     let text = |path: &str| patient.pointer(path).and_then(Value::as_str);
     let whole = text("/name/0/text").map(str::to_owned);
     let parts = || {

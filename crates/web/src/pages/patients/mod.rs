@@ -86,6 +86,7 @@ pub(crate) async fn show(
     view.altered = altered(&visit, &patient.id, (&open, &hides)).await?;
     view.decision = open.index();
     view.head = record::head_line(&visit);
+    view.fetches = !visit.app.pulls.sources().is_empty();
     let known = patient.folded.max(1);
     view.shell = visit.shell(&view.identity.name, Here::Patients);
     view.shell.live = Some(LOOK_SECONDS);

@@ -307,6 +307,7 @@ fn full() -> ChartPage {
         contacts: vec![item("Müller, Ilse", "wife · +49 30 1234567", "", 880)],
         coverage: vec![item("AOK Nordost", "A123456789", "active", 880)],
         decision: 48_201,
+        fetches: true,
         altered: crate::pages::altered::samples::altered(),
         head: "48209 CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=".into(),
         checked: checked(),
@@ -358,6 +359,7 @@ fn bare() -> ChartPage {
         decision: 48_202,
         head: String::new(),
         checked: Checked::default(),
+        fetches: false,
         altered: Vec::new(),
     }
 }

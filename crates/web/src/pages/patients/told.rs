@@ -92,6 +92,7 @@ impl Teller<'_> {
             decision: 0,
             head: String::new(),
             checked: self.checks.counted(),
+            fetches: false,
             altered: Vec::new(),
         }
     }

@@ -131,6 +131,8 @@ pub(crate) struct ChartPage {
     /// The log's head when the page was made, `SIZE ROOT`; empty: none was published.
     pub head: String,
     pub checked: Checked,
+    /// Whether images can be fetched from elsewhere.
+    pub fetches: bool,
     /// What of this patient was found altered lately.
     pub altered: Vec<crate::pages::altered::Altered>,
 }

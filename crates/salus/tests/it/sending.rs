@@ -1,0 +1,339 @@
+//! Studies from a PACS that gives nothing (C-GET) and sends (C-MOVE): one that does it, and some that do not.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json as value};
+use wire::dicom::{
+    Answer, Answered, Command, Limits, PDU_HEAD_BYTES, Pdu, Service, Status, Syntax, VR, Writer,
+    accept, command, data, pdu, pdu_head, released, scan, tags,
+};
+
+use crate::images::CT;
+use crate::process::{Server, with_config};
+use crate::pulling::{REASON, serve, set, store};
+use crate::sessions::{get, set_up};
+use crate::smart::send;
+
+const STUDY: (&str, &str) = ("1.2", "A1");
+const INSTANCES: [&str; 2] = ["1.2.1.1", "1.2.1.2"];
+const MOVE: &str = "1.2.840.10008.5.1.4.1.2.2.2";
+
+/// What a PACS does when it is to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Does {
+    /// Sends all, and says so.
+    Sends,
+    /// Says that it is done, and sends then.
+    Late,
+    /// Sends the first alone, and says that it sent all.
+    Fewer,
+    /// Sends nothing, and says that it sent all.
+    Elsewhere,
+    /// Says nothing at all.
+    Nothing,
+    /// Says again and again that it goes on.
+    Pending,
+    /// Does not know the destination.
+    Unknown,
+    /// Sends an object of another study under the first UID.
+    Another,
+}
+
+/// A PACS that gives nothing.
+struct Pacs {
+    does: Does,
+    /// Where it sends to.
+    here: Arc<Mutex<String>>,
+}
+
+/// An association that somebody asked it for.
+struct Peer(TcpStream);
+
+impl Peer {
+    fn unit(&mut self) -> Option<(u8, Vec<u8>)> {
+        let mut head = [0; PDU_HEAD_BYTES];
+        self.0.read_exact(&mut head).ok()?;
+        let (kind, length) = pdu_head(head);
+        let mut body = vec![0; length as usize];
+        self.0.read_exact(&mut body).ok()?;
+        Some((kind, body))
+    }
+
+    /// The next command and its data set; `None`: it is over.
+    fn hears(&mut self) -> Option<(u8, Command, Vec<u8>)> {
+        let (mut said, mut set) = (Vec::new(), Vec::new());
+        loop {
+            let (kind, body) = self.unit()?;
+            let parts = match pdu(kind, &body) {
+                Some(Pdu::Data(parts)) => parts,
+                Some(Pdu::Release) => {
+                    let _ = self.0.write_all(&released());
+                    return None;
+                }
+                _ => return None,
+            };
+            for part in parts {
+                match part.command {
+                    true => said.extend_from_slice(part.bytes),
+                    false => set.extend_from_slice(part.bytes),
+                }
+                let whole = command(&said).filter(|one| part.last && one.data != part.command);
+                if let Some(whole) = whole {
+                    return Some((part.context, whole, set));
+                }
+            }
+        }
+    }
+
+    /// Whether the other side still listens.
+    fn says(&mut self, (id, to): (u8, &Command), status: Status, set: Option<&[u8]>) -> bool {
+        let answer = to.answered(&Answer {
+            status,
+            comment: "",
+            data: set.is_some(),
+            progress: None,
+        });
+        self.0.write_all(&data(id, (&answer, set), 0)).is_ok()
+    }
+}
+
+impl Pacs {
+    /// Answers for ever; the address.
+    fn open(self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                self.serve(Peer(stream));
+            }
+        });
+        address
+    }
+
+    /// Takes contexts for questions and for moving, and none for giving.
+    fn serve(&self, mut peer: Peer) {
+        let Some((kind, body)) = peer.unit() else {
+            return;
+        };
+        let Some(Pdu::Request(request)) = pdu(kind, &body) else {
+            return;
+        };
+        let takes = |class: &str| class.ends_with(".1.2.2.1") || class == MOVE;
+        let answers: Vec<Answered> = request
+            .contexts
+            .iter()
+            .map(|one| Answered {
+                id: one.id,
+                taken: match takes(&one.class) {
+                    true => Ok(one.syntaxes[0].clone()),
+                    false => Err(3),
+                },
+            })
+            .collect();
+        let accepted = accept(&request, (&answers, &[]), 16_384);
+        peer.0.write_all(&accepted).unwrap();
+        while let Some((id, command, set)) = peer.hears() {
+            match command.service {
+                Service::Find => found(&mut peer, (id, &command), &set),
+                Service::Move if !self.moves(&mut peer, (id, &command)) => return,
+                Service::Move => {}
+                other => unreachable!("{other:?}"),
+            }
+        }
+    }
+
+    /// Whether the association goes on.
+    fn moves(&self, peer: &mut Peer, asked: (u8, &Command)) -> bool {
+        let here = self.here.lock().unwrap().clone();
+        let send = |some: &[&'static str], study| {
+            let all: Vec<_> = some.iter().map(|uid| (*uid, set(uid, study))).collect();
+            store((&here, "SALUS", "PACS"), &all);
+        };
+        match self.does {
+            Does::Sends => send(&INSTANCES, STUDY),
+            Does::Fewer => send(&INSTANCES[..1], STUDY),
+            Does::Another => send(&INSTANCES[..1], ("1.9", "A9")),
+            Does::Elsewhere | Does::Late => {}
+            Does::Unknown => return peer.says(asked, Status::DestinationUnknown, None),
+            // Until the other side ends it.
+            Does::Nothing => return peer.unit().is_some(),
+            Does::Pending => {
+                while peer.says(asked, Status::Pending, None) {}
+                return false;
+            }
+        }
+        let goes_on = peer.says(asked, Status::Success, None);
+        if self.does == Does::Late {
+            send(&INSTANCES, STUDY);
+        }
+        goes_on
+    }
+}
+
+/// One study of one series.
+fn found(peer: &mut Peer, asked: (u8, &Command), set: &[u8]) {
+    let keys = scan(set, Syntax::IMPLICIT, &Limits::default()).unwrap();
+    let answers: &[&str] = match keys.ascii(tags::QUERY_RETRIEVE_LEVEL) {
+        "IMAGE" => &INSTANCES,
+        _ => &[""],
+    };
+    for instance in answers {
+        let set = Writer::new(Syntax::IMPLICIT)
+            .text(tags::SOP_CLASS_UID, VR::UI, CT)
+            .text(tags::SOP_INSTANCE_UID, VR::UI, instance)
+            .text(tags::STUDY_INSTANCE_UID, VR::UI, STUDY.0)
+            .text(tags::SERIES_INSTANCE_UID, VR::UI, "1.2.1")
+            .finish();
+        peer.says(asked, Status::Pending, Some(&set));
+    }
+    peer.says(asked, Status::Success, None);
+}
+
+/// A house that may pull from such a PACS.
+fn house(folder: &Path, does: Does) -> Server {
+    let here = Arc::default();
+    let pacs = Pacs {
+        does,
+        here: Arc::clone(&here),
+    };
+    let port = pacs.open().rsplit_once(':').unwrap().1.to_owned();
+    let still = match does {
+        Does::Nothing | Does::Pending => 500,
+        _ => 60_000,
+    };
+    let late = match does {
+        Does::Late => 60_000,
+        _ => 2_000,
+    };
+    let server = serve(
+        folder,
+        &format!(
+            "[web]\nsecond_factor = \"optional\"\n[dicom]\nlisten = [\"127.0.0.1:0\"]\nauthority = \"A\"\nmove_still_ms = {still}\n\
+             answer_ms = {late}\n\
+             [[dicom.feed]]\nname = \"archive\"\ncalling = [\"PACS\"]\n\
+             [[dicom.destination]]\ntitle = \"PACS\"\nhost = \"127.0.0.1\"\nport = {port}\n\
+             feed = \"archive\"\n"
+        ),
+    );
+    server.ready["dicom"][0]
+        .as_str()
+        .unwrap()
+        .clone_into(&mut here.lock().unwrap());
+    server
+}
+
+fn pull(folder: &Path, by: &[&str]) -> Value {
+    let args = [&["pull", "--from", "PACS", "--study", "1.2"], by, &REASON].concat();
+    with_config(&folder.join("salus.toml"), &args)
+}
+
+/// What is told of each object that lacks, for a PACS that does so.
+fn lacking(does: Does) -> (u64, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let _server = house(folder.path(), does);
+    let pulled = pull(folder.path(), &[]);
+    let lacking = pulled["lacking"].as_array().expect(&pulled.to_string());
+    let why = lacking
+        .iter()
+        .map(|one| one[1].as_str().unwrap().to_owned());
+    (pulled["came"].as_u64().unwrap(), why.collect())
+}
+
+#[test]
+fn what_is_not_given_is_sent_here_and_counted() {
+    for does in [Does::Sends, Does::Late] {
+        let folder = tempfile::tempdir().unwrap();
+        let server = house(folder.path(), does);
+        let came = |came, there| value!({"series": 1, "there": there, "came": came, "lacking": []});
+        assert_eq!(pull(folder.path(), &[]), came(2, 0), "{does:?}");
+        assert_eq!(
+            pull(folder.path(), &["--by", "move"]),
+            came(0, 2),
+            "{does:?}"
+        );
+        assert!(server.stop().success());
+    }
+}
+
+#[test]
+fn what_a_pacs_did_not_send_lacks_and_says_why() {
+    let (came, why) = lacking(Does::Fewer);
+    assert_eq!((came, why.len()), (1, 1));
+    assert!(why[0].contains("it says that it was sent"), "{why:?}");
+    let (came, why) = lacking(Does::Elsewhere);
+    assert_eq!((came, why.len()), (0, 2));
+    assert!(why[0].contains("the address of `SALUS`"), "{why:?}");
+    let (came, why) = lacking(Does::Unknown);
+    assert_eq!((came, why.len()), (0, 2));
+    assert!(why[0].contains("it knows no `SALUS`"), "{why:?}");
+}
+
+#[test]
+fn a_pacs_that_never_ends_is_given_up() {
+    for does in [Does::Nothing, Does::Pending] {
+        let (came, why) = lacking(does);
+        assert_eq!((came, why.len()), (0, 2), "{does:?}");
+        assert!(why[0].contains("`move_still_ms`"), "{does:?}: {why:?}");
+    }
+}
+
+#[test]
+fn an_object_of_another_study_is_not_taken_for_what_was_asked() {
+    let (came, why) = lacking(Does::Another);
+    assert_eq!((came, why.len()), (0, 2));
+    assert!(why[0].contains("it is of the study `1.9`"), "{why:?}");
+}
+
+/// Posts a form of the console; the head of the answer.
+fn post(server: &Server, (path, cookies): (&str, &[String]), fields: &str) -> String {
+    let page = get(server, path, cookies);
+    let csrf = page.split("name=\"csrf\" value=\"").nth(1).unwrap();
+    let csrf = csrf.split('"').next().unwrap();
+    let form = format!("csrf={csrf}&{fields}");
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: salus\r\nConnection: close\r\nCookie: {}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        cookies.join("; "),
+        form.len()
+    );
+    send(server, None, request.as_bytes())
+}
+
+#[test]
+fn what_is_ordered_on_a_page_is_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = house(folder.path(), Does::Fewer);
+    let ada = set_up(&server);
+    let order = "from=PACS&study=1.2&reason=prior+images+for+the+board";
+    let ordered = post(&server, ("/flow/fetch", &ada), order);
+    assert!(ordered.starts_with("HTTP/1.1 303"), "{ordered}");
+    let ended = (0..10_000)
+        .map(|_| get(&server, "/flow/fetch", &ada))
+        .find(|page| page.contains("done, some lack"));
+    let page = ended.expect("it ends");
+    assert!(page.contains("1 of 1 series; 1 object came"), "{page}");
+    // It is here now, and not fetched again.
+    let pulled = pull(folder.path(), &["--by", "move"]);
+    assert_eq!(
+        (&pulled["there"], &pulled["came"]),
+        (&value!(1), &value!(0))
+    );
+}
+
+#[test]
+fn c_get_alone_says_that_it_was_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = house(folder.path(), Does::Sends);
+    let refused = pull(folder.path(), &["--by", "get"]).to_string();
+    assert!(refused.contains("C-GET was refused"), "{refused}");
+    // Nobody listens to what is sent when no server runs.
+    assert!(server.stop().success());
+    let alone = pull(folder.path(), &[]).to_string();
+    assert!(
+        alone.contains("start it with `[dicom]` listening"),
+        "{alone}"
+    );
+}

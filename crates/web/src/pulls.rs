@@ -1,0 +1,339 @@
+//! Studies that somebody at a page has fetched from a PACS: the orders wait in line, one is carried out at a time,
+//! and the page says how far each is. What was ordered and why is sealed; how far it is, is known until the next start.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use event::Time;
+use guard::Identity;
+use tokio::sync::mpsc;
+
+/// Orders that are remembered, the newest.
+const REMEMBERED_MAX: usize = 50;
+/// Reasons for what lacks that are remembered of an order.
+const REASONS_MAX: usize = 5;
+
+/// A PACS from which studies can be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullSource {
+    /// Its AE title.
+    pub title: String,
+    /// The feed as which they come in.
+    pub feed: String,
+    /// The assigning authority by whose numbers it knows patients.
+    pub authority: String,
+}
+
+/// What is to be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PullWhat {
+    /// A study, by UID.
+    Study(String),
+    /// All studies of a patient, by number.
+    Patient(String),
+    /// The studies of an accession number.
+    Accession(String),
+}
+
+/// What somebody ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PullOrder {
+    /// Names it in [`Pulls`].
+    pub id: u64,
+    /// From which PACS, by AE title.
+    pub from: String,
+    /// What: of several numbers of one patient each.
+    pub what: Vec<PullWhat>,
+    /// Why.
+    pub reason: String,
+    /// Who ordered it.
+    pub by: Identity,
+    /// The patient, by id, to whom all of it must belong; `None`: whoever it names.
+    pub patient: Option<String>,
+}
+
+/// How an order stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    /// Names it.
+    pub id: u64,
+    /// From which PACS.
+    pub from: String,
+    /// What, in words.
+    pub what: String,
+    /// Who ordered it.
+    pub by: String,
+    /// Of which patient, by id, if of one.
+    pub patient: Option<String>,
+    /// When it was ordered.
+    pub at: Time,
+    /// How far it is.
+    pub stage: Stage,
+    /// What came of it until now.
+    pub sum: PullSum,
+}
+
+/// How far an order is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Others go first.
+    Waits,
+    /// It is carried out.
+    Runs,
+    /// It ended at that moment; `Err` says why before all was asked for.
+    Ended(Time, Result<(), String>),
+}
+
+/// What came of an order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PullSum {
+    /// Series that the PACS has; `None`: it was not asked yet.
+    pub series: Option<u64>,
+    /// Series that were gone through.
+    pub done: u64,
+    /// Objects that came.
+    pub came: u64,
+    /// Objects that were here.
+    pub there: u64,
+    /// Objects that lack.
+    pub lack: u64,
+    /// Why, each reason once, some of them.
+    pub why: Vec<String>,
+}
+
+/// What came of one series.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PulledSeries {
+    /// Objects that came.
+    pub came: u64,
+    /// Objects that were here.
+    pub there: u64,
+    /// Why each of those that lack does.
+    pub lacking: Vec<String>,
+}
+
+/// All orders since the start, and the way to whoever carries them out.
+#[derive(Debug)]
+pub struct Pulls {
+    all: Mutex<Orders>,
+    orders: mpsc::Sender<PullOrder>,
+    taken: Mutex<Option<mpsc::Receiver<PullOrder>>>,
+    sources: Vec<PullSource>,
+}
+
+#[derive(Debug, Default)]
+struct Orders {
+    next: u64,
+    /// How often something changed.
+    changes: u64,
+    /// The newest last.
+    pulls: VecDeque<Pull>,
+}
+
+impl Pulls {
+    /// Orders from these sources, of which so many wait at most.
+    pub(crate) fn new(sources: Vec<PullSource>, waiting_max: usize) -> Pulls {
+        let (orders, taken) = mpsc::channel(waiting_max.max(1));
+        Pulls {
+            all: Mutex::default(),
+            orders,
+            taken: Mutex::new(Some(taken)),
+            sources,
+        }
+    }
+
+    /// From where studies can be fetched.
+    pub fn sources(&self) -> &[PullSource] {
+        &self.sources
+    }
+
+    /// The orders, for whoever carries them out; `None`: somebody does.
+    pub fn taken(&self) -> Option<mpsc::Receiver<PullOrder>> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.take()
+    }
+
+    /// Puts an order in line.
+    ///
+    /// # Errors
+    /// In words: too many wait, or nobody carries them out here.
+    pub(crate) fn order(
+        &self,
+        mut order: PullOrder,
+        (what, at): (String, Time),
+    ) -> Result<(), String> {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.is_some() {
+            return Err("Images are not fetched on this machine.".to_owned());
+        }
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        order.id = all.next;
+        let pull = Pull {
+            id: order.id,
+            from: order.from.clone(),
+            what,
+            by: order.by.actor.name.clone(),
+            patient: order.patient.clone(),
+            at,
+            stage: Stage::Waits,
+            sum: PullSum::default(),
+        };
+        self.orders.try_send(order).map_err(|_| {
+            "Too many orders wait (`pulls_waiting_max`): try again when some have ended.".to_owned()
+        })?;
+        (all.next, all.changes) = (all.next + 1, all.changes + 1);
+        all.pulls.push_back(pull);
+        all.forget();
+        Ok(())
+    }
+
+    /// The orders of a patient, the newest first; `None`: of everybody.
+    pub fn of(&self, patients: Option<&[String]>) -> Vec<Pull> {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = |pull: &&Pull| match (patients, &pull.patient) {
+            (Some(patients), Some(of)) => patients.contains(of),
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        all.pulls.iter().rev().filter(wanted).cloned().collect()
+    }
+
+    /// How often something changed since the start, and one.
+    pub(crate) fn changes(&self) -> u64 {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.changes + 1
+    }
+
+    /// It is carried out from now on.
+    pub fn begin(&self, id: u64) {
+        self.change(id, |pull| pull.stage = Stage::Runs);
+    }
+
+    /// So many series are there.
+    pub fn found(&self, id: u64, series: usize) {
+        self.change(id, |pull| pull.sum.series = Some(series as u64));
+    }
+
+    /// One more series was gone through.
+    pub fn step(&self, id: u64, pulled: &PulledSeries) {
+        self.change(id, |pull| pull.sum.add(pulled));
+    }
+
+    /// It ended.
+    pub fn end(&self, id: u64, (at, outcome): (Time, Result<(), String>)) {
+        self.change(id, |pull| pull.stage = Stage::Ended(at, outcome));
+    }
+
+    fn change(&self, id: u64, change: impl FnOnce(&mut Pull)) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pull) = all.pulls.iter_mut().find(|pull| pull.id == id) {
+            change(pull);
+            all.changes += 1;
+        }
+    }
+}
+
+impl Orders {
+    /// The oldest that ended make room.
+    fn forget(&mut self) {
+        while self.pulls.len() > REMEMBERED_MAX {
+            let ended = |pull: &Pull| matches!(pull.stage, Stage::Ended(..));
+            let Some(place) = self.pulls.iter().position(ended) else {
+                return;
+            };
+            self.pulls.remove(place);
+        }
+    }
+}
+
+impl PullSum {
+    fn add(&mut self, pulled: &PulledSeries) {
+        self.done += 1;
+        self.came += pulled.came;
+        self.there += pulled.there;
+        self.lack += pulled.lacking.len() as u64;
+        for why in &pulled.lacking {
+            if self.why.len() < REASONS_MAX && !self.why.contains(why) {
+                self.why.push(why.clone());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event::{Actor, ActorKind, Role};
+
+    use super::*;
+
+    fn order(patient: Option<&str>) -> PullOrder {
+        PullOrder {
+            id: 0,
+            from: "PACS".into(),
+            what: vec![PullWhat::Patient("4711".into())],
+            reason: "prior images".into(),
+            by: Identity::of(Actor {
+                kind: ActorKind::Person,
+                id: "nora".into(),
+                name: "Nora".into(),
+                role: Role::Nurse,
+            }),
+            patient: patient.map(str::to_owned),
+        }
+    }
+
+    fn put(pulls: &Pulls, patient: Option<&str>) -> Result<(), String> {
+        pulls.order(order(patient), ("all".into(), Time::from_millis(1)))
+    }
+
+    #[test]
+    fn orders_wait_in_line_and_say_how_far_they_are() {
+        let pulls = Pulls::new(Vec::new(), 2);
+        assert!(put(&pulls, None).is_err(), "nobody carries them out");
+        let mut orders = pulls.taken().unwrap();
+        assert!(pulls.taken().is_none());
+        put(&pulls, Some("a")).unwrap();
+        put(&pulls, None).unwrap();
+        let full = put(&pulls, Some("a")).unwrap_err();
+        assert!(full.contains("pulls_waiting_max"), "{full}");
+        let first = orders.try_recv().unwrap();
+        pulls.begin(first.id);
+        pulls.found(first.id, 2);
+        for why in ["broken", "broken", "erased"] {
+            let series = PulledSeries {
+                came: 2,
+                there: 1,
+                lacking: vec![why.into()],
+            };
+            pulls.step(first.id, &series);
+        }
+        let of = |patient: &str| pulls.of(Some(&[patient.to_owned()]));
+        let [pull] = &of("a")[..] else {
+            panic!("one of them");
+        };
+        assert_eq!(
+            (pull.stage.clone(), pull.sum.came, pull.sum.lack),
+            (Stage::Runs, 6, 3)
+        );
+        assert_eq!(pull.sum.why, ["broken", "erased"]);
+        assert!(of("b").is_empty());
+        assert_eq!(pulls.of(None).len(), 2);
+        pulls.end(first.id, (Time::from_millis(2), Ok(())));
+        assert!(matches!(of("a")[0].stage, Stage::Ended(_, Ok(()))));
+    }
+
+    #[test]
+    fn what_ended_is_forgotten_and_what_waits_is_not() {
+        let pulls = Pulls::new(Vec::new(), REMEMBERED_MAX * 2);
+        let _orders = pulls.taken().unwrap();
+        for _ in 0..=REMEMBERED_MAX {
+            put(&pulls, None).unwrap();
+        }
+        assert_eq!(pulls.of(None).len(), REMEMBERED_MAX + 1);
+        pulls.end(7, (Time::from_millis(2), Ok(())));
+        put(&pulls, None).unwrap();
+        let left = pulls.of(None);
+        assert_eq!(left.len(), REMEMBERED_MAX + 1);
+        assert!(left.iter().all(|pull| pull.id != 7));
+    }
+}
