@@ -103,6 +103,8 @@ pub struct App {
     pub(crate) objects: Option<Arc<dyn Objects>>,
     /// Objects on their way out.
     pub(crate) outgoing: Outgoing,
+    /// Room for large contents of resources on their way in and out.
+    pub(crate) documents: Outgoing,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -140,6 +142,7 @@ impl App {
     pub fn new(rooms: Rooms, settings: Settings) -> App {
         let sessions = Sessions::new(&settings);
         let outgoing = Outgoing::new(settings.images_out_bytes_max, settings.images_out_wait_ms);
+        let documents = Outgoing::new(settings.binaries_bytes_max, settings.binary_wait_ms);
         App {
             record: rooms.record,
             chart: rooms.chart,
@@ -179,6 +182,7 @@ impl App {
             doors: Doors::default(),
             objects: None,
             outgoing,
+            documents,
         }
     }
 
@@ -346,6 +350,12 @@ pub struct Settings {
     pub zone: String,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
+    /// The largest content of a Binary that is sent as what it is, in bytes.
+    pub binary_bytes_max: usize,
+    /// Memory for such contents on their way in and out, in bytes; one counts three times its size.
+    pub binaries_bytes_max: u64,
+    /// How long one waits for that room, in milliseconds.
+    pub binary_wait_ms: u64,
     /// How deep JSON may nest.
     pub json_depth_max: usize,
     /// The most entries a bundle may have.
@@ -463,6 +473,9 @@ impl Default for Settings {
             image_limits: wire::dicom::Limits::default(),
             zone: "UTC".to_owned(),
             body_bytes_max: 16 << 20,
+            binary_bytes_max: 128 << 20,
+            binaries_bytes_max: 1 << 30,
+            binary_wait_ms: 10_000,
             json_depth_max: 64,
             bundle_entries_max: 10_000,
             search_parameters_max: 64,

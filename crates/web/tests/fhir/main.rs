@@ -6,6 +6,7 @@ mod audit;
 mod bad_input;
 #[cfg(test)]
 mod bundles;
+mod contents;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]

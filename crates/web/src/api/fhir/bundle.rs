@@ -44,6 +44,8 @@ pub(crate) struct Entry {
     pub(crate) conditions: Result<Conditions, Fault>,
     /// `resource`.
     pub(crate) raw: Bytes,
+    /// Where faults of it stand, if it is none that was sent.
+    pub(crate) path: Option<String>,
 }
 
 /// What an entry asks for.
@@ -95,6 +97,7 @@ fn split(bytes: &Bytes, limits: &Limits) -> Result<Parcel, Fault> {
             .resource
             .map(|raw| bytes.slice_ref(raw))
             .unwrap_or_default(),
+        path: None,
     });
     Ok(Parcel {
         entries: entries.collect(),
@@ -164,16 +167,19 @@ pub(crate) async fn answer(
         together,
         prefer,
     };
+    let sent = parcel.entries.len();
     let metadata = mhd::metadata(&parcel.profiles).filter(|_| together == Together::All);
     let entries = match metadata {
         Some(metadata) => {
             let bytes = parcel.entries.iter().map(|entry| entry.raw.len()).sum();
-            let work = move || ihe::provided(parcel.entries, metadata);
+            let base = door.app.settings.fhir_base.clone();
+            let work = move || ihe::provided(parcel.entries, (metadata, &base));
             door.work(bytes, work).await??
         }
         None => parcel.entries,
     };
-    let answers = run(door, &order, entries).await?;
+    let mut answers = run(door, &order, entries).await?;
+    answers.truncate(sent);
     let head = Head {
         kind,
         total: None,
@@ -259,7 +265,8 @@ pub(crate) fn waves(together: Together, writes: Vec<(usize, Intent)>) -> Vec<Vec
 }
 
 fn asked_for(door: &Door, at: usize, entry: Entry) -> Result<Asked, Fault> {
-    let path = format!("Bundle.entry[{at}]");
+    let sent = || format!("Bundle.entry[{at}]");
+    let path = entry.path.clone().unwrap_or_else(sent);
     understand(door, &path, entry).map_err(|fault| fault.under(&path))
 }
 
@@ -290,6 +297,7 @@ fn understand(door: &Door, path: &str, entry: Entry) -> Result<Asked, Fault> {
             full_url: entry.full_url,
             conditions,
             raw: entry.raw,
+            content: None,
         })),
         call => {
             let max = door.app.settings.search_parameters_max;
