@@ -356,6 +356,8 @@ pub struct Settings {
     pub binaries_bytes_max: u64,
     /// How long one waits for that room, in milliseconds.
     pub binary_wait_ms: u64,
+    /// The largest AuditEvent that is taken as what another system tells, in bytes.
+    pub audit_event_bytes_max: usize,
     /// How deep JSON may nest.
     pub json_depth_max: usize,
     /// The most entries a bundle may have.
@@ -476,6 +478,7 @@ impl Default for Settings {
             binary_bytes_max: 128 << 20,
             binaries_bytes_max: 1 << 30,
             binary_wait_ms: 10_000,
+            audit_event_bytes_max: 1 << 20,
             json_depth_max: 64,
             bundle_entries_max: 10_000,
             search_parameters_max: 64,
