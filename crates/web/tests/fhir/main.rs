@@ -6,6 +6,7 @@ mod audit;
 mod bad_input;
 #[cfg(test)]
 mod bundles;
+#[cfg(test)]
 mod contents;
 #[cfg(test)]
 mod documents;
@@ -39,6 +40,8 @@ mod sockets;
 mod subscriptions;
 #[cfg(test)]
 mod summary;
+#[cfg(test)]
+mod telling;
 #[cfg(test)]
 mod terminology;
 #[cfg(test)]

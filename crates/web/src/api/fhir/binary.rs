@@ -123,7 +123,7 @@ impl Raw {
         let resource = self.resource(write);
         match self.bytes.len() {
             0 => (resource.into(), None),
-            ..=INLINE_BYTES_MAX => {
+            1..=INLINE_BYTES_MAX => {
                 let data = STANDARD.encode(&self.bytes);
                 (with_data(resource.as_bytes(), &data).into(), None)
             }
