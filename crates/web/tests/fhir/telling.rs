@@ -7,8 +7,9 @@ use web::Settings;
 
 use crate::house::{BASE, House, patient};
 
+/// An AuditEvent with these entities, if there are any.
 fn told(entities: Value) -> Value {
-    json!({
+    let mut event = json!({
         "resourceType": "AuditEvent",
         "meta": {"profile": ["https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientRead"]},
         "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-event-type", "code": "rest"},
@@ -19,12 +20,16 @@ fn told(entities: Value) -> Value {
         "agent": [{"who": {"identifier": {"value": "dr.ott"}}, "requestor": true,
             "network": {"address": "192.0.2.9", "type": "2"}}],
         "source": {"observer": {"identifier": {"value": "portal.north"}}},
-        "entity": entities,
-    })
+    });
+    if entities != json!([]) {
+        event["entity"] = entities;
+    }
+    event
 }
 
 fn of(what: Value) -> Value {
-    let person = json!({"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "1"});
+    let person =
+        json!({"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "1"});
     let role = json!({"system": "http://terminology.hl7.org/CodeSystem/object-role", "code": "1"});
     json!({"what": what, "type": person, "role": role})
 }
@@ -47,12 +52,24 @@ async fn it_is_found_among_what_others_tell_as_it_came_and_nobody_changes_it() {
     let event = told(json!([here(&id)]));
     let headers: &[(&str, &str)] = &[("content-type", "application/fhir+json")];
     let call = (Method::POST, "/AuditEvent");
-    let made = house.ask(&portal, call, (headers, event.to_string().into())).await;
+    let made = house
+        .ask(&portal, call, (headers, event.to_string().into()))
+        .await;
     assert_eq!(made.code(), 201, "{}", made.json());
-    let place = made.header("location").strip_prefix(BASE).unwrap().to_owned();
+    let place = made
+        .header("location")
+        .strip_prefix(BASE)
+        .unwrap()
+        .to_owned();
     let sealed = house.last().await;
-    assert!(matches!(&sealed.body, Body::Signals(batch) if batch.feed == "portal" && batch.format == "audit"));
-    assert_eq!(sealed.subject.patient(), Some(id.as_str()), "it is under the patient's key");
+    assert!(
+        matches!(&sealed.body, Body::Signals(batch) if batch.feed == "portal" && batch.format == "audit")
+    );
+    assert_eq!(
+        sealed.subject.patient(),
+        Some(id.as_str()),
+        "it is under the patient's key"
+    );
     assert_eq!(sealed.actor.id, "portal");
     let read = house.get(&place).await;
     assert_eq!(read.code(), 200, "{}", read.json());
@@ -60,17 +77,25 @@ async fn it_is_found_among_what_others_tell_as_it_came_and_nobody_changes_it() {
     wanted["id"] = place.trim_start_matches("/AuditEvent/").into();
     wanted["meta"]["source"] = "urn:salus:feed:portal".into();
     assert_eq!(read.json(), wanted);
+    assert_eq!(made.json(), wanted, "so it is answered");
     for query in [
         format!("patient={id}&source.identifier=portal.north"),
         "agent.identifier=dr.ott&action=R".to_owned(),
         "type=rest&subtype=read&source.identifier=portal.north&address=192.0.2".to_owned(),
     ] {
         let found = house.get(&format!("/AuditEvent?{query}")).await;
-        assert_eq!(ids(&found.json()), [wanted["id"].as_str().unwrap()], "{query}: {}", found.json());
+        assert_eq!(
+            ids(&found.json()),
+            [wanted["id"].as_str().unwrap()],
+            "{query}: {}",
+            found.json()
+        );
     }
     house.delete(&place).await;
     assert_eq!(house.get(&place).await.json(), wanted, "it stays");
-    let nobody = house.ask(&portal, (Method::GET, &place), (&[], Vec::new())).await;
+    let nobody = house
+        .ask(&portal, (Method::GET, &place), (&[], Vec::new()))
+        .await;
     assert_eq!(nobody.code(), 403, "who tells may not look");
 }
 
@@ -98,7 +123,9 @@ async fn of_a_batch_each_is_taken_or_refused_by_itself() {
     assert_eq!(statuses, ["201", "400", "200", "201"]);
     let fault = answer.json()["entry"][1]["response"]["outcome"].to_string();
     assert!(fault.contains("Bundle.entry[1].resource.action"), "{fault}");
-    let found = house.get("/AuditEvent?source.identifier=portal.north").await;
+    let found = house
+        .get("/AuditEvent?source.identifier=portal.north")
+        .await;
     assert_eq!(found.names().len(), 2);
 }
 
@@ -108,18 +135,32 @@ async fn about_several_patients_each_has_one_without_the_others() {
     let id = house.post("/Patient", &patient("Seen")).await.id();
     let number = of(json!({"identifier": {"system": "urn:mrn", "value": "Other"}}));
     let query = json!({"name": "ward list", "role": {"code": "4"}});
-    let made = house.post("/AuditEvent", &told(json!([here(&id), number, query]))).await;
+    let made = house
+        .post("/AuditEvent", &told(json!([here(&id), number, query])))
+        .await;
     assert_eq!(made.code(), 201, "{}", made.json());
     assert_eq!(house.last().await.subject.patient(), None);
-    let found = house.get("/AuditEvent?source.identifier=portal.north").await.json();
-    let events: Vec<&Value> = found["entry"].as_array().unwrap().iter().map(|one| &one["resource"]).collect();
+    let found = house
+        .get("/AuditEvent?source.identifier=portal.north")
+        .await
+        .json();
+    let events: Vec<&Value> = found["entry"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["resource"])
+        .collect();
     assert_eq!(events.len(), 2);
     for event in events {
         assert_eq!(event["entity"].as_array().unwrap().len(), 2, "{event}");
         let text = event.to_string();
         assert_ne!(text.contains(&id), text.contains("\"Other\""), "{text}");
     }
-    let own = house.get(&format!("/AuditEvent?patient={id}&source.identifier=portal.north")).await;
+    let own = house
+        .get(&format!(
+            "/AuditEvent?patient={id}&source.identifier=portal.north"
+        ))
+        .await;
     assert_eq!(own.names().len(), 1);
 }
 
@@ -141,7 +182,9 @@ async fn who_may_not_tell_and_what_is_no_audit_event_is_refused() {
     assert_eq!(house.post("/AuditEvent", &large).await.code(), 413);
     let person = house.post("/AuditEvent", &patient("None")).await;
     assert_eq!(person.code(), 400, "{}", person.json());
-    let found = house.get("/AuditEvent?source.identifier=portal.north").await;
+    let found = house
+        .get("/AuditEvent?source.identifier=portal.north")
+        .await;
     assert_eq!(found.names().len(), 0);
 }
 
@@ -153,7 +196,8 @@ async fn what_is_written_in_another_way_stays_a_resource() {
     let put = house.put("/AuditEvent/own", &own).await;
     assert_eq!(put.code(), 201, "{}", put.json());
     assert!(matches!(house.last().await.body, Body::Resource(_)));
-    let entry = json!({"resource": told(json!([])), "request": {"method": "POST", "url": "AuditEvent"}});
+    let entry =
+        json!({"resource": told(json!([])), "request": {"method": "POST", "url": "AuditEvent"}});
     let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": [entry]});
     let done = house.post("/", &bundle).await;
     assert_eq!(done.code(), 200, "{}", done.json());

@@ -212,7 +212,7 @@ async fn batch(door: &Door, order: &Order, entries: Vec<Entry>) -> Result<Answer
     }
     let mut answers = perform_all(door, order, asked).await?;
     if !told.is_empty() {
-        let taken = audit::take(door, &order.who, told).await?;
+        let taken = audit::take(door, order, told).await?;
         answers.extend(places.into_iter().zip(taken));
     }
     Ok(in_order(answers))

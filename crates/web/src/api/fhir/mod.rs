@@ -248,17 +248,15 @@ async fn write_one(
         raw,
         content: None,
     };
-    if audit::is_told(&intent) {
-        let told = audit::take(door, &who, vec![intent]).await?;
-        let lost = || Err(Fault::broken("the answer to a write was lost"));
-        return told.into_iter().next().unwrap_or_else(lost);
-    }
     let kept_as = Order {
         who,
         together: Together::All,
         prefer: format::prefer(&parts.headers, Prefer::Representation),
     };
-    let answers = write::perform(door, &kept_as, vec![intent]).await?;
+    let answers = match audit::is_told(&intent) {
+        true => audit::take(door, &kept_as, vec![intent]).await?,
+        false => write::perform(door, &kept_as, vec![intent]).await?,
+    };
     let lost = || Err(Fault::broken("the answer to a write was lost"));
     let answer = answers.into_iter().next().unwrap_or_else(lost)?;
     let bare = answer.status == StatusCode::OK && answer.body.is_none();

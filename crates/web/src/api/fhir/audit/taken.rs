@@ -7,17 +7,19 @@ use bytes::Bytes;
 use event::{Act, Arrival, Body, Event, Signals, Subject, Time};
 use guard::{Admitted, Identity, Standing};
 use jiff::tz::TimeZone;
-use record::Witnessed;
+use record::{Receipt, Witnessed};
 use serde_json::Value;
-use wire::audit::{AuditMessage, heard};
+use wire::audit::{AuditMessage, From, as_sent, heard};
 use wire::fhir::{Code, Issue, Limits};
 use wire::signals::{Cut, Format, Line, Tally};
 
 use super::super::answer::Answer;
 use super::super::door::{Door, Question};
-use super::super::fault::Fault;
-use super::super::intent::Intent;
+use super::super::fault::{Fault, done};
+use super::super::format::Prefer;
+use super::super::intent::{Intent, Order};
 use super::super::route::Write;
+use super::super::write::Answers;
 use super::KIND;
 
 /// Whether a write is an audit message of another system.
@@ -31,33 +33,56 @@ pub(crate) fn is_told(intent: &Intent) -> bool {
 /// What keeps the record from sealing.
 pub(crate) async fn take(
     door: &Door,
-    who: &Identity,
+    order: &Order,
     intents: Vec<Intent>,
-) -> Result<Vec<Result<Answer, Fault>>, Fault> {
+) -> Result<Answers, Fault> {
+    let who = &order.who;
     let mut ready = Vec::with_capacity(intents.len());
     for intent in intents {
         let (path, raw) = (intent.path, intent.raw);
-        let taken = match read(door, raw).await {
-            Ok(told) => admitted(door, who, told).await,
+        ready.push(match read(door, raw).await {
+            Ok(told) => {
+                let raw = told.raw.clone();
+                let event = admitted(door, who, told).await;
+                let event = event.map_err(|fault| fault.under(&path));
+                event.map(|event| (event, raw))
+            }
             Err(fault) => Err(fault.under(&resource_of(&path))),
-        };
-        ready.push(taken.map_err(|fault| fault.under(&path)));
+        });
     }
-    let (events, places): (Vec<Admitted>, Vec<Result<(), Fault>>) = parted(ready);
+    let (events, places) = parted(ready);
     let receipts = door.app.record.admit(events).await?;
     let mut receipts = receipts.into_iter();
-    let answer = |place: Result<(), Fault>| {
-        place?;
+    let answer = |place: Result<Bytes, Fault>| {
+        let raw = place?;
         let receipt = receipts.next();
         let receipt = receipt.ok_or_else(|| Fault::broken("the answer to a write was lost"))?;
-        Ok(Answer {
-            status: StatusCode::CREATED,
-            location: Some(format!("{KIND}/{}", TraceId::of_message(receipt.index))),
-            at: Some(receipt.at),
-            ..Answer::default()
-        })
+        Ok(answered(order, receipt, &raw))
     };
     Ok(places.into_iter().map(answer).collect())
+}
+
+fn answered(order: &Order, receipt: Receipt, raw: &[u8]) -> Answer {
+    let id = TraceId::of_message(receipt.index).to_string();
+    let from = From {
+        id: &id,
+        feed: &order.who.actor.id,
+        came: receipt.at.millis(),
+        zone: &TimeZone::UTC,
+        patient: None,
+    };
+    let body = match order.prefer {
+        Prefer::Minimal => None,
+        Prefer::Outcome => Some(done(format!("`{KIND}/{id}` is created"))),
+        Prefer::Representation => as_sent(raw, &from).map(|event| event.to_string().into_bytes()),
+    };
+    Answer {
+        status: StatusCode::CREATED,
+        body: body.map(Into::into),
+        location: Some(format!("{KIND}/{id}")),
+        at: Some(receipt.at),
+        ..Answer::default()
+    }
 }
 
 fn resource_of(path: &str) -> String {
@@ -67,9 +92,16 @@ fn resource_of(path: &str) -> String {
     }
 }
 
-fn parted(ready: Vec<Result<Admitted, Fault>>) -> (Vec<Admitted>, Vec<Result<(), Fault>>) {
+type Ready = Result<(Admitted, Bytes), Fault>;
+
+/// What is sealed, and of each in its place as what it came.
+fn parted(ready: Vec<Ready>) -> (Vec<Admitted>, Vec<Result<Bytes, Fault>>) {
     let mut events = Vec::with_capacity(ready.len());
-    let keep = |one: Result<Admitted, Fault>| one.map(|event| events.push(event));
+    let keep = |one: Ready| {
+        let (event, raw) = one?;
+        events.push(event);
+        Ok(raw)
+    };
     let places = ready.into_iter().map(keep).collect();
     (events, places)
 }
