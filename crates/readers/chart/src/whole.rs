@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use record::promised;
 use serde_json::Value;
 use sqlx::{QueryBuilder, Sqlite};
 use wire::fhir::TermValue;
@@ -143,7 +144,8 @@ impl Whole<'_> {
                         let last = found.last().map(|(row, ..)| row.rid);
                         return Ok((found, next(last.unwrap_or(token.after))));
                     }
-                    bytes = bytes.saturating_add(one.1.len());
+                    let brings = promised(&one.1);
+                    bytes = bytes.saturating_add(one.1.len()).saturating_add(brings);
                     room.take(&one.1);
                     found.push(one);
                     full = found.len() >= count || bytes >= KEPT_BYTES_MAX || room.is_full();

@@ -113,7 +113,7 @@ async fn whoever_reads_a_resource_reads_it_whole() {
         let found = resources(&house.get(&query).await, "DocumentReference");
         assert_eq!(
             found.iter().map(data).collect::<Vec<_>>(),
-            [second.clone()],
+            std::slice::from_ref(&second),
             "{query}"
         );
     }
