@@ -390,8 +390,7 @@ impl Batch<'_> {
         let (json, mut flags, labels, day) = match version.content {
             Some(content) => {
                 self.follow(name, content.follows, pid);
-                let day = content.found.day;
-                self.index(rid, content.found);
+                let day = self.index(rid, content.found);
                 (content.json, 0, self.labels(&content.labels), day)
             }
             None => {
@@ -477,11 +476,13 @@ impl Batch<'_> {
         prev
     }
 
-    fn index(&mut self, rid: i64, found: Found) {
+    /// Notes what a version is found by; the day that its row has.
+    fn index(&mut self, rid: i64, found: Found) -> i64 {
         let terms = found.keys.into_iter().map(|key| (key, rid));
         self.pending.terms.extend(terms);
         let names = found.words.into_iter().map(|word| (word, rid));
         self.pending.names.extend(names);
+        found.day
     }
 
     /// Stays follow encounters, places follow locations, ties follow appointments, orders and
