@@ -283,9 +283,11 @@ async fn arrives_in_any_order(control: &str, stands: &str) {
         let expected = expected.get_or_insert_with(|| state.clone());
         assert_eq!(&state, expected, "{permutation:?}");
     }
-    let order = expected.unwrap().into_iter();
-    let order = order.filter(|one| one["resourceType"] == "ServiceRequest");
-    assert_eq!(order.last().unwrap()["status"], stands);
+    let state = expected.unwrap();
+    let order = state
+        .iter()
+        .find(|one| one["resourceType"] == "ServiceRequest");
+    assert_eq!(order.unwrap()["status"], stands);
 }
 
 #[tokio::test]
