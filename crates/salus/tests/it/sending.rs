@@ -235,7 +235,9 @@ fn lacking(does: Does) -> (u64, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     let _server = house(folder.path(), does);
     let pulled = pull(folder.path(), &[]);
-    let lacking = pulled["lacking"].as_array().unwrap();
+    let Some(lacking) = pulled["lacking"].as_array() else {
+        unreachable!("{pulled}");
+    };
     let why = lacking
         .iter()
         .map(|one| one[1].as_str().unwrap().to_owned());
