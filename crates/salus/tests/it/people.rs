@@ -143,6 +143,16 @@ fn images_come_from_dcmtk_pynetdicom_and_orthanc() {
 }
 
 #[test]
+fn images_are_pulled_from_orthanc_and_dcmqrscp() {
+    by_itself("pull.sh");
+}
+
+#[test]
+fn images_are_fetched_by_order_at_a_page() {
+    by_itself("fetch_page.sh");
+}
+
+#[test]
 fn the_root_key_can_live_in_softhsm() {
     by_itself("softhsm.sh");
 }
