@@ -7,7 +7,6 @@ mod access;
 mod actor;
 mod altered;
 mod body;
-mod content;
 mod image;
 mod import;
 mod known;
@@ -31,7 +30,6 @@ pub use body::{
     Account, AccountChange, BackedUp, Body, Decided, Erased, KeysChanged, Message, Opened,
     Resource, Unmerge, Unread,
 };
-pub use content::{Content, Form};
 pub use image::{Image, Preamble, Stored};
 pub use import::{Import, ImportEnd, ImportInput, ImportStep};
 pub use known::{Consent, Considered, Facts, Relation, Taking};

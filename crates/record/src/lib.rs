@@ -6,7 +6,6 @@
 mod alike;
 mod backup;
 mod config;
-mod content;
 mod cosigned;
 mod disclose;
 mod door;
@@ -51,7 +50,6 @@ pub use backup::{
     copy_keys, first, points, pull, renew, restore, restore_keys,
 };
 pub use config::Config;
-pub use content::{Contents, numbered, promised};
 pub use cosigned::{Cosigned, Enough};
 pub use disclose::disclosing;
 pub use door::{Parts, Record};

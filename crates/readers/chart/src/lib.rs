@@ -10,7 +10,6 @@ mod census;
 mod changes;
 mod chart;
 mod compare;
-mod contents;
 mod document;
 mod domain;
 mod error;

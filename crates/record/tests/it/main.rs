@@ -7,7 +7,6 @@
 )]
 
 mod bad_days;
-mod contents;
 mod engines;
 mod erasing;
 mod faults;

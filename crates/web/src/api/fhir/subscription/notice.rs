@@ -252,10 +252,7 @@ pub(super) async fn shown(
     };
     taking::opened(&door.app, permit.ask());
     let open = door.app.chart.open_with(permit);
-    // Contents in the vault decide nothing.
-    let found = open
-        .version_bare(&change.kind, &change.id, change.version)
-        .await;
+    let found = open.version(&change.kind, &change.id, change.version).await;
     let Some(stored) = unless_outside(found)? else {
         return Ok(Sight::Nothing);
     };
@@ -263,7 +260,7 @@ pub(super) async fn shown(
     let judged = match (stored.deleted, change.before) {
         (true, None) => return Ok(Sight::Nothing),
         (true, Some(before)) => {
-            unless_outside(open.version_bare(&change.kind, &change.id, before).await)?
+            unless_outside(open.version(&change.kind, &change.id, before).await)?
         }
         (false, _) => Some(stored.clone()),
     };
@@ -272,7 +269,7 @@ pub(super) async fn shown(
         !is_withheld(&value) && wanted.shows(&change.kind, &value)
     });
     Ok(match fits {
-        true => Sight::Shown(Box::new(open.whole_if_there(stored).await?)),
+        true => Sight::Shown(Box::new(stored)),
         false => Sight::Nothing,
     })
 }
