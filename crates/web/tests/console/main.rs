@@ -1,5 +1,6 @@
 //! The console over a real record and real readers.
 
+#[cfg(test)]
 mod access;
 #[cfg(test)]
 mod altered;
@@ -17,6 +18,7 @@ mod disclose;
 mod downtime;
 #[cfg(test)]
 mod fetching;
+#[cfg(test)]
 mod forwarding;
 #[cfg(test)]
 mod glass;
