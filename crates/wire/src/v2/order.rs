@@ -29,6 +29,7 @@ pub fn joined(
             late::add_missing(&mut result, element, new);
         }
     }
+    label_alike(&mut result, stand_in);
     let unknown = order.get("status").and_then(Value::as_str) == Some("unknown");
     if (newer == Newer::StandIn || unknown)
         && let Some(status) = stand_in.get("status")
@@ -36,6 +37,26 @@ pub fn joined(
         result.insert("status".into(), status.clone());
     }
     result
+}
+
+/// What is said of one half in confidence is so of the whole.
+fn label_alike(whole: &mut Map<String, Value>, half: &Map<String, Value>) {
+    let labels = half.get("meta").and_then(|meta| meta.get("security"));
+    let Some(labels) = labels.and_then(Value::as_array) else {
+        return;
+    };
+    let meta = whole.entry("meta").or_insert_with(|| Value::Object(Map::new()));
+    let Some(meta) = meta.as_object_mut() else {
+        return;
+    };
+    let there = meta.entry("security").or_insert_with(|| Value::Array(Vec::new()));
+    if let Some(there) = there.as_array_mut() {
+        for label in labels {
+            if !there.contains(label) {
+                there.push(label.clone());
+            }
+        }
+    }
 }
 
 /// Whatever refers to one resource refers to another one from now on; whether anything did. Of two

@@ -75,19 +75,27 @@ impl Batch<'_> {
 
     /// Reads what refers to stand-ins in the tables that may become a part of an order.
     pub(super) async fn referring(&mut self, from: &mut SqliteConnection) -> Outcome<()> {
-        for filler in std::mem::take(&mut self.orders.claimed) {
-            if self.current(&filler).is_none() {
-                continue;
+        let claimed = std::mem::take(&mut self.orders.claimed);
+        // Those that are not there too: an event before may bring one back.
+        let of_keys: HashMap<i64, &String> = claimed
+            .iter()
+            .flat_map(|filler| keys(filler).map(move |key| (key, filler)))
+            .collect();
+        let mut all: Vec<i64> = of_keys.keys().copied().collect();
+        all.sort_unstable();
+        let mut rows = store::by_keys(from, &all).await?;
+        rows.retain(|(_, row)| !row.deleted());
+        for (key, row) in &rows {
+            if let Some(filler) = of_keys.get(key) {
+                let names = self.orders.referring.entry((*filler).clone()).or_default();
+                names.push((row.kind, row.id.clone()));
             }
-            let keys: Vec<i64> = keys(&filler).collect();
-            let mut rows = store::by_keys(from, &keys).await?;
-            rows.retain(|row| !row.deleted());
-            let names: HashSet<Name> = rows.iter().map(|row| (row.kind, row.id.clone())).collect();
-            for (name, current) in contents_of(rows, &names, from).await? {
-                self.meet(name, current);
-            }
-            let names = names.into_iter().collect();
-            self.orders.referring.insert(filler, names);
+        }
+        let names = rows.iter().map(|(_, row)| (row.kind, row.id.clone()));
+        let names: HashSet<Name> = names.collect();
+        let rows = rows.into_iter().map(|(_, row)| row).collect();
+        for (name, current) in contents_of(rows, &names, from).await? {
+            self.meet(name, current);
         }
         Ok(())
     }
@@ -183,12 +191,14 @@ impl Batch<'_> {
         seen.current.as_ref().filter(|current| !current.deleted)
     }
 
-    /// What was written of an order under the filler's number alone becomes a part of it.
+    /// What was written of an order under the filler's number alone becomes a part of it, if both are this
+    /// patient's own: of patients who were merged each keeps what is theirs, since a merge may be taken back.
     fn take_over(&mut self, filler: &str, (patient, order): (&str, &str)) {
         let Some(stand_in) = self.current(filler).cloned() else {
             return;
         };
-        if filler == order || self.are_two(stand_in.patient.as_deref(), Some(patient)) {
+        let theirs = |one: &Current| one.patient.as_deref() == Some(patient);
+        if filler == order || !theirs(&stand_in) || self.current(order).is_some_and(|one| !theirs(one)) {
             return;
         }
         let Some(said) = stand_in.json.as_deref().and_then(object) else {
@@ -219,11 +229,11 @@ impl Batch<'_> {
         });
         self.orders.moved.insert(name);
         self.orders.gone.push(filler.to_owned());
-        self.repoint(filler, order);
+        self.repoint(patient, (filler, order));
     }
 
-    /// What refers to a stand-in refers to the order.
-    fn repoint(&mut self, filler: &str, order: &str) {
+    /// What of the patient refers to a stand-in refers to the order.
+    fn repoint(&mut self, patient: &str, (filler, order): (&str, &str)) {
         let keys: HashSet<i64> = keys(filler).collect();
         let terms = self.pending.terms.iter();
         let rids = terms
@@ -242,7 +252,10 @@ impl Batch<'_> {
         for name in names {
             let seen = self.seen.get_mut(&name);
             let current = seen.and_then(|seen| seen.current.as_mut());
-            let Some(current) = current.filter(|current| !current.deleted) else {
+            let theirs = |one: &&mut Current| {
+                !one.deleted && one.patient.as_deref() == Some(patient)
+            };
+            let Some(current) = current.filter(theirs) else {
                 continue;
             };
             let mut value =

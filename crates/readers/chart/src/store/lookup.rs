@@ -50,17 +50,28 @@ pub(crate) async fn by_heads(from: &mut SqliteConnection, asked: &[Asked]) -> Ou
     Ok(found)
 }
 
-/// The current versions that are indexed under one of these numbers.
-pub(crate) async fn by_keys(from: &mut SqliteConnection, keys: &[i64]) -> Outcome<Vec<Row>> {
-    let mut found = Vec::new();
+/// The current versions that are indexed under one of these numbers, each with that number.
+pub(crate) async fn by_keys(from: &mut SqliteConnection, keys: &[i64]) -> Outcome<Vec<(i64, Row)>> {
+    let mut pairs: Vec<(i64, i64)> = Vec::new();
     for chunk in keys.chunks(IN_MAX) {
-        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-        query.push("WHERE v.next = 0 AND v.rid IN (SELECT rid FROM term WHERE key IN (");
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT key, rid FROM term WHERE key IN (");
         list(&mut query, chunk.iter().copied());
-        query.push(")");
-        found.extend(fetch(from, query).await?);
+        let read = query.build_query_as().fetch_all(&mut *from).await;
+        pairs.extend::<Vec<(i64, i64)>>(read.map_err(ChartError::broken("read its index"))?);
     }
-    Ok(found)
+    let mut rids: Vec<i64> = pairs.iter().map(|pair| pair.1).collect();
+    rids.sort_unstable();
+    rids.dedup();
+    let mut rows = HashMap::new();
+    for chunk in rids.chunks(IN_MAX) {
+        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
+        query.push("WHERE v.next = 0 AND v.rid IN (");
+        list(&mut query, chunk.iter().copied());
+        let read = fetch(from, query).await?;
+        rows.extend(read.into_iter().map(|row| (row.rid, row)));
+    }
+    let found = pairs.into_iter().filter_map(|(key, rid)| Some((key, rows.get(&rid)?.clone())));
+    Ok(found.collect())
 }
 
 /// Which orders go by these ids that a filler's number alone makes: that id, the patient, the order.
