@@ -446,7 +446,7 @@ async fn a_match_looks_at_more_than_a_page_and_says_when_it_did_not_look_at_all(
         }
         let sure = person(&[("urn:other", "1")], ("Muller", "Anna"), "2001-02-03");
         let sure = house.post("/Patient", &sure).await.id();
-        let asked = person(&[], ("Muller", "Anna"), "2001-02-03");
+        let asked = person(&[("urn:none", "1")], ("Muller", "Anna"), "2001-02-03");
         let found = house.post("/Patient/$match", &asked).await;
         assert_eq!(found.code(), 200, "{}", found.json());
         let bundle = found.json();

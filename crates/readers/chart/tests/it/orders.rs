@@ -228,15 +228,33 @@ async fn numbers_that_go_together_are_erased_with_the_patient() {
     assert_eq!(house.rows("filler").await, 0);
 }
 
-/// The lists of a resource whose order says nothing, in an order.
+/// A resource without its ids, which are others in each house, and with the lists whose order says
+/// nothing in an order. There is one of each type, so that a type says what is referred to.
 fn sorted(mut value: Value) -> Value {
-    value.as_object_mut().unwrap().shift_remove("meta");
+    for element in ["id", "meta"] {
+        value.as_object_mut().unwrap().shift_remove(element);
+    }
+    forget_ids(&mut value);
     for element in ["identifier", "basedOn", "result"] {
         if let Some(Value::Array(list)) = value.get_mut(element) {
             list.sort_by_key(ToString::to_string);
         }
     }
     value
+}
+
+fn forget_ids(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(forget_ids),
+        Value::Object(map) => {
+            if let Some(Value::String(to)) = map.get_mut("reference") {
+                let kind = to.split('/').next().unwrap_or_default().to_owned();
+                *to = kind;
+            }
+            map.values_mut().for_each(forget_ids);
+        }
+        _ => {}
+    }
 }
 
 async fn state(house: &House) -> Vec<Value> {
