@@ -49,10 +49,12 @@ impl Reading {
 
     /// The current version of a resource, with its content.
     async fn newest(&mut self, kind: &str, id: &str) -> Outcome<Option<(Row, Vec<u8>)>> {
-        match self.asked(kind, id) {
-            Some(asked) => store::by_head(&mut self.from, &asked).await,
-            None => Ok(None),
-        }
+        let Some(asked) = self.asked(kind, id) else {
+            return Ok(None);
+        };
+        let found = store::by_head(&mut self.from, &asked).await?;
+        self.from.done();
+        Ok(found)
     }
 
     /// One version of a resource, with its content.

@@ -45,11 +45,15 @@ fn label_alike(whole: &mut Map<String, Value>, half: &Map<String, Value>) {
     let Some(labels) = labels.and_then(Value::as_array) else {
         return;
     };
-    let meta = whole.entry("meta").or_insert_with(|| Value::Object(Map::new()));
+    let meta = whole
+        .entry("meta")
+        .or_insert_with(|| Value::Object(Map::new()));
     let Some(meta) = meta.as_object_mut() else {
         return;
     };
-    let there = meta.entry("security").or_insert_with(|| Value::Array(Vec::new()));
+    let there = meta
+        .entry("security")
+        .or_insert_with(|| Value::Array(Vec::new()));
     if let Some(there) = there.as_array_mut() {
         for label in labels {
             if !there.contains(label) {

@@ -198,7 +198,10 @@ impl Batch<'_> {
             return;
         };
         let theirs = |one: &Current| one.patient.as_deref() == Some(patient);
-        if filler == order || !theirs(&stand_in) || self.current(order).is_some_and(|one| !theirs(one)) {
+        if filler == order
+            || !theirs(&stand_in)
+            || self.current(order).is_some_and(|one| !theirs(one))
+        {
             return;
         }
         let Some(said) = stand_in.json.as_deref().and_then(object) else {
@@ -252,9 +255,8 @@ impl Batch<'_> {
         for name in names {
             let seen = self.seen.get_mut(&name);
             let current = seen.and_then(|seen| seen.current.as_mut());
-            let theirs = |one: &&mut Current| {
-                !one.deleted && one.patient.as_deref() == Some(patient)
-            };
+            let theirs =
+                |one: &&mut Current| !one.deleted && one.patient.as_deref() == Some(patient);
             let Some(current) = current.filter(theirs) else {
                 continue;
             };

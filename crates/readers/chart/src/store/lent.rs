@@ -1,9 +1,9 @@
 //! Connections that read, lent to one reader at a time and taken back as they are.
 //!
 //! A pool asks each connection that comes back whether it is well, in a task of its own: two more
-//! changes between threads for every read, which is as much again as the read itself takes. A connection
-//! to a file of this machine that only reads has nothing to be asked for: what a reader left unread ends
-//! before the next statement begins.
+//! changes between threads for every read, which is as much again as the read itself takes. Here the reader
+//! says that it read everything, and then there is nothing to ask. Where it does not, it may have gone away
+//! while its statement runs: its place is free only once the connection answers.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex as Held, MutexGuard, PoisonError};
@@ -32,7 +32,8 @@ pub(crate) struct Lent {
     connection: OwnedMutexGuard<SqliteConnection>,
     one: One,
     lender: Lender,
-    _turn: OwnedSemaphorePermit,
+    turn: Option<OwnedSemaphorePermit>,
+    done: bool,
 }
 
 impl Lender {
@@ -46,7 +47,7 @@ impl Lender {
         }))
     }
 
-    /// A connection; waits until there is one.
+    /// A connection, the one that has rested longest; waits until there is one.
     ///
     /// # Errors
     /// [`ChartError::Broken`] if none can be opened, or all were closed for good.
@@ -55,7 +56,7 @@ impl Lender {
         let turns = Arc::clone(&self.0.turns);
         let turn = turns.acquire_owned().await;
         let turn = turn.map_err(|_| broken(sqlx::Error::PoolClosed))?;
-        let idle = self.idle().pop();
+        let idle = self.longest_idle();
         let one = match idle {
             Some(one) => one,
             None => Arc::new(Mutex::new(self.0.options.connect().await.map_err(&broken)?)),
@@ -64,7 +65,8 @@ impl Lender {
             connection: Arc::clone(&one).lock_owned().await,
             one,
             lender: self.clone(),
-            _turn: turn,
+            turn: Some(turn),
+            done: true,
         })
     }
 
@@ -80,16 +82,48 @@ impl Lender {
         }
     }
 
+    fn longest_idle(&self) -> Option<One> {
+        let mut idle = self.idle();
+        (!idle.is_empty()).then(|| idle.remove(0))
+    }
+
     fn idle(&self) -> MutexGuard<'_, Vec<One>> {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Lent {
+    /// What was asked was read to its end.
+    pub(crate) fn done(&mut self) {
+        self.done = true;
+    }
+}
+
 impl Drop for Lent {
     fn drop(&mut self) {
-        if !self.lender.0.turns.is_closed() {
-            self.lender.idle().push(Arc::clone(&self.one));
+        if self.lender.0.turns.is_closed() {
+            return;
         }
+        let one = Arc::clone(&self.one);
+        let runtime = tokio::runtime::Handle::try_current();
+        match runtime {
+            Ok(runtime) if !self.done => {
+                runtime.spawn(take_back(self.lender.clone(), one, self.turn.take()));
+            }
+            // Outside of a runtime it is closed, as is one that may be busy at its end.
+            Err(_) if !self.done => {}
+            Ok(_) | Err(_) => self.lender.idle().push(one),
+        }
+    }
+}
+
+/// Waits until the connection is through with what it was asked; one that does not answer is closed.
+async fn take_back(lender: Lender, one: One, _turn: Option<OwnedSemaphorePermit>) {
+    let well = one.lock().await.ping().await;
+    match well {
+        Ok(()) if !lender.0.turns.is_closed() => lender.idle().push(one),
+        Ok(()) => {}
+        Err(why) => tracing::warn!(%why, "a connection that reads is closed"),
     }
 }
 
@@ -103,6 +137,7 @@ impl Deref for Lent {
 
 impl DerefMut for Lent {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
+        self.done = false;
         &mut self.connection
     }
 }
@@ -144,6 +179,7 @@ mod tests {
             drop(lent);
             assert_eq!(number(&mut lender.lend().await.unwrap()).await, 7);
         }
+        drop(lender.lend().await.unwrap());
         assert_eq!(lender.idle().len(), 1);
     }
 

@@ -70,7 +70,9 @@ pub(crate) async fn by_keys(from: &mut SqliteConnection, keys: &[i64]) -> Outcom
         let read = fetch(from, query).await?;
         rows.extend(read.into_iter().map(|row| (row.rid, row)));
     }
-    let found = pairs.into_iter().filter_map(|(key, rid)| Some((key, rows.get(&rid)?.clone())));
+    let found = pairs
+        .into_iter()
+        .filter_map(|(key, rid)| Some((key, rows.get(&rid)?.clone())));
     Ok(found.collect())
 }
 

@@ -160,7 +160,7 @@ async fn a_number_that_two_orders_have_says_nothing_by_itself() {
 }
 
 #[tokio::test]
-async fn nothing_is_joined_across_patients_until_they_are_one() {
+async fn what_was_another_patients_stays_apart_after_a_merge() {
     let house = House::new().await;
     house
         .message(&order(7, "77", ("NW", "P9^HIS", "F9^LIS")))
@@ -184,15 +184,74 @@ async fn nothing_is_joined_across_patients_until_they_are_one() {
     house
         .message(&result(10, "77", ("", "F9^LIS"), ("142", "C")))
         .await;
-    let order = only(&house, "ServiceRequest").await;
-    assert_eq!(order["id"], of(&first)["id"]);
-    assert_eq!(order["status"], "completed");
-    assert!(
-        based_on(&house)
-            .await
-            .iter()
-            .all(|one| *one == name(&order))
+    // What comes now is about the order of the patient who is there; the merge may be taken back, so
+    // that what was the other's is not made a part of it.
+    let (mine, other) = (of(&first), of(&second));
+    let orders = all(&house, "ServiceRequest").await;
+    let by_id = |id: &Value| orders.iter().find(|one| one["id"] == *id).unwrap();
+    assert_eq!(by_id(&mine["id"])["status"], "completed");
+    assert_eq!(by_id(&other["id"])["identifier"], other["identifier"]);
+    let report = only(&house, "DiagnosticReport").await;
+    let based = report["basedOn"].as_array().unwrap().iter();
+    let based: Vec<&str> = based
+        .map(|one| one["reference"].as_str().unwrap())
+        .collect();
+    assert_eq!(based, [name(&other), name(&mine)], "{report}");
+}
+
+/// The stand-in of a filler's number is one patient's; a report of another patient's who has the same
+/// number is not pointed to the order that it becomes a part of.
+#[tokio::test]
+async fn a_report_of_another_patient_is_not_pointed_to_an_order() {
+    for batch in [1, 2, 100] {
+        let house = House::new().await;
+        for message in [
+            result(7, "77", ("", "F9^LIS"), ("141", "F")),
+            result(8, "88", ("", "F9^LIS"), ("150", "F")),
+            order(9, "77", ("OK", "P9^HIS", "F9^LIS")),
+        ] {
+            house.message(&message).await;
+        }
+        house.fold_by(&house.chart, batch).await;
+        let theirs = format!("Patient/{}", house.patient("88"));
+        let orders = all(&house, "ServiceRequest").await;
+        for report in all(&house, "DiagnosticReport").await {
+            let of = &report["basedOn"][0]["reference"];
+            let order = orders
+                .iter()
+                .find(|one| name(one) == of.as_str().unwrap_or_default());
+            let whose = order.map(|order| order["subject"]["reference"].clone());
+            match report["subject"]["reference"] == theirs.as_str() {
+                true => assert_ne!(whose, Some(house.patient("77").into()), "{report}"),
+                false => assert_eq!(
+                    whose,
+                    Some(report["subject"]["reference"].clone()),
+                    "{report}"
+                ),
+            }
+            assert!(whose.is_none_or(|whose| whose == report["subject"]["reference"]));
+        }
+    }
+}
+
+/// An order that is told in confidence by one of its numbers stays so when they are found to be one's.
+#[tokio::test]
+async fn an_order_is_as_confidential_as_its_halves() {
+    let house = House::new().await;
+    let secret = result(8, "77", ("", "F9^LIS"), ("141", "F")).replace(
+        "OBR|1|",
+        "ORC|RE||F9^LIS|||||||||||||||||||||||||V^Very restricted^HL70177\rOBR|1|",
     );
+    for message in [
+        order(7, "77", ("NW", "P9^HIS", "")),
+        secret,
+        order(9, "77", ("OK", "P9^HIS", "F9^LIS")),
+    ] {
+        house.message(&message).await;
+    }
+    let order = only(&house, "ServiceRequest").await;
+    let labels = order["meta"]["security"].as_array().unwrap();
+    assert!(labels.iter().any(|one| one["code"] == "V"), "{order}");
 }
 
 #[tokio::test]
