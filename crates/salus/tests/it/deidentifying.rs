@@ -208,25 +208,20 @@ async fn what_two_people_agreed_to_lets_no_other_study_out() {
     assert!(names(&to).is_empty());
 }
 
+/// Takes a study out by the number of a request.
+fn leaving<'a>(to: &'a Path, (study, agreed): (&'a str, &'a str)) -> Vec<&'a str> {
+    let to = ["--to", to.to_str().unwrap()];
+    let why = ["--reason", "registry 2026-14"];
+    let what = ["deidentify", "--study", study, "--agreed", agreed];
+    [&what[..], &to, &why].concat()
+}
+
 #[tokio::test]
 async fn a_study_of_the_record_leaves_by_the_word_of_two_people() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let number = with_a_study(&data, "the images of 1.2, and of the study 1.9.").await;
-    let leave = |to: &Path, (study, number): (&str, &str)| {
-        let to = to.to_str().unwrap();
-        let why = ["--reason", "registry 2026-14"];
-        let what = [
-            "deidentify",
-            "--study",
-            study,
-            "--agreed",
-            number,
-            "--to",
-            to,
-        ];
-        json(&data, &[&what[..], &why].concat())
-    };
+    let leave = |to: &Path, of: (&str, &str)| json(&data, &leaving(to, of));
     let nobody = |to: &Path| {
         let names = names(to);
         assert_eq!(names.len(), 2, "{names:?}");
@@ -263,18 +258,7 @@ async fn a_study_of_the_record_leaves_by_the_word_of_two_people() {
     )
     .unwrap();
     let again = folder.path().join("again");
-    let to = again.to_str().unwrap();
-    let args = [
-        "deidentify",
-        "--study",
-        "1.2",
-        "--agreed",
-        &number,
-        "--to",
-        to,
-        "--reason",
-        "registry 2026-14",
-    ];
+    let args = leaving(&again, ("1.2", &number));
     assert_eq!(with_config(&config, &args)["left"], 2);
     nobody(&again);
     let refused = folder.path().join("refused");
