@@ -13,7 +13,8 @@ pub(crate) struct Deidentify {
     /// A study of the record, by its UID, in place of files.
     #[arg(long, value_name = "UID", conflicts_with = "paths", requires_all = ["agreed", "reason"])]
     pub(crate) study: Option<String>,
-    /// Of a study: the number of the request on the page Access, Exports, which another person agreed to.
+    /// Of a study: the number of the request on the page Access, Exports, which another person agreed to. What was
+    /// asked for must name the UID of the study.
     #[arg(long, value_name = "NUMBER", requires = "study")]
     pub(crate) agreed: Option<u64>,
     /// Of a study: why; it is sealed with the decision.

@@ -3,6 +3,7 @@
 
 mod operator;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,7 +115,14 @@ impl Leaving {
             bail!("the views are behind the record; try again in a minute");
         }
         let now = self.house.clock.now();
-        app.access.leave(self.wanted.agreed, now).await??;
+        let leave = app.access.leave(self.wanted.agreed, now).await??;
+        if !names(&leave.export.what, uid) {
+            bail!(
+                "request {} is not about this study: another person must agree to a request whose \u{201c}what\u{201d} \
+                 names the study's UID `{uid}`",
+                leave.export.index
+            );
+        }
         let blind = app.record.blind();
         let id = |kind: &str, system: &str, value: &str| blind.id(kind, system, value);
         let study = wire::dicom::study_named(uid, &id);
@@ -130,7 +138,10 @@ impl Leaving {
             kinds: vec![STUDY.to_owned(), PATIENT.to_owned()],
             purpose: "HRESCH".to_owned(),
             reason: Some(self.wanted.reason.clone()),
-            detail: format!("de-identified images of the study {uid}"),
+            detail: format!(
+                "de-identified images of the study {uid}, as agreed to in request {}",
+                leave.export.index
+            ),
         };
         let decision = app.decide(ask).await?;
         let open = match app.record.witness(decision).await? {
@@ -168,16 +179,21 @@ impl Leaving {
         }
     }
 
-    /// One after the other; if the guard's word is older than `images_permit_ms`, it is asked again.
+    /// One after the other; if the guard's word is older than `images_permit_ms`, it is asked again, and what it
+    /// no longer opens stays.
     async fn all(&self, objects: Vec<Instance>, sender: &mpsc::Sender<Left>) -> Result<()> {
         let permit = Duration::from_millis(self.house.app.settings.images_permit_ms);
         let mut asked = Instant::now();
+        let mut opened = events(&objects);
         for one in objects {
             if asked.elapsed() >= permit {
-                self.objects().await?;
+                opened = events(&self.objects().await?);
                 asked = Instant::now();
             }
-            let left = self.one(one.index).await;
+            let left = match opened.contains(&one.index) {
+                true => self.one(one.index).await,
+                false => stays(one.index, "it is not on this study any more"),
+            };
             if sender.send(left).await.is_err() {
                 break;
             }
@@ -188,14 +204,7 @@ impl Leaving {
     async fn one(&self, event: u64) -> Left {
         match self.try_one(event).await {
             Ok(left) => left,
-            Err(why) => {
-                let told = Told {
-                    event,
-                    refused: Some(format!("{why:#}")),
-                    ..Told::default()
-                };
-                (told, Vec::new())
-            }
+            Err(why) => stays(event, &format!("{why:#}")),
         }
     }
 
@@ -220,5 +229,51 @@ impl Leaving {
             ..Told::default()
         };
         Ok((told, clean.file))
+    }
+}
+
+/// An object that does not leave.
+fn stays(event: u64, why: &str) -> Left {
+    let told = Told {
+        event,
+        refused: Some(why.to_owned()),
+        ..Told::default()
+    };
+    (told, Vec::new())
+}
+
+fn events(objects: &[Instance]) -> BTreeSet<u64> {
+    objects.iter().map(|one| one.index).collect()
+}
+
+/// Whether a request names a UID as a whole word, with a full stop behind it or not.
+fn names(what: &str, uid: &str) -> bool {
+    let in_word = |letter: char| letter.is_alphanumeric() || ['.', '-', '_'].contains(&letter);
+    let mut words = what.split(|letter: char| !in_word(letter));
+    !uid.is_empty() && words.any(|word| word.trim_end_matches('.') == uid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_names_a_study_by_its_whole_uid() {
+        for what in ["1.2.3", "study 1.2.3.", "(1.2.3), and 1.9", "UID:1.2.3"] {
+            assert!(names(what, "1.2.3"), "{what}");
+        }
+        for what in [
+            "",
+            "all charts",
+            "1.2.3.4",
+            "11.2.3",
+            "1.2.33",
+            "0.1.2.3",
+            ".1.2.3",
+            "1.2.3-a",
+        ] {
+            assert!(!names(what, "1.2.3"), "{what}");
+        }
+        assert!(!names("all charts", ""));
     }
 }

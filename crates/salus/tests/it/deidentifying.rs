@@ -5,9 +5,9 @@ use std::path::Path;
 
 use wire::dicom::{DataSet, Limits, Syntax, VR, Writer, file, part10, scan, tags};
 
-use crate::export::agreed;
+use crate::export::agreed_to;
 use crate::images::{EVERYTHING, client, of, slice, stow};
-use crate::process::{Server, json, run};
+use crate::process::{Server, json, run, with_config};
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const SECONDARY: &str = "1.2.840.10008.5.1.4.1.1.7";
@@ -170,35 +170,58 @@ fn deidentifying_needs_files_and_a_secret_that_is_long() {
     assert!(!to.exists());
 }
 
-/// A house with a study of two objects, and the number of a request that another person agreed to.
-async fn with_a_study(data: &Path) -> String {
+/// A house with a study of two objects, and the number of a request for it that another person agreed to.
+async fn with_a_study(data: &Path, what: &str) -> String {
     let server = Server::serve(data);
     let token = client(data, "plugin", &EVERYTHING);
     let both = of(&[&slice("1.2.1.1", "Doe^Jane"), &slice("1.2.1.2", "Doe^Jane")]);
     assert_eq!(stow(&server, &token, ("studies", &both)).0, 200);
     assert!(server.stop().success());
-    agreed(data).await
+    agreed_to(data, what).await
+}
+
+#[tokio::test]
+async fn what_two_people_agreed_to_lets_no_other_study_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let all = with_a_study(&data, "all charts").await;
+    let longer = agreed_to(&data, "the study 1.2.1").await;
+    let to = folder.path().join("out");
+    for number in [all, longer] {
+        let report = json(
+            &data,
+            &[
+                "deidentify",
+                "--study",
+                "1.2",
+                "--agreed",
+                &number,
+                "--to",
+                to.to_str().unwrap(),
+                "--reason",
+                "registry 2026-14",
+            ],
+        );
+        let said = report.to_string();
+        assert!(said.contains("names the study's UID `1.2`"), "{said}");
+    }
+    assert!(names(&to).is_empty());
+}
+
+/// Takes a study out by the number of a request.
+fn leaving<'a>(to: &'a Path, (study, agreed): (&'a str, &'a str)) -> Vec<&'a str> {
+    let to = ["--to", to.to_str().unwrap()];
+    let why = ["--reason", "registry 2026-14"];
+    let what = ["deidentify", "--study", study, "--agreed", agreed];
+    [&what[..], &to, &why].concat()
 }
 
 #[tokio::test]
 async fn a_study_of_the_record_leaves_by_the_word_of_two_people() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
-    let number = with_a_study(&data).await;
-    let leave = |to: &Path, (study, number): (&str, &str)| {
-        let to = to.to_str().unwrap();
-        let why = ["--reason", "registry 2026-14"];
-        let what = [
-            "deidentify",
-            "--study",
-            study,
-            "--agreed",
-            number,
-            "--to",
-            to,
-        ];
-        json(&data, &[&what[..], &why].concat())
-    };
+    let number = with_a_study(&data, "the images of 1.2, and of the study 1.9.").await;
+    let leave = |to: &Path, of: (&str, &str)| json(&data, &leaving(to, of));
     let nobody = |to: &Path| {
         let names = names(to);
         assert_eq!(names.len(), 2, "{names:?}");
@@ -226,24 +249,35 @@ async fn a_study_of_the_record_leaves_by_the_word_of_two_people() {
     let beside = folder.path().join("beside");
     assert_eq!(leave(&beside, ("1.2", &number))["left"], 2);
     nobody(&beside);
+    assert!(server.stop().success());
+    // The guard is asked again for each object.
+    let config = folder.path().join("salus.toml");
+    fs::write(
+        &config,
+        format!("data = {data:?}\n[web]\nimages_permit_ms = 0\n"),
+    )
+    .unwrap();
+    let again = folder.path().join("again");
+    let args = leaving(&again, ("1.2", &number));
+    assert_eq!(with_config(&config, &args)["left"], 2);
+    nobody(&again);
     let refused = folder.path().join("refused");
     let unknown = leave(&refused, ("1.9", &number)).to_string();
     assert!(unknown.contains("no study `1.9`"), "{unknown}");
     let alone = leave(&refused, ("1.2", "1")).to_string();
     assert!(alone.contains("no request"), "{alone}");
     assert!(names(&refused).is_empty());
-    assert!(server.stop().success());
     let config = record::Config::new(data.clone());
     let record = record::Record::open(config, std::sync::Arc::new(crate::export::Now))
         .await
         .unwrap();
     let sealed = record.read(0, 10_000).await.unwrap();
+    let detail = format!("de-identified images of the study 1.2, as agreed to in request {number}");
     let decided = sealed.iter().filter(|one| match &one.event().body {
-        event::Body::Decision(decided) => {
-            decided.allowed && decided.detail == "de-identified images of the study 1.2"
-        }
+        event::Body::Decision(decided) => decided.allowed && decided.detail == detail,
         _ => false,
     });
-    assert_eq!(decided.count(), 2);
+    // Once for each of the first two, and once more for each object of the third.
+    assert_eq!(decided.count(), 5);
     record.stop().await;
 }

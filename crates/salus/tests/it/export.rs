@@ -42,7 +42,12 @@ fn imported(folder: &Path) -> std::path::PathBuf {
 }
 
 /// What two people say on the page Access, Exports; the number of the request.
-pub(crate) async fn agreed(data: &Path) -> String {
+async fn agreed(data: &Path) -> String {
+    agreed_to(data, "all charts").await
+}
+
+/// The same, of what is to leave.
+pub(crate) async fn agreed_to(data: &Path, what: &str) -> String {
     let config = record::Config::new(data.to_owned());
     let record = record::Record::open(config, Arc::new(Now)).await.unwrap();
     let seal = async |id: &str, body: Body| {
@@ -58,7 +63,7 @@ pub(crate) async fn agreed(data: &Path) -> String {
     };
     let words = || "the registry asks for it".to_owned();
     let asked = ExportAsked {
-        what: "all charts".into(),
+        what: what.into(),
         recipient: "the registry".into(),
         reason: words(),
     };

@@ -140,6 +140,62 @@ async fn nobody_orders_images_of_a_patient_whom_they_do_not_care_for() {
 }
 
 #[tokio::test]
+async fn who_may_not_read_a_patients_studies_sees_no_orders_of_them() {
+    let (house, mut orders) = house().await;
+    let path = "/patients/p-img/fetch";
+    let mut nora = house.browser("nora").await;
+    let study = ("study", "1.2.3.4.5");
+    nora.submit(path, path, &[FROM, WHY, study]).await;
+    orders.try_recv().unwrap();
+    let before = nora.get(path).await;
+    assert!(before.html.contains("1.2.3.4.5"), "{}", before.html);
+    let known = before.headers["salus-version"].to_str().unwrap().to_owned();
+    let no = json!({
+        "resourceType": "Consent", "id": "no", "status": "active",
+        "patient": {"reference": "Patient/p-img"},
+        "scope": {"coding": [{"code": "patient-privacy"}]},
+        "provision": {"type": "permit", "provision": [
+            {"type": "deny", "class": [{"code": "ImagingStudy"}]}]}
+    });
+    house.resource(Some("p-img"), no).await;
+    let page = nora.get(path).await;
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.html);
+    assert!(!page.html.contains("1.2.3.4.5"), "{}", page.html);
+    assert!(!page.html.contains("not asked yet"), "{}", page.html);
+    // Nor does a page that is open and looks for news.
+    nora.live = Some(known);
+    assert_eq!(nora.get(path).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn why_a_patients_images_lack_is_not_told_to_who_sees_no_patients() {
+    let (house, mut orders) = house().await;
+    let path = "/patients/p-img/fetch";
+    let mut nora = house.browser("nora").await;
+    nora.submit(path, path, &[FROM, WHY]).await;
+    let order = orders.try_recv().unwrap();
+    let pulls = &house.app.pulls;
+    let elsewhere = "stands on the page of that patient";
+    let mut tomas = house.browser("tomas").await;
+    let waits = tomas.get("/flow/fetch").await;
+    assert!(!waits.html.contains(elsewhere), "{}", waits.html);
+    let series = PulledSeries {
+        came: 0,
+        there: 0,
+        lacking: vec!["it is of the study `1.9.8`".into()],
+    };
+    pulls.step(order.id, &series);
+    let why = Err("the study `1.2.7` is of another patient there".to_owned());
+    pulls.end(order.id, (Time::from_millis(0), why));
+    let page = tomas.get("/flow/fetch").await;
+    assert_eq!(page.html.matches(elsewhere).count(), 1, "{}", page.html);
+    for uid in ["1.9.8", "1.2.7"] {
+        assert!(!page.html.contains(uid), "{uid}: {}", page.html);
+        assert!(nora.get(path).await.html.contains(uid), "{uid}");
+    }
+}
+
+#[tokio::test]
 async fn administrators_have_images_of_anybody_fetched_and_see_no_patients_orders() {
     let (house, mut orders) = house().await;
     let mut nora = house.browser("nora").await;

@@ -120,10 +120,10 @@ async fn oversees(visit: &Visit) -> Result<(), Problem> {
     visit.leave("fetching images", ask).await.map(|_| ())
 }
 
-/// The question whether somebody may see who a patient is.
+/// The question whether somebody may see a patient's studies, and whose they are: orders name them.
 fn looking(visit: &Visit, id: &str) -> Ask {
     let mut ask = visit.ask(Act::Read, Subject::Patient(id.to_owned()));
-    ask.kinds = vec![PATIENT.to_owned()];
+    ask.kinds = vec![STUDY.to_owned(), PATIENT.to_owned()];
     ask.detail = "fetching images".to_owned();
     ask
 }

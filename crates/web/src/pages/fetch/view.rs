@@ -7,6 +7,9 @@ use crate::pages::visit::{Fields, Visit};
 use crate::pages::words::{self, Stamp};
 use crate::pulls::{Pull, PullSum, Stage};
 
+/// In place of why something lacks of a patient, for those who do not see patients: a reason may name whose it is.
+const ELSEWHERE: &str = "Why something lacks stands on the page of that patient.";
+
 /// Are the images that were asked for here?
 #[derive(Template)]
 #[template(path = "fetch.html")]
@@ -93,8 +96,9 @@ impl FetchPage {
 pub(crate) fn rows(visit: &Visit, pulls: &[Pull], sees_patients: bool) -> Vec<PullRow> {
     let row = |pull: &Pull| {
         let (tone, state) = state(pull);
+        let sees = pull.patient.is_none() || sees_patients;
         PullRow {
-            what: match pull.patient.is_none() || sees_patients {
+            what: match sees {
                 true => pull.what.clone(),
                 false => "studies of a patient, ordered on the chart".to_owned(),
             },
@@ -104,7 +108,11 @@ pub(crate) fn rows(visit: &Visit, pulls: &[Pull], sees_patients: bool) -> Vec<Pu
             tone,
             state: state.to_owned(),
             progress: progress(&pull.sum),
-            wrong: wrong(pull),
+            wrong: match (wrong(pull), sees) {
+                (all, true) => all,
+                (none, false) if none.is_empty() => none,
+                (_, false) => vec![ELSEWHERE.to_owned()],
+            },
         }
     };
     pulls.iter().map(row).collect()
