@@ -9,21 +9,27 @@ import sys
 from browser import Browser, fail
 
 STUDY = sys.argv[1]
+# The orders on a page.
+LISTED = "[data-region=pulls] li"
 
 
 def order(browser, path, fields, name):
     browser.page(path, name)
     for field, text in fields.items():
         browser.type(f"input[name={field}]", text)
+    listed = len(browser.find(LISTED))
     browser.type("input[name=reason]", "prior images for the tumour board")
     # Enter, as somebody would who uses the keyboard alone.
     browser.type("input[name=reason]", "\ue007")
+    # Going on at once would break off what is being sent.
+    browser.until(lambda: len(browser.find(LISTED)) > listed, "the order is not listed")
 
 
 def ends(browser, path, words, name):
     def seen():
         browser.open(path)
-        return words in browser.text("main")
+        source = browser.do("GET", "/source")
+        return words in source and "order goes on" not in source
 
     browser.until(seen, f"the order does not end as `{words}`")
     browser.page(path, name)
