@@ -28,7 +28,7 @@ for name in receiver client; do
     openssl x509 -req -in "$work/$name.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" \
         -CAcreateserial -days 2 -extfile "$work/$name.ext" -out "$work/$name.pem" 2>/dev/null
 done
-port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+port="$(python3 "$(dirname "${BASH_SOURCE[0]}")/free_port.py")"
 cat >"$work/rsyslog.conf" <<CONF
 global(workDirectory="$work" maxMessageSize="256k"
     defaultNetstreamDriver="gtls"

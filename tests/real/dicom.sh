@@ -11,7 +11,7 @@ python="$home/venv/bin/python"
 here="$(cd "$(dirname "$0")" && pwd)"
 work="$(mktemp -d)"
 server="" orthanc="" taker="" pacs=""
-port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+port() { python3 "$(dirname "${BASH_SOURCE[0]}")/free_port.py"; }
 finish() {
     [ -z "$pacs" ] || { kill "$pacs"; wait "$pacs"; } 2>/dev/null || true
     [ -z "$taker" ] || { kill "$taker"; wait "$taker"; } 2>/dev/null || true

@@ -10,7 +10,7 @@ here="$(cd "$(dirname "$0")" && pwd)"
 work="$(mktemp -d)"
 shots="${2:-$work}"
 server="" qr=""
-port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+port() { python3 "$(dirname "${BASH_SOURCE[0]}")/free_port.py"; }
 finish() {
     [ -z "$qr" ] || { kill "$qr"; wait "$qr"; } 2>/dev/null || true
     [ -z "$server" ] || { kill -9 "$server"; wait "$server"; } 2>/dev/null || true

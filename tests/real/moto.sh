@@ -5,7 +5,7 @@ set -euo pipefail
 
 home="${SALUS_REAL_HOME:-$HOME/.cache/salus/real}"
 [ -x "$home/venv/bin/moto_server" ] || { echo "moto is not installed: run ./test" >&2; exit 1; }
-port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+port="$(python3 "$(dirname "${BASH_SOURCE[0]}")/free_port.py")"
 "$home/venv/bin/moto_server" -H 127.0.0.1 -p "$port" >/dev/null 2>&1 &
 server=$!
 trap 'kill "$server" 2>/dev/null || true' EXIT

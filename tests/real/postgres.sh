@@ -17,7 +17,7 @@ ended() {
     rm -rf "$work"
 }
 trap ended EXIT
-port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+port="$(python3 "$(dirname "${BASH_SOURCE[0]}")/free_port.py")"
 
 "${as[@]}" "$bin/initdb" -D "$work/data" -U salus -A trust -E UTF8 --no-sync >"$work/initdb.log" 2>&1 ||
     { cat "$work/initdb.log" >&2; exit 1; }

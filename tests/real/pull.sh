@@ -10,7 +10,7 @@ python="$home/venv/bin/python"
 here="$(cd "$(dirname "$0")" && pwd)"
 work="$(mktemp -d)"
 server="" orthanc="" qr=""
-port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+port() { python3 "$(dirname "${BASH_SOURCE[0]}")/free_port.py"; }
 finish() {
     for one in "$qr" "$orthanc"; do [ -z "$one" ] || { kill "$one"; wait "$one"; } 2>/dev/null || true; done
     [ -z "$server" ] || { kill -9 "$server"; wait "$server"; } 2>/dev/null || true
