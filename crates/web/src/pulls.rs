@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use event::Time;
 use guard::Identity;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 /// Orders that are remembered, the newest.
 const REMEMBERED_MAX: usize = 50;
@@ -178,8 +179,13 @@ impl Pulls {
             stage: Stage::Waits,
             sum: PullSum::default(),
         };
-        self.orders.try_send(order).map_err(|_| {
-            "Too many orders wait (`pulls_waiting_max`): try again when some have ended.".to_owned()
+        self.orders.try_send(order).map_err(|why| match why {
+            TrySendError::Full(_) => {
+                "Too many orders wait (`pulls_waiting_max`): try again when some have ended."
+            }
+            TrySendError::Closed(_) => {
+                "Nobody carries orders out any more: Salus is stopping, or must be started again."
+            }
         })?;
         (all.next, all.changes) = (all.next + 1, all.changes + 1);
         all.pulls.push_back(pull);
@@ -320,6 +326,9 @@ mod tests {
         assert_eq!(pulls.of(None).len(), 2);
         pulls.end(first.id, (Time::from_millis(2), Ok(())));
         assert!(matches!(of("a")[0].stage, Stage::Ended(_, Ok(()))));
+        drop(orders);
+        let closed = put(&pulls, None).unwrap_err();
+        assert!(closed.contains("Nobody carries orders out"), "{closed}");
     }
 
     #[test]

@@ -104,9 +104,14 @@ impl Waiters {
         for shelf in self.shelves {
             let mut all = shelf.told.lock().unwrap_or_else(PoisonError::into_inner);
             all.insert(self.instance.clone(), told.clone());
-            let count = all.len();
+            let came = all.len();
             drop(all);
-            shelf.count.send_replace(count);
+            // What comes again is no news: it does not begin the stillness anew.
+            shelf.count.send_if_modified(|count| {
+                let is_more = came > *count;
+                *count = came.max(*count);
+                is_more
+            });
         }
     }
 }

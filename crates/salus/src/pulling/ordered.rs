@@ -1,9 +1,11 @@
 //! Pulling, as somebody at a page ordered it.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use event::{Act, Subject};
+use futures_util::FutureExt as _;
 use guard::Ask;
 use inlets::dicom::Retrieve;
 use record::Witnessed;
@@ -29,9 +31,13 @@ pub(crate) async fn on_order(house: Arc<House>, stop: CancellationToken) {
         house.app.pulls.begin(order.id);
         let outcome = tokio::select! {
             () = stop.cancelled() => return,
-            outcome = Box::pin(ordered(&house, &order)) => outcome,
+            // A fault inside one order ends that order and not the line.
+            outcome = AssertUnwindSafe(Box::pin(ordered(&house, &order))).catch_unwind() => outcome,
         };
-        let outcome = outcome.map_err(|why| format!("{why:#}"));
+        let outcome = match outcome {
+            Ok(outcome) => outcome.map_err(|why| format!("{why:#}")),
+            Err(_) => Err("a fault of the program: it panicked, see its log".to_owned()),
+        };
         let end = (house.clock.now(), outcome);
         house.app.pulls.end(order.id, end);
     }
