@@ -403,6 +403,9 @@ impl Inner {
     /// Everything about an event that does not depend on its index; runs in the caller's task.
     async fn prepare(&self, admitted: Admitted) -> Outcome<Item> {
         let (event, resend) = admitted.into_parts();
+        let day = object::day(self.clock.now());
+        let stream = self.keyring.stream(&event, &day).await?;
+        let event = self.take_out(event, (&stream, &day)).await?;
         let plaintext = event::encode(&event);
         let max = self.config.event_bytes_max;
         if plaintext.len() > max {
@@ -411,13 +414,6 @@ impl Inner {
                 max,
             });
         }
-        let day = self
-            .clock
-            .now()
-            .timestamp()
-            .strftime("%Y-%m-%d")
-            .to_string();
-        let stream = self.keyring.stream(&event, &day).await?;
         if let Body::Image(image) = &event.body {
             object::belongs(&image.whole, &stream.name, self.clock.now())?;
         }

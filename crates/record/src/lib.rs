@@ -6,6 +6,7 @@
 mod alike;
 mod backup;
 mod config;
+mod content;
 mod cosigned;
 mod disclose;
 mod door;
@@ -50,6 +51,7 @@ pub use backup::{
     copy_keys, first, points, pull, renew, restore, restore_keys,
 };
 pub use config::Config;
+pub use content::{Contents, numbered, promised};
 pub use cosigned::{Cosigned, Enough};
 pub use disclose::disclosing;
 pub use door::{Parts, Record};

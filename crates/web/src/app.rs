@@ -107,6 +107,8 @@ pub struct App {
     pub(crate) outgoing: Outgoing,
     /// Images that somebody at a page has fetched.
     pub pulls: Pulls,
+    /// Room for large contents of resources on their way in and out.
+    pub(crate) documents: Outgoing,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -145,6 +147,7 @@ impl App {
         let sessions = Sessions::new(&settings);
         let outgoing = Outgoing::new(settings.images_out_bytes_max, settings.images_out_wait_ms);
         let pulls = Pulls::new(Vec::new(), settings.pulls_waiting_max);
+        let documents = Outgoing::new(settings.binaries_bytes_max, settings.binary_wait_ms);
         App {
             record: rooms.record,
             chart: rooms.chart,
@@ -185,6 +188,7 @@ impl App {
             objects: None,
             outgoing,
             pulls,
+            documents,
         }
     }
 
@@ -359,6 +363,14 @@ pub struct Settings {
     pub zone: String,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
+    /// The largest content of a Binary that is sent as what it is, in bytes.
+    pub binary_bytes_max: usize,
+    /// Memory for such contents on their way in and out, in bytes; one counts three times its size.
+    pub binaries_bytes_max: u64,
+    /// How long one waits for that room, in milliseconds.
+    pub binary_wait_ms: u64,
+    /// The largest AuditEvent that is taken as what another system tells, in bytes.
+    pub audit_event_bytes_max: usize,
     /// How deep JSON may nest.
     pub json_depth_max: usize,
     /// The most entries a bundle may have.
@@ -494,6 +506,10 @@ impl Default for Settings {
             image_limits: wire::dicom::Limits::default(),
             zone: "UTC".to_owned(),
             body_bytes_max: 16 << 20,
+            binary_bytes_max: 128 << 20,
+            binaries_bytes_max: 1 << 30,
+            binary_wait_ms: 10_000,
+            audit_event_bytes_max: 1 << 20,
             json_depth_max: 64,
             bundle_entries_max: 10_000,
             search_parameters_max: 64,

@@ -7,13 +7,13 @@ use event::{Body, Event, Signals, Time};
 use jiff::tz::TimeZone;
 use record::Blind;
 use serde_json::Value;
-use wire::audit::{AuditMessage, From, heard_event};
+use wire::audit::{AuditMessage, From, as_sent, heard_event};
 use wire::signals::{Format, lines};
 
 use crate::trace::{PARTS_MAX, TraceId};
 
 /// Patients of one message that are told apart.
-const PATIENTS_MAX: u32 = 256;
+pub(crate) const PATIENTS_MAX: u32 = 256;
 /// Characters kept of one field: enough for any honest one.
 const TEXT_CHARACTERS_MAX: usize = 500;
 /// The same of a message about several patients: it is kept for each of them.
@@ -144,14 +144,16 @@ pub fn heard_as_resource(id: TraceId, event: &Event, blind: &Blind) -> Option<Va
         zone: &zone,
         patient: patient.map(|(object, id)| (*object, id.as_str())),
     };
-    Some(heard_event(&message, &from))
+    as_sent(line.bytes, &from).or_else(|| Some(heard_event(&message, &from)))
 }
 
-/// The audit messages of an event as they came, without what is none, each with when it came.
+/// The audit messages of an event as they came, without what is none, each with when it came. What came in
+/// FHIR's form is none for a repository that takes DICOM's.
 pub(crate) fn messages(event: &Event) -> impl Iterator<Item = (Time, &[u8])> {
     let zone = batch(event).map(zone);
     zone.into_iter().flat_map(|zone| {
         let read = lines(&event.raw)
+            .filter(|line| !line.bytes.trim_ascii_start().starts_with(b"{"))
             .filter(move |line| wire::audit::heard(line.bytes, (line.at, &zone)).is_ok());
         read.map(|line| (Time::from_millis(line.at), line.bytes))
     })
@@ -171,8 +173,8 @@ fn zone(batch: &Signals) -> TimeZone {
 /// The different patients of a message: where each stands among its objects, and the id.
 fn patients(message: &AuditMessage, authority: &str, blind: &Blind) -> Vec<(usize, String)> {
     let mut all: Vec<(usize, String)> = Vec::new();
-    for (place, system, value) in message.patients(authority) {
-        let id = blind.id("Patient", &system, &value);
+    for (place, whose) in message.patients(authority) {
+        let id = whose.id(|system, value| blind.id("Patient", system, value));
         if all.len() < PATIENTS_MAX as usize && all.iter().all(|(_, known)| *known != id) {
             all.push((place, id));
         }

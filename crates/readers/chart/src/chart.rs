@@ -23,6 +23,8 @@ pub struct Config {
     pub search_chain_max: usize,
     /// Resources that `_include` and `_revinclude` may add to a page, at most.
     pub include_max: usize,
+    /// Bytes that a page of resources brings from the vault, at most; it ends with the resource that goes over.
+    pub contents_bytes_max: usize,
     /// Observations that a chart page reads, at most; the newest.
     pub summary_scan_max: usize,
     /// Earlier readings of a vital sign on a chart page, at most.
@@ -47,6 +49,7 @@ impl Config {
             search_scan_max: 20_000,
             search_chain_max: 1_000,
             include_max: 1_000,
+            contents_bytes_max: 64 << 20,
             summary_scan_max: 5_000,
             trend_max: 24,
             hot_resources_max: 10_000,
@@ -64,6 +67,7 @@ pub struct Chart {
     pub(crate) config: Arc<Config>,
     pub(crate) store: Store,
     pub(crate) folder: Arc<Folder>,
+    pub(crate) contents: record::Contents,
 }
 
 /// Where a resource stands, without its content.
@@ -93,17 +97,18 @@ pub struct WardCount {
 }
 
 impl Chart {
-    /// Opens (or makes) the chart's view.
+    /// Opens (or makes) the chart's view of a record, which it does not keep open.
     ///
     /// # Errors
     /// [`ChartError::Broken`] if the file cannot be opened.
-    pub async fn open(config: Config, blind: record::Blind) -> Outcome<Chart> {
+    pub async fn open(config: Config, record: &record::Record) -> Outcome<Chart> {
         let store = Store::open(&config).await?;
-        let folder = Folder::open(store.clone(), config.clone(), blind).await?;
+        let folder = Folder::open(store.clone(), config.clone(), record.blind()).await?;
         Ok(Chart {
             config: Arc::new(config),
             store,
             folder: Arc::new(folder),
+            contents: record.contents(),
         })
     }
 

@@ -3,10 +3,12 @@
 //! Which resources count is the asker's to say; they are asked before anything is cut off, so that
 //! an old order that still holds is not pushed out by new ones that do not.
 
+use record::promised;
 use serde_json::Value;
 use sqlx::{QueryBuilder, Sqlite};
 
 use crate::chart::Chart;
+use crate::contents::{self, Room};
 use crate::error::Outcome;
 use crate::page::Excerpt;
 use crate::read::Reading;
@@ -49,15 +51,24 @@ pub(crate) async fn of(
         rows.extend(some);
     }
     // All at once: what one event wrote stands on one page, whatever its types.
-    let mut bytes = 0_usize;
+    let (mut bytes, mut room) = (0_usize, Room::of(chart.config.contents_bytes_max));
     while !rows.is_empty() && bytes < KEPT_BYTES_MAX {
         let (some, read) = contents_within(&mut reading, scope, &rows).await?;
         rows.drain(..read);
-        for (_, json, value) in some {
-            if wants(&value) {
-                bytes = bytes.saturating_add(json.len());
-                excerpt.resources.push(value);
+        for (row, json, value) in some.into_iter().filter(|(.., value)| wants(value)) {
+            if room.is_full() {
+                excerpt
+                    .cut
+                    .push(reading.known.words.text(row.kind).to_owned());
+                continue;
             }
+            bytes = bytes.saturating_add(json.len());
+            room.take(&json);
+            let of = (reading.known.words.text(row.kind), row.id.as_str());
+            excerpt.resources.push(match promised(&json) {
+                0 => value,
+                _ => contents::value(&chart.contents, of, value).await?,
+            });
         }
     }
     let words = &reading.known.words;

@@ -7,6 +7,7 @@ use record::Permit;
 
 use crate::carry::{self, Carried};
 use crate::chart::Chart;
+use crate::contents;
 use crate::error::Outcome;
 use crate::instances::{self, Instance, InstancesOf, Series};
 use crate::page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Placed, Stored};
@@ -76,7 +77,8 @@ impl Open {
     /// # Errors
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn read(&self, kind: &str, id: &str) -> Outcome<Option<Stored>> {
-        read::one(&self.chart, &self.scope, (kind, id, None)).await
+        let found = read::one(&self.chart, &self.scope, (kind, id, None)).await?;
+        self.with_contents(found).await
     }
 
     /// What [`Chart::find`] found: the same as [`Open::read`] of that type and id, without looking a
@@ -85,7 +87,53 @@ impl Open {
     /// # Errors
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn shown(&self, found: Found) -> Outcome<Option<Stored>> {
+        let found = self.shown_bare(found).await?;
+        self.with_contents(found).await
+    }
+
+    /// As [`Open::shown`], but what of it lies in the vault stays there: marks stand in its place. For
+    /// whoever asks [`Open::content`] for it.
+    ///
+    /// # Errors
+    /// As [`Open::shown`].
+    pub async fn shown_bare(&self, found: Found) -> Outcome<Option<Stored>> {
         read::shown(&self.chart, &self.scope, found).await
+    }
+
+    /// The one content of a bare resource as bytes; `None`: there is none in the vault, or several.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::Broken`] if it is missing or altered.
+    pub async fn content(&self, bare: &Stored) -> Outcome<Option<Vec<u8>>> {
+        contents::only(&self.chart.contents, bare).await
+    }
+
+    /// A bare resource with its contents.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::Broken`] if one of them is missing or altered.
+    pub async fn whole(&self, bare: Stored) -> Outcome<Stored> {
+        contents::whole(&self.chart.contents, bare).await
+    }
+
+    /// One of several bare resources with its contents; what is missing or altered is said in its place.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::Broken`].
+    pub async fn whole_if_there(&self, bare: Stored) -> Outcome<Stored> {
+        contents::whole_if_there(&self.chart.contents, bare).await
+    }
+
+    async fn with_contents(&self, found: Option<Stored>) -> Outcome<Option<Stored>> {
+        match found {
+            Some(bare) => self.whole(bare).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn page(&self, bare: Page) -> Outcome<Page> {
+        let max = self.chart.config.contents_bytes_max;
+        contents::page(&self.chart.contents, bare, max).await
     }
 
     /// One version of a resource.
@@ -93,6 +141,20 @@ impl Open {
     /// # Errors
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn version(&self, kind: &str, id: &str, version: u64) -> Outcome<Option<Stored>> {
+        let found = self.version_bare(kind, id, version).await?;
+        self.with_contents(found).await
+    }
+
+    /// As [`Open::version`], bare as in [`Open::shown_bare`].
+    ///
+    /// # Errors
+    /// As [`Open::version`].
+    pub async fn version_bare(
+        &self,
+        kind: &str,
+        id: &str,
+        version: u64,
+    ) -> Outcome<Option<Stored>> {
         read::one(&self.chart, &self.scope, (kind, id, Some(version))).await
     }
 
@@ -117,7 +179,8 @@ impl Open {
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::BadPage`],
     /// [`crate::ChartError::Broken`].
     pub async fn history(&self, what: &HistoryOf, page: &PageOf) -> Outcome<Page> {
-        history::page(&self.chart, &self.scope, what, page).await
+        let bare = history::page(&self.chart, &self.scope, what, page).await?;
+        self.page(bare).await
     }
 
     /// What there is.
@@ -125,7 +188,8 @@ impl Open {
     /// # Errors
     /// Each of [`crate::ChartError`].
     pub async fn search(&self, query: &wire::fhir::Query, page: &PageOf) -> Outcome<Page> {
-        search::page(&self.chart, &self.scope, query, page).await
+        let bare = search::page(&self.chart, &self.scope, query, page).await?;
+        self.page(bare).await
     }
 
     /// Everything about the permit's patient, in the order in which it was written, with what it
@@ -134,10 +198,12 @@ impl Open {
     /// # Errors
     /// Each of [`crate::ChartError`].
     pub async fn everything(&self, what: &EverythingOf, page: &PageOf) -> Outcome<Page> {
-        whole::everything(&self.chart, &self.scope, (what, page)).await
+        let bare = whole::everything(&self.chart, &self.scope, (what, page)).await?;
+        self.page(bare).await
     }
 
-    /// All resources of the permit's type, in the order in which they were written.
+    /// All resources of the permit's type, in the order in which they were written; bare as in
+    /// [`Open::shown_bare`], as there may be many.
     ///
     /// # Errors
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::BadPage`],

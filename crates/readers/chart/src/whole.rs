@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use record::promised;
 use serde_json::Value;
 use sqlx::{QueryBuilder, Sqlite};
 use wire::fhir::TermValue;
@@ -13,6 +14,7 @@ use wire::fhir::search::terms_of;
 
 use crate::ChartError;
 use crate::chart::Chart;
+use crate::contents::Room;
 use crate::error::Outcome;
 use crate::page::{EverythingOf, Page, PageOf, Stored};
 use crate::read::Reading;
@@ -73,6 +75,7 @@ pub(crate) async fn everything(
         what,
         family,
         scan_max: chart.config.search_scan_max,
+        room: Room::of(chart.config.contents_bytes_max),
     };
     let (found, next) = whole.page(&mut reading, token, of.count).await?;
     let include_max = chart.config.include_max;
@@ -112,6 +115,8 @@ struct Whole<'a> {
     what: &'a EverythingOf,
     family: &'a [String],
     scan_max: usize,
+    /// How much of the vault a page brings.
+    room: Room,
 }
 
 impl Whole<'_> {
@@ -128,7 +133,7 @@ impl Whole<'_> {
         rids.truncate(self.scan_max);
         let next = |after: i64| Some(Token { after, ..token });
         let (mut found, mut bytes): (Vec<Found>, usize) = (Vec::new(), 0);
-        let mut full = false;
+        let (mut full, mut room) = (false, self.room);
         for rids in rids.chunks(CHUNK.min(count.saturating_add(1).max(16))) {
             let mut rows = self.rows(reading, rids).await?;
             while !rows.is_empty() {
@@ -139,9 +144,11 @@ impl Whole<'_> {
                         let last = found.last().map(|(row, ..)| row.rid);
                         return Ok((found, next(last.unwrap_or(token.after))));
                     }
-                    bytes = bytes.saturating_add(one.1.len());
+                    let brings = promised(&one.1);
+                    bytes = bytes.saturating_add(one.1.len()).saturating_add(brings);
+                    room.take(&one.1);
                     found.push(one);
-                    full = found.len() >= count || bytes >= KEPT_BYTES_MAX;
+                    full = found.len() >= count || bytes >= KEPT_BYTES_MAX || room.is_full();
                 }
             }
         }

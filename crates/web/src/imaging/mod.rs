@@ -167,7 +167,9 @@ fn broken(why: impl std::fmt::Display) -> NoImages {
 
 fn broken_chart(why: ChartError) -> NoImages {
     match why {
-        ChartError::TooCostly { .. } => NoImages::TooMuch(why.to_string()),
+        ChartError::TooCostly { .. } | ChartError::TooLarge { .. } => {
+            NoImages::TooMuch(why.to_string())
+        }
         _ => NoImages::Broken(why.to_string()),
     }
 }

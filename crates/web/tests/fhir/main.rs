@@ -7,6 +7,8 @@ mod bad_input;
 #[cfg(test)]
 mod bundles;
 #[cfg(test)]
+mod contents;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod everything;
@@ -38,6 +40,8 @@ mod sockets;
 mod subscriptions;
 #[cfg(test)]
 mod summary;
+#[cfg(test)]
+mod telling;
 #[cfg(test)]
 mod terminology;
 #[cfg(test)]

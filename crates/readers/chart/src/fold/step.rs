@@ -168,7 +168,13 @@ pub(super) fn step(sealed: &Sealed, with: &With) -> Option<Step> {
             Origin::Feed(message.feed.clone()),
             of_message((message, &event.raw), at, with),
         ),
-        Body::Resource(resource) => (Origin::Fhir, of_resource((resource, &event.raw), at, with)),
+        Body::Resource(resource) => {
+            let raw = match resource.contents.as_slice() {
+                [] => Cow::Borrowed(&event.raw),
+                contents => Cow::Owned(record::numbered(&event.raw, contents, sealed.index())),
+            };
+            (Origin::Fhir, of_resource((resource, &raw), at, with))
+        }
         Body::Image(image) => (
             Origin::Feed(image.feed.clone()),
             of_image((image, &event.raw), at, with),

@@ -18,6 +18,7 @@ use wire::fhir::search::{Subset, Total};
 
 use crate::ChartError;
 use crate::chart::Chart;
+use crate::contents::Room;
 use crate::error::Outcome;
 use crate::page::{Page, PageOf, Stored};
 use crate::read::Reading;
@@ -76,6 +77,7 @@ pub(crate) async fn page(
         token,
         scan_max: chart.config.search_scan_max,
         include_max: chart.config.include_max,
+        room: Room::of(chart.config.contents_bytes_max),
     };
     let hits = run.hits(&mut reading, of.count).await?;
     let included = include::all(&run, &mut reading, &hits.found).await?;

@@ -1,5 +1,7 @@
 //! An answer before it is an HTTP response or an entry of a response bundle.
 
+use std::sync::{Arc, Mutex};
+
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -28,10 +30,34 @@ pub(crate) struct Answer {
     pub(crate) at: Option<Time>,
     /// Where it is, relative to the base.
     pub(crate) location: Option<String>,
+    /// The content of a Binary, if that is asked for and lies apart from the rest of it.
+    pub(crate) content: Option<Bytes>,
     /// More headers.
     pub(crate) headers: Vec<(HeaderName, String)>,
+    /// The body, if it is made while it is sent; `body` is empty then.
+    pub(crate) stream: Streamed,
     /// What the body is, if it is not FHIR JSON.
     pub(crate) media: Option<&'static str>,
+}
+
+/// A body that is made while it is sent: it can be taken once.
+#[derive(Clone, Default)]
+pub(crate) struct Streamed(Option<Arc<Mutex<Option<Body>>>>);
+
+impl Streamed {
+    pub(crate) fn of(body: Body) -> Streamed {
+        Streamed(Some(Arc::new(Mutex::new(Some(body)))))
+    }
+
+    fn take(&self) -> Option<Body> {
+        self.0.as_ref()?.lock().ok()?.take()
+    }
+}
+
+impl std::fmt::Debug for Streamed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(if self.0.is_some() { "a stream" } else { "none" })
+    }
 }
 
 impl Answer {
@@ -94,6 +120,11 @@ impl Answer {
         }
         if let Some(media) = self.media {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        }
+        if let Some(body) = self.stream.take() {
+            let mut response = respond(self.status, headers, None, layout);
+            *response.body_mut() = body;
+            return response;
         }
         match (layout, self.pretty) {
             (Layout::Pretty, Some(kept)) => {

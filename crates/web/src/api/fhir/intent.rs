@@ -23,6 +23,8 @@ pub(crate) struct Intent {
     pub(crate) conditions: Conditions,
     /// The resource, as received; empty for a delete.
     pub(crate) raw: Bytes,
+    /// The content of a Binary that came by itself; `raw` is the resource without it.
+    pub(crate) content: Option<Bytes>,
 }
 
 /// Who wants it done, and how.

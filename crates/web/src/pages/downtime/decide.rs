@@ -223,6 +223,7 @@ fn written(
         replaces: 0,
         as_of: visit.folded(),
         resolved: Vec::new(),
+        contents: Vec::new(),
     });
     let event = Event::new(
         visit.identity.actor.clone(),

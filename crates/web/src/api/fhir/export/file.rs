@@ -1,18 +1,28 @@
 //! One file of an export: decided, looked up, and whom it shows sealed before it leaves.
 
+use std::io;
+
+use axum::body::Body;
 use axum::http::StatusCode;
-use chart::{PageOf, Stored};
+use bytes::Bytes;
+use chart::{ChartError, Open, PageOf, Stored};
+use futures_util::stream;
 use guard::Identity;
+use record::promised;
 use serde_json::{Value, json};
 use wire::fhir::Code;
+use wire::fhir::search::Subset;
 
-use super::super::answer::Answer;
+use super::super::answer::{Answer, Streamed};
 use super::super::door::Door;
 use super::super::fault::Fault;
 use super::super::search::cut;
 use super::job::{Job, State};
 use super::prepare::question;
 use crate::taking::Answering;
+
+/// Bytes of lines that are sent at a time, at least.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// The lines of a file.
 ///
@@ -60,6 +70,9 @@ pub(super) async fn file(
                 .get(part.kind)
                 .cloned()
                 .unwrap_or_default();
+            if found.iter().any(|stored| promised(&stored.json) > 0) {
+                return Ok(streamed(open, found, subset));
+            }
             let bytes = found.iter().map(|stored| stored.json.len() + 1).sum();
             let mut lines = Vec::with_capacity(bytes);
             for stored in found {
@@ -73,6 +86,30 @@ pub(super) async fn file(
         media: Some("application/fhir+ndjson"),
         ..Answer::default()
     })
+}
+
+/// The lines one by one: contents are brought from the vault while the file is sent, so that it never
+/// stands in memory as a whole. Whoever was erased meanwhile has no line.
+fn streamed(open: Open, found: Vec<Stored>, subset: Subset) -> Answer {
+    let state = (open, found.into_iter(), subset);
+    let lines = stream::try_unfold(state, |(open, mut rest, subset)| async move {
+        let mut lines = Vec::new();
+        while lines.len() < PIECE_BYTES {
+            let Some(bare) = rest.next() else { break };
+            match open.whole_if_there(bare).await {
+                Ok(stored) => line(&cut(stored, &subset).json, &mut lines),
+                Err(ChartError::OutsidePermit { .. }) => {}
+                Err(why) => return Err(io::Error::other(why)),
+            }
+        }
+        let piece = (!lines.is_empty()).then(|| Bytes::from(lines));
+        Ok(piece.map(|piece| (piece, (open, rest, subset))))
+    });
+    Answer {
+        stream: Streamed::of(Body::from_stream(lines)),
+        media: Some("application/fhir+ndjson"),
+        ..Answer::default()
+    }
 }
 
 /// The resource in one line, its digits as they are. A line break in JSON is never within a text.

@@ -6,21 +6,26 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde_json::Value;
-use wire::fhir::mhd::{Document, Metadata, Provided, documents, faults};
+use serde_json::{Value, json};
+use wire::fhir::mhd::{Document, Metadata, Provided, Replaced, Which, documents, faults, replaced};
 use wire::fhir::{Code, Issue};
 
 use super::super::bundle::Entry;
+use super::super::conditions::Conditions;
 use super::super::fault::Fault;
 use super::super::json::quoted;
+use super::super::query;
 
-/// The entries, if all is as MHD has it: size and hash of each document are those of its content. A
+/// The entries, and behind them what becomes of documents that are replaced, if all is as MHD has it: size and hash of each document are those of its content. A
 /// document's Binary that does not say whose it is gets the patient as its security context, so that it is
 /// kept under the patient's key and read by whoever may read the patient.
 ///
 /// # Errors
 /// 422 with every fault and its place.
-pub(crate) fn provided(entries: Vec<Entry>, metadata: Metadata) -> Result<Vec<Entry>, Fault> {
+pub(crate) fn provided(
+    entries: Vec<Entry>,
+    (metadata, base): (Metadata, &str),
+) -> Result<Vec<Entry>, Fault> {
     let read = |entry: &Entry| serde_json::from_slice(&entry.raw).unwrap_or(Value::Null);
     let resources: Vec<Value> = entries.iter().map(read).collect();
     let all: Vec<Provided<'_>> = entries
@@ -36,6 +41,14 @@ pub(crate) fn provided(entries: Vec<Entry>, metadata: Metadata) -> Result<Vec<En
         .collect();
     let mut issues = faults(metadata, &all);
     let documents = documents(&all);
+    let mut older = Vec::new();
+    for one in replaced(&all) {
+        match superseded(&one, (&entries, base)) {
+            Ok(entry) => older.extend(entry),
+            Err(issue) => issues.push(issue),
+        }
+    }
+    older.dedup_by(|one, other| one.request == other.request);
     for document in &documents {
         issues.extend(content(document, &resources));
     }
@@ -55,7 +68,77 @@ pub(crate) fn provided(entries: Vec<Entry>, metadata: Metadata) -> Result<Vec<En
             None => entry,
         }
     };
-    Ok(entries.into_iter().enumerate().map(with_patient).collect())
+    let entries = entries.into_iter().enumerate().map(with_patient);
+    Ok(entries.chain(older).collect())
+}
+
+/// What makes a document superseded that one of the bundle replaces, as ITI-65 has it; `None`: an entry of the
+/// bundle says itself what becomes of it.
+fn superseded(one: &Replaced, (entries, base): (&[Entry], &str)) -> Result<Option<Entry>, Issue> {
+    let path = format!("Bundle.entry[{}].resource.relatesTo", one.by);
+    let url = match &one.which {
+        Which::Reference(reference) => {
+            let own = reference.strip_prefix(base).unwrap_or(reference);
+            let own = own.trim_start_matches('/').split("/_history/").next();
+            let own = own.filter(|own| own.starts_with("DocumentReference/"));
+            let own = own.ok_or_else(|| {
+                let words = format!(
+                    "`{reference}` is no document of this server, so it cannot be replaced here"
+                );
+                Issue::error(Code::Value, path.clone(), words)
+            })?;
+            own.to_owned()
+        }
+        Which::Identifier(system, value) => {
+            let identifier = format!("{}|{}", escaped(system), escaped(value));
+            let pair = ("identifier".to_owned(), identifier);
+            format!("DocumentReference?{}", query::text(&[pair]))
+        }
+    };
+    let says = |entry: &Entry| {
+        let request = entry.request.as_ref();
+        request.is_some_and(|(_, named)| {
+            named
+                .strip_prefix(base)
+                .unwrap_or(named)
+                .trim_start_matches('/')
+                == url
+        })
+    };
+    if entries.iter().any(says) {
+        return Ok(None);
+    }
+    Ok(Some(Entry {
+        full_url: None,
+        request: Some(("PATCH".to_owned(), url)),
+        conditions: Ok(Conditions::default()),
+        raw: patch(one.patient.as_deref(), base).into(),
+        path: Some(path),
+    }))
+}
+
+/// In a token of a search these have a meaning.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '|' | ',' | '$') {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
+}
+
+/// A JSON Patch that holds only for a document that is current and about the same patient.
+fn patch(patient: Option<&str>, base: &str) -> String {
+    let mut steps = vec![json!({"op": "test", "path": "/status", "value": "current"})];
+    let own = patient.map(|patient| patient.strip_prefix(base).unwrap_or(patient));
+    let own = own.map(|own| own.trim_start_matches('/'));
+    if let Some(own) = own.filter(|own| own.starts_with("Patient/") && !own.contains('?')) {
+        steps.push(json!({"op": "test", "path": "/subject/reference", "value": own}));
+    }
+    steps.push(json!({"op": "replace", "path": "/status", "value": "superseded"}));
+    Value::Array(steps).to_string()
 }
 
 /// The entry with the patient as the first member of its Binary; every other byte stays.

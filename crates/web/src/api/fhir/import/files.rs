@@ -9,6 +9,7 @@ use super::super::bundle::{self, Parcel};
 use super::super::conditions::Conditions;
 use super::super::door::{Door, Kept};
 use super::super::fault::Fault;
+use super::super::format::Layout;
 use super::super::format::Prefer;
 use super::super::intent::{Intent, Order, Together};
 use super::super::route::{self, Target, Write};
@@ -55,6 +56,7 @@ impl Importer {
                 app,
                 kept,
                 until: None,
+                layout: Layout::AsKept,
             },
             who,
             is_there: Box::new(|_| false),
@@ -185,6 +187,7 @@ pub(super) fn by_its_id(
         full_url,
         conditions: Conditions::default(),
         raw,
+        content: None,
     })
 }
 

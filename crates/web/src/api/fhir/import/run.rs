@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::door::{Door, Kept};
 use super::super::draft::Draft;
 use super::super::fault::Fault;
+use super::super::format::Layout;
 use super::super::format::Prefer;
 use super::super::intent::{Intent, Order, Together};
 use super::super::who::still;
@@ -115,6 +116,7 @@ impl Run {
                 app: Arc::clone(app),
                 kept: Arc::new(Kept::default()),
                 until: None,
+                layout: Layout::AsKept,
             },
             id: id.to_owned(),
             kept: false,

@@ -18,6 +18,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use wire::fhir::subscription::Subscribed;
 
 use super::super::door::{Door, Kept};
+use super::super::format::Layout;
 use super::super::who::still;
 use super::notice::{Hold, Notice};
 use crate::App;
@@ -83,6 +84,7 @@ pub(crate) async fn socket(
                     app,
                     kept,
                     until: None,
+                    layout: Layout::AsKept,
                 },
                 socket,
                 client: String::new(),

@@ -1,0 +1,276 @@
+//! JSON as text: where large strings of base64 stand, and putting other ones in their place. Every byte
+//! beside them stays.
+
+use std::ops::Range;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use event::{Content, Form};
+use memchr::{memchr2, memmem};
+
+/// The element that holds what is attached (`Binary.data`, `Attachment.data`, `Signature.data`).
+const ELEMENT: &[u8] = b"data";
+/// Bytes of a mark, at most.
+const MARK_BYTES_MAX: usize = 160;
+
+/// Where the contents of strings of at least `min` bytes stand, without their quotes, that are the
+/// value of `data` and may be base64.
+pub(super) fn large(json: &[u8], min: usize) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let (mut at, mut of_data) = (0, false);
+    while let Some(open) = memchr::memchr(b'"', json.get(at..).unwrap_or_default()) {
+        let begin = at + open + 1;
+        let Some(end) = end_of_string(json, begin) else {
+            break;
+        };
+        let text = json.get(begin..end).unwrap_or_default();
+        at = end + 1;
+        if is_key(json, at) {
+            of_data = text == ELEMENT;
+        } else if of_data && text.len() >= min && may_be_base64(text) {
+            found.push(begin..end);
+        }
+    }
+    found
+}
+
+/// Where the quote is that ends the string that begins there.
+fn end_of_string(json: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let found = at + memchr2(b'"', b'\\', json.get(at..)?)?;
+        match json.get(found)? {
+            b'"' => return Some(found),
+            _ => at = found + 2,
+        }
+    }
+}
+
+/// Whether what stands before is the name of a member.
+fn is_key(json: &[u8], at: usize) -> bool {
+    let mut rest = json.get(at..).unwrap_or_default().iter();
+    rest.find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
+}
+
+/// Numbers of a curve (`SampledData.data`) are none: they have points, signs or blanks. Base64 with
+/// line breaks (`\r\n`, which JSON escapes) is.
+fn may_be_base64(text: &[u8]) -> bool {
+    let of_it = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=\\".contains(byte);
+    text.iter().all(of_it)
+}
+
+/// What a string of base64 stands for, if writing it again gives the same string.
+pub(super) fn decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let bytes = STANDARD.decode(text).ok()?;
+    // Padding and spare bits are checked by the decoder: no other text has the same bytes.
+    (bytes.len().div_ceil(3) * 4 == text.len()).then_some(bytes)
+}
+
+/// The content as it stands between the quotes.
+pub(super) fn written(form: Form, bytes: Vec<u8>) -> Vec<u8> {
+    match form {
+        Form::Base64 => STANDARD.encode(bytes).into_bytes(),
+        Form::Text => bytes,
+    }
+}
+
+/// The text with other parts in the place of some, which are in order and do not overlap.
+pub(super) fn replaced(json: &[u8], parts: &[(Range<usize>, Vec<u8>)]) -> Vec<u8> {
+    let more: usize = parts.iter().map(|(_, part)| part.len()).sum();
+    let less: usize = parts.iter().map(|(place, _)| place.len()).sum();
+    let mut out = Vec::with_capacity((json.len() + more).saturating_sub(less));
+    let mut at = 0;
+    for (place, part) in parts {
+        out.extend_from_slice(json.get(at..place.start).unwrap_or_default());
+        out.extend_from_slice(part);
+        at = place.end;
+    }
+    out.extend_from_slice(json.get(at..).unwrap_or_default());
+    out
+}
+
+/// Where a mark stands, without its quotes; `None`: somewhere else, if at all.
+pub(super) fn place_of(json: &[u8], mark: &str) -> Option<Range<usize>> {
+    let quoted = format!("\"{mark}\"");
+    let begin = memmem::find(json, quoted.as_bytes())? + 1;
+    Some(begin..begin + mark.len())
+}
+
+/// A mark in what was made of an event: it says by which one its content came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Marked {
+    /// Where it stands, without its quotes.
+    pub(super) place: Range<usize>,
+    /// As it stands in the event.
+    pub(super) mark: String,
+    /// The event.
+    pub(super) index: u64,
+}
+
+/// All of them, in order.
+pub(super) fn marked(json: &[u8]) -> Vec<Marked> {
+    let begins = memmem::find_iter(json, Content::MARK.as_bytes());
+    begins.filter_map(|begin| marked_at(json, begin)).collect()
+}
+
+fn marked_at(json: &[u8], begin: usize) -> Option<Marked> {
+    if json.get(begin.checked_sub(1)?) != Some(&b'"') {
+        return None;
+    }
+    let rest = json.get(begin..)?;
+    let rest = rest.get(..MARK_BYTES_MAX).unwrap_or(rest);
+    let text = rest.get(..memchr::memchr(b'"', rest)?)?;
+    let (mark, index) = std::str::from_utf8(text).ok()?.rsplit_once(':')?;
+    Some(Marked {
+        place: begin..begin + text.len(),
+        mark: mark.to_owned(),
+        index: index.parse().ok()?,
+    })
+}
+
+/// The JSON of an event with marks that say by which event their contents came: what is made of it may
+/// go on into what other events make.
+#[must_use]
+pub fn numbered(json: &[u8], contents: &[Content], index: u64) -> Vec<u8> {
+    let numbered = |content: &Content| {
+        let mark = content.mark();
+        let place = place_of(json, &mark)?;
+        Some((place, format!("{mark}:{index}").into_bytes()))
+    };
+    let mut parts: Vec<_> = contents.iter().filter_map(numbered).collect();
+    parts.sort_unstable_by_key(|(place, _)| place.start);
+    replaced(json, &parts)
+}
+
+/// How many bytes more the JSON has once its contents are back, as its marks say. Whoever wrote a
+/// mark by hand may say what they like: this bounds pages, and nothing else.
+#[must_use]
+pub fn promised(json: &[u8]) -> usize {
+    let marks = memmem::find_iter(json, Content::MARK.as_bytes());
+    let sizes = marks.filter_map(|at| {
+        let digits = json.get(at + Content::MARK.len()..)?;
+        let end = memchr::memchr(b':', digits.get(..21).unwrap_or(digits))?;
+        let text = std::str::from_utf8(digits.get(..end)?).ok()?;
+        text.parse::<usize>().ok()
+    });
+    sizes.fold(0, usize::saturating_add)
+}
+
+/// What stands for a member whose content is lost: its name with an underscore, and why it has no
+/// value (FHIR R4, data-absent-reason). The place is that of the member.
+pub(super) fn absent(json: &[u8], value: &Range<usize>) -> Option<(Range<usize>, Vec<u8>)> {
+    let before = json.get(..value.start.checked_sub(1)?)?;
+    let key = before.trim_ascii_end().strip_suffix(b":")?.trim_ascii_end();
+    let start = key.strip_suffix(b"\"data\"")?.len();
+    let instead: &[u8] = b"\"_data\":{\"extension\":[{\"url\":\
+        \"http://hl7.org/fhir/StructureDefinition/data-absent-reason\",\"valueCode\":\"error\"}]}";
+    Some((start..value.end + 1, instead.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn texts(json: &str, min: usize) -> Vec<&str> {
+        let found = large(json.as_bytes(), min);
+        found.into_iter().map(|place| &json[place]).collect()
+    }
+
+    #[test]
+    fn only_large_values_of_data_are_found() {
+        let json = r#"{"id":"datadata","data" : "QUJDRA==","x":{"data":["QUJDRUZH","a"]},"div":"QUJDRUZHSEk=",
+            "note":"\"data\":\"QUJDRUZHSEk=\"","data":"1.5 2.5 3.5 4"}"#;
+        assert_eq!(texts(json, 8), ["QUJDRA==", "QUJDRUZH"]);
+        assert_eq!(texts(json, 9), Vec::<&str>::new());
+        assert_eq!(texts(r#"{"data":"QUJD\r\nREVG"}"#, 8), [r"QUJD\r\nREVG"]);
+        assert_eq!(texts(r#"{"data":"QUJDREVG"#, 1), Vec::<&str>::new());
+        assert_eq!(texts("\"data\":\"\\", 0), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn base64_that_would_be_written_otherwise_stays_text() {
+        assert_eq!(decoded(b"QUJD"), Some(b"ABC".to_vec()));
+        assert_eq!(decoded(br"QUJD\r\nREVG"), None);
+        assert_eq!(decoded(b"QUI"), None);
+        assert_eq!(decoded(b"QUJ="), None, "spare bits");
+    }
+
+    #[test]
+    fn marks_say_how_much_comes_back() {
+        let json = br#"{"a":"urn:salus:content:100:ab","b":"urn:salus:content:7:cd","c":"urn:salus:content:x"}"#;
+        assert_eq!(promised(json), 107);
+        assert_eq!(promised(b"{}"), 0);
+        assert!(promised(br#"["urn:salus:content:99999999999999999999:"]"#) < 1);
+    }
+
+    #[test]
+    fn what_is_lost_is_said_in_its_place() {
+        let json = br#"{"contentType":"x","data" : "MARK","id":"1"}"#;
+        let place = place_of(json, "MARK").unwrap();
+        let (place, instead) = absent(json, &place).unwrap();
+        let told: serde_json::Value =
+            serde_json::from_slice(&replaced(json, &[(place, instead)])).unwrap();
+        assert_eq!(told["_data"]["extension"][0]["valueCode"], "error");
+        assert_eq!((told["id"].as_str(), told.get("data")), (Some("1"), None));
+        assert_eq!(absent(b"[\"MARK\"]", &(2..6)), None);
+    }
+
+    #[test]
+    fn a_mark_that_says_its_event_is_found_and_no_other() {
+        let mut content = Content::default();
+        content.whole.path = "object/2026-11-27/ab12".into();
+        let json = format!(
+            r#"{{"a":"{}","b":"x urn:salus:content:9:cd:7","c":"urn:salus:content:9:cd"}}"#,
+            content.mark()
+        );
+        assert_eq!(marked(json.as_bytes()), []);
+        let numbered = numbered(json.as_bytes(), &[content.clone()], 7);
+        let found = marked(&numbered);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(
+            (found[0].mark.as_str(), found[0].index),
+            (content.mark().as_str(), 7)
+        );
+        assert_eq!(
+            numbered[found[0].place.clone()],
+            *format!("{}:7", content.mark()).as_bytes()
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(json in proptest::collection::vec(any::<u8>(), 0..300), min in 0_usize..4) {
+            for place in large(&json, min) {
+                prop_assert!(json.get(place).is_some());
+            }
+            let _ = promised(&json);
+            let text = [b"\"urn:salus:content:", json.as_slice(), b"\""].concat();
+            for found in marked(&text) {
+                prop_assert!(text.get(found.place).is_some());
+            }
+        }
+
+        #[test]
+        fn what_is_decoded_is_written_as_it_was(text in "[A-Za-z0-9+/]{0,40}={0,2}") {
+            if let Some(bytes) = decoded(text.as_bytes()) {
+                prop_assert_eq!(written(Form::Base64, bytes), text.into_bytes());
+            }
+        }
+
+        #[test]
+        fn what_is_taken_out_comes_back(parts in proptest::collection::vec("[A-Za-z0-9+/]{8,40}", 0..5)) {
+            let members = parts.iter().map(|part| format!("{{ \"data\" : \"{part}\" }}"));
+            let json = format!("[{}]", members.collect::<Vec<_>>().join(","));
+            let places = large(json.as_bytes(), 8);
+            prop_assert_eq!(places.len(), parts.len());
+            let mark = |at: usize| format!("urn:salus:content:8:{at}");
+            let marks = (0..parts.len()).map(|at| mark(at).into_bytes());
+            let marked = replaced(json.as_bytes(), &places.into_iter().zip(marks).collect::<Vec<_>>());
+            let back = parts.iter().enumerate().map(|(at, part)| {
+                (place_of(&marked, &mark(at)).unwrap(), part.clone().into_bytes())
+            });
+            prop_assert_eq!(replaced(&marked, &back.collect::<Vec<_>>()), json.into_bytes());
+        }
+    }
+}

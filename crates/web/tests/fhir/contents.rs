@@ -1,0 +1,373 @@
+//! Large contents of resources: they lie in the vault, and whoever reads a resource reads it whole. A Binary may
+//! come and go as what it is.
+
+use axum::http::{Method, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use event::{Body, Content};
+use serde_json::{Value, json};
+use web::Settings;
+
+use crate::export::{begin, fetched, manifest, place};
+use crate::house::{House, Reply, patient};
+
+/// A scan: more than fits into a row.
+const SCAN_BYTES: usize = 150_000;
+
+fn scan(seed: u8) -> Vec<u8> {
+    let mut state = u64::from(seed);
+    let mut next = |_| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 56) as u8
+    };
+    let mut bytes = b"%PDF-1.4\n".to_vec();
+    bytes.extend((0..SCAN_BYTES).map(&mut next));
+    bytes
+}
+
+fn binary(patient: &str, bytes: &[u8]) -> Value {
+    json!({
+        "resourceType": "Binary",
+        "contentType": "application/pdf",
+        "securityContext": {"reference": format!("Patient/{patient}")},
+        "data": STANDARD.encode(bytes),
+    })
+}
+
+fn letter(patient: &str, bytes: &[u8]) -> Value {
+    json!({
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "subject": {"reference": format!("Patient/{patient}")},
+        "content": [{"attachment": {"contentType": "application/pdf", "data": STANDARD.encode(bytes)}}],
+    })
+}
+
+fn data(resource: &Value) -> Vec<u8> {
+    let data = match resource["resourceType"].as_str() {
+        Some("Binary") => &resource["data"],
+        _ => &resource["content"][0]["attachment"]["data"],
+    };
+    STANDARD.decode(data.as_str().unwrap_or_default()).unwrap()
+}
+
+async fn contents(house: &House, version: u64) -> (usize, Vec<Content>) {
+    let sealed = house.app.record.get(version).await.unwrap();
+    match &sealed.event().body {
+        Body::Resource(written) => (sealed.event().raw.len(), written.contents.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn resources(bundle: &Reply, kind: &str) -> Vec<Value> {
+    let json = bundle.json();
+    let entries = json["entry"].as_array().unwrap_or_else(|| panic!("{json}"));
+    let all = entries.iter().map(|entry| entry["resource"].clone());
+    all.filter(|one| one["resourceType"] == kind).collect()
+}
+
+#[tokio::test]
+async fn whoever_reads_a_resource_reads_it_whole() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let (first, second) = (scan(1), scan(2));
+    let made = house.post("/DocumentReference", &letter(&id, &first)).await;
+    assert_eq!(made.code(), 201, "{}", made.json());
+    assert_eq!(
+        data(&made.json()),
+        first,
+        "the answer to the write is whole"
+    );
+    let (row, kept) = contents(&house, made.version()).await;
+    assert!(row < 1_000 && kept.len() == 1, "{row}");
+    let name = made.id();
+    let mut changed = letter(&id, &second);
+    changed["id"] = name.clone().into();
+    let changed = house
+        .put(&format!("/DocumentReference/{name}"), &changed)
+        .await;
+    assert_eq!(changed.code(), 200, "{}", changed.json());
+    let read = house.get(&format!("/DocumentReference/{name}")).await;
+    assert_eq!(data(&read.json()), second);
+    let version = made.version();
+    let older = house
+        .get(&format!("/DocumentReference/{name}/_history/{version}"))
+        .await;
+    assert_eq!(data(&older.json()), first);
+    let history = house
+        .get(&format!("/DocumentReference/{name}/_history"))
+        .await;
+    let all: Vec<Vec<u8>> = resources(&history, "DocumentReference")
+        .iter()
+        .map(data)
+        .collect();
+    assert_eq!(all, [second.clone(), first.clone()]);
+    for query in [
+        format!("/DocumentReference?patient={id}"),
+        format!("/DocumentReference?patient={id}&_sort=-_lastUpdated&_total=accurate"),
+        format!("/Patient/{id}/$everything"),
+        format!("/Patient?_id={id}&_revinclude=DocumentReference:subject"),
+    ] {
+        let found = resources(&house.get(&query).await, "DocumentReference");
+        assert_eq!(
+            found.iter().map(data).collect::<Vec<_>>(),
+            std::slice::from_ref(&second),
+            "{query}"
+        );
+    }
+    let summary = house
+        .get(&format!("/DocumentReference/{name}?_elements=status"))
+        .await;
+    assert_eq!(summary.code(), 200);
+    assert!(!summary.json().to_string().contains("urn:salus:content"));
+}
+
+#[tokio::test]
+async fn a_patch_changes_the_rest_and_keeps_the_content() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let bytes = scan(3);
+    let name = house
+        .post("/DocumentReference", &letter(&id, &bytes))
+        .await
+        .id();
+    let patch = br#"[{"op":"replace","path":"/status","value":"superseded"}]"#.to_vec();
+    let headers = [("content-type", "application/json-patch+json")];
+    let call = (Method::PATCH, format!("/DocumentReference/{name}"));
+    let patched = house
+        .ask(&house.token, (call.0, &call.1), (&headers, patch))
+        .await;
+    assert_eq!(patched.code(), 200, "{}", patched.json());
+    assert_eq!(patched.json()["status"], "superseded");
+    assert_eq!(contents(&house, patched.version()).await.1.len(), 1);
+    assert_eq!(data(&house.get(&call.1).await.json()), bytes);
+}
+
+#[tokio::test]
+async fn an_export_brings_contents_while_it_is_sent() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    for seed in 1..=3 {
+        house
+            .post("/DocumentReference", &letter(&id, &scan(seed)))
+            .await;
+    }
+    let token = house.token.clone();
+    let begun = begin(&house, &token, "/$export?_type=DocumentReference").await;
+    let manifest = manifest(&house, &token, &place(&begun)).await;
+    let found = fetched(&house, &token, &manifest["output"]).await;
+    let all: Vec<Vec<u8>> = found.iter().map(data).collect();
+    assert_eq!(all, [scan(1), scan(2), scan(3)]);
+}
+
+#[tokio::test]
+async fn a_page_ends_with_the_resource_that_brings_too_much() {
+    let house = House::with_chart(|chart| chart.contents_bytes_max = 250_000).await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    for seed in 1..=5 {
+        house
+            .post("/DocumentReference", &letter(&id, &scan(seed)))
+            .await;
+    }
+    for query in [
+        format!("/DocumentReference?patient={id}"),
+        "/DocumentReference".to_owned(),
+        format!("/DocumentReference?patient={id}&_sort=_id"),
+        format!("/Patient/{id}/$everything?_type=DocumentReference"),
+        "/DocumentReference/_history".to_owned(),
+    ] {
+        let (mut next, mut sizes, mut all) = (Some(query.clone()), Vec::new(), Vec::new());
+        while let Some(path) = next {
+            let page = house.get(&path).await;
+            assert_eq!(page.code(), 200, "{path}: {}", page.json());
+            let found = resources(&page, "DocumentReference");
+            sizes.push(found.len());
+            all.extend(found.iter().map(data));
+            next = page.link("next");
+        }
+        all.sort();
+        let mut wanted: Vec<Vec<u8>> = (1..=5).map(scan).collect();
+        wanted.sort();
+        assert_eq!(sizes, [2, 2, 1], "{query}");
+        assert!(all == wanted, "{query}: each is there once, and whole");
+    }
+}
+
+#[tokio::test]
+async fn what_is_altered_is_not_shown_and_keeps_nobody_from_the_rest() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let made = house.post("/Binary", &binary(&id, &scan(1))).await;
+    let (name, version) = (made.id(), made.version());
+    let kept = contents(&house, version).await.1.remove(0);
+    house.spoil(&kept.whole.path);
+    for accept in ["application/fhir+json", "application/pdf"] {
+        let read = house
+            .get_with(&format!("/Binary/{name}"), &[("accept", accept)])
+            .await;
+        assert_eq!(read.code(), 500, "{accept}");
+        assert!(!read.words().contains("vault"), "{}", read.words());
+    }
+    let all = house.get(&format!("/Patient/{id}/$everything")).await;
+    let found = resources(&all, "Binary");
+    assert_eq!(found[0].get("data"), None);
+    assert_eq!(found[0]["_data"]["extension"][0]["valueCode"], "error");
+    assert_eq!(resources(&all, "Patient").len(), 1);
+}
+
+#[tokio::test]
+async fn a_mark_that_is_written_by_hand_brings_nothing() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let made = house
+        .post("/DocumentReference", &letter(&id, &scan(1)))
+        .await;
+    let kept = contents(&house, made.version()).await.1.remove(0);
+    let mark = format!("{}:{}", kept.mark(), made.version());
+    let mut forged = json!({
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "description": mark,
+        "content": [{"attachment": {"contentType": "text/plain"}}],
+    });
+    let read = house.post("/DocumentReference", &forged).await;
+    let read = house
+        .get(&format!("/DocumentReference/{}", read.id()))
+        .await;
+    assert_eq!(
+        read.json()["description"],
+        mark,
+        "it stays what was written"
+    );
+    forged["content"][0]["attachment"]["data"] = mark.into();
+    let refused = house.post("/DocumentReference", &forged).await;
+    assert_eq!(refused.code(), 400, "it is no base64");
+}
+
+async fn raw(
+    house: &House,
+    call: (Method, &str),
+    headers: &[(&str, &str)],
+    bytes: Vec<u8>,
+) -> Reply {
+    house.ask(&house.token, call, (headers, bytes)).await
+}
+
+#[tokio::test]
+async fn a_binary_comes_and_goes_as_what_it_is() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let context = format!("Patient/{id}");
+    let headers = [
+        ("content-type", "application/pdf"),
+        ("x-security-context", context.as_str()),
+    ];
+    let bytes = scan(4);
+    let made = raw(&house, (Method::POST, "/Binary"), &headers, bytes.clone()).await;
+    assert_eq!((made.code(), made.bytes.len()), (201, 0), "{}", made.json());
+    let place = made
+        .header("location")
+        .strip_prefix(crate::house::BASE)
+        .unwrap();
+    let place = place.split("/_history/").next().unwrap().to_owned();
+    let (row, kept) = contents(&house, made.version()).await;
+    assert!(row < 1_000 && kept[0].whole.bytes == bytes.len() as u64);
+    let sealed = house.app.record.get(made.version()).await.unwrap();
+    assert_eq!(
+        sealed.event().subject.patient(),
+        Some(id.as_str()),
+        "it is under the patient's key"
+    );
+    let read = house
+        .get_with(&place, &[("accept", "application/pdf")])
+        .await;
+    assert_eq!(
+        (read.code(), read.header("content-type")),
+        (200, "application/pdf")
+    );
+    assert_eq!(read.header("x-security-context"), context);
+    assert_eq!(read.header("content-disposition"), "attachment");
+    assert!(read.bytes == bytes);
+    let as_fhir = house.get(&place).await.json();
+    assert_eq!(
+        (as_fhir["contentType"].as_str(), data(&as_fhir) == bytes),
+        (Some("application/pdf"), true)
+    );
+    // Again, shorter than is worth an object.
+    let small = b"%PDF-1.4\nshort".to_vec();
+    let tag = format!("W/\"{}\"", made.version());
+    let again = [headers.as_slice(), &[("if-match", tag.as_str())]].concat();
+    let put = raw(&house, (Method::PUT, &place), &again, small.clone()).await;
+    assert_eq!(put.code(), 200, "{}", put.json());
+    assert_eq!(contents(&house, put.version()).await.1, []);
+    let read = house
+        .get_with(&place, &[("accept", "application/pdf")])
+        .await;
+    assert_eq!(read.bytes, small);
+    let older = format!("{place}/_history/{}", made.version());
+    let read = house
+        .get_with(&older, &[("accept", "application/*, application/pdf")])
+        .await;
+    assert!(read.bytes == bytes || read.json()["resourceType"] == "Binary");
+    let stale = raw(&house, (Method::PUT, &place), &again, bytes).await;
+    assert_eq!(stale.status, StatusCode::PRECONDITION_FAILED);
+}
+
+#[tokio::test]
+async fn what_is_no_content_of_its_type_or_too_large_is_refused() {
+    let settings = Settings {
+        binary_bytes_max: 100_000,
+        ..Settings::default()
+    };
+    let house = House::with(settings).await;
+    let size = house.app.record.size();
+    let pdf = [("content-type", "application/pdf")];
+    let large = raw(&house, (Method::POST, "/Binary"), &pdf, scan(1)).await;
+    assert_eq!(large.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(
+        large.words().contains("binary_bytes_max"),
+        "{}",
+        large.words()
+    );
+    let other = raw(
+        &house,
+        (Method::POST, "/Binary"),
+        &pdf,
+        b"MZ\x90\0 a program".to_vec(),
+    )
+    .await;
+    assert_eq!(other.status, StatusCode::BAD_REQUEST, "{}", other.json());
+    let xml = [("content-type", "application/fhir+xml")];
+    for (path, headers) in [("/Patient", &pdf), ("/Binary", &xml)] {
+        let refused = raw(&house, (Method::POST, path), headers, b"%PDF-1.4".to_vec()).await;
+        assert_eq!(refused.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{path}");
+    }
+    let strange = [
+        ("content-type", "text/plain"),
+        ("x-security-context", "no reference at all"),
+    ];
+    let refused = raw(
+        &house,
+        (Method::POST, "/Binary"),
+        &strange,
+        b"a text".to_vec(),
+    )
+    .await;
+    assert!(matches!(refused.code(), 400 | 422), "{}", refused.json());
+    let token = house.client("lab", &["system/Observation.c"]).await;
+    let refused = house
+        .ask(
+            &token,
+            (Method::POST, "/Binary"),
+            (&pdf, b"%PDF-1.4".to_vec()),
+        )
+        .await;
+    assert_eq!(refused.code(), 403);
+    let written = house.app.record.read(size, 100).await.unwrap();
+    let written = written
+        .iter()
+        .filter(|one| matches!(one.event().body, Body::Resource(_)));
+    assert_eq!(written.count(), 0);
+}
