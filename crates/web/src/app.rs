@@ -24,7 +24,7 @@ use crate::errands::Errands;
 use crate::fetch::Fetch;
 use crate::following::Following;
 use crate::imaging::Pictures;
-use crate::imaging::{Objects, Outgoing, Rate};
+use crate::imaging::{Objects, Outgoing};
 use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
 use crate::outside::Outside;
@@ -32,6 +32,7 @@ use crate::pace::Paces;
 use crate::packs::Packing;
 use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::pulls::{PullSource, Pulls};
+use crate::rate::Rate;
 use crate::rejected::Rejections;
 use crate::session::Sessions;
 use crate::setup::Setup;
@@ -488,7 +489,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The least rate of bodies with images.
+    /// The least rate of bodies with images, and of contents of Binary.
     pub const fn images_rate(&self) -> Rate {
         Rate {
             min: self.images_rate_min,

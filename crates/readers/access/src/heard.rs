@@ -7,7 +7,7 @@ use event::{Body, Event, Signals, Time};
 use jiff::tz::TimeZone;
 use record::Blind;
 use serde_json::Value;
-use wire::audit::{AuditMessage, From, as_sent, heard_event};
+use wire::audit::{AuditMessage, From, heard_event};
 use wire::signals::{Format, lines};
 
 use crate::trace::{PARTS_MAX, TraceId};
@@ -137,14 +137,21 @@ pub fn heard_as_resource(id: TraceId, event: &Event, blind: &Blind) -> Option<Va
         return None;
     }
     let resource = id.to_string();
-    let from = From {
+    let mut from = From {
         id: &resource,
         feed: &batch.feed,
         came: line.at,
         zone: &zone,
         patient: patient.map(|(object, id)| (*object, id.as_str())),
     };
-    as_sent(line.bytes, &from).or_else(|| Some(heard_event(&message, &from)))
+    // Anything else in an AuditEvent about several patients may be about another one.
+    if let (Some((place, id)), true, true) =
+        (from.patient, is_fhir(line.bytes), message.is_of_several())
+    {
+        from.patient = Some((0, id));
+        return Some(heard_event(&message.of_one(place), &from));
+    }
+    Some(heard_event(&message, &from))
 }
 
 /// The audit messages of an event as they came, without what is none, each with when it came. What came in
@@ -153,10 +160,14 @@ pub(crate) fn messages(event: &Event) -> impl Iterator<Item = (Time, &[u8])> {
     let zone = batch(event).map(zone);
     zone.into_iter().flat_map(|zone| {
         let read = lines(&event.raw)
-            .filter(|line| !line.bytes.trim_ascii_start().starts_with(b"{"))
+            .filter(|line| !is_fhir(line.bytes))
             .filter(move |line| wire::audit::heard(line.bytes, (line.at, &zone)).is_ok());
         read.map(|line| (Time::from_millis(line.at), line.bytes))
     })
+}
+
+fn is_fhir(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"{")
 }
 
 fn batch(event: &Event) -> Option<&Signals> {
@@ -226,8 +237,11 @@ fn of_message(
         ..row((message, batch), own, room)
     };
     if patients.len() < 2 {
-        let patient = patients.into_iter().next().map(|(_, id)| id);
-        let base = base(None, Room::of(1));
+        let patient = patients.into_iter().next();
+        // Whom else it names is known to nobody here, and none of this patient's.
+        let own = patient.as_ref().map(|(place, _)| *place);
+        let base = base(own.filter(|_| message.is_of_several()), Room::of(1));
+        let patient = patient.map(|(_, id)| id);
         return vec![Heard { patient, ..base }];
     }
     let room = Room::of(patients.len());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::contents::Room;
 use crate::error::Outcome;
 use crate::fold::{Folder, index};
 use crate::hash;
@@ -25,6 +26,9 @@ pub struct Config {
     pub include_max: usize,
     /// Bytes that a page of resources brings from the vault, at most; it ends with the resource that goes over.
     pub contents_bytes_max: usize,
+    /// Bytes of base64 of one content that such a page has within, at most; a larger one is left out of it, and
+    /// given by whoever reads the resource itself.
+    pub content_inline_bytes_max: u64,
     /// Observations that a chart page reads, at most; the newest.
     pub summary_scan_max: usize,
     /// Earlier readings of a vital sign on a chart page, at most.
@@ -50,6 +54,7 @@ impl Config {
             search_chain_max: 1_000,
             include_max: 1_000,
             contents_bytes_max: 64 << 20,
+            content_inline_bytes_max: 16 << 20,
             summary_scan_max: 5_000,
             trend_max: 24,
             hot_resources_max: 10_000,
@@ -97,6 +102,15 @@ pub struct WardCount {
 }
 
 impl Chart {
+    /// How much of the vault a page has room for.
+    pub(crate) fn room(&self) -> Room<'_> {
+        let limits = (
+            self.config.contents_bytes_max,
+            self.config.content_inline_bytes_max,
+        );
+        Room::of(&self.contents, limits)
+    }
+
     /// Opens (or makes) the chart's view of a record, which it does not keep open.
     ///
     /// # Errors

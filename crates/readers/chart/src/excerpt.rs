@@ -3,20 +3,19 @@
 //! Which resources count is the asker's to say; they are asked before anything is cut off, so that
 //! an old order that still holds is not pushed out by new ones that do not.
 
-use record::promised;
 use serde_json::Value;
 use sqlx::{QueryBuilder, Sqlite};
 
 use crate::chart::Chart;
-use crate::contents::{self, Room};
+use crate::contents;
 use crate::error::Outcome;
 use crate::page::Excerpt;
 use crate::read::Reading;
 use crate::scope::Scope;
 use crate::store::{self, Row, SELECT};
-use crate::whole::{KEPT_BYTES_MAX, along, contents_within, of_patients};
+use crate::whole::{Found, KEPT_BYTES_MAX, along, contents_within, of_patients};
 
-/// What is wanted of these types of the scope's patient, looking at so many of the newest of each
+/// What is wanted of these types of the scope's patient, without what of it lies in the vault, looking at so many of the newest of each
 /// and at `search_scan_max` in all; and what that refers to that is nobody's.
 pub(crate) async fn of(
     chart: &Chart,
@@ -51,24 +50,14 @@ pub(crate) async fn of(
         rows.extend(some);
     }
     // All at once: what one event wrote stands on one page, whatever its types.
-    let (mut bytes, mut room) = (0_usize, Room::of(chart.config.contents_bytes_max));
+    let mut bytes = 0_usize;
     while !rows.is_empty() && bytes < KEPT_BYTES_MAX {
         let (some, read) = contents_within(&mut reading, scope, &rows).await?;
         rows.drain(..read);
-        for (row, json, value) in some.into_iter().filter(|(.., value)| wants(value)) {
-            if room.is_full() {
-                excerpt
-                    .cut
-                    .push(reading.known.words.text(row.kind).to_owned());
-                continue;
-            }
+        for (_, json, value) in some.into_iter().filter(|(.., value)| wants(value)) {
             bytes = bytes.saturating_add(json.len());
-            room.take(&json);
-            let of = (reading.known.words.text(row.kind), row.id.as_str());
-            excerpt.resources.push(match promised(&json) {
-                0 => value,
-                _ => contents::value(&chart.contents, of, value).await?,
-            });
+            let value = contents::value_without(&chart.contents, (&json, value));
+            excerpt.resources.push(value);
         }
     }
     let words = &reading.known.words;
@@ -80,7 +69,9 @@ pub(crate) async fn of(
     let values = excerpt.resources.iter();
     let along = along(&mut reading, scope, (values, &[], chart.config.include_max)).await?;
     let along = along.found.into_iter();
-    excerpt.referred = along.map(|(.., value)| value).collect();
+    let without =
+        |(_, json, value): Found| contents::value_without(&chart.contents, (&json, value));
+    excerpt.referred = along.map(without).collect();
     Ok(excerpt)
 }
 

@@ -2,6 +2,7 @@
 //! only in what the two differ.
 
 use event::{AlteredPart, Time};
+use record::Of;
 use serde_json::{Map, Value};
 
 use crate::error::Outcome;
@@ -135,7 +136,12 @@ async fn content(
 ) -> Outcome<Value> {
     let pages = store::pages(&mut reading.from, std::slice::from_ref(row)).await?;
     let json = pages.into_iter().next().unwrap_or_default();
-    let json = contents::json(&chart.contents, (kind, &row.id), json).await?;
+    let of = Of {
+        kind,
+        id: &row.id,
+        version: row.version(),
+    };
+    let json = contents::json(&chart.contents, of, json).await?;
     Ok(serde_json::from_slice(&json).unwrap_or_default())
 }
 

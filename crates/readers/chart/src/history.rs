@@ -37,7 +37,7 @@ pub(crate) async fn page(
         past,
         scope,
         scan_max: chart.config.search_scan_max,
-        room: Room::of(chart.config.contents_bytes_max),
+        room: chart.room(),
     };
     let (found, more) = walk.page(&mut reading, token, page.count).await?;
     let next = found.last().filter(|_| more).map(|(last, _)| Token {
@@ -102,7 +102,7 @@ struct Walk<'s> {
     scope: &'s Scope,
     scan_max: usize,
     /// How much of the vault a page brings.
-    room: Room,
+    room: Room<'s>,
 }
 
 impl Walk<'_> {

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 
-use record::promised;
 use serde_json::Value;
 use sqlx::{QueryBuilder, Sqlite};
 use wire::fhir::TermValue;
@@ -75,7 +74,7 @@ pub(crate) async fn everything(
         what,
         family,
         scan_max: chart.config.search_scan_max,
-        room: Room::of(chart.config.contents_bytes_max),
+        room: chart.room(),
     };
     let (found, next) = whole.page(&mut reading, token, of.count).await?;
     let include_max = chart.config.include_max;
@@ -116,7 +115,7 @@ struct Whole<'a> {
     family: &'a [String],
     scan_max: usize,
     /// How much of the vault a page brings.
-    room: Room,
+    room: Room<'a>,
 }
 
 impl Whole<'_> {
@@ -144,9 +143,9 @@ impl Whole<'_> {
                         let last = found.last().map(|(row, ..)| row.rid);
                         return Ok((found, next(last.unwrap_or(token.after))));
                     }
-                    let brings = promised(&one.1);
+                    let brings = room.brings(&one.1);
                     bytes = bytes.saturating_add(one.1.len()).saturating_add(brings);
-                    room.take(&one.1);
+                    room.take_bytes(brings);
                     found.push(one);
                     full = found.len() >= count || bytes >= KEPT_BYTES_MAX || room.is_full();
                 }

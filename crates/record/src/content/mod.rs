@@ -1,9 +1,9 @@
 //! What of a resource is too large for a row: it goes into the vault before the event is sealed, and
 //! comes back when the resource is read.
 
+mod mark;
 mod text;
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
@@ -11,81 +11,89 @@ use event::{Body, Content, Event, Form};
 use seal::Key;
 
 use crate::door::{Inner, Record};
-use crate::keyring::Stream;
-use crate::object::{self, belongs};
+use crate::object::{self, Within};
 use crate::sealed::Outcome;
 use crate::{Error, Sealed};
+use mark::Marked;
 
-pub use text::{numbered, promised};
+pub use mark::Marks;
 
 /// Bytes of base64 below which nothing is worth an object of its own.
 const BYTES_MIN: usize = 1 << 10;
-/// Events that one resource has its contents from, at most: its own, and those before it from which
-/// something was taken over.
-const EVENTS_MAX: usize = 16;
+/// In the place of what is missing, altered or erased (FHIR R4, data-absent-reason).
+const LOST: &str = "error";
+/// In the place of what is there, and is not given here for its size.
+const LEFT_OUT: &str = "temp-unknown";
+/// Why an event is not sealed.
+const UNLISTED: &str =
+    "a text of the resource begins with `urn:salus:content:`, which only Salus writes";
 
 /// A string in the JSON of an event, and what is to stand in its place.
 type Part = (Range<usize>, Vec<u8>);
 
 impl Inner {
-    /// Puts what is too large for a row into the vault, durable on return, and its mark into its place.
-    /// What is there already must be under the key of the event.
+    /// Where strings stand in the event that are too large for a row.
     ///
     /// # Errors
-    /// [`Error::Broken`] if it cannot be encrypted or stored: then nothing is sealed, and what was
-    /// stored is nobody's.
+    /// [`Error::Broken`] if it has a mark that it does not list: such text is refused at every door.
+    pub(crate) fn large(&self, event: &Event) -> Outcome<Vec<Range<usize>>> {
+        let Body::Resource(written) = &event.body else {
+            return Ok(Vec::new());
+        };
+        // INVARIANT: no mark is sealed that the event does not list.
+        if text::begins(&event.raw).len() != written.contents.len() {
+            return Err(broken(UNLISTED));
+        }
+        let min = self.config.content_bytes_min.max(BYTES_MIN);
+        Ok(match event.raw.len() < min {
+            true => Vec::new(),
+            false => text::large(&event.raw, min),
+        })
+    }
+
+    /// Puts these strings of an event into the vault, durable on return, and marks into their places; with them
+    /// comes what the raw bytes were before.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] if something cannot be encrypted or stored: then what was stored is nobody's.
     pub(crate) async fn take_out(
         &self,
         mut event: Event,
-        (stream, day): (&Stream, &str),
-    ) -> Outcome<Event> {
-        let Body::Resource(written) = &event.body else {
-            return Ok(event);
-        };
-        for content in &written.contents {
-            belongs(&content.whole, &stream.name, self.clock.now())?;
-        }
-        let min = self.config.content_bytes_min.max(BYTES_MIN);
-        let places = match event.raw.len() < min {
-            true => Vec::new(),
-            false => text::large(&event.raw, min),
-        };
-        if places.is_empty() {
-            return Ok(event);
-        }
+        (places, within): (Vec<Range<usize>>, &Within),
+    ) -> Outcome<(Event, Arc<Vec<u8>>)> {
         let mut taken = Vec::with_capacity(places.len());
-        let mut raw = Arc::new(std::mem::take(&mut event.raw));
+        let raw = Arc::new(std::mem::take(&mut event.raw));
         for place in places {
             let text = (Arc::clone(&raw), place.clone());
-            let content = self.store(text, (stream, day)).await?;
+            let content = self.store(text, within).await?;
             taken.push((place, content));
         }
         let marks = taken.iter();
         let marks = marks.map(|(place, one)| (place.clone(), one.mark().into_bytes()));
-        event.raw = text::replaced(Arc::make_mut(&mut raw), &marks.collect::<Vec<Part>>());
+        event.raw = text::replaced(&raw, &marks.collect::<Vec<Part>>());
         if let Body::Resource(written) = &mut event.body {
             written
                 .contents
                 .extend(taken.into_iter().map(|(_, one)| one));
         }
-        Ok(event)
+        Ok((event, raw))
     }
 
     async fn store(
         &self,
         (raw, place): (Arc<Vec<u8>>, Range<usize>),
-        (stream, day): (&Stream, &str),
+        within: &Within,
     ) -> Outcome<Content> {
         let mut nonce = [0; 12];
         self.keyring.random(&mut nonce)?;
-        let (stream, day) = (stream.clone(), day.to_owned());
+        let within = within.clone();
         let work = tokio::task::spawn_blocking(move || {
             let text = raw.get(place).unwrap_or_default();
             let (form, bytes) = match text::decoded(text) {
                 Some(bytes) => (Form::Base64, bytes),
                 None => (Form::Text, text.to_vec()),
             };
-            let (whole, sealed) = object::encrypted((&stream, &day), nonce, &bytes)?;
+            let (whole, sealed) = object::encrypted(&within, nonce, &bytes)?;
             Ok::<_, Error>((Content { whole, form }, sealed))
         });
         let (content, sealed) = work.await.map_err(broken)??;
@@ -98,7 +106,10 @@ impl Inner {
 impl Record {
     /// Brings contents back, for as long as this record is open.
     pub fn contents(&self) -> Contents {
-        Contents(Arc::downgrade(&self.inner))
+        Contents {
+            inner: Arc::downgrade(&self.inner),
+            marks: Marks::of(self.blind()),
+        }
     }
 
     /// The raw bytes of an event with everything in them that lies in the vault.
@@ -120,122 +131,144 @@ impl Record {
 
 /// What brings contents back. It keeps no record open.
 #[derive(Clone)]
-pub struct Contents(Weak<Inner>);
+pub struct Contents {
+    inner: Weak<Inner>,
+    marks: Marks,
+}
 
-/// Whose contents are brought back: FHIR type and logical id of what has them.
-type Of<'a> = (&'a str, &'a str);
-
-/// A content that belongs somewhere in some JSON.
-struct Belongs {
-    place: Range<usize>,
-    sealed: Sealed,
-    content: Content,
+/// Whose contents are brought back.
+#[derive(Debug, Clone, Copy)]
+pub struct Of<'a> {
+    /// FHIR type.
+    pub kind: &'a str,
+    /// Logical id.
+    pub id: &'a str,
+    /// The event that wrote this version: nothing that came later is in it.
+    pub version: u64,
 }
 
 impl Contents {
-    /// JSON of a resource, made of what events wrote of it ([`numbered`]), with its contents. What was taken
-    /// out of it, or hidden, stays so.
+    /// JSON of a resource, made of what events wrote of it ([`Marks::numbered`]), with its contents. What was
+    /// taken out of it, or hidden, stays so. What was erased, or is another resource's, is said to be absent.
     ///
     /// # Errors
-    /// [`Error::Stopped`], [`Error::Erased`], [`Error::Broken`] if something of it is missing or altered.
+    /// [`Error::Stopped`], [`Error::Broken`] if something of it is missing or altered.
     pub async fn put_back(&self, of: Of<'_>, json: Vec<u8>) -> Outcome<Vec<u8>> {
         let mut parts = Vec::new();
-        for one in self.belonging(of, &json).await? {
-            parts.push((one.place, self.back(&one.sealed, &one.content).await?));
+        for marked in self.marks.marked(&json) {
+            let place = marked.place.clone();
+            match self.brought(of, &marked).await {
+                Ok(text) => parts.push((place, text)),
+                Err(why @ (Error::NoSuchIndex(_) | Error::Erased(_))) => {
+                    parts.extend(lost(&json, (&marked, &why)));
+                }
+                Err(why) => return Err(why),
+            }
         }
-        replaced(json, parts).await
+        self.replaced(json, parts).await
     }
 
-    /// The same; of what is lost it says so in its place, and why in the program's log.
+    /// The same; of what is missing or altered it says so in its place, and why in the program's log. What is
+    /// larger than `each_max` bytes of JSON is left out, and said to be.
     ///
     /// # Errors
-    /// [`Error::Stopped`], [`Error::Erased`].
-    pub async fn put_back_what_is_there(&self, of: Of<'_>, json: Vec<u8>) -> Outcome<Vec<u8>> {
+    /// [`Error::Stopped`].
+    pub async fn put_back_what_is_there(
+        &self,
+        of: Of<'_>,
+        (json, each_max): (Vec<u8>, u64),
+    ) -> Outcome<Vec<u8>> {
         let mut parts = Vec::new();
-        let belonging = match self.belonging(of, &json).await {
-            Err(why @ Error::Broken { .. }) => {
-                tracing::error!(%why, "contents were left out of an answer");
-                let marked = text::marked(&json).into_iter();
-                parts.extend(marked.filter_map(|one| text::absent(&json, &one.place)));
-                Vec::new()
+        for marked in self.marks.marked(&json) {
+            let place = marked.place.clone();
+            if marked.written > each_max {
+                parts.extend(text::absent(&json, &place, LEFT_OUT));
+                continue;
             }
-            found => found?,
-        };
-        for one in belonging {
-            match self.back(&one.sealed, &one.content).await {
-                Ok(text) => parts.push((one.place, text)),
-                Err(why) => {
-                    let index = one.sealed.index();
-                    tracing::error!(index, %why, "a content was left out of an answer");
-                    parts.extend(text::absent(&json, &one.place));
-                }
+            match self.brought(of, &marked).await {
+                Ok(text) => parts.push((place, text)),
+                Err(Error::Stopped) => return Err(Error::Stopped),
+                Err(why) => parts.extend(lost(&json, (&marked, &why))),
             }
         }
-        replaced(json, parts).await
+        self.replaced(json, parts).await
     }
 
-    /// The bytes of the one content that the JSON has; `None`: it has none, or several.
+    /// How many bytes more the JSON has once its contents are back, without those of more than `each_max`.
+    pub fn promised(&self, json: &[u8], each_max: u64) -> usize {
+        self.marks.promised(json, each_max)
+    }
+
+    /// Whether anything in it looks like a mark.
+    pub fn is_marked(&self, json: &[u8]) -> bool {
+        !text::begins(json).is_empty()
+    }
+
+    /// The JSON without its contents, which are said to be left out.
+    pub fn without(&self, json: Vec<u8>) -> Vec<u8> {
+        self.marks.without(json, LEFT_OUT)
+    }
+
+    /// The bytes of the content that is the value of the member `data` of the resource itself, as this version
+    /// wrote it; `None`: it has none in the vault.
     ///
     /// # Errors
-    /// As [`Contents::put_back`].
-    pub async fn only(&self, of: Of<'_>, json: &[u8]) -> Outcome<Option<Vec<u8>>> {
-        match self.belonging(of, json).await?.as_slice() {
-            [one] if one.content.form == Form::Base64 => {
-                let record = self.record()?;
-                let bytes = opened(&record.inner, &one.sealed, &one.content).await?;
-                Ok(Some(bytes))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// INVARIANT: a mark counts only if an event that wrote this very resource names its content. Whoever
-    /// copies the mark of another gets nothing.
-    async fn belonging(&self, (kind, id): Of<'_>, json: &[u8]) -> Outcome<Vec<Belongs>> {
-        let marked = text::marked(json);
-        let mut events: HashMap<u64, Option<Sealed>> = HashMap::new();
-        let mut belonging = Vec::with_capacity(marked.len());
-        for one in marked {
-            if !events.contains_key(&one.index) {
-                if events.len() >= EVENTS_MAX {
-                    continue;
-                }
-                let sealed = self.event(one.index, (kind, id)).await?;
-                events.insert(one.index, sealed);
-            }
-            let Some(Some(sealed)) = events.get(&one.index) else {
-                continue;
-            };
-            let content = contents_of(sealed).iter();
-            let content = content.rev().find(|content| content.mark() == one.mark);
-            belonging.extend(content.map(|content| Belongs {
-                place: one.place,
-                sealed: sealed.clone(),
-                content: content.clone(),
-            }));
-        }
-        Ok(belonging)
-    }
-
-    /// The event, if it wrote this resource.
-    async fn event(&self, index: u64, (kind, id): Of<'_>) -> Outcome<Option<Sealed>> {
-        let sealed = match self.record()?.get(index).await {
-            Err(Error::NoSuchIndex(_)) => return Ok(None),
-            found => found?,
+    /// As [`Contents::put_back`], and [`Error::Erased`].
+    pub async fn data(&self, of: Of<'_>, json: &[u8]) -> Outcome<Option<Vec<u8>>> {
+        let marked = text::data(json).and_then(|text| self.marks.read(&text));
+        let Some(marked) = marked.filter(|marked| marked.index == of.version) else {
+            return Ok(None);
         };
-        let theirs = matches!(&sealed.event().body, Body::Resource(written)
-            if written.kind == kind && written.id == id);
-        Ok(theirs.then_some(sealed))
+        let (sealed, content) = self.listed(of, &marked).await?;
+        if content.form != Form::Base64 {
+            return Ok(None);
+        }
+        let record = self.record()?;
+        opened(&record.inner, &sealed, &content).await.map(Some)
     }
 
-    async fn back(&self, sealed: &Sealed, content: &Content) -> Outcome<Vec<u8>> {
-        back(&self.record()?.inner, sealed, content).await
+    /// The content as it stands between the quotes.
+    async fn brought(&self, of: Of<'_>, marked: &Marked) -> Outcome<Vec<u8>> {
+        let (sealed, content) = self.listed(of, marked).await?;
+        back(&self.record()?.inner, &sealed, &content).await
+    }
+
+    /// The event that lists the content.
+    ///
+    /// INVARIANT: a mark counts only if the event that it names wrote this very resource, not after this
+    /// version, and lists its content. For whoever copies the mark of another there is none.
+    async fn listed(&self, of: Of<'_>, marked: &Marked) -> Outcome<(Sealed, Content)> {
+        let none = || Error::NoSuchIndex(marked.index);
+        if marked.index > of.version {
+            return Err(none());
+        }
+        let sealed = self.record()?.get(marked.index).await?;
+        let Body::Resource(written) = &sealed.event().body else {
+            return Err(none());
+        };
+        let theirs = written.kind == of.kind && written.id == of.id;
+        let mut contents = written.contents.iter().filter(|_| theirs);
+        let content = contents.find(|content| content.mark() == marked.mark);
+        let content = content.cloned().ok_or_else(none)?;
+        Ok((sealed, content))
+    }
+
+    /// INVARIANT: nothing that looks like a mark is left.
+    async fn replaced(&self, json: Vec<u8>, parts: Vec<Part>) -> Outcome<Vec<u8>> {
+        let parts = self.marks.parts(&json, parts);
+        replaced(json, parts).await
     }
 
     fn record(&self) -> Outcome<Record> {
-        let inner = self.0.upgrade().ok_or(Error::Stopped)?;
+        let inner = self.inner.upgrade().ok_or(Error::Stopped)?;
         Ok(Record { inner })
     }
+}
+
+fn lost(json: &[u8], (marked, why): (&Marked, &Error)) -> Option<Part> {
+    let index = marked.index;
+    tracing::error!(index, %why, "a content was left out of an answer");
+    text::absent(json, &marked.place, LOST)
 }
 
 fn contents_of(sealed: &Sealed) -> &[Content] {

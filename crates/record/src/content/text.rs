@@ -8,10 +8,14 @@ use base64::engine::general_purpose::STANDARD;
 use event::{Content, Form};
 use memchr::{memchr2, memmem};
 
+use super::Part;
+
 /// The element that holds what is attached (`Binary.data`, `Attachment.data`, `Signature.data`).
 const ELEMENT: &[u8] = b"data";
 /// Bytes of a mark, at most.
 const MARK_BYTES_MAX: usize = 160;
+/// What text that only looks like a mark begins with on its way out.
+const UNMARKED: &[u8] = b"urn:salus:no-content:";
 
 /// Where the contents of strings of at least `min` bytes stand, without their quotes, that are the
 /// value of `data` and may be base64.
@@ -74,7 +78,7 @@ pub(super) fn written(form: Form, bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// The text with other parts in the place of some, which are in order and do not overlap.
-pub(super) fn replaced(json: &[u8], parts: &[(Range<usize>, Vec<u8>)]) -> Vec<u8> {
+pub(super) fn replaced(json: &[u8], parts: &[Part]) -> Vec<u8> {
     let more: usize = parts.iter().map(|(_, part)| part.len()).sum();
     let less: usize = parts.iter().map(|(place, _)| place.len()).sum();
     let mut out = Vec::with_capacity((json.len() + more).saturating_sub(less));
@@ -95,75 +99,49 @@ pub(super) fn place_of(json: &[u8], mark: &str) -> Option<Range<usize>> {
     Some(begin..begin + mark.len())
 }
 
-/// A mark in what was made of an event: it says by which one its content came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Marked {
-    /// Where it stands, without its quotes.
-    pub(super) place: Range<usize>,
-    /// As it stands in the event.
-    pub(super) mark: String,
-    /// The event.
-    pub(super) index: u64,
+/// Where text stands that begins like a mark.
+pub(super) fn begins(json: &[u8]) -> Vec<usize> {
+    memmem::find_iter(json, Content::MARK.as_bytes()).collect()
 }
 
-/// All of them, in order.
-pub(super) fn marked(json: &[u8]) -> Vec<Marked> {
-    let begins = memmem::find_iter(json, Content::MARK.as_bytes());
-    begins.filter_map(|begin| marked_at(json, begin)).collect()
-}
-
-fn marked_at(json: &[u8], begin: usize) -> Option<Marked> {
+/// The text of the whole JSON string that begins there, and where it stands without its quotes; `None`: none
+/// does, or it is longer than a mark.
+pub(super) fn string_at(json: &[u8], begin: usize) -> Option<(Range<usize>, &str)> {
     if json.get(begin.checked_sub(1)?) != Some(&b'"') {
         return None;
     }
     let rest = json.get(begin..)?;
     let rest = rest.get(..MARK_BYTES_MAX).unwrap_or(rest);
     let text = rest.get(..memchr::memchr(b'"', rest)?)?;
-    let (mark, index) = std::str::from_utf8(text).ok()?.rsplit_once(':')?;
-    Some(Marked {
-        place: begin..begin + text.len(),
-        mark: mark.to_owned(),
-        index: index.parse().ok()?,
-    })
+    let text = std::str::from_utf8(text).ok()?;
+    Some((begin..begin + text.len(), text))
 }
 
-/// The JSON of an event with marks that say by which event their contents came: what is made of it may
-/// go on into what other events make.
-#[must_use]
-pub fn numbered(json: &[u8], contents: &[Content], index: u64) -> Vec<u8> {
-    let numbered = |content: &Content| {
-        let mark = content.mark();
-        let place = place_of(json, &mark)?;
-        Some((place, format!("{mark}:{index}").into_bytes()))
-    };
-    let mut parts: Vec<_> = contents.iter().filter_map(numbered).collect();
-    parts.sort_unstable_by_key(|(place, _)| place.start);
-    replaced(json, &parts)
+/// The value of a top-level member `data`, if that is a string; where it stands does not matter.
+pub(super) fn data(json: &[u8]) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Outline {
+        data: Option<String>,
+    }
+    serde_json::from_slice::<Outline>(json).ok()?.data
 }
 
-/// How many bytes more the JSON has once its contents are back, as its marks say. Whoever wrote a
-/// mark by hand may say what they like: this bounds pages, and nothing else.
-#[must_use]
-pub fn promised(json: &[u8]) -> usize {
-    let marks = memmem::find_iter(json, Content::MARK.as_bytes());
-    let sizes = marks.filter_map(|at| {
-        let digits = json.get(at + Content::MARK.len()..)?;
-        let end = memchr::memchr(b':', digits.get(..21).unwrap_or(digits))?;
-        let text = std::str::from_utf8(digits.get(..end)?).ok()?;
-        text.parse::<usize>().ok()
-    });
-    sizes.fold(0, usize::saturating_add)
-}
-
-/// What stands for a member whose content is lost: its name with an underscore, and why it has no
-/// value (FHIR R4, data-absent-reason). The place is that of the member.
-pub(super) fn absent(json: &[u8], value: &Range<usize>) -> Option<(Range<usize>, Vec<u8>)> {
+/// What stands for a member whose content is not there: its name with an underscore, and why it has no
+/// value (FHIR R4, data-absent-reason). The place is that of the member; `None`: the string is no such member.
+pub(super) fn absent(json: &[u8], value: &Range<usize>, code: &str) -> Option<Part> {
     let before = json.get(..value.start.checked_sub(1)?)?;
     let key = before.trim_ascii_end().strip_suffix(b":")?.trim_ascii_end();
     let start = key.strip_suffix(b"\"data\"")?.len();
-    let instead: &[u8] = b"\"_data\":{\"extension\":[{\"url\":\
-        \"http://hl7.org/fhir/StructureDefinition/data-absent-reason\",\"valueCode\":\"error\"}]}";
-    Some((start..value.end + 1, instead.to_vec()))
+    let instead = format!(
+        "\"_data\":{{\"extension\":[{{\"url\":\
+         \"http://hl7.org/fhir/StructureDefinition/data-absent-reason\",\"valueCode\":\"{code}\"}}]}}"
+    );
+    Some((start..value.end + 1, instead.into_bytes()))
+}
+
+/// What stands for the beginning of text that looks like a mark and is none.
+pub(super) fn unmarked(begin: usize) -> Part {
+    (begin..begin + Content::MARK.len(), UNMARKED.to_vec())
 }
 
 #[cfg(test)]
@@ -197,45 +175,15 @@ mod tests {
     }
 
     #[test]
-    fn marks_say_how_much_comes_back() {
-        let json = br#"{"a":"urn:salus:content:100:ab","b":"urn:salus:content:7:cd","c":"urn:salus:content:x"}"#;
-        assert_eq!(promised(json), 107);
-        assert_eq!(promised(b"{}"), 0);
-        assert!(promised(br#"["urn:salus:content:99999999999999999999:"]"#) < 1);
-    }
-
-    #[test]
     fn what_is_lost_is_said_in_its_place() {
         let json = br#"{"contentType":"x","data" : "MARK","id":"1"}"#;
         let place = place_of(json, "MARK").unwrap();
-        let (place, instead) = absent(json, &place).unwrap();
+        let (place, instead) = absent(json, &place, "error").unwrap();
         let told: serde_json::Value =
             serde_json::from_slice(&replaced(json, &[(place, instead)])).unwrap();
         assert_eq!(told["_data"]["extension"][0]["valueCode"], "error");
         assert_eq!((told["id"].as_str(), told.get("data")), (Some("1"), None));
-        assert_eq!(absent(b"[\"MARK\"]", &(2..6)), None);
-    }
-
-    #[test]
-    fn a_mark_that_says_its_event_is_found_and_no_other() {
-        let mut content = Content::default();
-        content.whole.path = "object/2026-11-27/ab12".into();
-        let json = format!(
-            r#"{{"a":"{}","b":"x urn:salus:content:9:cd:7","c":"urn:salus:content:9:cd"}}"#,
-            content.mark()
-        );
-        assert_eq!(marked(json.as_bytes()), []);
-        let numbered = numbered(json.as_bytes(), &[content.clone()], 7);
-        let found = marked(&numbered);
-        assert_eq!(found.len(), 1, "{found:?}");
-        assert_eq!(
-            (found[0].mark.as_str(), found[0].index),
-            (content.mark().as_str(), 7)
-        );
-        assert_eq!(
-            numbered[found[0].place.clone()],
-            *format!("{}:7", content.mark()).as_bytes()
-        );
+        assert_eq!(absent(b"[\"MARK\"]", &(2..6), "error"), None);
     }
 
     proptest! {
@@ -244,10 +192,10 @@ mod tests {
             for place in large(&json, min) {
                 prop_assert!(json.get(place).is_some());
             }
-            let _ = promised(&json);
             let text = [b"\"urn:salus:content:", json.as_slice(), b"\""].concat();
-            for found in marked(&text) {
-                prop_assert!(text.get(found.place).is_some());
+            for begin in begins(&text) {
+                let found = string_at(&text, begin);
+                prop_assert!(found.is_none_or(|(place, _)| text.get(place).is_some()));
             }
         }
 

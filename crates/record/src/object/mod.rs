@@ -44,14 +44,12 @@ impl Record {
             return Err(broken("a standby takes no objects"));
         }
         inner.in_office()?;
-        // INVARIANT: nothing is stored under a key that is about to be shredded.
-        let _loud = inner.quiet.read().await;
-        let day = day(inner.clock.now());
-        let stream = inner.keyring.stream(event, &day).await?;
+        // INVARIANT: no key is fetched while it is shredded. It is not held on to while the bytes are stored, which
+        // may take long: whoever seals the event looks whether its key is still the same ([`belongs`]).
+        let within = inner.within_quiet(event).await?;
         let mut nonce = [0; 12];
         inner.keyring.random(&mut nonce)?;
-        let work =
-            tokio::task::spawn_blocking(move || encrypted((&stream, &day), nonce, bytes.as_ref()));
+        let work = tokio::task::spawn_blocking(move || encrypted(&within, nonce, bytes.as_ref()));
         let (stored, sealed) = work.await.map_err(broken)??;
         inner
             .vault
@@ -91,7 +89,27 @@ impl Record {
     }
 }
 
+/// Under which key something is stored, and on which day.
+#[derive(Clone)]
+pub(crate) struct Within {
+    pub(crate) stream: Stream,
+    pub(crate) day: String,
+}
+
 impl Inner {
+    /// Of an event that is sealed now.
+    pub(crate) async fn within(&self, event: &Event) -> Outcome<Within> {
+        let day = day(self.clock.now());
+        let stream = self.keyring.stream(event, &day).await?;
+        Ok(Within { stream, day })
+    }
+
+    /// The same, while nothing is erased.
+    pub(crate) async fn within_quiet(&self, event: &Event) -> Outcome<Within> {
+        let _loud = self.quiet.read().await;
+        self.within(event).await
+    }
+
     /// An object as an event names it, held against both of its hashes.
     pub(crate) async fn open_object(
         &self,
@@ -121,7 +139,7 @@ impl Inner {
 
 /// What lies in the vault for some bytes, and how an event names it.
 pub(crate) fn encrypted(
-    (stream, day): (&Stream, &str),
+    Within { stream, day }: &Within,
     nonce: [u8; 12],
     bytes: &[u8],
 ) -> Outcome<(Stored, Vec<u8>)> {

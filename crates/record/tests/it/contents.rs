@@ -15,8 +15,11 @@ use guard::{Admitted, Standing, admit};
 use record::journal::SqliteJournal;
 use record::vault::{LocalVault, Vault, VaultFault};
 use record::{
-    Error, Parts, Place, Record, Sealed, Wanted, backup, copy_keys, numbered, restore, restore_keys,
+    Error, Marks, Of, Parts, Place, Record, Sealed, Wanted, backup, copy_keys, restore,
+    restore_keys,
 };
+
+use tokio::sync::Semaphore;
 
 use crate::erasing::erase;
 use crate::house::{NOON, StillClock, config, data, fill, open, verified};
@@ -71,8 +74,14 @@ fn contents(sealed: &Sealed) -> &[Content] {
 }
 
 /// What a view makes of it.
-fn made(sealed: &Sealed) -> Vec<u8> {
-    numbered(&sealed.event().raw, contents(sealed), sealed.index())
+fn made(record: &Record, sealed: &Sealed) -> Vec<u8> {
+    let marks = Marks::of(record.blind());
+    marks.numbered(&sealed.event().raw, contents(sealed), sealed.index())
+}
+
+/// A version of a resource.
+const fn version<'a>((kind, id): (&'a str, &'a str), version: u64) -> Of<'a> {
+    Of { kind, id, version }
 }
 
 #[tokio::test]
@@ -88,11 +97,11 @@ async fn a_large_content_lies_in_the_vault_and_comes_back_byte_for_byte() {
     assert!(!lying.windows(16).any(|part| part == &bytes[..16]));
     assert_eq!(record.raw(&one).await.unwrap(), raw);
     let back = record.contents();
-    let whole = back.put_back(("Binary", "a"), made(&one)).await.unwrap();
-    assert_eq!(whole, raw);
-    let only = back.only(("Binary", "a"), &made(&one)).await.unwrap();
-    assert_eq!(only, Some(bytes));
-    assert_eq!(record::promised(&made(&one)), 400_000);
+    let (own, bare) = (version(("Binary", "a"), one.index()), made(&record, &one));
+    assert_eq!(back.put_back(own, bare.clone()).await.unwrap(), raw);
+    assert_eq!(back.data(own, &bare).await.unwrap(), Some(bytes));
+    assert_eq!(back.promised(&bare, u64::MAX), 400_000);
+    assert_eq!(back.promised(&bare, 399_999), 0);
     record.stop().await;
 }
 
@@ -116,33 +125,61 @@ async fn base64_with_line_breaks_comes_back_with_them_and_what_is_small_stays_in
     record.stop().await;
 }
 
+/// What is told in the place of a content.
+fn absent(json: &[u8]) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(json).unwrap();
+    assert_eq!(json.get("data"), None, "{json}");
+    let code = json["_data"]["extension"][0]["valueCode"].as_str();
+    code.map(str::to_owned)
+}
+
 #[tokio::test]
 async fn a_mark_brings_nothing_to_a_resource_that_did_not_write_it() {
     let folder = tempfile::tempdir().unwrap();
     let record = open(folder.path()).await;
     let raw = binary("a", &STANDARD.encode(letter(100_000)));
     let one = sealed(&record, ("p1", "a"), &raw).await;
-    let stolen = made(&one);
+    let stolen = made(&record, &one);
     let back = record.contents();
-    for of in [("Binary", "b"), ("Media", "a")] {
-        assert_eq!(back.put_back(of, stolen.clone()).await.unwrap(), stolen);
-        assert_eq!(back.only(of, &stolen).await.unwrap(), None);
+    for (of, at) in [
+        (("Binary", "b"), one.index()),
+        (("Media", "a"), one.index()),
+        (("Binary", "a"), one.index() - 1),
+    ] {
+        let told = back.put_back(version(of, at), stolen.clone()).await;
+        assert_eq!(absent(&told.unwrap()).as_deref(), Some("error"), "{of:?}");
+        let data = back.data(version(of, at), &stolen).await;
+        assert!(!matches!(data, Ok(Some(_))), "{of:?}");
     }
-    // Nor does one that is written by hand.
-    let copied = sealed(&record, ("p2", "b"), &stolen).await;
-    assert_eq!(record.raw(&copied).await.unwrap(), stolen);
+    let later = version(("Binary", "a"), one.index() + 1);
     assert_eq!(
-        back.put_back(("Binary", "b"), made(&copied)).await.unwrap(),
-        stolen
+        back.data(later, &stolen).await.unwrap(),
+        None,
+        "of another version"
     );
-    let far = String::from_utf8(stolen)
-        .unwrap()
-        .replace(&format!(":{}\"", one.index()), ":999\"");
-    let far = far.into_bytes();
-    assert_eq!(
-        back.put_back(("Binary", "a"), far.clone()).await.unwrap(),
-        far
-    );
+    record.stop().await;
+}
+
+#[tokio::test]
+async fn no_mark_is_sealed_that_somebody_else_wrote() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = open(folder.path()).await;
+    let raw = binary("a", &STANDARD.encode(letter(100_000)));
+    let one = sealed(&record, ("p1", "a"), &raw).await;
+    let size = record.size();
+    let numbered = made(&record, &one);
+    for forged in [
+        &one.event().raw,
+        &numbered,
+        &binary("b", "urn:salus:content:"),
+    ] {
+        let refused = record
+            .admit(vec![admitted(("p2", "b"), forged.clone())])
+            .await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("urn:salus:content:"), "{refused}");
+    }
+    assert_eq!(record.size(), size);
     record.stop().await;
 }
 
@@ -171,11 +208,13 @@ async fn what_is_missing_or_altered_is_named_and_keeps_nobody_from_the_rest() {
         (&altered, "b", "was altered"),
     ] {
         let back = record.contents();
-        let refused = back.put_back(("Binary", id), made(one)).await.unwrap_err();
+        let own = version(("Binary", id), one.index());
+        let bare = made(&record, one);
+        let refused = back.put_back(own, bare.clone()).await.unwrap_err();
         assert!(refused.to_string().contains(why), "{refused}");
         assert!(record.raw(one).await.is_err());
         let told = back
-            .put_back_what_is_there(("Binary", id), made(one))
+            .put_back_what_is_there(own, (bare, u64::MAX))
             .await
             .unwrap();
         let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
@@ -208,16 +247,16 @@ async fn who_is_erased_has_no_contents_any_more() {
     let record = open(folder.path()).await;
     let raw = |id: &str| binary(id, &STANDARD.encode(letter(100_000)));
     let gone = sealed(&record, ("p1", "a"), &raw("a")).await;
+    let bare = made(&record, &gone);
     let left = sealed(&record, ("p2", "b"), &raw("b")).await;
     erase(&record, "p1").await.unwrap();
     let why = record.raw(&gone).await.unwrap_err();
     assert!(matches!(why, Error::Erased(_)), "{why}");
-    let why = record
-        .contents()
-        .put_back(("Binary", "a"), made(&gone))
-        .await
-        .unwrap_err();
-    assert!(matches!(why, Error::Erased(_)), "{why}");
+    let (back, own) = (record.contents(), version(("Binary", "a"), gone.index()));
+    let told = back.put_back(own, bare.clone()).await.unwrap();
+    assert_eq!(absent(&told).as_deref(), Some("error"), "the rest is whole");
+    let told = back.put_back_what_is_there(own, (bare, u64::MAX)).await;
+    assert_eq!(absent(&told.unwrap()).as_deref(), Some("error"));
     assert_eq!(record.raw(&left).await.unwrap(), raw("b"));
     record.publish().await.unwrap();
     assert_eq!(verified(folder.path()).await.alterations, []);
@@ -322,6 +361,81 @@ async fn on_a_full_disk_nothing_is_sealed_and_afterwards_it_is() {
     record.stop().await;
 }
 
+/// A storage that takes its time for objects: each waits until it may.
+struct Slow {
+    vault: LocalVault,
+    begun: Arc<Semaphore>,
+    may: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl Vault for Slow {
+    async fn put(&self, path: &str, bytes: Bytes) -> Result<(), VaultFault> {
+        if path.starts_with("object/") {
+            self.begun.add_permits(1);
+            self.may.acquire().await.unwrap().forget();
+        }
+        self.vault.put(path, bytes).await
+    }
+
+    async fn get(&self, path: &str) -> Result<Option<Bytes>, VaultFault> {
+        self.vault.get(path).await
+    }
+
+    async fn list(&self, prefix: &str) -> Result<Vec<String>, VaultFault> {
+        self.vault.list(prefix).await
+    }
+
+    async fn discard(&self, path: &str) -> Result<(), VaultFault> {
+        self.vault.discard(path).await
+    }
+}
+
+#[tokio::test]
+async fn an_erasure_waits_for_no_storage_and_what_is_stored_meanwhile_goes_under_the_new_key() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(data(folder.path()).join("vault")).unwrap();
+    let (begun, may) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let parts = Parts {
+        journal: Arc::new(
+            SqliteJournal::open(&data(folder.path()).join("journal.db"))
+                .await
+                .unwrap(),
+        ),
+        vault: Arc::new(Slow {
+            vault: LocalVault::open(&data(folder.path()).join("vault")).unwrap(),
+            begun: Arc::clone(&begun),
+            may: Arc::clone(&may),
+        }),
+    };
+    let opened = Record::open_with(config(folder.path()), parts, StillClock::at(NOON));
+    let record = opened.await.unwrap();
+    let small = sealed(&record, ("p1", "small"), &binary("small", "QUJD")).await;
+    let raw = binary("a", &STANDARD.encode(letter(100_000)));
+    let (of, slow) = (("p1", "a"), record.clone());
+    let written = tokio::spawn({
+        let event = admitted(of, raw.clone());
+        async move { slow.admit(vec![event]).await }
+    });
+    let kept = tokio::spawn({
+        let (slow, claim) = (record.clone(), claim(("p2", "b"), Vec::new()));
+        async move { slow.keep(&claim, letter(100_000)).await }
+    });
+    begun.acquire_many(2).await.unwrap().forget();
+    // Both are being stored: neither the erasure nor anybody else stands still.
+    erase(&record, "p1").await.unwrap();
+    sealed(&record, ("p3", "c"), &binary("c", "QUJD")).await;
+    let why = record.get(small.index()).await.unwrap_err();
+    assert!(matches!(why, Error::Erased(_)), "{why}");
+    // What was stored under the old key is stored again.
+    may.add_permits(3);
+    let receipts = written.await.unwrap().unwrap();
+    let one = record.get(receipts[0].index).await.unwrap();
+    assert_eq!(record.raw(&one).await.unwrap(), raw);
+    kept.await.unwrap().unwrap();
+    record.stop().await;
+}
+
 #[tokio::test]
 async fn what_was_stored_for_an_event_that_was_not_sealed_goes_after_some_days() {
     let folder = tempfile::tempdir().unwrap();
@@ -357,12 +471,13 @@ async fn an_event_takes_a_content_only_from_under_its_own_key() {
         .keep(&claim(("p1", "a"), Vec::new()), letter(10))
         .await
         .unwrap();
-    let mut other = claim(("p2", "a"), b"{}".to_vec());
+    let content = Content {
+        whole,
+        form: Form::Base64,
+    };
+    let mut other = claim(("p2", "a"), binary("a", &content.mark()));
     if let Body::Resource(written) = &mut other.body {
-        written.contents.push(Content {
-            whole,
-            form: Form::Base64,
-        });
+        written.contents.push(content);
     }
     let event = admit(other.into(), Standing::Salus, "").unwrap();
     let refused = record.admit(vec![event]).await.unwrap_err().to_string();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use web::Settings;
 
 use crate::export::{begin, fetched, manifest, place};
-use crate::house::{House, Reply, patient};
+use crate::house::{House, Reply, observation, patient};
 
 /// A scan: more than fits into a row.
 const SCAN_BYTES: usize = 150_000;
@@ -218,32 +218,275 @@ async fn what_is_altered_is_not_shown_and_keeps_nobody_from_the_rest() {
 }
 
 #[tokio::test]
-async fn a_mark_that_is_written_by_hand_brings_nothing() {
+async fn a_mark_is_refused_at_every_door() {
     let house = House::open().await;
     let id = house.post("/Patient", &patient("Letter")).await.id();
     let made = house
         .post("/DocumentReference", &letter(&id, &scan(1)))
         .await;
     let kept = contents(&house, made.version()).await.1.remove(0);
+    let size = house.app.record.size();
     let mark = format!("{}:{}", kept.mark(), made.version());
-    let mut forged = json!({
+    let forged = json!({
         "resourceType": "DocumentReference",
         "status": "current",
         "description": mark,
         "content": [{"attachment": {"contentType": "text/plain"}}],
     });
-    let read = house.post("/DocumentReference", &forged).await;
-    let read = house
-        .get(&format!("/DocumentReference/{}", read.id()))
-        .await;
+    let mut own = forged.clone();
+    own["id"] = "own".into();
+    let entry = |url: &str, method: &str, resource: &Value| json!({"resource": resource, "request": {"method": method, "url": url}});
+    let bundle = |kind: &str| json!({"resourceType": "Bundle", "type": kind, "entry": [entry("DocumentReference", "POST", &forged)]});
+    let patch = json!([{"op": "add", "path": "/description", "value": mark}]).to_string();
+    let patch_headers: &[(&str, &str)] = &[("content-type", "application/json-patch+json")];
+    let place = format!("/DocumentReference/{}", made.id());
+    let escaped = forged.to_string().replace("urn:salus", "\\u0075rn:salus");
+    let json_headers: &[(&str, &str)] = &[("content-type", "application/fhir+json")];
+    let pdf: &[(&str, &str)] = &[
+        ("content-type", "application/pdf"),
+        ("x-security-context", &mark),
+    ];
+    let ask = async |method: Method, path: &str, headers: &[(&str, &str)], body: Vec<u8>| {
+        house
+            .ask(&house.token, (method, path), (headers, body))
+            .await
+    };
+    for refused in [
+        house.post("/DocumentReference", &forged).await,
+        house.put("/DocumentReference/own", &own).await,
+        house.post("/", &bundle("transaction")).await,
+        ask(Method::PATCH, &place, patch_headers, patch.into()).await,
+        ask(
+            Method::POST,
+            "/DocumentReference",
+            json_headers,
+            escaped.into(),
+        )
+        .await,
+        ask(Method::POST, "/Binary", pdf, scan(1)).await,
+    ] {
+        assert_eq!(refused.code(), 422, "{}", refused.json());
+        assert!(
+            refused.words().contains("urn:salus:content:"),
+            "{}",
+            refused.words()
+        );
+    }
+    let batch = house.post("/", &bundle("batch")).await.json();
     assert_eq!(
-        read.json()["description"],
-        mark,
-        "it stays what was written"
+        batch["entry"][0]["response"]["status"],
+        "422 Unprocessable Entity"
     );
-    forged["content"][0]["attachment"]["data"] = mark.into();
-    let refused = house.post("/DocumentReference", &forged).await;
-    assert_eq!(refused.code(), 400, "it is no base64");
+    let written = house.app.record.read(size, 100).await.unwrap();
+    let mut written = written.iter().map(|one| &one.event().body);
+    assert!(!written.any(|body| matches!(body, Body::Resource(_))));
+}
+
+#[tokio::test]
+async fn no_answer_holds_a_mark_whatever_is_asked() {
+    let house = House::with_chart(|chart| chart.content_inline_bytes_max = 100_000).await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let mut seen = patient("Letter");
+    seen["id"] = id.clone().into();
+    seen["photo"] = json!([{"contentType": "image/x-none", "data": STANDARD.encode(scan(9))}]);
+    house.put(&format!("/Patient/{id}"), &seen).await;
+    let document = house
+        .post("/DocumentReference", &letter(&id, &scan(1)))
+        .await;
+    let binary = house.post("/Binary", &binary(&id, &scan(2))).await;
+    let (document, name) = (document.id(), binary.id());
+    let kept = contents(&house, binary.version()).await.1.remove(0);
+    house.spoil(&kept.whole.path);
+    let subject = format!("Patient/{id}");
+    house
+        .post("/Observation", &observation(&subject, "{\"value\": 1}"))
+        .await;
+    for path in [
+        format!("/Patient/{id}"),
+        format!("/Patient/{id}/$summary"),
+        format!("/Patient/{id}/$everything"),
+        format!("/Patient/{id}/_history"),
+        format!("/Patient?_id={id}&_revinclude=DocumentReference:subject"),
+        format!("/Patient?_id={id}&_elements=photo"),
+        format!("/DocumentReference/{document}"),
+        format!("/DocumentReference/{document}?_summary=true"),
+        format!("/DocumentReference/{document}/_history"),
+        format!("/DocumentReference?patient={id}&_sort=date"),
+        format!("/Binary/{name}"),
+        "/Binary".to_owned(),
+        "/_history".to_owned(),
+        "/?_type=DocumentReference,Binary".to_owned(),
+    ] {
+        for accept in ["application/fhir+json", "application/pdf"] {
+            let answer = house.get_with(&path, &[("accept", accept)]).await;
+            let text = String::from_utf8_lossy(&answer.bytes);
+            assert!(!text.contains("urn:salus:content:"), "{path}: {text}");
+        }
+    }
+    let summary = house.get(&format!("/Patient/{id}/$summary")).await;
+    assert_eq!(summary.code(), 200, "{}", summary.json());
+    let seen = resources(&summary, "Patient");
+    let absent = &seen[0]["photo"][0]["_data"]["extension"][0]["valueCode"];
+    assert_eq!(absent, "temp-unknown");
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_a_page_is_said_and_read_by_itself_and_never_written_back_without() {
+    let house = House::with_chart(|chart| chart.content_inline_bytes_max = 100_000).await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let name = house
+        .post("/DocumentReference", &letter(&id, &scan(1)))
+        .await
+        .id();
+    let place = format!("/DocumentReference/{name}");
+    for query in [
+        format!("/DocumentReference?patient={id}"),
+        format!("{place}/_history"),
+        format!("/Patient/{id}/$everything"),
+    ] {
+        let found = resources(&house.get(&query).await, "DocumentReference");
+        let attachment = &found[0]["content"][0]["attachment"];
+        assert_eq!(attachment.get("data"), None, "{query}");
+        let code = &attachment["_data"]["extension"][0]["valueCode"];
+        assert_eq!(code, "temp-unknown", "{query}");
+        let refused = house.put(&place, &found[0]).await;
+        assert_eq!(refused.code(), 422, "{}", refused.json());
+    }
+    let read = house.get(&place).await.json();
+    assert!(data(&read) == scan(1));
+    assert_eq!(house.put(&place, &read).await.code(), 200);
+}
+
+#[tokio::test]
+async fn answers_with_contents_take_room_until_they_are_read() {
+    let settings = Settings {
+        binaries_bytes_max: 1 << 20,
+        binary_wait_ms: 1,
+        ..Settings::default()
+    };
+    let house = House::with(settings).await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let large: Vec<u8> = [scan(1), scan(2)].concat();
+    let document = house.post("/DocumentReference", &letter(&id, &large)).await;
+    let headers = [("content-type", "application/pdf")];
+    let binary = raw(&house, (Method::POST, "/Binary"), &headers, large.clone()).await;
+    let binary = binary
+        .header("location")
+        .strip_prefix(crate::house::BASE)
+        .unwrap();
+    let binary = binary.split("/_history/").next().unwrap().to_owned();
+    let document = format!("/DocumentReference/{}", document.id());
+    let (everything, pdf) = (
+        format!("/Patient/{id}/$everything"),
+        [("accept", "application/pdf")],
+    );
+    for path in [&document, &binary, &everything] {
+        let unread = house.unread(path).await;
+        assert_eq!(unread.status(), StatusCode::OK, "{path}");
+        for other in [&document, &binary, &everything] {
+            let refused = house.get(other).await;
+            assert_eq!(
+                refused.status,
+                StatusCode::SERVICE_UNAVAILABLE,
+                "{path} {other}"
+            );
+            assert_eq!(refused.header("retry-after"), "10");
+            assert!(!refused.words().is_empty());
+        }
+        let refused = house.get_with(&binary, &pdf).await;
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(house.get(&format!("/Patient/{id}")).await.code(), 200);
+        drop(unread);
+    }
+    // Each that is read lets its room go.
+    for _ in 0..3 {
+        assert!(house.get_with(&binary, &pdf).await.bytes == large);
+        assert_eq!(data(&house.get(&document).await.json()), large);
+    }
+}
+
+#[tokio::test]
+async fn a_binary_gives_its_own_content_and_no_other_attachment() {
+    let house = House::open().await;
+    let own = b"%PDF-1.4\nshort".to_vec();
+    let mut binary = binary("nobody", &own);
+    binary["securityContext"].take();
+    binary.as_object_mut().unwrap().remove("securityContext");
+    let other = json!({"contentType": "application/pdf", "data": STANDARD.encode(scan(1))});
+    binary["meta"] = json!({"extension": [{"url": "urn:x", "valueAttachment": other}]});
+    let made = house.post("/Binary", &binary).await;
+    assert_eq!(made.code(), 201, "{}", made.json());
+    assert_eq!(contents(&house, made.version()).await.1.len(), 1);
+    let place = format!("/Binary/{}", made.id());
+    let read = house
+        .get_with(&place, &[("accept", "application/pdf")])
+        .await;
+    assert_eq!((read.code(), read.bytes), (200, own));
+}
+
+#[tokio::test]
+async fn what_is_larger_than_a_body_is_patched_by_nobody_and_put_as_what_it_is() {
+    let settings = Settings {
+        body_bytes_max: 100_000,
+        ..Settings::default()
+    };
+    let house = House::with(settings).await;
+    let headers = [("content-type", "application/pdf")];
+    let made = raw(&house, (Method::POST, "/Binary"), &headers, scan(1)).await;
+    let place = made
+        .header("location")
+        .strip_prefix(crate::house::BASE)
+        .unwrap();
+    let place = place.split("/_history/").next().unwrap().to_owned();
+    let patch = br#"[{"op":"add","path":"/language","value":"de"}]"#.to_vec();
+    let patch_headers = [("content-type", "application/json-patch+json")];
+    let refused = raw(&house, (Method::PATCH, &place), &patch_headers, patch).await;
+    assert_eq!(refused.code(), 413, "{}", refused.json());
+    for word in ["body_bytes_max", "PUT"] {
+        assert!(refused.words().contains(word), "{}", refused.words());
+    }
+    let put = raw(&house, (Method::PUT, &place), &headers, scan(2)).await;
+    assert_eq!(put.code(), 200, "{}", put.json());
+}
+
+#[tokio::test]
+async fn a_content_that_is_put_keeps_the_security_context_unless_it_says_another() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let other = house.post("/Patient", &patient("Other")).await.id();
+    let (context, another) = (format!("Patient/{id}"), format!("Patient/{other}"));
+    let first = [
+        ("content-type", "application/pdf"),
+        ("x-security-context", context.as_str()),
+    ];
+    let made = raw(&house, (Method::POST, "/Binary"), &first, scan(1)).await;
+    let place = made
+        .header("location")
+        .strip_prefix(crate::house::BASE)
+        .unwrap();
+    let place = place.split("/_history/").next().unwrap().to_owned();
+    let silent = [("content-type", "application/pdf")];
+    let of = async || {
+        let read = house.get(&place).await;
+        let sealed = house.app.record.get(read.version()).await.unwrap();
+        let patient = sealed.event().subject.patient().map(str::to_owned);
+        (read.json()["securityContext"]["reference"].clone(), patient)
+    };
+    for bytes in [scan(2), b"%PDF-1.4\nshort".to_vec()] {
+        let put = raw(&house, (Method::PUT, &place), &silent, bytes.clone()).await;
+        assert_eq!(put.code(), 200, "{}", put.json());
+        assert_eq!(of().await, (context.clone().into(), Some(id.clone())));
+        let read = house
+            .get_with(&place, &[("accept", "application/pdf")])
+            .await;
+        assert!(read.bytes == bytes);
+    }
+    let said = [silent[0], ("x-security-context", another.as_str())];
+    raw(&house, (Method::PUT, &place), &said, scan(3)).await;
+    assert_eq!(of().await, (another.into(), Some(other)));
+    let none = [silent[0], ("x-security-context", "")];
+    raw(&house, (Method::PUT, &place), &none, scan(4)).await;
+    assert_eq!(of().await, (Value::Null, None));
 }
 
 async fn raw(

@@ -395,3 +395,114 @@ async fn nobody_replaces_what_is_not_here_is_of_another_patient_or_may_not_be_ch
     assert_eq!(refused.code(), 403, "{}", refused.json());
     assert_eq!(house.get(&theirs[1]).await.json()["status"], "current");
 }
+
+/// A submission whose document and SubmissionSet name the patient so.
+fn about(mut bundle: Value, subject: Value) -> Value {
+    for entry in 0..2 {
+        bundle["entry"][entry]["resource"]["subject"] = subject.clone();
+    }
+    bundle
+}
+
+#[tokio::test]
+async fn a_patient_is_compared_however_both_documents_name_it() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    house.post("/Patient", &patient("Other")).await.id();
+    let base = crate::house::BASE;
+    let ways = |family: &str, id: &str| {
+        [
+            json!({"reference": format!("Patient?identifier=urn:mrn|{family}")}),
+            json!({"identifier": {"system": "urn:mrn", "value": family}}),
+            json!({"reference": format!("{base}/Patient/{id}")}),
+        ]
+    };
+    let other = house.get("/Patient?identifier=urn:mrn|Other").await.json();
+    let other = other["entry"][0]["resource"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (subject, theirs) in ways("Letter", &id).into_iter().zip(ways("Other", &other)) {
+        let first = places(&house.post("/", &bundle("Minimal", &id)).await.json());
+        let target = json!({"reference": first[1].trim_start_matches('/')});
+        let across = about(replacing(&id, target.clone()), theirs.clone());
+        let refused = house.post("/", &across).await;
+        assert_eq!(refused.code(), 422, "{theirs}: {}", refused.json());
+        assert!(
+            refused
+                .words()
+                .contains("Bundle.entry[1].resource.relatesTo"),
+            "{}",
+            refused.words()
+        );
+        let status = house.get(&first[1]).await.json()["status"].clone();
+        assert_eq!(status, "current", "{theirs}");
+        let same = house
+            .post("/", &about(replacing(&id, target), subject.clone()))
+            .await;
+        assert_eq!(same.code(), 200, "{subject}: {}", same.json());
+        let status = house.get(&first[1]).await.json()["status"].clone();
+        assert_eq!(status, "superseded", "{subject}");
+    }
+}
+
+#[tokio::test]
+async fn a_patient_of_the_bundle_itself_replaces_nobody_else_s_document() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let first = places(&house.post("/", &bundle("Minimal", &id)).await.json());
+    let target = json!({"reference": first[1].trim_start_matches('/')});
+    let full_url = "urn:uuid:3c5a9d0e-0000-4000-8000-00000000000a";
+    let mut new = about(
+        replacing(&id, target.clone()),
+        json!({"reference": full_url}),
+    );
+    let entries = new["entry"].as_array_mut().unwrap();
+    entries.push(entry(full_url, patient("Third")));
+    let refused = house.post("/", &new).await;
+    assert_eq!(refused.code(), 422, "{}", refused.json());
+    // Nor if an entry says itself what becomes of it.
+    let mut own = house.get(&first[1]).await.json();
+    own["status"] = "superseded".into();
+    let put = json!({"resource": own, "request": {"method": "PUT", "url": target["reference"]}});
+    new["entry"].as_array_mut().unwrap().push(put);
+    let refused = house.post("/", &new).await;
+    assert_eq!(refused.code(), 422, "{}", refused.json());
+    assert_eq!(house.get(&first[1]).await.json()["status"], "current");
+}
+
+#[tokio::test]
+async fn what_is_named_twice_or_was_told_by_hand_is_replaced_all_the_same() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let mut told = bundle("Minimal", &id);
+    told["entry"][1]["resource"]["text"] = json!({"status": "additional",
+        "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">a letter, as it was dictated</div>"});
+    let first = places(&house.post("/", &told).await.json());
+    let mut second = bundle("Minimal", &id);
+    second["entry"][1]["resource"]["masterIdentifier"]["value"] = "urn:oid:1.2.3.4.5".into();
+    let second = places(&house.post("/", &second).await.json());
+    let by = |target: Value| json!({"code": "replaces", "target": target});
+    let reference = |place: &str| by(json!({"reference": place.trim_start_matches('/')}));
+    let absolute = by(json!({"reference": format!("{}{}", crate::house::BASE, first[1])}));
+    let number = by(
+        json!({"identifier": {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.129.6.58.92.88337"}}),
+    );
+    let mut new = bundle("Minimal", &id);
+    new["entry"][1]["resource"]["masterIdentifier"]["value"] = "urn:oid:1.2.3.4.6".into();
+    new["entry"][1]["resource"]["relatesTo"] = json!([
+        reference(&first[1]),
+        reference(&second[1]),
+        reference(&first[1]),
+        absolute,
+        number,
+    ]);
+    let done = house.post("/", &new).await;
+    assert_eq!(done.code(), 200, "{}", done.json());
+    assert_eq!(places(&done.json()).len(), 3);
+    for older in [&first[1], &second[1]] {
+        assert_eq!(house.get(older).await.json()["status"], "superseded");
+    }
+    let told = house.get(&first[1]).await.json();
+    assert_eq!(told["text"]["status"], "additional", "it stays");
+}

@@ -303,6 +303,14 @@ impl House {
         House::send_to(self.router.clone(), request).await
     }
 
+    /// An answer whose body nobody has read yet.
+    pub(crate) async fn unread(&self, path: &str) -> axum::response::Response {
+        let request = Request::builder().uri(path);
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let request = request.body(Body::empty()).unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
     pub(crate) async fn send_to(router: Router, request: Request<Body>) -> Reply {
         let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();

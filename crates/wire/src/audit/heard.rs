@@ -107,7 +107,33 @@ pub struct AuditObject {
     /// standard. With them, in base64, what DICOM has elements for: `Accession`, `MPPS`, `SOPClass`.
     pub details: Vec<(String, String)>,
     /// The patient that it is, if that is told in another form than `id` is.
-    pub whose: Option<Whose>,
+    pub whose: Option<Named>,
+}
+
+/// How FHIR names a patient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// One of this server.
+    Whose(Whose),
+    /// By an absolute address: of this server, if it begins with the server's.
+    At(String),
+    /// In a way by which nobody is found here.
+    Otherwise,
+}
+
+impl Named {
+    /// Whom it means; `base`: the address of this server.
+    #[must_use]
+    pub fn whose(&self, base: &str) -> Option<Whose> {
+        match self {
+            Named::Whose(whose) => Some(whose.clone()),
+            Named::At(address) => {
+                let rest = address.strip_prefix(base.trim_end_matches('/'))?;
+                heard_fhir::patient_id(rest.strip_prefix('/')?).map(Whose::Here)
+            }
+            Named::Otherwise => None,
+        }
+    }
 }
 
 /// By what a patient is named.
@@ -134,7 +160,7 @@ impl AuditObject {
     /// Whether it is a patient.
     #[must_use]
     pub fn is_patient(&self) -> bool {
-        self.kind == "1" && self.role == "1"
+        self.whose.is_some() || (self.kind == "1" && self.role == "1")
     }
 }
 
@@ -160,19 +186,36 @@ impl AuditMessage {
     }
 
     /// The patients that it names, with the place among its objects. An identifier without an assigning
-    /// authority is of `authority`.
+    /// authority is of `authority`; of an AuditEvent that is the address of this server.
     #[must_use]
     pub fn patients(&self, authority: &str) -> Vec<(usize, Whose)> {
         let places = self.objects.iter().enumerate();
         let patients = places.filter(|(_, object)| object.is_patient());
         let named = patients.filter_map(|(place, object)| {
-            if let Some(whose) = &object.whose {
-                return Some((place, whose.clone()));
+            if let Some(named) = &object.whose {
+                return Some((place, named.whose(authority)?));
             }
             let (system, value) = cx_identifier(&object.id, authority)?;
             Some((place, Whose::Numbered(system, value)))
         });
         named.collect()
+    }
+
+    /// Whether it is about several patients, known here or not.
+    #[must_use]
+    pub fn is_of_several(&self) -> bool {
+        self.objects.iter().filter(|one| one.is_patient()).count() > 1
+    }
+
+    /// What it tells of the patient at that place among its objects, the only one then: nothing in which another
+    /// patient may be meant.
+    #[must_use]
+    pub fn of_one(&self, place: usize) -> AuditMessage {
+        AuditMessage {
+            objects: self.objects.get(place).cloned().into_iter().collect(),
+            description: String::new(),
+            ..self.clone()
+        }
     }
 
     /// The person or program that asked for it: the requestor, one with a role of a person first.

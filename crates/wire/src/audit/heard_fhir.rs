@@ -3,8 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use super::heard::{AuditMessage, AuditObject, AuditSource, Coded, Participant, Whose, complained};
-use super::heard_event::From;
+use super::heard::{
+    AuditMessage, AuditObject, AuditSource, Coded, Named, Participant, Whose, complained,
+};
 
 /// Whether a line of an audit feed is FHIR's.
 pub(super) fn is_fhir(line: &[u8]) -> bool {
@@ -35,34 +36,6 @@ pub(super) fn message_of(line: &[u8]) -> Result<AuditMessage, String> {
         complaints: Vec::new(),
     };
     Ok(complained(message))
-}
-
-/// The AuditEvent of a line as it came, under its id here; of several patients without what is the others'.
-/// `None`: the line is none.
-#[must_use]
-pub fn as_sent(line: &[u8], from: &From<'_>) -> Option<Value> {
-    if !is_fhir(line) {
-        return None;
-    }
-    let mut event = resource(line).ok()?;
-    event.insert("id".to_owned(), from.id.into());
-    let feed = crate::v2::uri_part(from.feed);
-    let mut meta = match event.remove("meta") {
-        Some(Value::Object(meta)) => meta,
-        _ => Map::new(),
-    };
-    meta.retain(|name, _| !matches!(name.as_str(), "versionId" | "lastUpdated"));
-    meta.insert("source".to_owned(), format!("urn:salus:feed:{feed}").into());
-    event.insert("meta".to_owned(), meta.into());
-    if let (Some((own, _)), Some(Value::Array(entities))) = (from.patient, event.get_mut("entity"))
-    {
-        let mut place = 0;
-        entities.retain(|entity| {
-            place += 1;
-            place - 1 == own || !object(entity).is_patient()
-        });
-    }
-    Some(Value::Object(event))
 }
 
 fn resource(line: &[u8]) -> Result<Map<String, Value>, String> {
@@ -164,7 +137,7 @@ fn object(entity: &Value) -> AuditObject {
         (said(one, "/type"), value.unwrap_or_default())
     };
     let role = said(entity, "/role/code");
-    let whose = whose(what).filter(|_| role == "1");
+    let whose = patient(what, &role);
     AuditObject {
         id: named(what),
         id_kind: entity
@@ -186,24 +159,38 @@ fn object(entity: &Value) -> AuditObject {
     }
 }
 
-/// The patient that an entity is: by the identifier with its system, or by a Patient of this server.
-fn whose(what: Option<&Value>) -> Option<Whose> {
-    let what = what?;
-    let (system, value) = (
-        said(what, "/identifier/system"),
-        said(what, "/identifier/value"),
-    );
-    if !system.is_empty() && !value.is_empty() {
-        return Some(Whose::Numbered(system, value));
+/// The patient that an entity is, by its role or by what it refers to: by the identifier with its system, or
+/// by a Patient.
+fn patient(what: Option<&Value>, role: &str) -> Option<Named> {
+    let part = |path| what.map(|one| said(one, path)).unwrap_or_default();
+    let (reference, kind) = (part("/reference"), part("/type"));
+    let bare = reference.split("/_history/").next().unwrap_or_default();
+    let bare = bare.split('?').next().unwrap_or_default();
+    let refers = bare == "Patient" || bare.rsplit('/').nth(1) == Some("Patient");
+    let asks = bare.ends_with("/Patient") || kind == "Patient";
+    if role != "1" && !refers && !asks {
+        return None;
     }
-    let reference = said(what, "/reference");
+    let (system, value) = (part("/identifier/system"), part("/identifier/value"));
+    if !system.is_empty() && !value.is_empty() {
+        return Some(Named::Whose(Whose::Numbered(system, value)));
+    }
+    Some(match patient_id(&reference) {
+        Some(id) => Named::Whose(Whose::Here(id)),
+        None if reference.contains("://") => Named::At(reference),
+        None => Named::Otherwise,
+    })
+}
+
+/// The id in `Patient/id`, whatever version it names.
+pub(super) fn patient_id(reference: &str) -> Option<String> {
     let id = reference
         .strip_prefix("Patient/")?
         .split("/_history/")
         .next()?;
     let of_id = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
     let is_id = (1..=64).contains(&id.len()) && id.bytes().all(of_id);
-    is_id.then(|| Whose::Here(id.to_owned()))
+    is_id.then(|| id.to_owned())
 }
 
 #[cfg(test)]
@@ -268,26 +255,64 @@ mod tests {
     }
 
     #[test]
-    fn it_is_told_as_it_came_and_of_one_patient_without_the_others() {
-        let line = event().to_string();
-        let zone = jiff::tz::TimeZone::UTC;
-        let from = |patient| From {
-            id: "9-256",
-            feed: "portal",
-            came: 0,
-            zone: &zone,
-            patient,
+    fn a_patient_is_known_by_this_server_s_address_too_and_never_by_another_s() {
+        let base = "https://house.example/fhir";
+        let whose = |what: Value, role: &str| {
+            let entity = json!({"what": what, "role": {"code": role}});
+            let object = object(&entity);
+            (
+                object.is_patient(),
+                object.whose.and_then(|named| named.whose(base)),
+            )
         };
-        let whole = as_sent(line.as_bytes(), &from(None)).unwrap();
+        let here = |id: &str| (true, Some(Whose::Here(id.into())));
+        for reference in [
+            "Patient/p1",
+            "Patient/p1/_history/3",
+            "https://house.example/fhir/Patient/p1",
+        ] {
+            assert_eq!(
+                whose(json!({"reference": reference}), "1"),
+                here("p1"),
+                "{reference}"
+            );
+            assert_eq!(
+                whose(json!({"reference": reference}), "4"),
+                here("p1"),
+                "{reference}"
+            );
+        }
+        for reference in [
+            "https://other.example/fhir/Patient/p1",
+            "https://house.example/fhir.other/Patient/p1",
+            "https://house.example/fhir/Patient?identifier=7",
+            "Patient?identifier=7",
+            "#p",
+        ] {
+            assert_eq!(
+                whose(json!({"reference": reference}), "1"),
+                (true, None),
+                "{reference}"
+            );
+        }
         assert_eq!(
-            (&whole["id"], &whole["meta"]["source"]),
-            (&json!("9-256"), &json!("urn:salus:feed:portal"))
+            whose(json!({"reference": "Observation/p1"}), "4"),
+            (false, None)
         );
-        assert_eq!(whole["meta"].get("versionId"), None);
-        assert_eq!(whole["entity"], event()["entity"]);
-        let one = as_sent(line.as_bytes(), &from(Some((2, "x")))).unwrap();
-        assert_eq!(one["entity"].as_array().unwrap().len(), 2);
-        assert!(!one.to_string().contains("Patient/p1"));
-        assert_eq!(as_sent(b"<AuditMessage/>", &from(None)), None);
+        assert_eq!(
+            whose(json!({"type": "Patient", "display": "Ann"}), "4"),
+            (true, None)
+        );
+    }
+
+    #[test]
+    fn of_one_of_several_patients_nothing_else_is_told() {
+        let mut event = event();
+        event["outcomeDesc"] = "Bo was looked at as well".into();
+        let message = message_of(event.to_string().as_bytes()).unwrap();
+        assert!(message.is_of_several());
+        let one = message.of_one(2);
+        assert_eq!((one.objects.len(), one.objects[0].id.as_str()), (1, "77"));
+        assert_eq!(one.description, "");
     }
 }

@@ -14,9 +14,8 @@ mod xml;
 pub use balp::{PROFILES, audit_event};
 pub use dicom::{MESSAGE_KIND, audit_message};
 pub use heard::{
-    AuditMessage, AuditObject, AuditSource, Coded, Heard, Participant, Whose, audit_message_of,
-    heard,
+    AuditMessage, AuditObject, AuditSource, Coded, Heard, Named, Participant, Whose,
+    audit_message_of, heard,
 };
 pub use heard_event::{From, code_system, heard_event};
-pub use heard_fhir::as_sent;
 pub use told::{Audited, Client, Code, Did, Object, Outcome, Site, User};

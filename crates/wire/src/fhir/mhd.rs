@@ -118,8 +118,6 @@ pub struct Replaced {
     pub by: usize,
     /// Which one it is.
     pub which: Which,
-    /// `subject.reference` of the one that replaces it: they are about one patient.
-    pub patient: Option<String>,
 }
 
 /// By what a document is named.
@@ -147,7 +145,6 @@ pub fn replaced(entries: &[Provided<'_>]) -> Vec<Replaced> {
                 all.push(Replaced {
                     by: one.place,
                     which,
-                    patient: subject(one.resource).map(str::to_owned),
                 });
             }
         }

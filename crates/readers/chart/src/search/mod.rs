@@ -18,7 +18,6 @@ use wire::fhir::search::{Subset, Total};
 
 use crate::ChartError;
 use crate::chart::Chart;
-use crate::contents::Room;
 use crate::error::Outcome;
 use crate::page::{Page, PageOf, Stored};
 use crate::read::Reading;
@@ -77,7 +76,7 @@ pub(crate) async fn page(
         token,
         scan_max: chart.config.search_scan_max,
         include_max: chart.config.include_max,
-        room: Room::of(chart.config.contents_bytes_max),
+        room: chart.room(),
     };
     let hits = run.hits(&mut reading, of.count).await?;
     let included = include::all(&run, &mut reading, &hits.found).await?;

@@ -1,4 +1,3 @@
-use record::promised;
 use serde_json::Value;
 use wire::fhir::Query;
 use wire::fhir::search::{Order, Total};
@@ -29,7 +28,7 @@ pub(super) struct Run<'q> {
     pub(super) scan_max: usize,
     pub(super) include_max: usize,
     /// How much of the vault a page brings.
-    pub(super) room: Room,
+    pub(super) room: Room<'q>,
 }
 
 /// The matches of one page.
@@ -278,7 +277,7 @@ impl Run<'_> {
                 matches.push(Match {
                     keys: sort::keys(&self.query.sort, &row, &value),
                     row,
-                    brings: promised(&json),
+                    brings: self.room.brings(&json),
                     json: (kept <= KEPT_BYTES_MAX).then_some(json),
                 });
             }

@@ -23,7 +23,9 @@ fn with_photo(id: &str, data: &str) -> Value {
 
 async fn read(house: &House, id: &str) -> Value {
     let open = house.open(Act::Read, Subject::Patient(id.to_owned())).await;
-    let stored = open.read("Patient", id).await.unwrap().unwrap();
+    let found = house.chart.find("Patient", id).await.unwrap().unwrap();
+    let bare = open.shown_bare(found).await.unwrap().unwrap();
+    let stored = open.whole(bare).await.unwrap();
     serde_json::from_slice(&stored.json).unwrap()
 }
 
@@ -81,43 +83,64 @@ async fn another_system_is_compared_with_the_whole_and_the_whole_is_undone() {
     assert_eq!(former["photo"][0]["data"], photo('A'));
 }
 
+/// What is said in the place of a content.
+fn absent(attachment: &Value) -> &Value {
+    assert_eq!(attachment.get("data"), None, "{attachment}");
+    &attachment["_data"]["extension"][0]["valueCode"]
+}
+
 #[tokio::test]
-async fn an_excerpt_has_contents_as_far_as_there_is_room() {
+async fn an_excerpt_leaves_contents_out_and_so_does_what_it_refers_to() {
     let house = House::new().await;
-    house.put(&with_photo("a", "AAAA")).await;
-    for (id, letter) in [("d1", 'A'), ("d2", 'B'), ("d3", 'C')] {
-        let document = json!({
-            "resourceType": "DocumentReference",
-            "id": id,
-            "status": "current",
-            "subject": {"reference": "Patient/a"},
-            "content": [{"attachment": {"data": photo(letter)}}],
-        });
-        house.put(&document).await;
+    let mut patient = with_photo("a", &photo('A'));
+    patient["generalPractitioner"] = json!([{"reference": "Practitioner/p"}]);
+    house.put(&patient).await;
+    let mut practitioner = with_photo("p", &photo('P'));
+    practitioner["resourceType"] = "Practitioner".into();
+    house.put(&practitioner).await;
+    house.fold(&house.chart).await;
+    let kinds = ["Patient", "Practitioner"];
+    let who = crate::house::client();
+    let about = Subject::Patient("a".into());
+    let permit = house.permit(who, Act::Read, (about, &kinds)).await;
+    let open = house.chart.open_with(permit);
+    let excerpt = open.excerpt(&[("Patient", 1)], |_| true).await.unwrap();
+    for all in [&excerpt.resources, &excerpt.referred] {
+        assert_eq!(all.len(), 1);
+        assert_eq!(absent(&all[0]["photo"][0]), "temp-unknown");
+        assert!(!all[0].to_string().contains("urn:salus:content:"));
+    }
+}
+
+#[tokio::test]
+async fn without_room_for_contents_a_page_has_one_resource_that_has_some() {
+    let house = House::new().await;
+    for id in ["a", "b", "c"] {
+        house.put(&with_photo(id, &photo('A'))).await;
     }
     let small = house
-        .other_chart(|config| config.contents_bytes_max = 150_000)
+        .other_chart(|config| config.contents_bytes_max = 0)
         .await;
     house.fold(&small).await;
-    let kinds = ["DocumentReference"];
-    let permit = house
-        .permit(
-            crate::house::client(),
-            Act::Read,
-            (Subject::Patient("a".into()), &kinds),
-        )
-        .await;
-    let open = small.open_with(permit);
-    let excerpt = open
-        .excerpt(&[("DocumentReference", 10)], |_| true)
-        .await
-        .unwrap();
-    let data = |one: &Value| {
-        one["content"][0]["attachment"]["data"]
-            .as_str()
-            .map(str::len)
-    };
-    let sizes: Vec<Option<usize>> = excerpt.resources.iter().map(data).collect();
-    assert_eq!(sizes, [Some(100_000), Some(100_000)]);
-    assert_eq!(excerpt.cut, ["DocumentReference"]);
+    let (mut ids, mut token) = (Vec::new(), None);
+    loop {
+        let who = crate::house::client();
+        let about = Subject::Kind("Patient".into());
+        let permit = house.permit(who, Act::Search, (about, &["Patient"])).await;
+        let open = small.open_with(permit);
+        let query = wire::fhir::Query::new("Patient");
+        let page = open
+            .search_bare(&query, &chart::PageOf { count: 10, token })
+            .await;
+        let page = open.filled(page.unwrap()).await.unwrap();
+        assert_eq!(page.matches.len(), 1);
+        let value: Value = serde_json::from_slice(&page.matches[0].json).unwrap();
+        assert_eq!(value["photo"][0]["data"], photo('A'));
+        ids.push(page.matches[0].id.clone());
+        token = page.next;
+        if token.is_none() {
+            break;
+        }
+    }
+    assert_eq!(ids, ["a", "b", "c"]);
 }

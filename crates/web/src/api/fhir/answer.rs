@@ -11,6 +11,7 @@ use event::Time;
 use serde_json::{Value, json};
 use wire::fhir::search::Subset;
 
+use super::door::Door;
 use super::fault::Fault;
 use super::format::Layout;
 use super::json::quoted;
@@ -103,8 +104,9 @@ impl Answer {
         out.push(b'}');
     }
 
-    /// The answer as an HTTP response.
-    pub(crate) fn response(self, base: &str, layout: Layout) -> Response {
+    /// The answer as an HTTP response, which holds what the door held for it until it was read.
+    pub(crate) fn response(self, door: &Door, layout: Layout) -> Response {
+        let base = door.app.settings.fhir_base.as_str();
         let mut headers = HeaderMap::new();
         if let Some(version) = self.version {
             set(&mut headers, ETAG, &etag(version));
@@ -122,16 +124,18 @@ impl Answer {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
         }
         if let Some(body) = self.stream.take() {
-            let mut response = respond(self.status, headers, None, layout);
-            *response.body_mut() = body;
-            return response;
+            return respond(self.status, headers, Some(body));
         }
-        match (layout, self.pretty) {
-            (Layout::Pretty, Some(kept)) => {
-                respond(self.status, headers, Some(kept), Layout::AsKept)
-            }
-            (layout, _) => respond(self.status, headers, self.body, layout),
-        }
+        let body = match (layout, self.pretty) {
+            (Layout::Pretty, Some(kept)) => Some(kept),
+            (layout, _) => self.body.map(|bytes| laid_out(bytes, layout)),
+        };
+        let rate = door.app.settings.images_rate();
+        respond(
+            self.status,
+            headers,
+            body.map(|bytes| door.held.body(bytes, rate)),
+        )
     }
 }
 
@@ -152,7 +156,8 @@ impl Fault {
         if let Some((name, value)) = self.header {
             headers.insert(name, value);
         }
-        respond(self.status, headers, Some(body.into()), layout)
+        let body = laid_out(body.into(), layout);
+        respond(self.status, headers, Some(Body::from(body)))
     }
 }
 
@@ -168,19 +173,14 @@ pub(crate) fn http_date(at: Time) -> String {
         .to_string()
 }
 
-fn respond(
-    status: StatusCode,
-    mut headers: HeaderMap,
-    body: Option<Bytes>,
-    layout: Layout,
-) -> Response {
+fn respond(status: StatusCode, mut headers: HeaderMap, body: Option<Body>) -> Response {
     // A chart has no place in anybody's cache.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let body = match body {
-        Some(bytes) => {
+        Some(body) => {
             let media = HeaderValue::from_static("application/fhir+json; charset=utf-8");
             headers.entry(CONTENT_TYPE).or_insert(media);
-            Body::from(laid_out(bytes, layout))
+            body
         }
         None => Body::empty(),
     };

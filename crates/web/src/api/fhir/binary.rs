@@ -2,19 +2,23 @@
 //! `Content-Type` says what it is and `X-Security-Context` whose.
 
 use axum::body::{Body, HttpBody as _};
-use axum::http::HeaderName;
-use axum::http::header::{CONTENT_TYPE, HeaderMap};
+use axum::http::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use event::Act;
+use guard::Identity;
 use serde_json::{Map, Value};
 use wire::fhir::{Code, Issue};
 
 use super::body;
-use super::door::Door;
+use super::door::{Door, Question};
 use super::fault::Fault;
 use super::format::{self, header};
+use super::intent::Context;
 use super::route::Write;
+use super::settle::{Fate, Settled};
 use crate::imaging::Room;
 
 /// Names the resource whose rules of access hold for a Binary.
@@ -23,6 +27,8 @@ pub(crate) const SECURITY_CONTEXT: HeaderName = HeaderName::from_static("x-secur
 const LOOKED_AT_BYTES: usize = 6 << 10;
 /// Bytes of content that are written within the resource; the record puts them elsewhere if it wants.
 const INLINE_BYTES_MAX: usize = 64 << 10;
+/// When somebody for whom there was no room may ask again, in seconds.
+const RETRY_SECONDS: &str = "10";
 /// Characters of a content type, at most.
 const TYPE_CHARS_MAX: usize = 255;
 /// FHIR in forms that are not read here: to keep them as documents would surprise.
@@ -40,6 +46,8 @@ pub(crate) struct Raw {
     pub(crate) kind: String,
     /// Whose it is: a reference.
     context: Option<String>,
+    /// Whether that was said.
+    pub(crate) of: Context,
     /// The bytes.
     pub(crate) bytes: Bytes,
     /// To be held until it is stored.
@@ -87,6 +95,10 @@ pub(crate) async fn read(
     let context = header(headers, &SECURITY_CONTEXT).map(|text| text.trim().to_owned());
     Ok(Raw {
         kind,
+        of: match headers.contains_key(SECURITY_CONTEXT) {
+            true => Context::AsSaid,
+            false => Context::AsBefore,
+        },
         context: context.filter(|context| !context.is_empty()),
         bytes,
         room,
@@ -100,7 +112,10 @@ pub(crate) async fn read(
 pub(crate) async fn room(door: &Door, bytes: usize) -> Result<Room, Fault> {
     let room = door.app.documents.room_for(bytes as u64).await;
     room.map_err(|_| {
-        Fault::later("too many large contents are on their way; send it again in a while")
+        let mut fault =
+            Fault::later("too many large contents are on their way; ask again in a while");
+        fault.header = Some((RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS)));
+        fault
     })
 }
 
@@ -148,9 +163,43 @@ impl Raw {
 
 /// The resource with what stands for its content, or its mark, as its last member.
 pub(crate) fn with_data(resource: &[u8], data: &str) -> Vec<u8> {
+    with_member(resource, ("data", &format!("\"{data}\"")))
+}
+
+fn with_member(resource: &[u8], (name, json): (&str, &str)) -> Vec<u8> {
     let end = resource.iter().rposition(|byte| *byte == b'}');
     let (before, after) = resource.split_at(end.unwrap_or(resource.len()));
-    [before, b",\"data\":\"", data.as_bytes(), b"\"", after].concat()
+    let member = format!(",\"{name}\":{json}");
+    [before, member.as_bytes(), after].concat()
+}
+
+/// The write with the security context that the version before has, if its content came by itself and said
+/// nothing of one.
+///
+/// # Errors
+/// 403 for whoever may not write it.
+pub(crate) async fn in_context(
+    door: &Door,
+    who: &Identity,
+    mut settled: Settled,
+) -> Result<Settled, Fault> {
+    if settled.intent.context != Context::AsBefore || settled.fate != Fate::Updated {
+        return Ok(settled);
+    }
+    let target = &settled.target;
+    let question = Question::of(Act::Update, target, settled.before.clone());
+    let permit = door.permit(who, question, None).await?;
+    let version = (target.kind, target.id.as_str(), settled.replaces);
+    let chart = &door.app.chart;
+    let context = chart
+        .former_member(permit, version, "securityContext")
+        .await?;
+    if let Some(context) = context {
+        let member = ("securityContext", context.to_string());
+        let raw = with_member(&settled.intent.raw, (member.0, &member.1));
+        settled.intent.raw = raw.into();
+    }
+    Ok(settled)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::door::Door;
 use super::fault::Fault;
 use super::format::{self, Prefer};
 use super::ihe;
-use super::intent::{Intent, Order, Together};
+use super::intent::{Context, Intent, Order, Together};
 use super::json::{self, Head};
 use super::look::{Look, look};
 use super::operation;
@@ -47,6 +47,8 @@ pub(crate) struct Entry {
     pub(crate) raw: Bytes,
     /// Where faults of it stand, if it is none that was sent.
     pub(crate) path: Option<String>,
+    /// Of a document that others of the bundle replace: where those stand.
+    pub(crate) along: Vec<String>,
 }
 
 /// What an entry asks for.
@@ -99,6 +101,7 @@ fn split(bytes: &Bytes, limits: &Limits) -> Result<Parcel, Fault> {
             .map(|raw| bytes.slice_ref(raw))
             .unwrap_or_default(),
         path: None,
+        along: Vec::new(),
     });
     Ok(Parcel {
         entries: entries.collect(),
@@ -338,6 +341,8 @@ fn understand(door: &Door, path: &str, entry: Entry) -> Result<Asked, Fault> {
             conditions,
             raw: entry.raw,
             content: None,
+            context: Context::AsSaid,
+            along: entry.along,
         })),
         call => {
             let max = door.app.settings.search_parameters_max;

@@ -16,6 +16,7 @@ use super::about::About;
 use super::export::Jobs;
 use super::fault::Fault;
 use super::format::Layout;
+use super::held::Held;
 use super::query;
 use super::recent::{Concern, Recent};
 use super::route::Target;
@@ -68,6 +69,8 @@ pub(crate) struct Door {
     pub(crate) until: Option<Time>,
     /// What the answer is to look like.
     pub(crate) layout: Layout,
+    /// Room for what the answer brings from the vault.
+    pub(crate) held: Held,
 }
 
 /// A question to the guard, but for who asks.

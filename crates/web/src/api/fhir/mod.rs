@@ -19,6 +19,7 @@ mod everything;
 mod export;
 mod fault;
 mod format;
+mod held;
 mod history;
 mod ids;
 mod ihe;
@@ -41,6 +42,7 @@ mod subscription;
 mod summary;
 mod terminology;
 mod types;
+pub(crate) mod unmarked;
 mod validate;
 mod who;
 mod write;
@@ -72,7 +74,8 @@ use answer::Answer;
 use conditions::Conditions;
 use door::{Door, Kept};
 use format::{Layout, Prefer};
-use intent::{Intent, Order, Together};
+use held::Held;
+use intent::{Context, Intent, Order, Together};
 use look::{Look, look};
 use query::Pairs;
 use route::{Call, Write};
@@ -127,6 +130,7 @@ async fn handle(
         kept,
         until,
         layout: Layout::AsKept,
+        held: Held::default(),
     };
     let (parts, body) = request.into_parts();
     let (layout, answer) = match asked(&door, &parts) {
@@ -146,7 +150,7 @@ async fn handle(
         Layout::AsKept | Layout::Pretty => answer,
     };
     match answer {
-        Ok(answer) => answer.response(&door.app.settings.fhir_base, layout),
+        Ok(answer) => answer.response(&door, layout),
         Err(fault) => fault.response(layout),
     }
 }
@@ -247,6 +251,8 @@ async fn write_one(
         conditions: Conditions::of(&parts.headers)?,
         raw,
         content: None,
+        context: Context::AsSaid,
+        along: Vec::new(),
     };
     let kept_as = Order {
         who,
@@ -280,6 +286,8 @@ async fn write_raw(
         conditions: Conditions::of(&parts.headers)?,
         raw: resource,
         content,
+        context: raw.of,
+        along: Vec::new(),
         write,
     };
     let prefer = match format::prefer(&parts.headers, Prefer::Minimal) {

@@ -7,14 +7,12 @@ use event::Act;
 use guard::Identity;
 
 use super::answer::Answer;
-use super::binary;
 use super::conditions::Conditions;
 use super::door::{Door, Question};
 use super::fault::Fault;
 use super::format::Layout;
 use super::recent::Concern;
 use super::route::{self, Target};
-use crate::imaging::Room;
 
 /// The current version.
 ///
@@ -129,8 +127,8 @@ async fn shown(door: &Door, open: &Open, bare: Stored) -> Result<Answer, Fault> 
         Layout::AsKept | Layout::Pretty => None,
     };
     let stored = match content {
-        Some(_) => bare,
-        None => open.whole(bare).await?,
+        Some(_) => open.stripped(bare),
+        None => door.whole(open, bare).await?,
     };
     Ok(Answer {
         status: StatusCode::OK,
@@ -143,19 +141,6 @@ async fn shown(door: &Door, open: &Open, bare: Stored) -> Result<Answer, Fault> 
 }
 
 async fn apart(door: &Door, open: &Open, bare: &Stored) -> Result<Option<Bytes>, Fault> {
-    let room = binary::room(door, record::promised(&bare.json)).await?;
-    let content = open.content(bare).await?;
-    Ok(content.map(|bytes| Bytes::from_owner(Held { bytes, _room: room })))
-}
-
-/// Content on its way out: its room is free again when it is sent.
-struct Held {
-    bytes: Vec<u8>,
-    _room: Room,
-}
-
-impl AsRef<[u8]> for Held {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
+    door.make_room(open.brings(bare)).await?;
+    Ok(open.data(bare).await?.map(Bytes::from))
 }

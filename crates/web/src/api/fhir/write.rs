@@ -16,6 +16,7 @@ use super::door::{Door, subject};
 use super::draft::{Draft, draft};
 use super::fault::{self, Fault};
 use super::format::Prefer;
+use super::ihe;
 use super::intent::{Intent, Order};
 use super::recent::Concern;
 use super::refer::Names;
@@ -89,9 +90,11 @@ async fn attempt(
         false => None,
     };
     let settled = order.sift(settle_all(door, order, intents).await)?;
-    let names = Names::of(settled.iter().flatten(), order.together)?;
+    let base = door.app.settings.fhir_base.as_str();
+    let names = Names::of(settled.iter().flatten(), (order.together, base))?;
     let drafts = order.sift(draft_all(door, settled, names.clone()).await?)?;
     let drafts = order.sift(look_up(door, order, (drafts, names)).await?)?;
+    ihe::of_one_patient(door, &order.who, &drafts).await?;
     let mut rulings = Rulings::new(door, &order.who);
     let mut ruled = Vec::with_capacity(drafts.len());
     let mut siblings = BTreeSet::new();
@@ -141,6 +144,11 @@ async fn settle_all(
         all.push(settled.and_then(|settled| {
             if !settled.fate.writes() || seen.insert(settled.target.clone()) {
                 return Ok(settled);
+            }
+            // Another entry says what becomes of a document that is replaced, or the same one is replaced twice.
+            if !settled.intent.along.is_empty() {
+                let fate = Fate::Nothing;
+                return Ok(Settled { fate, ..settled });
             }
             let target = &settled.target;
             let words = format!("`{}/{}` is written twice", target.kind, target.id);

@@ -9,6 +9,7 @@ use lifeline::{Entry, Made, Whose};
 
 use super::queue::{self, Held};
 use super::typed::Typed;
+use crate::api::fhir::unmarked;
 use crate::error::{Problem, broken};
 use crate::pages::lifeline::settled;
 use crate::pages::visit::{Fields, Posted, Visit, page};
@@ -216,6 +217,9 @@ fn written(
         return Err(Problem::Broken(format!(
             "the entry makes no lawful resource: {issue:?}"
         )));
+    }
+    if unmarked::marked(&made.json, made.kind).is_some() {
+        return Err(Problem::Malformed(unmarked::words()));
     }
     let body = Body::Resource(Resource {
         kind: made.kind.to_owned(),

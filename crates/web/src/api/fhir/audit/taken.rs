@@ -1,15 +1,15 @@
 //! AuditEvents of other systems (IHE RESTful ATNA, ITI-20): they are sealed as what those systems tell, beside
 //! what comes by syslog, and are no resources that somebody could change.
 
-use access::TraceId;
+use access::{TraceId, heard_as_resource};
 use axum::http::StatusCode;
 use bytes::Bytes;
-use event::{Act, Arrival, Body, Event, Signals, Subject, Time};
+use event::{Act, Arrival, Body, Event, Signals, Subject};
 use guard::{Admitted, Identity, Standing};
 use jiff::tz::TimeZone;
 use record::{Receipt, Witnessed};
 use serde_json::Value;
-use wire::audit::{AuditMessage, From, as_sent, heard};
+use wire::audit::{AuditMessage, heard};
 use wire::fhir::{Code, Issue, Limits};
 use wire::signals::{Cut, Format, Line, Tally};
 
@@ -19,6 +19,7 @@ use super::super::fault::{Fault, done};
 use super::super::format::Prefer;
 use super::super::intent::{Intent, Order};
 use super::super::route::Write;
+use super::super::unmarked::unmarked;
 use super::super::write::Answers;
 use super::KIND;
 
@@ -42,10 +43,8 @@ pub(crate) async fn take(
         let (path, raw) = (intent.path, intent.raw);
         ready.push(match read(door, raw).await {
             Ok(told) => {
-                let raw = told.raw.clone();
                 let event = admitted(door, who, told).await;
-                let event = event.map_err(|fault| fault.under(&path));
-                event.map(|event| (event, raw))
+                event.map_err(|fault| fault.under(&path))
             }
             Err(fault) => Err(fault.under(&resource_of(&path))),
         });
@@ -53,28 +52,23 @@ pub(crate) async fn take(
     let (events, places) = parted(ready);
     let receipts = door.app.record.admit(events).await?;
     let mut receipts = receipts.into_iter();
-    let answer = |place: Result<Bytes, Fault>| {
-        let raw = place?;
+    let answer = |place: Result<Event, Fault>| {
+        let event = place?;
         let receipt = receipts.next();
         let receipt = receipt.ok_or_else(|| Fault::broken("the answer to a write was lost"))?;
-        Ok(answered(order, receipt, &raw))
+        Ok(answered(door, order, (receipt, &event)))
     };
     Ok(places.into_iter().map(answer).collect())
 }
 
-fn answered(order: &Order, receipt: Receipt, raw: &[u8]) -> Answer {
-    let id = TraceId::of_message(receipt.index).to_string();
-    let from = From {
-        id: &id,
-        feed: &order.who.actor.id,
-        came: receipt.at.millis(),
-        zone: &TimeZone::UTC,
-        patient: None,
-    };
+/// As it is read from now on.
+fn answered(door: &Door, order: &Order, (receipt, event): (Receipt, &Event)) -> Answer {
+    let id = TraceId::of_message(receipt.index);
+    let shown = || heard_as_resource(id, event, &door.app.record.blind());
     let body = match order.prefer {
         Prefer::Minimal => None,
         Prefer::Outcome => Some(done(format!("`{KIND}/{id}` is created"))),
-        Prefer::Representation => as_sent(raw, &from).map(|event| event.to_string().into_bytes()),
+        Prefer::Representation => shown().map(|event| event.to_string().into_bytes()),
     };
     Answer {
         status: StatusCode::CREATED,
@@ -92,15 +86,15 @@ fn resource_of(path: &str) -> String {
     }
 }
 
-type Ready = Result<(Admitted, Bytes), Fault>;
+type Ready = Result<(Admitted, Event), Fault>;
 
-/// What is sealed, and of each in its place as what it came.
-fn parted(ready: Vec<Ready>) -> (Vec<Admitted>, Vec<Result<Bytes, Fault>>) {
+/// What is sealed, and of each in its place what it is.
+fn parted(ready: Vec<Ready>) -> (Vec<Admitted>, Vec<Result<Event, Fault>>) {
     let mut events = Vec::with_capacity(ready.len());
     let keep = |one: Ready| {
-        let (event, raw) = one?;
-        events.push(event);
-        Ok(raw)
+        let (admitted, event) = one?;
+        events.push(admitted);
+        Ok(event)
     };
     let places = ready.into_iter().map(keep).collect();
     (events, places)
@@ -135,6 +129,7 @@ fn checked(raw: Bytes, limits: &Limits) -> Result<Told, Fault> {
     if !issues.is_empty() {
         return Err(Fault::of(StatusCode::BAD_REQUEST, issues));
     }
+    unmarked((&raw, &event))?;
     let text: &[u8] = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&raw);
     let read = heard(text, (0, &TimeZone::UTC));
     let message = read.map_err(|why| {
@@ -149,7 +144,7 @@ fn checked(raw: Bytes, limits: &Limits) -> Result<Told, Fault> {
 }
 
 /// The one patient that it is about goes with it: under that key it is sealed, and by that it is decided.
-async fn admitted(door: &Door, who: &Identity, told: Told) -> Result<Admitted, Fault> {
+async fn admitted(door: &Door, who: &Identity, told: Told) -> Result<(Admitted, Event), Fault> {
     let patient = patient(door, &told.message);
     let asked = patient.clone().map(Subject::Patient);
     let question = Question {
@@ -173,23 +168,26 @@ async fn admitted(door: &Door, who: &Identity, told: Told) -> Result<Admitted, F
     }
     let feed = who.actor.id.clone();
     let subject = patient.map_or_else(|| Subject::Feed(feed.clone()), Subject::Patient);
-    let (body, batch) = batch(feed, &told.raw, door.app.clock.now());
-    let claim = Event::new(who.actor.clone(), Act::Send, subject, body).with_raw(batch);
-    guard::admit(Arrival::from(claim), Standing::Decided(&decision), "")
-        .map_err(|refused| Fault::forbidden(&[refused.words]))
+    let (body, batch) = batch(door, feed, &told.raw);
+    let event = Event::new(who.actor.clone(), Act::Send, subject, body).with_raw(batch);
+    let claim = Arrival::from(event.clone());
+    let admitted = guard::admit(claim, Standing::Decided(&decision), "")
+        .map_err(|refused| Fault::forbidden(&[refused.words]))?;
+    Ok((admitted, event))
 }
 
 fn patient(door: &Door, message: &AuditMessage) -> Option<String> {
     let blind = door.app.record.blind();
     let id = |system: &str, value: &str| blind.id("Patient", system, value);
-    let named = message.patients("").into_iter();
+    let named = message.patients(&door.app.settings.fhir_base).into_iter();
     let mut ids = named.map(|(_, whose)| whose.id(id));
     let first = ids.next()?;
     ids.all(|id| id == first).then_some(first)
 }
 
 /// A batch of one line, as an audit feed seals it.
-fn batch(feed: String, raw: &[u8], now: Time) -> (Body, Vec<u8>) {
+fn batch(door: &Door, feed: String, raw: &[u8]) -> (Body, Vec<u8>) {
+    let now = door.app.clock.now();
     let mut tally = Tally::new(Format::Audit, TimeZone::UTC);
     let line = Line {
         at: now.millis(),
@@ -205,6 +203,7 @@ fn batch(feed: String, raw: &[u8], now: Time) -> (Body, Vec<u8>) {
         unread: tally.unread,
         kinds: tally.kinds(),
         zone: "UTC".to_owned(),
+        authority: door.app.settings.fhir_base.clone(),
         feed,
         ..Signals::default()
     });

@@ -6,19 +6,21 @@ use axum::body::Body;
 use axum::http::StatusCode;
 use bytes::Bytes;
 use chart::{ChartError, Open, PageOf, Stored};
-use futures_util::stream;
 use guard::Identity;
-use record::promised;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use wire::fhir::Code;
 use wire::fhir::search::Subset;
 
 use super::super::answer::{Answer, Streamed};
+use super::super::binary;
 use super::super::door::Door;
 use super::super::fault::Fault;
+use super::super::held;
 use super::super::search::cut;
 use super::job::{Job, State};
 use super::prepare::question;
+use crate::paced::Paced;
 use crate::taking::Answering;
 
 /// Bytes of lines that are sent at a time, at least.
@@ -70,13 +72,13 @@ pub(super) async fn file(
                 .get(part.kind)
                 .cloned()
                 .unwrap_or_default();
-            if found.iter().any(|stored| promised(&stored.json) > 0) {
-                return Ok(streamed(open, found, subset));
+            if found.iter().any(|bare| open.brings(bare) > 0) {
+                return Ok(streamed(door, open, (found, subset)));
             }
             let bytes = found.iter().map(|stored| stored.json.len() + 1).sum();
             let mut lines = Vec::with_capacity(bytes);
             for stored in found {
-                line(&cut(stored, &subset).json, &mut lines);
+                line(&cut(open.stripped(stored), &subset).json, &mut lines);
             }
             lines
         }
@@ -89,26 +91,70 @@ pub(super) async fn file(
 }
 
 /// The lines one by one: contents are brought from the vault while the file is sent, so that it never
-/// stands in memory as a whole. Whoever was erased meanwhile has no line.
-fn streamed(open: Open, found: Vec<Stored>, subset: Subset) -> Answer {
-    let state = (open, found.into_iter(), subset);
-    let lines = stream::try_unfold(state, |(open, mut rest, subset)| async move {
-        let mut lines = Vec::new();
+/// stands in memory as a whole. Each holds its room until it was read.
+fn streamed(door: &Door, open: Open, (found, subset): (Vec<Stored>, Subset)) -> Answer {
+    let (pieces, made) = mpsc::channel(1);
+    let lines = Lines {
+        door: door.clone(),
+        open,
+        found: found.into_iter(),
+        subset,
+    };
+    tokio::spawn(lines.send(pieces));
+    let rate = door.app.settings.images_rate();
+    Answer {
+        stream: Streamed::of(Body::new(Paced::new(made, rate))),
+        media: Some("application/fhir+ndjson"),
+        ..Answer::default()
+    }
+}
+
+/// The lines of a file that are not sent yet.
+struct Lines {
+    door: Door,
+    open: Open,
+    found: std::vec::IntoIter<Stored>,
+    subset: Subset,
+}
+
+impl Lines {
+    /// Until nobody reads any more.
+    async fn send(mut self, pieces: mpsc::Sender<io::Result<Bytes>>) {
+        loop {
+            // What went before is let go first: an answer does not wait in vain for room that it holds itself.
+            let Ok(place) = pieces.reserve().await else {
+                return;
+            };
+            match self.piece().await {
+                Ok(Some(piece)) => place.send(Ok(piece)),
+                Ok(None) => return,
+                Err(why) => {
+                    tracing::error!(?why, "a file of an export was broken off");
+                    return place.send(Err(io::Error::other("a resource cannot be given")));
+                }
+            }
+        }
+    }
+
+    /// Some lines, with the room that they hold. Whoever was erased meanwhile has none.
+    async fn piece(&mut self) -> Result<Option<Bytes>, Fault> {
+        let (mut lines, mut rooms) = (Vec::new(), Vec::new());
         while lines.len() < PIECE_BYTES {
-            let Some(bare) = rest.next() else { break };
-            match open.whole_if_there(bare).await {
-                Ok(stored) => line(&cut(stored, &subset).json, &mut lines),
+            let Some(bare) = self.found.next() else {
+                break;
+            };
+            let bytes = self.open.brings(&bare);
+            if bytes > 0 {
+                rooms.push(binary::room(&self.door, bytes).await?);
+            }
+            match self.open.whole_if_there(bare).await {
+                Ok(stored) => line(&cut(stored, &self.subset).json, &mut lines),
                 Err(ChartError::OutsidePermit { .. }) => {}
-                Err(why) => return Err(io::Error::other(why)),
+                Err(why) => return Err(why.into()),
             }
         }
         let piece = (!lines.is_empty()).then(|| Bytes::from(lines));
-        Ok(piece.map(|piece| (piece, (open, rest, subset))))
-    });
-    Answer {
-        stream: Streamed::of(Body::from_stream(lines)),
-        media: Some("application/fhir+ndjson"),
-        ..Answer::default()
+        Ok(piece.map(|piece| held::with(piece, rooms)))
     }
 }
 

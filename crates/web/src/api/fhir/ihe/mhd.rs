@@ -1,13 +1,15 @@
 //! Provide Document Bundle (IHE MHD, ITI-65): a transaction whose profile promises a submission of
 //! documents is held against what MHD asks for, and its documents go to the patient's chart.
 
+use std::collections::{HashMap, HashSet};
+
 use aws_lc_rs::digest;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use wire::fhir::mhd::{Document, Metadata, Provided, Replaced, Which, documents, faults, replaced};
+use wire::fhir::mhd::{Document, Metadata, Provided, Which, documents, faults, replaced};
 use wire::fhir::{Code, Issue};
 
 use super::super::bundle::Entry;
@@ -41,14 +43,13 @@ pub(crate) fn provided(
         .collect();
     let mut issues = faults(metadata, &all);
     let documents = documents(&all);
-    let mut older = Vec::new();
-    for one in replaced(&all) {
-        match superseded(&one, (&entries, base)) {
-            Ok(entry) => older.extend(entry),
-            Err(issue) => issues.push(issue),
+    let older = match older(&all, (&entries, base)) {
+        Ok(older) => older,
+        Err(wrong) => {
+            issues.extend(wrong);
+            Vec::new()
         }
-    }
-    older.dedup_by(|one, other| one.request == other.request);
+    };
     for document in &documents {
         issues.extend(content(document, &resources));
     }
@@ -72,53 +73,86 @@ pub(crate) fn provided(
     Ok(entries.chain(older).collect())
 }
 
-/// What makes a document superseded that one of the bundle replaces, as ITI-65 has it; `None`: an entry of the
-/// bundle says itself what becomes of it.
-fn superseded(one: &Replaced, (entries, base): (&[Entry], &str)) -> Result<Option<Entry>, Issue> {
-    let path = format!("Bundle.entry[{}].resource.relatesTo", one.by);
-    let url = match &one.which {
+/// What becomes of the documents that those of the bundle replace, each once.
+fn older(
+    all: &[Provided<'_>],
+    (entries, base): (&[Entry], &str),
+) -> Result<Vec<Entry>, Vec<Issue>> {
+    let named = |entry: &Entry| Some(own(&entry.request.as_ref()?.1, base).to_owned());
+    let said: HashSet<String> = entries.iter().filter_map(named).collect();
+    let (mut places, mut issues) = (HashMap::new(), Vec::new());
+    let mut older: Vec<Entry> = Vec::new();
+    for one in replaced(all) {
+        let along = format!("Bundle.entry[{}]", one.by);
+        let path = format!("{along}.resource.relatesTo");
+        match address(&one.which, base) {
+            Ok(url) => {
+                let at = *places.entry(url.clone()).or_insert(older.len());
+                if at == older.len() {
+                    older.push(superseded((url, path), &said));
+                }
+                if let Some(entry) = older.get_mut(at) {
+                    entry.along.push(along);
+                }
+            }
+            Err(words) => issues.push(Issue::error(Code::Value, path, words)),
+        }
+    }
+    match issues.is_empty() {
+        true => Ok(older),
+        false => Err(issues),
+    }
+}
+
+/// A reference or an address as this server's own are, without the server.
+fn own<'r>(reference: &'r str, base: &str) -> &'r str {
+    let own = reference.strip_prefix(base).unwrap_or(reference);
+    own.trim_start_matches('/')
+}
+
+/// What an entry of a bundle calls the document.
+fn address(which: &Which, base: &str) -> Result<String, String> {
+    match which {
         Which::Reference(reference) => {
-            let own = reference.strip_prefix(base).unwrap_or(reference);
-            let own = own.trim_start_matches('/').split("/_history/").next();
+            let own = own(reference, base).split("/_history/").next();
             let own = own.filter(|own| own.starts_with("DocumentReference/"));
             let own = own.ok_or_else(|| {
-                let words = format!(
+                format!(
                     "`{reference}` is no document of this server, so it cannot be replaced here"
-                );
-                Issue::error(Code::Value, path.clone(), words)
+                )
             })?;
-            own.to_owned()
+            Ok(own.to_owned())
         }
         Which::Identifier(system, value) => {
             let identifier = format!("{}|{}", escaped(system), escaped(value));
             let pair = ("identifier".to_owned(), identifier);
-            format!("DocumentReference?{}", query::text(&[pair]))
+            Ok(format!("DocumentReference?{}", query::text(&[pair])))
         }
-    };
-    let says = |entry: &Entry| {
-        let request = entry.request.as_ref();
-        request.is_some_and(|(_, named)| {
-            named
-                .strip_prefix(base)
-                .unwrap_or(named)
-                .trim_start_matches('/')
-                == url
-        })
-    };
-    if entries.iter().any(says) {
-        return Ok(None);
     }
-    Ok(Some(Entry {
+}
+
+/// What makes a document superseded, as ITI-65 has it. `said`: of what entries of the bundle say themselves
+/// what becomes of it; there nothing is changed by this.
+fn superseded((url, path): (String, String), said: &HashSet<String>) -> Entry {
+    let steps = match said.contains(&url) {
+        true => json!([{"op": "test", "path": "/resourceType", "value": "DocumentReference"}]),
+        false => json!([
+            {"op": "test", "path": "/status", "value": "current"},
+            {"op": "replace", "path": "/status", "value": "superseded"},
+        ]),
+    };
+    Entry {
         full_url: None,
         request: Some(("PATCH".to_owned(), url)),
         conditions: Ok(Conditions::default()),
-        raw: patch(one.patient.as_deref(), base).into(),
+        raw: steps.to_string().into(),
         path: Some(path),
-    }))
+        along: Vec::new(),
+    }
 }
 
 /// In a token of a search these have a meaning.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
         if matches!(letter, '\\' | '|' | ',' | '$') {
@@ -127,18 +161,6 @@ fn escaped(text: &str) -> String {
         out.push(letter);
     }
     out
-}
-
-/// A JSON Patch that holds only for a document that is current and about the same patient.
-fn patch(patient: Option<&str>, base: &str) -> String {
-    let mut steps = vec![json!({"op": "test", "path": "/status", "value": "current"})];
-    let own = patient.map(|patient| patient.strip_prefix(base).unwrap_or(patient));
-    let own = own.map(|own| own.trim_start_matches('/'));
-    if let Some(own) = own.filter(|own| own.starts_with("Patient/") && !own.contains('?')) {
-        steps.push(json!({"op": "test", "path": "/subject/reference", "value": own}));
-    }
-    steps.push(json!({"op": "replace", "path": "/status", "value": "superseded"}));
-    Value::Array(steps).to_string()
 }
 
 /// The entry with the patient as the first member of its Binary; every other byte stays.

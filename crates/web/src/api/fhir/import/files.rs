@@ -9,9 +9,9 @@ use super::super::bundle::{self, Parcel};
 use super::super::conditions::Conditions;
 use super::super::door::{Door, Kept};
 use super::super::fault::Fault;
-use super::super::format::Layout;
-use super::super::format::Prefer;
-use super::super::intent::{Intent, Order, Together};
+use super::super::format::{Layout, Prefer};
+use super::super::held::Held;
+use super::super::intent::{Context, Intent, Order, Together};
 use super::super::route::{self, Target, Write};
 use super::super::settle::peek;
 use super::super::write::{Answers, perform};
@@ -57,6 +57,7 @@ impl Importer {
                 kept,
                 until: None,
                 layout: Layout::AsKept,
+                held: Held::default(),
             },
             who,
             is_there: Box::new(|_| false),
@@ -188,6 +189,8 @@ pub(super) fn by_its_id(
         conditions: Conditions::default(),
         raw,
         content: None,
+        context: Context::AsSaid,
+        along: Vec::new(),
     })
 }
 

@@ -15,6 +15,7 @@ use super::super::draft::Draft;
 use super::super::fault::Fault;
 use super::super::format::Layout;
 use super::super::format::Prefer;
+use super::super::held::Held;
 use super::super::intent::{Intent, Order, Together};
 use super::super::who::still;
 use super::super::write::perform_with;
@@ -117,6 +118,7 @@ impl Run {
                 kept: Arc::new(Kept::default()),
                 until: None,
                 layout: Layout::AsKept,
+                held: Held::default(),
             },
             id: id.to_owned(),
             kept: false,

@@ -272,7 +272,8 @@ pub(super) async fn shown(
         !is_withheld(&value) && wanted.shows(&change.kind, &value)
     });
     Ok(match fits {
-        true => Sight::Shown(Box::new(open.whole_if_there(stored).await?)),
+        // Whoever is told reads large contents by themselves.
+        true => Sight::Shown(Box::new(open.stripped(stored))),
         false => Sight::Nothing,
     })
 }

@@ -19,6 +19,7 @@ use wire::fhir::subscription::Subscribed;
 
 use super::super::door::{Door, Kept};
 use super::super::format::Layout;
+use super::super::held::Held;
 use super::super::who::still;
 use super::notice::{Hold, Notice};
 use crate::App;
@@ -85,6 +86,7 @@ pub(crate) async fn socket(
                     kept,
                     until: None,
                     layout: Layout::AsKept,
+                    held: Held::default(),
                 },
                 socket,
                 client: String::new(),

@@ -20,6 +20,7 @@ use wire::fhir::subscription::Subscribed;
 use super::super::door::{Door, Kept};
 use super::super::fault::Fault;
 use super::super::format::Layout;
+use super::super::held::Held;
 use super::super::history::instant;
 use super::notice::{Hold, Notice, Sight, shown};
 use super::{hook, read, state};
@@ -165,6 +166,7 @@ impl Teller {
                 kept: Arc::new(Kept::default()),
                 until: None,
                 layout: Layout::AsKept,
+                held: Held::default(),
             },
             id: id.to_owned(),
             woken: Arc::clone(woken),
