@@ -245,6 +245,7 @@ async fn nothing_of_another_patient_is_shown_with_one_wherever_it_stands() {
     assert!(!text.contains("hidden"), "{text}");
     // Of one patient alone what is understood is told, and nothing else.
     event["entity"] = json!([here(&id)]);
+    event.as_object_mut().unwrap().remove("contained");
     event["outcomeDesc"] = "told".into();
     let made = house.post("/AuditEvent", &event).await;
     let text = made.json().to_string();
@@ -272,7 +273,7 @@ async fn a_patient_is_ours_by_our_own_absolute_address_too() {
     )]));
     house.post("/AuditEvent", &other).await;
     assert_eq!(house.last().await.subject.patient(), None);
-    let observation = crate::house::observation(&format!("{BASE}/Patient/{id}"), "{\"value\": 1}");
+    let observation = crate::house::observation(&format!("{BASE}/Patient/{id}"), "1");
     let made = house.post("/Observation", &observation).await;
     assert_eq!(made.json()["subject"]["reference"], format!("Patient/{id}"));
     assert_eq!(house.last().await.subject.patient(), Some(id.as_str()));
