@@ -111,12 +111,14 @@ pub(crate) async fn read(
 /// 503.
 pub(crate) async fn room(door: &Door, bytes: usize) -> Result<Room, Fault> {
     let room = door.app.documents.room_for(bytes as u64).await;
-    room.map_err(|_| {
-        let mut fault =
-            Fault::later("too many large contents are on their way; ask again in a while");
-        fault.header = Some((RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS)));
-        fault
-    })
+    room.map_err(|_| no_room())
+}
+
+/// 503: others hold it.
+pub(crate) fn no_room() -> Fault {
+    let mut fault = Fault::later("too many large contents are on their way; ask again in a while");
+    fault.header = Some((RETRY_AFTER, HeaderValue::from_static(RETRY_SECONDS)));
+    fault
 }
 
 /// As in a resource: nobody shall open one thing as another.

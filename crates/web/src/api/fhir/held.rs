@@ -1,7 +1,7 @@
 //! Room in memory for what an answer brings from the vault. It is held until the answer was sent, or was read
 //! too slowly.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -15,18 +15,23 @@ use crate::{Rate, paced};
 
 /// The room that one request has so far.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Held(Arc<Mutex<Vec<Room>>>);
+pub(crate) struct Held(Arc<Mutex<Rooms>>);
+
+#[derive(Debug, Default)]
+struct Rooms {
+    taken: Vec<Room>,
+    /// There was none for something: what else a batch asks for does not wait, as it holds what others wait for.
+    refused: bool,
+}
 
 impl Held {
-    fn keep(&self, room: Room) {
-        let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        rooms.push(room);
+    fn rooms(&self) -> MutexGuard<'_, Rooms> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A body of these bytes that holds what was held so far, to be read at that rate if it is anything.
     pub(crate) fn body(&self, bytes: Bytes, rate: Rate) -> Body {
-        let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let rooms = std::mem::take(&mut *rooms);
+        let rooms = std::mem::take(&mut self.rooms().taken);
         match rooms.is_empty() {
             true => Body::from(bytes),
             false => paced::whole(with(bytes, rooms), rate),
@@ -34,20 +39,17 @@ impl Held {
     }
 }
 
-/// Bytes that hold room as long as they are there.
-pub(crate) fn with(bytes: Bytes, rooms: Vec<Room>) -> Bytes {
-    Bytes::from_owner(Holding {
-        bytes,
-        _rooms: rooms,
-    })
+/// Bytes that hold something, such as room, as long as they are there.
+pub(crate) fn with<T: Send + 'static>(bytes: Bytes, held: T) -> Bytes {
+    Bytes::from_owner(Holding { bytes, _held: held })
 }
 
-struct Holding {
+struct Holding<T> {
     bytes: Bytes,
-    _rooms: Vec<Room>,
+    _held: T,
 }
 
-impl AsRef<[u8]> for Holding {
+impl<T> AsRef<[u8]> for Holding<T> {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -59,9 +61,16 @@ impl Door {
     /// # Errors
     /// 503 if there is none within `binary_wait_ms`.
     pub(crate) async fn make_room(&self, bytes: usize) -> Result<(), Fault> {
-        if bytes > 0 {
-            self.held.keep(binary::room(self, bytes).await?);
+        if bytes == 0 {
+            return Ok(());
         }
+        if self.held.rooms().refused {
+            return Err(binary::no_room());
+        }
+        let room = binary::room(self, bytes).await;
+        let mut rooms = self.held.rooms();
+        rooms.refused = room.is_err();
+        rooms.taken.push(room?);
         Ok(())
     }
 

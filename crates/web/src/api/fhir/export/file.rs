@@ -1,6 +1,7 @@
 //! One file of an export: decided, looked up, and whom it shows sealed before it leaves.
 
 use std::io;
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -8,7 +9,7 @@ use bytes::Bytes;
 use chart::{ChartError, Open, PageOf, Stored};
 use guard::Identity;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use wire::fhir::Code;
 use wire::fhir::search::Subset;
 
@@ -20,6 +21,7 @@ use super::super::held;
 use super::super::search::cut;
 use super::job::{Job, State};
 use super::prepare::question;
+use crate::imaging::Room;
 use crate::paced::Paced;
 use crate::taking::Answering;
 
@@ -120,24 +122,27 @@ struct Lines {
 impl Lines {
     /// Until nobody reads any more.
     async fn send(mut self, pieces: mpsc::Sender<io::Result<Bytes>>) {
+        let going = Arc::new(Semaphore::new(1));
         loop {
             // What went before is let go first: an answer does not wait in vain for room that it holds itself.
-            let Ok(place) = pieces.reserve().await else {
-                return;
-            };
-            match self.piece().await {
-                Ok(Some(piece)) => place.send(Ok(piece)),
+            let turn = Arc::clone(&going).acquire_owned().await;
+            let piece = match self.piece().await {
+                Ok(Some((lines, rooms))) => Ok(held::with(lines, (rooms, turn))),
                 Ok(None) => return,
                 Err(why) => {
                     tracing::error!(?why, "a file of an export was broken off");
-                    return place.send(Err(io::Error::other("a resource cannot be given")));
+                    Err(io::Error::other("a resource cannot be given"))
                 }
+            };
+            let ends = piece.is_err();
+            if pieces.send(piece).await.is_err() || ends {
+                return;
             }
         }
     }
 
-    /// Some lines, with the room that they hold. Whoever was erased meanwhile has none.
-    async fn piece(&mut self) -> Result<Option<Bytes>, Fault> {
+    /// Some lines, and the room that they hold. Whoever was erased meanwhile has none.
+    async fn piece(&mut self) -> Result<Option<(Bytes, Vec<Room>)>, Fault> {
         let (mut lines, mut rooms) = (Vec::new(), Vec::new());
         while lines.len() < PIECE_BYTES {
             let Some(bare) = self.found.next() else {
@@ -153,8 +158,7 @@ impl Lines {
                 Err(why) => return Err(why.into()),
             }
         }
-        let piece = (!lines.is_empty()).then(|| Bytes::from(lines));
-        Ok(piece.map(|piece| held::with(piece, rooms)))
+        Ok((!lines.is_empty()).then(|| (lines.into(), rooms)))
     }
 }
 
