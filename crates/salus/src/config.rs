@@ -578,6 +578,16 @@ mod tests {
     }
 
     #[test]
+    fn a_page_without_room_for_any_content_is_refused_with_its_line() {
+        let why = toml::from_str::<Config>("[chart]\ninclude_max = 5\ncontents_bytes_max = 0\n");
+        let why = why.unwrap_err().to_string();
+        assert!(
+            why.contains("line 3") && why.contains("contents_bytes_max = 0"),
+            "{why}"
+        );
+    }
+
+    #[test]
     fn without_credentials_no_server_starts_and_every_other_command_works() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("salus.toml");
