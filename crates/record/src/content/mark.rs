@@ -1,6 +1,7 @@
 //! Marks in what the chart makes of events: they say by which event their content came, and that this record
 //! wrote them. Text that somebody else wrote is no mark, whatever it looks like.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use event::Content;
@@ -38,15 +39,18 @@ impl Marks {
     /// INVARIANT: only what the event itself lists as its contents is numbered.
     #[must_use]
     pub fn numbered(&self, json: &[u8], contents: &[Content], index: u64) -> Vec<u8> {
-        let numbered = |content: &Content| {
-            let mark = content.mark();
-            let place = text::place_of(json, &mark)?;
-            let tag = self.0.tag_of_mark(&mark, index);
+        let listed: HashSet<String> = contents.iter().map(Content::mark).collect();
+        let numbered = |begin: usize| {
+            let (place, mark) = text::string_at(json, begin)?;
+            let tag = listed
+                .contains(mark)
+                .then(|| self.0.tag_of_mark(mark, index))?;
             Some((place, format!("{mark}:{index}:{tag}").into_bytes()))
         };
-        let mut parts: Vec<Part> = contents.iter().filter_map(numbered).collect();
-        parts.sort_unstable_by_key(|(place, _)| place.start);
-        parts.dedup_by(|one, other| one.0 == other.0);
+        let parts: Vec<Part> = text::begins(json)
+            .into_iter()
+            .filter_map(numbered)
+            .collect();
         text::replaced(json, &parts)
     }
 
@@ -88,13 +92,20 @@ impl Marks {
         sizes.fold(0, usize::saturating_add)
     }
 
-    /// The JSON with these parts in the place of some of it, and without anything else that looks like a mark.
+    /// These parts, and what stands for anything else in the JSON that looks like a mark; in order.
     pub(super) fn parts(&self, json: &[u8], mut parts: Vec<Part>) -> Vec<Part> {
-        for begin in text::begins(json) {
-            if !parts.iter().any(|(place, _)| place.contains(&begin)) {
-                parts.push(text::unmarked(begin));
-            }
-        }
+        parts.sort_unstable_by_key(|(place, _)| place.start);
+        let within = |begin: &usize| {
+            let after = parts.partition_point(|(place, _)| place.start <= *begin);
+            let before = after.checked_sub(1).and_then(|before| parts.get(before));
+            before.is_some_and(|(place, _)| place.contains(begin))
+        };
+        let begins = text::begins(json).into_iter();
+        let others: Vec<Part> = begins
+            .filter(|begin| !within(begin))
+            .map(text::unmarked)
+            .collect();
+        parts.extend(others);
         parts.sort_unstable_by_key(|(place, _)| place.start);
         parts
     }

@@ -4,6 +4,7 @@
 mod mark;
 mod text;
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
 
@@ -118,13 +119,16 @@ impl Record {
     /// [`Error::Erased`], [`Error::Broken`] if something of it is missing or altered.
     pub async fn raw(&self, sealed: &Sealed) -> Outcome<Vec<u8>> {
         let raw = sealed.event().raw.clone();
+        let contents = contents_of(sealed).iter();
+        let listed: HashMap<String, &Content> = contents.map(|one| (one.mark(), one)).collect();
         let mut parts = Vec::new();
-        for content in contents_of(sealed) {
-            if let Some(place) = text::place_of(&raw, &content.mark()) {
+        for begin in text::begins(&raw) {
+            if let Some((place, mark)) = text::string_at(&raw, begin)
+                && let Some(content) = listed.get(mark)
+            {
                 parts.push((place, back(&self.inner, sealed, content).await?));
             }
         }
-        parts.sort_unstable_by_key(|(place, _)| place.start);
         replaced(raw, parts).await
     }
 }

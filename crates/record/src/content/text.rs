@@ -92,13 +92,6 @@ pub(super) fn replaced(json: &[u8], parts: &[Part]) -> Vec<u8> {
     out
 }
 
-/// Where a mark stands, without its quotes; `None`: somewhere else, if at all.
-pub(super) fn place_of(json: &[u8], mark: &str) -> Option<Range<usize>> {
-    let quoted = format!("\"{mark}\"");
-    let begin = memmem::find(json, quoted.as_bytes())? + 1;
-    Some(begin..begin + mark.len())
-}
-
 /// Where text stands that begins like a mark.
 pub(super) fn begins(json: &[u8]) -> Vec<usize> {
     memmem::find_iter(json, Content::MARK.as_bytes()).collect()
@@ -153,6 +146,11 @@ mod tests {
     fn texts(json: &str, min: usize) -> Vec<&str> {
         let found = large(json.as_bytes(), min);
         found.into_iter().map(|place| &json[place]).collect()
+    }
+
+    fn place_of(json: &[u8], mark: &str) -> Option<Range<usize>> {
+        let begin = memmem::find(json, format!("\"{mark}\"").as_bytes())? + 1;
+        Some(begin..begin + mark.len())
     }
 
     #[test]

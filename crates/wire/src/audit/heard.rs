@@ -204,7 +204,13 @@ impl AuditMessage {
     /// Whether it is about several patients, known here or not.
     #[must_use]
     pub fn is_of_several(&self) -> bool {
-        self.objects.iter().filter(|one| one.is_patient()).count() > 1
+        let patients = self.objects.iter().filter(|one| one.is_patient());
+        let mut named = patients.map(|one| match &one.whose {
+            Some(Named::Otherwise) | None => (None, one.id.as_str()),
+            whose => (whose.as_ref(), ""),
+        });
+        let first = named.next();
+        named.any(|other| Some(other) != first)
     }
 
     /// What it tells of the patient at that place among its objects, the only one then: nothing in which another
