@@ -38,6 +38,8 @@ pub(crate) struct Rules {
     /// Those that say what goes with a permit.
     duties: Picked,
     obligations: HashMap<PolicyId, Obligation>,
+    /// Each policy's words.
+    words: HashMap<PolicyId, String>,
     slicer: Slicer,
     authorizer: Authorizer,
 }
@@ -74,6 +76,8 @@ impl Rules {
         let (duties, deciding): (Vec<&Policy>, Vec<&Policy>) = set.policies().partition(is_duty);
         let pick = |some: &[&Policy]| Picked::sort(some, &topics).map_err(load::bad_schema);
         let (deciding, duties) = (pick(&deciding)?, pick(&duties)?);
+        let named = |policy: &Policy| (policy.id().clone(), words(policy).to_owned());
+        let words = set.policies().map(named).collect();
         Ok(Rules {
             files: sources.to_vec(),
             schema: schema.to_owned(),
@@ -81,6 +85,7 @@ impl Rules {
             deciding,
             duties,
             obligations,
+            words,
             slicer,
             authorizer: Authorizer::new(),
         })
@@ -201,7 +206,7 @@ impl Rules {
     }
 
     fn words(&self, id: &PolicyId) -> &str {
-        self.set.policy(id).map_or("", words)
+        self.words.get(id).map_or("", String::as_str)
     }
 
     /// Every policy about such an act on such a thing, whether or not it applied.

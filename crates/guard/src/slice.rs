@@ -17,6 +17,8 @@ use crate::scopes::{bound, uncovered};
 pub(crate) struct Slicer {
     schema: Schema,
     names: Names,
+    /// What can be done to which kind of thing at all.
+    meant: HashSet<(Act, EntityTypeName)>,
 }
 
 /// Why a question cannot be put to the policies.
@@ -33,23 +35,27 @@ impl Slicer {
     /// What is wrong with the schema, in words.
     pub(crate) fn new(schema: Schema) -> Result<Slicer, String> {
         let names = Names::new()?;
-        Ok(Slicer { schema, names })
+        let mut meant = HashSet::new();
+        for act in Act::ALL {
+            for kind in names.kinds() {
+                if names.is_meant(&schema, (act, kind)) {
+                    meant.insert((act, kind.clone()));
+                }
+            }
+        }
+        Ok(Slicer {
+            schema,
+            names,
+            meant,
+        })
     }
 
     /// Every act, every kind of thing and every role.
     pub(crate) fn topics(&self) -> Topics {
         let names = &self.names;
-        let kinds = [
-            &names.account,
-            &names.feed,
-            &names.kind,
-            &names.patient,
-            &names.record,
-            &names.ward,
-        ];
         Topics {
             acts: Act::ALL.map(|act| (act, names.action(act))).to_vec(),
-            kinds: kinds.map(Clone::clone).to_vec(),
+            kinds: names.kinds().map(Clone::clone).to_vec(),
             roles: Role::ALL.map(|role| (role, names.role(role))).to_vec(),
         }
     }
@@ -67,23 +73,20 @@ impl Slicer {
     }
 
     pub(crate) fn slice(&self, ask: &Ask, facts: &Facts) -> Result<(Request, Entities), Unfit> {
+        if !self
+            .meant
+            .contains(&(ask.act, self.kind(&ask.subject).clone()))
+        {
+            return Err(Unfit::Meaningless);
+        }
         let asker = self.names.account(&ask.identity.actor.id);
         let subject = self.names.subject(&ask.subject);
         let entities = self.entities(ask, facts, (&asker, &subject))?;
         let action = self.names.action(ask.act);
-        let request = Request::new(
-            asker,
-            action,
-            subject,
-            context(ask, facts)?,
-            Some(&self.schema),
-        )
-        .map_err(|error| match error {
-            RequestValidationError::UndeclaredAction(_)
-            | RequestValidationError::InvalidResourceType(_) => Unfit::Meaningless,
-            other => broken(other),
-        })?;
-        Ok((request, entities))
+        // INVARIANT: the context is as the schema says; every test holds it against that.
+        let schema = cfg!(debug_assertions).then_some(&self.schema);
+        let request = Request::new(asker, action, subject, context(ask, facts)?, schema);
+        Ok((request.map_err(broken)?, entities))
     }
 
     fn entities(
@@ -313,6 +316,35 @@ impl Names {
             role: name("Role")?,
             ward: name("Ward")?,
         })
+    }
+
+    /// Kinds of things that something can be done to.
+    const fn kinds(&self) -> [&EntityTypeName; 6] {
+        [
+            &self.account,
+            &self.feed,
+            &self.kind,
+            &self.patient,
+            &self.record,
+            &self.ward,
+        ]
+    }
+
+    /// Whether the schema knows such an act on such a thing.
+    fn is_meant(&self, schema: &Schema, (act, kind): (Act, &EntityTypeName)) -> bool {
+        let (asker, subject) = (self.account("any"), uid(kind, "any"));
+        let asked = Request::new(
+            asker,
+            self.action(act),
+            subject,
+            Context::empty(),
+            Some(schema),
+        );
+        !matches!(
+            asked,
+            Err(RequestValidationError::UndeclaredAction(_)
+                | RequestValidationError::InvalidResourceType(_))
+        )
     }
 
     fn account(&self, id: &str) -> EntityUid {

@@ -133,7 +133,8 @@ pub(crate) async fn evidence(
 }
 
 /// Whether an event changed something. Decisions and looks did not.
-fn changes(event: &Event) -> bool {
+/// Whether somebody changed something.
+pub(crate) fn changes(event: &Event) -> bool {
     let act = matches!(
         event.act,
         Act::Capture

@@ -46,7 +46,7 @@ pub(crate) async fn take(
 fn concerns(event: &Event) -> bool {
     match event.body {
         Body::Decision(_) => false,
-        Body::Shown(_) => event.act == Act::Carry,
+        Body::Shown(_) => event.act == Act::Carry || deed::changes(event),
         _ => true,
     }
 }

@@ -292,3 +292,46 @@ async fn nothing_of_an_erased_patient_is_left_and_other_numbers_stay() {
     assert_eq!(waiting[0].patient.as_deref(), Some("stays"));
     house.close().await;
 }
+
+#[tokio::test]
+async fn deeds_are_the_same_however_events_come_together_and_looks_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = House::open(folder.path()).await;
+    let kind = || Subject::Kind("Patient".into());
+    let shown = || {
+        Body::Shown(Shown {
+            decision: 1,
+            asked: "Patient".into(),
+            purpose: "HOPERAT".into(),
+            because: Vec::new(),
+            patients: vec!["p".into()],
+            identity_only: false,
+        })
+    };
+    let salus = Actor::salus().id;
+    let deeds = async |house: &House| {
+        let from = Time::from_millis(0);
+        let deeds = house.lifeline.deeds(&salus, from, 100).await.unwrap();
+        deeds.iter().map(|deed| deed.index).collect::<Vec<u64>>()
+    };
+    let before = deeds(&house).await;
+    // A look alone, then a file of an export alone, which takes something out.
+    house.seal(Act::Search, kind(), shown()).await.unwrap();
+    assert_eq!(deeds(&house).await, before);
+    let out = house.seal(Act::Export, kind(), shown()).await.unwrap();
+    assert_eq!(deeds(&house).await, [&before[..], &[out]].concat());
+    let mut all = deeds(&house).await;
+    for row in 1..=5 {
+        all.push(house.about("p", captured("1-1-1-44", row)).await);
+        house.seal(Act::Read, kind(), shown()).await.unwrap();
+    }
+    assert_eq!(deeds(&house).await, all);
+    house.close().await;
+    // All of them at once.
+    std::fs::remove_dir_all(folder.path().join("views")).unwrap();
+    let again = House::open(folder.path()).await;
+    let size = again.record.size();
+    assert!(again.lifeline.caught_up(size, WAIT).await);
+    assert_eq!(deeds(&again).await, all);
+    again.close().await;
+}

@@ -30,6 +30,11 @@ pub(crate) const DOMAIN: &str = "identifier system";
 /// The parameter whose day stands in the version's row: it selects too many to be looked for by, and leaves out
 /// what need not be read.
 pub(crate) const DATE: &str = "date";
+/// Under which a code is indexed together with that day, since many have the code and few of them that day; no
+/// search parameter.
+const CODE_OF_DAY: &str = "code and day";
+/// The parameter of such codes.
+const CODE: &str = "code";
 /// One day in milliseconds.
 pub(crate) const DAY_MS: i64 = 86_400_000;
 
@@ -76,11 +81,14 @@ pub(super) fn wanted(kind: &str, names: Names) -> Vec<&'static str> {
 pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, Names)) -> Found {
     let wanted = wanted(kind, names);
     let mut found = Found::default();
-    let mut days = Vec::new();
+    let (mut days, mut codes) = (Vec::new(), Vec::new());
     for term in wire::fhir::search::terms_of(resource, &wanted) {
         match term.value {
             TermValue::Token { system, code } if !code.is_empty() => {
                 found.keys.push(hash::key(kind, term.param, &code));
+                if term.param == CODE {
+                    codes.push(code.clone());
+                }
                 // Which systems there are is asked for patients alone.
                 let system = system.filter(|_| kind == "Patient" && term.param == "identifier");
                 let key = |system: String| hash::key(kind, DOMAIN, &system);
@@ -103,15 +111,24 @@ pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, 
             _ => {}
         }
     }
-    found.keys.sort_unstable();
-    found.keys.dedup();
-    found.words.sort_unstable();
-    found.words.dedup();
     found.day = match days.as_slice() {
         [(first, last)] if first == last => *first,
         _ => 0,
     };
+    let codes = codes
+        .iter()
+        .map(|code| of_day(kind, (code.as_str(), found.day)));
+    found.keys.extend(codes);
+    found.keys.sort_unstable();
+    found.keys.dedup();
+    found.words.sort_unstable();
+    found.words.dedup();
     found
+}
+
+/// The number of a code and a day; with day 0, of a code where there is no such day.
+pub(crate) fn of_day(kind: &str, (code, day): (&str, i64)) -> i64 {
+    hash::key(kind, CODE_OF_DAY, &format!("{day} {code}"))
 }
 
 /// The first and the last day of a time, counted from 1970 in UTC.

@@ -5,10 +5,13 @@ use wire::fhir::search::{Modifier, Order, ParamKind, Prefix, Wanted, params};
 use wire::fhir::{Filter, Query, fold};
 
 use crate::alias::Aliases;
-use crate::fold::index::{DATE, DAY_MS, INDEXED, NAMED, NAMES, OF_PATIENT, days_of, last};
+use crate::fold::index::{DATE, DAY_MS, INDEXED, NAMED, NAMES, OF_PATIENT, days_of, last, of_day};
 use crate::hash;
 use crate::scope::Scope;
 use crate::store::{self, SELECT, list};
+
+/// Numbers of codes and days that are looked for at once, at most; with more, codes are looked for alone.
+const CODES_AND_DAYS_MAX: i64 = 100;
 
 /// How the candidates are found.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,6 +48,7 @@ pub(super) fn of(query: &Query, scope: &Scope) -> Candidates {
         // Far fewer share a day than the beginning of a name.
         .or_else(|| by("birthdate"))
         .or_else(|| NAMES.into_iter().find_map(by))
+        .or_else(|| by_code_and_day(query))
         .or_else(|| by("code"))
         .or_else(|| query.filters.iter().find_map(|f| by_part(kind, f)))
         .unwrap_or(Candidates::Kind)
@@ -69,6 +73,31 @@ pub(super) fn days(query: &Query) -> Option<(i64, i64)> {
         hull = Some(hull.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
     }
     hull
+}
+
+/// By codes and days together, if the query says both and the days are few.
+fn by_code_and_day(query: &Query) -> Option<Candidates> {
+    let (first, last) = days(query)?;
+    let filter = query.filters.iter().find(|filter| {
+        let plain = filter.modifier == Modifier::Plain && !filter.values.is_empty();
+        filter.param.code == "code" && plain
+    })?;
+    let codes = filter.values.iter().map(|value| match value {
+        Wanted::Token { code, .. } => code.as_deref().filter(|code| !code.is_empty()),
+        _ => None,
+    });
+    let codes: Vec<&str> = codes.collect::<Option<_>>()?;
+    let days = last.checked_sub(first)?.checked_add(2)?;
+    let all = days.checked_mul(i64::try_from(codes.len()).ok()?)?;
+    if all > CODES_AND_DAYS_MAX {
+        return None;
+    }
+    // Day 0 is where there is none, or more than one.
+    let days = || (first..=last).chain([0]);
+    let keys = codes
+        .iter()
+        .flat_map(|code| days().map(|day| of_day(&query.kind, (*code, day))));
+    Some(Candidates::Keys(keys.collect()))
 }
 
 /// Whether resources of a type are somebody's.

@@ -47,7 +47,7 @@ pub(crate) const TABLES: [(&str, &str); 16] = [
 ];
 
 /// The layout of these tables, also of what their numbers mean. Another one is folded again.
-pub(super) const LAYOUT: i64 = 8;
+pub(super) const LAYOUT: i64 = 9;
 
 /// The tables that are there.
 pub(super) const NAMES: &str =
