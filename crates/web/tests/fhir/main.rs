@@ -5,6 +5,8 @@ mod audit;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod binaries;
+#[cfg(test)]
 mod bundles;
 #[cfg(test)]
 mod contents;
