@@ -1,10 +1,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Act, Altered, AppChange, Captured, Ceiling, Considered, Copy, Downtime, Drill, ExportAnswered,
-    ExportAsked, Glass, Image, Import, Joined, Notified, PackCode, PackOpenings, PersonChange,
-    PolicyChange, Printed, Promoted, PutBack, Rejected, Rewound, Role, RouteChange, RouteOrder,
-    Routed, SentOn, Service, Session, SheetBack, Shown, Signals, Subject, Token, Verdict,
+    Act, Altered, AppChange, Captured, Ceiling, Considered, Content, Copy, Downtime, Drill,
+    ExportAnswered, ExportAsked, Glass, Image, Import, Joined, Notified, PackCode, PackOpenings,
+    PersonChange, PolicyChange, Printed, Promoted, PutBack, Rejected, Rewound, Role, RouteChange,
+    RouteOrder, Routed, SentOn, Service, Session, SheetBack, Shown, Signals, Subject, Token,
+    Verdict,
 };
 
 /// What is particular to one kind of event. Closed: a new duty adds a variant.
@@ -204,6 +205,9 @@ pub struct Resource {
     /// References that the transaction resolved: (as received, as stored).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resolved: Vec<(String, String)>,
+    /// What of it was too large for a row, and lies in the vault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contents: Vec<Content>,
 }
 
 /// Bytes that were not understood.

@@ -7,6 +7,7 @@ mod access;
 mod actor;
 mod altered;
 mod body;
+mod content;
 mod image;
 mod import;
 mod known;
@@ -30,6 +31,7 @@ pub use body::{
     Account, AccountChange, BackedUp, Body, Decided, Erased, KeysChanged, Message, Opened,
     Resource, Unmerge, Unread,
 };
+pub use content::{Content, Form};
 pub use image::{Image, Preamble, Stored};
 pub use import::{Import, ImportEnd, ImportInput, ImportStep};
 pub use known::{Consent, Considered, Facts, Relation, Taking};

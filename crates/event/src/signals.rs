@@ -37,7 +37,8 @@ pub struct Signals {
     /// Audit messages: the IANA zone of their times without an offset.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub zone: String,
-    /// Audit messages: the assigning authority of patients' identifiers that name none.
+    /// Audit messages: the assigning authority of patients' identifiers that name none. Of AuditEvents that came by
+    /// FHIR: the address of this server then, by which it knows its own patients.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub authority: String,
     /// They were read from a file: up to where. Sealed with the lines, so that neither is without

@@ -22,6 +22,9 @@ pub struct Config {
     pub queue_events_max: usize,
     /// Plaintext bytes of one event, at most.
     pub event_bytes_max: usize,
+    /// Bytes of base64 in a resource from which on it lies in the vault, and not in the row of its event;
+    /// 1024 at least.
+    pub content_bytes_min: usize,
     /// Resources and patients whose last write is remembered to detect lost updates.
     pub recent_writes_max: usize,
     /// Bytes of the newest events kept in memory for the readers that keep up.
@@ -56,6 +59,7 @@ impl Config {
             batch_events_max: 1_000,
             queue_events_max: 4_096,
             event_bytes_max: 64 << 20,
+            content_bytes_min: 64 << 10,
             recent_writes_max: 200_000,
             newest_bytes_max: 16 << 20,
             keys_cached_max: NonZeroUsize::new(20_000).unwrap_or(NonZeroUsize::MIN),

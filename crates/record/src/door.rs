@@ -20,12 +20,14 @@ use crate::journal::{Journal, Published};
 use crate::keyring::Keyring;
 use crate::mirror::Standby;
 use crate::newest::Newest;
+use crate::object::{self, Within};
 use crate::publisher::{Publisher, moment};
 use crate::scrub::{self, Scrub};
 use crate::sealed::Outcome;
 use crate::sequencer::{Group, Item, Recent, Sequencer};
+use crate::staged::{STAGED_MAX, Staged, named};
 use crate::vault::Vault;
-use crate::{Blind, Error, HeldUp, Permit, Receipt, Witnessed, engines, keyfile, object, recover};
+use crate::{Blind, Error, HeldUp, Permit, Receipt, Witnessed, engines, keyfile, recover};
 
 /// How often a data folder is tried that another process holds, and how long between the tries.
 const LOCK_TRIES: u32 = 10;
@@ -340,12 +342,32 @@ impl Inner {
         if let Some(standby) = &self.standby {
             return standby.admit(events).await;
         }
-        let _loud = self.quiet.read().await;
-        self.admit_now(events).await
+        let mut staged = Vec::with_capacity(events.len());
+        for event in events {
+            staged.push(self.staged(event).await?);
+        }
+        for _ in 0..STAGED_MAX {
+            {
+                let _loud = self.quiet.read().await;
+                if self.fit(&staged).await? {
+                    return self.seal(staged).await;
+                }
+            }
+            for one in &mut staged {
+                self.stage_again(one).await?;
+            }
+        }
+        Err(broken("keys changed again and again while it was stored"))
     }
 
     /// Seals events while nobody else may.
     pub(crate) async fn admit_now(&self, events: Vec<Admitted>) -> Outcome<Vec<Receipt>> {
+        let events = events.into_iter().map(Admitted::into_parts);
+        let staged = events.map(|(event, resend)| Staged::plain(event, resend));
+        self.seal(staged.collect()).await
+    }
+
+    async fn seal(&self, events: Vec<Staged>) -> Outcome<Vec<Receipt>> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
@@ -401,8 +423,9 @@ impl Inner {
     }
 
     /// Everything about an event that does not depend on its index; runs in the caller's task.
-    async fn prepare(&self, admitted: Admitted) -> Outcome<Item> {
-        let (event, resend) = admitted.into_parts();
+    async fn prepare(&self, staged: Staged) -> Outcome<Item> {
+        let Staged { event, resend, .. } = staged;
+        let Within { stream, .. } = self.within(&event).await?;
         let plaintext = event::encode(&event);
         let max = self.config.event_bytes_max;
         if plaintext.len() > max {
@@ -411,15 +434,8 @@ impl Inner {
                 max,
             });
         }
-        let day = self
-            .clock
-            .now()
-            .timestamp()
-            .strftime("%Y-%m-%d")
-            .to_string();
-        let stream = self.keyring.stream(&event, &day).await?;
-        if let Body::Image(image) = &event.body {
-            object::belongs(&image.whole, &stream.name, self.clock.now())?;
+        for whole in named(&event) {
+            object::belongs(whole, &stream.name, self.clock.now())?;
         }
         let mut random = [0; 44];
         self.keyring.random(&mut random)?;

@@ -6,6 +6,7 @@
 mod alike;
 mod backup;
 mod config;
+mod content;
 mod cosigned;
 mod disclose;
 mod door;
@@ -36,6 +37,7 @@ mod scrub;
 mod sealed;
 mod sequencer;
 mod shred;
+mod staged;
 mod steady;
 mod succeed;
 mod tail;
@@ -50,6 +52,7 @@ pub use backup::{
     copy_keys, first, points, pull, renew, restore, restore_keys,
 };
 pub use config::Config;
+pub use content::{Contents, Marks, Of};
 pub use cosigned::{Cosigned, Enough};
 pub use disclose::disclosing;
 pub use door::{Parts, Record};

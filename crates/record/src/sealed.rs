@@ -142,6 +142,11 @@ impl Blind {
         key
     }
 
+    /// By what a mark of a content is known as one that this record wrote for that event.
+    pub(crate) fn tag_of_mark(&self, mark: &str, index: u64) -> String {
+        self.tagged(&["salus", "content", mark, &index.to_string()])
+    }
+
     fn tagged(&self, parts: &[&str]) -> String {
         let tag = self.signed(parts);
         base32(tag.as_ref().get(..16).unwrap_or_default())

@@ -95,7 +95,7 @@ impl House {
         make_folder(&config.data.join("views"))?;
         crate::scrub::forget(&config)?;
         name_lost(&config, &record).await?;
-        let chart = Chart::open(config.chart()?, record.blind()).await?;
+        let chart = Chart::open(config.chart()?, &record).await?;
         let key = ViewKey::of(record.blind().key("staff"));
         let staff = Staff::open_with(&config.view("staff"), key, config.staff.clone()).await?;
         let (flow, routes) = ways(&config).await?;

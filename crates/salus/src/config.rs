@@ -271,6 +271,7 @@ pub(crate) struct RecordConfig {
     pub(crate) batch_events_max: usize,
     pub(crate) queue_events_max: usize,
     pub(crate) event_bytes_max: usize,
+    pub(crate) content_bytes_min: usize,
     pub(crate) recent_writes_max: usize,
     pub(crate) newest_bytes_max: usize,
     pub(crate) keys_cached_max: NonZeroUsize,
@@ -300,6 +301,7 @@ impl Default for RecordConfig {
             batch_events_max: own.batch_events_max,
             queue_events_max: own.queue_events_max,
             event_bytes_max: own.event_bytes_max,
+            content_bytes_min: own.content_bytes_min,
             recent_writes_max: own.recent_writes_max,
             newest_bytes_max: own.newest_bytes_max,
             keys_cached_max: own.keys_cached_max,
@@ -321,6 +323,8 @@ pub(crate) struct ChartConfig {
     pub(crate) search_scan_max: usize,
     pub(crate) search_chain_max: usize,
     pub(crate) include_max: usize,
+    pub(crate) contents_bytes_max: NonZeroUsize,
+    pub(crate) content_inline_bytes_max: u64,
     pub(crate) summary_scan_max: usize,
     pub(crate) trend_max: usize,
     pub(crate) hot_resources_max: usize,
@@ -340,6 +344,9 @@ impl Default for ChartConfig {
             search_scan_max: own.search_scan_max,
             search_chain_max: own.search_chain_max,
             include_max: own.include_max,
+            contents_bytes_max: NonZeroUsize::new(own.contents_bytes_max)
+                .unwrap_or(NonZeroUsize::MIN),
+            content_inline_bytes_max: own.content_inline_bytes_max,
             summary_scan_max: own.summary_scan_max,
             trend_max: own.trend_max,
             hot_resources_max: own.hot_resources_max,
@@ -424,6 +431,7 @@ impl Config {
             batch_events_max: own.batch_events_max,
             queue_events_max: own.queue_events_max,
             event_bytes_max: own.event_bytes_max,
+            content_bytes_min: own.content_bytes_min,
             recent_writes_max: own.recent_writes_max,
             newest_bytes_max: own.newest_bytes_max,
             keys_cached_max: own.keys_cached_max,
@@ -465,6 +473,8 @@ impl Config {
             search_scan_max: own.search_scan_max,
             search_chain_max: own.search_chain_max,
             include_max: own.include_max,
+            contents_bytes_max: own.contents_bytes_max.get(),
+            content_inline_bytes_max: own.content_inline_bytes_max,
             summary_scan_max: own.summary_scan_max,
             trend_max: own.trend_max,
             hot_resources_max: own.hot_resources_max,
@@ -508,88 +518,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::Parser as _;
-    use toml::{Table, Value};
-
-    use super::*;
-
-    const EXAMPLE: &str = include_str!("../../../salus.example.toml");
-
-    fn leaves(prefix: &str, table: &Table, out: &mut Vec<(String, Value)>) {
-        for (key, value) in table {
-            let path = if prefix.is_empty() {
-                key.clone()
-            } else {
-                format!("{prefix}.{key}")
-            };
-            match value {
-                Value::Table(inner) => leaves(&path, inner, out),
-                other => out.push((path, other.clone())),
-            }
-        }
-    }
-
-    /// The example with the options that are commented out because they have no default.
-    fn example() -> Table {
-        EXAMPLE.parse().unwrap()
-    }
-
-    #[test]
-    fn the_example_shows_every_option_with_its_default() {
-        let defaults = Table::try_from(Config::default()).unwrap();
-        let (mut wanted, mut shown) = (Vec::new(), Vec::new());
-        leaves("", &defaults, &mut wanted);
-        leaves("", &example(), &mut shown);
-        wanted.sort_by(|a, b| a.0.cmp(&b.0));
-        shown.sort_by(|a, b| a.0.cmp(&b.0));
-        assert_eq!(shown, wanted);
-        toml::from_str::<Config>(EXAMPLE).unwrap();
-    }
-
-    #[test]
-    fn every_option_of_the_example_says_why() {
-        let lines: Vec<&str> = EXAMPLE.lines().collect();
-        for (number, line) in lines.iter().enumerate() {
-            let option = line.contains(" = ") && !line.starts_with('#');
-            let before = number.checked_sub(1).map_or("", |before| lines[before]);
-            assert!(
-                !option || before.starts_with('#') || line.contains(" # "),
-                "{line}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_unknown_option_is_refused_with_its_line() {
-        let why = toml::from_str::<Config>("log = \"info\"\n\n[https]\nlisten_on = 1\n");
-        let why = why.unwrap_err().to_string();
-        assert!(why.contains("line 4") && why.contains("listen_on"), "{why}");
-    }
-
-    #[test]
-    fn without_credentials_no_server_starts_and_every_other_command_works() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("salus.toml");
-        let text = "[web.oidc]\nclient_secret_file = \"credential:oidc-secret\"\n";
-        std::fs::write(&file, text).unwrap();
-        let load = |command: &[&str], credentials| {
-            let begin = ["salus", "--config", file.to_str().unwrap()];
-            let cli = Cli::parse_from(begin.iter().chain(command));
-            Config::with(&cli, credentials)
-        };
-        for command in [
-            &["doctor"][..],
-            &["verify"],
-            &["scrub"],
-            &["config", "show"],
-        ] {
-            load(command, None).unwrap();
-        }
-        for command in ["serve", "standby"] {
-            let why = load(&[command], None).unwrap_err().to_string();
-            assert!(why.contains("[web.oidc]"), "{why}");
-            load(&[command], Some(folder.path())).unwrap();
-        }
-    }
-}
+mod tests;

@@ -268,8 +268,9 @@ async fn everything(open: &Open, kind: &str) -> Result<Vec<Value>> {
     let (mut all, mut token) = (Vec::new(), None);
     loop {
         let page = PageOf { count: PAGE, token };
-        let page = open.search(&query, &page).await?;
-        for stored in &page.matches {
+        let page = open.search_bare(&query, &page).await?;
+        for bare in page.matches {
+            let stored = open.whole_if_there(bare).await?;
             all.push(serde_json::from_slice(&stored.json)?);
         }
         token = page.next;

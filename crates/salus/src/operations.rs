@@ -256,7 +256,7 @@ impl House {
             for sealed in &events {
                 let event = sealed.event();
                 if matches!(event.body, Body::Resource(_)) && event.actor == operator().actor {
-                    there.add(&event.raw);
+                    there.add(&self.app.record.raw(sealed).await?);
                 }
             }
             if next <= from {

@@ -7,13 +7,15 @@ use std::time::Duration;
 use axum::BoxError;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::Response;
 use hyper::body::{Body as _, Bytes, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use web::{Credit, Rate};
 
-/// A body that has to be whole by a moment, and to come at a rate if it has images.
+/// A body that has to be whole by a moment, and to come at a rate if it has images or is a document.
 struct Timely {
     inner: Body,
     until: Instant,
@@ -97,7 +99,7 @@ impl hyper::body::Body for Timely {
 pub(crate) struct Patience {
     /// Any.
     pub(crate) any: Duration,
-    /// Those with images.
+    /// Those with images, and documents.
     pub(crate) images: Duration,
     /// At which rate those come at least.
     pub(crate) rate: Rate,
@@ -123,12 +125,21 @@ pub(crate) async fn for_bodies(
     next: Next,
 ) -> Response {
     let (parts, inner) = request.into_parts();
-    let has_images = parts.uri.path().starts_with("/dicomweb/");
+    let has_images = is_large(&parts);
     let body = match inner.is_end_stream() {
         true => inner,
         false => patience.body((inner, has_images)),
     };
     next.run(Request::from_parts(parts, body)).await
+}
+
+/// Whether a body may be large: objects over STOW-RS, and a Binary as what it is.
+fn is_large(parts: &Parts) -> bool {
+    let path = parts.uri.path();
+    let kind = parts.headers.get(CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let is_binary = path == "/fhir/Binary" || path.starts_with("/fhir/Binary/");
+    path.starts_with("/dicomweb/") || (is_binary && !kind.is_empty() && !kind.contains("json"))
 }
 
 #[cfg(test)]
@@ -154,6 +165,20 @@ mod tests {
                 in_time
             })
             .count()
+    }
+
+    #[test]
+    fn a_binary_as_what_it_is_comes_at_a_rate_as_images_do() {
+        let large = |path: &str, kind: &str| {
+            let request = Request::builder().uri(path).header(CONTENT_TYPE, kind);
+            is_large(&request.body(Body::empty()).unwrap().into_parts().0)
+        };
+        assert!(large("/dicomweb/studies", "multipart/related"));
+        assert!(large("/fhir/Binary", "application/pdf"));
+        assert!(large("/fhir/Binary/4711", "text/plain"));
+        assert!(!large("/fhir/Binary", "application/fhir+json"));
+        assert!(!large("/fhir/BinaryOther", "application/pdf"));
+        assert!(!large("/fhir/Patient", "application/pdf"));
     }
 
     #[test]

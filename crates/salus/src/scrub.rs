@@ -95,7 +95,7 @@ impl House {
         let folder = afresh(&self.config)?;
         let mut config = self.config.chart()?;
         config.path = folder.path().join("chart.db");
-        let fresh = Chart::open(config, self.app.record.blind()).await?;
+        let fresh = Chart::open(config, &self.app.record).await?;
         let compared = self.compare_with(&fresh, whole_at).await;
         fresh.close().await;
         compared

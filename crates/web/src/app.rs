@@ -24,7 +24,7 @@ use crate::errands::Errands;
 use crate::fetch::Fetch;
 use crate::following::Following;
 use crate::imaging::Pictures;
-use crate::imaging::{Objects, Outgoing, Rate};
+use crate::imaging::{Objects, Outgoing};
 use crate::leave::Leaving;
 use crate::oidc::{Oidc, Provider};
 use crate::outside::Outside;
@@ -32,6 +32,7 @@ use crate::pace::Paces;
 use crate::packs::Packing;
 use crate::people::{Binding, IdleMs, SecondFactor};
 use crate::pulls::{PullSource, Pulls};
+use crate::rate::Rate;
 use crate::rejected::Rejections;
 use crate::session::Sessions;
 use crate::setup::Setup;
@@ -107,6 +108,8 @@ pub struct App {
     pub(crate) outgoing: Outgoing,
     /// Images that somebody at a page has fetched.
     pub pulls: Pulls,
+    /// Room for large contents of resources on their way in and out.
+    pub(crate) documents: Outgoing,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -145,6 +148,7 @@ impl App {
         let sessions = Sessions::new(&settings);
         let outgoing = Outgoing::new(settings.images_out_bytes_max, settings.images_out_wait_ms);
         let pulls = Pulls::new(Vec::new(), settings.pulls_waiting_max);
+        let documents = Outgoing::new(settings.binaries_bytes_max, settings.binary_wait_ms);
         App {
             record: rooms.record,
             chart: rooms.chart,
@@ -185,6 +189,7 @@ impl App {
             objects: None,
             outgoing,
             pulls,
+            documents,
         }
     }
 
@@ -359,6 +364,14 @@ pub struct Settings {
     pub zone: String,
     /// The largest request body, in bytes.
     pub body_bytes_max: usize,
+    /// The largest content of a Binary that is sent as what it is, in bytes.
+    pub binary_bytes_max: usize,
+    /// Memory for such contents on their way in and out, in bytes; one counts three times its size.
+    pub binaries_bytes_max: u64,
+    /// How long one waits for that room, in milliseconds.
+    pub binary_wait_ms: u64,
+    /// The largest AuditEvent that is taken as what another system tells, in bytes.
+    pub audit_event_bytes_max: usize,
     /// How deep JSON may nest.
     pub json_depth_max: usize,
     /// The most entries a bundle may have.
@@ -476,7 +489,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The least rate of bodies with images.
+    /// The least rate of bodies with images, and of contents of Binary.
     pub const fn images_rate(&self) -> Rate {
         Rate {
             min: self.images_rate_min,
@@ -494,6 +507,10 @@ impl Default for Settings {
             image_limits: wire::dicom::Limits::default(),
             zone: "UTC".to_owned(),
             body_bytes_max: 16 << 20,
+            binary_bytes_max: 128 << 20,
+            binaries_bytes_max: 1 << 30,
+            binary_wait_ms: 10_000,
+            audit_event_bytes_max: 1 << 20,
             json_depth_max: 64,
             bundle_entries_max: 10_000,
             search_parameters_max: 64,

@@ -21,10 +21,12 @@ mod numbered;
 mod oidc;
 mod outside;
 mod pace;
+mod paced;
 mod packs;
 mod pages;
 mod people;
 mod pulls;
+mod rate;
 mod rejected;
 mod rewind;
 mod router;
@@ -49,8 +51,8 @@ pub use finding::Sought;
 pub use following::{Contact, Following};
 pub use imaging::sweep_pictures;
 pub use imaging::{
-    Bearer, Claimed, Coming, Credit, Failed, FoundImages, Giver, ImageQuery, NoImages, NotOut,
-    Objects, OnItsWay, Peer, Rate, Receives, Retrieval, Room, Scu, Stored, Wanted,
+    Bearer, Claimed, Coming, Failed, FoundImages, Giver, ImageQuery, NoImages, NotOut, Objects,
+    OnItsWay, Peer, Receives, Retrieval, Room, Scu, Stored, Wanted,
 };
 pub use leave::{Ended, Leaver, Leaving};
 pub use manners::turned_away;
@@ -61,6 +63,7 @@ pub use packs::{PackError, SCOPE as PACK_SCOPE, keep_packing, refresh as refresh
 pub use pages::record::disclosure_sheet;
 pub use people::{Binding, IdleMs, SecondFactor};
 pub use pulls::{Pull, PullOrder, PullSource, PullSum, PullWhat, PulledSeries, Pulls, Stage};
+pub use rate::{Credit, Rate};
 pub use rejected::keep_counting;
 pub use rewind::{Changed, Order, Suspect, Undo, Undone, Way, operator};
 pub use router::router;

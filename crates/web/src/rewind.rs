@@ -207,6 +207,7 @@ impl App {
             replaces: one.current,
             as_of: self.record.size(),
             resolved: Vec::new(),
+            contents: Vec::new(),
         });
         let hand = operator();
         let decision = self.order_of(&hand, (act, subject.clone()), reason);

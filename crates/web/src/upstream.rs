@@ -166,7 +166,9 @@ async fn resource(app: &App, entry: &Entry) -> Result<Value, String> {
     for sealed in near.map_err(|why| why.to_string())? {
         let event = sealed.event();
         if matches!(&event.body, Body::Resource(written) if written.id == id) {
-            return serde_json::from_slice(&event.raw).map_err(|why| why.to_string());
+            let raw = app.record.raw(&sealed).await;
+            let raw = raw.map_err(|why| why.to_string())?;
+            return serde_json::from_slice(&raw).map_err(|why| why.to_string());
         }
     }
     Err(format!("the resource `{id}` is not where its verdict is"))

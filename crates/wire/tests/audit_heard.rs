@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wire::audit::{
-    Audited, Client, Did, From, Heard, Object, Outcome, Site, User, audit_message,
+    Audited, Client, Did, From, Heard, Object, Outcome, Site, User, Whose, audit_message,
     audit_message_of, heard, heard_event,
 };
 use wire::v2::cx_identifier;
@@ -45,11 +45,11 @@ fn an_access_to_images_is_told_with_who_where_and_whose() {
     assert_eq!(heard.host.as_deref(), Some("pacs.hospital.example"));
     assert_eq!(heard.message.complaints, Vec::<String>::new());
     let patients = heard.message.patients("MAIN");
-    let wanted = (
-        1,
+    let number = (
         "urn:oid:2.16.756.5.30.1.123".to_owned(),
         "100723".to_owned(),
     );
+    let wanted = (1, Whose::Numbered(number.0, number.1));
     assert_eq!(patients, [wanted]);
     assert_eq!(heard.message.requestor().unwrap().name, "Keller, Maria");
     let event = event(&heard, Some((1, "p1")));
@@ -81,8 +81,11 @@ fn of_two_patients_each_has_an_event_of_their_own() {
     let heard = read(&sample("export-two-patients.txt"));
     let patients = heard.message.patients("MAIN");
     assert_eq!(patients.len(), 2);
-    assert_eq!(patients[0].1, "urn:salus:authority:MAIN");
-    for (place, _, value) in &patients {
+    for (place, whose) in &patients {
+        let Whose::Numbered(system, value) = whose else {
+            panic!("{whose:?}");
+        };
+        assert_eq!(system, "urn:salus:authority:MAIN");
         let event = event(&heard, Some((*place, "p1")));
         assert_eq!(wire::fhir::check(&event), []);
         let entities = event["entity"].as_array().unwrap();
@@ -332,7 +335,8 @@ proptest! {
         prop_assert_eq!(read.outcome.as_str(), if refused { "8" } else { "0" });
         let patients = read.patients("A");
         prop_assert_eq!(patients.len(), 1);
-        prop_assert_eq!(patients[0].2.as_str(), "p1");
+        let named = matches!(&patients[0].1, Whose::Numbered(_, value) if value == "p1");
+        prop_assert!(named);
         prop_assert_eq!(read.moment(&TimeZone::UTC), Some(1_795_694_400_000));
     }
 }

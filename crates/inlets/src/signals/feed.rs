@@ -151,7 +151,8 @@ impl Feed {
     fn patient(&self, line: Line<'_>, blind: &Blind) -> Option<String> {
         let heard = audit::heard(line.bytes, (line.at, &self.zone)).ok()?;
         let named = heard.message.patients(&self.authority).into_iter();
-        let mut ids = named.map(|(_, system, value)| blind.id("Patient", &system, &value));
+        let id = |system: &str, value: &str| blind.id("Patient", system, value);
+        let mut ids = named.map(|(_, whose)| whose.id(id));
         let first = ids.next()?;
         ids.all(|id| id == first).then_some(first)
     }

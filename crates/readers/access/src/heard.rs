@@ -13,7 +13,7 @@ use wire::signals::{Format, lines};
 use crate::trace::{PARTS_MAX, TraceId};
 
 /// Patients of one message that are told apart.
-const PATIENTS_MAX: u32 = 256;
+pub(crate) const PATIENTS_MAX: u32 = 256;
 /// Characters kept of one field: enough for any honest one.
 const TEXT_CHARACTERS_MAX: usize = 500;
 /// The same of a message about several patients: it is kept for each of them.
@@ -137,24 +137,37 @@ pub fn heard_as_resource(id: TraceId, event: &Event, blind: &Blind) -> Option<Va
         return None;
     }
     let resource = id.to_string();
-    let from = From {
+    let mut from = From {
         id: &resource,
         feed: &batch.feed,
         came: line.at,
         zone: &zone,
         patient: patient.map(|(object, id)| (*object, id.as_str())),
     };
+    // Anything else in an AuditEvent about several patients may be about another one.
+    if let (Some((place, id)), true, true) =
+        (from.patient, is_fhir(line.bytes), message.is_of_several())
+    {
+        from.patient = Some((0, id));
+        return Some(heard_event(&message.of_one(place), &from));
+    }
     Some(heard_event(&message, &from))
 }
 
-/// The audit messages of an event as they came, without what is none, each with when it came.
+/// The audit messages of an event as they came, without what is none, each with when it came. What came in
+/// FHIR's form is none for a repository that takes DICOM's.
 pub(crate) fn messages(event: &Event) -> impl Iterator<Item = (Time, &[u8])> {
     let zone = batch(event).map(zone);
     zone.into_iter().flat_map(|zone| {
         let read = lines(&event.raw)
+            .filter(|line| !is_fhir(line.bytes))
             .filter(move |line| wire::audit::heard(line.bytes, (line.at, &zone)).is_ok());
         read.map(|line| (Time::from_millis(line.at), line.bytes))
     })
+}
+
+fn is_fhir(line: &[u8]) -> bool {
+    line.trim_ascii_start().starts_with(b"{")
 }
 
 fn batch(event: &Event) -> Option<&Signals> {
@@ -171,8 +184,8 @@ fn zone(batch: &Signals) -> TimeZone {
 /// The different patients of a message: where each stands among its objects, and the id.
 fn patients(message: &AuditMessage, authority: &str, blind: &Blind) -> Vec<(usize, String)> {
     let mut all: Vec<(usize, String)> = Vec::new();
-    for (place, system, value) in message.patients(authority) {
-        let id = blind.id("Patient", &system, &value);
+    for (place, whose) in message.patients(authority) {
+        let id = whose.id(|system, value| blind.id("Patient", system, value));
         if all.len() < PATIENTS_MAX as usize && all.iter().all(|(_, known)| *known != id) {
             all.push((place, id));
         }
@@ -224,8 +237,11 @@ fn of_message(
         ..row((message, batch), own, room)
     };
     if patients.len() < 2 {
-        let patient = patients.into_iter().next().map(|(_, id)| id);
-        let base = base(None, Room::of(1));
+        let patient = patients.into_iter().next();
+        // Whom else it names is known to nobody here, and none of this patient's.
+        let own = patient.as_ref().map(|(place, _)| *place);
+        let base = base(own.filter(|_| message.is_of_several()), Room::of(1));
+        let patient = patient.map(|(_, id)| id);
         return vec![Heard { patient, ..base }];
     }
     let room = Room::of(patients.len());

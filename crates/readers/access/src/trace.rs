@@ -58,6 +58,14 @@ impl TraceId {
         }
     }
 
+    /// An audit message that stands alone in its event.
+    pub const fn of_message(index: u64) -> TraceId {
+        TraceId {
+            index,
+            part: crate::heard::PATIENTS_MAX,
+        }
+    }
+
     /// Reads `4711` or `4711-2`.
     pub fn parse(text: &str) -> Option<TraceId> {
         let (index, part) = match text.split_once('-') {

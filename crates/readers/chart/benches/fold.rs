@@ -49,6 +49,7 @@ fn observation(number: u64) -> Event {
         replaces: 0,
         as_of: 0,
         resolved: Vec::new(),
+        contents: Vec::new(),
     });
     let mut event = Event::new(Actor::salus(), Act::Create, Subject::Patient(patient), body);
     event.raw = raw.into_bytes();
@@ -81,9 +82,7 @@ async fn main() {
     let size = record.size();
     for run in 1..=3 {
         let file = folder.path().join(format!("chart{run}.db"));
-        let chart = Chart::open(chart::Config::at(file), record.blind())
-            .await
-            .unwrap();
+        let chart = Chart::open(chart::Config::at(file), &record).await.unwrap();
         let began = Instant::now();
         record::fold_to(&record, chart.reader().as_ref(), size)
             .await

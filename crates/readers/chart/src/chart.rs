@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::contents::Room;
 use crate::error::Outcome;
 use crate::fold::{Folder, index};
 use crate::hash;
@@ -23,6 +24,11 @@ pub struct Config {
     pub search_chain_max: usize,
     /// Resources that `_include` and `_revinclude` may add to a page, at most.
     pub include_max: usize,
+    /// Bytes that a page of resources brings from the vault, at most; it ends with the resource that goes over.
+    pub contents_bytes_max: usize,
+    /// Bytes of base64 of one content that such a page has within, at most; a larger one is left out of it, and
+    /// given by whoever reads the resource itself.
+    pub content_inline_bytes_max: u64,
     /// Observations that a chart page reads, at most; the newest.
     pub summary_scan_max: usize,
     /// Earlier readings of a vital sign on a chart page, at most.
@@ -49,6 +55,8 @@ impl Config {
             search_scan_max: 20_000,
             search_chain_max: 1_000,
             include_max: 1_000,
+            contents_bytes_max: 64 << 20,
+            content_inline_bytes_max: 16 << 20,
             summary_scan_max: 5_000,
             trend_max: 24,
             hot_resources_max: 10_000,
@@ -67,6 +75,7 @@ pub struct Chart {
     pub(crate) config: Arc<Config>,
     pub(crate) store: Store,
     pub(crate) folder: Arc<Folder>,
+    pub(crate) contents: record::Contents,
 }
 
 /// Where a resource stands, without its content.
@@ -96,17 +105,27 @@ pub struct WardCount {
 }
 
 impl Chart {
-    /// Opens (or makes) the chart's view.
+    /// How much of the vault a page has room for.
+    pub(crate) fn room(&self) -> Room<'_> {
+        let limits = (
+            self.config.contents_bytes_max,
+            self.config.content_inline_bytes_max,
+        );
+        Room::of(&self.contents, limits)
+    }
+
+    /// Opens (or makes) the chart's view of a record, which it does not keep open.
     ///
     /// # Errors
     /// [`ChartError::Broken`] if the file cannot be opened.
-    pub async fn open(config: Config, blind: record::Blind) -> Outcome<Chart> {
+    pub async fn open(config: Config, record: &record::Record) -> Outcome<Chart> {
         let store = Store::open(&config).await?;
-        let folder = Folder::open(store.clone(), config.clone(), blind).await?;
+        let folder = Folder::open(store.clone(), config.clone(), record.blind()).await?;
         Ok(Chart {
             config: Arc::new(config),
             store,
             folder: Arc::new(folder),
+            contents: record.contents(),
         })
     }
 

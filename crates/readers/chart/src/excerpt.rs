@@ -7,14 +7,15 @@ use serde_json::Value;
 use sqlx::{QueryBuilder, Sqlite};
 
 use crate::chart::Chart;
+use crate::contents;
 use crate::error::Outcome;
 use crate::page::Excerpt;
 use crate::read::Reading;
 use crate::scope::Scope;
 use crate::store::{self, Row, SELECT};
-use crate::whole::{KEPT_BYTES_MAX, along, contents_within, of_patients};
+use crate::whole::{Found, KEPT_BYTES_MAX, along, contents_within, of_patients};
 
-/// What is wanted of these types of the scope's patient, looking at so many of the newest of each
+/// What is wanted of these types of the scope's patient, without what of it lies in the vault, looking at so many of the newest of each
 /// and at `search_scan_max` in all; and what that refers to that is nobody's.
 pub(crate) async fn of(
     chart: &Chart,
@@ -53,11 +54,10 @@ pub(crate) async fn of(
     while !rows.is_empty() && bytes < KEPT_BYTES_MAX {
         let (some, read) = contents_within(&mut reading, scope, &rows).await?;
         rows.drain(..read);
-        for (_, json, value) in some {
-            if wants(&value) {
-                bytes = bytes.saturating_add(json.len());
-                excerpt.resources.push(value);
-            }
+        for (_, json, value) in some.into_iter().filter(|(.., value)| wants(value)) {
+            bytes = bytes.saturating_add(json.len());
+            let value = contents::value_without(&chart.contents, (&json, value));
+            excerpt.resources.push(value);
         }
     }
     let words = &reading.known.words;
@@ -69,7 +69,9 @@ pub(crate) async fn of(
     let values = excerpt.resources.iter();
     let along = along(&mut reading, scope, (values, &[], chart.config.include_max)).await?;
     let along = along.found.into_iter();
-    excerpt.referred = along.map(|(.., value)| value).collect();
+    let without =
+        |(_, json, value): Found| contents::value_without(&chart.contents, (&json, value));
+    excerpt.referred = along.map(without).collect();
     Ok(excerpt)
 }
 

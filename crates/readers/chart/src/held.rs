@@ -2,12 +2,13 @@
 //! only in what the two differ.
 
 use event::{AlteredPart, Time};
+use record::Of;
 use serde_json::{Map, Value};
 
 use crate::error::Outcome;
 use crate::read::Reading;
 use crate::store::{self, DELETED, FROM_FHIR, Row};
-use crate::{Chart, ChartError, hash};
+use crate::{Chart, ChartError, contents, hash};
 
 /// Versions that are looked through for one that was put back, the newest.
 const OLDER_MAX: usize = 200;
@@ -106,15 +107,15 @@ impl Chart {
         if row.deleted() {
             return Ok(Held::Deleted(row.version()));
         }
-        let own = content(&mut reading, &row).await?;
+        let own = content(self, &mut reading, (kind, &row)).await?;
         let (own, found) = (plain(own), plain(found.clone()));
         if own == found {
             return Ok(Held::Same);
         }
-        if let Some(event) = explained(&mut reading, &row, (kind, &own, &found)).await? {
+        if let Some(event) = explained(self, &mut reading, (&row, (kind, &own, &found))).await? {
             return Ok(Held::Explained(event));
         }
-        let older = older(&mut reading, &row, &found).await?;
+        let older = older(self, &mut reading, (kind, &row, &found)).await?;
         let patient = row.patient.as_deref();
         let patient = patient.map(|id| reading.known.aliases.survivor(id).to_owned());
         let (was, is) = (own.to_string(), found.to_string());
@@ -128,9 +129,20 @@ impl Chart {
     }
 }
 
-async fn content(reading: &mut Reading, row: &Row) -> Outcome<Value> {
-    let values = reading.values(std::slice::from_ref(row)).await?;
-    Ok(values.into_iter().next().flatten().unwrap_or_default())
+async fn content(
+    chart: &Chart,
+    reading: &mut Reading,
+    (kind, row): (&str, &Row),
+) -> Outcome<Value> {
+    let pages = store::pages(&mut reading.from, std::slice::from_ref(row)).await?;
+    let json = pages.into_iter().next().unwrap_or_default();
+    let of = Of {
+        kind,
+        id: &row.id,
+        version: row.version(),
+    };
+    let json = contents::json(&chart.contents, of, json).await?;
+    Ok(serde_json::from_slice(&json).unwrap_or_default())
 }
 
 /// What two servers may each say in their own way is left out: the id, which is the address, the
@@ -172,9 +184,9 @@ fn sorted(value: Value) -> Value {
 /// The message that says what differs: the newest that wrote a resource of this type under the same
 /// number and says the same in each field that differs.
 async fn explained(
+    chart: &Chart,
     reading: &mut Reading,
-    row: &Row,
-    (kind, own, found): (&str, &Value, &Value),
+    (row, (kind, own, found)): (&Row, (&str, &Value, &Value)),
 ) -> Outcome<Option<u64>> {
     let Value::Object(fields) = found else {
         return Ok(None);
@@ -190,7 +202,7 @@ async fn explained(
     }
     let mut newest = None;
     for fellow in fellows(reading, row, (kind, own)).await? {
-        let says = sorted(content(reading, &fellow).await?);
+        let says = sorted(content(chart, reading, (kind, &fellow)).await?);
         let same = |name: &&String| says.get(name.as_str()) == found.get(name.as_str());
         if differing.iter().all(same) {
             newest = newest.max(Some(fellow.version()));
@@ -228,7 +240,11 @@ async fn fellows(
 }
 
 /// The event that wrote the same before, if what was found is an older version.
-async fn older(reading: &mut Reading, row: &Row, found: &Value) -> Outcome<Option<u64>> {
+async fn older(
+    chart: &Chart,
+    reading: &mut Reading,
+    (kind, row, found): (&str, &Row, &Value),
+) -> Outcome<Option<u64>> {
     let mut before = row.prev;
     for _ in 0..OLDER_MAX {
         if before == 0 {
@@ -240,7 +256,7 @@ async fn older(reading: &mut Reading, row: &Row, found: &Value) -> Outcome<Optio
         let Some(row) = rows.into_iter().next() else {
             break;
         };
-        if !row.deleted() && plain(content(reading, &row).await?) == *found {
+        if !row.deleted() && plain(content(chart, reading, (kind, &row)).await?) == *found {
             return Ok(Some(row.version()));
         }
         before = row.prev;

@@ -4,6 +4,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use crate::ChartError;
 use crate::chart::Chart;
+use crate::contents::Room;
 use crate::error::Outcome;
 use crate::page::{HistoryOf, Page, PageOf, Stored};
 use crate::read::Reading;
@@ -36,6 +37,7 @@ pub(crate) async fn page(
         past,
         scope,
         scan_max: chart.config.search_scan_max,
+        room: chart.room(),
     };
     let (found, more) = walk.page(&mut reading, token, page.count).await?;
     let next = found.last().filter(|_| more).map(|(last, _)| Token {
@@ -99,6 +101,8 @@ struct Walk<'s> {
     past: Past,
     scope: &'s Scope,
     scan_max: usize,
+    /// How much of the vault a page brings.
+    room: Room<'s>,
 }
 
 impl Walk<'_> {
@@ -110,15 +114,16 @@ impl Walk<'_> {
         count: usize,
     ) -> Outcome<(Vec<(Row, Vec<u8>)>, bool)> {
         let (mut found, mut scanned, mut after) = (Vec::new(), 0, token.after);
-        let mut wanted = count.saturating_add(1);
+        let (mut wanted, mut room) = (count.saturating_add(1), self.room);
         loop {
             let rows = store::fetch(&mut reading.from, self.rows(after, wanted)).await?;
             let (end, last) = (rows.len() < wanted, rows.last().map(|row| row.rid));
             scanned += rows.len();
             for one in self.seen(reading, rows).await? {
-                if found.len() == count {
+                if found.len() == count || room.is_full() {
                     return Ok((found, true));
                 }
+                room.take(&one.1);
                 found.push(one);
             }
             match last {

@@ -10,6 +10,7 @@ mod census;
 mod changes;
 mod chart;
 mod compare;
+mod contents;
 mod document;
 mod domain;
 mod error;

@@ -7,6 +7,7 @@ use record::Permit;
 
 use crate::carry::{self, Carried};
 use crate::chart::Chart;
+use crate::contents;
 use crate::error::Outcome;
 use crate::instances::{self, Instance, InstancesOf, Series};
 use crate::page::{EverythingOf, Excerpt, HistoryOf, ListOf, Page, PageOf, Placed, Stored};
@@ -71,12 +72,13 @@ impl Open {
         self.index
     }
 
-    /// The current version of a resource; `None`: there never was one.
+    /// The current version of a resource, without what of it lies in the vault; `None`: there never was one.
     ///
     /// # Errors
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn read(&self, kind: &str, id: &str) -> Outcome<Option<Stored>> {
-        read::one(&self.chart, &self.scope, (kind, id, None)).await
+        let found = read::one(&self.chart, &self.scope, (kind, id, None)).await?;
+        Ok(self.without(found))
     }
 
     /// What [`Chart::find`] found: the same as [`Open::read`] of that type and id, without looking a
@@ -85,14 +87,100 @@ impl Open {
     /// # Errors
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn shown(&self, found: Found) -> Outcome<Option<Stored>> {
+        Ok(self.without(self.shown_bare(found).await?))
+    }
+
+    /// As [`Open::shown`], but marks stand in the place of what lies in the vault.
+    ///
+    /// INVARIANT: what is bare is shown to nobody before [`Open::whole`], [`Open::filled`] or [`Open::data`].
+    ///
+    /// # Errors
+    /// As [`Open::shown`].
+    pub async fn shown_bare(&self, found: Found) -> Outcome<Option<Stored>> {
         read::shown(&self.chart, &self.scope, found).await
     }
 
-    /// One version of a resource.
+    /// The value of `data` of a bare resource, as bytes; `None`: it does not lie in the vault.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::Broken`] if it is missing or altered.
+    pub async fn data(&self, bare: &Stored) -> Outcome<Option<Vec<u8>>> {
+        contents::data(&self.chart.contents, bare).await
+    }
+
+    /// How many bytes of JSON a bare resource brings from the vault.
+    pub fn brings(&self, bare: &Stored) -> usize {
+        self.chart.contents.promised(&bare.json, u64::MAX)
+    }
+
+    /// The same of a page, without those that are left out of pages.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::TooLarge`] if what was included brings too much.
+    pub fn page_brings(&self, bare: &Page) -> Outcome<usize> {
+        let config = &self.chart.config;
+        let limits = (config.content_inline_bytes_max, config.contents_bytes_max);
+        contents::brought(&self.chart.contents, (bare, limits.0, limits.1))
+    }
+
+    /// A bare resource with its contents.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::Broken`] if one of them is missing or altered.
+    pub async fn whole(&self, bare: Stored) -> Outcome<Stored> {
+        contents::whole(&self.chart.contents, bare).await
+    }
+
+    /// One of several bare resources with its contents; what is missing or altered is said in its place.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::Broken`].
+    pub async fn whole_if_there(&self, bare: Stored) -> Outcome<Stored> {
+        contents::whole_if_there(&self.chart.contents, (bare, u64::MAX)).await
+    }
+
+    /// A bare page with contents; what is missing, altered or larger than a page may have within is said in
+    /// its place.
+    ///
+    /// # Errors
+    /// [`crate::ChartError::Broken`].
+    pub async fn filled(&self, bare: Page) -> Outcome<Page> {
+        let each_max = self.chart.config.content_inline_bytes_max;
+        contents::page(&self.chart.contents, (bare, each_max)).await
+    }
+
+    /// A bare resource without its contents, which are said to be left out.
+    #[must_use]
+    pub fn stripped(&self, bare: Stored) -> Stored {
+        contents::without(&self.chart.contents, bare)
+    }
+
+    fn without(&self, found: Option<Stored>) -> Option<Stored> {
+        found.map(|bare| self.stripped(bare))
+    }
+
+    fn page_without(&self, bare: Page) -> Page {
+        contents::page_without(&self.chart.contents, bare)
+    }
+
+    /// One version of a resource, without what of it lies in the vault.
     ///
     /// # Errors
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::Broken`].
     pub async fn version(&self, kind: &str, id: &str, version: u64) -> Outcome<Option<Stored>> {
+        Ok(self.without(self.version_bare(kind, id, version).await?))
+    }
+
+    /// As [`Open::version`], bare as in [`Open::shown_bare`].
+    ///
+    /// # Errors
+    /// As [`Open::version`].
+    pub async fn version_bare(
+        &self,
+        kind: &str,
+        id: &str,
+        version: u64,
+    ) -> Outcome<Option<Stored>> {
         read::one(&self.chart, &self.scope, (kind, id, Some(version))).await
     }
 
@@ -111,33 +199,58 @@ impl Open {
         read::found_withheld(&self.scope, altered)
     }
 
-    /// What was, the newest first.
+    /// What was, the newest first, bare as in [`Open::shown_bare`].
     ///
     /// # Errors
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::BadPage`],
     /// [`crate::ChartError::Broken`].
-    pub async fn history(&self, what: &HistoryOf, page: &PageOf) -> Outcome<Page> {
+    pub async fn history_bare(&self, what: &HistoryOf, page: &PageOf) -> Outcome<Page> {
         history::page(&self.chart, &self.scope, what, page).await
     }
 
-    /// What there is.
+    /// What was, the newest first, without what of it lies in the vault.
+    ///
+    /// # Errors
+    /// As [`Open::history_bare`].
+    pub async fn history(&self, what: &HistoryOf, page: &PageOf) -> Outcome<Page> {
+        Ok(self.page_without(self.history_bare(what, page).await?))
+    }
+
+    /// What there is, bare as in [`Open::shown_bare`].
     ///
     /// # Errors
     /// Each of [`crate::ChartError`].
-    pub async fn search(&self, query: &wire::fhir::Query, page: &PageOf) -> Outcome<Page> {
+    pub async fn search_bare(&self, query: &wire::fhir::Query, page: &PageOf) -> Outcome<Page> {
         search::page(&self.chart, &self.scope, query, page).await
     }
 
+    /// What there is, without what of it lies in the vault.
+    ///
+    /// # Errors
+    /// As [`Open::search_bare`].
+    pub async fn search(&self, query: &wire::fhir::Query, page: &PageOf) -> Outcome<Page> {
+        Ok(self.page_without(self.search_bare(query, page).await?))
+    }
+
     /// Everything about the permit's patient, in the order in which it was written, with what it
-    /// refers to that belongs to nobody.
+    /// refers to that belongs to nobody; bare as in [`Open::shown_bare`].
     ///
     /// # Errors
     /// Each of [`crate::ChartError`].
-    pub async fn everything(&self, what: &EverythingOf, page: &PageOf) -> Outcome<Page> {
+    pub async fn everything_bare(&self, what: &EverythingOf, page: &PageOf) -> Outcome<Page> {
         whole::everything(&self.chart, &self.scope, (what, page)).await
     }
 
-    /// All resources of the permit's type, in the order in which they were written.
+    /// The same, without what of it lies in the vault.
+    ///
+    /// # Errors
+    /// As [`Open::everything_bare`].
+    pub async fn everything(&self, what: &EverythingOf, page: &PageOf) -> Outcome<Page> {
+        Ok(self.page_without(self.everything_bare(what, page).await?))
+    }
+
+    /// All resources of the permit's type, in the order in which they were written; bare as in
+    /// [`Open::shown_bare`], as there may be many.
     ///
     /// # Errors
     /// [`crate::ChartError::OutsidePermit`], [`crate::ChartError::BadPage`],

@@ -25,6 +25,23 @@ pub struct Stored {
     pub late: bool,
 }
 
+impl Stored {
+    /// Stands where another was taken out for a moment.
+    pub(crate) const fn nothing() -> Stored {
+        Stored {
+            kind: String::new(),
+            id: String::new(),
+            version: 0,
+            at: Time::from_millis(0),
+            deleted: true,
+            patient: None,
+            json: Vec::new(),
+            source: Source::Salus,
+            late: false,
+        }
+    }
+}
+
 /// Which door a version came in by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

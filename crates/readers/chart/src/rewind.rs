@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use event::Act;
 use record::Permit;
+use serde_json::Value;
 use sqlx::{QueryBuilder, Sqlite};
 
 use crate::error::Outcome;
@@ -90,8 +91,28 @@ impl Chart {
         (kind, id, version): (&str, &str, u64),
     ) -> Outcome<Option<Vec<u8>>> {
         let open = Open::to_write_back(self.clone(), permit, Act::Update);
+        match open.version_bare(kind, id, version).await? {
+            Some(bare) => open.whole(bare).await.map(|stored| Some(stored.json)),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Chart {
+    /// A member of a former content of a resource that `permit` allows to be written.
+    ///
+    /// # Errors
+    /// As [`Chart::former`].
+    pub async fn former_member(
+        &self,
+        permit: Permit,
+        (kind, id, version): (&str, &str, u64),
+        name: &str,
+    ) -> Outcome<Option<Value>> {
+        let open = Open::to_write_back(self.clone(), permit, Act::Update);
         let found = open.version(kind, id, version).await?;
-        Ok(found.map(|stored| stored.json))
+        let read = found.and_then(|stored| serde_json::from_slice::<Value>(&stored.json).ok());
+        Ok(read.and_then(|resource| resource.get(name).cloned()))
     }
 }
 

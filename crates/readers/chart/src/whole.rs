@@ -13,6 +13,7 @@ use wire::fhir::search::terms_of;
 
 use crate::ChartError;
 use crate::chart::Chart;
+use crate::contents::Room;
 use crate::error::Outcome;
 use crate::page::{EverythingOf, Page, PageOf, Stored};
 use crate::read::Reading;
@@ -73,6 +74,7 @@ pub(crate) async fn everything(
         what,
         family,
         scan_max: chart.config.search_scan_max,
+        room: chart.room(),
     };
     let (found, next) = whole.page(&mut reading, token, of.count).await?;
     let include_max = chart.config.include_max;
@@ -112,6 +114,8 @@ struct Whole<'a> {
     what: &'a EverythingOf,
     family: &'a [String],
     scan_max: usize,
+    /// How much of the vault a page brings.
+    room: Room<'a>,
 }
 
 impl Whole<'_> {
@@ -128,7 +132,7 @@ impl Whole<'_> {
         rids.truncate(self.scan_max);
         let next = |after: i64| Some(Token { after, ..token });
         let (mut found, mut bytes): (Vec<Found>, usize) = (Vec::new(), 0);
-        let mut full = false;
+        let (mut full, mut room) = (false, self.room);
         for rids in rids.chunks(CHUNK.min(count.saturating_add(1).max(16))) {
             let mut rows = self.rows(reading, rids).await?;
             while !rows.is_empty() {
@@ -139,9 +143,11 @@ impl Whole<'_> {
                         let last = found.last().map(|(row, ..)| row.rid);
                         return Ok((found, next(last.unwrap_or(token.after))));
                     }
-                    bytes = bytes.saturating_add(one.1.len());
+                    let brings = room.brings(&one.1);
+                    bytes = bytes.saturating_add(one.1.len()).saturating_add(brings);
+                    room.take_bytes(brings);
                     found.push(one);
-                    full = found.len() >= count || bytes >= KEPT_BYTES_MAX;
+                    full = found.len() >= count || bytes >= KEPT_BYTES_MAX || room.is_full();
                 }
             }
         }

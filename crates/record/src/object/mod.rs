@@ -8,10 +8,12 @@ mod named;
 use std::sync::Arc;
 
 use event::{Body, Event, Image, Stored, Time};
+use seal::Key;
 
 use crate::door::{Inner, Record};
 use crate::erase::hex;
 use crate::journal::Version;
+use crate::keyring::Stream;
 use crate::sealed::Outcome;
 use crate::vault::Vault;
 use crate::{Error, Sealed};
@@ -32,29 +34,22 @@ impl Record {
     ///
     /// # Errors
     /// [`Error::Broken`] if it cannot be encrypted or stored, or if this is a standby.
-    pub async fn keep(&self, event: &Event, bytes: Vec<u8>) -> Outcome<Stored> {
+    pub async fn keep(
+        &self,
+        event: &Event,
+        bytes: impl AsRef<[u8]> + Send + 'static,
+    ) -> Outcome<Stored> {
         let inner = &self.inner;
         if inner.standby.is_some() {
             return Err(broken("a standby takes no objects"));
         }
         inner.in_office()?;
-        // INVARIANT: nothing is stored under a key that is about to be shredded.
-        let _loud = inner.quiet.read().await;
-        let day = day(inner.clock.now());
-        let stream = inner.keyring.stream(event, &day).await?;
+        // INVARIANT: no key is fetched while it is shredded. It is not held on to while the bytes are stored, which
+        // may take long: whoever seals the event looks whether its key is still the same ([`belongs`]).
+        let within = inner.within_quiet(event).await?;
         let mut nonce = [0; 12];
         inner.keyring.random(&mut nonce)?;
-        let work = tokio::task::spawn_blocking(move || {
-            let sealed = seal::seal_object(&stream.key, &stream.name, nonce, &bytes);
-            let sealed = sealed.map_err(broken)?;
-            let stored = Stored {
-                path: path(&day, &sealed),
-                stream: hex(&stream.name),
-                sha256: hex(&seal::sha256(&[&bytes])),
-                bytes: bytes.len() as u64,
-            };
-            Ok((stored, sealed))
-        });
+        let work = tokio::task::spawn_blocking(move || encrypted(&within, nonce, bytes.as_ref()));
         let (stored, sealed) = work.await.map_err(broken)??;
         inner
             .vault
@@ -77,19 +72,7 @@ impl Record {
         let stream = sealed.stream();
         let key = inner.keyring.key(&stream).await?;
         let key = key.ok_or(Error::Erased(sealed.index()))?;
-        let found = inner.vault.get(&whole.path).await.map_err(broken)?;
-        let gone = || broken(format!("`vault/{}` is missing", whole.path));
-        let found = Vec::from(found.ok_or_else(gone)?);
-        let altered = format!("`vault/{}` was altered", whole.path);
-        let wanted = whole.clone();
-        let work = tokio::task::spawn_blocking(move || {
-            if !is_named(&wanted.path, &found) {
-                return None;
-            }
-            let opened = seal::open_object(&key, &stream, found).ok()?;
-            (hex(&seal::sha256(&[&opened])) == wanted.sha256).then_some(opened)
-        });
-        work.await.map_err(broken)?.ok_or_else(|| broken(altered))
+        inner.open_object(whole, (stream, key)).await
     }
 
     /// The event by which a DICOM instance came first.
@@ -106,11 +89,69 @@ impl Record {
     }
 }
 
+/// Under which key something is stored, and on which day.
+#[derive(Clone)]
+pub(crate) struct Within {
+    pub(crate) stream: Stream,
+    pub(crate) day: String,
+}
+
 impl Inner {
+    /// Of an event that is sealed now.
+    pub(crate) async fn within(&self, event: &Event) -> Outcome<Within> {
+        let day = day(self.clock.now());
+        let stream = self.keyring.stream(event, &day).await?;
+        Ok(Within { stream, day })
+    }
+
+    /// The same, while nothing is erased.
+    pub(crate) async fn within_quiet(&self, event: &Event) -> Outcome<Within> {
+        let _loud = self.quiet.read().await;
+        self.within(event).await
+    }
+
+    /// An object as an event names it, held against both of its hashes.
+    pub(crate) async fn open_object(
+        &self,
+        whole: &Stored,
+        (stream, key): ([u8; 16], Key),
+    ) -> Outcome<Vec<u8>> {
+        let found = self.vault.get(&whole.path).await.map_err(broken)?;
+        let gone = || broken(format!("`vault/{}` is missing", whole.path));
+        let found = Vec::from(found.ok_or_else(gone)?);
+        let altered = format!("`vault/{}` was altered", whole.path);
+        let wanted = whole.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            if !is_named(&wanted.path, &found) {
+                return None;
+            }
+            let opened = seal::open_object(&key, &stream, found).ok()?;
+            (hex(&seal::sha256(&[&opened])) == wanted.sha256).then_some(opened)
+        });
+        work.await.map_err(broken)?.ok_or_else(|| broken(altered))
+    }
+
     /// The tag of the one event by which an instance can come.
     pub(crate) fn instance_tag(&self, uid: &str) -> [u8; 16] {
         self.resource_tag(INSTANCE, uid)
     }
+}
+
+/// What lies in the vault for some bytes, and how an event names it.
+pub(crate) fn encrypted(
+    Within { stream, day }: &Within,
+    nonce: [u8; 12],
+    bytes: &[u8],
+) -> Outcome<(Stored, Vec<u8>)> {
+    let sealed = seal::seal_object(&stream.key, &stream.name, nonce, bytes);
+    let sealed = sealed.map_err(broken)?;
+    let stored = Stored {
+        path: path(day, &sealed),
+        stream: hex(&stream.name),
+        sha256: hex(&seal::sha256(&[bytes])),
+        bytes: bytes.len() as u64,
+    };
+    Ok((stored, sealed))
 }
 
 /// Whether an object was stored just now, under the key that the event goes under. It was not if that

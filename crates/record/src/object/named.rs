@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use event::{Body, Image, Stored, Unreadable};
+use event::{Body, Image, Resource, Stored, Unreadable};
 use seal::Key;
 
 use super::{OBJECTS, broken};
@@ -12,8 +12,8 @@ use crate::read::{decompressor, plain};
 use crate::sealed::Outcome;
 use crate::vault::Vault;
 
-/// What the header of an event that names an object has in it.
-const MARK: &str = r#""is":"image""#;
+/// What the header of an event that names objects has in it.
+const MARKS: [&str; 2] = [r#""is":"image""#, r#""contents":["#];
 
 /// An object, as a sealed event names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,12 +67,11 @@ fn read(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Naming> {
         };
         naming.bytes += plaintext.len() as u64;
         match named_in(&plaintext) {
-            Ok(None) => {}
-            Ok(Some(whole)) => naming.named.push(Named {
+            Ok(all) => naming.named.extend(all.into_iter().map(|whole| Named {
                 index: row.seq,
                 stream: row.stream,
                 whole,
-            }),
+            })),
             Err(_) => naming.doubt = true,
         }
     }
@@ -81,15 +80,18 @@ fn read(rows: &[Row], keys: &HashMap<[u8; 16], Key>) -> Outcome<Naming> {
 
 /// Most events name none: their headers are not read for it. An event that this program cannot read,
 /// such as one of a newer program, may name whatever there is.
-fn named_in(plaintext: &[u8]) -> Result<Option<Stored>, Unreadable> {
+fn named_in(plaintext: &[u8]) -> Result<Vec<Stored>, Unreadable> {
     let header = plaintext.split(|byte| *byte == b'\n').next();
     let header = String::from_utf8_lossy(header.unwrap_or_default());
-    if !header.contains(MARK) {
-        return Ok(None);
+    if !MARKS.iter().any(|mark| header.contains(mark)) {
+        return Ok(Vec::new());
     }
     Ok(match event::decode(plaintext)?.body {
-        Body::Image(Image { whole, .. }) => Some(whole),
-        _ => None,
+        Body::Image(Image { whole, .. }) => vec![whole],
+        Body::Resource(Resource { contents, .. }) => {
+            contents.into_iter().map(|content| content.whole).collect()
+        }
+        _ => Vec::new(),
     })
 }
 
@@ -138,20 +140,43 @@ impl Unnamed {
 
 #[cfg(test)]
 mod tests {
-    use event::{Act, Actor, Event, Subject};
+    use event::{Act, Actor, Content, Event, Subject};
 
     use super::*;
+
+    #[test]
+    fn every_content_of_a_resource_is_named() {
+        let named = |path: &str| Stored {
+            path: path.to_owned(),
+            ..Stored::default()
+        };
+        let content = |path: &str| Content {
+            whole: named(path),
+            ..Content::default()
+        };
+        let body = Body::Resource(Resource {
+            kind: "Binary".into(),
+            id: "1".into(),
+            replaces: 0,
+            as_of: 0,
+            resolved: Vec::new(),
+            contents: vec![content("a"), content("b")],
+        });
+        let event = Event::new(Actor::salus(), Act::Create, Subject::Record, body);
+        let plaintext = event::encode(&event.with_raw(b"{}".to_vec()));
+        assert_eq!(named_in(&plaintext).unwrap(), [named("a"), named("b")]);
+    }
 
     #[test]
     fn what_an_image_names_is_read_and_what_cannot_be_read_is_said() {
         let body = Body::Image(Image::default());
         let image = Event::new(Actor::salus(), Act::Create, Subject::Record, body);
         let plaintext = event::encode(&image);
-        assert_eq!(named_in(&plaintext).unwrap(), Some(Stored::default()));
+        assert_eq!(named_in(&plaintext).unwrap(), [Stored::default()]);
         // As a newer program might write it.
         let newer = String::from_utf8(plaintext).unwrap();
         let newer = newer.replacen("\"path\":", "\"place\":", 1);
         assert!(named_in(newer.as_bytes()).is_err());
-        assert_eq!(named_in(b"{\"is\":\"message\"}\n").unwrap(), None);
+        assert_eq!(named_in(b"{\"is\":\"message\"}\n").unwrap(), []);
     }
 }

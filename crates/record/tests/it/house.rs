@@ -75,6 +75,7 @@ pub(crate) fn write(id: &str, replaces: u64, as_of: u64) -> Admitted {
         replaces,
         as_of,
         resolved: Vec::new(),
+        contents: Vec::new(),
     });
     let act = if replaces == 0 {
         Act::Create

@@ -7,6 +7,7 @@
 )]
 
 mod bad_days;
+mod contents;
 mod engines;
 mod erasing;
 mod faults;

@@ -6,7 +6,6 @@ mod find;
 mod narrow;
 mod out;
 mod pulling;
-mod rate;
 mod retrieve;
 mod scu;
 mod store;
@@ -17,7 +16,6 @@ pub(crate) use drawn::{NotDrawn, Pictures, not_drawn, pixels, unpacked_bytes};
 pub use out::{NotOut, OnItsWay, Retrieval, Room, Wanted};
 pub(crate) use out::{Outgoing, held_while};
 pub use pulling::Receives;
-pub use rate::{Credit, Rate};
 pub use scu::{Failed, Peer, Scu};
 pub(crate) use store::Deposit;
 pub use store::{Claimed, Coming, Giver, Objects, Stored};
@@ -167,7 +165,9 @@ fn broken(why: impl std::fmt::Display) -> NoImages {
 
 fn broken_chart(why: ChartError) -> NoImages {
     match why {
-        ChartError::TooCostly { .. } => NoImages::TooMuch(why.to_string()),
+        ChartError::TooCostly { .. } | ChartError::TooLarge { .. } => {
+            NoImages::TooMuch(why.to_string())
+        }
         _ => NoImages::Broken(why.to_string()),
     }
 }

@@ -80,6 +80,14 @@ impl Outgoing {
         }
     }
 
+    /// Room for so many bytes, waited for as long as may be.
+    ///
+    /// # Errors
+    /// [`NotOut::Busy`].
+    pub(crate) async fn room_for(&self, bytes: u64) -> Result<Room, NotOut> {
+        self.room(bytes, self.wait).await
+    }
+
     /// Room for so many bytes: an object, and what is unpacked of it. One that is larger than all of it goes alone.
     async fn room(&self, bytes: u64, wait: Duration) -> Result<Room, NotOut> {
         let units = bytes.saturating_mul(COPIES).div_ceil(UNIT).max(1);

@@ -56,7 +56,9 @@ async fn send(app: &App, config: &UpstreamConfig, one: &Alteration) -> Result<Pu
     let Body::Resource(written) = &event.body else {
         return Ok(refused("it was sealed as part of a message, not by itself"));
     };
-    let raw = wire::fhir::resolve(&event.raw, &written.resolved);
+    let raw = app.record.raw(&sealed).await;
+    let raw = raw.map_err(|why| why.to_string())?;
+    let raw = wire::fhir::resolve(&raw, &written.resolved);
     let json = wire::fhir::stamp(&raw, &outside.id, version, &sealed.at().to_string());
     let base = config.fhir.trim_end_matches('/');
     let url = format!("{base}/{}/{}", outside.kind, outside.id);

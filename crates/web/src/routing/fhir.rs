@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use event::Body;
-use record::Sealed;
+use event::Resource;
 use routes::RouteConfig;
 use serde_json::{Map, Value, json};
 use wire::v2::{self, Draft, Mode};
@@ -65,29 +64,25 @@ pub(super) fn of_message(
     Ok(drafts.map(|draft| Part::Draft(Box::new(draft))).collect())
 }
 
-/// A written resource; `None`: the event wrote none.
+/// A written resource, as it was received whole.
 ///
 /// # Errors
 /// In words: it is no JSON.
-pub(super) fn of_resource(sealed: &Sealed) -> Option<Result<Vec<Part>, String>> {
-    let event = sealed.event();
-    let Body::Resource(written) = &event.body else {
-        return None;
-    };
+pub(super) fn of_resource(written: &Resource, raw: &[u8]) -> Result<Vec<Part>, String> {
     let (kind, id) = (written.kind.clone(), written.id.clone());
     let whole = |resource| vec![Part::Whole { kind, id, resource }];
-    if event.raw.is_empty() {
-        return Some(Ok(whole(None)));
+    if raw.is_empty() {
+        return Ok(whole(None));
     }
-    let raw = wire::fhir::resolve(&event.raw, &written.resolved);
+    let raw = wire::fhir::resolve(raw, &written.resolved);
     let read = serde_json::from_slice::<Map<String, Value>>(&raw);
-    Some(match read {
+    match read {
         Ok(mut resource) => {
             resource.insert("id".to_owned(), written.id.as_str().into());
             Ok(whole(Some(unstamped(resource))))
         }
         Err(why) => Err(format!("it is no resource: {why}")),
-    })
+    }
 }
 
 /// Without what the server that keeps it sets.

@@ -373,15 +373,19 @@ impl Sender {
     /// What goes out.
     async fn made(&self, one: &Waiting, sealed: &Sealed) -> Made {
         let refused = |why: String| Made::Aside(RouteOutcome::Refused, format!("not sent: {why}"));
-        if self.line.is_fhir()
-            && let Some(parts) = fhir::of_resource(sealed)
+        let event = sealed.event();
+        if let Body::Resource(written) = &event.body
+            && self.line.is_fhir()
         {
-            return match parts {
+            let raw = match self.app.record.raw(sealed).await {
+                Ok(raw) => raw,
+                Err(why) => return Made::Later(why.to_string()),
+            };
+            return match fhir::of_resource(written, &raw) {
                 Ok(parts) => out(one, (Content::Fhir(parts), None)),
                 Err(why) => refused(why),
             };
         }
-        let event = sealed.event();
         let message = match &event.body {
             Body::Message(message) => message,
             Body::Image(image) => {

@@ -175,6 +175,7 @@ async fn what_carries_a_label_by_now_is_masked_in_what_was_altered_before() {
         replaces: told - 1,
         as_of: told + 1,
         resolved: Vec::new(),
+        contents: Vec::new(),
     });
     let subject = Subject::Patient("p-icu".into());
     let event = Event::new(Actor::salus(), Act::Update, subject, body);

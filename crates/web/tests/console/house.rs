@@ -135,7 +135,7 @@ impl House {
         std::fs::create_dir_all(&views).unwrap();
         let chart = chart::Config::at(views.join("chart.db"));
         let rooms = Rooms {
-            chart: chart::Chart::open(chart, record.blind()).await.unwrap(),
+            chart: chart::Chart::open(chart, &record).await.unwrap(),
             staff: staff::Staff::open(
                 &views.join("staff.db"),
                 staff::ViewKey::of(record.blind().key("staff")),
@@ -274,6 +274,7 @@ impl House {
             replaces: 0,
             as_of: 0,
             resolved: Vec::new(),
+            contents: Vec::new(),
         });
         let subject = match patient {
             Some(patient) => Subject::Patient(patient.into()),

@@ -43,6 +43,7 @@ async fn brought(house: &House, json: &Value) -> u64 {
         replaces: 0,
         as_of: 0,
         resolved: Vec::new(),
+        contents: Vec::new(),
     });
     let event = Event::new(ehr(), Act::Create, Subject::Patient("p-icu".into()), body);
     house
@@ -361,6 +362,7 @@ async fn what_was_ordered_is_not_sent_when_something_newer_was_sealed() {
         replaces: found.index.unwrap(),
         as_of: pair.house.app.record.size(),
         resolved: Vec::new(),
+        contents: Vec::new(),
     });
     let event = Event::new(ehr(), Act::Update, Subject::Patient("p-icu".into()), body);
     let raw = corrected.to_string().into_bytes();

@@ -32,6 +32,7 @@ async fn written(house: &House, (id, value, replaces): (&str, f64, u64)) -> u64 
         replaces,
         as_of: house.app.record.size(),
         resolved: Vec::new(),
+        contents: Vec::new(),
     });
     let act = if replaces == 0 {
         Act::Create

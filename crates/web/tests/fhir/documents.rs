@@ -284,3 +284,225 @@ async fn whoever_may_not_see_the_patient_does_not_get_the_document() {
     assert_eq!(refused.code(), 403);
     assert_eq!(refused.json()["resourceType"], "OperationOutcome");
 }
+
+/// A bundle whose document replaces another.
+fn replacing(patient: &str, target: Value) -> Value {
+    let mut bundle = bundle("Minimal", patient);
+    bundle["entry"][1]["resource"]["relatesTo"] = json!([{"code": "replaces", "target": target}]);
+    bundle
+}
+
+#[tokio::test]
+async fn a_document_that_is_replaced_is_superseded_in_the_same_transaction() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let first = places(&house.post("/", &bundle("Minimal", &id)).await.json());
+    let status = async |place: &str| house.get(place).await.json()["status"].clone();
+    let by_reference = json!({"reference": first[1].trim_start_matches('/')});
+    let second = house.post("/", &replacing(&id, by_reference.clone())).await;
+    assert_eq!(second.code(), 200, "{}", second.json());
+    let second = places(&second.json());
+    assert_eq!(second.len(), 3, "the answer has the entries that were sent");
+    assert_eq!(status(&first[1]).await, "superseded");
+    assert_eq!(status(&second[1]).await, "current");
+    let versions = [
+        house.get(&first[1]).await.version(),
+        house.get(&second[1]).await.version(),
+    ];
+    let at = |version: u64| house.app.record.get(version);
+    let [one, other] = [
+        at(versions[0]).await.unwrap(),
+        at(versions[1]).await.unwrap(),
+    ];
+    assert_eq!(one.at(), other.at(), "it is one commit");
+    // What is not current any more cannot be replaced again, and nothing of the bundle is kept.
+    let size = house
+        .get("/DocumentReference?_count=0&_total=accurate")
+        .await
+        .json()["total"]
+        .clone();
+    let again = house.post("/", &replacing(&id, by_reference)).await;
+    assert!(again.status.is_client_error(), "{}", again.json());
+    assert!(
+        again.words().contains("Bundle.entry[1].resource.relatesTo"),
+        "{}",
+        again.words()
+    );
+    let left = house
+        .get("/DocumentReference?_count=0&_total=accurate")
+        .await
+        .json()["total"]
+        .clone();
+    assert_eq!(left, size);
+}
+
+#[tokio::test]
+async fn a_document_is_replaced_by_its_identifier_or_as_the_bundle_itself_says() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let first = places(&house.post("/", &bundle("Minimal", &id)).await.json());
+    let master = json!({"identifier": {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.129.6.58.92.88337"}});
+    let mut other = replacing(&id, master);
+    other["entry"][1]["resource"]["masterIdentifier"]["value"] = "urn:oid:1.2.3.4.5".into();
+    let second = house.post("/", &other).await;
+    assert_eq!(second.code(), 200, "{}", second.json());
+    assert_eq!(house.get(&first[1]).await.json()["status"], "superseded");
+    let second = places(&second.json());
+    let mut own = replacing(&id, json!({"reference": second[1].trim_start_matches('/')}));
+    let mut older = house.get(&second[1]).await.json();
+    older["status"] = "entered-in-error".into();
+    let entry = json!({"fullUrl": format!("{}{}", crate::house::BASE, second[1]), "resource": older,
+        "request": {"method": "PUT", "url": second[1].trim_start_matches('/')}});
+    own["entry"].as_array_mut().unwrap().push(entry);
+    let third = house.post("/", &own).await;
+    assert_eq!(third.code(), 200, "{}", third.json());
+    assert_eq!(
+        house.get(&second[1]).await.json()["status"],
+        "entered-in-error"
+    );
+}
+
+#[tokio::test]
+async fn nobody_replaces_what_is_not_here_is_of_another_patient_or_may_not_be_changed() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let other = house.post("/Patient", &patient("Other")).await.id();
+    let theirs = places(&house.post("/", &bundle("Minimal", &other)).await.json());
+    for target in [
+        json!({"reference": "DocumentReference/nobody"}),
+        json!({"reference": "https://elsewhere.invalid/fhir/DocumentReference/1"}),
+        json!({"reference": theirs[1].trim_start_matches('/')}),
+    ] {
+        let refused = house.post("/", &replacing(&id, target.clone())).await;
+        assert!(
+            refused.status.is_client_error(),
+            "{target}: {}",
+            refused.json()
+        );
+        assert!(
+            refused.words().contains("Bundle.entry[1]"),
+            "{target}: {}",
+            refused.words()
+        );
+    }
+    assert_eq!(house.get(&theirs[1]).await.json()["status"], "current");
+    let token = house.client("source", &["system/*.crs"]).await;
+    let headers: &[(&str, &str)] = &[("content-type", "application/fhir+json")];
+    let call = (axum::http::Method::POST, "/");
+    let target = json!({"reference": theirs[1].trim_start_matches('/')});
+    let body = replacing(&other, target).to_string().into_bytes();
+    let refused = house.ask(&token, call, (headers, body)).await;
+    assert_eq!(refused.code(), 403, "{}", refused.json());
+    assert_eq!(house.get(&theirs[1]).await.json()["status"], "current");
+}
+
+/// A submission whose document and SubmissionSet name the patient so.
+fn about(mut bundle: Value, subject: Value) -> Value {
+    for entry in 0..2 {
+        bundle["entry"][entry]["resource"]["subject"] = subject.clone();
+    }
+    bundle
+}
+
+#[tokio::test]
+async fn a_patient_is_compared_however_both_documents_name_it() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    house.post("/Patient", &patient("Other")).await.id();
+    let base = crate::house::BASE;
+    let ways = |family: &str, id: &str| {
+        [
+            json!({"reference": format!("Patient?identifier=urn:mrn|{family}")}),
+            json!({"identifier": {"system": "urn:mrn", "value": family}}),
+            json!({"reference": format!("{base}/Patient/{id}")}),
+        ]
+    };
+    let other = house.get("/Patient?identifier=urn:mrn|Other").await.json();
+    let other = other["entry"][0]["resource"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for (subject, theirs) in ways("Letter", &id).into_iter().zip(ways("Other", &other)) {
+        let first = places(&house.post("/", &bundle("Minimal", &id)).await.json());
+        let target = json!({"reference": first[1].trim_start_matches('/')});
+        let across = about(replacing(&id, target.clone()), theirs.clone());
+        let refused = house.post("/", &across).await;
+        assert_eq!(refused.code(), 422, "{theirs}: {}", refused.json());
+        assert!(
+            refused
+                .words()
+                .contains("Bundle.entry[1].resource.relatesTo"),
+            "{}",
+            refused.words()
+        );
+        let status = house.get(&first[1]).await.json()["status"].clone();
+        assert_eq!(status, "current", "{theirs}");
+        let same = house
+            .post("/", &about(replacing(&id, target), subject.clone()))
+            .await;
+        assert_eq!(same.code(), 200, "{subject}: {}", same.json());
+        let status = house.get(&first[1]).await.json()["status"].clone();
+        assert_eq!(status, "superseded", "{subject}");
+    }
+}
+
+#[tokio::test]
+async fn a_patient_of_the_bundle_itself_replaces_nobody_else_s_document() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let first = places(&house.post("/", &bundle("Minimal", &id)).await.json());
+    let target = json!({"reference": first[1].trim_start_matches('/')});
+    let full_url = "urn:uuid:3c5a9d0e-0000-4000-8000-00000000000a";
+    let mut new = about(
+        replacing(&id, target.clone()),
+        json!({"reference": full_url}),
+    );
+    let entries = new["entry"].as_array_mut().unwrap();
+    entries.push(entry(full_url, patient("Third")));
+    let refused = house.post("/", &new).await;
+    assert_eq!(refused.code(), 422, "{}", refused.json());
+    // Nor if an entry says itself what becomes of it.
+    let mut own = house.get(&first[1]).await.json();
+    own["status"] = "superseded".into();
+    let put = json!({"resource": own, "request": {"method": "PUT", "url": target["reference"]}});
+    new["entry"].as_array_mut().unwrap().push(put);
+    let refused = house.post("/", &new).await;
+    assert_eq!(refused.code(), 422, "{}", refused.json());
+    assert_eq!(house.get(&first[1]).await.json()["status"], "current");
+}
+
+#[tokio::test]
+async fn what_is_named_twice_or_was_told_by_hand_is_replaced_all_the_same() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let mut told = bundle("Minimal", &id);
+    told["entry"][1]["resource"]["text"] = json!({"status": "additional",
+        "div": "<div xmlns=\"http://www.w3.org/1999/xhtml\">a letter, as it was dictated</div>"});
+    let first = places(&house.post("/", &told).await.json());
+    let mut second = bundle("Minimal", &id);
+    second["entry"][1]["resource"]["masterIdentifier"]["value"] = "urn:oid:1.2.3.4.5".into();
+    let second = places(&house.post("/", &second).await.json());
+    let by = |target: Value| json!({"code": "replaces", "target": target});
+    let reference = |place: &str| by(json!({"reference": place.trim_start_matches('/')}));
+    let absolute = by(json!({"reference": format!("{}{}", crate::house::BASE, first[1])}));
+    let number = by(
+        json!({"identifier": {"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.129.6.58.92.88337"}}),
+    );
+    let mut new = bundle("Minimal", &id);
+    new["entry"][1]["resource"]["masterIdentifier"]["value"] = "urn:oid:1.2.3.4.6".into();
+    new["entry"][1]["resource"]["relatesTo"] = json!([
+        reference(&first[1]),
+        reference(&second[1]),
+        reference(&first[1]),
+        absolute,
+        number,
+    ]);
+    let done = house.post("/", &new).await;
+    assert_eq!(done.code(), 200, "{}", done.json());
+    assert_eq!(places(&done.json()).len(), 3);
+    for older in [&first[1], &second[1]] {
+        assert_eq!(house.get(older).await.json()["status"], "superseded");
+    }
+    let told = house.get(&first[1]).await.json();
+    assert_eq!(told["text"]["status"], "additional", "it stays");
+}

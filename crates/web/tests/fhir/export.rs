@@ -9,20 +9,20 @@ use crate::house::{BASE, House, Reply, nurse, observation, patient};
 
 const ASYNC: (&str, &str) = ("prefer", "respond-async");
 
-async fn begin(house: &House, token: &str, path: &str) -> Reply {
+pub(crate) async fn begin(house: &House, token: &str, path: &str) -> Reply {
     let call = (Method::GET, path);
     house.ask(token, call, (&[ASYNC], Vec::new())).await
 }
 
 /// Where the status of an export is, relative to the base.
-fn place(begun: &Reply) -> String {
+pub(crate) fn place(begun: &Reply) -> String {
     assert_eq!(begun.code(), 202, "{}", begun.json());
     let place = begun.header("content-location");
     place.strip_prefix(BASE).unwrap().to_owned()
 }
 
 /// The manifest, once the export is prepared.
-async fn manifest(house: &House, token: &str, place: &str) -> Value {
+pub(crate) async fn manifest(house: &House, token: &str, place: &str) -> Value {
     loop {
         let status = house.get_as(token, place).await;
         if status.code() == 202 {
@@ -38,7 +38,7 @@ async fn manifest(house: &House, token: &str, place: &str) -> Value {
 }
 
 /// The resources of all files of one list of a manifest.
-async fn fetched(house: &House, token: &str, list: &Value) -> Vec<Value> {
+pub(crate) async fn fetched(house: &House, token: &str, list: &Value) -> Vec<Value> {
     let mut all = Vec::new();
     for file in list.as_array().unwrap() {
         let path = file["url"].as_str().unwrap().strip_prefix(BASE).unwrap();

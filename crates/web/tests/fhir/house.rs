@@ -35,7 +35,7 @@ pub(crate) struct House {
     pub(crate) token: String,
     stop: CancellationToken,
     clock: Arc<Ticks>,
-    _data: TempDir,
+    data: TempDir,
 }
 
 impl Drop for House {
@@ -143,7 +143,24 @@ impl House {
         House::waiting(settings, ceilings).await
     }
 
+    /// One whose chart has other limits.
+    pub(crate) async fn with_chart(change: fn(&mut chart::Config)) -> House {
+        let settings = Settings {
+            chart_wait_ms: 60_000,
+            ..Settings::default()
+        };
+        House::built(settings, access::Ceilings::default(), change).await
+    }
+
     pub(crate) async fn waiting(settings: Settings, ceilings: access::Ceilings) -> House {
+        House::built(settings, ceilings, |_| {}).await
+    }
+
+    async fn built(
+        settings: Settings,
+        ceilings: access::Ceilings,
+        change: fn(&mut chart::Config),
+    ) -> House {
         let data = tempfile::tempdir().unwrap();
         let clock = Arc::new(Ticks(AtomicI64::new(1_700_000_000_000)));
         let record = record::Record::open(
@@ -153,8 +170,9 @@ impl House {
         let record = record.await.unwrap();
         let views = data.path().join("views");
         std::fs::create_dir_all(&views).unwrap();
-        let chart = chart::Config::at(views.join("chart.db"));
-        let chart = chart::Chart::open(chart, record.blind()).await.unwrap();
+        let mut chart = chart::Config::at(views.join("chart.db"));
+        change(&mut chart);
+        let chart = chart::Chart::open(chart, &record).await.unwrap();
         let key = staff::ViewKey::of(record.blind().key("staff"));
         let staff = staff::Staff::open(&views.join("staff.db"), key)
             .await
@@ -208,10 +226,18 @@ impl House {
             token: String::new(),
             stop,
             clock,
-            _data: data,
+            data,
         };
         house.token = house.client("everything", &["system/*.cruds"]).await;
         house
+    }
+
+    /// Somebody changes a file of the vault.
+    pub(crate) fn spoil(&self, path: &str) {
+        let file = self.data.path().join("vault").join(path);
+        let mut bytes = std::fs::read(&file).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        std::fs::write(file, bytes).unwrap();
     }
 
     /// Time passes.
@@ -275,6 +301,14 @@ impl House {
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
         House::send_to(self.router.clone(), request).await
+    }
+
+    /// An answer whose body nobody has read yet.
+    pub(crate) async fn unread(&self, path: &str) -> axum::response::Response {
+        let request = Request::builder().uri(path);
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let request = request.body(Body::empty()).unwrap();
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     pub(crate) async fn send_to(router: Router, request: Request<Body>) -> Reply {

@@ -5,7 +5,11 @@ mod audit;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod binaries;
+#[cfg(test)]
 mod bundles;
+#[cfg(test)]
+mod contents;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
@@ -38,6 +42,8 @@ mod sockets;
 mod subscriptions;
 #[cfg(test)]
 mod summary;
+#[cfg(test)]
+mod telling;
 #[cfg(test)]
 mod terminology;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use super::heard_fhir;
 use super::tree::{self, Node};
 use crate::syslog;
 use crate::v2::cx_identifier;
@@ -105,13 +106,61 @@ pub struct AuditObject {
     /// `ParticipantObjectDetail`: type and value, as it was written: base64 if the sender keeps to the
     /// standard. With them, in base64, what DICOM has elements for: `Accession`, `MPPS`, `SOPClass`.
     pub details: Vec<(String, String)>,
+    /// The patient that it is, if that is told in another form than `id` is.
+    pub whose: Option<Named>,
+}
+
+/// How FHIR names a patient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// One of this server.
+    Whose(Whose),
+    /// By an absolute address: of this server, if it begins with the server's.
+    At(String),
+    /// In a way by which nobody is found here.
+    Otherwise,
+}
+
+impl Named {
+    /// Whom it means; `base`: the address of this server.
+    #[must_use]
+    pub fn whose(&self, base: &str) -> Option<Whose> {
+        match self {
+            Named::Whose(whose) => Some(whose.clone()),
+            Named::At(address) => {
+                let rest = address.strip_prefix(base.trim_end_matches('/'))?;
+                heard_fhir::patient_id(rest.strip_prefix('/')?).map(Whose::Here)
+            }
+            Named::Otherwise => None,
+        }
+    }
+}
+
+/// By what a patient is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// By the id of a Patient resource here.
+    Here(String),
+    /// By an identifier: system and value.
+    Numbered(String, String),
+}
+
+impl Whose {
+    /// The id of the Patient resource; `id` makes it of system and value.
+    #[must_use]
+    pub fn id(&self, id: impl Fn(&str, &str) -> String) -> String {
+        match self {
+            Whose::Here(here) => here.clone(),
+            Whose::Numbered(system, value) => id(system, value),
+        }
+    }
 }
 
 impl AuditObject {
     /// Whether it is a patient.
     #[must_use]
     pub fn is_patient(&self) -> bool {
-        self.kind == "1" && self.role == "1"
+        self.whose.is_some() || (self.kind == "1" && self.role == "1")
     }
 }
 
@@ -136,17 +185,43 @@ impl AuditMessage {
         Some(there.timestamp().as_millisecond())
     }
 
-    /// The patients that it names: the place among its objects, system and value of the identifier.
-    /// An identifier without an assigning authority is of `authority`.
+    /// The patients that it names, with the place among its objects. An identifier without an assigning
+    /// authority is of `authority`; of an AuditEvent that is the address of this server.
     #[must_use]
-    pub fn patients(&self, authority: &str) -> Vec<(usize, String, String)> {
+    pub fn patients(&self, authority: &str) -> Vec<(usize, Whose)> {
         let places = self.objects.iter().enumerate();
         let patients = places.filter(|(_, object)| object.is_patient());
         let named = patients.filter_map(|(place, object)| {
+            if let Some(named) = &object.whose {
+                return Some((place, named.whose(authority)?));
+            }
             let (system, value) = cx_identifier(&object.id, authority)?;
-            Some((place, system, value))
+            Some((place, Whose::Numbered(system, value)))
         });
         named.collect()
+    }
+
+    /// Whether it is about several patients, known here or not.
+    #[must_use]
+    pub fn is_of_several(&self) -> bool {
+        let patients = self.objects.iter().filter(|one| one.is_patient());
+        let mut named = patients.map(|one| match &one.whose {
+            Some(Named::Otherwise) | None => (None, one.id.as_str()),
+            whose => (whose.as_ref(), ""),
+        });
+        let first = named.next();
+        named.any(|other| Some(other) != first)
+    }
+
+    /// What it tells of the patient at that place among its objects, the only one then: nothing in which another
+    /// patient may be meant.
+    #[must_use]
+    pub fn of_one(&self, place: usize) -> AuditMessage {
+        AuditMessage {
+            objects: self.objects.get(place).cloned().into_iter().collect(),
+            description: String::new(),
+            ..self.clone()
+        }
     }
 
     /// The person or program that asked for it: the requestor, one with a role of a person first.
@@ -163,12 +238,18 @@ impl AuditMessage {
     }
 }
 
-/// Reads a line: an audit message in syslog (RFC 5424 or RFC 3164), or alone. `near`: when it came, in
+/// Reads a line: an audit message in syslog (RFC 5424 or RFC 3164), or alone, or a FHIR `AuditEvent`. `near`: when it came, in
 /// milliseconds since 1970, and the zone of times without an offset.
 ///
 /// # Errors
 /// In words, why it is no audit message.
 pub fn heard(line: &[u8], near: (i64, &TimeZone)) -> Result<Heard, String> {
+    if heard_fhir::is_fhir(line) {
+        return Ok(Heard {
+            host: None,
+            message: heard_fhir::message_of(line)?,
+        });
+    }
     let (host, start) = match syslog::read(line, near) {
         Ok(entry) => (entry.host, entry.text),
         Err(_) if line.trim_ascii_start().starts_with(b"<") => (None, 0),
@@ -226,7 +307,7 @@ pub fn audit_message_of(bytes: &[u8]) -> Result<AuditMessage, String> {
 }
 
 /// With what a message must have and this one has not.
-fn complained(mut message: AuditMessage) -> AuditMessage {
+pub(super) fn complained(mut message: AuditMessage) -> AuditMessage {
     let odd = [
         (message.at.is_empty(), "it does not say when it happened"),
         (
@@ -319,6 +400,7 @@ fn object(node: &Node) -> AuditObject {
         name: words(node, "ParticipantObjectName"),
         query,
         details: details(node),
+        whose: None,
     }
 }
 

@@ -6,6 +6,7 @@ mod balp;
 mod dicom;
 mod heard;
 mod heard_event;
+mod heard_fhir;
 mod told;
 mod tree;
 mod xml;
@@ -13,7 +14,8 @@ mod xml;
 pub use balp::{PROFILES, audit_event};
 pub use dicom::{MESSAGE_KIND, audit_message};
 pub use heard::{
-    AuditMessage, AuditObject, AuditSource, Coded, Heard, Participant, audit_message_of, heard,
+    AuditMessage, AuditObject, AuditSource, Coded, Heard, Named, Participant, Whose,
+    audit_message_of, heard,
 };
 pub use heard_event::{From, code_system, heard_event};
 pub use told::{Audited, Client, Code, Did, Object, Outcome, Site, User};

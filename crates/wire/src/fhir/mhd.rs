@@ -111,6 +111,58 @@ pub fn documents(entries: &[Provided<'_>]) -> Vec<Document> {
     references(entries).filter_map(document).collect()
 }
 
+/// A document that one of the bundle replaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replaced {
+    /// Place of the DocumentReference that replaces it.
+    pub by: usize,
+    /// Which one it is.
+    pub which: Which,
+}
+
+/// By what a document is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Which {
+    /// By reference.
+    Reference(String),
+    /// By identifier: system and value.
+    Identifier(String, String),
+}
+
+/// The documents that those of the bundle replace (`relatesTo` with `replaces`). What stands in the bundle
+/// itself is not among them.
+#[must_use]
+pub fn replaced(entries: &[Provided<'_>]) -> Vec<Replaced> {
+    let mut all = Vec::new();
+    for one in references(entries) {
+        let related = one.resource.get("relatesTo").and_then(Value::as_array);
+        let related = related.into_iter().flatten();
+        let replaces = related.filter(|one| one.get("code") == Some(&"replaces".into()));
+        for which in replaces.filter_map(|one| which(one.get("target")?)) {
+            let inside =
+                |entry: &Provided<'_>| which == Which::Reference(entry.full_url.to_owned());
+            if !entries.iter().any(inside) {
+                all.push(Replaced {
+                    by: one.place,
+                    which,
+                });
+            }
+        }
+    }
+    all
+}
+
+fn which(target: &Value) -> Option<Which> {
+    let text = |path: &str| target.pointer(path).and_then(Value::as_str);
+    match text("/reference") {
+        Some(reference) => Some(Which::Reference(reference.to_owned())),
+        None => Some(Which::Identifier(
+            text("/identifier/system").unwrap_or_default().to_owned(),
+            text("/identifier/value")?.to_owned(),
+        )),
+    }
+}
+
 fn references<'e, 'a>(entries: &'e [Provided<'a>]) -> impl Iterator<Item = &'e Provided<'a>> {
     let made =
         |one: &&Provided<'_>| kind(one.resource) == "DocumentReference" && one.method == "POST";

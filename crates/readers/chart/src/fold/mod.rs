@@ -177,6 +177,7 @@ impl Folder {
         let chunks: Vec<Vec<Sealed>> = entries.chunks(EVENTS_AT_ONCE).map(<[_]>::to_vec).collect();
         let with = With {
             blind: self.blind.clone(),
+            marks: record::Marks::of(self.blind.clone()),
             labels: memory.labels.clone(),
         };
         let mut understood = stream::iter(chunks)

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use event::{Body, Event, Time};
-use record::{Blind, Sealed};
+use record::{Blind, Marks, Sealed};
 use serde_json::Value;
 use wire::dicom::{self, Header, Repertoire, Source};
 use wire::v2::{Draft, Mode, Sender, Told};
@@ -78,6 +78,7 @@ pub(super) struct Whole {
 #[derive(Clone)]
 pub(super) struct With {
     pub(super) blind: Blind,
+    pub(super) marks: Marks,
     pub(super) labels: Arc<Labels>,
 }
 
@@ -168,7 +169,13 @@ pub(super) fn step(sealed: &Sealed, with: &With) -> Option<Step> {
             Origin::Feed(message.feed.clone()),
             of_message((message, &event.raw), at, with),
         ),
-        Body::Resource(resource) => (Origin::Fhir, of_resource((resource, &event.raw), at, with)),
+        Body::Resource(resource) => {
+            let raw = match resource.contents.as_slice() {
+                [] => Cow::Borrowed(&event.raw),
+                contents => Cow::Owned(with.marks.numbered(&event.raw, contents, sealed.index())),
+            };
+            (Origin::Fhir, of_resource((resource, &raw), at, with))
+        }
         Body::Image(image) => (
             Origin::Feed(image.feed.clone()),
             of_image((image, &event.raw), at, with),

@@ -76,6 +76,7 @@ pub(crate) async fn page(
         token,
         scan_max: chart.config.search_scan_max,
         include_max: chart.config.include_max,
+        room: chart.room(),
     };
     let hits = run.hits(&mut reading, of.count).await?;
     let included = include::all(&run, &mut reading, &hits.found).await?;

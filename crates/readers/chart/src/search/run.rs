@@ -5,6 +5,7 @@ use wire::fhir::search::{Order, Total};
 use super::candidates::{self, Candidates, Slice};
 use super::sort::{self, Key};
 use crate::ChartError;
+use crate::contents::Room;
 use crate::error::Outcome;
 use crate::read::Reading;
 use crate::scope::Scope;
@@ -26,6 +27,8 @@ pub(super) struct Run<'q> {
     pub(super) token: Token,
     pub(super) scan_max: usize,
     pub(super) include_max: usize,
+    /// How much of the vault a page brings.
+    pub(super) room: Room<'q>,
 }
 
 /// The matches of one page.
@@ -51,6 +54,8 @@ struct Match {
     keys: Vec<Key>,
     row: Row,
     json: Option<Vec<u8>>,
+    /// Bytes of the vault that belong to it.
+    brings: usize,
 }
 
 impl Run<'_> {
@@ -104,7 +109,7 @@ impl Run<'_> {
         let Some(slice) = self.slice(reading) else {
             return Ok(Hits::nothing());
         };
-        let (mut at, mut scanned) = (self.token.after, 0);
+        let (mut at, mut scanned, mut room) = (self.token.after, 0, self.room);
         loop {
             let wanted = CHUNK.min(count.saturating_add(1).max(16));
             let rows = store::fetch(&mut reading.from, slice.page(order, at, wanted)).await?;
@@ -112,10 +117,11 @@ impl Run<'_> {
             at = last.rid;
             scanned += rows.len();
             for (row, json, _) in self.matching(reading, rows).await? {
-                if hits.found.len() == count {
+                if hits.found.len() == count || room.is_full() {
                     hits.next = self.after_row(hits.found.last().map(|(row, _)| row.rid));
                     return Ok(hits);
                 }
+                room.take(&json);
                 hits.found.push((row, json));
             }
             if scanned > self.scan_max {
@@ -197,7 +203,7 @@ impl Run<'_> {
         (slice, candidates): (Slice, &Candidates),
         (first, count): (Vec<Row>, usize),
     ) -> Outcome<Hits> {
-        let mut hits = Hits::default();
+        let (mut hits, mut room) = (Hits::default(), self.room);
         let (mut rows, mut at, mut scanned) = (first, 0, 0_usize);
         let mut wanted = count.saturating_add(1);
         loop {
@@ -209,10 +215,11 @@ impl Run<'_> {
                     scanned + chunk.len(),
                 );
                 for (row, json, _) in self.matching(reading, chunk).await? {
-                    if hits.found.len() == count {
+                    if hits.found.len() == count || room.is_full() {
                         hits.next = self.after_row(hits.found.last().map(|(row, _)| row.rid));
                         return Ok(hits);
                     }
+                    room.take(&json);
                     hits.found.push((row, json));
                 }
                 wanted = wanted.saturating_mul(2);
@@ -240,7 +247,14 @@ impl Run<'_> {
         } else {
             usize::try_from(self.token.after).unwrap_or(usize::MAX)
         };
-        let page: Vec<Match> = matches.into_iter().skip(skip).take(count).collect();
+        let mut room = self.room;
+        let fits = |one: &Match| {
+            let full = room.is_full();
+            room.take_bytes(one.brings);
+            !full
+        };
+        let rest = matches.into_iter().skip(skip).take(count);
+        let page: Vec<Match> = rest.take_while(fits).collect();
         let reached = skip.saturating_add(page.len());
         let more = count > 0 && reached < total;
         let last = page.last().map(|one| one.row.rid);
@@ -263,6 +277,7 @@ impl Run<'_> {
                 matches.push(Match {
                     keys: sort::keys(&self.query.sort, &row, &value),
                     row,
+                    brings: self.room.brings(&json),
                     json: (kept <= KEPT_BYTES_MAX).then_some(json),
                 });
             }

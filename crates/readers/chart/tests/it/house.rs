@@ -42,7 +42,7 @@ impl House {
         let config = record::Config::new(folder.path().join("data"));
         let record = Record::open(config, clock).await.unwrap();
         let config = Config::at(folder.path().join("data/views/chart.db"));
-        let chart = Chart::open(config, record.blind()).await.unwrap();
+        let chart = Chart::open(config, &record).await.unwrap();
         House {
             record,
             chart,
@@ -88,7 +88,7 @@ impl House {
     pub(crate) async fn other_chart(&self, change: impl Fn(&mut Config)) -> Chart {
         let mut config = Config::at(self.other_path());
         change(&mut config);
-        Chart::open(config, self.record.blind()).await.unwrap()
+        Chart::open(config, &self.record).await.unwrap()
     }
 
     pub(crate) async fn admit(&self, event: Event) -> u64 {
@@ -141,6 +141,7 @@ impl House {
             replaces: located.as_ref().map_or(0, |located| located.version),
             as_of: self.record.size(),
             resolved: Vec::new(),
+            contents: Vec::new(),
         });
         let event = Event::new(client().actor, act, Subject::Kind(kind.into()), body);
         self.admit(event.with_raw(raw)).await
@@ -171,6 +172,7 @@ impl House {
                 replaces: 0,
                 as_of: 0,
                 resolved: named.cloned().collect(),
+                contents: Vec::new(),
             });
             let event = Event::new(client().actor, Act::Create, Subject::Kind(kind), body);
             let event = event.with_raw(raw.into_bytes());

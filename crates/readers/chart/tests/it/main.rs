@@ -7,6 +7,8 @@ mod compare;
 #[cfg(test)]
 mod consent;
 #[cfg(test)]
+mod contents;
+#[cfg(test)]
 mod erasing;
 #[cfg(test)]
 mod fold;

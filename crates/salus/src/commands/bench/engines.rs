@@ -94,7 +94,7 @@ fn message((group, at): (u64, u64)) -> Result<Admitted> {
 pub(super) async fn refold(config: &Config) -> Result<Row> {
     let record = Record::open(config.clone(), std::sync::Arc::new(SystemClock)).await?;
     let path = config.data.join("views/bench.db");
-    let chart = Chart::open(chart::Config::at(&path), record.blind()).await?;
+    let chart = Chart::open(chart::Config::at(&path), &record).await?;
     let (events, start) = (record.size(), now());
     let folded = record::fold_to(&record, chart.reader().as_ref(), events).await;
     folded.map_err(anyhow::Error::msg)?;

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::Refused;
-use super::paced::Paced;
-use crate::imaging::Rate;
+use crate::paced::Paced;
+use crate::rate::Rate;
 use crate::session::secret;
 
 /// Pieces that wait to be sent.

@@ -1,5 +1,7 @@
 //! An answer before it is an HTTP response or an entry of a response bundle.
 
+use std::sync::{Arc, Mutex};
+
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -9,6 +11,7 @@ use event::Time;
 use serde_json::{Value, json};
 use wire::fhir::search::Subset;
 
+use super::door::Door;
 use super::fault::Fault;
 use super::format::Layout;
 use super::json::quoted;
@@ -28,10 +31,34 @@ pub(crate) struct Answer {
     pub(crate) at: Option<Time>,
     /// Where it is, relative to the base.
     pub(crate) location: Option<String>,
+    /// The content of a Binary, if that is asked for and lies apart from the rest of it.
+    pub(crate) content: Option<Bytes>,
     /// More headers.
     pub(crate) headers: Vec<(HeaderName, String)>,
+    /// The body, if it is made while it is sent; `body` is empty then.
+    pub(crate) stream: Streamed,
     /// What the body is, if it is not FHIR JSON.
     pub(crate) media: Option<&'static str>,
+}
+
+/// A body that is made while it is sent: it can be taken once.
+#[derive(Clone, Default)]
+pub(crate) struct Streamed(Option<Arc<Mutex<Option<Body>>>>);
+
+impl Streamed {
+    pub(crate) fn of(body: Body) -> Streamed {
+        Streamed(Some(Arc::new(Mutex::new(Some(body)))))
+    }
+
+    fn take(&self) -> Option<Body> {
+        self.0.as_ref()?.lock().ok()?.take()
+    }
+}
+
+impl std::fmt::Debug for Streamed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(if self.0.is_some() { "a stream" } else { "none" })
+    }
 }
 
 impl Answer {
@@ -77,8 +104,9 @@ impl Answer {
         out.push(b'}');
     }
 
-    /// The answer as an HTTP response.
-    pub(crate) fn response(self, base: &str, layout: Layout) -> Response {
+    /// The answer as an HTTP response, which holds what the door held for it until it was read.
+    pub(crate) fn response(self, door: &Door, layout: Layout) -> Response {
+        let base = door.app.settings.fhir_base.as_str();
         let mut headers = HeaderMap::new();
         if let Some(version) = self.version {
             set(&mut headers, ETAG, &etag(version));
@@ -95,12 +123,19 @@ impl Answer {
         if let Some(media) = self.media {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
         }
-        match (layout, self.pretty) {
-            (Layout::Pretty, Some(kept)) => {
-                respond(self.status, headers, Some(kept), Layout::AsKept)
-            }
-            (layout, _) => respond(self.status, headers, self.body, layout),
+        if let Some(body) = self.stream.take() {
+            return respond(self.status, headers, Some(body));
         }
+        let body = match (layout, self.pretty) {
+            (Layout::Pretty, Some(kept)) => Some(kept),
+            (layout, _) => self.body.map(|bytes| laid_out(bytes, layout)),
+        };
+        let rate = door.app.settings.images_rate();
+        respond(
+            self.status,
+            headers,
+            body.map(|bytes| door.held.body(bytes, rate)),
+        )
     }
 }
 
@@ -121,7 +156,8 @@ impl Fault {
         if let Some((name, value)) = self.header {
             headers.insert(name, value);
         }
-        respond(self.status, headers, Some(body.into()), layout)
+        let body = laid_out(body.into(), layout);
+        respond(self.status, headers, Some(Body::from(body)))
     }
 }
 
@@ -137,19 +173,14 @@ pub(crate) fn http_date(at: Time) -> String {
         .to_string()
 }
 
-fn respond(
-    status: StatusCode,
-    mut headers: HeaderMap,
-    body: Option<Bytes>,
-    layout: Layout,
-) -> Response {
+fn respond(status: StatusCode, mut headers: HeaderMap, body: Option<Body>) -> Response {
     // A chart has no place in anybody's cache.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let body = match body {
-        Some(bytes) => {
+        Some(body) => {
             let media = HeaderValue::from_static("application/fhir+json; charset=utf-8");
             headers.entry(CONTENT_TYPE).or_insert(media);
-            Body::from(laid_out(bytes, layout))
+            body
         }
         None => Body::empty(),
     };

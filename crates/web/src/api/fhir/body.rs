@@ -16,8 +16,8 @@ const DRAIN_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// The whole body.
 ///
 /// # Errors
-/// 413 if it has more than `max` bytes, 400 if it was cut off.
-pub(crate) async fn read(mut body: Body, max: usize) -> Result<Bytes, Fault> {
+/// 413 if it has more than `max` bytes, the limit with this name; 400 if it was cut off.
+pub(crate) async fn read(mut body: Body, (max, limit): (usize, &str)) -> Result<Bytes, Fault> {
     let hint = usize::try_from(body.size_hint().lower()).unwrap_or(max);
     let mut bytes = Vec::with_capacity(if hint > max { 0 } else { hint });
     let mut total = 0_usize;
@@ -29,14 +29,14 @@ pub(crate) async fn read(mut body: Body, max: usize) -> Result<Bytes, Fault> {
         total = total.saturating_add(data.len());
         if total <= max {
             bytes.extend_from_slice(&data);
-        } else if total > DRAIN_BYTES_MAX {
+        } else if total.saturating_sub(max) > DRAIN_BYTES_MAX {
             break;
         } else {
             bytes = Vec::new();
         }
     }
     if total > max {
-        let words = format!("the body is larger than `body_bytes_max` = {max} bytes; split it");
+        let words = format!("the body is larger than `{limit}` = {max} bytes; split it");
         return Err(Fault::too_large(words));
     }
     Ok(Bytes::from(bytes))

@@ -9,12 +9,13 @@ use serde_json::Value;
 use wire::fhir::{Code, Issue, Limits, mhd};
 
 use super::answer::Answer;
+use super::audit;
 use super::conditions::{Conditions, Written};
 use super::door::Door;
 use super::fault::Fault;
 use super::format::{self, Prefer};
 use super::ihe;
-use super::intent::{Intent, Order, Together};
+use super::intent::{Context, Intent, Order, Together};
 use super::json::{self, Head};
 use super::look::{Look, look};
 use super::operation;
@@ -44,6 +45,10 @@ pub(crate) struct Entry {
     pub(crate) conditions: Result<Conditions, Fault>,
     /// `resource`.
     pub(crate) raw: Bytes,
+    /// Where faults of it stand, if it is none that was sent.
+    pub(crate) path: Option<String>,
+    /// Of a document that others of the bundle replace: where those stand.
+    pub(crate) along: Vec<String>,
 }
 
 /// What an entry asks for.
@@ -95,6 +100,8 @@ fn split(bytes: &Bytes, limits: &Limits) -> Result<Parcel, Fault> {
             .resource
             .map(|raw| bytes.slice_ref(raw))
             .unwrap_or_default(),
+        path: None,
+        along: Vec::new(),
     });
     Ok(Parcel {
         entries: entries.collect(),
@@ -164,16 +171,22 @@ pub(crate) async fn answer(
         together,
         prefer,
     };
+    let sent = parcel.entries.len();
     let metadata = mhd::metadata(&parcel.profiles).filter(|_| together == Together::All);
     let entries = match metadata {
         Some(metadata) => {
             let bytes = parcel.entries.iter().map(|entry| entry.raw.len()).sum();
-            let work = move || ihe::provided(parcel.entries, metadata);
+            let base = door.app.settings.fhir_base.clone();
+            let work = move || ihe::provided(parcel.entries, (metadata, &base));
             door.work(bytes, work).await??
         }
         None => parcel.entries,
     };
-    let answers = run(door, &order, entries).await?;
+    let mut answers = match together {
+        Together::Each => batch(door, &order, entries).await?,
+        Together::All => run(door, &order, entries).await?,
+    };
+    answers.truncate(sent);
     let head = Head {
         kind,
         total: None,
@@ -187,6 +200,27 @@ pub(crate) async fn answer(
     Ok(Answer::body(bundle))
 }
 
+/// The same for a batch, of which AuditEvents that are created are what another system tells.
+async fn batch(door: &Door, order: &Order, entries: Vec<Entry>) -> Result<Answers, Fault> {
+    let mut asked = Vec::with_capacity(entries.len());
+    let (mut told, mut places) = (Vec::new(), Vec::new());
+    for (at, entry) in entries.into_iter().enumerate() {
+        match asked_for(door, at, entry) {
+            Ok(Asked::Write(intent)) if audit::is_told(&intent) => {
+                told.push(intent);
+                places.push(at);
+            }
+            one => asked.push((at, one)),
+        }
+    }
+    let mut answers = perform_all(door, order, asked).await?;
+    if !told.is_empty() {
+        let taken = audit::take(door, order, told).await?;
+        answers.extend(places.into_iter().zip(taken));
+    }
+    Ok(in_order(answers))
+}
+
 /// Does what the entries ask for; the answers are in the entries' order.
 ///
 /// # Errors
@@ -196,10 +230,26 @@ pub(crate) async fn run(door: &Door, order: &Order, entries: Vec<Entry>) -> Resu
     let asked = asked
         .map(|(at, entry)| asked_for(door, at, entry))
         .collect();
-    let asked = order.sift(asked)?;
-    let mut answers: Vec<(usize, Result<Answer, Fault>)> = Vec::with_capacity(asked.len());
+    let asked = order.sift(asked)?.into_iter().enumerate().collect();
+    Ok(in_order(perform_all(door, order, asked).await?))
+}
+
+/// Answers with their places.
+type Placed = Vec<(usize, Result<Answer, Fault>)>;
+
+fn in_order(mut answers: Placed) -> Answers {
+    answers.sort_by_key(|(at, _)| *at);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+async fn perform_all(
+    door: &Door,
+    order: &Order,
+    asked: Vec<(usize, Result<Asked, Fault>)>,
+) -> Result<Placed, Fault> {
+    let mut answers: Placed = Vec::with_capacity(asked.len());
     let (mut looks, mut writes) = (Vec::new(), Vec::new());
-    for (at, asked) in asked.into_iter().enumerate() {
+    for (at, asked) in asked {
         match asked {
             Ok(Asked::Look(look)) => looks.push((at, look)),
             Ok(Asked::Write(intent)) => writes.push((at, intent)),
@@ -217,8 +267,7 @@ pub(crate) async fn run(door: &Door, order: &Order, entries: Vec<Entry>) -> Resu
         let answer = look(door, &order.who, &one).await;
         answers.push((at, answer.map_err(|fault| fault.under(&path))));
     }
-    answers.sort_by_key(|(at, _)| *at);
-    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    Ok(answers)
 }
 
 /// Deletes first, then creates, then updates and patches (section 3.1.0.11.2).
@@ -259,7 +308,8 @@ pub(crate) fn waves(together: Together, writes: Vec<(usize, Intent)>) -> Vec<Vec
 }
 
 fn asked_for(door: &Door, at: usize, entry: Entry) -> Result<Asked, Fault> {
-    let path = format!("Bundle.entry[{at}]");
+    let sent = || format!("Bundle.entry[{at}]");
+    let path = entry.path.clone().unwrap_or_else(sent);
     understand(door, &path, entry).map_err(|fault| fault.under(&path))
 }
 
@@ -290,6 +340,9 @@ fn understand(door: &Door, path: &str, entry: Entry) -> Result<Asked, Fault> {
             full_url: entry.full_url,
             conditions,
             raw: entry.raw,
+            content: None,
+            context: Context::AsSaid,
+            along: entry.along,
         })),
         call => {
             let max = door.app.settings.search_parameters_max;

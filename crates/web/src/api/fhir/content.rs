@@ -13,6 +13,7 @@ use serde_json::Value;
 use wire::fhir::Code;
 
 use super::answer::Answer;
+use super::binary::SECURITY_CONTEXT;
 use super::fault::Fault;
 use super::route::{self, Call};
 
@@ -47,16 +48,16 @@ pub(crate) fn content(answer: Answer, parts: &Parts) -> Result<Answer, Fault> {
             words,
         ));
     }
-    let data: String = text("data").split_whitespace().collect();
-    let bytes = STANDARD.decode(data);
-    let bytes =
-        bytes.map_err(|_| Fault::broken("the content of a Binary that is kept is no base64"))?;
+    let bytes = match &answer.content {
+        Some(bytes) => bytes.clone(),
+        None => decoded(text("data"))?.into(),
+    };
     let kind = match HeaderValue::from_str(kind) {
         Ok(_) if !kind.is_empty() => kind,
         _ => "application/octet-stream",
     };
     // A document is somebody else's: nothing in it may run as if it was a page of ours.
-    let headers = vec![
+    let mut headers = vec![
         (CONTENT_TYPE, kind.to_owned()),
         (CONTENT_DISPOSITION, "attachment".to_owned()),
         (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
@@ -65,11 +66,22 @@ pub(crate) fn content(answer: Answer, parts: &Parts) -> Result<Answer, Fault> {
             "sandbox; default-src 'none'".to_owned(),
         ),
     ];
+    let context = binary.pointer("/securityContext/reference");
+    if let Some(context) = context.and_then(Value::as_str) {
+        headers.push((SECURITY_CONTEXT, context.to_owned()));
+    }
     Ok(Answer {
-        body: Some(bytes.into()),
+        body: Some(bytes),
+        content: None,
         headers,
         ..answer
     })
+}
+
+fn decoded(data: &str) -> Result<Vec<u8>, Fault> {
+    let data: String = data.split_whitespace().collect();
+    let bytes = STANDARD.decode(data);
+    bytes.map_err(|_| Fault::broken("the content of a Binary that is kept is no base64"))
 }
 
 fn accepts(parts: &Parts, kind: &str) -> bool {

@@ -15,6 +15,8 @@ use wire::fhir::{Code, Limits, Query};
 use super::about::About;
 use super::export::Jobs;
 use super::fault::Fault;
+use super::format::Layout;
+use super::held::Held;
 use super::query;
 use super::recent::{Concern, Recent};
 use super::route::Target;
@@ -65,6 +67,10 @@ pub(crate) struct Door {
     pub(crate) kept: Arc<Kept>,
     /// When the token of whoever asks ends, if it does.
     pub(crate) until: Option<Time>,
+    /// What the answer is to look like.
+    pub(crate) layout: Layout,
+    /// Room for what the answer brings from the vault.
+    pub(crate) held: Held,
 }
 
 /// A question to the guard, but for who asks.
@@ -254,7 +260,9 @@ pub(crate) fn purpose(role: Role) -> &'static str {
 impl From<ChartError> for Fault {
     fn from(error: ChartError) -> Fault {
         match error {
-            ChartError::TooCostly { .. } => Fault::bad(Code::TooCostly, error.to_string()),
+            ChartError::TooCostly { .. } | ChartError::TooLarge { .. } => {
+                Fault::bad(Code::TooCostly, error.to_string())
+            }
             ChartError::BadPage(_) => Fault::bad(Code::Value, error.to_string()),
             ChartError::BadSort(_) => Fault::bad(Code::NotSupported, error.to_string()),
             // Between the question and the look the resource became somebody else's.

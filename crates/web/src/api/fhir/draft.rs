@@ -9,6 +9,10 @@ use super::fault::Fault;
 use super::refer::{Names, Resolved, replace, unresolved};
 use super::route::Write;
 use super::settle::{Fate, Settled};
+use super::unmarked::unmarked;
+
+/// The extension that says why there is no value.
+const DATA_ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 
 /// A write that is ready but for the guard's word.
 #[derive(Debug, Clone)]
@@ -54,6 +58,7 @@ fn read(settled: Settled, names: &Names, limits: &Limits) -> Result<Draft, Fault
     if !issues.is_empty() {
         return Err(invalid(issues));
     }
+    unmarked((&settled.intent.raw, &resource))?;
     fits(&settled, &resource)?;
     whole(&settled, &resource)?;
     let resolved = resolve(&settled, &resource, names)?;
@@ -149,14 +154,46 @@ fn fits(settled: &Settled, resource: &Value) -> Result<(), Fault> {
 /// Refuses what somebody read with parts left out and would now put in the place of the whole: what
 /// was kept from them would be gone from the chart.
 fn whole(settled: &Settled, resource: &Value) -> Result<(), Fault> {
-    if settled.fate != Fate::Updated || !is_redacted(resource) {
+    if settled.fate != Fate::Updated {
         return Ok(());
     }
-    let words = "this resource is labelled `REDACTED`: parts of it were left out for whoever read it, and \
-                 writing it back would lose them; write the whole, without the label";
-    let place = format!("{}.meta.security", settled.target.kind);
+    let kind = settled.target.kind;
+    let (place, words) = if is_redacted(resource) {
+        (format!("{kind}.meta.security"), REDACTED)
+    } else if lacks_content(resource) {
+        (kind.to_owned(), LACKS_CONTENT)
+    } else {
+        return Ok(());
+    };
     let issue = Issue::error(Code::BusinessRule, place, words.to_owned());
     Err(Fault::of(StatusCode::UNPROCESSABLE_ENTITY, vec![issue]))
+}
+
+const REDACTED: &str = "this resource is labelled `REDACTED`: parts of it were left out for whoever read it, and \
+                        writing it back would lose them; write the whole, without the label";
+const LACKS_CONTENT: &str = "a content was left out of this resource where it was read (`_data` says so), and \
+                             writing it back would lose it; read the resource itself, and write the whole";
+
+/// Whether a resource says that a content of it was left out, as pages say it.
+fn lacks_content(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(lacks_content),
+        Value::Object(map) => map.iter().any(|(name, item)| match name.as_str() {
+            "_data" => is_absent(item),
+            _ => lacks_content(item),
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn is_absent(data: &Value) -> bool {
+    let extensions = data.get("extension").and_then(Value::as_array);
+    let absent = |one: &Value| {
+        let code = one.get("valueCode").and_then(Value::as_str);
+        one.get("url").and_then(Value::as_str) == Some(DATA_ABSENT)
+            && matches!(code, Some("temp-unknown" | "error"))
+    };
+    extensions.into_iter().flatten().any(absent)
 }
 
 /// Whether a resource says of itself that parts of it were left out.

@@ -47,7 +47,8 @@ pub(crate) async fn everything(
     let permit = door.permit(who, question, Some(&target)).await?;
     there(located.as_ref(), &target)?;
     let open = door.app.chart.open_with(permit);
-    let page = open.everything(&wanted.of, &wanted.page).await?;
+    let page = open.everything_bare(&wanted.of, &wanted.page).await?;
+    let page = door.filled(&open, page).await?;
     Ok(Answer::body(answer(door, (&path, pairs), page)))
 }
 

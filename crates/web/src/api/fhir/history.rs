@@ -45,7 +45,7 @@ pub(crate) async fn history(
     let bound = who.through.is_some() || who.role() == Role::Client;
     let open = door.app.chart.open_with(permit);
     let mut page = open
-        .history(&of(past), &wanted.at_least_one(target))
+        .history_bare(&of(past), &wanted.at_least_one(target))
         .await?;
     // A resource of which nothing may be seen looks as if it had never been.
     if let Some(target) = target.filter(|_| bound && page.matches.is_empty() && wanted.is_first()) {
@@ -53,6 +53,7 @@ pub(crate) async fn history(
     }
     wanted.cut(&mut page);
     answering.seal(&door.app, page.patients.clone()).await?;
+    let page = door.filled(&open, page).await?;
     let base = &door.app.settings.fhir_base;
     Ok(Answer::body(bundle(base, (past, pairs), &page)))
 }

@@ -23,6 +23,21 @@ pub(crate) struct Intent {
     pub(crate) conditions: Conditions,
     /// The resource, as received; empty for a delete.
     pub(crate) raw: Bytes,
+    /// The content of a Binary that came by itself; `raw` is the resource without it.
+    pub(crate) content: Option<Bytes>,
+    /// What becomes of the security context that a Binary has.
+    pub(crate) context: Context,
+    /// Of a document that others of the bundle replace: where those stand. They are about one patient.
+    pub(crate) along: Vec<String>,
+}
+
+/// What becomes of the security context that a Binary has (FHIR R4, Binary.securityContext).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Context {
+    /// It is what the resource says.
+    AsSaid,
+    /// It stays what it was: who sent the content alone said nothing of it.
+    AsBefore,
 }
 
 /// Who wants it done, and how.

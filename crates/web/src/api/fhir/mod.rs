@@ -7,6 +7,7 @@ mod about;
 mod address;
 mod answer;
 pub(crate) mod audit;
+mod binary;
 mod body;
 mod bundle;
 mod conditions;
@@ -18,6 +19,7 @@ mod everything;
 mod export;
 mod fault;
 mod format;
+mod held;
 mod history;
 mod ids;
 mod ihe;
@@ -40,6 +42,7 @@ mod subscription;
 mod summary;
 mod terminology;
 mod types;
+pub(crate) mod unmarked;
 mod validate;
 mod who;
 mod write;
@@ -71,7 +74,8 @@ use answer::Answer;
 use conditions::Conditions;
 use door::{Door, Kept};
 use format::{Layout, Prefer};
-use intent::{Intent, Order, Together};
+use held::Held;
+use intent::{Context, Intent, Order, Together};
 use look::{Look, look};
 use query::Pairs;
 use route::{Call, Write};
@@ -121,7 +125,13 @@ async fn handle(
     request: Request<axum::body::Body>,
 ) -> Response {
     let until = who::until(&app, request.headers());
-    let door = Door { app, kept, until };
+    let mut door = Door {
+        app,
+        kept,
+        until,
+        layout: Layout::AsKept,
+        held: Held::default(),
+    };
     let (parts, body) = request.into_parts();
     let (layout, answer) = match asked(&door, &parts) {
         Ok((layout, pairs)) => {
@@ -129,6 +139,7 @@ async fn handle(
                 Ok(layout) => (layout, None),
                 Err(fault) => (Layout::AsKept, Some(fault)),
             };
+            door.layout = layout;
             let served = Box::pin(serve(&door, &parts, (pairs, unfit, body))).await;
             (layout, served)
         }
@@ -139,7 +150,7 @@ async fn handle(
         Layout::AsKept | Layout::Pretty => answer,
     };
     match answer {
-        Ok(answer) => answer.response(&door.app.settings.fhir_base, layout),
+        Ok(answer) => answer.response(&door, layout),
         Err(fault) => fault.response(layout),
     }
 }
@@ -182,8 +193,15 @@ async fn serve(
         return Err(fault);
     }
     let has_body = [Method::POST, Method::PUT, Method::PATCH].contains(&parts.method);
+    if let Call::Write(write) = &call
+        && let Some(kind) = binary::kind(write, &parts.headers)
+    {
+        let raw = binary::read(door, (kind, &parts.headers), body).await?;
+        return write_raw(door, parts, (who, write.clone(), raw)).await;
+    }
+    let max = door.app.settings.body_bytes_max;
     let bytes = match has_body {
-        true => body::read(body, door.app.settings.body_bytes_max).await?,
+        true => body::read(body, (max, "body_bytes_max")).await?,
         false => Bytes::new(),
     };
     match call {
@@ -232,13 +250,19 @@ async fn write_one(
         full_url: None,
         conditions: Conditions::of(&parts.headers)?,
         raw,
+        content: None,
+        context: Context::AsSaid,
+        along: Vec::new(),
     };
     let kept_as = Order {
         who,
         together: Together::All,
         prefer: format::prefer(&parts.headers, Prefer::Representation),
     };
-    let answers = write::perform(door, &kept_as, vec![intent]).await?;
+    let answers = match audit::is_told(&intent) {
+        true => audit::take(door, &kept_as, vec![intent]).await?,
+        false => write::perform(door, &kept_as, vec![intent]).await?,
+    };
     let lost = || Err(Fault::broken("the answer to a write was lost"));
     let answer = answers.into_iter().next().unwrap_or_else(lost)?;
     let bare = answer.status == StatusCode::OK && answer.body.is_none();
@@ -246,6 +270,39 @@ async fn write_one(
         return Ok(read::found(door, &kept_as.who, answer).await);
     }
     Ok(answer)
+}
+
+/// A Binary whose content comes by itself: the answer does not bring it back.
+async fn write_raw(
+    door: &Door,
+    parts: &Parts,
+    (who, write, raw): (Identity, Write, binary::Raw),
+) -> Result<Answer, Fault> {
+    let (resource, content) = raw.parted(&write);
+    let intent = Intent {
+        path: String::new(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        full_url: None,
+        conditions: Conditions::of(&parts.headers)?,
+        raw: resource,
+        content,
+        context: raw.of,
+        along: Vec::new(),
+        write,
+    };
+    let prefer = match format::prefer(&parts.headers, Prefer::Minimal) {
+        Prefer::Representation => Prefer::Minimal,
+        prefer => prefer,
+    };
+    let order = Order {
+        who,
+        together: Together::All,
+        prefer,
+    };
+    let answers = write::perform(door, &order, vec![intent]).await?;
+    drop(raw.room);
+    let lost = || Err(Fault::broken("the answer to a write was lost"));
+    answers.into_iter().next().unwrap_or_else(lost)
 }
 
 /// The parameters of the URL and, by `POST`, those of the body: a form or, of an operation, a

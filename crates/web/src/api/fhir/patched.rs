@@ -59,11 +59,32 @@ pub(crate) async fn patch(
     }
     // INVARIANT: the version that is replaced is the one that was patched.
     let found = open
-        .version(target.kind, &target.id, settled.replaces)
+        .version_bare(target.kind, &target.id, settled.replaces)
         .await?;
-    let stored = found.ok_or_else(|| Fault::absent(target.kind, &target.id))?;
-    settled.intent.raw = changed(door, stored.json, (document, bytes)).await?;
+    let bare = found.ok_or_else(|| Fault::absent(target.kind, &target.id))?;
+    fits(door, &target, bare.json.len() + open.brings(&bare))?;
+    let stored = door.whole(&open, bare).await?;
+    let narrative = match settled.intent.along.is_empty() {
+        true => Narrative::Fits,
+        false => Narrative::Stays,
+    };
+    let patch = (document, bytes, narrative);
+    settled.intent.raw = changed(door, stored.json, patch).await?;
     Ok(settled)
+}
+
+/// A patch makes the whole resource, which is then taken like any body.
+fn fits(door: &Door, target: &Target, bytes: usize) -> Result<(), Fault> {
+    let max = door.app.settings.body_bytes_max;
+    if bytes <= max {
+        return Ok(());
+    }
+    let words = format!(
+        "`{}/{}` has {bytes} bytes with its contents, and a patch makes at most `body_bytes_max` = {max}; \
+         write it anew with `PUT` (a Binary as what it is)",
+        target.kind, target.id
+    );
+    Err(Fault::too_large(words))
 }
 
 /// Refuses whoever may only read before anything is applied: how a patch fares tells of what is
@@ -117,11 +138,20 @@ async fn read(door: &Door, raw: &Bytes) -> Result<Value, Fault> {
     Ok(wire::fhir::parse(&bytes, &limits)?)
 }
 
+/// What becomes of the narrative of a resource that is patched.
+#[derive(Debug, Clone, Copy)]
+enum Narrative {
+    /// It must not say what was so before.
+    Fits,
+    /// It tells of a document, and not whether that was replaced.
+    Stays,
+}
+
 /// The resource as the patch leaves it.
 async fn changed(
     door: &Door,
     json: Vec<u8>,
-    (document, bytes): (Value, usize),
+    (document, bytes, narrative): (Value, usize, Narrative),
 ) -> Result<Bytes, Fault> {
     let limits = PatchLimits {
         bytes_max: door.app.settings.body_bytes_max,
@@ -139,7 +169,10 @@ async fn changed(
         }
         let mut changed = wire::fhir::patch(&resource, &document, &limits)?;
         unstamp(&mut changed);
-        narrate(&resource, &mut changed)?;
+        match narrative {
+            Narrative::Fits => narrate(&resource, &mut changed)?,
+            Narrative::Stays => {}
+        }
         Ok(Bytes::from(changed.to_string()))
     };
     door.work(size, work).await?

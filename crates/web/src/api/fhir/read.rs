@@ -1,7 +1,8 @@
 //! `read` and `vread` (FHIR R4 sections 3.1.0.1 and 3.1.0.2).
 
 use axum::http::StatusCode;
-use chart::{Found, Located, Stored};
+use bytes::Bytes;
+use chart::{Found, Located, Open, Stored};
 use event::Act;
 use guard::Identity;
 
@@ -9,6 +10,7 @@ use super::answer::Answer;
 use super::conditions::Conditions;
 use super::door::{Door, Question};
 use super::fault::Fault;
+use super::format::Layout;
 use super::recent::Concern;
 use super::route::{self, Target};
 
@@ -32,7 +34,7 @@ pub(crate) async fn current(
         return Err(Fault::absent(target.kind, &target.id));
     };
     let open = door.app.chart.open_with(permit);
-    let found = open.shown(found).await?;
+    let found = open.shown_bare(found).await?;
     let stored = present(found, target)?;
     if conditions.has(stored.version, stored.at) {
         return Ok(Answer {
@@ -42,7 +44,7 @@ pub(crate) async fn current(
             ..Answer::default()
         });
     }
-    Ok(shown(stored))
+    shown(door, &open, stored).await
 }
 
 /// The answer to a create that found what it was to make, with the resource if the asker may read it: that is
@@ -98,8 +100,9 @@ pub(crate) async fn version(
         return Err(Fault::absent(target.kind, &target.id));
     }
     let open = door.app.chart.open_with(permit);
-    let found = open.version(target.kind, &target.id, version).await?;
-    present(found, target).map(shown)
+    let found = open.version_bare(target.kind, &target.id, version).await?;
+    let stored = present(found, target)?;
+    shown(door, &open, stored).await
 }
 
 /// Where the target stands, its last write through this door included.
@@ -117,12 +120,27 @@ fn present(found: Option<Stored>, target: &Target) -> Result<Stored, Fault> {
     }
 }
 
-fn shown(stored: Stored) -> Answer {
-    Answer {
+/// The resource whole or, if its content alone is asked for and lies in the vault, that apart.
+async fn shown(door: &Door, open: &Open, bare: Stored) -> Result<Answer, Fault> {
+    let content = match door.layout {
+        Layout::Content => apart(door, open, &bare).await?,
+        Layout::AsKept | Layout::Pretty => None,
+    };
+    let stored = match content {
+        Some(_) => open.stripped(bare),
+        None => door.whole(open, bare).await?,
+    };
+    Ok(Answer {
         status: StatusCode::OK,
         body: Some(stored.json.into()),
+        content,
         version: Some(stored.version),
         at: Some(stored.at),
         ..Answer::default()
-    }
+    })
+}
+
+async fn apart(door: &Door, open: &Open, bare: &Stored) -> Result<Option<Bytes>, Fault> {
+    door.make_room(open.brings(bare)).await?;
+    Ok(open.data(bare).await?.map(Bytes::from))
 }

@@ -19,6 +19,8 @@ use super::settle::{Settled, matching};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
     map: Arc<HashMap<String, String>>,
+    /// The address of this server: what stands under it is its own.
+    base: Arc<str>,
 }
 
 /// What became of the references of one resource.
@@ -37,7 +39,7 @@ impl Names {
     /// 400 when two entries of a transaction have the same `fullUrl`.
     pub(crate) fn of<'a>(
         entries: impl Iterator<Item = &'a Settled>,
-        together: Together,
+        (together, base): (Together, &str),
     ) -> Result<Names, Fault> {
         let mut map = HashMap::new();
         for settled in entries {
@@ -59,7 +61,10 @@ impl Names {
                 map.insert(format!("{}?{query}", settled.target.kind), kept);
             }
         }
-        Ok(Names { map: Arc::new(map) })
+        Ok(Names {
+            map: Arc::new(map),
+            base: base.into(),
+        })
     }
 
     /// Which references of `resource` are to be replaced, and by what. Those to an entry of the
@@ -68,10 +73,11 @@ impl Names {
         let mut resolved = Resolved::default();
         let mut issues = Vec::new();
         for (path, reference) in wire::fhir::references(resource) {
-            match self.map.get(&reference) {
-                Some(kept) if *kept == reference => {}
+            let kept = self.map.get(&reference).cloned();
+            match kept.or_else(|| self.own(&reference)) {
+                Some(kept) if kept == reference => {}
                 Some(kept) => {
-                    let pair = (reference, kept.clone());
+                    let pair = (reference, kept);
                     if !resolved.pairs.contains(&pair) {
                         resolved.pairs.push(pair);
                     }
@@ -131,7 +137,19 @@ impl Names {
                 map.insert(reference.clone(), format!("{kind}/{id}"));
             }
         }
-        Ok(Names { map: Arc::new(map) })
+        Ok(Names {
+            map: Arc::new(map),
+            base: self.base.clone(),
+        })
+    }
+
+    /// An absolute reference to a resource of this server, as its own references are.
+    fn own(&self, reference: &str) -> Option<String> {
+        let rest = reference.strip_prefix(self.base.trim_end_matches('/'))?;
+        let rest = rest.strip_prefix('/')?;
+        let (kind, id) = rest.split_once('/')?;
+        let id = id.split("/_history/").next().unwrap_or_default();
+        (route::kind(kind).is_ok() && route::is_id(id)).then(|| rest.to_owned())
     }
 }
 

@@ -121,9 +121,9 @@ pub(crate) async fn page_of(
     let permit = door.permit(who, asked.question, None).await?;
     let answering = Answering::with(&permit);
     let open = door.app.chart.open_with(permit);
-    let page = open.search(&asked.query, page).await?;
+    let page = open.search_bare(&asked.query, page).await?;
     answering.seal(&door.app, page.patients.clone()).await?;
-    Ok(page)
+    door.filled(&open, page).await
 }
 
 /// Whom a search is about: the patient it names; else, for an app that was opened for one patient

@@ -6,6 +6,7 @@ use guard::Identity;
 use serde::Deserialize;
 use wire::fhir::{Code, Query};
 
+use super::binary;
 use super::conditions::Tag;
 use super::door::{Door, Question};
 use super::fault::Fault;
@@ -75,6 +76,10 @@ pub(crate) async fn settle(door: &Door, who: &Identity, intent: Intent) -> Resul
         Write::UpdateWhere(kind) => update_where(door, who, (intent, kind)).await,
         Write::Delete(target) => delete(door, who, (intent, target)).await,
         Write::DeleteWhere(kind) => delete_where(door, who, (intent, kind)).await,
+    };
+    let settled = match settled {
+        Ok(settled) => binary::in_context(door, who, settled).await,
+        fault => fault,
     };
     settled.map_err(|fault| fault.under(&path))
 }

@@ -4,16 +4,19 @@
 use std::collections::{BTreeSet, HashSet};
 
 use axum::http::StatusCode;
-use event::{Arrival, Body, Event, Resource};
+use bytes::Bytes;
+use event::{Arrival, Body, Content, Event, Form, Resource};
 use guard::{Admitted, Standing};
 use record::Receipt;
 use wire::fhir::Code;
 
 use super::answer::Answer;
+use super::binary;
 use super::door::{Door, subject};
 use super::draft::{Draft, draft};
 use super::fault::{self, Fault};
 use super::format::Prefer;
+use super::ihe;
 use super::intent::{Intent, Order};
 use super::recent::Concern;
 use super::refer::Names;
@@ -87,9 +90,11 @@ async fn attempt(
         false => None,
     };
     let settled = order.sift(settle_all(door, order, intents).await)?;
-    let names = Names::of(settled.iter().flatten(), order.together)?;
+    let base = door.app.settings.fhir_base.as_str();
+    let names = Names::of(settled.iter().flatten(), (order.together, base))?;
     let drafts = order.sift(draft_all(door, settled, names.clone()).await?)?;
     let drafts = order.sift(look_up(door, order, (drafts, names)).await?)?;
+    ihe::of_one_patient(door, &order.who, &drafts).await?;
     let mut rulings = Rulings::new(door, &order.who);
     let mut ruled = Vec::with_capacity(drafts.len());
     let mut siblings = BTreeSet::new();
@@ -139,6 +144,11 @@ async fn settle_all(
         all.push(settled.and_then(|settled| {
             if !settled.fate.writes() || seen.insert(settled.target.clone()) {
                 return Ok(settled);
+            }
+            // Another entry says what becomes of a document that is replaced, or the same one is replaced twice.
+            if !settled.intent.along.is_empty() {
+                let fate = Fate::Nothing;
+                return Ok(Settled { fate, ..settled });
             }
             let target = &settled.target;
             let words = format!("`{}/{}` is written twice", target.kind, target.id);
@@ -195,7 +205,7 @@ async fn seal(
     let mut events = Vec::with_capacity(drafts.len());
     for draft in drafts.iter().flatten() {
         if draft.settled.fate.writes() {
-            events.push(admitted(draft, order, &rulings)?);
+            events.push(admitted((door, order), draft, &rulings).await?);
         }
     }
     events.extend(also(&drafts)?);
@@ -226,7 +236,11 @@ async fn seal(
     Ok(drafts.into_iter().map(answer).collect())
 }
 
-fn admitted(draft: &Draft, order: &Order, rulings: &Rulings<'_>) -> Result<Admitted, Fault> {
+async fn admitted(
+    (door, order): (&Door, &Order),
+    draft: &Draft,
+    rulings: &Rulings<'_>,
+) -> Result<Admitted, Fault> {
     let Settled { target, intent, .. } = &draft.settled;
     let body = Body::Resource(Resource {
         kind: target.kind.to_owned(),
@@ -234,6 +248,7 @@ fn admitted(draft: &Draft, order: &Order, rulings: &Rulings<'_>) -> Result<Admit
         replaces: draft.settled.replaces,
         as_of: draft.settled.as_of,
         resolved: draft.pairs.clone(),
+        contents: Vec::new(),
     });
     let subject = subject(target.kind, draft.patient.clone());
     let event = Event::new(order.who.actor.clone(), draft.settled.act, subject, body);
@@ -241,11 +256,29 @@ fn admitted(draft: &Draft, order: &Order, rulings: &Rulings<'_>) -> Result<Admit
         true => Vec::new(),
         false => intent.raw.to_vec(),
     };
-    let arrival: Arrival = event.with_raw(raw).into();
+    let mut event = event.with_raw(raw);
+    if let Some(bytes) = intent.content.clone() {
+        apart(door, &mut event, bytes).await?;
+    }
+    let arrival: Arrival = event.into();
     let unruled = || Fault::broken("a write was about to be sealed that nobody had decided on");
     let decision = rulings.decision(draft).ok_or_else(unruled)?;
     guard::admit(arrival, Standing::Decided(decision), "")
         .map_err(|refused| Fault::forbidden(&[refused.words]))
+}
+
+/// Stores content that came by itself, before the event that names it is sealed.
+async fn apart(door: &Door, event: &mut Event, bytes: Bytes) -> Result<(), Fault> {
+    let whole = door.app.record.keep(event, bytes).await?;
+    let content = Content {
+        whole,
+        form: Form::Base64,
+    };
+    event.raw = binary::with_data(&event.raw, &content.mark());
+    if let Body::Resource(written) = &mut event.body {
+        written.contents.push(content);
+    }
+    Ok(())
 }
 
 /// What a read may be about for which this write matters.

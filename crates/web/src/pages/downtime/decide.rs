@@ -9,6 +9,7 @@ use lifeline::{Entry, Made, Whose};
 
 use super::queue::{self, Held};
 use super::typed::Typed;
+use crate::api::fhir::unmarked;
 use crate::error::{Problem, broken};
 use crate::pages::lifeline::settled;
 use crate::pages::visit::{Fields, Posted, Visit, page};
@@ -217,12 +218,16 @@ fn written(
             "the entry makes no lawful resource: {issue:?}"
         )));
     }
+    if unmarked::marked(&made.json, made.kind).is_some() {
+        return Err(Problem::Malformed(unmarked::words()));
+    }
     let body = Body::Resource(Resource {
         kind: made.kind.to_owned(),
         id: made.id.clone(),
         replaces: 0,
         as_of: visit.folded(),
         resolved: Vec::new(),
+        contents: Vec::new(),
     });
     let event = Event::new(
         visit.identity.actor.clone(),

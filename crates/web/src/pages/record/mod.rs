@@ -12,7 +12,7 @@ use axum::extract::{Path, Query};
 use axum::http::StatusCode;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
-use event::{Act, Subject};
+use event::{Act, Body, Event, Subject};
 use serde::Deserialize;
 
 use crate::error::{Problem, broken};
@@ -322,8 +322,20 @@ fn facts(sealed: &::record::Sealed, names: bool) -> Vec<(&'static str, String)> 
         ("By", who(&event.actor, names)),
         ("About", about(&event.subject, names)),
         ("Let in because", because(&event.because)),
-        ("Bytes received", words::thousands(event.raw.len() as u64)),
+        ("Bytes received", words::thousands(received(event))),
     ]
+}
+
+/// Bytes of the event with those that went into the vault, whose marks are about as long as what else says
+/// where they are.
+fn received(event: &Event) -> u64 {
+    let raw = event.raw.len() as u64;
+    let Body::Resource(written) = &event.body else {
+        return raw;
+    };
+    let taken = written.contents.iter();
+    let taken = taken.map(|one| one.written().saturating_sub(one.mark().len() as u64));
+    raw.saturating_add(taken.fold(0, u64::saturating_add))
 }
 
 /// `GET /record/{index}/proof`

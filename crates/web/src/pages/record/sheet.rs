@@ -3,7 +3,7 @@
 
 use askama::Template;
 use aws_lc_rs::digest;
-use event::{Body, Event, Time};
+use event::{Body, Event, Resource, Time};
 use jiff::tz::TimeZone;
 use record::Disclosure;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::told;
 use crate::pages::flow::body;
 use crate::pages::qr::Qr;
-use crate::pages::words::{Eye, Stamp};
+use crate::pages::words::{self, Eye, Stamp};
 
 /// Bytes of an event that the sheet shows, so that it stays one page; the file holds all.
 const SHOWN_BYTES_MAX: usize = 3_000;
@@ -114,9 +114,24 @@ fn shown(event: &Event) -> (Vec<String>, String) {
                 .map(|one| format!("{}{}", one.name, one.rest));
             (lines.collect(), note)
         }
-        Body::Resource(_) => json(&serde_json::from_slice(&event.raw).unwrap_or(Value::Null)),
+        Body::Resource(written) => {
+            let value = serde_json::from_slice(&event.raw).unwrap_or(Value::Null);
+            let (lines, note) = json(&value);
+            (lines, attached(written, note))
+        }
         _ => json(&serde_json::to_value(event).unwrap_or(Value::Null)),
     }
+}
+
+/// What is said beside the resource: a mark that stands in it names what is attached.
+fn attached(written: &Resource, note: String) -> String {
+    let all = written.contents.iter();
+    let said = all.map(|one| {
+        let (bytes, hash) = (words::thousands(one.whole.bytes), &one.whole.sha256);
+        format!("What is attached lies beside the record: {bytes} bytes, SHA-256 {hash}.")
+    });
+    let said = said.chain((!note.is_empty()).then_some(note));
+    said.collect::<Vec<String>>().join(" ")
 }
 
 fn json(value: &Value) -> (Vec<String>, String) {

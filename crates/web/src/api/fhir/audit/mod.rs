@@ -2,10 +2,11 @@
 //!
 //! They are made from what is sealed whenever they are asked for; nobody writes them. With them stand
 //! the audit messages that other systems sent here (IHE ATNA), in the same form: ITI-81 asks for both.
-//! What clients send as AuditEvents of their own is kept and read like any other resource, but a search
-//! answers with what Salus itself saw and what was sent as audit messages.
+//! What clients create as AuditEvents is taken as such a message ([`take`]). Those that are written in another way
+//! (by `PUT`, in a transaction, by an import) are resources like any other, and no search finds them.
 
 mod reading;
+mod taken;
 mod whose;
 
 use access::{Order, Page, Trace, TraceId, audited, heard_as_resource};
@@ -24,6 +25,7 @@ use super::query::{self, Pairs};
 use super::route::Target;
 use crate::App;
 use reading::Reading;
+pub(crate) use taken::{is_told, take};
 
 /// The type.
 pub(crate) const KIND: &str = "AuditEvent";

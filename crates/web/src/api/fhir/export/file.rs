@@ -1,18 +1,32 @@
 //! One file of an export: decided, looked up, and whom it shows sealed before it leaves.
 
+use std::io;
+use std::sync::Arc;
+
+use axum::body::Body;
 use axum::http::StatusCode;
-use chart::{PageOf, Stored};
+use bytes::Bytes;
+use chart::{ChartError, Open, PageOf, Stored};
 use guard::Identity;
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, mpsc};
 use wire::fhir::Code;
+use wire::fhir::search::Subset;
 
-use super::super::answer::Answer;
+use super::super::answer::{Answer, Streamed};
+use super::super::binary;
 use super::super::door::Door;
 use super::super::fault::Fault;
+use super::super::held;
 use super::super::search::cut;
 use super::job::{Job, State};
 use super::prepare::question;
+use crate::imaging::Room;
+use crate::paced::Paced;
 use crate::taking::Answering;
+
+/// Bytes of lines that are sent at a time, at least.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// The lines of a file.
 ///
@@ -60,10 +74,13 @@ pub(super) async fn file(
                 .get(part.kind)
                 .cloned()
                 .unwrap_or_default();
+            if found.iter().any(|bare| open.brings(bare) > 0) {
+                return Ok(streamed(door, open, (found, subset)));
+            }
             let bytes = found.iter().map(|stored| stored.json.len() + 1).sum();
             let mut lines = Vec::with_capacity(bytes);
             for stored in found {
-                line(&cut(stored, &subset).json, &mut lines);
+                line(&cut(open.stripped(stored), &subset).json, &mut lines);
             }
             lines
         }
@@ -73,6 +90,76 @@ pub(super) async fn file(
         media: Some("application/fhir+ndjson"),
         ..Answer::default()
     })
+}
+
+/// The lines one by one: contents are brought from the vault while the file is sent, so that it never
+/// stands in memory as a whole. Each holds its room until it was read.
+fn streamed(door: &Door, open: Open, (found, subset): (Vec<Stored>, Subset)) -> Answer {
+    let (pieces, made) = mpsc::channel(1);
+    let lines = Lines {
+        door: door.clone(),
+        open,
+        found: found.into_iter(),
+        subset,
+    };
+    tokio::spawn(lines.send(pieces));
+    let rate = door.app.settings.images_rate();
+    Answer {
+        stream: Streamed::of(Body::new(Paced::new(made, rate))),
+        media: Some("application/fhir+ndjson"),
+        ..Answer::default()
+    }
+}
+
+/// The lines of a file that are not sent yet.
+struct Lines {
+    door: Door,
+    open: Open,
+    found: std::vec::IntoIter<Stored>,
+    subset: Subset,
+}
+
+impl Lines {
+    /// Until nobody reads any more.
+    async fn send(mut self, pieces: mpsc::Sender<io::Result<Bytes>>) {
+        let going = Arc::new(Semaphore::new(1));
+        loop {
+            // What went before is let go first: an answer does not wait in vain for room that it holds itself.
+            let turn = Arc::clone(&going).acquire_owned().await;
+            let piece = match self.piece().await {
+                Ok(Some((lines, rooms))) => Ok(held::with(lines, (rooms, turn))),
+                Ok(None) => return,
+                Err(why) => {
+                    tracing::error!(?why, "a file of an export was broken off");
+                    Err(io::Error::other("a resource cannot be given"))
+                }
+            };
+            let ends = piece.is_err();
+            if pieces.send(piece).await.is_err() || ends {
+                return;
+            }
+        }
+    }
+
+    /// Some lines, and the room that they hold. Whoever was erased meanwhile has none.
+    async fn piece(&mut self) -> Result<Option<(Bytes, Vec<Room>)>, Fault> {
+        let (mut lines, mut rooms) = (Vec::new(), Vec::new());
+        while lines.len() < PIECE_BYTES {
+            let Some(bare) = self.found.next() else {
+                break;
+            };
+            let bytes = self.open.brings(&bare);
+            if bytes > 0 {
+                rooms.push(binary::room(&self.door, bytes).await?);
+            }
+            match self.open.whole_if_there(bare).await {
+                Ok(stored) => line(&cut(stored, &self.subset).json, &mut lines),
+                Err(ChartError::OutsidePermit { .. }) => {}
+                Err(why) => return Err(why.into()),
+            }
+        }
+        Ok((!lines.is_empty()).then(|| (lines.into(), rooms)))
+    }
 }
 
 /// The resource in one line, its digits as they are. A line break in JSON is never within a text.

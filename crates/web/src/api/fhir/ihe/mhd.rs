@@ -1,26 +1,33 @@
 //! Provide Document Bundle (IHE MHD, ITI-65): a transaction whose profile promises a submission of
 //! documents is held against what MHD asks for, and its documents go to the patient's chart.
 
+use std::collections::{HashMap, HashSet};
+
 use aws_lc_rs::digest;
 use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde_json::Value;
-use wire::fhir::mhd::{Document, Metadata, Provided, documents, faults};
+use serde_json::{Value, json};
+use wire::fhir::mhd::{Document, Metadata, Provided, Which, documents, faults, replaced};
 use wire::fhir::{Code, Issue};
 
 use super::super::bundle::Entry;
+use super::super::conditions::Conditions;
 use super::super::fault::Fault;
 use super::super::json::quoted;
+use super::super::query;
 
-/// The entries, if all is as MHD has it: size and hash of each document are those of its content. A
+/// The entries, and behind them what becomes of documents that are replaced, if all is as MHD has it: size and hash of each document are those of its content. A
 /// document's Binary that does not say whose it is gets the patient as its security context, so that it is
 /// kept under the patient's key and read by whoever may read the patient.
 ///
 /// # Errors
 /// 422 with every fault and its place.
-pub(crate) fn provided(entries: Vec<Entry>, metadata: Metadata) -> Result<Vec<Entry>, Fault> {
+pub(crate) fn provided(
+    entries: Vec<Entry>,
+    (metadata, base): (Metadata, &str),
+) -> Result<Vec<Entry>, Fault> {
     let read = |entry: &Entry| serde_json::from_slice(&entry.raw).unwrap_or(Value::Null);
     let resources: Vec<Value> = entries.iter().map(read).collect();
     let all: Vec<Provided<'_>> = entries
@@ -36,6 +43,13 @@ pub(crate) fn provided(entries: Vec<Entry>, metadata: Metadata) -> Result<Vec<En
         .collect();
     let mut issues = faults(metadata, &all);
     let documents = documents(&all);
+    let older = match older(&all, (&entries, base)) {
+        Ok(older) => older,
+        Err(wrong) => {
+            issues.extend(wrong);
+            Vec::new()
+        }
+    };
     for document in &documents {
         issues.extend(content(document, &resources));
     }
@@ -55,7 +69,98 @@ pub(crate) fn provided(entries: Vec<Entry>, metadata: Metadata) -> Result<Vec<En
             None => entry,
         }
     };
-    Ok(entries.into_iter().enumerate().map(with_patient).collect())
+    let entries = entries.into_iter().enumerate().map(with_patient);
+    Ok(entries.chain(older).collect())
+}
+
+/// What becomes of the documents that those of the bundle replace, each once.
+fn older(
+    all: &[Provided<'_>],
+    (entries, base): (&[Entry], &str),
+) -> Result<Vec<Entry>, Vec<Issue>> {
+    let named = |entry: &Entry| Some(own(&entry.request.as_ref()?.1, base).to_owned());
+    let said: HashSet<String> = entries.iter().filter_map(named).collect();
+    let (mut places, mut issues) = (HashMap::new(), Vec::new());
+    let mut older: Vec<Entry> = Vec::new();
+    for one in replaced(all) {
+        let along = format!("Bundle.entry[{}]", one.by);
+        let path = format!("{along}.resource.relatesTo");
+        match address(&one.which, base) {
+            Ok(url) => {
+                let at = *places.entry(url.clone()).or_insert(older.len());
+                if at == older.len() {
+                    older.push(superseded((url, path), &said));
+                }
+                if let Some(entry) = older.get_mut(at) {
+                    entry.along.push(along);
+                }
+            }
+            Err(words) => issues.push(Issue::error(Code::Value, path, words)),
+        }
+    }
+    match issues.is_empty() {
+        true => Ok(older),
+        false => Err(issues),
+    }
+}
+
+/// A reference or an address as this server's own are, without the server.
+fn own<'r>(reference: &'r str, base: &str) -> &'r str {
+    let own = reference.strip_prefix(base).unwrap_or(reference);
+    own.trim_start_matches('/')
+}
+
+/// What an entry of a bundle calls the document.
+fn address(which: &Which, base: &str) -> Result<String, String> {
+    match which {
+        Which::Reference(reference) => {
+            let own = own(reference, base).split("/_history/").next();
+            let own = own.filter(|own| own.starts_with("DocumentReference/"));
+            let own = own.ok_or_else(|| {
+                format!(
+                    "`{reference}` is no document of this server, so it cannot be replaced here"
+                )
+            })?;
+            Ok(own.to_owned())
+        }
+        Which::Identifier(system, value) => {
+            let identifier = format!("{}|{}", escaped(system), escaped(value));
+            let pair = ("identifier".to_owned(), identifier);
+            Ok(format!("DocumentReference?{}", query::text(&[pair])))
+        }
+    }
+}
+
+/// What makes a document superseded, as ITI-65 has it. `said`: of what entries of the bundle say themselves
+/// what becomes of it; there nothing is changed by this.
+fn superseded((url, path): (String, String), said: &HashSet<String>) -> Entry {
+    let steps = match said.contains(&url) {
+        true => json!([{"op": "test", "path": "/resourceType", "value": "DocumentReference"}]),
+        false => json!([
+            {"op": "test", "path": "/status", "value": "current"},
+            {"op": "replace", "path": "/status", "value": "superseded"},
+        ]),
+    };
+    Entry {
+        full_url: None,
+        request: Some(("PATCH".to_owned(), url)),
+        conditions: Ok(Conditions::default()),
+        raw: steps.to_string().into(),
+        path: Some(path),
+        along: Vec::new(),
+    }
+}
+
+/// In a token of a search these have a meaning.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if matches!(letter, '\\' | '|' | ',' | '$') {
+            out.push('\\');
+        }
+        out.push(letter);
+    }
+    out
 }
 
 /// The entry with the patient as the first member of its Binary; every other byte stays.

@@ -4,10 +4,12 @@
 mod mhd;
 mod pairing;
 mod pix;
+mod superseding;
 
 pub(crate) use mhd::provided;
 pub(crate) use pairing::pairing;
 pub(crate) use pix::pix;
+pub(crate) use superseding::of_one_patient;
 
 use chart::{ChartError, Open, PageOf, Stored};
 use event::Act;

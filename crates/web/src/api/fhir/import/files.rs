@@ -9,8 +9,9 @@ use super::super::bundle::{self, Parcel};
 use super::super::conditions::Conditions;
 use super::super::door::{Door, Kept};
 use super::super::fault::Fault;
-use super::super::format::Prefer;
-use super::super::intent::{Intent, Order, Together};
+use super::super::format::{Layout, Prefer};
+use super::super::held::Held;
+use super::super::intent::{Context, Intent, Order, Together};
 use super::super::route::{self, Target, Write};
 use super::super::settle::peek;
 use super::super::write::{Answers, perform};
@@ -55,6 +56,8 @@ impl Importer {
                 app,
                 kept,
                 until: None,
+                layout: Layout::AsKept,
+                held: Held::default(),
             },
             who,
             is_there: Box::new(|_| false),
@@ -185,6 +188,9 @@ pub(super) fn by_its_id(
         full_url,
         conditions: Conditions::default(),
         raw,
+        content: None,
+        context: Context::AsSaid,
+        along: Vec::new(),
     })
 }
 

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::super::door::{Door, Kept};
 use super::super::draft::Draft;
 use super::super::fault::Fault;
+use super::super::format::Layout;
 use super::super::format::Prefer;
+use super::super::held::Held;
 use super::super::intent::{Intent, Order, Together};
 use super::super::who::still;
 use super::super::write::perform_with;
@@ -115,6 +117,8 @@ impl Run {
                 app: Arc::clone(app),
                 kept: Arc::new(Kept::default()),
                 until: None,
+                layout: Layout::AsKept,
+                held: Held::default(),
             },
             id: id.to_owned(),
             kept: false,

@@ -252,7 +252,10 @@ pub(super) async fn shown(
     };
     taking::opened(&door.app, permit.ask());
     let open = door.app.chart.open_with(permit);
-    let found = open.version(&change.kind, &change.id, change.version).await;
+    // Contents in the vault decide nothing.
+    let found = open
+        .version_bare(&change.kind, &change.id, change.version)
+        .await;
     let Some(stored) = unless_outside(found)? else {
         return Ok(Sight::Nothing);
     };
@@ -260,7 +263,7 @@ pub(super) async fn shown(
     let judged = match (stored.deleted, change.before) {
         (true, None) => return Ok(Sight::Nothing),
         (true, Some(before)) => {
-            unless_outside(open.version(&change.kind, &change.id, before).await)?
+            unless_outside(open.version_bare(&change.kind, &change.id, before).await)?
         }
         (false, _) => Some(stored.clone()),
     };
@@ -269,7 +272,8 @@ pub(super) async fn shown(
         !is_withheld(&value) && wanted.shows(&change.kind, &value)
     });
     Ok(match fits {
-        true => Sight::Shown(Box::new(stored)),
+        // Whoever is told reads large contents by themselves.
+        true => Sight::Shown(Box::new(open.stripped(stored))),
         false => Sight::Nothing,
     })
 }

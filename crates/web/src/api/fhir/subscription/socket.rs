@@ -18,6 +18,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use wire::fhir::subscription::Subscribed;
 
 use super::super::door::{Door, Kept};
+use super::super::format::Layout;
+use super::super::held::Held;
 use super::super::who::still;
 use super::notice::{Hold, Notice};
 use crate::App;
@@ -83,6 +85,8 @@ pub(crate) async fn socket(
                     app,
                     kept,
                     until: None,
+                    layout: Layout::AsKept,
+                    held: Held::default(),
                 },
                 socket,
                 client: String::new(),

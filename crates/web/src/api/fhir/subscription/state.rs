@@ -32,6 +32,7 @@ pub(super) async fn write(
         replaces: one.version,
         as_of,
         resolved: Vec::new(),
+        contents: Vec::new(),
     });
     let event = Event::new(Actor::salus(), Act::Update, subject(), body);
     match seal(app, event.with_raw(value.to_string().into_bytes())).await {

@@ -19,6 +19,8 @@ use wire::fhir::subscription::Subscribed;
 
 use super::super::door::{Door, Kept};
 use super::super::fault::Fault;
+use super::super::format::Layout;
+use super::super::held::Held;
 use super::super::history::instant;
 use super::notice::{Hold, Notice, Sight, shown};
 use super::{hook, read, state};
@@ -163,6 +165,8 @@ impl Teller {
                 app: Arc::clone(app),
                 kept: Arc::new(Kept::default()),
                 until: None,
+                layout: Layout::AsKept,
+                held: Held::default(),
             },
             id: id.to_owned(),
             woken: Arc::clone(woken),

@@ -1,4 +1,4 @@
-//! The body of an answer with images. Who reads it too slowly gets the rest of it no more, and what it held is free
+//! The body of an answer with images or documents. Who reads it too slowly gets the rest of it no more, and what it held is free
 //! again, though nobody asks for the next piece.
 
 use std::io;
@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-use axum::body::HttpBody;
+use axum::body::{Body, HttpBody};
 use bytes::{Buf as _, Bytes};
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::imaging::{Credit, Rate};
+use crate::rate::{Credit, Rate};
 
 /// Bytes that are handed out at once. They are copied: what lies in the buffers of a connection keeps no object in
 /// memory.
@@ -21,7 +21,7 @@ const HANDED_OUT_BYTES: usize = 64 << 10;
 type Piece = Result<Bytes, io::Error>;
 
 /// Pieces, as fast as they are read.
-pub(super) struct Paced(Arc<Mutex<State>>);
+pub(crate) struct Paced(Arc<Mutex<State>>);
 
 struct State {
     pieces: Option<mpsc::Receiver<Piece>>,
@@ -34,13 +34,21 @@ struct State {
 
 impl Paced {
     /// Hands out pieces, to whoever reads them at that rate.
-    pub(super) fn new(pieces: mpsc::Receiver<Piece>, rate: Rate) -> Paced {
+    pub(crate) fn new(pieces: mpsc::Receiver<Piece>, rate: Rate) -> Paced {
         let state = Arc::new(Mutex::new(State::new(pieces, rate)));
         if rate.min > 0 {
             tokio::spawn(watch(Arc::downgrade(&state), rate));
         }
         Paced(state)
     }
+}
+
+/// A body of these bytes, to be read at that rate. What they hold is free once they were handed out.
+pub(crate) fn whole(bytes: Bytes, rate: Rate) -> Body {
+    let (pieces, made) = mpsc::channel(1);
+    // There is room for the one piece.
+    let _ = pieces.try_send(Ok(bytes));
+    Body::new(Paced::new(made, rate))
 }
 
 /// Lets go of everything once it was read too slowly.
@@ -86,7 +94,9 @@ impl State {
         let since = self.since.zip(self.credit.left());
         match since.map(|(since, left)| since + left) {
             Some(end) if end <= now => {
-                tracing::info!("an answer with images was read too slowly (`images_rate_min`)");
+                tracing::info!(
+                    "an answer with images or documents was read too slowly (`images_rate_min`)"
+                );
                 (self.pieces, self.now) = (None, Bytes::new());
                 Looked::Over
             }

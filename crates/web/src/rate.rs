@@ -1,4 +1,4 @@
-//! A least rate, by which bodies with images must come and go: who is slower than that for too long holds memory
+//! A least rate, by which bodies with images and documents must come and go: who is slower than that for too long holds memory
 //! that others want.
 
 use std::time::Duration;
