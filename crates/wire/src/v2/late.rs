@@ -48,6 +48,7 @@ pub fn merged_late(existing: &Map<String, Value>, draft: &Draft) -> Map<String, 
             | "DocumentReference"
             | "MedicationRequest"
             | "ServiceRequest"
+            | "Task"
     );
     let mut result = match told_by_several {
         true => filled(existing.clone(), &draft.json),

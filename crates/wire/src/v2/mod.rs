@@ -60,7 +60,7 @@ mod work;
 pub use data::{authority_system, cx_identifier};
 pub use draft::{Draft, Mode, alone, merged, unmerged};
 pub use late::{Told, merged_late, says_standing};
-pub use order::{Newer, joined, repoint};
+pub use order::{Newer, joined, moved, part_of_both, repoint};
 pub use place::{Place, place};
 pub(crate) use system::{uri as coding_system, uri_part};
 

@@ -6,7 +6,7 @@ use event::Time;
 use sqlx::SqliteConnection;
 
 use super::memory::{Current, Memory, Name, PIDS_MAX};
-use super::order::{ORDER, Orders};
+use super::order::Orders;
 use super::stay::Stay;
 use super::step::{Change, Step};
 use crate::error::Outcome;
@@ -139,15 +139,15 @@ impl<'m> Batch<'m> {
             orders: Orders::default(),
         };
         let changes = || steps.iter().flat_map(|step| &step.changes);
-        let also = batch.fillers(changes(), from).await?;
+        let also = batch.fillers(steps, from).await?;
         let wanted = changes().filter_map(|change| {
             let (kind, id) = change.target()?;
             Some((kind, id, change.needs_content()))
         });
-        let orders = also.iter().map(|id| (ORDER, id.as_str(), true));
+        let orders = also.iter().map(|(kind, id)| (*kind, id.as_str(), true));
         let (asked, contents) = batch.remembered(wanted.chain(orders));
         batch.read_rest(&asked, &contents, from).await?;
-        batch.referring(from).await?;
+        batch.referring(steps, from).await?;
         batch.patients(changes(), from).await?;
         Ok(batch)
     }

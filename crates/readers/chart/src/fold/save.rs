@@ -37,7 +37,11 @@ const TIES: Table = Table {
 const CONSENTS: Table = table("INSERT INTO consent (slot, patient, body) ");
 const IMAGES: Table =
     table("INSERT INTO image (seq, study, patient, series, instance, syntax, header) ");
-const FILLERS: Table = table("INSERT INTO filler (id, patient, known_as, seq) ");
+// Of a number that many orders have not all are looked at: one may be told again.
+const FILLERS: Table = Table {
+    before: "INSERT INTO filler (id, patient, known_as, seq) ",
+    after: " ON CONFLICT (id, patient, known_as) DO NOTHING",
+};
 const WORDS: Table = table("INSERT INTO word (wid, text) ");
 
 impl Batch<'_> {

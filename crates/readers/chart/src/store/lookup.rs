@@ -76,19 +76,20 @@ pub(crate) async fn by_keys(from: &mut SqliteConnection, keys: &[i64]) -> Outcom
     Ok(found.collect())
 }
 
-/// Which orders go by these ids that a filler's number alone makes: that id, the patient, the order.
+/// Of each of these ids that a filler's number alone makes, with whose it is: the first and the last of the
+/// orders that go by it, which are the same if there is one. How many there are costs nothing.
 pub(crate) async fn fillers(
     from: &mut SqliteConnection,
-    ids: &[String],
-) -> Outcome<Vec<(String, String, String)>> {
+    asked: &[(String, String)],
+) -> Outcome<Vec<Filler>> {
     let mut found = Vec::new();
-    for chunk in ids.chunks(IN_MAX) {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT f.id, p.id, f.known_as FROM filler f JOIN patient p ON p.pid = f.patient \
-             WHERE f.id IN (",
-        );
-        list(&mut query, chunk.iter().map(String::as_str));
-        let rows: Vec<(String, String, String)> = query
+    for chunk in asked.chunks(IN_MAX) {
+        let mut query = QueryBuilder::<Sqlite>::new("WITH asked (id, who) AS (");
+        query.push_values(chunk, |mut values, (id, patient)| {
+            values.push_bind(id.as_str()).push_bind(patient.as_str());
+        });
+        query.push(FILLERS);
+        let rows: Vec<Filler> = query
             .build_query_as()
             .fetch_all(&mut *from)
             .await
@@ -97,6 +98,18 @@ pub(crate) async fn fillers(
     }
     Ok(found)
 }
+
+/// Each of the two is one step in the index, which is ordered by number, patient and order.
+const FILLERS: &str = ") SELECT a.id, a.who,
+ (SELECT f.known_as FROM filler f WHERE f.id = a.id AND f.patient = p.pid
+   ORDER BY f.known_as LIMIT 1) AS first,
+ (SELECT f.known_as FROM filler f WHERE f.id = a.id AND f.patient = p.pid
+   ORDER BY f.known_as DESC LIMIT 1) AS last
+ FROM asked a JOIN patient p ON p.id = a.who WHERE first IS NOT NULL";
+
+/// A filler's number of a patient: the id that it makes by itself, the patient, the first and the last of the
+/// orders that go by it.
+pub(crate) type Filler = (String, String, String, String);
 
 /// The current version of a resource by name, with its content: what most reads ask for, in one
 /// statement.
