@@ -281,7 +281,7 @@ pub(super) fn is_keyed(element: &str) -> bool {
 }
 
 /// The stem of an element that has one of several types, for instance `deceased`.
-fn choice(element: &str) -> Option<&'static str> {
+pub(super) fn choice(element: &str) -> Option<&'static str> {
     const STEMS: [&str; 9] = [
         "deceased",
         "multipleBirth",

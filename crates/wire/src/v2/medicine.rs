@@ -269,8 +269,6 @@ pub(super) fn underlying(
         return order(group, work);
     }
     let mut draft = work.of_patient("MedicationRequest", id.clone(), Mode::Merge);
-    // A dose does not say how its order stands, so the order itself may come later.
-    draft.told = None;
     draft.fillers.extend(filler);
     draft.list("identifier", numbers.identifiers());
     draft.put("meta", number::confidential(group.first("ORC"), work));

@@ -2,79 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::draft::{filled, is_keyed};
-use super::{Draft, late};
-
-/// Which of two words on how an order stands is the newer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Newer {
-    /// What stands under the placer's number.
-    Order,
-    /// What stands under the filler's alone.
-    StandIn,
-}
-
-/// The order under its placer's number, and what was written of it under the filler's alone: lists
-/// grow, what is not known is filled in, and it stands as the newer of the two says.
-pub fn joined(
-    order: &Map<String, Value>,
-    stand_in: &Map<String, Value>,
-    newer: Newer,
-) -> Map<String, Value> {
-    let mut result = filled(order.clone(), stand_in);
-    for (element, value) in stand_in {
-        if let (true, Value::Array(new)) = (is_keyed(element), value) {
-            late::add_missing(&mut result, element, new);
-        }
-    }
-    label_alike(&mut result, stand_in);
-    let unknown = order.get("status").and_then(Value::as_str) == Some("unknown");
-    if (newer == Newer::StandIn || unknown)
-        && let Some(status) = stand_in.get("status")
-    {
-        result.insert("status".into(), status.clone());
-    }
-    result
-}
-
-/// The one part of an order that was told twice, each time by another number of the order: a task is both; a
-/// dose is what was said of it last.
-pub fn part_of_both(
-    kind: &str,
-    (newer, older): (&Map<String, Value>, &Map<String, Value>),
-) -> Map<String, Value> {
-    let is_told_whole = matches!(kind, "MedicationAdministration" | "MedicationDispense");
-    match is_told_whole {
-        true => newer.clone(),
-        false => filled(newer.clone(), older),
-    }
-}
-
-/// What is said of one half in confidence is so of the whole.
-fn label_alike(whole: &mut Map<String, Value>, half: &Map<String, Value>) {
-    let labels = half.get("meta").and_then(|meta| meta.get("security"));
-    let Some(labels) = labels.and_then(Value::as_array) else {
-        return;
-    };
-    let meta = whole
-        .entry("meta")
-        .or_insert_with(|| Value::Object(Map::new()));
-    let Some(meta) = meta.as_object_mut() else {
-        return;
-    };
-    let there = meta
-        .entry("security")
-        .or_insert_with(|| Value::Array(Vec::new()));
-    if let Some(there) = there.as_array_mut() {
-        for label in labels {
-            if !there.contains(label) {
-                there.push(label.clone());
-            }
-        }
-    }
-}
+use super::Draft;
+use super::draft::filled;
 
 /// Characters of the id of a part that its order's id ends in.
 const OF_ORDER: usize = 16;
@@ -142,18 +73,11 @@ fn reference(value: &Value) -> Option<&str> {
 }
 
 impl Draft {
-    /// Whether it is an order that nobody named by its placer's number.
-    pub fn is_stand_in(&self) -> bool {
-        self.fillers.contains(&self.id)
-    }
-
     /// Orders are known by other ids: what is said of them, of their parts, and what refers to them.
     pub fn know(&mut self, known: &HashMap<String, String>) {
         let id = match (known.get(&self.id), self.part_of.as_ref()) {
             (Some(to), _) => Some(to.clone()),
-            (None, Some(order)) => known
-                .get(order)
-                .and_then(|to| moved(&self.id, order, to)),
+            (None, Some(order)) => known.get(order).and_then(|to| moved(&self.id, order, to)),
             (None, None) => None,
         };
         if let Some(to) = self.part_of.as_ref().and_then(|order| known.get(order)) {
@@ -190,29 +114,6 @@ mod tests {
 
     use super::*;
 
-    fn map(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
-    }
-
-    #[test]
-    fn two_halves_of_an_order_are_one() {
-        let order = map(json!({"id": "p", "status": "active", "code": 1,
-            "identifier": [{"system": "s", "value": "1"}]}));
-        let stand_in = map(
-            json!({"id": "f", "status": "completed", "code": 2, "note": [3],
-            "identifier": [{"system": "t", "value": "1"}]}),
-        );
-        let whole = joined(&order, &stand_in, Newer::StandIn);
-        assert_eq!(whole["id"], "p");
-        assert_eq!(whole["status"], "completed");
-        assert_eq!((&whole["code"], &whole["note"]), (&json!(1), &json!([3])));
-        assert_eq!(whole["identifier"].as_array().unwrap().len(), 2);
-        assert_eq!(joined(&order, &stand_in, Newer::Order)["status"], "active");
-        let open = map(json!({"id": "p", "status": "unknown"}));
-        let whole = joined(&open, &stand_in, Newer::Order);
-        assert_eq!(whole["status"], "completed");
-    }
-
     #[test]
     fn what_referred_to_both_refers_once() {
         let mut report = json!({"id": "r/f", "basedOn": [{"reference": "S/f"}, {"reference": "S/p"}],
@@ -229,7 +130,10 @@ mod tests {
         let (one, other) = ("abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponmlkjihgfedcba");
         let id = part(one, "0123456789012345");
         assert_eq!(id, "klmnopqrstuvwxyz6789012345");
-        assert_eq!(moved(&id, one, other), Some(part(other, "0123456789012345")));
+        assert_eq!(
+            moved(&id, one, other),
+            Some(part(other, "0123456789012345"))
+        );
         assert_eq!(moved(&id, other, one), None);
         assert_eq!(moved(one, one, other), None);
     }

@@ -109,12 +109,12 @@ impl StandIns {
                 }
             }
         }
-        let merges = changes().any(|change| {
-            matches!(change, Change::Merge { .. } | Change::Unmerge { .. })
-        });
+        let merges =
+            changes().any(|change| matches!(change, Change::Merge { .. } | Change::Unmerge { .. }));
         let mut whose: HashMap<&str, &str> = HashMap::new();
         for change in changes() {
-            let (Some((kind, id)), [Some(patient), _]) = (change.target(), change.patients()) else {
+            let (Some((kind, id)), [Some(patient), _]) = (change.target(), change.patients())
+            else {
                 continue;
             };
             if !ORDERS.contains(&kind) {

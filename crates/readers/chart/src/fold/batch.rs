@@ -1,6 +1,7 @@
 //! Some events being folded: what is there, and what is to be written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use event::Time;
 use sqlx::SqliteConnection;
@@ -35,8 +36,8 @@ pub(super) struct NewRow {
     pub(super) told: i64,
     /// The day of the search parameter `date`, as [`super::index::Found`] has it.
     pub(super) day: i64,
-    /// The same of how an order stands.
-    pub(super) stood: i64,
+    /// What is kept beside it while it is the current version; empty: nothing.
+    pub(super) beside: Arc<[u8]>,
 }
 
 /// What one event wrote.
@@ -82,9 +83,8 @@ pub(super) struct Pending {
     pub(super) rows: Vec<NewRow>,
     /// (rid, the version after it), of rows that are in the table already.
     pub(super) superseded: Vec<(i64, i64)>,
-    /// Rows that are in the table already, when it was last said that they are so, and that an order
-    /// stands so.
-    pub(super) told: BTreeMap<i64, (i64, i64)>,
+    /// Rows that are in the table already, when it was last said that they are so, and what is kept beside them.
+    pub(super) told: BTreeMap<i64, (i64, Arc<[u8]>)>,
     pub(super) terms: Vec<(i64, i64)>,
     pub(super) names: Vec<(String, i64)>,
     /// Number of the retired patient; number of the survivor and event, or `None`: taken back.
@@ -262,6 +262,8 @@ pub(super) async fn contents_of(
         .into_iter()
         .partition(|row| !row.deleted() && wanted.contains(&(row.kind, row.id.clone())));
     let pages = store::pages(from, &with).await?;
+    let rids: Vec<i64> = with.iter().map(|row| row.rid).collect();
+    let mut beside = store::beside(from, &rids).await?;
     let contents = pages.into_iter().map(|page| Some(page.into()));
     let with = with.into_iter().zip(contents);
     let all = with.chain(without.into_iter().map(|row| (row, None)));
@@ -272,7 +274,7 @@ pub(super) async fn contents_of(
             deleted: row.deleted(),
             patient: row.patient,
             told: row.told,
-            stood: row.stood,
+            beside: beside.remove(&row.rid).unwrap_or_default().into(),
             json,
             idle: Vec::new(),
         };

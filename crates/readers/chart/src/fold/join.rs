@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use serde_json::{Map, Value};
-use wire::v2::Newer;
+use wire::v2::{Shown, Stated};
 
 use super::apply::{Now, Said, object};
 use super::batch::{Batch, Seen};
@@ -29,25 +28,23 @@ impl Batch<'_> {
         {
             return;
         }
-        let Some(said) = stand_in.json.as_deref().and_then(object) else {
+        let there = self.current(kind, order).cloned();
+        let Some(half) = stated(kind, &stand_in) else {
             return;
         };
-        let there = self.current(kind, order).cloned();
-        let whole = whole(order, (&said, stand_in.stood), there.as_ref());
-        let name = (self.word(kind), order.to_owned());
-        let whose = there.unwrap_or_else(|| stand_in.clone());
-        let now = Current {
-            told: whose.told.max(stand_in.told),
-            stood: whose.stood.max(stand_in.stood),
-            ..whose
+        let whole = match there.as_ref().and_then(|there| stated(kind, there)) {
+            Some(before) => before.joined(&half),
+            None => half,
         };
-        self.becomes(name, now, &whole);
+        let name = (self.word(kind), order.to_owned());
+        let whose = there.unwrap_or(stand_in);
+        self.becomes(name, whose, whole.named(order).shown());
         self.orders.gone.push((kind.to_owned(), filler.to_owned()));
         self.repoint(patient, (kind, filler, order));
     }
 
     /// A resource is to be written with this content.
-    fn becomes(&mut self, name: Name, now: Current, whole: &Map<String, Value>) {
+    fn becomes(&mut self, name: Name, whose: Current, shown: Shown) {
         let seen = self.seen.entry(name.clone()).or_insert(Seen {
             current: None,
             stored: 0,
@@ -58,9 +55,11 @@ impl Batch<'_> {
         seen.current = Some(Current {
             rid,
             deleted: false,
-            json: serde_json::to_vec(whole).ok().map(Into::into),
+            told: shown.told,
+            beside: shown.beside.into(),
+            json: serde_json::to_vec(&shown.json).ok().map(Into::into),
             idle: Vec::new(),
-            ..now
+            ..whose
         });
         self.orders.moved.insert(name);
     }
@@ -68,6 +67,7 @@ impl Batch<'_> {
     /// What of the patient refers to a stand-in refers to the order.
     fn repoint(&mut self, patient: &str, (kind, filler, order): (&str, &str, &str)) {
         let (from, to) = (format!("{kind}/{filler}"), format!("{kind}/{order}"));
+        let words = self.memory.known.words.clone();
         for name in self.referrers(filler) {
             let seen = self.seen.get_mut(&name);
             let current = seen.and_then(|seen| seen.current.as_mut());
@@ -76,12 +76,11 @@ impl Batch<'_> {
             let Some(current) = current.filter(theirs) else {
                 continue;
             };
-            let mut value =
-                Value::Object(current.json.as_deref().and_then(object).unwrap_or_default());
-            if !wire::v2::repoint(&mut value, &from, &to) {
+            let Some(shown) = repointed(words.text(name.0), current, (&from, &to)) else {
                 continue;
-            }
-            current.json = serde_json::to_vec(&value).ok().map(Into::into);
+            };
+            current.json = serde_json::to_vec(&shown.json).ok().map(Into::into);
+            current.beside = shown.beside.into();
             current.idle.clear();
             match wire::v2::moved(&name.1, filler, order) {
                 Some(id) => self.move_part(name, id),
@@ -115,29 +114,19 @@ impl Batch<'_> {
         let Some(part) = self.current(words.text(kind), &id).cloned() else {
             return;
         };
-        let Some(said) = part.json.as_deref().and_then(object) else {
-            return;
-        };
-        let there = self.current(words.text(kind), &to).cloned();
-        if there.as_ref().is_some_and(|there| there.patient != part.patient) {
+        let kind_of = words.text(kind).to_owned();
+        let there = self.current(&kind_of, &to).cloned();
+        if there
+            .as_ref()
+            .is_some_and(|there| there.patient != part.patient)
+        {
             self.orders.moved.insert((kind, id));
             return;
         }
-        let (told, mut whole) = match &there {
-            Some(there) => {
-                let before = there.json.as_deref().and_then(object).unwrap_or_default();
-                let newer = match there.told <= part.told {
-                    true => (&said, &before),
-                    false => (&before, &said),
-                };
-                let whole = wire::v2::part_of_both(words.text(kind), newer);
-                (there.told.max(part.told), whole)
-            }
-            None => (part.told, said),
+        let Some(whole) = part_of_both(&kind_of, &part, there.as_ref()) else {
+            return;
         };
-        whole.insert("id".into(), to.as_str().into());
-        let kind_of = words.text(kind).to_owned();
-        self.becomes((kind, to), Current { told, ..part }, &whole);
+        self.becomes((kind, to.clone()), part, whole.named(&to).shown());
         self.orders.moved.remove(&(kind, id.clone()));
         self.orders.gone.push((kind_of, id));
     }
@@ -153,9 +142,13 @@ impl Batch<'_> {
             let Some(json) = current.json.as_deref().and_then(object) else {
                 continue;
             };
+            let said = Said {
+                told: current.told,
+                beside: current.beside.clone(),
+            };
             let words = self.memory.known.words.clone();
             let of = (words.text(name.0), name.1, patient);
-            self.map(now, from, (of, Said::default()), json);
+            self.map(now, from, (of, said), json);
         }
         for (kind, id) in std::mem::take(&mut self.orders.gone) {
             self.delete(now, from, &kind, id);
@@ -163,21 +156,34 @@ impl Batch<'_> {
     }
 }
 
-/// The order with what stood under the filler's number alone.
-fn whole(
-    order: &str,
-    (said, stood): (&Map<String, Value>, i64),
-    there: Option<&Current>,
-) -> Map<String, Value> {
-    let before = there.and_then(|there| there.json.as_deref().and_then(object));
-    let Some(before) = before else {
-        let mut alone = said.clone();
-        alone.insert("id".into(), order.into());
-        return alone;
+/// What was stated of a resource.
+pub(super) fn stated(kind: &str, current: &Current) -> Option<Stated> {
+    let shown = Shown {
+        json: current.json.as_deref().and_then(object)?,
+        beside: current.beside.to_vec(),
+        told: current.told,
     };
-    let newer = match there.is_some_and(|there| there.stood < stood) {
-        true => Newer::StandIn,
-        false => Newer::Order,
+    Some(Stated::of(kind, &shown))
+}
+
+/// A resource that refers to another one; `None`: it does not.
+fn repointed(kind: &str, current: &Current, (from, to): (&str, &str)) -> Option<Shown> {
+    let stated = stated(kind, current)?;
+    Some(stated.repointed(from, to)?.shown())
+}
+
+/// The one part of an order that was told twice, each time by another number of the order: a task is both; a
+/// dose is what was said of it last.
+fn part_of_both(kind: &str, part: &Current, there: Option<&Current>) -> Option<Stated> {
+    let said = stated(kind, part)?;
+    let Some((there, before)) = there.and_then(|there| Some((there, stated(kind, there)?))) else {
+        return Some(said);
     };
-    wire::v2::joined(&before, said, newer)
+    if wire::v2::is_told_by_several(kind) {
+        return Some(before.joined(&said));
+    }
+    Some(match there.told < part.told {
+        true => said,
+        false => before,
+    })
 }

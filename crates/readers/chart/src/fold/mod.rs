@@ -14,6 +14,7 @@ mod memory;
 mod order;
 mod purge;
 mod save;
+mod several;
 mod stay;
 mod step;
 

@@ -148,8 +148,8 @@ impl Batch<'_> {
             .collect();
         let mut all: Vec<i64> = of_keys.keys().copied().collect();
         all.sort_unstable();
-        let mut rows = store::by_keys(from, &all).await?;
-        self.orders.looked_at += rows.len();
+        let (read, mut rows) = store::by_keys(from, &all).await?;
+        self.orders.looked_at += read;
         rows.retain(|(_, row)| !row.deleted());
         let mut become_of = BTreeSet::new();
         for (key, row) in &rows {
@@ -364,3 +364,7 @@ fn rename(changes: &mut Vec<Change>, known: &HashMap<String, String>) {
     }
     *changes = kept;
 }
+
+#[cfg(test)]
+#[path = "order_tests.rs"]
+mod tests;

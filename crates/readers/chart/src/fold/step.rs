@@ -84,7 +84,8 @@ pub(super) struct With {
 impl Change {
     /// Of a draft. What replaces, and whatever is there before has no say in, is ready here.
     fn of(draft: Draft, at: Time, labels: &Labels) -> Change {
-        let meets_others = matches!(draft.kind, "Encounter" | "Location") || draft.part_of.is_some();
+        let meets_others =
+            matches!(draft.kind, "Encounter" | "Location") || draft.part_of.is_some();
         if draft.mode != Mode::Replace || meets_others {
             return Change::Draft(Box::new(draft));
         }
