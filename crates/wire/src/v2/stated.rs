@@ -139,11 +139,13 @@ impl Stated {
             .filter(|key| is_keyed(key))
             .cloned()
             .collect();
+        let mut any = false;
         for element in keyed {
             let (old, new) = both(&element);
             let Some(rank) = self.ranks.remove(&old) else {
                 continue;
             };
+            any = true;
             let there = self.ranks.get(&new).copied();
             let drops = match there {
                 Some(there) if there > rank => from,
@@ -155,7 +157,7 @@ impl Stated {
             self.ranks.insert(new, there.unwrap_or(rank).max(rank));
         }
         let mut value = Value::Object(self.said);
-        let any = super::repoint(&mut value, from, to);
+        any |= super::repoint(&mut value, from, to);
         let Value::Object(said) = value else {
             return None;
         };
