@@ -198,7 +198,7 @@ impl<'m> Batch<'m> {
         from: &mut SqliteConnection,
     ) -> Outcome<()> {
         let rows = store::by_heads(from, asked).await?;
-        for current in contents_of(rows, contents, from).await? {
+        for current in self.contents_of((rows, contents), from).await? {
             if let Some(seen) = self.seen.get_mut(&current.0) {
                 seen.stored = current.1.rid;
                 seen.current = Some(current.1);
@@ -252,9 +252,23 @@ impl<'m> Batch<'m> {
     }
 }
 
-/// Some rows as current versions, with the contents of those that are wanted.
-pub(super) async fn contents_of(
-    rows: Vec<Row>,
+impl Batch<'_> {
+    /// Some rows as current versions, with the contents of those that are wanted.
+    pub(super) async fn contents_of(
+        &self,
+        (rows, wanted): (Vec<Row>, &HashSet<Name>),
+        from: &mut SqliteConnection,
+    ) -> Outcome<Vec<(Name, Current)>> {
+        let words = &self.memory.known.words;
+        let several = |row: &&Row| wire::v2::is_told_by_several(words.text(row.kind));
+        let rids: Vec<i64> = rows.iter().filter(several).map(|row| row.rid).collect();
+        let beside = store::beside(from, &rids).await?;
+        contents_of((rows, beside), wanted, from).await
+    }
+}
+
+async fn contents_of(
+    (rows, mut beside): (Vec<Row>, HashMap<i64, Vec<u8>>),
     wanted: &HashSet<Name>,
     from: &mut SqliteConnection,
 ) -> Outcome<Vec<(Name, Current)>> {
@@ -262,8 +276,6 @@ pub(super) async fn contents_of(
         .into_iter()
         .partition(|row| !row.deleted() && wanted.contains(&(row.kind, row.id.clone())));
     let pages = store::pages(from, &with).await?;
-    let rids: Vec<i64> = with.iter().map(|row| row.rid).collect();
-    let mut beside = store::beside(from, &rids).await?;
     let contents = pages.into_iter().map(|page| Some(page.into()));
     let with = with.into_iter().zip(contents);
     let all = with.chain(without.into_iter().map(|row| (row, None)));

@@ -12,7 +12,7 @@ use sqlx::SqliteConnection;
 use wire::v2::Draft;
 
 use super::ahead::Ahead;
-use super::batch::{Batch, NewFiller, Seen, contents_of};
+use super::batch::{Batch, NewFiller, Seen};
 use super::index::OF_ORDER;
 use super::memory::{Current, Name};
 use super::step::{Change, Step};
@@ -166,7 +166,7 @@ impl Batch<'_> {
             .map(|(_, row)| (row.kind, row.id.clone()))
             .collect();
         let rows = rows.into_iter().map(|(_, row)| row).collect();
-        for (name, current) in contents_of(rows, &names, from).await? {
+        for (name, current) in self.contents_of((rows, &names), from).await? {
             self.meet(name, current);
         }
         become_of.extend(self.parts(steps, &ahead));
@@ -208,7 +208,7 @@ impl Batch<'_> {
         }
         let rows = store::by_heads(from, &asked).await?;
         let names = names.into_iter().collect();
-        for (name, current) in contents_of(rows, &names, from).await? {
+        for (name, current) in self.contents_of((rows, &names), from).await? {
             self.meet(name, current);
         }
         Ok(())
