@@ -47,7 +47,7 @@ pub(crate) const TABLES: [(&str, &str); 16] = [
 ];
 
 /// The layout of these tables, also of what their numbers mean. Another one is folded again.
-pub(super) const LAYOUT: i64 = 9;
+pub(super) const LAYOUT: i64 = 10;
 
 /// The tables that are there.
 pub(super) const NAMES: &str =
@@ -123,7 +123,7 @@ pub(super) const DDL: [&str; 27] = [
        known_as TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (id, patient, known_as))
        WITHOUT ROWID",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO layout (id, version) VALUES (1, 9) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO layout (id, version) VALUES (1, 10) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.
