@@ -404,6 +404,8 @@ pub struct Settings {
     pub images_grace_ms: u64,
     /// Orders to fetch images from a PACS that wait for others, at most.
     pub pulls_waiting_max: usize,
+    /// Milliseconds that one such order may take in all; then the next one is carried out.
+    pub pull_order_ms: u64,
     /// Bytes of one picture of an image on a page, at most.
     pub picture_bytes_max: usize,
     /// Bytes of the pictures that are kept in memory, for five minutes at most.
@@ -527,6 +529,7 @@ impl Default for Settings {
             images_rate_min: 64 << 10,
             images_grace_ms: 30_000,
             pulls_waiting_max: 16,
+            pull_order_ms: 7_200_000,
             picture_bytes_max: 512 << 10,
             pictures_cached_bytes_max: 8 << 20,
             exports_per_client_max: 2,

@@ -52,8 +52,8 @@ struct Version {
     labels: String,
     /// When what it says happened, as its sender says.
     told: i64,
-    /// The same of how an order stands.
-    stood: i64,
+    /// What is kept beside it for the messages that come after.
+    beside: Option<Vec<u8>>,
     /// The event that wrote the version after this one; `None`: it is the current one.
     next: Option<i64>,
     content: Vec<u8>,
@@ -63,7 +63,7 @@ struct Version {
 
 const VERSIONS: &str = "SELECT v.rid, v.seq, v.item, k.text, v.id, p.id, v.at, v.flags, v.source,
    COALESCE(s.text, ''), COALESCE(l.text, ''), CASE WHEN v.next = 0 THEN NULL
-   ELSE COALESCE(n.seq, -1) END, v.told, v.stood
+   ELSE COALESCE(n.seq, -1) END, v.told, v.beside
  FROM version v LEFT JOIN word k ON k.wid = v.kind LEFT JOIN patient p ON p.pid = v.patient
  LEFT JOIN word s ON s.wid = v.source LEFT JOIN word l ON l.wid = v.labels
  LEFT JOIN version n ON n.rid = v.next AND v.next <> 0
@@ -309,7 +309,7 @@ fn version(row: &sqlx::sqlite::SqliteRow) -> Result<Version, sqlx::Error> {
         labels: row.try_get(10)?,
         next: row.try_get(11)?,
         told: row.try_get(12)?,
-        stood: row.try_get(13)?,
+        beside: row.try_get(13)?,
         content: Vec::new(),
         found: true,
     })
@@ -333,7 +333,11 @@ fn between(right: &Version, there: &Version) -> Option<Differs> {
     say("source", &right.source, &there.source);
     say("labels", &right.labels, &there.labels);
     say("event time", &right.told, &there.told);
-    say("time of its status", &right.stood, &there.stood);
+    // After an erasure an earlier version is the current one again, with nothing beside it.
+    if let (Some(was), Some(is)) = (&right.beside, &there.beside) {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        say("when its elements were said", &text(was), &text(is));
+    }
     let stands = |one: &Version| match one.next {
         None => "the current version".to_owned(),
         Some(next) => format!("replaced by event {next}"),

@@ -32,7 +32,7 @@ struct State {
 /// The current version of a resource; its content is empty if that says that it is gone.
 #[derive(Debug, Clone)]
 pub(crate) struct Head {
-    /// What it is, but for `told` and `stood`, which may be said again.
+    /// What it is, but for `told`, which may be said again.
     pub(crate) row: Row,
     pub(crate) json: Arc<[u8]>,
 }
@@ -146,7 +146,6 @@ mod tests {
             next: 0,
             labels: 0,
             told: 0,
-            stood: 0,
         };
         Head {
             row,

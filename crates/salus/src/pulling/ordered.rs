@@ -1,7 +1,9 @@
 //! Pulling, as somebody at a page ordered it.
 
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 use event::{Act, Subject};
@@ -29,10 +31,12 @@ pub(crate) async fn on_order(house: Arc<House>, stop: CancellationToken) {
             return;
         };
         house.app.pulls.begin(order.id);
+        let limit = Duration::from_millis(house.app.settings.pull_order_ms);
+        let carried = within(limit, Box::pin(ordered(&house, &order)));
         let outcome = tokio::select! {
             () = stop.cancelled() => return,
             // A fault inside one order ends that order and not the line.
-            outcome = AssertUnwindSafe(Box::pin(ordered(&house, &order))).catch_unwind() => outcome,
+            outcome = AssertUnwindSafe(carried).catch_unwind() => outcome,
         };
         let outcome = match outcome {
             Ok(outcome) => outcome.map_err(|why| format!("{why:#}")),
@@ -41,6 +45,17 @@ pub(crate) async fn on_order(house: Arc<House>, stop: CancellationToken) {
         let end = (house.clock.now(), outcome);
         house.app.pulls.end(order.id, end);
     }
+}
+
+/// An order takes so long at most: a PACS that says for ever that it goes on does not hold up the others.
+async fn within(limit: Duration, carried: impl Future<Output = Result<()>>) -> Result<()> {
+    let Ok(outcome) = tokio::time::timeout(limit, carried).await else {
+        bail!(
+            "it took longer than `pull_order_ms` = {} ms in all; what came stays: ordered again, it goes on with what lacks",
+            limit.as_millis()
+        );
+    };
+    outcome
 }
 
 async fn ordered(house: &House, order: &PullOrder) -> Result<()> {
@@ -117,5 +132,20 @@ impl From<Pulled> for PulledSeries {
             there: pulled.there as u64,
             lacking: pulled.lacking.into_iter().map(|(_, why)| why).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_order_that_never_ends_is_ended_and_says_by_what() {
+        let never = std::future::pending::<Result<()>>();
+        let why = within(Duration::ZERO, never).await.unwrap_err().to_string();
+        assert!(why.contains("`pull_order_ms`"), "{why}");
+        let soon = async { bail!("no such study") };
+        let why = within(Duration::from_millis(1), soon).await.unwrap_err();
+        assert_eq!(why.to_string(), "no such study");
     }
 }

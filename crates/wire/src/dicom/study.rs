@@ -73,6 +73,7 @@ pub fn patient(header: &Header, source: Source<'_>) -> Option<Draft> {
         mode: Mode::Fill,
         told: None,
         fillers: Vec::new(),
+        part_of: None,
     })
 }
 

@@ -29,6 +29,8 @@ pub struct Draft {
     /// Of an order: the ids that it has for those who know only a number that its filler gave. If
     /// its own id is among them, nobody said its placer's number.
     pub fillers: Vec<String>,
+    /// The id of the order that it is a part of: its own id begins as that says.
+    pub part_of: Option<String>,
 }
 
 /// How a draft meets the resource that is there already.
@@ -60,6 +62,7 @@ impl Draft {
             mode,
             told: None,
             fillers: Vec::new(),
+            part_of: None,
         }
     }
 
@@ -278,7 +281,7 @@ pub(super) fn is_keyed(element: &str) -> bool {
 }
 
 /// The stem of an element that has one of several types, for instance `deceased`.
-fn choice(element: &str) -> Option<&'static str> {
+pub(super) fn choice(element: &str) -> Option<&'static str> {
     const STEMS: [&str; 9] = [
         "deceased",
         "multipleBirth",

@@ -61,7 +61,6 @@ impl Dose<'_, '_> {
                 .unwrap_or_default()
                 .into_owned()
         };
-        let whose = self.order.unwrap_or(&work.patient).to_owned();
         let medicine = super::clinical::key_of(self.segment.field(code), work);
         let (counter, time) = (text(1, work), text(time, work));
         let sub = if kind == "MedicationAdministration" {
@@ -69,8 +68,10 @@ impl Dose<'_, '_> {
         } else {
             String::new()
         };
-        let id = work.part_id(kind, &[&whose, &counter, &sub, &medicine, &time]);
+        let key = [&*counter, &sub, &medicine, &time];
+        let (id, part_of) = work.id_of_part(kind, (self.order, &key));
         let mut draft = work.of_patient(kind, id, Mode::Replace);
+        draft.part_of = part_of;
         let concept = work
             .concept(self.segment.field(code), "")
             .unwrap_or_else(absent);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::draft::{filled, key_of};
+use super::draft::key_of;
 use super::{Draft, settle};
 
 /// A moment as precise as it was written, in milliseconds since 1970-01-01T00:00:00Z.
@@ -38,30 +38,11 @@ impl Told {
 }
 
 /// What comes of laying a draft upon a resource that something newer wrote: nothing that is there
-/// is changed. Results, specimens, orders and patients that are not named yet are; and what several
-/// systems tell of (orders, reports, documents, appointments) gets what nobody had told yet.
+/// is changed. Results, specimens, orders and patients that are not named yet are. What several systems tell of is
+/// not settled here, but element by element ([`super::Stated`]).
 pub fn merged_late(existing: &Map<String, Value>, draft: &Draft) -> Map<String, Value> {
-    let told_by_several = matches!(
-        draft.kind,
-        "Appointment"
-            | "DiagnosticReport"
-            | "DocumentReference"
-            | "MedicationRequest"
-            | "ServiceRequest"
-    );
-    let mut result = match told_by_several {
-        true => filled(existing.clone(), &draft.json),
-        false => existing.clone(),
-    };
-    let mut grow = vec!["result", "specimen", "basedOn", "link"];
-    // The number that one system gave is no news about the number of another.
-    if matches!(
-        draft.kind,
-        "DiagnosticReport" | "MedicationRequest" | "ServiceRequest"
-    ) {
-        grow.push("identifier");
-    }
-    for element in grow {
+    let mut result = existing.clone();
+    for element in ["result", "specimen", "basedOn", "link"] {
         if let Some(Value::Array(new)) = draft.json.get(element) {
             add_missing(&mut result, element, new);
         }
@@ -70,14 +51,7 @@ pub fn merged_late(existing: &Map<String, Value>, draft: &Draft) -> Map<String, 
     result
 }
 
-/// Whether a draft says how an order stands: of that the newest word counts, whoever said what else
-/// when.
-pub fn says_standing(draft: &Draft) -> bool {
-    matches!(draft.kind, "MedicationRequest" | "ServiceRequest")
-        && draft.json.contains_key("status")
-}
-
-pub(super) fn add_missing(result: &mut Map<String, Value>, element: &str, new: &[Value]) {
+fn add_missing(result: &mut Map<String, Value>, element: &str, new: &[Value]) {
     let there = result
         .entry(element)
         .or_insert_with(|| Value::Array(Vec::new()));
@@ -101,17 +75,6 @@ mod tests {
         let mut draft = Draft::new(kind, "a".into(), Mode::Merge);
         draft.json.extend(said.as_object().unwrap().clone());
         Value::Object(merged_late(before.as_object().unwrap(), &draft))
-    }
-
-    #[test]
-    fn what_is_there_stays_and_lists_grow() {
-        let before = json!({"status": "final", "result": [{"reference": "Observation/1"}]});
-        let said = json!({"status": "preliminary", "issued": "2025",
-            "result": [{"reference": "Observation/1"}, {"reference": "Observation/2"}]});
-        let after = late("DiagnosticReport", before, said);
-        assert_eq!(after["status"], "final");
-        assert_eq!(after["issued"], "2025");
-        assert_eq!(after["result"].as_array().unwrap().len(), 2);
     }
 
     #[test]

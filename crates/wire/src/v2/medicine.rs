@@ -34,8 +34,9 @@ pub(super) fn order(group: &Group<'_>, work: &mut Work<'_>) -> Option<String> {
     let told = work.told;
     work.told = orc.and_then(|orc| work.told_at(&[orc.field(9)])).or(told);
     let numbers = Numbers::of(orc, None, work);
-    let id = id(&numbers, (group, detail), work);
+    let (id, filler) = id(&numbers, (group, detail), work);
     let mut draft = work.of_patient("MedicationRequest", id.clone(), Mode::Merge);
+    draft.fillers.extend(filler);
     let tables = (
         code::MEDICATION_ORDER_STATUS,
         code::MEDICATION_ORDER_CONTROL,
@@ -58,20 +59,18 @@ pub(super) fn order(group: &Group<'_>, work: &mut Work<'_>) -> Option<String> {
     Some(id)
 }
 
+/// The id of the order, and that by the filler's number alone. Two medicines may have one number: the
+/// second is told apart by what it is, too.
 fn id(
     numbers: &Numbers,
     (group, detail): (&Group<'_>, Segment<'_>),
     work: &mut Work<'_>,
-) -> String {
+) -> (String, Option<String>) {
     let key = code_of(group)
         .map(|part| super::clinical::key_of(part, work))
         .unwrap_or_default();
-    if let Some(id) = numbers.id("MedicationRequest", work) {
-        // Two medicines may have one number: the second is told apart by what it is, too.
-        return match work.has_made(&id) {
-            true => work.part_id("MedicationRequest", &[&id, &key]),
-            false => id,
-        };
+    if let Some(ids) = numbers.ids_apart(("MedicationRequest", &key), work) {
+        return ids;
     }
     work.complain_at(
         spot(detail, 0),
@@ -82,7 +81,8 @@ fn id(
         .and_then(|orc| orc.field(9).string())
         .unwrap_or_default();
     let patient = work.patient.clone();
-    work.part_id("MedicationRequest", &[&patient, &key, &time])
+    let id = work.part_id("MedicationRequest", &[&patient, &key, &time]);
+    (id, None)
 }
 
 fn named(numbers: &Numbers, group: &Group<'_>, draft: &mut Draft, work: &mut Work<'_>) {
@@ -225,14 +225,10 @@ fn give(group: &Group<'_>, rxg: Segment<'_>, work: &mut Work<'_>) {
             .unwrap_or_default()
             .into_owned()
     });
-    let key = [
-        order.as_deref().unwrap_or(&work.patient),
-        "give",
-        &part[0],
-        &part[1],
-    ];
-    let id = work.part_id("MedicationRequest", &key);
+    let key = ["give", &part[0], &part[1]];
+    let (id, part_of) = work.id_of_part("MedicationRequest", (order.as_deref(), &key));
     let mut draft = work.of_patient("MedicationRequest", id, Mode::Merge);
+    draft.part_of = part_of;
     draft.otherwise.insert("status".into(), "active".into());
     draft.put("intent", Value::from("instance-order"));
     draft.put("meta", number::confidential(orc, work));
@@ -261,16 +257,19 @@ pub(super) fn underlying(
     numbers: &Numbers,
     work: &mut Work<'_>,
 ) -> Option<String> {
-    let id = numbers.id("MedicationRequest", work)?;
+    let id = numbers.id_among("MedicationRequest", work)?;
+    let filler = numbers.filler_id("MedicationRequest", work);
     if work.has_made(&id) {
+        if let Some(filler) = filler {
+            work.goes_by(&id, filler);
+        }
         return Some(id);
     }
     if group.any(&["RXE", "RXO"]).is_some() {
         return order(group, work);
     }
     let mut draft = work.of_patient("MedicationRequest", id.clone(), Mode::Merge);
-    // A dose does not say how its order stands, so the order itself may come later.
-    draft.told = None;
+    draft.fillers.extend(filler);
     draft.list("identifier", numbers.identifiers());
     draft.put("meta", number::confidential(group.first("ORC"), work));
     let part = dose::given_code(group);

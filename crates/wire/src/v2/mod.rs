@@ -47,6 +47,7 @@ mod role;
 mod service;
 mod settle;
 mod specimen;
+mod stated;
 mod system;
 mod task;
 mod time;
@@ -59,9 +60,10 @@ mod work;
 
 pub use data::{authority_system, cx_identifier};
 pub use draft::{Draft, Mode, alone, merged, unmerged};
-pub use late::{Told, merged_late, says_standing};
-pub use order::{Newer, joined, repoint};
+pub use late::{Told, merged_late};
+pub use order::{moved, repoint};
 pub use place::{Place, place};
+pub use stated::{Shown, Stated, is_told_by_several};
 pub(crate) use system::{uri as coding_system, uri_part};
 
 use self::data::Named;

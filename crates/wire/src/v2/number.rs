@@ -32,7 +32,7 @@ impl Numbers {
     }
 
     /// The id of the order, by the placer's number, else the filler's; `None`: it has none.
-    pub(super) fn id(&self, kind: &str, work: &Work<'_>) -> Option<String> {
+    fn id(&self, kind: &str, work: &Work<'_>) -> Option<String> {
         if let Some(named) = &self.placer {
             return Some(work.id(kind, &named.system, &named.value));
         }
@@ -53,6 +53,26 @@ impl Numbers {
             None => Some(work.known_as(&id).map_or(id, str::to_owned)),
             Some(_) => Some(id),
         }
+    }
+
+    /// The id of an order, and that by the filler's number alone; of two orders in one message that have
+    /// the same, the second is told apart by what it is for, too. `None`: it has no number.
+    pub(super) fn ids_apart(
+        &self,
+        (kind, what): (&str, &str),
+        work: &Work<'_>,
+    ) -> Option<(String, Option<String>)> {
+        let id = self.id_among(kind, work)?;
+        let filler = self.filler_id(kind, work);
+        if !work.has_made(&id) {
+            return Some((id, filler));
+        }
+        let second = |of: &str| work.part_id(kind, &[of, what]);
+        let filler = filler.map(|filler| match work.known_as(&filler) {
+            Some(_) => second(&filler),
+            None => filler,
+        });
+        Some((second(&id), filler))
     }
 
     /// The id of what the filler does: by the filler's number, else the placer's.

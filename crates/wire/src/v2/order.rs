@@ -1,81 +1,53 @@
 //! An order that was known by the filler's number alone until somebody said the placer's.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::draft::{filled, is_keyed};
-use super::{Draft, late};
+use super::Draft;
+use super::draft::filled;
 
-/// Which of two words on how an order stands is the newer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Newer {
-    /// What stands under the placer's number.
-    Order,
-    /// What stands under the filler's alone.
-    StandIn,
+/// Characters of the id of a part that its order's id ends in.
+const OF_ORDER: usize = 16;
+/// Characters that tell the parts of one order apart.
+const OF_PART: usize = 10;
+
+/// The id of a part of an order: the ends of the order's id and of one that tells it from the other
+/// parts. As long as they are, and as hard to guess.
+pub(super) fn part(order: &str, part: &str) -> String {
+    format!("{}{}", end(order, OF_ORDER), end(part, OF_PART))
 }
 
-/// The order under its placer's number, and what was written of it under the filler's alone: lists
-/// grow, what is not known is filled in, and it stands as the newer of the two says.
-pub fn joined(
-    order: &Map<String, Value>,
-    stand_in: &Map<String, Value>,
-    newer: Newer,
-) -> Map<String, Value> {
-    let mut result = filled(order.clone(), stand_in);
-    for (element, value) in stand_in {
-        if let (true, Value::Array(new)) = (is_keyed(element), value) {
-            late::add_missing(&mut result, element, new);
-        }
-    }
-    label_alike(&mut result, stand_in);
-    let unknown = order.get("status").and_then(Value::as_str) == Some("unknown");
-    if (newer == Newer::StandIn || unknown)
-        && let Some(status) = stand_in.get("status")
-    {
-        result.insert("status".into(), status.clone());
-    }
-    result
+/// The id that a part of the order `from` has, if that is known as `to`; `None`: it is no part of it.
+pub fn moved(id: &str, from: &str, to: &str) -> Option<String> {
+    let rest = id.strip_prefix(end(from, OF_ORDER))?;
+    (!rest.is_empty() && rest.len() <= OF_PART).then(|| format!("{}{rest}", end(to, OF_ORDER)))
 }
 
-/// What is said of one half in confidence is so of the whole.
-fn label_alike(whole: &mut Map<String, Value>, half: &Map<String, Value>) {
-    let labels = half.get("meta").and_then(|meta| meta.get("security"));
-    let Some(labels) = labels.and_then(Value::as_array) else {
-        return;
-    };
-    let meta = whole
-        .entry("meta")
-        .or_insert_with(|| Value::Object(Map::new()));
-    let Some(meta) = meta.as_object_mut() else {
-        return;
-    };
-    let there = meta
-        .entry("security")
-        .or_insert_with(|| Value::Array(Vec::new()));
-    if let Some(there) = there.as_array_mut() {
-        for label in labels {
-            if !there.contains(label) {
-                there.push(label.clone());
-            }
-        }
-    }
+fn end(id: &str, characters: usize) -> &str {
+    let from = id.ceil_char_boundary(id.len().saturating_sub(characters));
+    id.get(from..).unwrap_or(id)
 }
 
 /// Whatever refers to one resource refers to another one from now on; whether anything did. Of two
 /// entries of a list that refer to the same one is left.
 pub fn repoint(value: &mut Value, from: &str, to: &str) -> bool {
+    redirect(value, &|text| (text == from).then(|| to.to_owned()))
+}
+
+fn redirect(value: &mut Value, to: &impl Fn(&str) -> Option<String>) -> bool {
     match value {
         Value::Object(map) => {
             let mut any = false;
             for (member, value) in map.iter_mut() {
                 match value {
-                    Value::String(text) if member == "reference" && text == from => {
-                        to.clone_into(text);
-                        any = true;
+                    Value::String(text) if member == "reference" => {
+                        if let Some(other) = to(text) {
+                            *text = other;
+                            any = true;
+                        }
                     }
-                    Value::Object(_) | Value::Array(_) => any |= repoint(value, from, to),
+                    Value::Object(_) | Value::Array(_) => any |= redirect(value, to),
                     _ => {}
                 }
             }
@@ -84,7 +56,7 @@ pub fn repoint(value: &mut Value, from: &str, to: &str) -> bool {
         Value::Array(list) => {
             let mut any = false;
             for one in list.iter_mut() {
-                any |= repoint(one, from, to);
+                any |= redirect(one, to);
             }
             if any {
                 let mut seen = HashSet::new();
@@ -101,23 +73,26 @@ fn reference(value: &Value) -> Option<&str> {
 }
 
 impl Draft {
-    /// Whether it is an order that nobody named by its placer's number.
-    pub fn is_stand_in(&self) -> bool {
-        self.fillers.contains(&self.id)
-    }
-
-    /// The order `from` is known as `to`: what is said of it, and what refers to it.
-    pub fn know(&mut self, from: &str, to: &str) {
-        if self.kind == "ServiceRequest" && self.id == from {
-            to.clone_into(&mut self.id);
-            self.json.insert("id".into(), to.into());
+    /// Orders are known by other ids: what is said of them, of their parts, and what refers to them.
+    pub fn know(&mut self, known: &HashMap<String, String>) {
+        let id = match (known.get(&self.id), self.part_of.as_ref()) {
+            (Some(to), _) => Some(to.clone()),
+            (None, Some(order)) => known.get(order).and_then(|to| moved(&self.id, order, to)),
+            (None, None) => None,
+        };
+        if let Some(to) = self.part_of.as_ref().and_then(|order| known.get(order)) {
+            self.part_of = Some(to.clone());
         }
-        let (from, to) = (
-            format!("ServiceRequest/{from}"),
-            format!("ServiceRequest/{to}"),
-        );
+        if let Some(id) = id {
+            self.json.insert("id".into(), id.as_str().into());
+            self.id = id;
+        }
+        let to = |text: &str| {
+            let (kind, id) = text.split_once('/')?;
+            Some(format!("{kind}/{}", known.get(id)?))
+        };
         for value in self.json.values_mut().chain(self.otherwise.values_mut()) {
-            repoint(value, &from, &to);
+            redirect(value, &to);
         }
     }
 
@@ -139,29 +114,6 @@ mod tests {
 
     use super::*;
 
-    fn map(value: Value) -> Map<String, Value> {
-        value.as_object().unwrap().clone()
-    }
-
-    #[test]
-    fn two_halves_of_an_order_are_one() {
-        let order = map(json!({"id": "p", "status": "active", "code": 1,
-            "identifier": [{"system": "s", "value": "1"}]}));
-        let stand_in = map(
-            json!({"id": "f", "status": "completed", "code": 2, "note": [3],
-            "identifier": [{"system": "t", "value": "1"}]}),
-        );
-        let whole = joined(&order, &stand_in, Newer::StandIn);
-        assert_eq!(whole["id"], "p");
-        assert_eq!(whole["status"], "completed");
-        assert_eq!((&whole["code"], &whole["note"]), (&json!(1), &json!([3])));
-        assert_eq!(whole["identifier"].as_array().unwrap().len(), 2);
-        assert_eq!(joined(&order, &stand_in, Newer::Order)["status"], "active");
-        let open = map(json!({"id": "p", "status": "unknown"}));
-        let whole = joined(&open, &stand_in, Newer::Order);
-        assert_eq!(whole["status"], "completed");
-    }
-
     #[test]
     fn what_referred_to_both_refers_once() {
         let mut report = json!({"id": "r/f", "basedOn": [{"reference": "S/f"}, {"reference": "S/p"}],
@@ -171,5 +123,18 @@ mod tests {
         assert_eq!(report["focus"]["reference"], "S/p");
         assert_eq!(report["text"], "S/f");
         assert!(!repoint(&mut report, "S/f", "S/p"));
+    }
+
+    #[test]
+    fn a_part_is_found_by_each_id_of_its_order() {
+        let (one, other) = ("abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponmlkjihgfedcba");
+        let id = part(one, "0123456789012345");
+        assert_eq!(id, "klmnopqrstuvwxyz6789012345");
+        assert_eq!(
+            moved(&id, one, other),
+            Some(part(other, "0123456789012345"))
+        );
+        assert_eq!(moved(&id, other, one), None);
+        assert_eq!(moved(one, one, other), None);
     }
 }

@@ -71,17 +71,8 @@ fn id(
     let service = obr
         .map(|obr| clinical::key_of(obr.field(4), work))
         .unwrap_or_default();
-    let filler = numbers.filler_id("ServiceRequest", work);
-    match numbers.id_among("ServiceRequest", work) {
-        Some(id) if work.has_made(&id) => {
-            let second = |of: &str| work.part_id("ServiceRequest", &[of, &service]);
-            let filler = filler.map(|filler| match work.known_as(&filler) {
-                Some(_) => second(&filler),
-                None => filler,
-            });
-            (second(&id), filler)
-        }
-        Some(id) => (id, filler),
+    match numbers.ids_apart(("ServiceRequest", &service), work) {
+        Some(ids) => ids,
         None => {
             work.complain_at(
                 spot(detail, 2),

@@ -41,8 +41,9 @@ pub(super) fn task(orc: Segment<'_>, (kind, order): (&str, &str), work: &mut Wor
     let Some((_, request, words, status)) = CONTROLS.iter().find(|row| row.0 == said) else {
         return;
     };
-    let id = work.part_id("Task", &[order, request]);
+    let (id, part_of) = work.id_of_part("Task", (Some(order), &[request]));
     let mut draft = work.of_patient("Task", id, Mode::Merge);
+    draft.part_of = part_of;
     draft.put("status", Value::from(*status));
     draft.put("statusReason", work.concept(orc.field(16), ""));
     draft.put("intent", Value::from("order"));

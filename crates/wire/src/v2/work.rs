@@ -223,6 +223,28 @@ impl<'w> Work<'w> {
         }
     }
 
+    /// The id of what is told apart by the order that it is a part of, and that order; without an order
+    /// by the patient. It says which order: who knows the order by another number finds the same part.
+    pub(super) fn id_of_part(
+        &self,
+        kind: &str,
+        (order, path): (Option<&str>, &[&str]),
+    ) -> (String, Option<String>) {
+        match order {
+            Some(order) => {
+                let part = super::order::part(order, &self.part_id(kind, path));
+                (part, Some(order.to_owned()))
+            }
+            None => {
+                let path: Vec<&str> = [self.patient.as_str()]
+                    .into_iter()
+                    .chain(path.iter().copied())
+                    .collect();
+                (self.part_id(kind, &path), None)
+            }
+        }
+    }
+
     /// What the ids of the parts of one whole begin with: names that are looked for together are
     /// then kept together, in an index that is ordered by them.
     pub(super) fn stem(&self, kind: &str, whole: &str) -> String {

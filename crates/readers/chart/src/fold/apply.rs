@@ -5,7 +5,7 @@ use std::sync::Arc;
 use event::Time;
 use serde_json::{Map, Value};
 use wire::dicom::{self, Source};
-use wire::v2::{Draft, Mode};
+use wire::v2::{Draft, Mode, Told};
 
 use super::batch::{Batch, NewImage, NewPage, NewRow, Seen};
 use super::content::{About, Content, Follows};
@@ -26,30 +26,29 @@ pub(super) struct Now {
     items: Vec<Vec<u8>>,
 }
 
-/// When what a message says happened, in milliseconds since 1970; 0: nobody said.
-#[derive(Debug, Clone, Copy, Default)]
+/// When what a message says happened, and what is kept beside the version for those that come after.
+#[derive(Debug, Clone, Default)]
 pub(super) struct Said {
+    /// In milliseconds since 1970; 0: nobody said.
     pub(super) told: i64,
-    /// The same of how an order stands.
-    pub(super) stood: i64,
+    /// Empty: nothing.
+    pub(super) beside: Arc<[u8]>,
 }
 
 impl Said {
-    fn of(draft: &Draft) -> Said {
-        let told = draft.told.map_or(0, |told| told.from_ms);
+    fn at(told: Option<Told>) -> Said {
         Said {
-            told,
-            stood: if wire::v2::says_standing(draft) {
-                told
-            } else {
-                0
-            },
+            told: told.map_or(0, |told| told.from_ms),
+            beside: Arc::default(),
         }
     }
 }
 
-fn owned((element, value): (&String, &Value)) -> (String, Value) {
-    (element.clone(), value.clone())
+impl Now {
+    /// The index of the event.
+    pub(super) const fn event(&self) -> i64 {
+        self.seq
+    }
 }
 
 /// One version about to be written.
@@ -60,10 +59,7 @@ struct Version<'v> {
     patient: Option<(i64, String)>,
     /// `None`: deleted.
     content: Option<Content>,
-    /// When what it says happened, in milliseconds since 1970; 0: nobody said.
-    told: i64,
-    /// The same of how an order stands.
-    stood: i64,
+    said: Said,
     hot: bool,
 }
 
@@ -116,9 +112,12 @@ impl Batch<'_> {
 
     /// What a message says of a resource. No version is made if nothing changes.
     fn draft(&mut self, now: &mut Now, from: &Origin, draft: Draft) {
+        if wire::v2::is_told_by_several(draft.kind) {
+            return self.by_several(now, from, &draft);
+        }
         let hot = draft.mode != Mode::Replace;
         let patient = patient_of_draft(&draft).map(str::to_owned);
-        let told = Said::of(&draft);
+        let told = Said::at(draft.told);
         let Some(current) = self.there(draft.kind, &draft.id, hot) else {
             let of = (draft.kind, draft.id.clone(), patient);
             return self.map(now, from, (of, told), wire::v2::alone(draft));
@@ -223,55 +222,40 @@ impl Batch<'_> {
         let Some(before) = current.json.as_deref().and_then(object) else {
             return;
         };
-        let (patient, stood) = (current.patient.clone(), current.stood);
-        let mut after = wire::v2::merged_late(&before, draft);
-        // How an order stands is settled by the newest word on that, whatever else was told since.
-        let said = match draft.told {
-            Some(told) if wire::v2::says_standing(draft) && !told.is_before(stood) => {
-                after.extend(draft.json.get_key_value("status").map(owned));
-                Said {
-                    told: 0,
-                    stood: told.from_ms,
-                }
-            }
-            _ => Said::default(),
-        };
-        if after == before {
-            return self.still(draft.kind, &draft.id, said);
+        let patient = current.patient.clone();
+        let after = wire::v2::merged_late(&before, draft);
+        if after != before {
+            let of = (draft.kind, draft.id.clone(), patient);
+            self.map(now, from, (of, Said::default()), after);
         }
-        let of = (draft.kind, draft.id.clone(), patient);
-        self.map(now, from, (of, said), after);
     }
 
     /// What was said again stays as it is, and is as new as the last who said so.
-    fn still(&mut self, kind: &str, id: &str, said: Said) {
+    pub(super) fn still(&mut self, kind: &str, id: &str, said: Said) {
         let first = self.first_rid;
         let name = self.name(kind, id);
         let seen = name.and_then(|name| self.seen.get_mut(&name));
         let Some(current) = seen.and_then(|seen| seen.current.as_mut()) else {
             return;
         };
-        if said.told <= current.told && said.stood <= current.stood {
+        if said.told <= current.told && said.beside == current.beside {
             return;
         }
         current.told = current.told.max(said.told);
-        current.stood = current.stood.max(said.stood);
-        let (rid, told, stood) = (current.rid, current.told, current.stood);
+        current.beside = said.beside;
+        let (rid, told, beside) = (current.rid, current.told, current.beside.clone());
         let row = usize::try_from(rid - first)
             .ok()
             .and_then(|place| self.pending.rows.get_mut(place));
         match row {
-            Some(row) => (row.told, row.stood) = (told, stood),
-            None => drop(self.pending.told.insert(rid, (told, stood))),
+            Some(row) => (row.told, row.beside) = (told, beside),
+            None => drop(self.pending.told.insert(rid, (told, beside))),
         }
     }
 
     /// What replaces whole. No version is made if nothing changes.
     fn replaced(&mut self, now: &mut Now, from: &Origin, whole: Whole) {
-        let told = Said {
-            told: whole.told.map_or(0, |told| told.from_ms),
-            stood: 0,
-        };
+        let told = Said::at(whole.told);
         let Some(current) = self.there(&whole.kind, &whole.id, false) else {
             return self.whole(now, from, whole);
         };
@@ -314,8 +298,7 @@ impl Batch<'_> {
             id,
             patient: patient.map(|id| (self.pid(&id), id)),
             content: Some(content),
-            told: said.told,
-            stood: said.stood,
+            said,
             hot: true,
         };
         self.write(now, from, version);
@@ -327,8 +310,7 @@ impl Batch<'_> {
             id: whole.id,
             patient: whole.patient.map(|id| (self.pid(&id), id)),
             content: Some(whole.content),
-            told: whole.told.map_or(0, |told| told.from_ms),
-            stood: 0,
+            said: Said::at(whole.told),
             hot: false,
         };
         self.write(now, from, version);
@@ -348,8 +330,7 @@ impl Batch<'_> {
             id,
             patient,
             content: None,
-            told: 0,
-            stood: 0,
+            said: Said::default(),
             hot: false,
         };
         self.write(now, from, version);
@@ -408,11 +389,10 @@ impl Batch<'_> {
         self.orders.moved.remove(&name);
         let before = self.seen.get(&name).and_then(|seen| seen.current.as_ref());
         // What came by another door does not make old messages new.
-        let told = before.map_or(0, |before| before.told).max(version.told);
-        let stood = match from {
-            Origin::Fhir => told,
-            _ => before.map_or(0, |before| before.stood).max(version.stood),
-        };
+        let told = before
+            .map_or(0, |before| before.told)
+            .max(version.said.told);
+        let beside = version.said.beside;
         let was = before.map(|before| before.patient.as_deref());
         let charts = [was.flatten(), patient.as_deref()].into_iter().flatten();
         let mut touched: Vec<i64> = charts.map(kept::chart_of).collect();
@@ -422,7 +402,7 @@ impl Batch<'_> {
         self.pending.touched.append(&mut touched);
         let current = Current {
             told,
-            stood,
+            beside: beside.clone(),
             rid,
             pid,
             patient,
@@ -446,7 +426,7 @@ impl Batch<'_> {
             labels,
             day,
             told,
-            stood,
+            beside,
         });
         now.items.push(json);
     }
@@ -565,7 +545,7 @@ impl Batch<'_> {
 }
 
 /// Whether a message only mentions a resource, and does not say itself whose it is.
-fn is_in_passing(draft: &Draft) -> bool {
+pub(super) fn is_in_passing(draft: &Draft) -> bool {
     let says = ["subject", "patient", "beneficiary"];
     draft.mode == Mode::Fill || !says.iter().any(|element| draft.json.contains_key(*element))
 }

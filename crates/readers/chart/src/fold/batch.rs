@@ -1,12 +1,13 @@
 //! Some events being folded: what is there, and what is to be written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use event::Time;
 use sqlx::SqliteConnection;
 
 use super::memory::{Current, Memory, Name, PIDS_MAX};
-use super::order::{ORDER, Orders};
+use super::order::Orders;
 use super::stay::Stay;
 use super::step::{Change, Step};
 use crate::error::Outcome;
@@ -35,8 +36,8 @@ pub(super) struct NewRow {
     pub(super) told: i64,
     /// The day of the search parameter `date`, as [`super::index::Found`] has it.
     pub(super) day: i64,
-    /// The same of how an order stands.
-    pub(super) stood: i64,
+    /// What is kept beside it while it is the current version; empty: nothing.
+    pub(super) beside: Arc<[u8]>,
 }
 
 /// What one event wrote.
@@ -82,9 +83,8 @@ pub(super) struct Pending {
     pub(super) rows: Vec<NewRow>,
     /// (rid, the version after it), of rows that are in the table already.
     pub(super) superseded: Vec<(i64, i64)>,
-    /// Rows that are in the table already, when it was last said that they are so, and that an order
-    /// stands so.
-    pub(super) told: BTreeMap<i64, (i64, i64)>,
+    /// Rows that are in the table already, when it was last said that they are so, and what is kept beside them.
+    pub(super) told: BTreeMap<i64, (i64, Arc<[u8]>)>,
     pub(super) terms: Vec<(i64, i64)>,
     pub(super) names: Vec<(String, i64)>,
     /// Number of the retired patient; number of the survivor and event, or `None`: taken back.
@@ -139,15 +139,15 @@ impl<'m> Batch<'m> {
             orders: Orders::default(),
         };
         let changes = || steps.iter().flat_map(|step| &step.changes);
-        let also = batch.fillers(changes(), from).await?;
+        let also = batch.fillers(steps, from).await?;
         let wanted = changes().filter_map(|change| {
             let (kind, id) = change.target()?;
             Some((kind, id, change.needs_content()))
         });
-        let orders = also.iter().map(|id| (ORDER, id.as_str(), true));
+        let orders = also.iter().map(|(kind, id)| (*kind, id.as_str(), true));
         let (asked, contents) = batch.remembered(wanted.chain(orders));
         batch.read_rest(&asked, &contents, from).await?;
-        batch.referring(from).await?;
+        batch.referring(steps, from).await?;
         batch.patients(changes(), from).await?;
         Ok(batch)
     }
@@ -198,7 +198,7 @@ impl<'m> Batch<'m> {
         from: &mut SqliteConnection,
     ) -> Outcome<()> {
         let rows = store::by_heads(from, asked).await?;
-        for current in contents_of(rows, contents, from).await? {
+        for current in self.contents_of((rows, contents), from).await? {
             if let Some(seen) = self.seen.get_mut(&current.0) {
                 seen.stored = current.1.rid;
                 seen.current = Some(current.1);
@@ -252,9 +252,23 @@ impl<'m> Batch<'m> {
     }
 }
 
-/// Some rows as current versions, with the contents of those that are wanted.
-pub(super) async fn contents_of(
-    rows: Vec<Row>,
+impl Batch<'_> {
+    /// Some rows as current versions, with the contents of those that are wanted.
+    pub(super) async fn contents_of(
+        &self,
+        (rows, wanted): (Vec<Row>, &HashSet<Name>),
+        from: &mut SqliteConnection,
+    ) -> Outcome<Vec<(Name, Current)>> {
+        let words = &self.memory.known.words;
+        let several = |row: &&Row| wire::v2::is_told_by_several(words.text(row.kind));
+        let rids: Vec<i64> = rows.iter().filter(several).map(|row| row.rid).collect();
+        let beside = store::beside(from, &rids).await?;
+        contents_of((rows, beside), wanted, from).await
+    }
+}
+
+async fn contents_of(
+    (rows, mut beside): (Vec<Row>, HashMap<i64, Vec<u8>>),
     wanted: &HashSet<Name>,
     from: &mut SqliteConnection,
 ) -> Outcome<Vec<(Name, Current)>> {
@@ -272,7 +286,7 @@ pub(super) async fn contents_of(
             deleted: row.deleted(),
             patient: row.patient,
             told: row.told,
-            stood: row.stood,
+            beside: beside.remove(&row.rid).unwrap_or_default().into(),
             json,
             idle: Vec::new(),
         };

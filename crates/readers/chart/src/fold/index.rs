@@ -14,8 +14,11 @@ pub(crate) const OF_PATIENT: [&str; 3] = ["patient", "subject", "beneficiary"];
 const OF_ROLE: [(&str, &str); 1] = [("PractitionerRole", "practitioner")];
 /// Parameters that name an order: what was written for an order that is known by another number from
 /// now on is found by it.
-pub(crate) const OF_ORDER: [(&str, &str); 5] = [
+pub(crate) const OF_ORDER: [(&str, &str); 8] = [
     ("DiagnosticReport", "based-on"),
+    ("MedicationAdministration", "request"),
+    ("MedicationDispense", "prescription"),
+    ("MedicationRequest", "based-on"),
     ("Observation", "based-on"),
     ("Procedure", "based-on"),
     ("ServiceRequest", "based-on"),
@@ -81,6 +84,7 @@ pub(super) fn wanted(kind: &str, names: Names) -> Vec<&'static str> {
 pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, Names)) -> Found {
     let wanted = wanted(kind, names);
     let mut found = Found::default();
+    found.keys.extend(doses_of(kind, resource));
     let (mut days, mut codes) = (Vec::new(), Vec::new());
     for term in wire::fhir::search::terms_of(resource, &wanted) {
         match term.value {
@@ -129,6 +133,14 @@ pub(super) fn of(kind: &str, resource: &Value, (patient, names): (Option<&str>, 
 /// The number of a code and a day; with day 0, of a code where there is no such day.
 pub(crate) fn of_day(kind: &str, (code, day): (&str, i64)) -> i64 {
     hash::key(kind, CODE_OF_DAY, &format!("{day} {code}"))
+}
+
+/// Of a dose to give, the order that it is for: R4 has no search parameter for that.
+fn doses_of(kind: &str, resource: &Value) -> Vec<i64> {
+    let of = (kind == "MedicationRequest").then(|| resource.get("basedOn")?.as_array());
+    let orders = of.flatten().into_iter().flatten();
+    let to = orders.filter_map(|one| one.get("reference")?.as_str());
+    to.map(|to| hash::key(kind, "based-on", last(to))).collect()
 }
 
 /// The first and the last day of a time, counted from 1970 in UTC.

@@ -42,8 +42,8 @@ pub(super) struct Current {
     pub(super) deleted: bool,
     /// When what it says happened, in milliseconds since 1970; 0: nobody said.
     pub(super) told: i64,
-    /// The same of how an order stands.
-    pub(super) stood: i64,
+    /// What is kept beside it for the messages that come after; empty: nothing.
+    pub(super) beside: Arc<[u8]>,
     /// Its content; `None`: not read.
     pub(super) json: Option<Arc<[u8]>>,
     /// Drafts that were laid upon this version and changed nothing.

@@ -3,15 +3,18 @@
 //! What is written depends on the events alone, never on how they were cut into batches: that is
 //! what makes a refold give the same tables, byte for byte.
 
+mod ahead;
 mod apply;
 mod batch;
 mod content;
 pub(crate) mod index;
+mod join;
 mod look;
 mod memory;
 mod order;
 mod purge;
 mod save;
+mod several;
 mod stay;
 mod step;
 

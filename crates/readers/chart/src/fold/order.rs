@@ -2,99 +2,213 @@
 //!
 //! An order is its placer's number. Who says both numbers tells that it goes by the filler's too:
 //! from then on who says that one alone means the same order, if it is the same patient's. What came
-//! before stands under an order of its own, the stand-in; it becomes a part of the order, and what
-//! refers to it refers to the order. Where a filler gave two orders of a patient one number, that
+//! before stands under an order of its own, the stand-in; it becomes a part of the order ([`super::join`]),
+//! and what refers to it refers to the order. Where a filler gave two orders of a patient one number, that
 //! number alone says nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use serde_json::{Map, Value};
 use sqlx::SqliteConnection;
-use wire::v2::{Draft, Newer};
+use wire::v2::Draft;
 
-use super::apply::{Now, Said, object};
-use super::batch::{Batch, NewFiller, Seen, contents_of};
+use super::ahead::Ahead;
+use super::batch::{Batch, NewFiller, Seen};
 use super::index::OF_ORDER;
 use super::memory::{Current, Name};
-use super::step::{Change, Origin};
+use super::step::{Change, Step};
+use crate::alias::Aliases;
 use crate::error::Outcome;
 use crate::hash;
-use crate::store;
+use crate::store::{self, Asked};
 
-/// The type of an order.
-pub(super) const ORDER: &str = "ServiceRequest";
+/// The types of orders.
+pub(super) const ORDERS: [&str; 2] = ["MedicationRequest", "ServiceRequest"];
 
 /// What a batch knows of the numbers of orders.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
-    /// By the id that a filler's number alone makes.
-    known: HashMap<String, Vec<Known>>,
-    /// Those ids of which somebody says, or said, which order they mean.
-    claimed: BTreeSet<String>,
-    /// By the same id: what refers to it in the tables.
-    referring: HashMap<String, Vec<Name>>,
+    /// What is known before the event that is being applied.
+    pub(super) known: Numbers,
+    /// By the id that a filler's number alone makes: what refers to it in the tables.
+    pub(super) referring: HashMap<String, Vec<Name>>,
     /// What the event that is being applied changed and has not written yet.
     pub(super) moved: BTreeSet<Name>,
-    /// Stand-ins that go with that event.
-    gone: Vec<String>,
+    /// Type and id of what goes with that event: stand-ins, and parts of them.
+    pub(super) gone: Vec<(String, String)>,
+    /// Rows of the tables that were looked at for all this.
+    pub(super) looked_at: usize,
 }
 
-/// An order that goes by a filler's number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Known {
-    patient: String,
-    id: String,
+/// Which orders go by which numbers of their fillers.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Numbers {
+    /// By the id that the number alone makes and the patient: the orders. Of more than two that are in the
+    /// tables two are here: that there are two is all that counts.
+    known: HashMap<String, BTreeMap<String, BTreeSet<String>>>,
+}
+
+impl Numbers {
+    /// Whether it is news that the patient's order goes by that number.
+    pub(super) fn learn(&mut self, filler: &str, (patient, id): (&str, &str)) -> bool {
+        let of = self.known.entry(filler.to_owned()).or_default();
+        let ids = of.entry(patient.to_owned()).or_default();
+        ids.insert(id.to_owned())
+    }
+
+    /// The one order of a patient, and of those who were merged with them, that goes by a filler's number.
+    pub(super) fn only(&self, filler: &str, patient: &str, aliases: &Aliases) -> Option<&str> {
+        let survivor = aliases.survivor(patient);
+        let of = self.known.get(filler)?.iter();
+        let theirs = of.filter(|(whose, _)| aliases.survivor(whose) == survivor);
+        let mut ids = theirs.flat_map(|(_, ids)| ids.iter().take(2));
+        let first = ids.next()?;
+        ids.all(|other| other == first).then_some(first)
+    }
+}
+
+/// What a change says of an order's numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Named {
+    pub(super) kind: &'static str,
+    pub(super) patient: String,
+    pub(super) id: String,
+    pub(super) fillers: Vec<String>,
+}
+
+/// What the changes of an event say of the numbers of orders.
+pub(super) fn named(changes: &[Change]) -> Vec<Named> {
+    let drafts = changes.iter().filter_map(draft_of);
+    let orders = drafts.filter(|draft| !draft.fillers.is_empty());
+    let named = orders.filter_map(|draft| {
+        Some(Named {
+            kind: draft.kind,
+            patient: draft.patient.clone()?,
+            id: draft.id.clone(),
+            fillers: draft.fillers.clone(),
+        })
+    });
+    named.collect()
+}
+
+impl Numbers {
+    /// Patients and the orders that are known by a number of theirs.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let of = self.known.values().flatten();
+        of.flat_map(|(patient, ids)| ids.iter().map(|id| (patient.as_str(), id.as_str())))
+    }
 }
 
 impl Batch<'_> {
-    /// Reads which orders go by the fillers' numbers that the changes name; the ids of all orders,
-    /// stand-ins too, that the changes may be about because of that.
-    pub(super) async fn fillers<'s>(
+    /// Reads which orders go by the fillers' numbers that the steps name; the type and id of all orders,
+    /// stand-ins too, that they may be about because of that.
+    pub(super) async fn fillers(
         &mut self,
-        changes: impl Iterator<Item = &'s Change>,
+        steps: &[Step],
         from: &mut SqliteConnection,
-    ) -> Outcome<BTreeSet<String>> {
-        let mut also = BTreeSet::new();
-        for draft in changes.filter_map(draft_of) {
-            for filler in &draft.fillers {
-                also.insert(filler.clone());
-                if *filler != draft.id {
-                    self.orders.claimed.insert(filler.clone());
+    ) -> Outcome<BTreeSet<(&'static str, String)>> {
+        let mut kinds: BTreeMap<String, &'static str> = BTreeMap::new();
+        let mut asked = BTreeSet::new();
+        let families = Families::of(steps, &self.memory.known.aliases);
+        for named in steps.iter().flat_map(|step| named(&step.changes)) {
+            for filler in named.fillers {
+                for one in families.of_patient(&named.patient) {
+                    asked.insert((filler.clone(), one));
                 }
+                kinds.insert(filler, named.kind);
             }
         }
-        let ids: Vec<String> = also.iter().cloned().collect();
-        for (filler, patient, id) in store::fillers(from, &ids).await? {
-            also.insert(id.clone());
-            self.orders.claimed.insert(filler.clone());
-            let known = self.orders.known.entry(filler).or_default();
-            known.push(Known { patient, id });
+        let asked: Vec<(String, String)> = asked.into_iter().collect();
+        let mut also = BTreeSet::new();
+        for (filler, patient, first, last) in store::fillers(from, &asked).await? {
+            let Some(kind) = kinds.get(&filler) else {
+                continue;
+            };
+            for id in [first, last] {
+                self.orders.looked_at += 1;
+                self.orders.known.learn(&filler, (&patient, &id));
+                also.insert((*kind, id));
+            }
         }
+        also.extend(kinds.into_iter().map(|(filler, kind)| (kind, filler)));
         Ok(also)
     }
 
-    /// Reads what refers to stand-ins in the tables that may become a part of an order.
-    pub(super) async fn referring(&mut self, from: &mut SqliteConnection) -> Outcome<()> {
-        let claimed = std::mem::take(&mut self.orders.claimed);
-        // Those that are not there too: an event before may bring one back.
-        let of_keys: HashMap<i64, &String> = claimed
+    /// Reads what refers to stand-ins in the tables that the steps make a part of an order, and what their parts
+    /// become.
+    pub(super) async fn referring(
+        &mut self,
+        steps: &[Step],
+        from: &mut SqliteConnection,
+    ) -> Outcome<()> {
+        let ahead = Ahead::of(steps, self);
+        let of_keys: HashMap<i64, &String> = ahead
+            .joins
             .iter()
             .flat_map(|filler| keys(filler).map(move |key| (key, filler)))
             .collect();
         let mut all: Vec<i64> = of_keys.keys().copied().collect();
         all.sort_unstable();
-        let mut rows = store::by_keys(from, &all).await?;
+        let (read, mut rows) = store::by_keys(from, &all).await?;
+        self.orders.looked_at += read;
         rows.retain(|(_, row)| !row.deleted());
+        let mut become_of = BTreeSet::new();
         for (key, row) in &rows {
             if let Some(filler) = of_keys.get(key) {
                 let names = self.orders.referring.entry((*filler).clone()).or_default();
                 names.push((row.kind, row.id.clone()));
+                let patient = row.patient.as_deref().unwrap_or_default();
+                let moved = ahead.moved(&row.id, (filler, patient));
+                become_of.extend(moved.map(|id| (row.kind, id)));
             }
         }
-        let names = rows.iter().map(|(_, row)| (row.kind, row.id.clone()));
-        let names: HashSet<Name> = names.collect();
+        let names: HashSet<Name> = rows
+            .iter()
+            .map(|(_, row)| (row.kind, row.id.clone()))
+            .collect();
         let rows = rows.into_iter().map(|(_, row)| row).collect();
-        for (name, current) in contents_of(rows, &names, from).await? {
+        for (name, current) in self.contents_of((rows, &names), from).await? {
+            self.meet(name, current);
+        }
+        become_of.extend(self.parts(steps, &ahead));
+        self.meet_all(become_of, from).await
+    }
+
+    /// What the steps say of parts of orders that are known by other ids may be about these.
+    fn parts(&self, steps: &[Step], ahead: &Ahead) -> Vec<Name> {
+        let drafts = steps
+            .iter()
+            .flat_map(|step| step.changes.iter().filter_map(draft_of));
+        let parts = drafts.filter_map(|draft| {
+            let of = (draft.part_of.as_deref()?, draft.patient.as_deref()?);
+            let kind = self.memory.known.words.number(draft.kind)?;
+            Some(ahead.moved(&draft.id, of).map(move |id| (kind, id)))
+        });
+        parts.flatten().collect()
+    }
+
+    async fn meet_all(
+        &mut self,
+        mut names: BTreeSet<Name>,
+        from: &mut SqliteConnection,
+    ) -> Outcome<()> {
+        names.retain(|name| !self.seen.contains_key(name));
+        let words = self.memory.known.words.clone();
+        let mut asked = Vec::new();
+        for (kind, id) in &names {
+            let name = (*kind, id.clone());
+            if let Some(current) = self.memory.hot.get(&name).cloned() {
+                self.meet(name, current);
+                continue;
+            }
+            asked.push(Asked {
+                kind: *kind,
+                id: id.clone(),
+                slot: hash::slot(words.text(*kind), id),
+            });
+        }
+        let rows = store::by_heads(from, &asked).await?;
+        let names = names.into_iter().collect();
+        for (name, current) in self.contents_of((rows, &names), from).await? {
             self.meet(name, current);
         }
         Ok(())
@@ -120,28 +234,20 @@ impl Batch<'_> {
     /// Learns which numbers go together, joins what was apart, and lets the changes of one event name
     /// each order by its own id.
     pub(super) fn find_orders(&mut self, seq: i64, changes: &mut Vec<Change>) {
-        let named: Vec<(String, String, Vec<String>)> = changes
-            .iter()
-            .filter_map(draft_of)
-            .filter(|draft| !draft.fillers.is_empty())
-            .filter_map(|draft| {
-                let patient = draft.patient.clone()?;
-                Some((patient, draft.id.clone(), draft.fillers.clone()))
-            })
-            .collect();
-        for (patient, id, fillers) in &named {
-            for filler in fillers.iter().filter(|filler| *filler != id) {
-                self.learn(seq, filler, (patient, id));
+        let named = named(changes);
+        for one in &named {
+            for filler in one.fillers.iter().filter(|filler| **filler != one.id) {
+                self.learn(seq, filler, one);
             }
         }
-        let mut known = BTreeMap::new();
-        for (patient, id, fillers) in &named {
-            for filler in fillers {
-                let Some(order) = self.order_of(filler, patient) else {
+        let mut known = HashMap::new();
+        for one in &named {
+            for filler in &one.fillers {
+                let Some(order) = self.order_of(filler, one) else {
                     continue;
                 };
-                self.take_over(filler, (patient, &order));
-                if filler == id {
+                self.take_over((one.kind, filler), (&one.patient, &order));
+                if *filler == one.id {
                     known.insert(filler.clone(), order);
                 }
             }
@@ -151,145 +257,80 @@ impl Batch<'_> {
         }
     }
 
-    fn learn(&mut self, seq: i64, filler: &str, (patient, id): (&str, &str)) {
-        let known = self.orders.known.entry(filler.to_owned()).or_default();
-        let new = Known {
-            patient: patient.to_owned(),
-            id: id.to_owned(),
-        };
-        if known.contains(&new) {
+    fn learn(&mut self, seq: i64, filler: &str, named: &Named) {
+        let of = (named.patient.as_str(), named.id.as_str());
+        if !self.orders.known.learn(filler, of) {
             return;
         }
-        known.push(new);
-        let pid = self.pid(patient);
+        let pid = self.pid(&named.patient);
         self.pending.fillers.push(NewFiller {
             id: filler.to_owned(),
             pid,
-            known_as: id.to_owned(),
+            known_as: named.id.clone(),
             seq,
         });
     }
 
     /// The one order of a patient that goes by a filler's number. One that is another patient's by
     /// now is none of theirs.
-    fn order_of(&self, filler: &str, patient: &str) -> Option<String> {
-        let known = self.orders.known.get(filler)?;
-        let mut theirs = known
-            .iter()
-            .filter(|one| !self.are_two(Some(&one.patient), Some(patient)));
-        let first = theirs.next()?;
-        let only = theirs.all(|other| other.id == first.id);
-        let whose = self
-            .current(&first.id)
-            .and_then(|one| one.patient.as_deref());
-        (only && !self.are_two(whose, Some(patient))).then(|| first.id.clone())
+    fn order_of(&self, filler: &str, named: &Named) -> Option<String> {
+        let aliases = &self.memory.known.aliases;
+        let only = self.orders.known.only(filler, &named.patient, aliases)?;
+        let whose = self.current(named.kind, only);
+        let whose = whose.and_then(|one| one.patient.as_deref());
+        (!self.are_two(whose, Some(&named.patient))).then(|| only.to_owned())
     }
 
-    /// The current version of an order, unless there is none or it is deleted.
-    fn current(&self, order: &str) -> Option<&Current> {
-        let seen = self.seen.get(&self.name(ORDER, order)?)?;
+    /// The current version of a resource, unless there is none or it is deleted.
+    pub(super) fn current(&self, kind: &str, id: &str) -> Option<&Current> {
+        let seen = self.seen.get(&self.name(kind, id)?)?;
         seen.current.as_ref().filter(|current| !current.deleted)
-    }
-
-    /// What was written of an order under the filler's number alone becomes a part of it, if both are this
-    /// patient's own: of patients who were merged each keeps what is theirs, since a merge may be taken back.
-    fn take_over(&mut self, filler: &str, (patient, order): (&str, &str)) {
-        let Some(stand_in) = self.current(filler).cloned() else {
-            return;
-        };
-        let theirs = |one: &Current| one.patient.as_deref() == Some(patient);
-        if filler == order
-            || !theirs(&stand_in)
-            || self.current(order).is_some_and(|one| !theirs(one))
-        {
-            return;
-        }
-        let Some(said) = stand_in.json.as_deref().and_then(object) else {
-            return;
-        };
-        let there = self.current(order).cloned();
-        let whole = whole(order, (&said, stand_in.stood), there.as_ref());
-        let name = (self.word(ORDER), order.to_owned());
-        let seen = self.seen.entry(name.clone()).or_insert(Seen {
-            current: None,
-            stored: 0,
-            hot: true,
-        });
-        let before = seen.current.take();
-        let (rid, told, stood) = before
-            .map(|before| (before.rid, before.told, before.stood))
-            .unwrap_or_default();
-        let whose = there.unwrap_or_else(|| stand_in.clone());
-        seen.current = Some(Current {
-            rid,
-            pid: whose.pid,
-            patient: whose.patient,
-            deleted: false,
-            told: told.max(stand_in.told),
-            stood: stood.max(stand_in.stood),
-            json: serde_json::to_vec(&whole).ok().map(Into::into),
-            idle: Vec::new(),
-        });
-        self.orders.moved.insert(name);
-        self.orders.gone.push(filler.to_owned());
-        self.repoint(patient, (filler, order));
-    }
-
-    /// What of the patient refers to a stand-in refers to the order.
-    fn repoint(&mut self, patient: &str, (filler, order): (&str, &str)) {
-        let keys: HashSet<i64> = keys(filler).collect();
-        let terms = self.pending.terms.iter();
-        let rids = terms
-            .filter(|(key, _)| keys.contains(key))
-            .map(|term| term.1);
-        let rows = rids.filter_map(|rid| {
-            let place = usize::try_from(rid - self.first_rid).ok()?;
-            self.pending.rows.get(place)
-        });
-        let mut names: BTreeSet<Name> = rows
-            .filter(|row| row.next == 0)
-            .map(|row| (row.kind, row.id.clone()))
-            .collect();
-        names.extend(self.orders.referring.remove(filler).unwrap_or_default());
-        let (from, to) = (format!("{ORDER}/{filler}"), format!("{ORDER}/{order}"));
-        for name in names {
-            let seen = self.seen.get_mut(&name);
-            let current = seen.and_then(|seen| seen.current.as_mut());
-            let theirs =
-                |one: &&mut Current| !one.deleted && one.patient.as_deref() == Some(patient);
-            let Some(current) = current.filter(theirs) else {
-                continue;
-            };
-            let mut value =
-                Value::Object(current.json.as_deref().and_then(object).unwrap_or_default());
-            if wire::v2::repoint(&mut value, &from, &to) {
-                current.json = serde_json::to_vec(&value).ok().map(Into::into);
-                current.idle.clear();
-                self.orders.moved.insert(name);
-            }
-        }
-    }
-
-    /// Writes what an event moved and did not write otherwise.
-    pub(super) fn write_moved(&mut self, now: &mut Now, from: &Origin) {
-        while let Some(name) = self.orders.moved.pop_first() {
-            let current = self.seen.get(&name).and_then(|seen| seen.current.as_ref());
-            let Some(current) = current else { continue };
-            let patient = current.patient.clone();
-            let Some(json) = current.json.as_deref().and_then(object) else {
-                continue;
-            };
-            let words = self.memory.known.words.clone();
-            let of = (words.text(name.0), name.1, patient);
-            self.map(now, from, (of, Said::default()), json);
-        }
-        for filler in std::mem::take(&mut self.orders.gone) {
-            self.delete(now, from, ORDER, filler);
-        }
     }
 }
 
-fn draft_of(change: &Change) -> Option<&Draft> {
+/// Who may be one with whom, at some time while a batch is applied.
+struct Families<'a> {
+    aliases: &'a Aliases,
+    /// Who is merged, or parted, by the batch.
+    also: HashMap<&'a str, Vec<&'a str>>,
+}
+
+impl<'a> Families<'a> {
+    fn of(steps: &'a [Step], aliases: &'a Aliases) -> Families<'a> {
+        let mut also: HashMap<&str, Vec<&str>> = HashMap::new();
+        for change in steps.iter().flat_map(|step| &step.changes) {
+            if let Change::Merge { retired, survivor } | Change::Unmerge { retired, survivor } =
+                change
+            {
+                also.entry(retired).or_default().push(survivor);
+                also.entry(survivor).or_default().push(retired);
+            }
+        }
+        Families { aliases, also }
+    }
+
+    fn of_patient(&self, patient: &str) -> BTreeSet<String> {
+        let mut found: BTreeSet<String> = self.aliases.family(patient).into_iter().collect();
+        found.insert(patient.to_owned());
+        let mut open: Vec<String> = match self.also.is_empty() {
+            true => Vec::new(),
+            false => found.iter().cloned().collect(),
+        };
+        while let Some(one) = open.pop() {
+            for other in self.also.get(one.as_str()).into_iter().flatten() {
+                let family = self.aliases.family(other).into_iter();
+                for id in family.chain([(*other).to_owned()]) {
+                    if found.insert(id.clone()) {
+                        open.push(id);
+                    }
+                }
+            }
+        }
+        found
+    }
+}
+
+pub(super) fn draft_of(change: &Change) -> Option<&Draft> {
     match change {
         Change::Draft(draft) => Some(draft),
         _ => None,
@@ -297,41 +338,20 @@ fn draft_of(change: &Change) -> Option<&Draft> {
 }
 
 /// The numbers under which what refers to an order is indexed.
-fn keys(order: &str) -> impl Iterator<Item = i64> {
+pub(super) fn keys(order: &str) -> impl Iterator<Item = i64> {
     OF_ORDER
         .iter()
         .map(move |(kind, param)| hash::key(kind, param, order))
 }
 
-/// The order with what stood under the filler's number alone.
-fn whole(
-    order: &str,
-    (said, stood): (&Map<String, Value>, i64),
-    there: Option<&Current>,
-) -> Map<String, Value> {
-    let before = there.and_then(|there| there.json.as_deref().and_then(object));
-    let Some(before) = before else {
-        let mut alone = said.clone();
-        alone.insert("id".into(), order.into());
-        return alone;
-    };
-    let newer = match there.is_some_and(|there| there.stood < stood) {
-        true => Newer::StandIn,
-        false => Newer::Order,
-    };
-    wire::v2::joined(&before, said, newer)
-}
-
 /// The changes of an event name orders by their own ids. Two that are about one order are one.
-fn rename(changes: &mut Vec<Change>, known: &BTreeMap<String, String>) {
+fn rename(changes: &mut Vec<Change>, known: &HashMap<String, String>) {
     let mut first: HashMap<String, usize> = HashMap::new();
     let mut kept: Vec<Change> = Vec::with_capacity(changes.len());
     for mut change in std::mem::take(changes) {
         if let Change::Draft(draft) = &mut change {
-            for (from, to) in known {
-                draft.know(from, to);
-            }
-            if draft.kind == ORDER {
+            draft.know(known);
+            if ORDERS.contains(&draft.kind) || draft.part_of.is_some() {
                 let there = first.get(&draft.id).and_then(|at| kept.get_mut(*at));
                 if let Some(Change::Draft(there)) = there {
                     there.also((**draft).clone());
@@ -344,3 +364,7 @@ fn rename(changes: &mut Vec<Change>, known: &BTreeMap<String, String>) {
     }
     *changes = kept;
 }
+
+#[cfg(test)]
+#[path = "order_tests.rs"]
+mod tests;

@@ -21,7 +21,7 @@ const PATIENTS: Table = table("INSERT INTO patient (pid, id) ");
 const PAGES: Table = table("INSERT INTO page (seq, first, items, body) ");
 const ROWS: Table = table(
     "INSERT INTO version (rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels,
-     told, day, stood) ",
+     told, day, beside) ",
 );
 const HEADS: Table = table("INSERT INTO head (slot, rid) ");
 const TERMS: Table = Table {
@@ -37,7 +37,11 @@ const TIES: Table = Table {
 const CONSENTS: Table = table("INSERT INTO consent (slot, patient, body) ");
 const IMAGES: Table =
     table("INSERT INTO image (seq, study, patient, series, instance, syntax, header) ");
-const FILLERS: Table = table("INSERT INTO filler (id, patient, known_as, seq) ");
+// Of a number that many orders have not all are looked at: one may be told again.
+const FILLERS: Table = Table {
+    before: "INSERT INTO filler (id, patient, known_as, seq) ",
+    after: " ON CONFLICT (id, patient, known_as) DO NOTHING",
+};
 const WORDS: Table = table("INSERT INTO word (wid, text) ");
 
 impl Batch<'_> {
@@ -169,6 +173,8 @@ async fn fillers(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
 
 async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
     store::insert(to, ROWS, &pending.rows, |values, row| {
+        let is_kept = row.next == 0 && !row.beside.is_empty();
+        let beside = is_kept.then(|| row.beside.to_vec());
         values
             .push_bind(row.rid)
             .push_bind(row.kind)
@@ -184,7 +190,7 @@ async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
             .push_bind(row.labels)
             .push_bind(row.told)
             .push_bind(row.day)
-            .push_bind(row.stood);
+            .push_bind(beside);
     })
     .await?;
     store::supersede(to, &pending.superseded).await
@@ -192,9 +198,12 @@ async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
 
 /// What was said again, and when.
 async fn said_again(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
-    for (rid, (told, stood)) in &pending.told {
-        let query = sqlx::query("UPDATE version SET told = $1, stood = $2 WHERE rid = $3");
-        run(to, query.bind(told).bind(stood).bind(rid)).await?;
+    for (rid, (told, beside)) in &pending.told {
+        let beside = (!beside.is_empty()).then(|| beside.to_vec());
+        let query = sqlx::query(
+            "UPDATE version SET told = $1, beside = CASE WHEN next = 0 THEN $2 END WHERE rid = $3",
+        );
+        run(to, query.bind(told).bind(beside).bind(rid)).await?;
     }
     Ok(())
 }

@@ -85,7 +85,9 @@ pub(super) struct With {
 impl Change {
     /// Of a draft. What replaces, and whatever is there before has no say in, is ready here.
     fn of(draft: Draft, at: Time, labels: &Labels) -> Change {
-        if draft.mode != Mode::Replace || matches!(draft.kind, "Encounter" | "Location") {
+        let meets_others =
+            matches!(draft.kind, "Encounter" | "Location") || draft.part_of.is_some();
+        if draft.mode != Mode::Replace || meets_others {
             return Change::Draft(Box::new(draft));
         }
         let (kind, id, told) = (draft.kind, draft.id.clone(), draft.told);

@@ -15,7 +15,7 @@ const IN_MAX: usize = 64;
 
 /// A [`Row`] and, as its last column, the page its content is on.
 const HEAD_AND_PAGE: &str = "SELECT v.rid, v.kind, v.id, v.patient, p.id AS patient_id, v.seq,
- v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels, v.told, v.stood, g.body
+ v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels, v.told, g.body
  FROM head h JOIN version v ON v.rid = h.rid JOIN page g ON g.seq = v.seq
  LEFT JOIN patient p ON p.pid = v.patient WHERE h.slot = $1";
 
@@ -50,8 +50,12 @@ pub(crate) async fn by_heads(from: &mut SqliteConnection, asked: &[Asked]) -> Ou
     Ok(found)
 }
 
-/// The current versions that are indexed under one of these numbers, each with that number.
-pub(crate) async fn by_keys(from: &mut SqliteConnection, keys: &[i64]) -> Outcome<Vec<(i64, Row)>> {
+/// The current versions that are indexed under one of these numbers, each with that number, and how many rows of
+/// the index were read for it: those of earlier versions, too.
+pub(crate) async fn by_keys(
+    from: &mut SqliteConnection,
+    keys: &[i64],
+) -> Outcome<(usize, Vec<(i64, Row)>)> {
     let mut pairs: Vec<(i64, i64)> = Vec::new();
     for chunk in keys.chunks(IN_MAX) {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT key, rid FROM term WHERE key IN (");
@@ -70,25 +74,27 @@ pub(crate) async fn by_keys(from: &mut SqliteConnection, keys: &[i64]) -> Outcom
         let read = fetch(from, query).await?;
         rows.extend(read.into_iter().map(|row| (row.rid, row)));
     }
+    let read = pairs.len();
     let found = pairs
         .into_iter()
         .filter_map(|(key, rid)| Some((key, rows.get(&rid)?.clone())));
-    Ok(found.collect())
+    Ok((read, found.collect()))
 }
 
-/// Which orders go by these ids that a filler's number alone makes: that id, the patient, the order.
+/// Of each of these ids that a filler's number alone makes, with whose it is: the first and the last of the
+/// orders that go by it, which are the same if there is one. How many there are costs nothing.
 pub(crate) async fn fillers(
     from: &mut SqliteConnection,
-    ids: &[String],
-) -> Outcome<Vec<(String, String, String)>> {
+    asked: &[(String, String)],
+) -> Outcome<Vec<Filler>> {
     let mut found = Vec::new();
-    for chunk in ids.chunks(IN_MAX) {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT f.id, p.id, f.known_as FROM filler f JOIN patient p ON p.pid = f.patient \
-             WHERE f.id IN (",
-        );
-        list(&mut query, chunk.iter().map(String::as_str));
-        let rows: Vec<(String, String, String)> = query
+    for chunk in asked.chunks(IN_MAX) {
+        let mut query = QueryBuilder::<Sqlite>::new("WITH asked (id, who) AS (");
+        query.push_values(chunk, |mut values, (id, patient)| {
+            values.push_bind(id.as_str()).push_bind(patient.as_str());
+        });
+        query.push(FILLERS);
+        let rows: Vec<Filler> = query
             .build_query_as()
             .fetch_all(&mut *from)
             .await
@@ -97,6 +103,18 @@ pub(crate) async fn fillers(
     }
     Ok(found)
 }
+
+/// Each of the two is one step in the index, which is ordered by number, patient and order.
+const FILLERS: &str = ") SELECT a.id, a.who,
+ (SELECT f.known_as FROM filler f WHERE f.id = a.id AND f.patient = p.pid
+   ORDER BY f.known_as LIMIT 1) AS first,
+ (SELECT f.known_as FROM filler f WHERE f.id = a.id AND f.patient = p.pid
+   ORDER BY f.known_as DESC LIMIT 1) AS last
+ FROM asked a JOIN patient p ON p.id = a.who WHERE first IS NOT NULL";
+
+/// A filler's number of a patient: the id that it makes by itself, the patient, the first and the last of the
+/// orders that go by it.
+pub(crate) type Filler = (String, String, String, String);
 
 /// The current version of a resource by name, with its content: what most reads ask for, in one
 /// statement.
@@ -113,7 +131,7 @@ pub(crate) async fn by_head(
     for found in found {
         let row = Row::from_row(&found).map_err(&broken)?;
         if row.kind == asked.kind && row.id == asked.id {
-            let body: Vec<u8> = found.try_get(15).map_err(&broken)?;
+            let body: Vec<u8> = found.try_get(14).map_err(&broken)?;
             let content = item(&open(&body)?, &row);
             return Ok(Some((row, content)));
         }
@@ -251,6 +269,27 @@ pub(crate) async fn all_of_event(from: &mut SqliteConnection, seq: i64) -> Outco
         .push("WHERE g.seq = ")
         .push_bind(seq);
     fetch(from, query).await
+}
+
+/// What is kept beside these versions for the messages that come after them.
+pub(crate) async fn beside(
+    from: &mut SqliteConnection,
+    rids: &[i64],
+) -> Outcome<HashMap<i64, Vec<u8>>> {
+    let mut found = HashMap::new();
+    for chunk in rids.chunks(IN_MAX) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "SELECT rid, beside FROM version WHERE beside IS NOT NULL AND rid IN (",
+        );
+        list(&mut query, chunk.iter().copied());
+        let rows: Vec<(i64, Vec<u8>)> = query
+            .build_query_as()
+            .fetch_all(&mut *from)
+            .await
+            .map_err(ChartError::broken("read its rows"))?;
+        found.extend(rows);
+    }
+    Ok(found)
 }
 
 /// The numbers of those patients that have one.

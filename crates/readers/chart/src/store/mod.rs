@@ -21,8 +21,8 @@ pub(crate) use digest::digest;
 pub(crate) use insert::{Table, forget, insert, repoint, supersede};
 pub(crate) use lent::{Lender, Lent};
 pub(crate) use lookup::{
-    Asked, all_of_event, by_head, by_heads, by_keys, count, fetch, fillers, limit, list, of_event,
-    pages, pages_within, pids,
+    Asked, all_of_event, beside, by_head, by_heads, by_keys, count, fetch, fillers, limit, list,
+    of_event, pages, pages_within, pids,
 };
 pub(crate) use pack::{pack, unpack};
 pub(crate) use row::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE, Row, SELECT};

@@ -17,7 +17,7 @@ pub(crate) const LABELS: &str = "#";
 
 /// The columns of a [`Row`]; ends before WHERE.
 pub(crate) const SELECT: &str = "SELECT v.rid, v.kind, v.id, v.patient, p.id AS patient_id, v.seq,
- v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels, v.told, v.stood
+ v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels, v.told
  FROM version v LEFT JOIN patient p ON p.pid = v.patient ";
 
 /// One version of one resource, without its content.
@@ -40,8 +40,6 @@ pub(crate) struct Row {
     pub(crate) labels: i64,
     /// When what it says happened, in milliseconds since 1970; 0: nobody said.
     pub(crate) told: i64,
-    /// The same of how an order stands.
-    pub(crate) stood: i64,
 }
 
 impl Row {
@@ -76,7 +74,6 @@ impl FromRow<'_, SqliteRow> for Row {
             next: row.try_get(11)?,
             labels: row.try_get(12)?,
             told: row.try_get(13)?,
-            stood: row.try_get(14)?,
         })
     }
 }

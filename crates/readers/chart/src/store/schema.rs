@@ -10,7 +10,7 @@ pub(crate) const TABLES: [(&str, &str); 16] = [
     (
         "version",
         "SELECT rid, kind, id, patient, seq, item, at, flags, source, prev, next, labels, told,
-         day, stood FROM version ORDER BY rid",
+         day, beside FROM version ORDER BY rid",
     ),
     ("head", "SELECT slot, rid FROM head ORDER BY slot, rid"),
     ("term", "SELECT key, rid FROM term ORDER BY key, rid"),
@@ -47,7 +47,7 @@ pub(crate) const TABLES: [(&str, &str); 16] = [
 ];
 
 /// The layout of these tables, also of what their numbers mean. Another one is folded again.
-pub(super) const LAYOUT: i64 = 9;
+pub(super) const LAYOUT: i64 = 10;
 
 /// The tables that are there.
 pub(super) const NAMES: &str =
@@ -68,12 +68,13 @@ pub(super) const DDL: [&str; 27] = [
        items INTEGER NOT NULL, body BLOB NOT NULL)",
     // One version of one resource. `told`: when what it says happened, in milliseconds since
     // 1970, as its sender says; 0: nobody said. `day`: the day, counted from 1970, of its `date`; 0: of
-    // more than one, or of none. `stood`: as `told`, of how an order stands.
+    // more than one, or of none. `beside`: of a current version that several messages told, when each of its
+    // elements was said and what of it is not shown, as JSON.
     "CREATE TABLE IF NOT EXISTS version (rid INTEGER PRIMARY KEY, kind INTEGER NOT NULL,
        id TEXT NOT NULL, patient INTEGER NOT NULL, seq INTEGER NOT NULL, item INTEGER NOT NULL,
        at INTEGER NOT NULL, flags INTEGER NOT NULL, source INTEGER NOT NULL,
        prev INTEGER NOT NULL, next INTEGER NOT NULL, labels INTEGER NOT NULL,
-       told INTEGER NOT NULL, day INTEGER NOT NULL, stood INTEGER NOT NULL)",
+       told INTEGER NOT NULL, day INTEGER NOT NULL, beside BLOB)",
     "CREATE INDEX IF NOT EXISTS version_patient ON version (patient, kind, next)
        WHERE patient > 0",
     "CREATE INDEX IF NOT EXISTS version_kind ON version (kind)",
@@ -122,7 +123,7 @@ pub(super) const DDL: [&str; 27] = [
        known_as TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (id, patient, known_as))
        WITHOUT ROWID",
     "INSERT INTO cursor (id, next) VALUES (1, 0) ON CONFLICT (id) DO NOTHING",
-    "INSERT INTO layout (id, version) VALUES (1, 8) ON CONFLICT (id) DO NOTHING",
+    "INSERT INTO layout (id, version) VALUES (1, 10) ON CONFLICT (id) DO NOTHING",
 ];
 
 /// What empties them again.

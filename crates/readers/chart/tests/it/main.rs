@@ -1,6 +1,8 @@
 //! The chart over a real record: folding, searching, permits.
 
 #[cfg(test)]
+mod any_order;
+#[cfg(test)]
 mod carry;
 #[cfg(test)]
 mod compare;
@@ -25,9 +27,13 @@ mod looking;
 #[cfg(test)]
 mod mask;
 #[cfg(test)]
+mod medicines;
+#[cfg(test)]
 mod orders;
 #[cfg(test)]
 mod permit;
+#[cfg(test)]
+mod permuted;
 #[cfg(test)]
 mod ready;
 #[cfg(test)]

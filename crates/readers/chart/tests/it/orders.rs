@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::house::{House, json, merge};
+use crate::house::{House, merge};
+use crate::permuted::{all, same_in_any_order};
 
 fn head(kind: &str, told: &str, patient: &str) -> String {
     format!(
@@ -45,16 +46,6 @@ fn result(
          OBX|1|NM|NA^Sodium^L||{value}|mmol/L|||||{status}\r",
         head("ORU^R01", &told, patient)
     )
-}
-
-/// All resources of a type that are there.
-async fn all(house: &House, kind: &str) -> Vec<Value> {
-    let mut found = Vec::new();
-    for id in house.search(kind, 10).await {
-        let read = house.kind(kind).await.read(kind, &id).await.unwrap();
-        found.push(json(&read.unwrap().json));
-    }
-    found
 }
 
 async fn only(house: &House, kind: &str) -> Value {
@@ -287,45 +278,6 @@ async fn numbers_that_go_together_are_erased_with_the_patient() {
     assert_eq!(house.rows("filler").await, 0);
 }
 
-/// A resource without its ids, which are others in each house, and with the lists whose order says
-/// nothing in an order. There is one of each type, so that a type says what is referred to.
-fn sorted(mut value: Value) -> Value {
-    for element in ["id", "meta"] {
-        value.as_object_mut().unwrap().shift_remove(element);
-    }
-    forget_ids(&mut value);
-    for element in ["identifier", "basedOn", "result"] {
-        if let Some(Value::Array(list)) = value.get_mut(element) {
-            list.sort_by_key(ToString::to_string);
-        }
-    }
-    value
-}
-
-fn forget_ids(value: &mut Value) {
-    match value {
-        Value::Array(list) => list.iter_mut().for_each(forget_ids),
-        Value::Object(map) => {
-            if let Some(Value::String(to)) = map.get_mut("reference") {
-                let kind = to.split('/').next().unwrap_or_default().to_owned();
-                *to = kind;
-            }
-            map.values_mut().for_each(forget_ids);
-        }
-        _ => {}
-    }
-}
-
-async fn state(house: &House) -> Vec<Value> {
-    let mut state = Vec::new();
-    for kind in ["DiagnosticReport", "Observation", "ServiceRequest", "Task"] {
-        let mut some: Vec<Value> = all(house, kind).await.into_iter().map(sorted).collect();
-        some.sort_by_key(ToString::to_string);
-        state.extend(some);
-    }
-    state
-}
-
 /// Whatever order they come in, however they are cut into batches, and after a refold.
 async fn arrives_in_any_order(control: &str, stands: &str) {
     let messages = [
@@ -334,33 +286,9 @@ async fn arrives_in_any_order(control: &str, stands: &str) {
         result(10, "77", ("", "F9^LIS"), ("139", "C")),
         order(11, "77", (control, "P9^HIS", "")),
     ];
-    let mut expected: Option<Vec<Value>> = None;
-    for (n, permutation) in permutations(&[0, 1, 2, 3]).into_iter().enumerate() {
-        let house = House::new().await;
-        for at in &permutation {
-            house.message(&messages[*at]).await;
-        }
-        house.fold_by(&house.chart, 1 + n % 3).await;
-        // Before anybody looks: that is sealed, too.
-        let digest = house.chart.state_digest().await.unwrap();
-        for batch in [1, 1000] {
-            let other = house
-                .other_chart(|config| config.hot_resources_max = batch)
-                .await;
-            other.refold().await.unwrap();
-            house.fold_by(&other, batch).await;
-            assert_eq!(
-                other.state_digest().await.unwrap(),
-                digest,
-                "{permutation:?}"
-            );
-        }
-        let state = state(&house).await;
-        assert_eq!(state.len(), 4, "{permutation:?}: {state:#?}");
-        let expected = expected.get_or_insert_with(|| state.clone());
-        assert_eq!(&state, expected, "{permutation:?}");
-    }
-    let state = expected.unwrap();
+    let kinds = ["DiagnosticReport", "Observation", "ServiceRequest", "Task"];
+    let state = same_in_any_order(&messages, &kinds).await;
+    assert_eq!(state.len(), 4, "{state:#?}");
     let order = state
         .iter()
         .find(|one| one["resourceType"] == "ServiceRequest");
@@ -377,20 +305,4 @@ async fn a_cancellation_ends_an_order_whichever_message_comes_first() {
 #[tokio::test]
 async fn a_change_leaves_an_order_as_its_result_said() {
     arrives_in_any_order("XO", "completed").await;
-}
-
-fn permutations(of: &[usize]) -> Vec<Vec<usize>> {
-    if of.len() < 2 {
-        return vec![of.to_vec()];
-    }
-    let mut all = Vec::new();
-    for (at, first) in of.iter().enumerate() {
-        let mut rest = of.to_vec();
-        rest.remove(at);
-        for mut tail in permutations(&rest) {
-            tail.insert(0, *first);
-            all.push(tail);
-        }
-    }
-    all
 }
