@@ -198,6 +198,8 @@ pub(crate) struct Https {
     pub(crate) connections_per_source_max: usize,
     pub(crate) streams_per_connection_max: u32,
     pub(crate) drain_ms: u64,
+    /// How long it is said why nothing is taken, once the data folder is gone; then the server ends.
+    pub(crate) uprooted_ms: u64,
 }
 
 impl Default for Https {
@@ -219,6 +221,7 @@ impl Default for Https {
             connections_per_source_max: 512,
             streams_per_connection_max: 100,
             drain_ms: 20_000,
+            uprooted_ms: 60_000,
         }
     }
 }

@@ -24,7 +24,8 @@ pub(crate) use send::Send;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all is well; 1 something was found or refused (the output says what); \
-2 the command could not run (the message says what to do).";
+2 the command could not run (the message says what to do); \
+4 the data folder was removed under a running server.";
 
 /// The safety layer of a hospital's patient records.
 #[derive(Debug, Parser)]

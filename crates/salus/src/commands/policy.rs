@@ -20,7 +20,7 @@ pub(crate) async fn run(config: Config, command: PolicyCommand, format: Format) 
     match command {
         PolicyCommand::Check { folder } => check(&folder.unwrap_or(config.policies), format),
         PolicyCommand::Explain { ask, policies } => {
-            let explained = explained(config, &ask, policies).await?;
+            let explained = Box::pin(explained(config, &ask, policies)).await?;
             output::result(format, &explained, told);
             Ok(match explained.allowed {
                 true => output::WELL,

@@ -5,7 +5,6 @@
 //! through [`crate::imaging`].
 
 mod accept;
-mod paced;
 mod parts;
 mod qido;
 mod route;

@@ -10,8 +10,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::Refused;
-use super::paced::Paced;
-use crate::imaging::Rate;
+use crate::imaging::{Paced, Rate};
 use crate::session::secret;
 
 /// Pieces that wait to be sent.

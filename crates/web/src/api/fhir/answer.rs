@@ -1,11 +1,14 @@
 //! An answer before it is an HTTP response or an entry of a response bundle.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LAST_MODIFIED, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use event::Time;
+use futures_util::Stream;
 use serde_json::{Value, json};
 use wire::fhir::search::Subset;
 
@@ -32,6 +35,31 @@ pub(crate) struct Answer {
     pub(crate) headers: Vec<(HeaderName, String)>,
     /// What the body is, if it is not FHIR JSON.
     pub(crate) media: Option<&'static str>,
+    /// The body, if it comes piece by piece.
+    pub(crate) pieces: Option<Pieces>,
+}
+
+/// A body that is given out once, as it is read.
+#[derive(Clone)]
+pub(crate) struct Pieces(Arc<Mutex<Option<Body>>>);
+
+impl Pieces {
+    pub(crate) fn of<E: Into<axum::BoxError> + 'static>(
+        pieces: impl Stream<Item = Result<Bytes, E>> + Send + 'static,
+    ) -> Pieces {
+        Pieces(Arc::new(Mutex::new(Some(Body::from_stream(pieces)))))
+    }
+
+    fn take(&self) -> Body {
+        let mut body = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        body.take().unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Pieces {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Pieces(..)")
+    }
 }
 
 impl Answer {
@@ -94,6 +122,11 @@ impl Answer {
         }
         if let Some(media) = self.media {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+        }
+        if let Some(pieces) = &self.pieces {
+            let mut response = respond(self.status, headers, None, layout);
+            *response.body_mut() = pieces.take();
+            return response;
         }
         match (layout, self.pretty) {
             (Layout::Pretty, Some(kept)) => {

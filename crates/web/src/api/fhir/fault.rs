@@ -188,6 +188,7 @@ impl From<record::Error> for Fault {
             record::Error::Stopped
             | record::Error::Fenced { .. }
             | record::Error::Standby
+            | record::Error::Uprooted { .. }
             | record::Error::Unleased => Fault::later(error.to_string()),
             record::Error::NoSuchIndex(_) | record::Error::NoSuchPatient => {
                 Fault::new(StatusCode::NOT_FOUND, Code::NotFound, error.to_string())

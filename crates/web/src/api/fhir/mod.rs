@@ -51,6 +51,7 @@ pub(crate) use import::{progress, said_as};
 pub(crate) use query::pairs as query_pairs;
 pub use ready::ready_summaries;
 pub(crate) use route::is_id;
+pub(crate) use subscription::Looks;
 pub use subscription::{Subscriptions, notify};
 pub use who::Bearer;
 pub(crate) use who::identity;
@@ -120,8 +121,8 @@ async fn handle(
     Extension(kept): Extension<Arc<Kept>>,
     request: Request<axum::body::Body>,
 ) -> Response {
-    let until = who::until(&app, request.headers());
-    let door = Door { app, kept, until };
+    let proof = who::Proof::of(&app, request.extensions(), request.headers());
+    let door = Door { app, kept, proof };
     let (parts, body) = request.into_parts();
     let (layout, answer) = match asked(&door, &parts) {
         Ok((layout, pairs)) => {

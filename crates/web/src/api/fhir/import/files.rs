@@ -13,6 +13,7 @@ use super::super::format::Prefer;
 use super::super::intent::{Intent, Order, Together};
 use super::super::route::{self, Target, Write};
 use super::super::settle::peek;
+use super::super::who::Proof;
 use super::super::write::{Answers, perform};
 use crate::App;
 
@@ -54,7 +55,7 @@ impl Importer {
             door: Door {
                 app,
                 kept,
-                until: None,
+                proof: Proof::default(),
             },
             who,
             is_there: Box::new(|_| false),

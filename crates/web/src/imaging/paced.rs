@@ -6,13 +6,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-use axum::body::HttpBody;
+use axum::body::{Body, HttpBody};
 use bytes::{Buf as _, Bytes};
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
-use crate::imaging::{Credit, Rate};
+use super::{Credit, Rate};
 
 /// Bytes that are handed out at once. They are copied: what lies in the buffers of a connection keeps no object in
 /// memory.
@@ -21,7 +21,7 @@ const HANDED_OUT_BYTES: usize = 64 << 10;
 type Piece = Result<Bytes, io::Error>;
 
 /// Pieces, as fast as they are read.
-pub(super) struct Paced(Arc<Mutex<State>>);
+pub(crate) struct Paced(Arc<Mutex<State>>);
 
 struct State {
     pieces: Option<mpsc::Receiver<Piece>>,
@@ -34,12 +34,20 @@ struct State {
 
 impl Paced {
     /// Hands out pieces, to whoever reads them at that rate.
-    pub(super) fn new(pieces: mpsc::Receiver<Piece>, rate: Rate) -> Paced {
+    pub(crate) fn new(pieces: mpsc::Receiver<Piece>, rate: Rate) -> Paced {
         let state = Arc::new(Mutex::new(State::new(pieces, rate)));
         if rate.min > 0 {
             tokio::spawn(watch(Arc::downgrade(&state), rate));
         }
         Paced(state)
+    }
+
+    /// A body of one piece.
+    pub(crate) fn whole(piece: Bytes, rate: Rate) -> Body {
+        let (pieces, made) = mpsc::channel(1);
+        // INVARIANT: there is room for one, and somebody takes it.
+        let _ = pieces.try_send(Ok(piece));
+        Body::new(Paced::new(made, rate))
     }
 }
 
@@ -83,6 +91,15 @@ impl State {
     }
 
     fn look(&mut self, now: Instant) -> Looked {
+        // A piece that nobody takes: over HTTP/2 a stream without window does not ask for the first one either.
+        if self.since.is_none()
+            && self
+                .pieces
+                .as_ref()
+                .is_some_and(|pieces| !pieces.is_empty())
+        {
+            self.since = Some(now);
+        }
         let since = self.since.zip(self.credit.left());
         match since.map(|(since, left)| since + left) {
             Some(end) if end <= now => {
@@ -242,5 +259,20 @@ mod tests {
         let (mut state, now) = (State::new(made, Rate { min: 0, ..RATE }), Instant::now());
         assert_eq!(next(&mut state, now), Some(HANDED_OUT_BYTES));
         assert_eq!(state.look(now + RATE.grace * 1_000), Looked::Ours);
+    }
+
+    #[test]
+    fn a_body_of_which_not_even_the_first_piece_is_asked_for_is_let_go() {
+        let (pieces, made) = mpsc::channel(1);
+        let (mut state, now) = (State::new(made, RATE), Instant::now());
+        assert_eq!(
+            state.look(now),
+            Looked::Ours,
+            "there is nothing to read yet"
+        );
+        pieces.try_send(Ok(Bytes::from_static(b"x"))).unwrap();
+        assert_eq!(state.look(now), Looked::Until(now + RATE.grace));
+        assert_eq!(state.look(now + RATE.grace), Looked::Over);
+        assert!(pieces.is_closed(), "nothing is held any more");
     }
 }
