@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{AlteredPart, Arrival};
@@ -73,6 +74,10 @@ impl Reader for Guarded {
 
     async fn cursor(&self) -> Result<u64, ReaderError> {
         self.reader.cursor().await
+    }
+
+    fn pace(&self) -> Duration {
+        self.reader.pace()
     }
 
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {

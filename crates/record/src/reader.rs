@@ -7,6 +7,7 @@ use event::{Arrival, Body};
 use futures_util::FutureExt as _;
 use guard::{Standing, admit};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::door::Inner;
@@ -33,6 +34,12 @@ pub trait Reader: Send + Sync + 'static {
     /// order and begins at the cursor or, where events were erased, behind it. What is returned
     /// goes back through the door.
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError>;
+
+    /// The least time from one fold to the next. A view that may be as much behind folds more events
+    /// at once, which costs it less; none unless it says so.
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Cleans up after what was folded, when there is nothing more to fold: a view that held
     /// something of a patient who was erased ([`event::Erased`]) leaves no trace of it in its file.
@@ -267,13 +274,15 @@ async fn catch_up(
             return Ok(());
         }
         // A view that was dropped meanwhile wants other events than those that were read ahead.
+        let begun = Instant::now();
         let here = match ahead.take().filter(|ahead| ahead.from == from) {
             Some(ahead) => ahead,
             None => Ahead::read(record, (from, *most)).await?,
         };
+        let paced = !reader.pace().is_zero() && here.batch.len() < *most;
         let next = async {
             match *most {
-                FOLD_EVENTS_MAX => Ahead::read_to(record, here.next, record.size()).await,
+                FOLD_EVENTS_MAX if !paced => Ahead::read_to(record, here.next, record.size()).await,
                 _ => Ok(None),
             }
         };
@@ -282,6 +291,12 @@ async fn catch_up(
         let (arrivals, next) = tokio::join!(reader.fold(&here.batch, here.next), next);
         back_through_the_door(record, arrivals.map_err(|why| why.to_string())?).await?;
         ahead = next?;
+        if paced {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep_until(begun + reader.pace()) => {}
+            }
+        }
         // It goes on: soon with as many events at a time as ever.
         if *most < FOLD_EVENTS_MAX {
             *most = most.saturating_mul(2).min(FOLD_EVENTS_MAX);

@@ -54,6 +54,8 @@ async fn connect(path: &Path, file: &ViewFile) -> Result<SqlitePool, sqlx::Error
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Normal)
         .pragma("wal_autocheckpoint", LOG_PAGES)
+        // What a statement that fails takes back is kept in memory, not in a file of its own.
+        .pragma("temp_store", "memory")
         // Views hold clear text: what is deleted is overwritten.
         .pragma("secure_delete", "ON")
         .busy_timeout(BUSY_TIMEOUT);

@@ -59,6 +59,8 @@ impl Answering {
         }
         self.shown.patients = patients;
         let Identity { actor, from, .. } = self.ask.identity;
+        // Before it is sealed, so that a burst of lists cannot run ahead either.
+        app.access.showed(&actor.id, &self.shown, app.clock.now());
         let body = Body::Shown(self.shown);
         let event = Event::new(actor, self.ask.act, self.ask.subject, body).from_address(from);
         let admitted =

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event::{Act, Actor, Arrival, Body, Event, Resend, Subject, Time};
+use event::{Act, Actor, Arrival, Body, Event, Resend, Shown, Subject, Time};
 use guard::{Ask, Taking};
 use record::{Alike, Blind, Reader, ReaderError, Sealed};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ use crate::outlet::OutletStatus;
 use crate::trace::{Trace, TraceId, What};
 use crate::{heard_view, page, purge, save, view};
 
+/// Pages may be as much behind: what counts for ceilings is counted when it is sealed.
+const PACE: Duration = Duration::from_millis(50);
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -231,6 +233,18 @@ impl Access {
         {
             let who = (ask.identity.actor.id.as_str(), patient);
             self.meter().note(who, now, Seen::Opened);
+        }
+    }
+
+    /// The same for an answer about several patients, once it is sealed whom it shows.
+    pub fn showed(&self, account: &str, shown: &Shown, now: Time) {
+        let how = match shown.identity_only {
+            true => Seen::Listed,
+            false => Seen::Opened,
+        };
+        let mut meter = self.meter();
+        for patient in &shown.patients {
+            meter.note((account, patient), now, how);
         }
     }
 
@@ -473,6 +487,10 @@ impl Reader for Folding {
 
     async fn cursor(&self) -> Result<u64, ReaderError> {
         Ok(self.access.folded())
+    }
+
+    fn pace(&self) -> Duration {
+        PACE
     }
 
     fn alike(&self) -> &'static [Alike] {

@@ -29,6 +29,8 @@ pub struct Config {
     pub trend_max: usize,
     /// Patients, encounters and the like that are kept in memory between messages, at most.
     pub hot_resources_max: usize,
+    /// Bytes of resources that were read lately and are kept in memory, at most; 0: none are.
+    pub resources_bytes_max: usize,
     /// Bytes of summaries that are kept ready to be shown again, at most; 0: none are.
     pub summaries_bytes_max: usize,
     /// Patients whose summaries are made again after a change, before anybody asks, at most; 0: none are.
@@ -50,6 +52,7 @@ impl Config {
             summary_scan_max: 5_000,
             trend_max: 24,
             hot_resources_max: 10_000,
+            resources_bytes_max: 64 << 20,
             summaries_bytes_max: 64 << 20,
             summaries_ready_max: 200,
             sensitivity: crate::SENSITIVITY.to_owned(),
@@ -129,27 +132,7 @@ impl Chart {
     /// # Errors
     /// [`ChartError::Broken`].
     pub async fn locate(&self, kind: &str, id: &str) -> Outcome<Option<Located>> {
-        let known = self.folder.known();
-        let Some(number) = known.words.number(kind) else {
-            return Ok(None);
-        };
-        // One statement, so that the version and `as_of` are of the same moment.
-        let rows: Vec<(i64, String, Option<String>, i64, i64, i64)> = sqlx::query_as(
-            "SELECT v.kind, v.id, p.id, v.seq, v.flags, (SELECT next FROM cursor WHERE id = 1)
-             FROM head h JOIN version v ON v.rid = h.rid
-             LEFT JOIN patient p ON p.pid = v.patient WHERE h.slot = $1",
-        )
-        .bind(hash::slot(kind, id))
-        .fetch_all(&self.store.readers)
-        .await
-        .map_err(ChartError::broken("locate a resource"))?;
-        let row = rows.into_iter().find(|row| row.0 == number && row.1 == id);
-        Ok(row.map(|(_, _, patient, seq, flags, as_of)| Located {
-            patient: patient.map(|id| known.aliases.survivor(&id).to_owned()),
-            version: u64::try_from(seq).unwrap_or_default(),
-            deleted: flags & DELETED != 0,
-            as_of: u64::try_from(as_of).unwrap_or_default(),
-        }))
+        read::locate(self, kind, id).await
     }
 
     /// The current version of a resource, closed until a permit opens it; `None`: there never was one.

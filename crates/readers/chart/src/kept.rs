@@ -52,6 +52,8 @@ struct Made {
 pub(crate) struct Touched {
     /// Charts and resources.
     pub(crate) some: Vec<i64>,
+    /// The slots of resources that have another current version.
+    pub(crate) heads: Vec<i64>,
     /// More than can be named: who is one with whom, or what was erased.
     pub(crate) everything: bool,
 }
@@ -270,6 +272,7 @@ mod tests {
         let touched = Touched {
             some: vec![slot],
             everything: false,
+            ..Touched::default()
         };
         kept.touch(&touched, folded);
     }
@@ -300,6 +303,7 @@ mod tests {
         let all = Touched {
             some: Vec::new(),
             everything: true,
+            ..Touched::default()
         };
         kept.touch(&all, 6);
         assert!(kept.get("a").is_none());

@@ -16,6 +16,7 @@ mod error;
 mod excerpt;
 mod fold;
 mod hash;
+mod heads;
 mod held;
 mod hide;
 mod history;

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use event::Altered;
 
 use crate::chart::Chart;
+use crate::chart::Located;
 use crate::error::Outcome;
 use crate::fold::Known;
 use crate::hash;
+use crate::heads::Head;
 use crate::hide;
 use crate::label;
 use crate::page::{Source, Stored};
@@ -31,11 +33,7 @@ impl Reading {
 
     /// The number and slot of a resource's name; `None`: there is nothing of that type.
     pub(crate) fn asked(&self, kind: &str, id: &str) -> Option<Asked> {
-        Some(Asked {
-            kind: self.known.words.number(kind)?,
-            id: id.to_owned(),
-            slot: hash::slot(kind, id),
-        })
+        asked(&self.known, kind, id)
     }
 
     /// The current version of a resource.
@@ -163,18 +161,66 @@ impl Found {
 /// What to show of a resource once it is known who may see it; `None`: there never was one.
 pub(crate) async fn find(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Found>> {
     let epoch = chart.folder.kept.epoch();
-    let mut reading = Reading::begin(chart).await?;
-    let found = reading.newest(kind, id).await?;
-    Ok(found.map(|(row, json)| {
-        let owner = row.patient.as_deref();
-        Found {
-            name: (kind.to_owned(), id.to_owned()),
-            patient: owner.map(|id| reading.known.aliases.survivor(id).to_owned()),
-            row,
-            json,
-            epoch,
-        }
+    let Some(Head { row, json }) = head(chart, kind, id).await? else {
+        return Ok(None);
+    };
+    let aliases = chart.folder.known().aliases;
+    let owner = row.patient.as_deref();
+    Ok(Some(Found {
+        name: (kind.to_owned(), id.to_owned()),
+        patient: owner.map(|id| aliases.survivor(id).to_owned()),
+        row,
+        json: json.to_vec(),
+        epoch,
     }))
+}
+
+/// Where a resource stands; `None`: there never was one.
+pub(crate) async fn locate(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Located>> {
+    // Before it is read: what was folded until now, it knows of.
+    let folded = *chart.folder.folded().borrow();
+    let Some(Head { row, .. }) = head(chart, kind, id).await? else {
+        return Ok(None);
+    };
+    let aliases = chart.folder.known().aliases;
+    let patient = row.patient.as_deref();
+    Ok(Some(Located {
+        patient: patient.map(|id| aliases.survivor(id).to_owned()),
+        version: row.version(),
+        deleted: row.deleted(),
+        as_of: folded.max(row.version() + 1),
+    }))
+}
+
+/// The current version of a resource, from memory if it is there.
+async fn head(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Head>> {
+    let heads = &chart.folder.heads;
+    let changes = heads.changes();
+    let Some(asked) = asked(&chart.folder.known(), kind, id) else {
+        return Ok(None);
+    };
+    if let Some(head) = heads.get(&asked) {
+        return Ok(Some(head));
+    }
+    let mut from = chart.reading().await?;
+    let found = store::by_head(&mut from, &asked).await?;
+    from.done();
+    let head = found.map(|(row, json)| Head {
+        row,
+        json: json.into(),
+    });
+    if let Some(head) = &head {
+        heads.put(asked.slot, head.clone(), changes);
+    }
+    Ok(head)
+}
+
+fn asked(known: &Known, kind: &str, id: &str) -> Option<Asked> {
+    Some(Asked {
+        kind: known.words.number(kind)?,
+        id: id.to_owned(),
+        slot: hash::slot(kind, id),
+    })
 }
 
 /// What was found, if the scope shows it. What was forgotten since is looked for again.

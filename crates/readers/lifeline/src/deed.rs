@@ -1,8 +1,11 @@
 //! Who changed what, by actor and time, so that a rewind need not read the whole record; and what
 //! speaks of an intrusion, so that a clean point can be proposed.
 
+use std::collections::BTreeSet;
+
 use event::{Act, Body, Event, SessionStep, Time};
-use sqlx::{SqliteConnection, SqlitePool};
+use record::Sealed;
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
 use crate::Error;
 
@@ -28,37 +31,61 @@ pub struct Evidence {
 
 type Done = Result<(), sqlx::Error>;
 
-/// Folds one event.
-pub(crate) async fn take(
+/// Rows in one statement.
+const ROWS: usize = 200;
+
+/// Folds events.
+pub(crate) async fn take<'e>(
     to: &mut SqliteConnection,
-    (index, at): (u64, Time),
-    event: &Event,
+    events: impl Iterator<Item = &'e Sealed> + Clone,
 ) -> Done {
-    if let Some(what) = speaks(&event.body) {
+    for sealed in events.clone() {
+        let Some(what) = speaks(&sealed.event().body) else {
+            continue;
+        };
         sqlx::query("INSERT OR REPLACE INTO evidence (idx, at, what) VALUES ($1, $2, $3)")
-            .bind(index.cast_signed())
-            .bind(at.millis())
+            .bind(sealed.index().cast_signed())
+            .bind(sealed.at().millis())
             .bind(what)
             .execute(&mut *to)
             .await?;
     }
-    if !changes(event) {
-        return Ok(());
+    let changed: Vec<&Sealed> = events.filter(|one| changes(one.event())).collect();
+    for some in changed.chunks(ROWS) {
+        doers(to, some).await?;
+        deeds(to, some).await?;
     }
-    sqlx::query("INSERT INTO doer (name) VALUES ($1) ON CONFLICT (name) DO NOTHING")
-        .bind(&event.actor.id)
-        .execute(&mut *to)
-        .await?;
-    let query = sqlx::query(
+    Ok(())
+}
+
+/// Whoever changed something gets a number.
+async fn doers(to: &mut SqliteConnection, changed: &[&Sealed]) -> Done {
+    let names: BTreeSet<&str> = changed
+        .iter()
+        .map(|sealed| sealed.event().actor.id.as_str())
+        .collect();
+    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new("INSERT INTO doer (name) ");
+    query.push_values(names, |mut row, name| {
+        row.push_bind(name);
+    });
+    query.push(" ON CONFLICT (name) DO NOTHING");
+    query.build().execute(to).await.map(drop)
+}
+
+async fn deeds(to: &mut SqliteConnection, changed: &[&Sealed]) -> Done {
+    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
         "INSERT OR REPLACE INTO deed (doer, at, idx, hand)
-         SELECT id, $2, $3, $4 FROM doer WHERE name = $1",
+         SELECT doer.id, new.column2, new.column3, new.column4 FROM (",
     );
-    let query = query
-        .bind(&event.actor.id)
-        .bind(at.millis())
-        .bind(index.cast_signed())
-        .bind(by_hand(&event.body));
-    query.execute(to).await.map(drop)
+    query.push_values(changed, |mut row, sealed| {
+        let event = sealed.event();
+        row.push_bind(event.actor.id.as_str())
+            .push_bind(sealed.at().millis())
+            .push_bind(sealed.index().cast_signed())
+            .push_bind(by_hand(&event.body));
+    });
+    query.push(") AS new JOIN doer ON doer.name = new.column1");
+    query.build().execute(to).await.map(drop)
 }
 
 /// Everything that somebody changed since a moment, in the order of the record.

@@ -17,17 +17,22 @@ pub(crate) async fn take(
     batch: &[Sealed],
     next: u64,
 ) -> Done {
-    let mut to = pool.begin().await?;
     let folded = state.folded;
-    for sealed in batch.iter().filter(|sealed| sealed.index() >= folded) {
+    let new = || batch.iter().filter(move |sealed| sealed.index() >= folded);
+    if !new().any(|sealed| concerns(sealed.event())) && !record::save_is_due(folded, next) {
+        state.folded = next;
+        return Ok(());
+    }
+    let mut to = pool.begin().await?;
+    for sealed in new() {
         let at = (sealed.index(), sealed.at());
         match &sealed.event().body {
             Body::Erased(order) => forget(&mut to, order, blind).await?,
             _ => one(&mut to, at, sealed.event()).await?,
         }
-        deed::take(&mut to, at, sealed.event()).await?;
         by_heart(state, at, sealed.event());
     }
+    deed::take(&mut to, new()).await?;
     sqlx::query("UPDATE cursor SET next = $1 WHERE id = 1")
         .bind(next.cast_signed())
         .execute(&mut *to)
@@ -35,6 +40,15 @@ pub(crate) async fn take(
     to.commit().await?;
     state.folded = next;
     Ok(())
+}
+
+/// Whether an event leaves anything here: looks, which are most events of a day, do not.
+fn concerns(event: &Event) -> bool {
+    match event.body {
+        Body::Decision(_) => false,
+        Body::Shown(_) => event.act == Act::Carry,
+        _ => true,
+    }
 }
 
 /// What has to be known without asking the database.

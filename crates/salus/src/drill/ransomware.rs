@@ -38,7 +38,8 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
         "--to",
         &pulled,
     ];
-    let (made, _) = away.run(&from).await?;
+    let held = scene.acknowledged().await?;
+    away.backed_up(&from, held).await?;
     let (keys, _) = scene.run(&["backup", "keys", "--to", &copies]).await?;
     let mut dice = Dice::new(seed);
     for target in [scene.data().as_path(), Path::new(&pushed)] {
@@ -68,7 +69,7 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
     Ok(Drill {
         name: "ransomware".into(),
         seed,
-        lost: number(&made, "events")?.saturating_sub(number(&verified, "events")?),
+        lost: held.saturating_sub(number(&verified, "events")?),
         back_ms: None,
         to_read_ms: Some(read),
         to_write_ms: Some(write),

@@ -16,7 +16,10 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
     scene.patient(&running).await?;
     scene.results(&running, RESULTS).await?;
     let (place, copies) = (scene.made("backup")?, scene.made("copies")?);
-    let (made, _) = scene.run(&["backup", "record", "--to", &place]).await?;
+    let held = scene.acknowledged().await?;
+    scene
+        .backed_up(&["backup", "record", "--to", &place], held)
+        .await?;
     let (keys, _) = scene.run(&["backup", "keys", "--to", &copies]).await?;
     running.victim.stop().await?;
     let root = scene.data().join("keys/root.key");
@@ -38,7 +41,6 @@ pub(super) async fn drill(seed: u64) -> Result<Drill> {
     let write = millis(began);
     back.victim.stop().await?;
     let (verified, _) = new.run(&["verify"]).await?;
-    let held = number(&made, "events")?;
     Ok(Drill {
         name: "restore".into(),
         seed,

@@ -188,6 +188,29 @@ impl Scene {
         Ok((printed, output.status.code().unwrap_or(-1)))
     }
 
+    /// Events that the server has acknowledged so far.
+    pub(super) async fn acknowledged(&self) -> Result<u64> {
+        let (verified, _) = self.run(&["verify"]).await?;
+        number(&verified, "events")
+    }
+
+    /// Makes backups with this command until one has `events`: a backup goes as far as the last
+    /// checkpoint, which comes a moment after what it promises was acknowledged.
+    pub(super) async fn backed_up(&self, args: &[&str], events: u64) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let (made, _) = self.run(args).await?;
+            let held = number(&made, "events")?;
+            if held >= events {
+                return Ok(());
+            }
+            if began.elapsed() > READY_WAIT {
+                bail!("the backup has {held} of {events} events that were acknowledged");
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     /// Sends results until `count` are acknowledged.
     pub(super) async fn results(&mut self, running: &Running, count: u64) -> Result<()> {
         self.results_at(running.mllp()?, count).await

@@ -216,6 +216,16 @@ fn leaving<'a>(to: &'a Path, (study, agreed): (&'a str, &'a str)) -> Vec<&'a str
     [&what[..], &to, &why].concat()
 }
 
+/// The text without the UIDs that were made for it: their digits fall as they fall, and may be those of a number.
+fn without_new_uids(text: &str) -> String {
+    let mut parts = text.split("2.25.");
+    let mut rest = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        rest.push_str(part.trim_start_matches(|digit: char| digit.is_ascii_digit()));
+    }
+    rest
+}
+
 #[tokio::test]
 async fn a_study_of_the_record_leaves_by_the_word_of_two_people() {
     let folder = tempfile::tempdir().unwrap();
@@ -228,7 +238,7 @@ async fn a_study_of_the_record_leaves_by_the_word_of_two_people() {
         for name in names {
             assert!(name.starts_with("2.25."), "{name}");
             let bytes = fs::read(to.join(name)).unwrap();
-            let text = String::from_utf8_lossy(&bytes);
+            let text = without_new_uids(&String::from_utf8_lossy(&bytes));
             for word in ["Doe", "4711", "1.2.1.1"] {
                 assert!(!text.contains(word), "{word}");
             }

@@ -31,6 +31,7 @@ use memory::Memory;
 use step::{Step, With};
 
 use crate::error::Outcome;
+use crate::heads::Heads;
 use crate::kept::{Kept, Touched};
 use crate::ready::Ready;
 use crate::store::Store;
@@ -52,6 +53,8 @@ pub(crate) struct Folder {
     memory: Mutex<Option<Memory>>,
     known: RwLock<Known>,
     folded: watch::Sender<u64>,
+    /// What was read of charts lately.
+    pub(crate) heads: Heads,
     /// What was made of charts and can be shown again.
     pub(crate) kept: Kept,
     /// Of whom it is made before anybody asks.
@@ -61,6 +64,7 @@ pub(crate) struct Folder {
 impl Folder {
     pub(crate) async fn open(store: Store, config: Config, blind: Blind) -> Outcome<Folder> {
         let folder = Folder {
+            heads: Heads::new(config.resources_bytes_max),
             kept: Kept::new(config.summaries_bytes_max),
             ready: Ready::new(config.summaries_ready_max),
             store,
@@ -89,6 +93,7 @@ impl Folder {
         let mut memory = self.memory.lock().await;
         *memory = None;
         let fresh = self.load().await?;
+        self.heads.clear();
         self.kept.clear();
         self.ready.clear();
         self.publish(&fresh);
@@ -104,6 +109,7 @@ impl Folder {
         let mut memory = self.memory.lock().await;
         *memory = None;
         self.store.clear().await?;
+        self.heads.clear();
         self.kept.clear();
         self.ready.clear();
         let fresh = self.load().await?;
@@ -126,6 +132,7 @@ impl Folder {
         // On an error the memory is dropped with what it half learned, and read again.
         let touched = self.fold_into(&mut memory, entries, next).await?;
         memory.cursor = next;
+        self.heads.touch(&touched);
         self.kept.touch(&touched, next);
         self.publish(&memory);
         if touched.everything || !touched.some.is_empty() {
@@ -183,6 +190,7 @@ impl Folder {
             }
             batch.save(change).await?;
             touched.some.append(&mut batch.pending.touched);
+            touched.heads.extend(batch.moved());
             touched.everything |= !batch.pending.aliases.is_empty();
             batch.remember();
         }

@@ -68,6 +68,16 @@ impl Batch<'_> {
         .await
     }
 
+    /// The slots of everything that got a new version.
+    pub(super) fn moved(&self) -> impl Iterator<Item = i64> {
+        let words = &self.memory.known.words;
+        let moved = self.seen.iter().filter(|(_, seen)| {
+            let now = seen.current.as_ref().map_or(0, |current| current.rid);
+            now != seen.stored
+        });
+        moved.map(move |((kind, id), _)| hash::slot(words.text(*kind), id))
+    }
+
     /// The heads of everything that got a new version.
     async fn heads(&self, to: &mut SqliteConnection) -> Outcome<()> {
         let words = &self.memory.known.words;
