@@ -4,13 +4,17 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
 
 use chart::{Change, Changes};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use wire::fhir::subscription::Subscribed;
 
 use crate::App;
 
+/// How long what was found is given to others: what belongs to whom may be another by then.
+const GOOD: Duration = Duration::from_secs(10);
 /// Events of the past that one look keeps for those who ask the same a little later.
 const KEPT_MAX: usize = 1_000;
 
@@ -31,6 +35,8 @@ struct Last {
     from: u64,
     through: u64,
     found: Vec<Change>,
+    /// When the first of them was looked for; `None`: nothing was yet.
+    since: Option<Instant>,
 }
 
 impl Looks {
@@ -66,6 +72,7 @@ impl Look {
         (wanted, after): (&Subscribed, u64),
     ) -> Result<Changes, chart::ChartError> {
         let mut last = self.0.lock().await;
+        last.forget(Instant::now());
         let folded = *app.chart.folded().borrow();
         if let Some(known) = last.since(after, folded) {
             return Ok(known);
@@ -78,6 +85,19 @@ impl Look {
 }
 
 impl Last {
+    /// Forgets what was found too long ago.
+    fn forget(&mut self, now: Instant) {
+        match self.since {
+            Some(since) if now.saturating_duration_since(since) < GOOD => {}
+            _ => {
+                *self = Last {
+                    since: Some(now),
+                    ..Last::default()
+                }
+            }
+        }
+    }
+
     /// What is known from an index on; `None`: somebody has to look.
     fn since(&self, after: u64, folded: u64) -> Option<Changes> {
         // INVARIANT: while the chart is folded again, what was found before says nothing.
@@ -176,6 +196,17 @@ mod tests {
         );
         last.take(2, &looked(&[3], 12));
         assert_eq!(versions(last.since(2, 12)), Some((vec![3], 12, false)));
+    }
+
+    #[test]
+    fn what_was_found_long_ago_is_looked_for_again() {
+        let (mut last, now) = (Last::default(), Instant::now());
+        last.forget(now);
+        last.take(5, &looked(&[6], 9));
+        last.forget(now + GOOD / 2);
+        assert_eq!(versions(last.since(5, 9)), Some((vec![6], 9, false)));
+        last.forget(now + GOOD);
+        assert_eq!(versions(last.since(5, 9)), None);
     }
 
     #[test]

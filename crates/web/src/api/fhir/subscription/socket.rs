@@ -226,15 +226,9 @@ impl Session {
 
     /// Lets go what was bound by a token that stands for nobody any more, and those that have ended.
     ///
-    /// INVARIANT: called before anything is told.
+    /// INVARIANT: called before anything is told, and once it is current.
     async fn proves(&mut self) -> Goes {
         let app = Arc::clone(&self.door.app);
-        let size = app.record.size();
-        if !app.tokens.caught_up(size, FOLD_WAIT).await
-            || !app.staff.caught_up(size, FOLD_WAIT).await
-        {
-            return None;
-        }
         let mut stands = Vec::with_capacity(self.bound.len());
         for bound in std::mem::take(&mut self.bound) {
             let good = match &bound.proof.bearer {
@@ -263,6 +257,8 @@ impl Session {
     /// Tells what happened since.
     async fn tell(&mut self) -> Goes {
         self.held = false;
+        // Nothing is told by what the client was: `$events` tells it later.
+        is_current(&self.door.app).await.then_some(())?;
         self.proves().await?;
         for (id, scopes) in self.those(|_| true) {
             let place = (id.as_str(), scopes.as_slice());
@@ -316,6 +312,7 @@ impl Session {
     }
 
     async fn beat(&mut self) -> Goes {
+        is_current(&self.door.app).await.then_some(())?;
         self.proves().await?;
         let now = Instant::now();
         let due = |bound: &Bound| {
@@ -359,7 +356,9 @@ impl Session {
         if !std::mem::take(&mut self.heard) {
             return None;
         }
-        self.proves().await?;
+        if is_current(&self.door.app).await {
+            self.proves().await?;
+        }
         self.send(Message::Ping(bytes::Bytes::new())).await
     }
 
@@ -369,6 +368,12 @@ impl Session {
         let sent = timeout(Duration::from_millis(wait), self.socket.send(message)).await;
         matches!(sent, Ok(Ok(()))).then_some(())
     }
+}
+
+/// Whether it is known by now whose token stands for whom.
+async fn is_current(app: &App) -> bool {
+    let size = app.record.size();
+    app.tokens.caught_up(size, FOLD_WAIT).await && app.staff.caught_up(size, FOLD_WAIT).await
 }
 
 /// The subscription with whoever made it, as far as the scopes go; inner `None`: it is off, gone, or
