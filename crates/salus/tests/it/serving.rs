@@ -128,8 +128,8 @@ fn a_server_whose_data_folder_is_made_anew_acknowledges_nothing_and_ends() {
     std::fs::rename(&data, folder.path().join("other")).unwrap();
     std::fs::rename(&aside, &data).unwrap();
     assert!(send(&server.mllp(), &admission("A3")).contains("MSA|AE|A3"));
-    let said = server.until("was removed or replaced while the server ran");
-    assert!(said.contains("Put the data folder back"), "{said}");
+    let said = server.until("Put the data folder back");
+    assert!(said.contains("restore a backup"), "{said}");
     server.signal(rustix::process::Signal::TERM);
     assert_eq!(server.ended().code(), Some(4));
     let other = std::fs::read_dir(folder.path().join("other/vault")).unwrap();
