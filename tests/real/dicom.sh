@@ -5,25 +5,8 @@
 set -euo pipefail
 
 [ $# = 1 ] || { echo "usage: $0 SALUS" >&2; exit 2; }
-salus="$(realpath "$1")"
-home="${SALUS_REAL_HOME:-$HOME/.cache/salus/real}"
-python="$home/venv/bin/python"
-here="$(cd "$(dirname "$0")" && pwd)"
-work="$(mktemp -d)"
-server="" orthanc="" taker="" pacs=""
-port() { python3 "$(dirname "${BASH_SOURCE[0]}")/free_port.py"; }
-finish() {
-    [ -z "$pacs" ] || { kill "$pacs"; wait "$pacs"; } 2>/dev/null || true
-    [ -z "$taker" ] || { kill "$taker"; wait "$taker"; } 2>/dev/null || true
-    [ -z "$orthanc" ] || { kill "$orthanc"; wait "$orthanc"; } 2>/dev/null || true
-    [ -z "$server" ] || { kill -9 "$server"; wait "$server"; } 2>/dev/null || true
-    rm -rf "$work"
-}
-trap finish EXIT
-failed() { echo "failed: $*" >&2; cat "$work/said" >&2; exit 1; }
-for tool in echoscu storescu findscu getscu movescu storescp dcmdump; do
-    command -v "$tool" >/dev/null || failed "$tool is not there; run setup.sh"
-done
+. "$(dirname "${BASH_SOURCE[0]}")/dicom_common.sh"
+needs echoscu storescu findscu getscu movescu storescp dcmdump
 
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=test authority" \
     -keyout "$work/ca.key" -out "$work/ca.pem" 2>/dev/null
@@ -35,7 +18,7 @@ for name in salus ct1 eve; do
     openssl x509 -req -in "$work/$name.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" \
         -CAcreateserial -days 2 -extfile "$work/$name.ext" -out "$work/$name.pem" 2>/dev/null
 done
-taker_port="$(port)" store_port="$(port)" pacs_port="$(port)" orthanc_port="$(port)"
+taker_port="$(port)" store_port="$(port)" pacs_port="$(port)" orthanc_port="$(port)" http_port="$(port)"
 cat >"$work/salus.toml" <<CONF
 data = "$work/data"
 [dicom]
@@ -101,15 +84,7 @@ to = "dicom://127.0.0.1:$orthanc_port"
 called = "ORTHANC"
 feeds = ["ct"]
 CONF
-"$salus" serve --config "$work/salus.toml" --format json --listen 127.0.0.1:0 --mllp 127.0.0.1:0 \
-    >"$work/ready" 2>"$work/said" &
-server=$!
-for _ in $(seq 600); do
-    [ -s "$work/ready" ] && break
-    kill -0 "$server" 2>/dev/null || failed "the server ended"
-    sleep 0.1
-done
-ready() { python3 -c 'import json, sys; print(eval(sys.argv[2], {"r": json.load(open(sys.argv[1]))}))' "$work/ready" "$1"; }
+serve serve
 plain="$(ready 'r["dicom"][0].rsplit(":", 1)[1]')"
 secure="$(ready 'r["dicom"][1].rsplit(":", 1)[1]')"
 fhir="$(ready 'r["fhir"]')"
@@ -118,7 +93,7 @@ fhir="$(ready 'r["fhir"]')"
 mkdir "$work/pacs"
 storescp -aet PACS -od "$work/pacs" +tls "$work/ct1.key" "$work/ct1.pem" +cf "$work/ca.pem" "$pacs_port" \
     >"$work/pacs.log" 2>&1 &
-pacs=$!
+started+=($!)
 
 # Pictures of the two patients, and some that lie.
 "$python" "$here/dicom_files.py" "$work/files"
@@ -152,30 +127,20 @@ came="$(for one in "$work"/pacs/*; do dcmdump +L +P PixelData "$one" | cksum; do
 
 # Orthanc forwards what it has.
 if command -v Orthanc >/dev/null; then
-    port=$((20000 + RANDOM % 20000))
-    cat >"$work/orthanc.json" <<CONF
-{"Name": "test", "StorageDirectory": "$work/orthanc", "IndexDirectory": "$work/orthanc",
- "HttpPort": $port, "DicomPort": $orthanc_port, "DicomCheckCalledAet": true, "DicomAlwaysAllowStore": true,
- "DicomAlwaysAllowFind": true, "DicomAlwaysAllowGet": true, "DicomAet": "ORTHANC", "RemoteAccessAllowed": false,
- "Plugins": [], "DicomModalities": {"salus": ["SALUS", "127.0.0.1", $plain]}}
-CONF
-    Orthanc "$work/orthanc.json" >"$work/orthanc.log" 2>&1 &
-    orthanc=$!
-    for _ in $(seq 300); do curl -sf "http://127.0.0.1:$port/system" >/dev/null && break; sleep 0.1; done
-    id="$(curl -sf --data-binary "@$work/files/orthanc.dcm" "http://127.0.0.1:$port/instances" |
+    orthanc_begin "\"salus\": [\"SALUS\", \"127.0.0.1\", $plain]"
+    id="$(orthanc_given "$work/files/orthanc.dcm" |
         python3 -c 'import json, sys; print(json.load(sys.stdin)["ID"])')"
-    curl -sf -d "$id" "http://127.0.0.1:$port/modalities/salus/store" >"$work/stored" || failed "Orthanc: $(tail -n 5 "$work/orthanc.log")"
+    curl -sf -d "$id" "http://127.0.0.1:$http_port/modalities/salus/store" >"$work/stored" || failed "Orthanc: $(tail -n 5 "$work/orthanc.log")"
     # What came while it was away waited, and goes on to it.
     count=0
     for _ in $(seq 300); do
-        count="$(curl -sf "http://127.0.0.1:$port/instances" | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))')"
+        count="$(curl -sf "http://127.0.0.1:$http_port/instances" | python3 -c 'import json, sys; print(len(json.load(sys.stdin)))')"
         [ "$count" -ge 6 ] && break
         sleep 0.1
     done
     [ "$count" -ge 6 ] || failed "Orthanc has $count instances: $("$salus" --config "$work/salus.toml" route list || true)"
     # What it has and is not here is pulled, once.
-    curl -sf --data-binary "@$work/files/pull.dcm" "http://127.0.0.1:$port/instances" >"$work/stored" ||
-        failed "Orthanc took no picture to be pulled"
+    orthanc_given "$work/files/pull.dcm" >"$work/stored"
     for wanted in 1 0; do
         "$salus" --config "$work/salus.toml" --format json pull --from ORTHANC --study 2.25.501 \
             --reason 'prior images of the other house' >"$work/pulled" 2>"$work/why" || failed "pull: $(cat "$work/why")"
@@ -186,7 +151,7 @@ fi
 
 # Asked for again: by pynetdicom at every level, and by dcmtk.
 "$python" "$here/pynetdicom_asker.py" 127.0.0.1 "$plain" "$work/files" "$taker_port" || failed "pynetdicom asks"
-study="$(dcmdump +P StudyInstanceUID -q "$work/files/ct/0000.dcm" | sed 's/.*\[\(.*\)\].*/\1/')"
+study="$(uid StudyInstanceUID "$work/files/ct/0000.dcm")"
 ! findscu -S -aet TOOL -aec SALUS 127.0.0.1 "$plain" -k QueryRetrieveLevel=STUDY -k PatientID=4711 \
     >"$work/why" 2>&1 || failed "a feed without queries was answered"
 tls ct1 findscu -v -S -aet SECURE -aec SALUS 127.0.0.1 "$secure" -k QueryRetrieveLevel=STUDY \
@@ -199,12 +164,12 @@ getscu -S -aet VIEWER -aec SALUS -od "$work/got" 127.0.0.1 "$plain" -k QueryRetr
 [ "$(find "$work/got" -type f | wc -l)" = 5 ] || failed "getscu got $(ls "$work/got")"
 storescp -aet STORE -od "$work/moved" +tls "$work/ct1.key" "$work/ct1.pem" +cf "$work/ca.pem" "$store_port" \
     >"$work/storescp" 2>&1 &
-taker=$!
-for _ in $(seq 100); do (echo >"/dev/tcp/127.0.0.1/$store_port") 2>/dev/null && break; sleep 0.1; done
+started+=($!)
+listens "$store_port"
 movescu -S -aet VIEWER -aec SALUS -aem STORE 127.0.0.1 "$plain" -k QueryRetrieveLevel=STUDY \
     -k StudyInstanceUID="$study" >"$work/why" 2>&1 || failed "movescu: $(cat "$work/why" "$work/storescp")"
 [ "$(find "$work/moved" -type f | wc -l)" = 5 ] || failed "movescu: $(cat "$work/why" "$work/storescp")"
-kill "$taker"; wait "$taker" 2>/dev/null || true; taker=""
+end "${started[-1]}"
 ! movescu -S -aet VIEWER -aec SALUS -aem NOBODY 127.0.0.1 "$plain" -k QueryRetrieveLevel=STUDY \
     -k StudyInstanceUID="$study" >"$work/why" 2>&1 || failed "moved to a destination that is not the feed's"
 
@@ -215,6 +180,5 @@ token="$("$salus" --config "$work/salus.toml" --format json client add ris --sco
 writer="$("$salus" --config "$work/salus.toml" --format json client add plugin --scope 'system/ImagingStudy.cu' --scope 'system/Patient.cu' |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')"
 "$python" "$here/dicomweb_check.py" "${fhir%/fhir}/dicomweb" "$token" "$work/files" "$writer" || failed "DICOMweb"
-kill "$server"; wait "$server" || true; server=""
-"$salus" --config "$work/salus.toml" verify >"$work/verified" || failed "$(cat "$work/verified")"
+ends_whole
 echo "ok de-identified files, echoscu, storescu, storescp (route over TLS), findscu (plain, TLS), getscu, movescu, pynetdicom, dicomweb-client$([ -n "$orthanc" ] && echo ", Orthanc")"

@@ -56,6 +56,32 @@ pub struct ExportAsked {
     pub recipient: String,
     /// Why, in words.
     pub reason: String,
+    /// The same as `what`, as a command checks it; `None`: asked before requests said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leaves: Option<Leaves>,
+}
+
+/// What of the record may leave, without whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Leaves {
+    /// All charts.
+    Charts,
+    /// The charts of who lies on a ward, or is expected there, when they leave.
+    Ward {
+        /// Code of the ward.
+        ward: String,
+    },
+    /// The charts of these patients.
+    Patients {
+        /// Ids of Patient resources.
+        patients: Vec<String>,
+    },
+    /// The images of a study.
+    Study {
+        /// Study Instance UID.
+        study: String,
+    },
 }
 
 /// What another person said to it.

@@ -24,7 +24,7 @@ mod subject;
 mod time;
 mod token;
 
-pub use access::{Ceiling, ExportAnswered, ExportAsked, Service, ServiceState, Shown};
+pub use access::{Ceiling, ExportAnswered, ExportAsked, Leaves, Service, ServiceState, Shown};
 pub use actor::{Actor, ActorKind, Role};
 pub use altered::{Altered, AlteredPart, Outside, PutBack, PutBackStep, Rewound, Unlike};
 pub use body::{

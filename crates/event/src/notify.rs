@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Time;
+
 /// A step of one subscription (FHIR `Subscription` with a topic).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notified {
@@ -31,10 +33,15 @@ pub enum NotifyStep {
         /// Where they went.
         to: String,
     },
+    /// Its receiver takes nothing of what waits, or answers again.
+    Failing {
+        /// Since when it does not; `None`: it answers again.
+        since: Option<Time>,
+    },
 }
 
 /// A version of a resource, without its name: an index and nothing of a patient.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Happening {
     /// The index of the event that wrote it.
     pub index: u64,

@@ -5,10 +5,14 @@
 
 pub mod dicom;
 pub mod mllp;
+mod places;
 pub mod signals;
 mod tls;
 
 pub use tls::Reload;
+
+/// What a sender is told once the record's files are gone; which they are is nothing for it.
+pub(crate) const UPROOTED: &str = "nothing is taken: the receiver's data folder is gone, and somebody has to put it back; keep it, and send it again";
 
 use async_trait::async_trait;
 use record::Record;

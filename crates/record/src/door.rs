@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::cosigned::Cosigned;
 use crate::epoch::{self, Epoch};
+use crate::ground::Ground;
 use crate::journal::{Journal, Published};
 use crate::keyring::Keyring;
 use crate::mirror::Standby;
@@ -83,6 +84,8 @@ pub(crate) struct Inner {
     pub(crate) held_up: watch::Sender<Vec<HeldUp>>,
     /// What there is beside the record if it only follows another.
     pub(crate) standby: Option<Standby>,
+    /// Whether the files are still there that were opened.
+    pub(crate) ground: Ground,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// Held while the record is open, so that no second process writes it.
     _lock: File,
@@ -164,6 +167,7 @@ impl Record {
         };
         let inner = Arc::new(Inner {
             newest: Arc::new(Newest::new(config.newest_bytes_max)),
+            ground: Ground::of(&config),
             scrub: Scrub::new(),
             before_start: last_at(journal.as_ref(), &frontier).await?,
             config,
@@ -320,7 +324,9 @@ impl Record {
         if let Some(standby) = &self.inner.standby {
             Box::pin(standby.side.stop()).await;
         }
-        if let Err(why) = self.inner.vault.close().await {
+        if self.inner.grounded().is_ok()
+            && let Err(why) = self.inner.vault.close().await
+        {
             tracing::error!(%why, "the end of the record did not reach the vault");
         }
         self.inner.keyring.close().await;
@@ -389,12 +395,16 @@ impl Inner {
         drop(groups);
         let receipts = answer.await.map_err(|_| Error::Stopped)??;
         // INVARIANT: nothing is acknowledged after the lease, though it is sealed: the sender
-        // sends it again, to whoever is the primary then.
+        // sends it again, to whoever is the primary then. Nor what went into a file that nobody finds any more.
         self.in_office()?;
         Ok(receipts)
     }
 
     async fn publish(&self) -> Outcome<()> {
+        // INVARIANT: nothing of this record is written into a folder that was put in the place of its own.
+        if matches!(self.grounded(), Err(Error::Uprooted { .. })) {
+            return Ok(());
+        }
         // A standby publishes what the primary signed, and a fenced machine nothing any more.
         if self.standby.is_some() || self.turn().fenced_by().is_some() {
             return Ok(());
@@ -493,7 +503,9 @@ async fn publish_now_and_then(inner: std::sync::Weak<Inner>) {
             inner.scrub.stuck();
             tracing::error!(%why, "no checkpoint was published; trying again");
         }
-        if let Err(why) = inner.vault.look().await {
+        if inner.grounded().is_ok()
+            && let Err(why) = inner.vault.look().await
+        {
             tracing::error!(%why, "the end of the record did not reach the vault; trying again");
         }
     }

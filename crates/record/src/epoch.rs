@@ -67,7 +67,8 @@ impl Record {
     /// Whether anything may be acknowledged now, or done in the name of the primary.
     ///
     /// # Errors
-    /// [`Error::Fenced`] if another machine took over, [`Error::Unleased`] if one may have.
+    /// [`Error::Fenced`] if another machine took over, [`Error::Unleased`] if one may have; [`Error::Uprooted`] if what
+    /// was opened is not there any more.
     pub fn in_office(&self) -> Outcome<()> {
         self.inner.in_office()
     }
@@ -78,7 +79,8 @@ impl Inner {
     /// As [`Record::in_office`].
     pub(crate) fn in_office(&self) -> Outcome<()> {
         self.unfenced()?;
-        self.leased()
+        self.leased()?;
+        self.grounded()
     }
 
     /// # Errors

@@ -51,6 +51,15 @@ pub enum Error {
          nothing is acknowledged until one answers"
     )]
     Unleased,
+    /// The files that were opened are no longer those at their paths.
+    #[error(
+        "`{path}` was removed or replaced while the server ran, so nothing is taken any more: stop it, put the data folder \
+         back, or restore a backup, and start it again"
+    )]
+    Uprooted {
+        /// What is gone.
+        path: String,
+    },
     /// This is a standby.
     #[error("this is the standby: it shows what was sealed and takes nothing new")]
     Standby,

@@ -16,6 +16,7 @@ mod erase;
 mod erased;
 mod error;
 mod escrow;
+mod ground;
 pub mod journal;
 mod keycopy;
 mod keyfile;

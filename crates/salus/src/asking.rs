@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use access::{Export, NoLeave};
 use anyhow::{Result, bail};
-use event::{Act, Body, Event, ExportAsked, Subject};
+use event::{Act, Body, Event, ExportAsked, Leaves, Subject};
 use guard::{Standing, admit};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,8 @@ pub(crate) struct Wanted {
     pub(crate) what: String,
     pub(crate) recipient: String,
     pub(crate) reason: String,
+    /// What leaves, as the commands check it.
+    pub(crate) leaves: Leaves,
 }
 
 /// One request, as it stands.
@@ -37,6 +39,10 @@ pub(crate) struct Asked {
     pub(crate) what: String,
     pub(crate) recipient: String,
     pub(crate) reason: String,
+    /// What leaves, as the commands check it, in words; `None`: it is said in `what` alone.
+    pub(crate) leaves: Option<String>,
+    /// By which command it leaves, once it may.
+    pub(crate) command: Option<String>,
     /// How it stands, in words.
     pub(crate) state: String,
     /// Until when it may leave; `None`: it may not.
@@ -66,6 +72,7 @@ impl House {
             what: wanted.what.trim().to_owned(),
             recipient: wanted.recipient.trim().to_owned(),
             reason: wanted.reason.trim().to_owned(),
+            leaves: Some(wanted.leaves.clone()),
         });
         let actor = decision.ask().identity.actor.clone();
         let event = Event::new(actor, Act::Export, Subject::Record, body);
@@ -98,9 +105,11 @@ impl House {
                 ("waits for another person".to_owned(), None)
             }
             Err(NoLeave::Refused) => (format!("{answerer} refused"), None),
-            Err(NoLeave::Lapsed) => ("lapsed".to_owned(), None),
+            Err(NoLeave::Lapsed | NoLeave::Other | NoLeave::Unsaid) => ("lapsed".to_owned(), None),
         };
         Asked {
+            leaves: export.leaves.as_ref().map(access::words_of),
+            command: export.command(),
             number: export.index,
             at: export.at.to_string(),
             asker: export.asker.1,

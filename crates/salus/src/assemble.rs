@@ -140,7 +140,7 @@ impl House {
         };
         let rounds = Rounds::of(&config, &rooms.record)?;
         let board = rounds.board(&rooms.record);
-        let app = keeping_sessions(App::new(rooms, config.web.clone()), &config)?;
+        let app = keeping_sessions(App::new(rooms, web::Settings::clone(&config.web)), &config)?;
         let app = app.witnessed(witness(&config).await?, board);
         let intake = Arc::new(Intake::new(&config.dicom, app.record.clone()));
         let app = Arc::new(entered(app, (&config, &intake))?);

@@ -47,9 +47,9 @@ pub(crate) struct Config {
     pub(crate) standby: StandbyOf,
     pub(crate) fence: Fence,
     pub(crate) https: Https,
-    pub(crate) web: web::Settings,
+    /// Boxed, as `dicom` is: futures that hold the configuration would become too large for the stack otherwise.
+    pub(crate) web: Box<web::Settings>,
     pub(crate) mllp: inlets::mllp::Config,
-    /// Boxed: futures that hold the configuration would become too large for the stack otherwise.
     pub(crate) dicom: Box<inlets::dicom::Config>,
     pub(crate) signals: inlets::signals::Config,
     pub(crate) routes: routes::Config,
@@ -85,7 +85,7 @@ impl Default for Config {
             standby: StandbyOf::default(),
             fence: Fence::default(),
             https: Https::default(),
-            web: web::Settings::default(),
+            web: Box::default(),
             mllp: inlets::mllp::Config::default(),
             dicom: Box::default(),
             signals: inlets::signals::Config::default(),
@@ -198,6 +198,8 @@ pub(crate) struct Https {
     pub(crate) connections_per_source_max: usize,
     pub(crate) streams_per_connection_max: u32,
     pub(crate) drain_ms: u64,
+    /// How long it is said why nothing is taken, once the data folder is gone; then the server ends.
+    pub(crate) uprooted_ms: u64,
 }
 
 impl Default for Https {
@@ -219,6 +221,7 @@ impl Default for Https {
             connections_per_source_max: 512,
             streams_per_connection_max: 100,
             drain_ms: 20_000,
+            uprooted_ms: 60_000,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What leaves the house as a file: decided chart by chart, masked before it leaves this process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use chart::{Open, PageOf, Stored};
-use event::{Act, Subject};
+use chart::{FindPatient, Open, PageOf, Stored};
+use event::{Act, Leaves, Subject};
 use guard::mask::{Counts, Dates, Facts, Finder, Masking, Secret, Withheld, left_out};
 use guard::{Ask, Facts as Relations};
 use jiff::civil::Date;
@@ -86,11 +86,12 @@ impl House {
         if !access.caught_up(size, SETTLE).await {
             bail!("the view of accesses is behind the record; try again in a minute");
         }
-        access.leave(part.agreed, self.clock.now()).await??;
+        let leave = access.leave(part.agreed, self.clock.now()).await??;
         let secret = unhex(&part.secret).and_then(|bytes| Secret::new(&bytes));
         let export = Export {
             house: self,
             part,
+            leaves: leave.charts()?,
             secret: secret.context("the secret must have 16 bytes or more")?,
             today: self
                 .clock
@@ -110,6 +111,8 @@ impl House {
 struct Export<'a> {
     house: &'a House,
     part: &'a ExportPart,
+    /// What two people agreed to.
+    leaves: &'a Leaves,
     secret: Secret,
     today: Date,
 }
@@ -127,9 +130,11 @@ impl Export<'_> {
             directory
                 .iter()
                 .for_each(|one| take(&masking, one, &mut out));
-            out.left_out = self.left_out().await?;
+            if *self.leaves == Leaves::Charts {
+                out.left_out = self.left_out().await?;
+            }
         }
-        let (patients, next) = self.patients().await?;
+        let (patients, next) = self.patients(&mut out).await?;
         for patient in patients {
             self.chart(&finder, &patient, &mut out).await?;
         }
@@ -186,8 +191,64 @@ impl Export<'_> {
         Ok(all)
     }
 
-    /// The next patients, by id, and where to go on. Who was merged into another is exported there.
-    async fn patients(&self) -> Result<(Vec<String>, Option<String>)> {
+    /// The next patients that two people agreed to, by id, and where to go on.
+    async fn patients(&self, out: &mut Exported) -> Result<(Vec<String>, Option<String>)> {
+        match self.leaves {
+            Leaves::Charts => self.everybody().await,
+            Leaves::Ward { ward } => Ok(self.next_of(self.on_ward(ward).await?)),
+            Leaves::Patients { patients } => {
+                let (some, next) = self.next_of(patients.iter().cloned().collect());
+                Ok((self.known(some, out).await?, next))
+            }
+            Leaves::Study { .. } => Ok((Vec::new(), None)),
+        }
+    }
+
+    /// The next of these; the id of the last one asks for those behind it.
+    fn next_of(&self, mut all: BTreeSet<String>) -> (Vec<String>, Option<String>) {
+        if let Some(last) = &self.part.page {
+            all.retain(|id| id > last);
+        }
+        let some: Vec<String> = all.iter().take(PATIENTS_A_PART).cloned().collect();
+        let more = all.len() > some.len();
+        let next = some.last().filter(|_| more).cloned();
+        (some, next)
+    }
+
+    /// Who lies on a ward now, or is expected there.
+    async fn on_ward(&self, ward: &str) -> Result<BTreeSet<String>> {
+        let subject = Subject::Kind("Patient".to_owned());
+        let open = self.open(subject, vec!["Patient".to_owned()]).await?;
+        let find = FindPatient {
+            ward: Some(ward.to_owned()),
+            limit: usize::MAX,
+            ..FindPatient::default()
+        };
+        let rows = open.find(&find).await?;
+        Ok(rows.into_iter().map(|row| row.patient).collect())
+    }
+
+    /// Those that have a chart. Who was merged into another does not leave by the name of their old id alone: nobody
+    /// agreed to the other one.
+    async fn known(&self, ids: Vec<String>, out: &mut Exported) -> Result<Vec<String>> {
+        let mut known = Vec::new();
+        for id in ids {
+            let located = self.house.app.chart.locate("Patient", &id).await?;
+            let why = match located {
+                Some(located) if located.patient.as_ref().is_none_or(|own| *own == id) => {
+                    known.push(id);
+                    continue;
+                }
+                Some(_) => "a patient that was agreed to was merged into another: ask for that one",
+                None => "there is no chart of a patient that was agreed to",
+            };
+            out.refused.push(("Patient".to_owned(), why.to_owned()));
+        }
+        Ok(known)
+    }
+
+    /// The next of all patients. Who was merged into another is exported there.
+    async fn everybody(&self) -> Result<(Vec<String>, Option<String>)> {
         let subject = Subject::Kind("Patient".to_owned());
         let open = self.open(subject, vec!["Patient".to_owned()]).await?;
         let page = PageOf {
@@ -249,7 +310,10 @@ impl Export<'_> {
             kinds,
             purpose: "HRESCH".to_owned(),
             reason: Some(self.part.reason.clone()),
-            detail: "de-identified".to_owned(),
+            detail: format!(
+                "de-identified, as agreed to in request {}",
+                self.part.agreed
+            ),
         };
         let decision = app.policies.decide(ask, &Relations::default());
         match app.record.witness(decision).await? {

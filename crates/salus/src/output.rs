@@ -17,6 +17,9 @@ pub(crate) const CANNOT: u8 = 2;
 /// It was done, and something of what was asked for is not in it.
 pub(crate) const LACKING: u8 = 3;
 
+/// The data folder was removed or replaced under a running server.
+pub(crate) const UPROOTED: u8 = 4;
+
 /// Prints a result: JSON, or what `human` makes of it.
 pub(crate) fn result<T: Serialize>(format: Format, value: &T, human: impl Fn(&T) -> String) {
     let text = match format {

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::assemble::House;
 use crate::config::Config;
 use crate::images::Images;
+use crate::output;
 use crate::patience::Patience;
 use crate::peer::{self, PeerAcceptor};
 use crate::promoting::Promote;
@@ -156,6 +157,8 @@ pub(crate) enum Told {
     Stop,
     /// To become the primary.
     Promoted(Promote),
+    /// By what is no longer there: it stands on nothing.
+    Uprooted(String),
 }
 
 impl Server {
@@ -245,13 +248,40 @@ impl Server {
     pub(crate) async fn until_told(&self, signals: &mut Signals) -> Told {
         let mut promotion = self.house.promotion.subscribe();
         let promoted = promotion.wait_for(Option::is_some);
+        let mut uprooted = self.house.app.record.uprooted();
         tokio::select! {
             () = signals.told() => Told::Stop,
             order = promoted => match order.ok().and_then(|order| order.clone()) {
                 Some(order) => Told::Promoted(order),
                 None => Told::Stop,
             },
+            Ok(gone) = uprooted.wait_for(Option::is_some) => {
+                let gone = gone.as_ref().map(|path| path.display().to_string());
+                Told::Uprooted(gone.unwrap_or_default())
+            }
         }
+    }
+
+    /// Whether it still has its data folder. Without it people and systems are told for a while why nothing is taken
+    /// (`uprooted_ms`), then it ends and leaves alone whatever lies at its paths.
+    pub(crate) async fn drain_or_leave(self, told: &Told, signals: &mut Signals) -> u8 {
+        let Told::Uprooted(gone) = told else {
+            self.drain().await;
+            return output::WELL;
+        };
+        output::note(&format!(
+            "`{gone}` was removed or replaced while the server ran. What was acknowledged before is in the files that were \
+             removed, and nothing is taken any more. Put the data folder back, or restore a backup (`salus restore`), and \
+             start again"
+        ));
+        let says = Duration::from_millis(self.house.config.https.uprooted_ms);
+        let _ = tokio::time::timeout(says, signals.told()).await;
+        self.stop.cancel();
+        let wait = Duration::from_millis(self.house.config.https.drain_ms);
+        self.https.graceful_shutdown(Some(wait));
+        self.tasks.close();
+        let _ = tokio::time::timeout(wait, self.tasks.wait()).await;
+        output::UPROOTED
     }
 
     /// Takes nothing new, answers what was taken, publishes a checkpoint.

@@ -15,7 +15,7 @@ use routes::Routes;
 use staff::Staff;
 use tokens::Tokens;
 
-use crate::api::fhir::{Imports, Subscriptions};
+use crate::api::fhir::{Imports, Looks, Subscriptions};
 use crate::api::signals::Feeds;
 use crate::api::smart::{Keys, Launches, Signer};
 use crate::challenge::Challenges;
@@ -38,6 +38,7 @@ use crate::session::Sessions;
 use crate::setup::Setup;
 use crate::standbys::Standbys;
 use crate::taking;
+use crate::unread::Unread;
 use crate::upstream::Upstream;
 use crate::witnesses::Witnesses;
 
@@ -83,6 +84,8 @@ pub struct App {
     pub settings: Settings,
     /// Signs id tokens.
     pub signer: Signer,
+    /// Looks that subscriptions share.
+    pub(crate) looks: Looks,
     pub(crate) keys: Keys,
     pub(crate) launches: Launches,
     pub(crate) sessions: Sessions,
@@ -158,6 +161,7 @@ impl App {
             tokens: rooms.tokens,
             signer: rooms.signer,
             keys: Keys::default(),
+            looks: Looks::default(),
             launches: Launches::default(),
             oversight: rooms.oversight,
             access: rooms.access,
@@ -482,6 +486,10 @@ pub struct Settings {
     pub requests_per_source_max: u32,
     /// The most requests a minute of one client at the doors for programs; 0: as many as come.
     pub requests_per_client_max: u32,
+    /// Bytes of a body that are still taken when its answer is known, so that the client hears it.
+    pub unread_bytes_max: usize,
+    /// How long they are waited for, in milliseconds; 0: none are taken.
+    pub unread_ms: u64,
     /// The hospital's own sign-on.
     pub oidc: Oidc,
     /// Where bulk imports may read from.
@@ -491,6 +499,14 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// What is taken of a body that nobody reads.
+    pub(crate) const fn unread(&self) -> Unread {
+        Unread {
+            bytes_max: self.unread_bytes_max,
+            wait: Duration::from_millis(self.unread_ms),
+        }
+    }
+
     /// The least rate of bodies with images, and of contents of Binary.
     pub const fn images_rate(&self) -> Rate {
         Rate {
@@ -500,9 +516,11 @@ impl Settings {
     }
 }
 
+/// In milliseconds.
+const MINUTE: i64 = 60_000;
+
 impl Default for Settings {
     fn default() -> Settings {
-        const MINUTE: i64 = 60_000;
         Settings {
             fhir_base: "https://127.0.0.1:8443/fhir".to_owned(),
             image_authority: "hospital".to_owned(),
@@ -567,6 +585,8 @@ impl Default for Settings {
             failures_sealed_max: 300,
             requests_per_source_max: 60_000,
             requests_per_client_max: 30_000,
+            unread_bytes_max: 64 << 10,
+            unread_ms: 2_000,
             oidc: Oidc::default(),
             imports: Imports::default(),
             subscriptions: Subscriptions::default(),

@@ -201,6 +201,7 @@ impl From<record::Error> for Problem {
             | record::Error::Fenced { .. }
             | record::Error::KeysMissing
             | record::Error::Stopped
+            | record::Error::Uprooted { .. }
             | record::Error::Unleased => broken(&error),
         }
     }

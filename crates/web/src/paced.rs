@@ -91,6 +91,15 @@ impl State {
     }
 
     fn look(&mut self, now: Instant) -> Looked {
+        // A piece that nobody takes: over HTTP/2 a stream without window does not ask for the first one either.
+        if self.since.is_none()
+            && self
+                .pieces
+                .as_ref()
+                .is_some_and(|pieces| !pieces.is_empty())
+        {
+            self.since = Some(now);
+        }
         let since = self.since.zip(self.credit.left());
         match since.map(|(since, left)| since + left) {
             Some(end) if end <= now => {
@@ -252,5 +261,20 @@ mod tests {
         let (mut state, now) = (State::new(made, Rate { min: 0, ..RATE }), Instant::now());
         assert_eq!(next(&mut state, now), Some(HANDED_OUT_BYTES));
         assert_eq!(state.look(now + RATE.grace * 1_000), Looked::Ours);
+    }
+
+    #[test]
+    fn a_body_of_which_not_even_the_first_piece_is_asked_for_is_let_go() {
+        let (pieces, made) = mpsc::channel(1);
+        let (mut state, now) = (State::new(made, RATE), Instant::now());
+        assert_eq!(
+            state.look(now),
+            Looked::Ours,
+            "there is nothing to read yet"
+        );
+        pieces.try_send(Ok(Bytes::from_static(b"x"))).unwrap();
+        assert_eq!(state.look(now), Looked::Until(now + RATE.grace));
+        assert_eq!(state.look(now + RATE.grace), Looked::Over);
+        assert!(pieces.is_closed(), "nothing is held any more");
     }
 }

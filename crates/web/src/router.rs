@@ -62,18 +62,23 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(api::log::mounted())
         .merge(api::signals::mounted())
         .merge(people)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), pace::hold))
+        // Around the pace: a browser hides an answer from its page that does not say that the page may read it,
+        // and asks nothing if its question before is not answered. That costs no more than to refuse it.
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             api::cors::answer,
         ))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), pace::hold))
         .layer(middleware::from_fn_with_state(
             Arc::clone(&app),
             rejected::watch,
         ))
         .layer(middleware::from_fn(manners::keep))
         .layer(middleware::from_fn(headers))
-        .layer(middleware::from_fn(unread::pass_over))
+        .layer(middleware::from_fn_with_state(
+            app.settings.unread(),
+            unread::pass_over,
+        ))
         .with_state(app)
 }
 

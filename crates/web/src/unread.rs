@@ -9,16 +9,20 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 
-/// Bytes of a body that nobody reads, which are taken all the same.
-const UNREAD_BYTES_MAX: usize = 64 << 10;
-/// How long is waited for them, in milliseconds.
-const UNREAD_MS: u64 = 2_000;
+/// What is taken of a body that nobody reads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unread {
+    /// Bytes, at most (`unread_bytes_max`).
+    pub(crate) bytes_max: usize,
+    /// How long is waited for them (`unread_ms`).
+    pub(crate) wait: Duration,
+}
 
 /// Where a body is left that was not read to its end.
 type Left = Arc<Mutex<Option<Body>>>;
@@ -59,8 +63,12 @@ impl Drop for Kept {
     }
 }
 
-/// Answers at once, and takes beside that what the client still sends, up to [`UNREAD_BYTES_MAX`].
-pub(crate) async fn pass_over(request: Request, next: Next) -> Response {
+/// Answers at once, and takes beside that what the client still sends, up to a limit.
+pub(crate) async fn pass_over(
+    State(limits): State<Unread>,
+    request: Request,
+    next: Next,
+) -> Response {
     let empty = matches!(*request.method(), Method::GET | Method::HEAD);
     if empty || request.body().is_end_stream() {
         return next.run(request).await;
@@ -73,16 +81,15 @@ pub(crate) async fn pass_over(request: Request, next: Next) -> Response {
     let response = next.run(request.map(kept)).await;
     let unread = left.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(body) = unread {
-        let taken = tokio::time::timeout(Duration::from_millis(UNREAD_MS), take(body));
+        let taken = tokio::time::timeout(limits.wait, take(body, limits.bytes_max));
         tokio::spawn(taken);
     }
     response
 }
 
 /// Takes what comes, until it is over, broken or too much.
-async fn take(body: Body) {
+async fn take(body: Body, mut room: usize) {
     let mut body = pin!(body);
-    let mut room = UNREAD_BYTES_MAX;
     while let Some(Ok(frame)) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
         let bytes = frame.into_data().map_or(0, |bytes| bytes.len());
         room = match room.checked_sub(bytes) {
@@ -103,10 +110,14 @@ mod tests {
     use super::*;
 
     /// A body of `pieces` pieces; how many were taken.
-    async fn taken(pieces: usize, piece: usize) -> usize {
+    async fn taken((pieces, piece): (usize, usize), bytes_max: usize) -> usize {
+        let limits = Unread {
+            bytes_max,
+            wait: Duration::from_secs(60),
+        };
         let app = Router::new()
             .route("/", post(async || StatusCode::UNAUTHORIZED))
-            .layer(middleware::from_fn(pass_over));
+            .layer(middleware::from_fn_with_state(limits, pass_over));
         let (sender, mut receiver) = tokio::sync::mpsc::channel::<()>(pieces);
         let bytes = Bytes::from(vec![b'x'; piece]);
         let sent = (0..pieces).map(move |_| {
@@ -126,7 +137,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_nobody_reads_is_taken_up_to_a_limit() {
-        assert_eq!(taken(10, 1_000).await, 10);
-        assert_eq!(taken(1_000, 1_000).await, 66);
+        assert_eq!(taken((10, 1_000), 65_536).await, 10);
+        assert_eq!(taken((1_000, 1_000), 65_536).await, 66);
+        assert_eq!(taken((1_000, 1_000), 10_000).await, 11);
     }
 }

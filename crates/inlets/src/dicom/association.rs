@@ -19,6 +19,7 @@ use super::desk::Desk;
 use super::feeds::Feeds;
 use super::held::Held;
 use super::intake::{Came, Sender};
+use crate::places::Counted;
 use crate::tls::Peer;
 
 /// Bytes that are read from the stream at once.
@@ -45,6 +46,8 @@ pub(crate) struct Association<S> {
     pub(super) desk: Arc<Desk>,
     /// The body of the unit that came last.
     pub(super) body: Vec<u8>,
+    /// Its place among those of its feed.
+    place: Option<Counted>,
 }
 
 /// A message as it comes in.
@@ -72,6 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             stream: BufReader::with_capacity(READ_BYTES, stream),
             desk,
             body: Vec::new(),
+            place: None,
         }
     }
 
@@ -104,6 +108,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                 return self.end(&word).await;
             }
         }
+    }
+
+    /// Takes a place among those of its feed; false: there is none.
+    fn takes_place(&mut self, feed: &str) -> bool {
+        let max = self.desk.config.associations_per_feed_max;
+        self.place = self.desk.by_feed.take(feed, max);
+        if self.place.is_none() {
+            tracing::warn!(
+                feed,
+                "there are `associations_per_feed_max` associations of this feed"
+            );
+        }
+        self.place.is_some()
     }
 
     /// Answers the request; `None`: there is no association.
@@ -139,6 +156,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                 return Ok(None);
             }
         };
+        if !self.takes_place(&feed.grant.feed) {
+            self.end(&reject(Rejection::Limit)).await?;
+            return Ok(None);
+        }
         if (1..LENGTH_MIN).contains(&request.length_max) {
             tracing::warn!(
                 address = caller.address,

@@ -23,6 +23,14 @@ pub struct Config {
     pub authority: String,
     /// Associations at a time; one more is rejected for now.
     pub associations_max: usize,
+    /// Associations of one feed at a time; one more is rejected for now.
+    pub associations_per_feed_max: usize,
+    /// TLS handshakes at a time, by which nobody is known yet; one more is closed at once.
+    pub handshakes_max: usize,
+    /// Those of one address (of IPv6, of a /64).
+    pub handshakes_per_address_max: usize,
+    /// Milliseconds one may take.
+    pub handshake_ms: u64,
     /// Bytes in one protocol data unit; a longer one ends the association.
     pub pdu_bytes_max: u32,
     /// Bytes in one object; a larger one is refused.
@@ -50,7 +58,7 @@ pub struct Config {
     pub idle_ms: u64,
     /// Milliseconds a message may take from its first byte to its last.
     pub message_ms: u64,
-    /// Milliseconds an answer may take to be written, and a TLS handshake to be made.
+    /// Milliseconds an answer may take to be written.
     pub write_ms: u64,
     /// Matches that one query is answered with; more are said to be there, and not told.
     pub matches_max: usize,
@@ -83,6 +91,10 @@ impl Default for Config {
             charset: String::new(),
             authority: "hospital".into(),
             associations_max: 256,
+            associations_per_feed_max: 128,
+            handshakes_max: 256,
+            handshakes_per_address_max: 32,
+            handshake_ms: 10_000,
             pdu_bytes_max: 128 << 10,
             object_bytes_max: 512 << 20,
             unfinished_bytes_max: 1 << 30,

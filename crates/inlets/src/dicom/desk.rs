@@ -11,6 +11,7 @@ use super::held::Held;
 use super::image::unread;
 use super::intake::{Came, Intake};
 use crate::mllp::UNKNOWN_FEED;
+use crate::places::Tally;
 use guard::Standing;
 use wire::dicom::Status;
 
@@ -20,6 +21,8 @@ pub(crate) struct Desk {
     pub(crate) answers: Option<Arc<dyn Answers>>,
     /// Where objects go.
     pub(crate) intake: Arc<Intake>,
+    /// Associations by feed.
+    pub(crate) by_feed: Tally,
 }
 
 impl Desk {

@@ -550,8 +550,9 @@ fn is_anothers(came: &Came, first: &record::Sealed) -> bool {
 
 fn broken(why: &record::Error) -> (Status, String) {
     tracing::error!(%why, "an object was not sealed");
-    (
-        Status::ProcessingFailure,
-        "it could not be sealed; send it again".into(),
-    )
+    let words = match why {
+        record::Error::Uprooted { .. } => crate::UPROOTED,
+        _ => "it could not be sealed; send it again",
+    };
+    (Status::ProcessingFailure, words.into())
 }

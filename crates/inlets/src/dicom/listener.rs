@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use record::Record;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,6 +18,7 @@ use super::feeds::Feeds;
 use super::prompt::Prompt;
 use super::{Answers, Config, Error, Intake};
 use crate::Inlet;
+use crate::places::{Handshakes, Tally};
 use crate::tls::{Peer, Reload};
 
 /// The pause after a connection could not be accepted, for instance for want of descriptors.
@@ -119,7 +120,13 @@ impl Inlet for Dicom {
         let reception = Arc::new(Reception {
             places: Arc::new(Semaphore::new(self.config.associations_max)),
             told: Semaphore::new(TOLD_MAX),
+            handshakes: Handshakes::new(
+                self.config.handshakes_max,
+                self.config.handshakes_per_address_max,
+                self.config.handshake_ms,
+            ),
             desk: Arc::new(Desk {
+                by_feed: Tally::default(),
                 config: self.config,
                 answers: self.answers,
                 intake: Arc::clone(&intake),
@@ -143,6 +150,7 @@ struct Reception {
     feeds: Feeds,
     places: Arc<Semaphore>,
     told: Semaphore,
+    handshakes: Handshakes,
     stop: CancellationToken,
 }
 
@@ -180,6 +188,28 @@ async fn serve(
     tls: Option<TlsAcceptor>,
     reception: &Reception,
 ) -> io::Result<()> {
+    let stream = Prompt::new(stream)?;
+    let Some(tls) = tls else {
+        return talk(stream, (address, None), reception).await;
+    };
+    let stream = tokio::select! {
+        made = reception.handshakes.make((stream, address), &tls) => made?,
+        () = reception.stop.cancelled() => return Ok(()),
+    };
+    let (_, connection) = stream.get_ref();
+    let peer = Peer::of(connection).ok_or(io::ErrorKind::PermissionDenied)?;
+    talk(stream, (address, Some(peer)), reception).await
+}
+
+/// INVARIANT: nobody takes a place before the handshake that says who it is.
+async fn talk<S>(
+    stream: S,
+    (address, peer): (SocketAddr, Option<Peer>),
+    reception: &Reception,
+) -> io::Result<()>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send,
+{
     let place = reception.places.try_acquire().ok();
     let told = reception.told.try_acquire().ok();
     if place.is_none() && told.is_none() {
@@ -188,33 +218,10 @@ async fn serve(
     }
     // Whoever has a place needs none among those who are turned away.
     let _told = told.filter(|_| place.is_none());
-    let stream = Prompt::new(stream)?;
-    let Some(tls) = tls else {
-        return talk(stream, (address, None), reception, place.is_some()).await;
-    };
-    let limit = Duration::from_millis(reception.desk.config.write_ms);
-    let stream = tokio::select! {
-        made = timeout(limit, tls.accept(stream)) => made.map_err(io::Error::from)??,
-        () = reception.stop.cancelled() => return Ok(()),
-    };
-    let (_, connection) = stream.get_ref();
-    let peer = Peer::of(connection).ok_or(io::ErrorKind::PermissionDenied)?;
-    talk(stream, (address, Some(peer)), reception, place.is_some()).await
-}
-
-async fn talk<S>(
-    stream: S,
-    (address, peer): (SocketAddr, Option<Peer>),
-    reception: &Reception,
-    has_place: bool,
-) -> io::Result<()>
-where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send,
-{
     let caller = Caller {
         address: address.ip().to_canonical().to_string(),
         peer,
-        has_place,
+        has_place: place.is_some(),
     };
     let association = Association::new(stream, Arc::clone(&reception.desk));
     association

@@ -18,6 +18,14 @@ pub struct Config {
     pub authority: String,
     /// Connections at a time; one more is closed at once.
     pub connections_max: usize,
+    /// Connections with one certificate at a time; one more is closed at once.
+    pub connections_per_sender_max: usize,
+    /// TLS handshakes at a time, by which nobody is known yet; one more is closed at once.
+    pub handshakes_max: usize,
+    /// Those of one address (of IPv6, of a /64).
+    pub handshakes_per_address_max: usize,
+    /// Milliseconds one may take.
+    pub handshake_ms: u64,
     /// Bytes in one message; a longer one is refused.
     pub frame_bytes_max: usize,
     /// Messages in one frame (FHS, BHS); a frame with more is refused as a whole.
@@ -42,7 +50,7 @@ pub struct Config {
     /// Milliseconds of silence after which a message without the last byte of its end block, or
     /// bytes that are no message, are answered.
     pub settle_ms: u64,
-    /// Milliseconds an answer may take to be written, and a TLS handshake to be made.
+    /// Milliseconds an answer may take to be written.
     pub write_ms: u64,
     /// MLLP over TLS with client certificates.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,6 +68,10 @@ impl Default for Config {
             charset: "UNICODE UTF-8".into(),
             authority: "hospital".into(),
             connections_max: 4_096,
+            connections_per_sender_max: 512,
+            handshakes_max: 256,
+            handshakes_per_address_max: 32,
+            handshake_ms: 10_000,
             frame_bytes_max: 64 << 20,
             batch_messages_max: 10_000,
             unread_bytes_kept_max: 64 << 10,

@@ -261,7 +261,7 @@ impl Desk {
             tracing::error!(%why, messages = replies.len(), "messages were not sealed");
             return replies
                 .iter()
-                .for_each(|reply| reply.failed(out, self.now(), &broken()));
+                .for_each(|reply| reply.failed(out, self.now(), &unsealed(why)));
         };
         let complaint = Complaint::whole(Code::DataType, why.to_string());
         for reply in replies {
@@ -283,8 +283,19 @@ impl Desk {
     }
 }
 
+/// The path of a folder is nothing for a sender.
+fn unsealed(why: &record::Error) -> Failure {
+    match why {
+        record::Error::Uprooted { .. } => error(crate::UPROOTED),
+        _ => broken(),
+    }
+}
+
 fn broken() -> Failure {
-    let words = "it could not be sealed; send it again";
+    error("it could not be sealed; send it again")
+}
+
+fn error(words: &str) -> Failure {
     Failure {
         verdict: Verdict::Error,
         complaint: Complaint::whole(Code::InternalError, words),

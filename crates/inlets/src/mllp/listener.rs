@@ -8,8 +8,8 @@ use event::Clock;
 use record::Record;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,6 +19,7 @@ use super::desk::Desk;
 use super::feeds::{Candidates, Feeds};
 use super::{Answers, Config, Error};
 use crate::Inlet;
+use crate::places::{Handshakes, Tally};
 use crate::tls::{Peer, Reload};
 
 /// The pause after a connection could not be accepted, for instance for want of descriptors.
@@ -110,16 +111,21 @@ impl Inlet for Mllp {
     }
 
     async fn run(self: Box<Self>, door: Record, stop: CancellationToken) {
-        let room = Arc::new(Semaphore::new(self.config.connections_max));
         let reception = Arc::new(Reception {
+            room: Semaphore::new(self.config.connections_max),
+            by_sender: Tally::default(),
+            handshakes: Handshakes::new(
+                self.config.handshakes_max,
+                self.config.handshakes_per_address_max,
+                self.config.handshake_ms,
+            ),
             desk: Arc::new(Desk::new(self.config, door, (self.clock, self.answers))),
             feeds: self.feeds,
             stop,
         });
         let tasks = TaskTracker::new();
         for listener in self.listeners {
-            let (reception, room) = (Arc::clone(&reception), Arc::clone(&room));
-            tasks.spawn(accept(listener, reception, room, tasks.clone()));
+            tasks.spawn(accept(listener, Arc::clone(&reception), tasks.clone()));
         }
         tasks.close();
         tasks.wait().await;
@@ -130,6 +136,10 @@ impl Inlet for Mllp {
 struct Reception {
     desk: Arc<Desk>,
     feeds: Feeds,
+    room: Semaphore,
+    /// Connections by certificate.
+    by_sender: Tally,
+    handshakes: Handshakes,
     stop: CancellationToken,
 }
 
@@ -139,12 +149,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
         .map_err(|why| Error::Bind { address, why })
 }
 
-async fn accept(
-    listener: Listener,
-    reception: Arc<Reception>,
-    room: Arc<Semaphore>,
-    tasks: TaskTracker,
-) {
+async fn accept(listener: Listener, reception: Arc<Reception>, tasks: TaskTracker) {
     loop {
         let accepted = tokio::select! {
             accepted = listener.socket.accept() => accepted,
@@ -158,14 +163,10 @@ async fn accept(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
-            tracing::warn!(%address, "closed: there are `connections_max` connections already");
-            continue;
-        };
         let tls = listener.tls.as_ref().map(|tls| tls.borrow().clone());
         let reception = Arc::clone(&reception);
         tasks.spawn(async move {
-            if let Err(why) = serve(stream, tls, &reception, place).await {
+            if let Err(why) = serve((stream, address), tls, &reception).await {
                 tracing::info!(%address, %why, "a connection ended early");
             }
         });
@@ -173,30 +174,43 @@ async fn accept(
 }
 
 async fn serve(
-    stream: TcpStream,
+    (stream, address): (TcpStream, SocketAddr),
     tls: Option<TlsAcceptor>,
     reception: &Reception,
-    _place: OwnedSemaphorePermit,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let Some(tls) = tls else {
-        return talk(stream, reception, reception.feeds.of_plain()).await;
+        return talk(stream, (address, reception.feeds.of_plain()), reception).await;
     };
-    let limit = Duration::from_millis(reception.desk.config.write_ms);
     let stream = tokio::select! {
-        made = timeout(limit, tls.accept(stream)) => made.map_err(io::Error::from)??,
+        made = reception.handshakes.make((stream, address), &tls) => made?,
         () = reception.stop.cancelled() => return Ok(()),
     };
     let (_, connection) = stream.get_ref();
     let peer = Peer::of(connection).ok_or(io::ErrorKind::PermissionDenied)?;
+    let max = reception.desk.config.connections_per_sender_max;
+    let Some(_own) = reception.by_sender.take(&peer.fingerprint, max) else {
+        let sender = peer.names.first().map_or("", String::as_str);
+        tracing::warn!(%address, sender, "closed: there are `connections_per_sender_max` with this certificate already");
+        return Ok(());
+    };
     let senders = reception.feeds.of_peer(&peer);
-    talk(stream, reception, senders).await
+    talk(stream, (address, senders), reception).await
 }
 
-async fn talk<S>(stream: S, reception: &Reception, senders: Candidates) -> io::Result<()>
+/// INVARIANT: nobody takes a place before the handshake that says who it is.
+async fn talk<S>(
+    stream: S,
+    (address, senders): (SocketAddr, Candidates),
+    reception: &Reception,
+) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    let Ok(_place) = reception.room.try_acquire() else {
+        tracing::warn!(%address, "closed: there are `connections_max` connections already");
+        return Ok(());
+    };
     let connection = Connection::new(stream, Arc::clone(&reception.desk), senders);
     connection.run(reception.stop.clone()).await
 }

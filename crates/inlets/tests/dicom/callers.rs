@@ -125,6 +125,35 @@ async fn one_association_too_many_is_told_so() {
 }
 
 #[tokio::test]
+async fn a_feed_has_no_more_associations_than_its_share() {
+    let house = House::open(Config {
+        associations_per_feed_max: 1,
+        ..config()
+    })
+    .await;
+    let mut first = house.connect().await;
+    first.ask("SALUS", "CT1", &[CT]).await;
+    let mut second = house.connect().await;
+    let answer = second.ask("SALUS", "CT1", &[CT]).await;
+    assert_eq!(answer, Answer::Rejected([2, 3, 2]));
+    // When the first has ended, its place is free.
+    first.send(&unit(5, &[0; 4])).await;
+    assert_eq!(first.answer().await, Answer::Released);
+    assert_eq!(first.answer().await, Answer::Ended);
+    let taken = async {
+        loop {
+            let mut third = house.connect().await;
+            if matches!(third.ask("SALUS", "CT1", &[CT]).await, Answer::Taken(_)) {
+                return;
+            }
+        }
+    };
+    let wait = std::time::Duration::from_secs(60);
+    tokio::time::timeout(wait, taken).await.unwrap();
+    house.close().await;
+}
+
+#[tokio::test]
 async fn who_breaks_the_protocol_is_aborted() {
     let house = House::open(config()).await;
     let broken: [(&[u8], Answer); 5] = [

@@ -85,3 +85,55 @@ async fn nobody_talks_without_a_certificate_of_the_authority() {
     assert!(house.sealed().await.is_empty());
     house.close().await;
 }
+
+#[tokio::test]
+async fn whoever_makes_no_handshake_takes_no_place() {
+    let authority = Authority::new();
+    let lab = authority.identity("lab");
+    let folder = tempfile::TempDir::new().unwrap();
+    let house = House::open(Config {
+        connections_max: 1,
+        handshakes_per_address_max: 2,
+        handshake_ms: 3_600_000,
+        ..tls_config(folder.path(), &authority, vec![feed("lab", &["*"])])
+    })
+    .await;
+    let silent = TcpStream::connect(house.addresses[0]).await.unwrap();
+    let mut line = connect(&house, &authority, Some(&lab)).await;
+    line.send(framed(oru("1"))).await;
+    assert_eq!(line.codes(1).await, ["AR 1"]);
+    // One address makes no more handshakes at a time than it may.
+    let _other = TcpStream::connect(house.addresses[0]).await.unwrap();
+    let mut third = TcpStream::connect(house.addresses[0]).await.unwrap();
+    let mut byte = [0];
+    let read = tokio::io::AsyncReadExt::read(&mut third, &mut byte);
+    let read = tokio::time::timeout(std::time::Duration::from_secs(60), read).await;
+    assert!(matches!(read, Ok(Ok(0) | Err(_))), "it is closed");
+    drop(silent);
+    house.close().await;
+}
+
+#[tokio::test]
+async fn one_certificate_has_no_more_connections_than_its_share() {
+    let authority = Authority::new();
+    let (lab, adt) = (authority.identity("lab"), authority.identity("adt"));
+    let folder = tempfile::TempDir::new().unwrap();
+    let feeds = vec![FeedConfig {
+        subjects: vec!["lab".into(), "adt".into()],
+        ..feed("lab", &["*"])
+    }];
+    let house = House::open(Config {
+        connections_per_sender_max: 1,
+        ..tls_config(folder.path(), &authority, feeds)
+    })
+    .await;
+    let mut first = connect(&house, &authority, Some(&lab)).await;
+    first.send(framed(oru("1"))).await;
+    assert_eq!(first.codes(1).await, ["AA 1"]);
+    let mut second = connect(&house, &authority, Some(&lab)).await;
+    assert_eq!(second.answer().await, None);
+    let mut other = connect(&house, &authority, Some(&adt)).await;
+    other.send(framed(oru("2"))).await;
+    assert_eq!(other.codes(1).await, ["AA 2"]);
+    house.close().await;
+}

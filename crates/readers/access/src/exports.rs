@@ -1,6 +1,6 @@
 //! Data of many patients leaves when one person asked for it and another agreed.
 
-use event::Time;
+use event::{Leaves, Time};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
@@ -41,6 +41,8 @@ pub struct Export {
     pub recipient: String,
     /// Why.
     pub reason: String,
+    /// What leaves, as a command checks it; `None`: it is said in words alone.
+    pub leaves: Option<Leaves>,
     /// What another person said.
     pub answer: Option<Answer>,
 }
@@ -88,6 +90,16 @@ pub enum NoLeave {
     /// It was asked for or agreed to too long ago.
     #[error("this export lapsed; ask for it again")]
     Lapsed,
+    /// What was agreed to is something else.
+    #[error(
+        "another person agreed to something else; `salus export-request` says what, and by which command it leaves"
+    )]
+    Other,
+    /// The request says only in words what is to leave.
+    #[error(
+        "the request says only in words what is to leave; ask for it again, and say which charts, on the page Access, Exports"
+    )]
+    Unsaid,
 }
 
 impl Export {
@@ -159,7 +171,10 @@ fn export(row: &SqliteRow) -> Result<Export, sqlx::Error> {
             })
         })
         .transpose()?;
+    let leaves: Option<String> = row.try_get("leaves")?;
     Ok(Export {
+        // What cannot be read lets nothing out.
+        leaves: leaves.and_then(|json| serde_json::from_str(&json).ok()),
         index: row.try_get::<i64, _>("idx")?.unsigned_abs(),
         at: Time::from_millis(row.try_get("at")?),
         asker: (row.try_get("asker")?, row.try_get("asker_name")?),
@@ -184,6 +199,7 @@ mod tests {
             what: "ward ICU, 2026".into(),
             recipient: "the registry".into(),
             reason: "yearly report".into(),
+            leaves: None,
             answer: answer.map(|(who, approved, hour)| Answer {
                 index: 8,
                 at: Time::from_millis(hour * HOUR),
@@ -213,5 +229,37 @@ mod tests {
             leave(Some(("tomas", true, 24 * 8)), 24 * 8),
             Err(NoLeave::Lapsed)
         );
+    }
+
+    #[test]
+    fn an_agreement_lets_out_what_it_says_and_nothing_else() {
+        let agreed = |what: &str, leaves: Option<Leaves>| {
+            let export = Export {
+                what: what.into(),
+                leaves,
+                ..asked(Some(("tomas", true, 2)))
+            };
+            let now = Time::from_millis(3 * HOUR);
+            export.leave(&ExportLimits::default(), now).unwrap()
+        };
+        let study = agreed(
+            "all charts",
+            Some(Leaves::Study {
+                study: "1.2".into(),
+            }),
+        );
+        assert_eq!(study.charts(), Err(NoLeave::Other));
+        assert!(study.lets_study("1.2") && !study.lets_study("1.2.3"));
+        let charts = agreed("the study 1.2", Some(Leaves::Charts));
+        assert_eq!(charts.charts(), Ok(&Leaves::Charts));
+        assert!(!charts.lets_study("1.2"), "the words do not count");
+        let old = agreed("all charts and 1.2", None);
+        assert_eq!(old.charts(), Err(NoLeave::Unsaid));
+        assert!(old.lets_study("1.2") && !old.lets_study("1.3"));
+        assert_eq!(old.export.command(), None);
+        let command = study.export.command().unwrap();
+        assert!(command.starts_with("salus deidentify --study 1.2 --agreed 7 "));
+        let command = charts.export.command().unwrap();
+        assert!(command.starts_with("salus export --deidentify --agreed 7 "));
     }
 }

@@ -1,6 +1,6 @@
 //! Taking the traces of erased patients out of the view.
 
-use event::Erased;
+use event::{Erased, Leaves};
 use record::{Blind, rewrite_later};
 use sqlx::{SqliteConnection, sqlite::SqliteQueryResult};
 
@@ -29,6 +29,7 @@ pub(crate) async fn purge(
             gone += query.execute(&mut *connection).await?.rows_affected();
         }
     }
+    gone += unname(connection, (index, order), blind).await?;
     for patient in patients(connection, order, blind).await? {
         let forgotten = forget(connection, (&patient, until)).await?;
         gone += forgotten.rows_affected();
@@ -41,6 +42,35 @@ pub(crate) async fn purge(
         rewrite_later(connection).await?;
     }
     Ok(())
+}
+
+/// Takes the patients out of what requests for exports name; how many requests named one.
+async fn unname(
+    connection: &mut SqliteConnection,
+    (index, order): (u64, &Erased),
+    blind: &Blind,
+) -> Found<u64> {
+    let sql = "SELECT idx, leaves FROM export WHERE leaves IS NOT NULL AND idx < $1";
+    let all: Vec<(i64, String)> = sqlx::query_as(sql)
+        .bind(index.cast_signed())
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut changed = 0;
+    for (request, json) in all {
+        let Ok(Leaves::Patients { mut patients }) = serde_json::from_str(&json) else {
+            continue;
+        };
+        let named = patients.len();
+        patients.retain(|id| !order.patients.contains(&blind.mark(id)));
+        if patients.len() == named {
+            continue;
+        }
+        let left = serde_json::to_string(&Leaves::Patients { patients }).ok();
+        let update = sqlx::query("UPDATE export SET leaves = $1 WHERE idx = $2");
+        let update = update.bind(left).bind(request);
+        changed += update.execute(&mut *connection).await?.rows_affected();
+    }
+    Ok(changed)
 }
 
 /// Those of the patients in the view whose marks the order has.

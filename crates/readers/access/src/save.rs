@@ -76,8 +76,11 @@ pub(crate) async fn export(
     let (id, name) = (&event.actor.id, &event.actor.name);
     match &event.body {
         Body::ExportAsked(asked) => {
-            let sql = "INSERT INTO export (idx, at, asker, asker_name, what, recipient, reason)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (idx) DO NOTHING";
+            let sql =
+                "INSERT INTO export (idx, at, asker, asker_name, what, recipient, reason, leaves)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (idx) DO NOTHING";
+            let leaves = asked.leaves.as_ref();
+            let leaves = leaves.and_then(|leaves| serde_json::to_string(leaves).ok());
             sqlx::query(sql)
                 .bind(index.cast_signed())
                 .bind(at.millis())
@@ -86,6 +89,7 @@ pub(crate) async fn export(
                 .bind(&asked.what)
                 .bind(&asked.recipient)
                 .bind(&asked.reason)
+                .bind(leaves)
                 .execute(connection)
                 .await?;
         }

@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use crate::access::Error;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 4;
+const LAYOUT: u16 = 5;
 const CONNECTIONS_MAX: u32 = 4;
 
 const TABLES: &str = "
@@ -56,6 +56,7 @@ CREATE TABLE IF NOT EXISTS export (
     what TEXT NOT NULL,
     recipient TEXT NOT NULL,
     reason TEXT NOT NULL,
+    leaves TEXT,
     answer BIGINT,
     answered_at BIGINT,
     answerer TEXT,

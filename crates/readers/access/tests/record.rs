@@ -311,6 +311,9 @@ async fn an_export_takes_two_people_and_the_first_answer_counts() {
             what: "ward ICU".into(),
             recipient: "the registry".into(),
             reason: "yearly report".into(),
+            leaves: Some(event::Leaves::Patients {
+                patients: vec!["p2".into()],
+            }),
         });
         Event::new(person(who), Act::Export, Subject::Record, body)
     };
@@ -349,8 +352,20 @@ async fn an_export_takes_two_people_and_the_first_answer_counts() {
 async fn a_patient_can_be_erased_from_the_view_to_the_last_byte() {
     let folder = tempfile::tempdir().unwrap();
     let house = House::open(folder.path()).await;
+    let asked = Body::ExportAsked(ExportAsked {
+        what: "two charts".into(),
+        recipient: "the registry".into(),
+        reason: "yearly report".into(),
+        leaves: Some(event::Leaves::Patients {
+            patients: vec!["p2".into(), "vanishing-patient".into()],
+        }),
+    });
     house
-        .seal(vec![read("anna", "vanishing-patient"), read("anna", "p2")])
+        .seal(vec![
+            read("anna", "vanishing-patient"),
+            read("anna", "p2"),
+            Event::new(person("rita"), Act::Export, Subject::Record, asked),
+        ])
         .await;
     let order = Body::Erased(event::Erased {
         reason: "retention period is over".into(),
@@ -360,6 +375,9 @@ async fn a_patient_can_be_erased_from_the_view_to_the_last_byte() {
     });
     let order = Event::new(Actor::salus(), Act::Erase, Subject::Record, order);
     house.seal(vec![order]).await;
+    let named = house.access.exports(1).await.unwrap().remove(0).leaves;
+    let left = vec!["p2".to_owned()];
+    assert_eq!(named, Some(event::Leaves::Patients { patients: left }));
     let gone = Filter::of_patient(vec!["vanishing-patient".into()]);
     assert_eq!(house.access.count(&gone).await.unwrap(), 0);
     assert_eq!(

@@ -51,6 +51,8 @@ pub struct Changes {
     pub through: u64,
     /// There is more behind it already.
     pub more: bool,
+    /// Versions whose content was held against what is asked.
+    pub judged: u64,
 }
 
 impl Chart {
@@ -77,6 +79,7 @@ impl Chart {
             .collect();
         let rows = rows(&mut reading, (&window, &kinds)).await?;
         Ok(Changes {
+            judged: rows.len() as u64,
             found: happened(&mut reading, wanted, rows).await?,
             through: window.until,
             more: window.more,

@@ -34,6 +34,8 @@ pub struct Subscriber {
     pub taken: u64,
     /// When that was.
     pub last: Option<Time>,
+    /// Since when its receiver takes nothing of what waits; `None`: it does, or it failed a moment ago.
+    pub failing: Option<Time>,
 }
 
 /// An event of a subscription.
@@ -69,6 +71,7 @@ pub(crate) async fn written(
          ON CONFLICT (id) DO UPDATE SET version = $3, changed = $4, resource = $6, \
          maker = CASE $8 WHEN 1 THEN maker ELSE $2 END, \
          through = CASE WHEN status = 'off' THEN $7 ELSE through END, \
+         failing = CASE WHEN $5 = 'off' THEN NULL ELSE failing END, \
          taken = CASE WHEN status = 'off' AND $5 <> 'off' THEN number ELSE taken END, status = $5",
     )
     .bind(&resource.id)
@@ -144,9 +147,17 @@ pub(crate) async fn stepped(
                 .map(drop)
         }
         NotifyStep::Taken { number, .. } => {
-            sqlx::query("UPDATE subscriber SET taken = $1, last = $2 WHERE id = $3 AND taken < $1")
+            sqlx::query("UPDATE subscriber SET taken = $1, last = $2, failing = NULL WHERE id = $3 AND taken < $1")
                 .bind(number.cast_signed())
                 .bind(entry.at.millis())
+                .bind(id)
+                .execute(connection)
+                .await
+                .map(drop)
+        }
+        NotifyStep::Failing { since } => {
+            sqlx::query("UPDATE subscriber SET failing = $1 WHERE id = $2 AND status <> 'off'")
+                .bind(since.map(Time::millis))
                 .bind(id)
                 .execute(connection)
                 .await
@@ -184,6 +195,7 @@ pub(crate) async fn all(
 fn subscriber(row: &SqliteRow) -> Result<Subscriber, sqlx::Error> {
     let number = |name: &str| row.try_get::<i64, _>(name).map(i64::unsigned_abs);
     let last: Option<i64> = row.try_get("last")?;
+    let failing: Option<i64> = row.try_get("failing")?;
     Ok(Subscriber {
         id: row.try_get("id")?,
         maker: row.try_get("maker")?,
@@ -195,6 +207,7 @@ fn subscriber(row: &SqliteRow) -> Result<Subscriber, sqlx::Error> {
         number: number("number")?,
         taken: number("taken")?,
         last: last.map(Time::from_millis),
+        failing: failing.map(Time::from_millis),
     })
 }
 

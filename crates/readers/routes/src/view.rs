@@ -8,7 +8,7 @@ use sqlx::SqlitePool;
 use crate::Error;
 
 /// Raised when the tables change: an older file is removed and folded again.
-const LAYOUT: u16 = 3;
+const LAYOUT: u16 = 4;
 const CONNECTIONS_MAX: u32 = 4;
 
 const TABLES: &str = "
@@ -75,7 +75,8 @@ CREATE TABLE IF NOT EXISTS subscriber (
     through BIGINT NOT NULL,
     number BIGINT NOT NULL,
     taken BIGINT NOT NULL,
-    last BIGINT
+    last BIGINT,
+    failing BIGINT
 ) WITHOUT ROWID;
 -- Their events: where the versions stand, never what they say.
 CREATE TABLE IF NOT EXISTS happened (
@@ -92,7 +93,7 @@ CREATE INDEX IF NOT EXISTS happened_event ON happened (event);";
 pub(crate) const ALIKE: [Alike; 3] = [
     Alike {
         table: "subscriber",
-        sql: "SELECT id, maker, version, status, through, number, taken FROM {}.subscriber",
+        sql: "SELECT id, maker, version, status, through, number, taken, failing FROM {}.subscriber",
         keys: 1,
         told: &["id", "version", "status", "number", "taken"],
         after_erasing: false,

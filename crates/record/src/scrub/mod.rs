@@ -116,15 +116,20 @@ pub(crate) async fn now_and_then(inner: Weak<Inner>) {
         if rate == 0 {
             return;
         }
-        if let Err(why) = held.scrub(rate).await {
-            tracing::error!(%why, "the record could not be looked over; trying again");
+        match held.scrub(rate).await {
+            // The supervisor stops.
+            Err(Error::Uprooted { .. }) => return,
+            Err(why) => tracing::error!(%why, "the record could not be looked over; trying again"),
+            Ok(_) => {}
         }
         drop(held);
         for _ in 0..rest.max(1) {
             tokio::time::sleep(REST).await;
             let Some(held) = inner.upgrade() else { return };
-            if let Err(why) = held.look_at_the_end().await {
-                tracing::error!(%why, "the end of the record could not be looked at");
+            match held.look_at_the_end().await {
+                Err(Error::Uprooted { .. }) => return,
+                Err(why) => tracing::error!(%why, "the end of the record could not be looked at"),
+                Ok(()) => {}
             }
         }
     }
@@ -133,6 +138,7 @@ pub(crate) async fn now_and_then(inner: Weak<Inner>) {
 impl Inner {
     /// One look over everything, at most `rate` bytes a second (0: as fast as it goes).
     async fn scrub(&self, rate: u64) -> Outcome<Scrubbed> {
+        self.grounded()?;
         let mut round = self.round(rate).await?;
         self.scrub.looking.lock().await.keys.clear();
         self.checkpoint_file(&mut round.sum).await?;
@@ -153,6 +159,7 @@ impl Inner {
 
     /// Forged rows, and if no checkpoint can be made the newest events.
     async fn look_at_the_end(&self) -> Outcome<()> {
+        self.grounded()?;
         let mut sum = Scrubbed::default();
         self.forged(&mut sum).await?;
         if self.scrub.stuck.swap(false, Ordering::Relaxed) {
@@ -217,6 +224,8 @@ impl Inner {
         mut looked: Looked,
         (told, sum): (&mut Told, &mut Scrubbed),
     ) -> Outcome<Naming> {
+        // INVARIANT: what was put in the place of the data folder is no alteration of the record, and is not healed.
+        self.grounded()?;
         let naming = std::mem::take(&mut looked.naming);
         sum.bytes += looked.bytes;
         self.tell(std::mem::take(&mut looked.wrong), (told, sum))

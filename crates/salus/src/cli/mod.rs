@@ -2,6 +2,7 @@
 
 mod capture;
 mod deidentify;
+mod export;
 mod record;
 mod route;
 mod send;
@@ -11,9 +12,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-use crate::export::DateRule;
 pub(crate) use capture::{Capture, Show};
 pub(crate) use deidentify::{Deidentify, ImageDates};
+pub(crate) use export::{Export, ExportRequest};
 pub(crate) use record::{
     Backup, Check, Drill, DrillName, Erase, Keys, Move, PromoteArgs, Proof, Refold, Restore,
     Rewind, Standby, View,
@@ -23,7 +24,8 @@ pub(crate) use send::Send;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 all is well; 1 something was found or refused (the output says what); \
-2 the command could not run (the message says what to do).";
+2 the command could not run (the message says what to do); \
+4 the data folder was removed under a running server.";
 
 /// The safety layer of a hospital's patient records.
 #[derive(Debug, Parser)]
@@ -105,8 +107,9 @@ decision is sealed. Exit code 1: some files did not leave; the report says why."
     #[command(after_help = "\
 Examples:
   salus export-request               the requests, and the command for what was agreed to
-  salus export-request --what 'all charts, de-identified' --recipient 'the registry' --reason 'registry 2026-14'
-Another person has to agree on the page Access, Exports; then `salus export` may run for a day.
+  salus export-request --leaves charts --what 'all charts, de-identified' --recipient 'the registry' --reason 'registry 2026-14'
+  salus export-request --leaves study --which 1.2.840.113619.2.55 --what 'the CT' --recipient 'the registry' --reason 'registry 2026-14'
+Another person has to agree on the page Access, Exports; then the command that is listed may run for a day.
 Works beside a running server and without one.")]
     ExportRequest(ExportRequest),
     /// Bring in files: FHIR JSON, NDJSON, HL7 v2; also .gz.
@@ -314,42 +317,6 @@ pub(crate) struct Demo {
     /// Hospital minutes in one of yours; 0: only the opening census.
     #[arg(long, default_value_t = 10.0)]
     pub(crate) speed: f64,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Export {
-    /// Take out who it is about; there is no export without this.
-    #[arg(long)]
-    pub(crate) deidentify: bool,
-    /// A new or empty folder.
-    #[arg(long, value_name = "FOLDER")]
-    pub(crate) to: PathBuf,
-    /// The number of the request on the page Access, Exports, which another person agreed to.
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) agreed: u64,
-    /// Why; it is sealed with each decision.
-    #[arg(long)]
-    pub(crate) reason: String,
-    /// What becomes of dates.
-    #[arg(long, value_enum, default_value_t = DateRule::Shift)]
-    pub(crate) dates: DateRule,
-    /// A file of 16 random bytes or more: exports under the same secret give the same pseudonyms.
-    /// Without it each export has a secret of its own, which nobody keeps.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) secret: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExportRequest {
-    /// What is to leave, in words.
-    #[arg(long)]
-    pub(crate) what: Option<String>,
-    /// To whom.
-    #[arg(long)]
-    pub(crate) recipient: Option<String>,
-    /// Why; it is sealed.
-    #[arg(long)]
-    pub(crate) reason: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -82,13 +82,13 @@ pub(crate) async fn run(mut config: Config, args: &Demo, format: Format) -> Resu
         },
         (server.house.app.clone(), done.clone()),
     ));
-    server.until_told(&mut signals).await;
+    let told = server.until_told(&mut signals).await;
     output::note("stopping: finishing what was accepted");
     done.cancel();
-    let told = working.await?;
-    server.drain().await;
-    told?;
-    Ok(output::WELL)
+    let worked = working.await?;
+    let ended = server.drain_or_leave(&told, &mut signals).await;
+    worked?;
+    Ok(ended)
 }
 
 fn feed(feed: &drills::hospital::Feed) -> FeedConfig {

@@ -1,4 +1,4 @@
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::asking::{Asked, Wanted};
 use crate::cli::{ExportRequest, Format};
@@ -17,14 +17,21 @@ pub(crate) async fn run(config: Config, args: ExportRequest, format: Format) -> 
 
 /// What is asked for; `None`: only the list.
 fn wanted(args: ExportRequest) -> Result<Option<Wanted>> {
-    match (args.what, args.recipient, args.reason) {
-        (None, None, None) => Ok(None),
-        (Some(what), Some(recipient), Some(reason)) => Ok(Some(Wanted {
-            what,
-            recipient,
-            reason,
-        })),
-        _ => bail!("to ask for an export give all of `--what`, `--recipient` and `--reason`"),
+    match (args.what, args.recipient, args.reason, args.leaves) {
+        (None, None, None, None) => Ok(None),
+        (Some(what), Some(recipient), Some(reason), Some(sort)) => {
+            let which = args.which.unwrap_or_default();
+            let leaves = access::leaves(&sort, &which).map_err(|why| anyhow!(why))?;
+            Ok(Some(Wanted {
+                what,
+                recipient,
+                reason,
+                leaves,
+            }))
+        }
+        _ => bail!(
+            "to ask for an export give all of `--what`, `--recipient`, `--reason` and `--leaves`"
+        ),
     }
 }
 
@@ -38,10 +45,10 @@ fn words(exports: &[Asked]) -> String {
 
 fn told(one: &Asked) -> String {
     let next = match &one.until {
-        Some(until) => format!(
-            "until {until}: salus export --deidentify --agreed {} --to FOLDER --reason '...'",
-            one.number
-        ),
+        Some(until) => match &one.command {
+            Some(command) => format!("until {until}: {command}"),
+            None => "it says only in words what is to leave: ask for it again".to_owned(),
+        },
         None => one.state.clone(),
     };
     let state = one.until.as_ref().map_or("", |_| one.state.as_str());
@@ -49,8 +56,10 @@ fn told(one: &Asked) -> String {
         "" => String::new(),
         state => format!("\n      {state}"),
     };
+    let leaves = one.leaves.as_ref();
+    let leaves = leaves.map_or_else(String::new, |words| format!("\n      leaves: {words}"));
     format!(
-        "{:>6}  {} to {}, asked for by {} at {}: {}{state}\n      {next}",
+        "{:>6}  {} to {}, asked for by {} at {}: {}{leaves}{state}\n      {next}",
         one.number, one.what, one.recipient, one.asker, one.at, one.reason
     )
 }

@@ -76,7 +76,7 @@ pub(crate) async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Import(args) => Box::pin(import::run(config, &args, format)).await?,
         Command::Send(args) => Box::pin(send::run(&args, format)).await?,
         Command::Move(args) => moving::run(config, args, format).await?,
-        Command::People(command) => people::run(config, command, format).await?,
+        Command::People(command) => Box::pin(people::run(config, command, format)).await?,
         Command::Policy(command) => Box::pin(policy::run(config, command, format)).await?,
         Command::Keys(command) => Box::pin(keys::run(config, command, format)).await?,
         Command::Promote(args) => Box::pin(promote::run(config, &args, format)).await?,

@@ -4,7 +4,7 @@ use serde::Serialize;
 use crate::cli::{Format, Serve};
 use crate::config::Config;
 use crate::output;
-use crate::supervise::{Server, Signals};
+use crate::supervise::{Server, Signals, Told};
 
 /// What a server says when it is ready: one JSON line, or words.
 #[derive(Serialize)]
@@ -39,10 +39,11 @@ pub(crate) async fn run(mut config: Config, args: &Serve, format: Format) -> Res
         Format::Human => output::line(&words(&ready, minutes)),
         Format::Json => output::line(&serde_json::to_string(&ready)?),
     }
-    server.until_told(&mut signals).await;
-    output::note("stopping: finishing what was accepted");
-    server.drain().await;
-    Ok(output::WELL)
+    let told = server.until_told(&mut signals).await;
+    if !matches!(told, Told::Uprooted(_)) {
+        output::note("stopping: finishing what was accepted");
+    }
+    Ok(server.drain_or_leave(&told, &mut signals).await)
 }
 
 /// What the command line says counts before the file.

@@ -41,9 +41,9 @@ pub(crate) async fn run(mut config: Config, args: &Standby, format: Format) -> R
     say(&server, &config, format)?;
     let told = server.until_told(&mut signals).await;
     let url = server.url.clone();
-    server.drain().await;
+    let ended = server.drain_or_leave(&told, &mut signals).await;
     let Told::Promoted(order) = told else {
-        return Ok(output::WELL);
+        return Ok(ended);
     };
     carry_out(&config, &order).await?;
     // Where people and systems found the standby they find the primary.
@@ -58,9 +58,8 @@ pub(crate) async fn run(mut config: Config, args: &Standby, format: Format) -> R
         return Ok(output::WELL);
     };
     say(&server, &config, format)?;
-    server.until_told(&mut signals).await;
-    server.drain().await;
-    Ok(output::WELL)
+    let told = server.until_told(&mut signals).await;
+    Ok(server.drain_or_leave(&told, &mut signals).await)
 }
 
 fn say(server: &Server, config: &Config, format: Format) -> Result<()> {

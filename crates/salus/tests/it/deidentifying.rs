@@ -203,7 +203,7 @@ async fn what_two_people_agreed_to_lets_no_other_study_out() {
             ],
         );
         let said = report.to_string();
-        assert!(said.contains("names the study's UID `1.2`"), "{said}");
+        assert!(said.contains("the images of the study `1.2`"), "{said}");
     }
     assert!(names(&to).is_empty());
 }

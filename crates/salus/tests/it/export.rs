@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use event::{
-    Act, Actor, ActorKind, Body, Clock, Event, ExportAnswered, ExportAsked, Role, Subject, Time,
+    Act, Actor, ActorKind, Body, Clock, Event, ExportAnswered, ExportAsked, Leaves, Role, Subject,
+    Time,
 };
 use guard::{Standing, admit};
 use serde_json::Value;
@@ -43,11 +44,16 @@ fn imported(folder: &Path) -> std::path::PathBuf {
 
 /// What two people say on the page Access, Exports; the number of the request.
 async fn agreed(data: &Path) -> String {
-    agreed_to(data, "all charts").await
+    agreed_that(data, ("all charts", Some(Leaves::Charts))).await
+}
+
+/// The same, of a request that says in words alone what is to leave.
+pub(crate) async fn agreed_to(data: &Path, what: &str) -> String {
+    agreed_that(data, (what, None)).await
 }
 
 /// The same, of what is to leave.
-pub(crate) async fn agreed_to(data: &Path, what: &str) -> String {
+pub(crate) async fn agreed_that(data: &Path, (what, leaves): (&str, Option<Leaves>)) -> String {
     let config = record::Config::new(data.to_owned());
     let record = record::Record::open(config, Arc::new(Now)).await.unwrap();
     let seal = async |id: &str, body: Body| {
@@ -66,6 +72,7 @@ pub(crate) async fn agreed_to(data: &Path, what: &str) -> String {
         what: what.into(),
         recipient: "the registry".into(),
         reason: words(),
+        leaves,
     };
     let request = seal("pia", Body::ExportAsked(asked)).await;
     let answered = ExportAnswered {
@@ -235,6 +242,8 @@ async fn an_export_is_asked_for_and_listed_by_command() {
         "the registry",
         "--reason",
         "registry 2026-14",
+        "--leaves",
+        "charts",
     ];
     let half = run(&data, &[&["export-request"], &all[..4]].concat());
     assert_eq!(half.status.code(), Some(2));
@@ -260,4 +269,55 @@ async fn an_export_is_asked_for_and_listed_by_command() {
     let told = String::from_utf8_lossy(&told.stdout).into_owned();
     let command = format!("salus export --deidentify --agreed {agreed}");
     assert!(told.contains(&command), "{told}");
+}
+
+#[tokio::test]
+async fn an_agreement_about_something_else_lets_no_charts_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = imported(folder.path());
+    let study = Leaves::Study {
+        study: "1.2.3".into(),
+    };
+    let study = agreed_that(&data, ("all charts", Some(study))).await;
+    let words = agreed_to(&data, "all charts").await;
+    let nobody = Leaves::Ward { ward: "ICU".into() };
+    let nobody = agreed_that(&data, ("the ward", Some(nobody))).await;
+    let one = Leaves::Patients {
+        patients: vec!["a2".into(), "zz".into()],
+    };
+    let one = agreed_that(&data, ("two charts", Some(one))).await;
+    let to = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for (number, says) in [
+        (&study, "agreed to something else"),
+        (&words, "only in words"),
+    ] {
+        let out = to(number);
+        let how = ["--reason", "registry 2026-14", "--to", &out];
+        let refused = run(&data, &exporting(number, &how));
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains(says), "{said}");
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
+    }
+    let out = to("nobody");
+    let how = ["--reason", "registry 2026-14", "--to", &out];
+    assert_eq!(json(&data, &exporting(&nobody, &how))["patients"], 0);
+    let out = to("one");
+    let how = ["--reason", "registry 2026-14", "--to", &out];
+    let report = json(&data, &exporting(&one, &how));
+    assert_eq!(report["patients"], 1, "{report}");
+    assert_eq!(lines(Path::new(&out), "Patient").len(), 1);
+    assert!(report["resources"].get("Observation").is_none(), "{report}");
+    let refused = report["refused"]["Patient"].as_object().unwrap();
+    assert!(
+        refused.keys().any(|why| why.contains("no chart")),
+        "{report}"
+    );
+    let told = run(&data, &["export-request"]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let command = format!("salus deidentify --study 1.2.3 --agreed {study}");
+    assert!(
+        told.contains(&command) && told.contains("the charts of a2, zz"),
+        "{told}"
+    );
 }

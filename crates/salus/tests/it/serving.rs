@@ -101,3 +101,51 @@ fn plain_mllp_is_refused_off_loopback() {
     assert_eq!(output.status.code(), Some(2));
     assert!(why.contains("mllp.tls") || why.contains("TLS"), "{why}");
 }
+
+fn served(folder: &std::path::Path, uprooted_ms: u64) -> Server {
+    let config = folder.join("salus.toml");
+    let data = folder.join("data");
+    let text = format!("data = {data:?}\n[https]\nuprooted_ms = {uprooted_ms}\n");
+    std::fs::write(&config, text).unwrap();
+    let mut command = crate::process::salus();
+    command.args(["--format", "json", "--config"]).arg(&config);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--mllp", "127.0.0.1:0"]);
+    Server::spawn(command, &data)
+}
+
+#[test]
+fn a_server_whose_data_folder_is_made_anew_acknowledges_nothing_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, aside) = (folder.path().join("data"), folder.path().join("aside"));
+    let mut server = served(folder.path(), 600_000);
+    assert!(send(&server.mllp(), &admission("A1")).contains("MSA|AA|A1"));
+    std::fs::rename(&data, &aside).unwrap();
+    std::fs::create_dir_all(data.join("vault")).unwrap();
+    let refused = send(&server.mllp(), &admission("A2"));
+    assert!(refused.contains("MSA|AE|A2"), "{refused}");
+    assert!(refused.contains("data folder is gone"), "{refused}");
+    // Putting it back is for a person to judge: this server takes nothing any more.
+    std::fs::rename(&data, folder.path().join("other")).unwrap();
+    std::fs::rename(&aside, &data).unwrap();
+    assert!(send(&server.mllp(), &admission("A3")).contains("MSA|AE|A3"));
+    let said = server.until("Put the data folder back");
+    assert!(said.contains("restore a backup"), "{said}");
+    server.signal(rustix::process::Signal::TERM);
+    assert_eq!(server.ended().code(), Some(4));
+    let other = std::fs::read_dir(folder.path().join("other/vault")).unwrap();
+    assert_eq!(other.count(), 0, "nothing went into the other folder");
+    // What was acknowledged is there, and what was not is taken now.
+    let server = served(folder.path(), 600_000);
+    assert!(send(&server.mllp(), &admission("A2")).contains("MSA|AA|A2"));
+    assert!(server.stop().success());
+    let verified = json(&data, &["verify"]);
+    assert_eq!(verified["alterations"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_server_without_its_data_folder_ends_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = served(folder.path(), 0);
+    std::fs::remove_dir_all(folder.path().join("data/vault")).unwrap();
+    assert_eq!(server.ended().code(), Some(4));
+}

@@ -91,7 +91,10 @@ pub(super) async fn keep_sealing(app: Arc<App>, mut queue: mpsc::Receiver<Done>,
 async fn is_sealed(app: &App, some: &[Done], queue: &mpsc::Receiver<Done>) -> bool {
     let mut last: Option<Instant> = None;
     while let Err(why) = seal(app, some).await {
-        if matches!(why, Error::Stopped | Error::Fenced { .. }) {
+        if matches!(
+            why,
+            Error::Stopped | Error::Fenced { .. } | Error::Uprooted { .. }
+        ) {
             return false;
         }
         tracing::error!(%why, "what became of messages was not sealed; trying again");

@@ -233,28 +233,28 @@ async fn an_export_takes_two_people() {
     let house = House::open().await;
     looked(&house).await;
     let mut rita = house.browser("rita").await;
-    let short = [
-        ("what", "x"),
-        ("recipient", "the registry"),
-        ("reason", "yearly report"),
-    ];
-    let page = rita
-        .submit("/access/exports", "/access/exports", &short)
-        .await;
-    assert_eq!(page.status, StatusCode::BAD_REQUEST);
-    let good = [
+    let mut good = vec![
         ("what", HOSTILE),
         ("recipient", HOSTILE),
         ("reason", HOSTILE),
     ];
+    for more in [("what", "x"), ("leaves", ""), ("leaves", "everything")] {
+        let mut short = good.clone();
+        short.push(more);
+        let page = rita
+            .submit("/access/exports", "/access/exports", &short)
+            .await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{more:?}");
+    }
+    good.extend([("leaves", "study"), ("which", "1.2.840.1")]);
     let page = rita
         .submit("/access/exports", "/access/exports", &good)
         .await;
     assert_eq!(page.location(), "/access/exports", "{}", page.html);
     let list = rita.get("/access/exports").await;
     assert!(list.html.contains("waits for another person") && !list.html.contains("<script>alert"));
-    let exports = house.app.access.exports(10).await.unwrap();
-    let path = format!("/access/exports/{}", exports[0].index);
+    let export = house.app.access.exports(10).await.unwrap().remove(0);
+    let path = format!("/access/exports/{}", export.index);
     let agree = [("verdict", "agree"), ("reason", "agreed in the meeting")];
     let own = rita.submit("/access/exports", &path, &agree).await;
     assert_eq!(own.status, StatusCode::FORBIDDEN);
@@ -262,14 +262,7 @@ async fn an_export_takes_two_people() {
     rita.site = "cross-site";
     let forged = rita.submit("/access/exports", &path, &agree).await;
     assert_eq!(forged.status, StatusCode::FORBIDDEN);
-    let mut tomas = house.browser("tomas").await;
-    let agreed = tomas.submit("/access/exports", &path, &agree).await;
-    assert_eq!(agreed.location(), "/access/exports", "{}", agreed.html);
-    let again = tomas.submit("/access/exports", &path, &agree).await;
-    assert_eq!(again.status, StatusCode::FORBIDDEN);
-    let now = event::Clock::now(house.clock.as_ref());
-    let leave = house.app.access.leave(exports[0].index, now).await.unwrap();
-    assert_eq!(leave.unwrap().export.answer.unwrap().answerer.0, "tomas");
+    agreed_by_tomas(&house, (&export, &path), &agree).await;
     let mut anna = house.browser("anna").await;
     let csrf = anna.get("/now").await.csrf();
     let mut fields = vec![("csrf", csrf.as_str())];
@@ -278,6 +271,38 @@ async fn an_export_takes_two_people() {
         anna.post("/access/exports", &fields).await.status,
         StatusCode::FORBIDDEN
     );
+}
+
+/// The other person sees what leaves, and the command that is shown then is the one for it.
+async fn agreed_by_tomas(
+    house: &House,
+    (export, path): (&access::Export, &str),
+    agree: &[(&str, &str)],
+) {
+    let study = event::Leaves::Study {
+        study: "1.2.840.1".into(),
+    };
+    assert_eq!(export.leaves, Some(study));
+    let mut tomas = house.browser("tomas").await;
+    let asked = tomas.get("/access/exports").await.html;
+    assert!(
+        asked.contains("the images of the study 1.2.840.1"),
+        "{asked}"
+    );
+    let agreed = tomas.submit("/access/exports", path, agree).await;
+    assert_eq!(agreed.location(), "/access/exports", "{}", agreed.html);
+    let list = tomas.get("/access/exports").await.html;
+    let command = format!(
+        "salus deidentify --study 1.2.840.1 --agreed {}",
+        export.index
+    );
+    assert!(list.contains(&command), "{list}");
+    assert!(!list.contains("salus export --deidentify"));
+    let again = tomas.submit("/access/exports", path, agree).await;
+    assert_eq!(again.status, StatusCode::FORBIDDEN);
+    let now = event::Clock::now(house.clock.as_ref());
+    let leave = house.app.access.leave(export.index, now).await.unwrap();
+    assert_eq!(leave.unwrap().export.answer.unwrap().answerer.0, "tomas");
     assert_eq!(
         tomas.get("/access/exports/x").await.status,
         StatusCode::NOT_FOUND

@@ -251,3 +251,28 @@ async fn who_decides_about_another_systems_entry_sees_of_it_what_the_chart_shows
         assert_eq!(page.html.contains(&found), shown, "{}", page.html);
     }
 }
+
+#[tokio::test]
+async fn a_data_folder_that_is_gone_stands_on_now_and_nothing_is_taken() {
+    let house = House::open().await;
+    wards(&house).await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    let mut anna = house.browser("anna").await;
+    let before = anna.get("/now").await.html;
+    assert!(!before.contains("nothing is taken"), "{before}");
+    let vault = house.folder.path().join("vault");
+    std::fs::rename(&vault, house.folder.path().join("aside")).unwrap();
+    std::fs::create_dir(&vault).unwrap();
+    assert!(house.app.record.in_office().is_err());
+    let now = anna.get("/now").await;
+    assert_eq!(now.status, StatusCode::OK, "{}", now.html);
+    for part in [
+        "nothing is taken",
+        "the data folder was removed or replaced",
+    ] {
+        assert!(now.html.contains(part), "{part}: {}", now.html);
+    }
+    // No chart without a sealed decision.
+    let chart = anna.get("/patients/p-icu").await;
+    assert_eq!(chart.status, StatusCode::SERVICE_UNAVAILABLE);
+}

@@ -63,6 +63,30 @@ async fn a_registered_apps_page_may_ask_the_doors_of_apps_and_no_other_page() {
 }
 
 #[tokio::test]
+async fn a_page_may_read_that_it_asks_too_often() {
+    let settings = web::Settings {
+        requests_per_source_max: 1,
+        ..web::Settings::default()
+    };
+    let house = House::with(settings).await;
+    register(&house, "growth", &["patient/*.rs"], public()).await;
+    let (status, _) = from(&house, ORIGIN, ("GET", "/fhir/metadata")).await;
+    assert_eq!(status, StatusCode::OK);
+    let (status, headers) = from(&house, ORIGIN, ("OPTIONS", "/fhir/Observation")).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    assert_eq!(headers["access-control-allow-origin"], ORIGIN);
+    let (status, headers) = from(&house, ORIGIN, ("GET", "/fhir/Observation")).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(headers["access-control-allow-origin"], ORIGIN);
+    let read = headers["access-control-expose-headers"].to_str().unwrap();
+    assert!(read.contains("retry-after") && headers.contains_key("retry-after"));
+    // What no app's page asks is counted as before.
+    let (status, headers) = from(&house, "https://evil.example", ("OPTIONS", "/fhir")).await;
+    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(headers.get("access-control-allow-origin").is_none());
+}
+
+#[tokio::test]
 async fn an_app_may_send_its_request_as_a_form() {
     let house = hospital().await;
     let fields = asked("patient/*.rs", &[("patient", "p-icu")]);

@@ -30,7 +30,7 @@ impl Clock for Ticks {
 
 pub(crate) struct House {
     pub(crate) app: Arc<App>,
-    router: Router,
+    pub(crate) router: Router,
     /// May do everything.
     pub(crate) token: String,
     stop: CancellationToken,

@@ -12,9 +12,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use event::{Body as Told, ImportStep};
 use futures_util::{StreamExt as _, stream};
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tower::ServiceExt as _;
 use web::{Imports, Settings};
 
 use crate::house::{BASE, House, Reply, nurse, observation, patient};
@@ -491,6 +493,55 @@ async fn a_source_that_sends_a_byte_now_and_then_is_given_up() {
     assert_eq!(failed.code(), 502);
     let words = failed.words();
     assert!(words.contains("bytes_per_second_min"), "{words}");
+}
+
+#[tokio::test]
+async fn a_file_that_takes_too_long_in_all_is_given_up_and_the_next_import_goes_on() {
+    let (files, url) = Files::open().await;
+    files.put("p.ndjson", &[person("a")]);
+    let mut settings = settings(&url);
+    settings.imports.bytes_per_second_min = 0;
+    settings.imports.file_ms = 50;
+    let house = House::with(settings).await;
+    let of = |name: &str| manifest(&[("Patient", format!("{url}/files/{name}"))]);
+    let slow = place(&begin(&house, &house.token, &of("trickle.ndjson")).await);
+    let _going = importing(&house);
+    let next = place(&begin(&house, &house.token, &of("p.ndjson")).await);
+    let failed = ended(&house, &slow).await;
+    assert_eq!(failed.code(), 502);
+    let words = failed.words();
+    assert!(words.contains("50 ms in all (`file_ms`)"), "{words}");
+    assert_eq!(ended(&house, &next).await.code(), 200);
+}
+
+#[tokio::test]
+async fn what_was_refused_is_told_commit_by_commit() {
+    let (files, url) = Files::open().await;
+    let wrong = r#"{"resourceType":"Patient","id":"x","gender":"banana"}"#.to_owned();
+    files.put("p.ndjson", &[wrong.clone(), wrong.clone(), wrong]);
+    let mut settings = settings(&url);
+    settings.imports.batch_lines_max = 1;
+    let house = House::with(settings).await;
+    let _going = importing(&house);
+    let inputs = [("Patient", format!("{url}/files/p.ndjson"))];
+    let done = place(&begin(&house, &house.token, &manifest(&inputs)).await);
+    let done = ended(&house, &done).await.json();
+    let file = done["error"][0]["url"].as_str().unwrap();
+    let request = Request::get(file.strip_prefix(BASE).unwrap())
+        .header("authorization", format!("Bearer {}", house.token));
+    let request = request.body(Body::empty()).unwrap();
+    let mut answer = house.router.clone().oneshot(request).await.unwrap();
+    let (mut pieces, mut text) = (0, Vec::new());
+    while let Some(frame) = answer.body_mut().frame().await {
+        pieces += 1;
+        text.extend(frame.unwrap().into_data().unwrap());
+    }
+    let text = String::from_utf8(text).unwrap();
+    assert_eq!((pieces, text.lines().count()), (3, 3), "{text}");
+    assert!(
+        text.contains("line 1:") && text.contains("line 3:"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ mod real_data;
 #[cfg(test)]
 mod receiver;
 #[cfg(test)]
+mod shared_looks;
+#[cfg(test)]
 mod sockets;
 #[cfg(test)]
 mod subscriptions;

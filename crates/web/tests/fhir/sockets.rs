@@ -248,3 +248,35 @@ async fn a_websocket_ends_with_the_token_by_which_it_was_asked_for() {
     house.post("/Patient", &patient("Meitner")).await;
     assert!(next(&mut socket).await.is_none(), "it ended");
 }
+
+#[tokio::test]
+async fn a_websocket_ends_when_the_token_is_revoked_by_which_it_was_asked_for() {
+    let mut settings = settings("http://127.0.0.1:1/");
+    settings.subscriptions.ping_ms = 10;
+    let house = House::with(settings).await;
+    let _stop = telling(&house);
+    let at = house.served().await;
+    house.client("backend", &["system/*.cruds"]).await;
+    let until_then = house.app.clock.now().plus_millis(3_600_000);
+    let token = access_token(&house, "backend", until_then).await;
+    let made = create(&house, &token, &subscription("patient-changed", &[], "")).await;
+    until(&house, &made.id(), "active").await;
+    let path = format!("/Subscription/{}/$get-ws-binding-token", made.id());
+    let given = asked(&house, &token, &path).await.json();
+    let mut socket = dialed(at).await;
+    let bind = format!("bind-with-token {}", parameter(&given, "token"));
+    socket.send(Message::Text(bind.into())).await.unwrap();
+    assert_eq!(what(&next(&mut socket).await.unwrap()), "handshake");
+    let ended = Token::Ended(event::Ended {
+        family: "family".into(),
+        why: "it was revoked".into(),
+    });
+    let subject = Subject::Account("backend".to_owned());
+    let event = Event::new(Actor::salus(), Act::SignOut, subject, Body::Token(ended));
+    let event = admit(event.into(), Standing::Salus, "").unwrap();
+    house.app.record.admit(vec![event]).await.unwrap();
+    // Nothing that is written after it is told, and it ends though nothing is written.
+    let size = house.app.record.size();
+    assert!(house.app.tokens.caught_up(size, WAIT).await);
+    assert!(next(&mut socket).await.is_none(), "it ended");
+}

@@ -140,3 +140,36 @@ fn make_folder(config: &Config) -> Outcome<()> {
         why: error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tables_of_this_layout_stay_when_they_are_opened_again_and_others_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::at(folder.path().join("chart.db"));
+        let words = async |store: &Store| {
+            sqlx::query_scalar::<_, i64>("SELECT COUNT(*) FROM word")
+                .fetch_one(&store.writer)
+                .await
+                .unwrap()
+        };
+        let store = Store::open(&config).await.unwrap();
+        let before = words(&store).await;
+        sqlx::raw_sql("INSERT INTO word (wid, text) VALUES (1000, 'kept')")
+            .execute(&store.writer)
+            .await
+            .unwrap();
+        store.writer.close().await;
+        let store = Store::open(&config).await.unwrap();
+        assert_eq!(words(&store).await, before + 1);
+        sqlx::raw_sql("UPDATE layout SET version = version - 1")
+            .execute(&store.writer)
+            .await
+            .unwrap();
+        store.writer.close().await;
+        let store = Store::open(&config).await.unwrap();
+        assert_eq!(words(&store).await, before);
+    }
+}

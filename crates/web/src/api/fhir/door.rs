@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chart::ChartError;
-use event::{Act, Role, Subject, Time};
+use event::{Act, Role, Subject};
 use guard::{Ask, Decision, Identity};
 use record::{Permit, Witnessed};
 use tokio::sync::Semaphore;
@@ -21,6 +21,7 @@ use super::query;
 use super::recent::{Concern, Recent};
 use super::route::Target;
 use super::subscription::{Sockets, Tokens};
+use super::who::Proof;
 use crate::{App, taking};
 
 /// Bodies larger than this, in bytes, are read on a thread of their own.
@@ -65,12 +66,12 @@ impl Default for Kept {
 pub(crate) struct Door {
     pub(crate) app: Arc<App>,
     pub(crate) kept: Arc<Kept>,
-    /// When the token of whoever asks ends, if it does.
-    pub(crate) until: Option<Time>,
     /// What the answer is to look like.
     pub(crate) layout: Layout,
     /// Room for what the answer brings from the vault.
     pub(crate) held: Held,
+    /// By what whoever asks proved who that is.
+    pub(crate) proof: Proof,
 }
 
 /// A question to the guard, but for who asks.

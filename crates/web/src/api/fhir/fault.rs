@@ -189,6 +189,11 @@ impl From<record::Error> for Fault {
             | record::Error::Fenced { .. }
             | record::Error::Standby
             | record::Error::Unleased => Fault::later(error.to_string()),
+            // Which folder is nothing for a client.
+            record::Error::Uprooted { .. } => Fault::later(
+                "nothing is taken: the data folder of this server is gone, and somebody has to put it back; keep it, and \
+                 send it again",
+            ),
             record::Error::NoSuchIndex(_) | record::Error::NoSuchPatient => {
                 Fault::new(StatusCode::NOT_FOUND, Code::NotFound, error.to_string())
             }

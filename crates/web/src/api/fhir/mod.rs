@@ -54,6 +54,7 @@ pub(crate) use import::{progress, said_as};
 pub(crate) use query::pairs as query_pairs;
 pub use ready::ready_summaries;
 pub(crate) use route::is_id;
+pub(crate) use subscription::Looks;
 pub use subscription::{Subscriptions, notify};
 pub use who::Bearer;
 pub(crate) use who::identity;
@@ -124,11 +125,11 @@ async fn handle(
     Extension(kept): Extension<Arc<Kept>>,
     request: Request<axum::body::Body>,
 ) -> Response {
-    let until = who::until(&app, request.headers());
+    let proof = who::Proof::of(&app, request.extensions(), request.headers());
     let mut door = Door {
         app,
         kept,
-        until,
+        proof,
         layout: Layout::AsKept,
         held: Held::default(),
     };

@@ -89,10 +89,24 @@ async fn proved(
     Ok(known)
 }
 
-/// When the token of a request ends, if it is one that does.
-pub(crate) fn until(app: &App, headers: &HeaderMap) -> Option<Time> {
-    let token = header(headers, &AUTHORIZATION).and_then(bearer)?;
-    app.access_of_anybody(token).map(|good| good.until)
+/// By what a request proved who asks, for what goes on after its answer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Proof {
+    /// When its token ends, if it is one that does.
+    pub(crate) until: Option<Time>,
+    /// The token, to be looked at again; `None`: there was none.
+    pub(crate) bearer: Option<Bearer>,
+}
+
+impl Proof {
+    pub(crate) fn of(app: &App, extensions: &Extensions, headers: &HeaderMap) -> Proof {
+        let token = header(headers, &AUTHORIZATION).and_then(bearer);
+        let good = token.and_then(|token| app.access_of_anybody(token));
+        Proof {
+            until: good.map(|good| good.until),
+            bearer: Bearer::of(extensions, headers),
+        }
+    }
 }
 
 /// Whose token it is.

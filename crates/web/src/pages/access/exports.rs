@@ -5,7 +5,7 @@ use askama::Template;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use event::{Act, Body, Event, ExportAnswered, ExportAsked, Subject};
+use event::{Act, Body, Event, ExportAnswered, ExportAsked, Leaves, Subject};
 use guard::{Standing, admit};
 
 use crate::error::{Problem, broken};
@@ -28,6 +28,8 @@ pub(crate) struct ExportsPage {
     pub what: String,
     pub recipient: String,
     pub reason: String,
+    pub sort: String,
+    pub which: String,
     pub wrong: Option<String>,
 }
 
@@ -39,12 +41,14 @@ pub(crate) struct Row {
     pub what: String,
     pub recipient: String,
     pub reason: String,
+    /// What the command lets out, in words.
+    pub leaves: String,
     pub tone: Tone,
     pub state: String,
     /// Who answered, when and why; `None`: nobody yet.
     pub answered: Option<Answered>,
-    /// It may leave now, by the operator's command.
-    pub may_leave: bool,
+    /// It may leave now, by this command of the operator.
+    pub command: Option<String>,
     /// This person may answer it.
     pub yours: bool,
 }
@@ -91,6 +95,8 @@ async fn view(
         what: typed.get("what").to_owned(),
         recipient: typed.get("recipient").to_owned(),
         reason: typed.get("reason").to_owned(),
+        sort: typed.get("leaves").to_owned(),
+        which: typed.get("which").to_owned(),
         wrong,
     })
 }
@@ -104,7 +110,9 @@ fn row(visit: &Visit, export: Export) -> Row {
         .as_ref()
         .map_or_else(String::new, |answer| answer.answerer.1.clone());
     let left = export.clone().leave(&limits, visit.eye.now);
-    let may_leave = left.is_ok();
+    let command = left.as_ref().ok().and_then(|_| export.command());
+    let leaves = export.leaves.as_ref().map(access::words_of);
+    let leaves = leaves.unwrap_or_else(|| "said in words alone; ask for it again".to_owned());
     let (tone, state) = match left {
         Ok(leave) => (
             Tone::Good,
@@ -117,7 +125,9 @@ fn row(visit: &Visit, export: Export) -> Row {
             (Tone::Warn, "waits for another person".to_owned())
         }
         Err(NoLeave::Refused) => (Tone::Bad, format!("{answerer} refused")),
-        Err(NoLeave::Lapsed) => (Tone::Unknown, "lapsed".to_owned()),
+        Err(NoLeave::Lapsed | NoLeave::Other | NoLeave::Unsaid) => {
+            (Tone::Unknown, "lapsed".to_owned())
+        }
     };
     let answered = export.answer.map(|answer| Answered {
         index: answer.index,
@@ -127,7 +137,8 @@ fn row(visit: &Visit, export: Export) -> Row {
     });
     Row {
         answered,
-        may_leave,
+        command,
+        leaves,
         index: export.index,
         at: visit.stamp(export.at),
         asker: export.asker.1,
@@ -168,8 +179,14 @@ fn wanted(fields: &Fields) -> Result<ExportAsked, String> {
     Ok(ExportAsked {
         what: line("what", "what is to leave")?,
         recipient: line("recipient", "to whom")?,
+        leaves: Some(leaves(fields)?),
         reason: reason(fields)?,
     })
+}
+
+fn leaves(fields: &Fields) -> Result<Leaves, String> {
+    let leaves = access::leaves(fields.get("leaves"), fields.get("which"));
+    leaves.map_err(|why| words::sentence(&why))
 }
 
 /// `POST /access/exports/{index}`: agree or refuse.
@@ -257,7 +274,8 @@ mod samples {
             };
             let row = |yours: bool| Row {
                 answered: (!yours).then(|| answered(yours)),
-                may_leave: !yours,
+                command: (!yours).then(|| HOSTILE.into()),
+                leaves: HOSTILE.into(),
                 index: 7,
                 at: ago(9),
                 asker: HOSTILE.into(),
@@ -275,6 +293,8 @@ mod samples {
                 what: HOSTILE.into(),
                 recipient: HOSTILE.into(),
                 reason: HOSTILE.into(),
+                sort: "ward".into(),
+                which: HOSTILE.into(),
                 wrong: Some(HOSTILE.into()),
             };
             vec![shown(vec![row(true), row(false)]), shown(Vec::new())]

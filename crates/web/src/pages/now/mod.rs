@@ -213,11 +213,23 @@ async fn record_tile(visit: &Visit) -> Result<Tile, Problem> {
             format!("last checkpoint {age} ago, events wait"),
         ),
     };
+    let gone = visit.app.record.uprooted().borrow().clone();
+    let gone = gone.map(|_| {
+        let words = "the data folder was removed or replaced; stop Salus, put it back or restore a backup, start it again";
+        (Tone::Bad, "nothing is taken", words.to_owned())
+    });
+    if let Some((tone, state, detail)) = gone {
+        return Ok(record_tile_of(size, (tone, state, detail)));
+    }
     let (tone, state, detail) = match altered {
         Some((tone, words)) => (tone, "altered", words),
         None => (tone, state, detail),
     };
-    Ok(Tile {
+    Ok(record_tile_of(size, (tone, state, detail)))
+}
+
+fn record_tile_of(size: u64, (tone, state, detail): (Tone, &str, String)) -> Tile {
+    Tile {
         label: "Record",
         href: "/record",
         tone,
@@ -225,7 +237,7 @@ async fn record_tile(visit: &Visit) -> Result<Tile, Problem> {
         number: words::thousands(size),
         unit: if size == 1 { "event" } else { "events" }.to_owned(),
         detail,
-    })
+    }
 }
 
 /// What the witnesses of the record say, if it has any.

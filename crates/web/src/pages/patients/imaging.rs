@@ -166,7 +166,10 @@ pub(crate) async fn picture(
     let found = open.instances(&study, &of).await?.into_iter().next();
     let one = found.filter(|one| one.index == event).ok_or_else(missing)?;
     match visit.app.drawn(&one, PIXELS).await {
-        Ok(drawn) => Ok(([(CONTENT_TYPE, drawn.media)], drawn.bytes).into_response()),
+        Ok(drawn) => {
+            let body = crate::paced::whole(drawn.bytes, visit.app.settings.images_rate());
+            Ok(([(CONTENT_TYPE, drawn.media)], body).into_response())
+        }
         Err(NotDrawn::Busy(why)) => {
             let words = format!("there is no picture now: {why}\n");
             let later = [(RETRY_AFTER, RETRY_SECONDS)];

@@ -101,6 +101,8 @@ fn notification(step: &NotifyStep) -> String {
             format!("{events} of a subscription")
         }
         NotifyStep::Taken { .. } => "a subscriber was notified".to_owned(),
+        NotifyStep::Failing { since: Some(_) } => "a subscriber does not answer".to_owned(),
+        NotifyStep::Failing { since: None } => "a subscriber answers again".to_owned(),
     }
 }
 

@@ -80,6 +80,14 @@ pub fn subscription(resource: &Value) -> Result<Option<Subscribed>, Vec<Issue>> 
 }
 
 impl Subscribed {
+    /// What it asks, as a text: those with the same text have the same events.
+    #[must_use]
+    pub fn asks(&self) -> String {
+        let mut kinds: Vec<&String> = self.kinds.iter().collect();
+        kinds.sort();
+        format!("{} {kinds:?} {:?}", self.topic.name, self.filters)
+    }
+
     /// Whether it has to be known what was there before.
     #[must_use]
     pub fn looks_back(&self) -> bool {

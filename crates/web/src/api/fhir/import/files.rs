@@ -14,6 +14,7 @@ use super::super::held::Held;
 use super::super::intent::{Context, Intent, Order, Together};
 use super::super::route::{self, Target, Write};
 use super::super::settle::peek;
+use super::super::who::Proof;
 use super::super::write::{Answers, perform};
 use crate::App;
 
@@ -55,9 +56,9 @@ impl Importer {
             door: Door {
                 app,
                 kept,
-                until: None,
                 layout: Layout::AsKept,
                 held: Held::default(),
+                proof: Proof::default(),
             },
             who,
             is_there: Box::new(|_| false),

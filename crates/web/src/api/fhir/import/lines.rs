@@ -30,6 +30,8 @@ pub(super) struct Bounds {
     pub(super) wait: Duration,
     /// Over as long as `wait`.
     pub(super) bytes_per_second_min: u64,
+    /// For the whole file; zero: as long as it lasts.
+    pub(super) whole: Duration,
 }
 
 impl Bounds {
@@ -38,6 +40,23 @@ impl Bounds {
         Broken::Never(format!(
             "the file is larger than {max} bytes (`file_bytes_max`)"
         ))
+    }
+
+    /// How long the next piece may be waited for, after so much waiting for this file.
+    ///
+    /// # Errors
+    /// It is over.
+    fn left(&self, waited: Duration) -> Result<Duration, Broken> {
+        if self.whole.is_zero() {
+            return Ok(self.wait);
+        }
+        match self.whole.checked_sub(waited) {
+            Some(left) if !left.is_zero() => Ok(left.min(self.wait)),
+            _ => Err(Broken::Never(format!(
+                "the file was waited for longer than {} ms in all (`file_ms`)",
+                self.whole.as_millis()
+            ))),
+        }
     }
 }
 
@@ -78,6 +97,8 @@ pub(super) struct Lines {
     searched: usize,
     taken: u64,
     pace: Pace,
+    /// How long the source was waited for, in all.
+    waited: Duration,
     digest: Context,
     /// The same before the last line that was given out.
     before: Context,
@@ -136,6 +157,7 @@ impl Lines {
             searched: 0,
             taken: 0,
             pace: Pace::default(),
+            waited: Duration::ZERO,
             digest: Context::new(&SHA256),
             before: Context::new(&SHA256),
         })
@@ -192,9 +214,16 @@ impl Lines {
     async fn more(&mut self) -> Result<bool, Broken> {
         let failed = |why: String| Broken::from(why).of(&self.host);
         loop {
+            let left = self.bounds.left(self.waited);
+            let left = left.map_err(|why| why.of(&self.host))?;
             let asked = Instant::now();
-            let frame = tokio::time::timeout(self.bounds.wait, self.body.frame()).await;
-            self.pace.waited += asked.elapsed();
+            let frame = tokio::time::timeout(left, self.body.frame()).await;
+            let waited = asked.elapsed();
+            self.pace.waited += waited;
+            self.waited += waited;
+            if frame.is_err() && left < self.bounds.wait {
+                continue;
+            }
             let late = |_| format!("nothing came for {} ms", self.bounds.wait.as_millis());
             let Some(frame) = frame.map_err(late).map_err(failed)? else {
                 return Ok(false);

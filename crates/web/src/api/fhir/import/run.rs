@@ -17,6 +17,7 @@ use super::super::format::Layout;
 use super::super::format::Prefer;
 use super::super::held::Held;
 use super::super::intent::{Intent, Order, Together};
+use super::super::who::Proof;
 use super::super::who::still;
 use super::super::write::perform_with;
 use super::lines::{Bounds, Broken, Lines};
@@ -84,9 +85,11 @@ enum Halt {
 
 impl From<record::Error> for Halt {
     fn from(why: record::Error) -> Halt {
-        use record::Error::{Fenced, Standby, Stopped, Unleased};
+        use record::Error::{Fenced, Standby, Stopped, Unleased, Uprooted};
         match why {
-            Fenced { .. } | Standby | Stopped | Unleased => Halt::Wait(why.to_string()),
+            Fenced { .. } | Standby | Stopped | Unleased | Uprooted { .. } => {
+                Halt::Wait(why.to_string())
+            }
             why => Halt::Later(why.to_string()),
         }
     }
@@ -116,9 +119,9 @@ impl Run {
             door: Door {
                 app: Arc::clone(app),
                 kept: Arc::new(Kept::default()),
-                until: None,
                 layout: Layout::AsKept,
                 held: Held::default(),
+                proof: Proof::default(),
             },
             id: id.to_owned(),
             kept: false,
@@ -191,6 +194,7 @@ impl Run {
             file_bytes_max: settings.file_bytes_max,
             wait: Duration::from_millis(settings.wait_ms),
             bytes_per_second_min: settings.bytes_per_second_min,
+            whole: Duration::from_millis(settings.file_ms),
         };
         let mut lines = Lines::open(&app, &address, bounds).await?;
         skip(&mut lines, file).await?;

@@ -33,6 +33,8 @@ pub struct Imports {
     pub wait_ms: u64,
     /// The slowest that a source may be, in bytes a second, over as long as `wait_ms`; 0: as slow as it likes.
     pub bytes_per_second_min: u64,
+    /// How long a source may be waited for over one file in all; then the import is given up; 0: as long as it lasts.
+    pub file_ms: u64,
     /// How long after a failure the first new try waits; each further one waits twice as long.
     pub retry_ms: u64,
     /// The longest wait between two tries.
@@ -55,6 +57,7 @@ impl Default for Imports {
             batch_bytes_max: 4 << 20,
             wait_ms: 30_000,
             bytes_per_second_min: 1_024,
+            file_ms: 43_200_000,
             retry_ms: 1_000,
             retry_max_ms: 60_000,
             tries_max: 20,

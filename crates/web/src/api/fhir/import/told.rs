@@ -2,12 +2,14 @@
 
 use axum::http::StatusCode;
 use axum::http::header::{HeaderName, RETRY_AFTER};
+use bytes::Bytes;
 use event::{Body, ImportEnd, ImportInput, ImportStep};
 use flow::Import;
+use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use wire::fhir::{Code, Issue};
 
-use super::super::answer::Answer;
+use super::super::answer::{Answer, Streamed};
 use super::super::door::Door;
 use super::super::fault::{Fault, outcome};
 use super::super::route;
@@ -123,12 +125,19 @@ pub(super) async fn refusals(door: &Door, import: &Import, place: u32) -> Result
         return Err(Fault::new(StatusCode::NOT_FOUND, Code::NotFound, words));
     }
     let found = door.app.flow.refusals(&import.id, place).await;
-    let mut body = Vec::new();
-    for index in found.map_err(|why| Fault::ours(&why))? {
-        body.extend_from_slice(&door.app.record.get(index).await?.event().raw);
-    }
+    let found = found.map_err(|why| Fault::ours(&why))?;
+    let record = door.app.record.clone();
+    // One commit's at a time, as fast as they are read. What breaks off does not look as if it were whole: the
+    // connection ends before the body does.
+    let pieces = stream::iter(found).then(move |index| {
+        let record = record.clone();
+        async move {
+            let sealed = record.get(index).await?;
+            Ok::<_, record::Error>(Bytes::copy_from_slice(&sealed.event().raw))
+        }
+    });
     Ok(Answer {
-        body: Some(body.into()),
+        stream: Streamed::of(axum::body::Body::from_stream(pieces)),
         media: Some("application/fhir+ndjson"),
         ..Answer::default()
     })

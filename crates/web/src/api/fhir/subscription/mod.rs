@@ -6,6 +6,7 @@
 
 mod check;
 mod hook;
+mod looks;
 mod notice;
 mod settings;
 mod socket;
@@ -14,6 +15,7 @@ mod teller;
 mod tokens;
 
 pub(super) use check::check;
+pub(crate) use looks::Looks;
 pub use settings::Subscriptions;
 pub(super) use socket::{Sockets, socket};
 pub use teller::notify;
@@ -230,7 +232,7 @@ async fn token(
     let ends = door
         .kept
         .tokens
-        .add(&token, (who, &ids, door.until), (now, settings.token_ms));
+        .add(&token, (who, &ids, &door.proof), (now, settings.token_ms));
     let base = &door.app.settings.fhir_base;
     let place = match base.strip_prefix("http") {
         Some(rest) => format!("ws{rest}{SOCKET_PATH}"),

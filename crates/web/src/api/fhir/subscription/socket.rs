@@ -10,7 +10,6 @@ use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use event::Time;
 use guard::Identity;
 use routes::{Happened, Subscriber};
 use tokio::sync::Notify;
@@ -20,7 +19,7 @@ use wire::fhir::subscription::Subscribed;
 use super::super::door::{Door, Kept};
 use super::super::format::Layout;
 use super::super::held::Held;
-use super::super::who::still;
+use super::super::who::{Proof, still};
 use super::notice::{Hold, Notice};
 use crate::App;
 
@@ -84,9 +83,9 @@ pub(crate) async fn socket(
                 door: Door {
                     app,
                     kept,
-                    until: None,
                     layout: Layout::AsKept,
                     held: Held::default(),
+                    proof: Proof::default(),
                 },
                 socket,
                 client: String::new(),
@@ -122,8 +121,8 @@ struct Bound {
     number: u64,
     told: Instant,
     heartbeat: Option<Duration>,
-    /// When the token ends by which that was asked for.
-    until: Option<Time>,
+    /// The token by which that was asked for.
+    proof: Proof,
     /// What waits for the ceiling of its client, and when that was sealed.
     hold: Hold,
 }
@@ -191,12 +190,13 @@ impl Session {
         }
         self.client = bound.client;
         for id in bound.subscriptions {
-            self.bind(id, (bound.scopes.clone(), bound.until)).await?;
+            self.bind(id, (bound.scopes.clone(), bound.proof.clone()))
+                .await?;
         }
         Some(())
     }
 
-    async fn bind(&mut self, id: String, (scopes, until): (Vec<String>, Option<Time>)) -> Goes {
+    async fn bind(&mut self, id: String, (scopes, proof): (Vec<String>, Proof)) -> Goes {
         if self.bound.len() >= BOUND_MAX {
             return None;
         }
@@ -213,7 +213,7 @@ impl Session {
             number: one.number,
             told: Instant::now(),
             heartbeat: wanted.channel.heartbeat_seconds.map(Duration::from_secs),
-            until,
+            proof,
             hold: Hold::default(),
         });
         let notice = ("handshake", [].as_slice());
@@ -223,15 +223,36 @@ impl Session {
     /// Lets go what was bound by a token that has ended; false: nothing is left.
     fn stands(&mut self) -> bool {
         let now = self.door.app.clock.now();
-        let lasts = |bound: &Bound| bound.until.is_none_or(|until| until > now);
+        let lasts = |bound: &Bound| bound.proof.until.is_none_or(|until| until > now);
         self.bound.retain(lasts);
         !self.bound.is_empty()
+    }
+
+    /// Lets go what was bound by a token that stands for nobody any more, and those that have ended.
+    ///
+    /// INVARIANT: called before anything is told, and once it is current.
+    async fn proves(&mut self) -> Goes {
+        let app = Arc::clone(&self.door.app);
+        let mut stands = Vec::with_capacity(self.bound.len());
+        for bound in std::mem::take(&mut self.bound) {
+            let good = match &bound.proof.bearer {
+                Some(bearer) => bearer.again(&app).await.ok()?.is_some(),
+                None => true,
+            };
+            stands.extend(good.then_some(bound));
+        }
+        self.bound = stands;
+        self.stands().then_some(())
     }
 
     /// When the first of the tokens ends.
     fn ends(&self) -> Instant {
         let now = self.door.app.clock.now();
-        let first = self.bound.iter().filter_map(|bound| bound.until).min();
+        let first = self
+            .bound
+            .iter()
+            .filter_map(|bound| bound.proof.until)
+            .min();
         let left = first.map(|until| u64::try_from(until.since(now)).unwrap_or(0));
         let left = left.map(Duration::from_millis);
         Instant::now() + left.unwrap_or(IDLE).min(IDLE)
@@ -240,9 +261,9 @@ impl Session {
     /// Tells what happened since.
     async fn tell(&mut self) -> Goes {
         self.held = false;
-        if !self.stands() {
-            return None;
-        }
+        // Nothing is told by what the client was: `$events` tells it later.
+        is_current(&self.door.app).await.then_some(())?;
+        self.proves().await?;
         for (id, scopes) in self.those(|_| true) {
             let place = (id.as_str(), scopes.as_slice());
             let Some((who, one, wanted)) = look(&self.door.app, &self.client, place).await? else {
@@ -295,9 +316,8 @@ impl Session {
     }
 
     async fn beat(&mut self) -> Goes {
-        if !self.stands() {
-            return None;
-        }
+        is_current(&self.door.app).await.then_some(())?;
+        self.proves().await?;
         let now = Instant::now();
         let due = |bound: &Bound| {
             let beats = bound.heartbeat.map(|period| bound.told + period);
@@ -340,6 +360,9 @@ impl Session {
         if !std::mem::take(&mut self.heard) {
             return None;
         }
+        if is_current(&self.door.app).await {
+            self.proves().await?;
+        }
         self.send(Message::Ping(bytes::Bytes::new())).await
     }
 
@@ -349,6 +372,12 @@ impl Session {
         let sent = timeout(Duration::from_millis(wait), self.socket.send(message)).await;
         matches!(sent, Ok(Ok(()))).then_some(())
     }
+}
+
+/// Whether it is known by now whose token stands for whom.
+async fn is_current(app: &App) -> bool {
+    let size = app.record.size();
+    app.tokens.caught_up(size, FOLD_WAIT).await && app.staff.caught_up(size, FOLD_WAIT).await
 }
 
 /// The subscription with whoever made it, as far as the scopes go; inner `None`: it is off, gone, or

@@ -22,6 +22,8 @@ use super::super::fault::Fault;
 use super::super::format::Layout;
 use super::super::held::Held;
 use super::super::history::instant;
+use super::super::who::Proof;
+use super::looks::Look;
 use super::notice::{Hold, Notice, Sight, shown};
 use super::{hook, read, state};
 use crate::App;
@@ -34,7 +36,8 @@ const FOLD_WAIT: Duration = Duration::from_secs(5);
 const SEALED_THROUGH: u64 = 100_000;
 
 /// How long a subscription whose client has come to its ceiling waits between two looks.
-const CEILING_WAIT: Duration = Duration::from_secs(60);
+const CEILING_WAIT: Duration = Duration::from_millis(CEILING_WAIT_MS.unsigned_abs());
+const CEILING_WAIT_MS: i64 = 60_000;
 
 /// Those who are told, each with what wakes it.
 #[derive(Default)]
@@ -135,6 +138,8 @@ struct Teller {
     woken: Arc<Notify>,
     /// Everything before this index was looked at, sealed or not.
     looked: u64,
+    /// What it asks, and the look that it shares.
+    asks: Option<(String, Arc<Look>)>,
     /// Failures of its receiver in a row, and until when it is left alone.
     failures: u32,
     rests: Option<Instant>,
@@ -144,6 +149,10 @@ struct Teller {
     over_ceiling: bool,
     /// When that was sealed.
     hold: Hold,
+    /// Until when what waits is not looked at again: nothing that came since goes before it.
+    waits: Option<Time>,
+    /// What the event of the record that waits wrote besides, and what was decided of it.
+    decided: HashMap<Happening, bool>,
     /// When its receiver was told something last.
     told: Instant,
 }
@@ -164,18 +173,21 @@ impl Teller {
             door: Door {
                 app: Arc::clone(app),
                 kept: Arc::new(Kept::default()),
-                until: None,
                 layout: Layout::AsKept,
                 held: Held::default(),
+                proof: Proof::default(),
             },
             id: id.to_owned(),
             woken: Arc::clone(woken),
             looked: 0,
+            asks: None,
             failures: 0,
             rests: None,
             failing: None,
             over_ceiling: false,
             hold: Hold::default(),
+            waits: None,
+            decided: HashMap::new(),
             told: Instant::now(),
         }
     }
@@ -263,6 +275,20 @@ impl Teller {
         }
     }
 
+    /// The look of all that ask the same as this one by now.
+    fn look(&mut self, wanted: &Subscribed) -> Arc<Look> {
+        let asked = wanted.asks();
+        match &self.asks {
+            Some((known, look)) if *known == asked => Arc::clone(look),
+            _ => {
+                let look = self.door.app.looks.of(wanted);
+                self.asks = Some((asked, Arc::clone(&look)));
+                (self.waits, self.decided) = (None, HashMap::new());
+                look
+            }
+        }
+    }
+
     /// Looks through what came since; true: something was found and sealed.
     async fn find(
         &mut self,
@@ -270,9 +296,13 @@ impl Teller {
         (one, wanted): (&Subscriber, &Subscribed),
     ) -> Result<bool, String> {
         let app = Arc::clone(&self.door.app);
+        if self.waits.is_some_and(|until| app.clock.now() < until) {
+            return Ok(false);
+        }
         loop {
             let after = self.looked.max(one.through);
-            let changes = app.chart.changes(wanted, after).await;
+            let look = self.look(wanted);
+            let changes = look.changes(&app, (wanted, after)).await;
             let changes = changes.map_err(|why| why.to_string())?;
             let (events, through) = self.events(who, (one, wanted, &changes)).await?;
             let held = through < changes.through;
@@ -302,22 +332,32 @@ impl Teller {
     ) -> Result<(Vec<Happening>, u64), String> {
         let mut events: Vec<Happening> = Vec::new();
         for change in &changes.found {
+            let what = Happening {
+                index: change.version,
+                place: change.place,
+            };
+            if let Some(is_event) = self.decided.get(&what) {
+                events.extend(is_event.then_some(what));
+                continue;
+            }
             let seen = shown(&self.door, who, (one, wanted, change), &mut self.hold).await;
-            match seen.map_err(|fault| fault.words())? {
-                Sight::Shown(_) => events.push(Happening {
-                    index: change.version,
-                    place: change.place,
-                }),
-                Sight::Nothing => {}
+            let is_event = match seen.map_err(|fault| fault.words())? {
+                Sight::Shown(_) => true,
+                Sight::Nothing => false,
                 Sight::Later => {
                     self.over_ceiling = true;
+                    self.waits = Some(self.door.app.clock.now().plus_millis(CEILING_WAIT_MS));
                     self.say(Some(Fault::over_ceiling().words()));
-                    // What the same event of the record wrote is looked at again with it.
+                    // What the same event of the record wrote gets its number with it, and was decided once.
                     events.retain(|event| event.index < change.version);
                     return Ok((events, change.version));
                 }
-            }
+            };
+            self.decided.retain(|one, _| one.index == what.index);
+            self.decided.insert(what, is_event);
+            events.extend(is_event.then_some(what));
         }
+        (self.waits, self.decided) = (None, HashMap::new());
         if self.over_ceiling {
             self.over_ceiling = false;
             self.hold = Hold::default();
@@ -336,6 +376,8 @@ impl Teller {
         let app = Arc::clone(&self.door.app);
         let settings = &app.settings.subscriptions;
         let now = app.clock.now();
+        // INVARIANT: a restart does not count anew: what was sealed of it goes on.
+        self.failing = self.failing.or(one.failing);
         let failing = self.failing.map_or(0, |since| now.since(since));
         let in_error = now.since(one.changed).max(failing);
         if one.status == "error" && in_error >= settings.off_after_ms {
@@ -388,6 +430,10 @@ impl Teller {
         // A handshake is easily answered: what counts is whether it takes what waits.
         if what != "handshake" || one.number == one.taken {
             self.failing = None;
+            // That it took an event says the same.
+            if one.failing.is_some() && what != "event-notification" {
+                self.seal(NotifyStep::Failing { since: None }).await?;
+            }
         }
         if !self.over_ceiling {
             self.say(None);
@@ -425,6 +471,10 @@ impl Teller {
         };
         self.say(Some(why.clone()));
         if is_error {
+            if one.failing.is_none() {
+                let since = self.failing;
+                self.seal(NotifyStep::Failing { since }).await?;
+            }
             return self.becomes((one, as_of), ("error", Some(&why))).await;
         }
         Ok(Next::Rest(Some(until)))

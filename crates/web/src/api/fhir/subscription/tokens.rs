@@ -7,6 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use event::Time;
 use guard::Identity;
 
+use super::super::who::Proof;
+
 /// Tokens that are kept, at most; with more, those that end first go.
 const TOKENS_MAX: usize = 10_000;
 
@@ -23,8 +25,8 @@ pub(super) struct Bound {
     pub(super) subscriptions: Vec<String>,
     /// The scopes of whoever asked for it: no more is told over the websocket.
     pub(super) scopes: Vec<String>,
-    /// When the token ends by which it was asked for: the websocket ends with it.
-    pub(super) until: Option<Time>,
+    /// The token by which it was asked for: the websocket ends with it.
+    pub(super) proof: Proof,
     ends: Time,
 }
 
@@ -33,7 +35,7 @@ impl Tokens {
     pub(super) fn add(
         &self,
         token: &str,
-        (who, ids, until): (&Identity, &[String], Option<Time>),
+        (who, ids, proof): (&Identity, &[String], &Proof),
         (now, good_ms): (Time, i64),
     ) -> Time {
         let ends = Time::from_millis(now.millis().saturating_add(good_ms));
@@ -41,7 +43,7 @@ impl Tokens {
             client: who.actor.id.clone(),
             subscriptions: ids.to_vec(),
             scopes: who.scopes.clone(),
-            until,
+            proof: proof.clone(),
             ends,
         };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
