@@ -126,7 +126,10 @@ impl Bringer {
                     why,
                     "an object that an event names could not be brought"
                 );
-                missing.push(one.index);
+                // Of one event several may be missing; it is asked for once.
+                if missing.last() != Some(&one.index) {
+                    missing.push(one.index);
+                }
             }
         }
         missing

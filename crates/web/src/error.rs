@@ -210,9 +210,7 @@ impl From<record::Error> for Problem {
 impl From<chart::ChartError> for Problem {
     fn from(error: chart::ChartError) -> Problem {
         match error {
-            chart::ChartError::TooCostly { .. } | chart::ChartError::TooLarge { .. } => {
-                Problem::Malformed(error.to_string())
-            }
+            chart::ChartError::TooCostly { .. } => Problem::Malformed(error.to_string()),
             _ => broken(&error),
         }
     }

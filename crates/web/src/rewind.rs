@@ -234,8 +234,14 @@ impl App {
             Witnessed::Allowed(permit) => permit,
             Witnessed::Refused(_, decision) => return Err(decision.words().join(" ")),
         };
-        let former = self.chart.former(permit, version).await;
-        former.map_err(|why| why.to_string())
+        Ok(match self.chart.former(permit, version).await {
+            Ok(former) => former,
+            // One that cannot be read keeps nobody from the others: it is told as left alone.
+            Err(why) => {
+                tracing::error!(%why, kind = version.0, id = version.1, "a former version cannot be read");
+                None
+            }
+        })
     }
 
     fn order_of(&self, who: &Identity, (act, subject): (Act, Subject), reason: &str) -> Decision {

@@ -95,12 +95,18 @@ pub(crate) fn page_without(contents: &Contents, mut page: Page) -> Page {
     page
 }
 
+/// What pages bring from the vault at most, in bytes: one content, and all that was included together.
+pub(crate) type PageMax = (u64, usize);
+
 /// A page with the contents of its resources.
 ///
 /// # Errors
 /// [`ChartError::Broken`].
-pub(crate) async fn page(contents: &Contents, (mut page, each_max): (Page, u64)) -> Outcome<Page> {
-    for stored in page.matches.iter_mut().chain(&mut page.included) {
+pub(crate) async fn page(contents: &Contents, (mut page, max): (Page, PageMax)) -> Outcome<Page> {
+    let of_included = of_included(contents, (&page, max));
+    let matches = page.matches.iter_mut().map(|one| (one, max.0));
+    let included = page.included.iter_mut().map(|one| (one, of_included));
+    for (stored, each_max) in matches.chain(included) {
         let bare = std::mem::replace(stored, Stored::nothing());
         *stored = whole_if_there(contents, (bare, each_max)).await?;
     }
@@ -108,25 +114,24 @@ pub(crate) async fn page(contents: &Contents, (mut page, each_max): (Page, u64))
 }
 
 /// How many bytes a page brings from the vault.
-///
-/// # Errors
-/// [`ChartError::TooLarge`] if what was included brings more than `max` bytes.
-pub(crate) fn brought(
-    contents: &Contents,
-    (page, each_max, max): (&Page, u64, usize),
-) -> Outcome<usize> {
-    let sum = |all: &[Stored]| {
-        let sizes = all.iter().map(|one| contents.promised(&one.json, each_max));
-        sizes.fold(0, usize::saturating_add)
-    };
-    let along = sum(&page.included);
-    if along > max {
-        return Err(ChartError::TooLarge {
-            limit: "contents_bytes_max",
-            max,
-        });
+pub(crate) fn brought(contents: &Contents, (page, max): (&Page, PageMax)) -> usize {
+    let of_included = of_included(contents, (page, max));
+    sum(contents, (&page.included, of_included))
+        .saturating_add(sum(contents, (&page.matches, max.0)))
+}
+
+/// How much one content of what was included may have: nobody chose how many those are, so that all are left out if
+/// together they are too much.
+fn of_included(contents: &Contents, (page, (each_max, max)): (&Page, PageMax)) -> u64 {
+    match sum(contents, (&page.included, each_max)) > max {
+        true => 0,
+        false => each_max,
     }
-    Ok(along.saturating_add(sum(&page.matches)))
+}
+
+fn sum(contents: &Contents, (all, each_max): (&[Stored], u64)) -> usize {
+    let sizes = all.iter().map(|one| contents.promised(&one.json, each_max));
+    sizes.fold(0, usize::saturating_add)
 }
 
 /// A version of a resource as the chart keeps it, with its contents.

@@ -23,16 +23,6 @@ pub enum ChartError {
         /// What to do.
         hint: &'static str,
     },
-    /// What an answer would bring from the vault does not fit into it.
-    #[error(
-        "what this would bring is larger than `{limit}` = {max} bytes; ask for one resource at a time"
-    )]
-    TooLarge {
-        /// The name of the limit.
-        limit: &'static str,
-        /// The limit, in bytes.
-        max: usize,
-    },
     /// A page token that this chart did not make.
     #[error("the page `{0}` is not one of ours; start the search again")]
     BadPage(String),

@@ -114,13 +114,13 @@ impl Open {
     }
 
     /// The same of a page, without those that are left out of pages.
-    ///
-    /// # Errors
-    /// [`crate::ChartError::TooLarge`] if what was included brings too much.
-    pub fn page_brings(&self, bare: &Page) -> Outcome<usize> {
+    pub fn page_brings(&self, bare: &Page) -> usize {
+        contents::brought(&self.chart.contents, (bare, self.page_max()))
+    }
+
+    fn page_max(&self) -> contents::PageMax {
         let config = &self.chart.config;
-        let limits = (config.content_inline_bytes_max, config.contents_bytes_max);
-        contents::brought(&self.chart.contents, (bare, limits.0, limits.1))
+        (config.content_inline_bytes_max, config.contents_bytes_max)
     }
 
     /// A bare resource with its contents.
@@ -145,8 +145,8 @@ impl Open {
     /// # Errors
     /// [`crate::ChartError::Broken`].
     pub async fn filled(&self, bare: Page) -> Outcome<Page> {
-        let each_max = self.chart.config.content_inline_bytes_max;
-        contents::page(&self.chart.contents, (bare, each_max)).await
+        let max = self.page_max();
+        contents::page(&self.chart.contents, (bare, max)).await
     }
 
     /// A bare resource without its contents, which are said to be left out.

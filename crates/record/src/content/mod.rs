@@ -158,10 +158,10 @@ impl Contents {
     /// # Errors
     /// [`Error::Stopped`], [`Error::Broken`] if something of it is missing or altered.
     pub async fn put_back(&self, of: Of<'_>, json: Vec<u8>) -> Outcome<Vec<u8>> {
-        let mut parts = Vec::new();
+        let (mut parts, mut last) = (Vec::new(), None);
         for marked in self.marks.marked(&json) {
             let place = marked.place.clone();
-            match self.brought(of, &marked).await {
+            match self.brought(of, &marked, &mut last).await {
                 Ok(text) => parts.push((place, text)),
                 Err(why @ (Error::NoSuchIndex(_) | Error::Erased(_))) => {
                     parts.extend(lost(&json, (&marked, &why)));
@@ -176,22 +176,26 @@ impl Contents {
     /// larger than `each_max` bytes of JSON is left out, and said to be.
     ///
     /// # Errors
-    /// [`Error::Stopped`].
+    /// [`Error::Stopped`], [`Error::Broken`] if journal or vault do not answer at all: that says nothing of a content.
     pub async fn put_back_what_is_there(
         &self,
         of: Of<'_>,
         (json, each_max): (Vec<u8>, u64),
     ) -> Outcome<Vec<u8>> {
-        let mut parts = Vec::new();
+        let (mut parts, mut last) = (Vec::new(), None);
         for marked in self.marks.marked(&json) {
             let place = marked.place.clone();
             if marked.written > each_max {
                 parts.extend(text::absent(&json, &place, LEFT_OUT));
                 continue;
             }
-            match self.brought(of, &marked).await {
+            match self.brought(of, &marked, &mut last).await {
                 Ok(text) => parts.push((place, text)),
                 Err(Error::Stopped) => return Err(Error::Stopped),
+                Err(why @ Error::Broken { .. }) => {
+                    self.record()?.answers().await?;
+                    parts.extend(lost(&json, (&marked, &why)));
+                }
                 Err(why) => parts.extend(lost(&json, (&marked, &why))),
             }
         }
@@ -223,7 +227,7 @@ impl Contents {
         let Some(marked) = marked.filter(|marked| marked.index == of.version) else {
             return Ok(None);
         };
-        let (sealed, content) = self.listed(of, &marked).await?;
+        let (sealed, content) = self.listed(of, &marked, &mut None).await?;
         if content.form != Form::Base64 {
             return Ok(None);
         }
@@ -232,21 +236,42 @@ impl Contents {
     }
 
     /// The content as it stands between the quotes.
-    async fn brought(&self, of: Of<'_>, marked: &Marked) -> Outcome<Vec<u8>> {
-        let (sealed, content) = self.listed(of, marked).await?;
+    async fn brought(
+        &self,
+        of: Of<'_>,
+        marked: &Marked,
+        last: &mut Option<Sealed>,
+    ) -> Outcome<Vec<u8>> {
+        let (sealed, content) = self.listed(of, marked, last).await?;
         back(&self.record()?.inner, &sealed, &content).await
     }
 
-    /// The event that lists the content.
+    /// The event that lists the content. `last` is the one that was read last: most contents of a resource are of
+    /// one event.
     ///
     /// INVARIANT: a mark counts only if the event that it names wrote this very resource, not after this
     /// version, and lists its content. For whoever copies the mark of another there is none.
-    async fn listed(&self, of: Of<'_>, marked: &Marked) -> Outcome<(Sealed, Content)> {
+    async fn listed(
+        &self,
+        of: Of<'_>,
+        marked: &Marked,
+        last: &mut Option<Sealed>,
+    ) -> Outcome<(Sealed, Content)> {
         let none = || Error::NoSuchIndex(marked.index);
         if marked.index > of.version {
             return Err(none());
         }
-        let sealed = self.record()?.get(marked.index).await?;
+        let sealed = match last.take().filter(|last| last.index() == marked.index) {
+            Some(sealed) => sealed,
+            None => match self.record()?.get(marked.index).await {
+                // INVARIANT: a mark is made of what was sealed, so that its event was there.
+                Err(Error::NoSuchIndex(index)) => {
+                    return Err(broken(format!("its event {index} is missing")));
+                }
+                read => read?,
+            },
+        };
+        *last = Some(sealed.clone());
         let Body::Resource(written) = &sealed.event().body else {
             return Err(none());
         };
@@ -266,6 +291,16 @@ impl Contents {
     fn record(&self) -> Outcome<Record> {
         let inner = self.inner.upgrade().ok_or(Error::Stopped)?;
         Ok(Record { inner })
+    }
+}
+
+impl Record {
+    /// Whether journal and vault answer at all.
+    async fn answers(&self) -> Outcome<()> {
+        let there = self.inner.vault.get(object::NOWHERE).await;
+        there.map_err(broken)?;
+        self.inner.journal.frontier().await.map_err(broken)?;
+        Ok(())
     }
 }
 

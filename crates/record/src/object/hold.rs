@@ -32,7 +32,7 @@ pub(crate) struct Holding {
 }
 
 /// Where nothing lies: whoever answers so can be reached.
-const NOWHERE: &str = "object/none";
+pub(crate) const NOWHERE: &str = "object/none";
 
 /// Reads an object and holds it against its path.
 ///

@@ -19,7 +19,7 @@ use crate::vault::Vault;
 use crate::{Error, Sealed};
 
 pub use absent::Absent;
-pub(crate) use hold::{Held, Holding, hold};
+pub(crate) use hold::{Held, Holding, NOWHERE, hold};
 pub(crate) use named::{Named, Naming, Unnamed, naming};
 
 /// The folder of the vault that they are in.

@@ -165,9 +165,7 @@ fn broken(why: impl std::fmt::Display) -> NoImages {
 
 fn broken_chart(why: ChartError) -> NoImages {
     match why {
-        ChartError::TooCostly { .. } | ChartError::TooLarge { .. } => {
-            NoImages::TooMuch(why.to_string())
-        }
+        ChartError::TooCostly { .. } => NoImages::TooMuch(why.to_string()),
         _ => NoImages::Broken(why.to_string()),
     }
 }

@@ -19,6 +19,8 @@ use crate::api::fhir;
 const NAMES: u32 = 500;
 /// Former differences that are remembered, of each fate.
 const KNOWN_MAX: u32 = 10_000;
+/// Resources that cannot be held against anything, until one comparison gives up on the others.
+const UNHELD_MAX: usize = 20;
 /// Former differences that could not be looked at, until one comparison gives up on the others.
 const STRANGE_FAILURES_MAX: u32 = 10;
 /// Young resources that are remembered until the next comparison.
@@ -37,6 +39,8 @@ pub(super) struct Comparison<'a> {
     counted: HashSet<String>,
     kinds: BTreeMap<String, ()>,
     pub(super) compared: Compared,
+    /// Why some could not be held against what was sealed.
+    unheld: Vec<String>,
 }
 
 impl<'a> Comparison<'a> {
@@ -76,6 +80,7 @@ impl<'a> Comparison<'a> {
             counted: HashSet::new(),
             kinds: BTreeMap::new(),
             compared: Compared::default(),
+            unheld: Vec::new(),
         })
     }
 
@@ -97,7 +102,8 @@ impl<'a> Comparison<'a> {
             }
             self.there(&kind).await?;
         }
-        self.strange().await
+        self.strange().await?;
+        self.all_held()
     }
 
     /// What was never sealed and was told before, and did not come by: is it there still? What
@@ -242,8 +248,11 @@ impl<'a> Comparison<'a> {
         if id.is_empty() || self.counted.contains(&format!("{kind}/{id}")) {
             return Ok(());
         }
-        let held = self.app.chart.hold((kind, id), resource).await;
-        let found = match held.map_err(|why| why.to_string())? {
+        let held = match self.app.chart.hold((kind, id), resource).await {
+            Ok(held) => held,
+            Err(why) => return self.unheld(why.to_string()),
+        };
+        let found = match held {
             Held::Same => return self.settle(&format!("{kind}/{id}")).await,
             Held::Explained(_) => {
                 self.compared.explained += 1;
@@ -261,6 +270,21 @@ impl<'a> Comparison<'a> {
             Unlike::Changed | Unlike::Missing => self.compared.changed += 1,
         }
         self.told(found).await
+    }
+
+    /// One that cannot be held against anything, since something of it cannot be read here: it keeps nobody from the
+    /// others, but the comparison was none of everything.
+    fn unheld(&mut self, why: String) -> Result<(), String> {
+        tracing::error!(why, "a resource cannot be compared");
+        self.unheld.push(why);
+        match self.unheld.len() {
+            ..UNHELD_MAX => Ok(()),
+            _ => self.all_held(),
+        }
+    }
+
+    fn all_held(&self) -> Result<(), String> {
+        self.unheld.first().map_or(Ok(()), |why| Err(why.clone()))
     }
 
     /// What was never sealed, or sealed as deleted; of a patient only if that one is known. What is

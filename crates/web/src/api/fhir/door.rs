@@ -261,9 +261,7 @@ pub(crate) fn purpose(role: Role) -> &'static str {
 impl From<ChartError> for Fault {
     fn from(error: ChartError) -> Fault {
         match error {
-            ChartError::TooCostly { .. } | ChartError::TooLarge { .. } => {
-                Fault::bad(Code::TooCostly, error.to_string())
-            }
+            ChartError::TooCostly { .. } => Fault::bad(Code::TooCostly, error.to_string()),
             ChartError::BadPage(_) => Fault::bad(Code::Value, error.to_string()),
             ChartError::BadSort(_) => Fault::bad(Code::NotSupported, error.to_string()),
             // Between the question and the look the resource became somebody else's.

@@ -88,7 +88,7 @@ impl Door {
     /// # Errors
     /// 503, and what keeps the chart from reading.
     pub(crate) async fn filled(&self, open: &Open, bare: Page) -> Result<Page, Fault> {
-        self.make_room(open.page_brings(&bare)?).await?;
+        self.make_room(open.page_brings(&bare)).await?;
         Ok(open.filled(bare).await?)
     }
 }
