@@ -97,7 +97,7 @@ impl Bringer {
             let (absent, _) = self.record.absent(index, 1).await?;
             let still = self.bring(&absent).await;
             progress.missing.pop_front();
-            progress.missing.extend(still);
+            progress.missing.extend(once(still));
             self.tell(progress);
         }
         while progress.missing.len() < self.missing_max {
@@ -107,7 +107,7 @@ impl Bringer {
                 break;
             }
             let still = self.bring(&absent).await;
-            progress.missing.extend(still);
+            progress.missing.extend(once(still));
             progress.next = next;
             self.tell(progress);
             self.note(progress)?;
@@ -126,10 +126,7 @@ impl Bringer {
                     why,
                     "an object that an event names could not be brought"
                 );
-                // Of one event several may be missing; it is asked for once.
-                if missing.last() != Some(&one.index) {
-                    missing.push(one.index);
-                }
+                missing.push(one.index);
             }
         }
         missing
@@ -148,6 +145,12 @@ impl Bringer {
         let words = || format!("cannot write `{}`", self.place.display());
         fs::write(&self.place, from.to_string()).with_context(words)
     }
+}
+
+/// Each event once: it is asked for whatever it lacks, and several objects of one may be missing.
+fn once(mut events: Vec<u64>) -> Vec<u64> {
+    events.dedup();
+    events
 }
 
 /// One object: kept only if it is what the event names.
@@ -171,6 +174,11 @@ mod tests {
 
     use super::*;
     use crate::clock::SystemClock;
+
+    #[test]
+    fn an_event_that_lacks_several_is_asked_for_once() {
+        assert_eq!(once(vec![4, 4, 4, 7, 9, 9]), [4, 7, 9]);
+    }
 
     /// A primary that answers each question in its turn with these bytes, and then hangs up.
     async fn answering(answers: Vec<Vec<u8>>) -> Remote {

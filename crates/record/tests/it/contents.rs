@@ -300,10 +300,11 @@ async fn a_backup_carries_contents_and_a_lost_database_takes_none_along() {
     assert_eq!(verified(to.path()).await.alterations, []);
 }
 
-/// A disk that is full when it is told so, or a machine that dies once an object is there.
+/// A disk that is full, or away, when it is told so.
 struct Failing {
     vault: LocalVault,
     full: Arc<AtomicBool>,
+    away: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -320,6 +321,13 @@ impl Vault for Failing {
     }
 
     async fn get(&self, path: &str) -> Result<Option<Bytes>, VaultFault> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(VaultFault {
+                doing: "read",
+                path: path.into(),
+                why: "nobody answers".into(),
+            });
+        }
         self.vault.get(path).await
     }
 
@@ -332,24 +340,45 @@ impl Vault for Failing {
     }
 }
 
+/// A record on such a disk.
+async fn on(folder: &Path, (full, away): (&Arc<AtomicBool>, &Arc<AtomicBool>)) -> Record {
+    fs::create_dir_all(data(folder).join("vault")).unwrap();
+    let journal = SqliteJournal::open(&data(folder).join("journal.db")).await;
+    let parts = Parts {
+        journal: Arc::new(journal.unwrap()),
+        vault: Arc::new(Failing {
+            vault: LocalVault::open(&data(folder).join("vault")).unwrap(),
+            full: Arc::clone(full),
+            away: Arc::clone(away),
+        }),
+    };
+    let opened = Record::open_with(config(folder), parts, StillClock::at(NOON));
+    opened.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_vault_that_does_not_answer_has_lost_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (full, away) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+    let record = on(folder.path(), (&full, &away)).await;
+    let raw = binary("a", &STANDARD.encode(letter(100_000)));
+    let one = sealed(&record, ("p1", "a"), &raw).await;
+    let (back, own) = (record.contents(), version(("Binary", "a"), one.index()));
+    away.store(true, Ordering::SeqCst);
+    let told = back.put_back_what_is_there(own, (made(&record, &one), u64::MAX));
+    let told = told.await.unwrap_err().to_string();
+    assert!(told.contains("nobody answers"), "{told}");
+    away.store(false, Ordering::SeqCst);
+    let told = back.put_back_what_is_there(own, (made(&record, &one), u64::MAX));
+    assert_eq!(told.await.unwrap(), raw);
+    record.stop().await;
+}
+
 #[tokio::test]
 async fn on_a_full_disk_nothing_is_sealed_and_afterwards_it_is() {
     let folder = tempfile::tempdir().unwrap();
-    fs::create_dir_all(data(folder.path()).join("vault")).unwrap();
-    let full = Arc::new(AtomicBool::new(true));
-    let parts = Parts {
-        journal: Arc::new(
-            SqliteJournal::open(&data(folder.path()).join("journal.db"))
-                .await
-                .unwrap(),
-        ),
-        vault: Arc::new(Failing {
-            vault: LocalVault::open(&data(folder.path()).join("vault")).unwrap(),
-            full: Arc::clone(&full),
-        }),
-    };
-    let opened = Record::open_with(config(folder.path()), parts, StillClock::at(NOON));
-    let record = opened.await.unwrap();
+    let (full, away) = (Arc::new(AtomicBool::new(true)), Arc::default());
+    let record = on(folder.path(), (&full, &away)).await;
     let raw = binary("a", &STANDARD.encode(letter(100_000)));
     let size = record.size();
     let refused = record.admit(vec![admitted(("p1", "a"), raw.clone())]).await;

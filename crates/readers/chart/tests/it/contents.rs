@@ -144,3 +144,51 @@ async fn without_room_for_contents_a_page_has_one_resource_that_has_some() {
     }
     assert_eq!(ids, ["a", "b", "c"]);
 }
+
+#[tokio::test]
+async fn what_is_included_is_left_out_where_it_is_too_much_and_the_matches_stay() {
+    let house = House::new().await;
+    for id in ["a", "b"] {
+        house.put(&with_photo(id, &photo('A'))).await;
+        house
+            .put(&serde_json::json!({
+                "resourceType": "Observation", "id": format!("of-{id}"), "status": "final",
+                "code": {"text": "weight"}, "subject": {"reference": format!("Patient/{id}")},
+            }))
+            .await;
+    }
+    let one = photo('A').len();
+    for (max, whole) in [(2 * one + 100, true), (one + 100, false)] {
+        let chart = house
+            .other_chart(|config| config.contents_bytes_max = max)
+            .await;
+        house.fold(&chart).await;
+        let who = crate::house::client();
+        let about = Subject::Kind("Observation".into());
+        let kinds = ["Observation", "Patient"];
+        let permit = house.permit(who, Act::Search, (about, &kinds)).await;
+        let open = chart.open_with(permit);
+        let asked = [("_include".to_owned(), "Observation:subject".to_owned())];
+        let query = wire::fhir::query(
+            "Observation",
+            &asked,
+            &wire::fhir::search::QueryLimits::default(),
+        );
+        let page = chart::PageOf {
+            count: 10,
+            token: None,
+        };
+        let page = open.search_bare(&query.unwrap(), &page).await.unwrap();
+        let brings = open.page_brings(&page);
+        let page = open.filled(page).await.unwrap();
+        assert_eq!((page.matches.len(), page.included.len()), (2, 2));
+        assert_eq!(brings >= 2 * one, whole);
+        for patient in &page.included {
+            let value: Value = serde_json::from_slice(&patient.json).unwrap();
+            match whole {
+                true => assert_eq!(value["photo"][0]["data"], photo('A')),
+                false => assert_eq!(absent(&value["photo"][0]), "temp-unknown"),
+            }
+        }
+    }
+}
