@@ -72,6 +72,14 @@ impl Ground {
 }
 
 impl Record {
+    /// Whether it still stands on the files that were opened.
+    ///
+    /// # Errors
+    /// [`Error::Uprooted`] if it does not, [`Error::Broken`] if that cannot be told.
+    pub fn grounded(&self) -> Outcome<()> {
+        self.inner.grounded()
+    }
+
     /// What was removed or replaced under the record, once something was: nothing is sealed any more then.
     pub fn uprooted(&self) -> watch::Receiver<Option<PathBuf>> {
         self.inner.ground.gone.subscribe()

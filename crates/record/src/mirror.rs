@@ -70,6 +70,8 @@ impl Record {
         }
         let size = frontier.size();
         inner.keep(frontier, &tail.rows).await?;
+        // INVARIANT: nothing is vouched for that went into files that nobody finds any more.
+        inner.grounded()?;
         standby.grown.send_replace(size);
         if head.0 == size {
             let adopted = inner.publisher.adopt(&tail.checkpoint, head).await?;

@@ -234,7 +234,11 @@ impl Export<'_> {
         let mut known = Vec::new();
         for id in ids {
             let located = self.house.app.chart.locate("Patient", &id).await?;
+            let joined = self.house.app.chart.joined_since(&id, self.part.agreed);
             let why = match located {
+                Some(_) if joined => {
+                    "another chart became one with that of a patient after it was agreed to: ask again"
+                }
                 Some(located) if located.patient.as_ref().is_none_or(|own| *own == id) => {
                     known.push(id);
                     continue;

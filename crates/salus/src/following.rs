@@ -213,6 +213,8 @@ impl Follower {
     /// One question and what follows from its answer.
     async fn step(&self) -> Result<()> {
         let (app, record) = (&self.app, &self.app.record);
+        // To ask for what comes is to vouch for what is here.
+        record.grounded()?;
         let (from, asked) = (record.size(), app.clock.now());
         let answer = self
             .primary

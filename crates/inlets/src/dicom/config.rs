@@ -92,7 +92,7 @@ impl Default for Config {
             authority: "hospital".into(),
             associations_max: 256,
             associations_per_feed_max: 128,
-            handshakes_max: 256,
+            handshakes_max: 4_096,
             handshakes_per_address_max: 32,
             handshake_ms: 10_000,
             pdu_bytes_max: 128 << 10,

@@ -69,7 +69,7 @@ impl Default for Config {
             authority: "hospital".into(),
             connections_max: 4_096,
             connections_per_sender_max: 512,
-            handshakes_max: 256,
+            handshakes_max: 4_096,
             handshakes_per_address_max: 32,
             handshake_ms: 10_000,
             frame_bytes_max: 64 << 20,

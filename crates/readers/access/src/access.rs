@@ -195,6 +195,8 @@ impl Access {
         // showed is counted when it is sealed.
         let patient = match subject {
             Subject::Patient(id) => Some(id.as_str()),
+            // Wards and who works there are nobody's data; searches may bring patients along.
+            Subject::Kind(kind) if act == Act::Read && guard::is_directory(kind) => return None,
             Subject::Kind(_) | Subject::Record => None,
             Subject::Account(_) | Subject::Feed(_) | Subject::Ward(_) => return None,
         };

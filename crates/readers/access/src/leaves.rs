@@ -21,11 +21,11 @@ pub fn leaves(sort: &str, which: &str) -> Result<Leaves, String> {
         "charts" => Err(format!(
             "`{which}` says which, and all charts are to leave: leave it empty, or say what it names"
         )),
-        "ward" if (1..=WARD_LETTERS_MAX).contains(&which.chars().count()) => Ok(Leaves::Ward {
+        "ward" if is_ward(which) => Ok(Leaves::Ward {
             ward: which.to_owned(),
         }),
         "ward" => Err(format!(
-            "give the code of the ward: 1 to {WARD_LETTERS_MAX} characters"
+            "give the code of the ward: 1 to {WARD_LETTERS_MAX} characters, none of them a control character"
         )),
         "patients" => patients(which),
         "study" if is_uid(which) => Ok(Leaves::Study {
@@ -93,6 +93,12 @@ impl Leave {
 /// Characters of a UID, at most (PS3.5 9.1).
 const UID_LETTERS_MAX: usize = 64;
 
+/// It is shown to people as it is, also at a terminal.
+fn is_ward(text: &str) -> bool {
+    let letters = text.chars().count();
+    (1..=WARD_LETTERS_MAX).contains(&letters) && !text.chars().any(char::is_control)
+}
+
 fn is_uid(text: &str) -> bool {
     let parts = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     text.len() <= UID_LETTERS_MAX && text.split('.').all(parts)
@@ -153,6 +159,7 @@ mod tests {
             ("everything", ""),
             ("charts", "ICU"),
             ("ward", " "),
+            ("ward", "A\u{1b}[2K"),
             ("patients", ""),
             ("patients", "a1;rm"),
             ("patients", &many),

@@ -154,6 +154,13 @@ impl Chart {
         read::locate(self, kind, id).await
     }
 
+    /// Whether anybody became one with this patient by an event after that index.
+    pub fn joined_since(&self, patient: &str, index: u64) -> bool {
+        let retired = self.folder.known().aliases.retired(patient);
+        let mut events = retired.iter().map(|(_, seq)| seq.unsigned_abs());
+        events.any(|event| event > index)
+    }
+
     /// The current version of a resource, closed until a permit opens it; `None`: there never was one.
     ///
     /// # Errors

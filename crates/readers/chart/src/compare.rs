@@ -333,11 +333,15 @@ fn between(right: &Version, there: &Version) -> Option<Differs> {
     say("source", &right.source, &there.source);
     say("labels", &right.labels, &there.labels);
     say("event time", &right.told, &there.told);
-    // After an erasure an earlier version is the current one again, with nothing beside it.
-    if let (Some(was), Some(is)) = (&right.beside, &there.beside) {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        say("when its elements were said", &text(was), &text(is));
-    }
+    let beside = |one: &Version| {
+        let bytes = one.beside.as_deref().unwrap_or_default();
+        String::from_utf8_lossy(bytes).into_owned()
+    };
+    say(
+        "when its elements were said",
+        &beside(right),
+        &beside(there),
+    );
     let stands = |one: &Version| match one.next {
         None => "the current version".to_owned(),
         Some(next) => format!("replaced by event {next}"),

@@ -88,14 +88,17 @@ fn standing(txa: Segment<'_>, trigger: &str, draft: &mut Draft, work: &mut Work<
     // A notice about a document says nothing of its standing: a later one than that which cancelled
     // or replaced it must not bring it back.
     let makes = matches!(trigger, "T01" | "T02" | "T05" | "T06" | "T09" | "T10");
-    if status != "current" || available == "AV" || makes {
-        draft.put("status", Value::from(status));
-    } else {
-        draft.otherwise.insert("status".into(), status.into());
-    }
-    if !matches!(available.as_str(), "" | "AV") {
-        draft.put("_status", work.original(at.part(), &table("0273")));
-    }
+    let original = match available.as_str() {
+        "" | "AV" => None,
+        _ => work.original(at.part(), &table("0273")),
+    };
+    // The word that was sent counts no more than what is made of it.
+    let into = match status != "current" || available == "AV" || makes {
+        true => &mut draft.json,
+        false => &mut draft.otherwise,
+    };
+    into.insert("status".into(), status.into());
+    into.extend(original.map(|original| ("_status".to_owned(), original)));
     let at = spot(txa, 17);
     let completed = work.look(at, at.part(), code::DOCUMENT_STATUS);
     let completed = if trigger == "T11" {

@@ -114,12 +114,43 @@ impl Stated {
         self
     }
 
-    /// With what was said of the same under another number: of each element what was said later counts.
+    /// With what was said of the same under another number: of each element what was said later counts. What was
+    /// said of one in confidence is so of both.
     #[must_use]
-    pub fn joined(mut self, other: &Stated) -> Stated {
+    pub fn joined(self, other: &Stated) -> Stated {
+        let own = self.clone();
+        self.newest(other).labelled_as(&own).labelled_as(other)
+    }
+
+    fn newest(mut self, other: &Stated) -> Stated {
         let rank = |key: &str| other.ranks.get(key).copied().unwrap_or(other.told);
         self.meet((&other.said, &rank), &|there, new| new > there);
         self.told = self.told.max(other.told);
+        self
+    }
+
+    /// With the security labels of another one too.
+    #[must_use]
+    pub fn labelled_as(mut self, other: &Stated) -> Stated {
+        let labels = |of: &Map<String, Value>| -> Vec<Value> {
+            let labels = of.get("meta").and_then(|meta| meta.get("security"));
+            labels
+                .and_then(Value::as_array)
+                .cloned()
+                .unwrap_or_default()
+        };
+        let mut all = labels(&self.said);
+        let more = labels(&other.said);
+        all.extend(
+            more.into_iter()
+                .filter(|one| !labels(&self.said).contains(one)),
+        );
+        if !all.is_empty() {
+            let meta = self.said.entry("meta").or_insert_with(|| json!({}));
+            if let Some(meta) = meta.as_object_mut() {
+                meta.insert("security".into(), all.into());
+            }
+        }
         self
     }
 

@@ -104,7 +104,9 @@ impl Batch<'_> {
             .filter(|row| row.next == 0)
             .map(|row| (row.kind, row.id.clone()))
             .collect();
-        names.extend(self.orders.referring.remove(filler).unwrap_or_default());
+        // It stays: what is of another patient there waits for an order of theirs.
+        let referring = self.orders.referring.get(filler);
+        names.extend(referring.cloned().unwrap_or_default());
         names
     }
 
@@ -173,7 +175,7 @@ fn repointed(kind: &str, current: &Current, (from, to): (&str, &str)) -> Option<
 }
 
 /// The one part of an order that was told twice, each time by another number of the order: a task is both; a
-/// dose is what was said of it last.
+/// dose is what was said of it last, and as confidential as either.
 fn part_of_both(kind: &str, part: &Current, there: Option<&Current>) -> Option<Stated> {
     let said = stated(kind, part)?;
     let Some((there, before)) = there.and_then(|there| Some((there, stated(kind, there)?))) else {
@@ -183,7 +185,7 @@ fn part_of_both(kind: &str, part: &Current, there: Option<&Current>) -> Option<S
         return Some(before.joined(&said));
     }
     Some(match there.told < part.told {
-        true => said,
-        false => before,
+        true => said.labelled_as(&before),
+        false => before.labelled_as(&said),
     })
 }

@@ -191,7 +191,13 @@ impl Batch<'_> {
         mut names: BTreeSet<Name>,
         from: &mut SqliteConnection,
     ) -> Outcome<()> {
-        names.retain(|name| !self.seen.contains_key(name));
+        // What a client writes anew is known here without what it says.
+        names.retain(|name| {
+            self.seen.get(name).is_none_or(|seen| {
+                let current = seen.current.as_ref();
+                current.is_some_and(|current| !current.deleted && current.json.is_none())
+            })
+        });
         let words = self.memory.known.words.clone();
         let mut asked = Vec::new();
         for (kind, id) in &names {

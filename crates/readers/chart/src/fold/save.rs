@@ -173,8 +173,7 @@ async fn fillers(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
 
 async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
     store::insert(to, ROWS, &pending.rows, |values, row| {
-        let is_kept = row.next == 0 && !row.beside.is_empty();
-        let beside = is_kept.then(|| row.beside.to_vec());
+        let beside = (!row.beside.is_empty()).then(|| row.beside.to_vec());
         values
             .push_bind(row.rid)
             .push_bind(row.kind)
@@ -200,9 +199,7 @@ async fn versions(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
 async fn said_again(pending: &Pending, to: &mut SqliteConnection) -> Outcome<()> {
     for (rid, (told, beside)) in &pending.told {
         let beside = (!beside.is_empty()).then(|| beside.to_vec());
-        let query = sqlx::query(
-            "UPDATE version SET told = $1, beside = CASE WHEN next = 0 THEN $2 END WHERE rid = $3",
-        );
+        let query = sqlx::query("UPDATE version SET told = $1, beside = $2 WHERE rid = $3");
         run(to, query.bind(told).bind(beside).bind(rid)).await?;
     }
     Ok(())

@@ -73,7 +73,7 @@ pub(crate) async fn forget(
 pub(crate) async fn supersede(to: &mut SqliteConnection, rows: &[(i64, i64)]) -> Outcome<()> {
     let table = Table {
         before: "WITH v (rid, next) AS (",
-        after: ") UPDATE version SET next = v.next, beside = NULL FROM v WHERE version.rid = v.rid",
+        after: ") UPDATE version SET next = v.next FROM v WHERE version.rid = v.rid",
     };
     insert(to, table, rows, |values, row| {
         values.push_bind(row.0).push_bind(row.1);

@@ -24,7 +24,7 @@ use super::super::held::Held;
 use super::super::history::instant;
 use super::super::who::Proof;
 use super::looks::Look;
-use super::notice::{Hold, Notice, Sight, shown};
+use super::notice::{Hold, Notice, Sight, seen};
 use super::{hook, read, state};
 use crate::App;
 
@@ -149,6 +149,8 @@ struct Teller {
     over_ceiling: bool,
     /// When that was sealed.
     hold: Hold,
+    /// What has its number already waits for the ceiling: it goes before what has none yet.
+    tell_held: bool,
     /// Until when what waits is not looked at again: nothing that came since goes before it.
     waits: Option<Time>,
     /// What the event of the record that waits wrote besides, and what was decided of it.
@@ -185,6 +187,7 @@ impl Teller {
             rests: None,
             failing: None,
             over_ceiling: false,
+            tell_held: false,
             hold: Hold::default(),
             waits: None,
             decided: HashMap::new(),
@@ -257,7 +260,7 @@ impl Teller {
             let why = format!("more than {max} events wait (`waiting_max`)");
             return self.off((&one, as_of), Some(&why)).await;
         }
-        let found = self.find(&who, (&one, &wanted)).await?;
+        let found = !self.tell_held && self.find(&who, (&one, &wanted)).await?;
         // However much happens, what waits is told.
         let next = match &wanted.channel.endpoint {
             Some(endpoint) => {
@@ -340,7 +343,8 @@ impl Teller {
                 events.extend(is_event.then_some(what));
                 continue;
             }
-            let seen = shown(&self.door, who, (one, wanted, change), &mut self.hold).await;
+            // Whose it is may have changed since it was found.
+            let seen = seen(&self.door, who, (one, wanted, what), &mut self.hold).await;
             let is_event = match seen.map_err(|fault| fault.words())? {
                 Sight::Shown(_) => true,
                 Sight::Nothing => false,
@@ -409,9 +413,12 @@ impl Teller {
         };
         let notice = Notice::of((one, wanted), what).with_status(status);
         let events = (events.as_slice(), &mut self.hold);
-        let (bundle, last) = match notice.bundle(&self.door, who, events).await {
+        let made = notice.bundle(&self.door, who, events).await;
+        let over = |fault: &Fault| fault.status == StatusCode::TOO_MANY_REQUESTS;
+        self.tell_held = made.as_ref().is_err_and(over);
+        let (bundle, last) = match made {
             Ok(made) => made,
-            Err(fault) if fault.status == StatusCode::TOO_MANY_REQUESTS => {
+            Err(fault) if self.tell_held => {
                 self.say(Some(fault.words()));
                 return Ok(Next::Rest(Some(Instant::now() + CEILING_WAIT)));
             }
