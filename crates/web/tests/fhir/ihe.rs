@@ -205,7 +205,7 @@ async fn pix_tells_nothing_to_whoever_may_not_search_patients() {
 }
 
 /// Seals an HL7 message as the MLLP door would.
-async fn message(house: &House, (kind, number): (&str, &str), raw: &str) {
+pub(crate) async fn message(house: &House, (kind, number): (&str, &str), raw: &str) {
     let body = Body::Message(Message {
         feed: "adt".into(),
         kind: kind.into(),
