@@ -132,7 +132,14 @@ async fn settle_all(
     let mut all = Vec::with_capacity(intents.len());
     // What patches make of what is kept may be far larger than what came in.
     let (mut patched, patched_max) = (0_usize, door.app.settings.body_bytes_max);
-    for intent in intents {
+    // A document that was there already replaced the older one when it came.
+    let mut there = HashSet::new();
+    for mut intent in intents {
+        let along = &intent.along;
+        let replaced = !along.is_empty() && along.iter().all(|path| there.contains(path));
+        if replaced {
+            intent.raw = ihe::untouched();
+        }
         let patches = intent.write.patches();
         let settled = match patches && patched >= patched_max {
             true => Err(patched_too_much(patched_max).under(&intent.path)),
@@ -141,7 +148,19 @@ async fn settle_all(
         if let (true, Ok(settled)) = (patches, &settled) {
             patched = patched.saturating_add(settled.intent.raw.len());
         }
+        if let Ok(Settled {
+            fate: Fate::Kept(_),
+            intent,
+            ..
+        }) = &settled
+        {
+            there.insert(intent.path.clone());
+        }
         all.push(settled.and_then(|settled| {
+            if replaced {
+                let fate = Fate::Nothing;
+                return Ok(Settled { fate, ..settled });
+            }
             if !settled.fate.writes() || seen.insert(settled.target.clone()) {
                 return Ok(settled);
             }
