@@ -381,6 +381,10 @@ async fn answers_with_contents_take_room_until_they_are_read() {
         format!("/Patient/{id}/$everything"),
         [("accept", "application/pdf")],
     );
+    // What one request holds does not keep it from the rest.
+    let types = house.get("/?_type=Binary,DocumentReference").await;
+    assert_eq!(types.code(), 200, "{}", types.json());
+    assert_eq!(types.json()["entry"].as_array().unwrap().len(), 2);
     for path in [&document, &binary, &everything] {
         let unread = house.unread(path).await;
         assert_eq!(unread.status(), StatusCode::OK, "{path}");

@@ -77,11 +77,10 @@ impl Names {
             let kept = self.map.get(&reference).cloned();
             match kept.or_else(|| self.own(&reference)) {
                 Some(kept) if kept == reference => {}
-                Some(kept) => {
-                    if seen.insert(reference.clone()) {
-                        resolved.pairs.push((reference, kept));
-                    }
+                Some(kept) if seen.insert(reference.clone()) => {
+                    resolved.pairs.push((reference, kept));
                 }
+                Some(_) => {}
                 None if is_conditional(&reference) => resolved.open.push((path, reference)),
                 None if reference.starts_with("urn:uuid:") || reference.starts_with("urn:oid:") => {
                     let words =
@@ -111,10 +110,11 @@ impl Names {
                 .for_each(|item| self.addresses(item, (seen, pairs))),
             Value::Object(map) => {
                 let url = map.get("url").and_then(Value::as_str);
-                if let Some((url, kept)) = url.and_then(|url| self.map.get_key_value(url)) {
-                    if kept != url && seen.insert(url.clone()) {
-                        pairs.push((url.clone(), kept.clone()));
-                    }
+                if let Some((url, kept)) = url.and_then(|url| self.map.get_key_value(url))
+                    && kept != url
+                    && seen.insert(url.clone())
+                {
+                    pairs.push((url.clone(), kept.clone()));
                 }
                 map.values()
                     .for_each(|item| self.addresses(item, (seen, pairs)));
@@ -171,18 +171,30 @@ pub(crate) fn unresolved(open: &[(String, String)]) -> Fault {
     )
 }
 
-/// Replaces every string in `resource` that is the first of a pair by the second, as
+/// Replaces each address in `resource` that is the first of a pair by the second, as
 /// `wire::fhir::resolve` does it to bytes.
 pub(crate) fn replace(resource: &mut Value, pairs: &[(String, String)]) {
+    let pairs = pairs.iter();
+    let kept = pairs.map(|(received, kept)| (received.as_str(), kept.as_str()));
+    replace_each(resource, &kept.collect());
+}
+
+fn replace_each(resource: &mut Value, kept: &HashMap<&str, &str>) {
     match resource {
-        Value::String(text) => {
-            if let Some((_, kept)) = pairs.iter().find(|(received, _)| received == text) {
-                text.clone_from(kept);
+        Value::Array(items) => items.iter_mut().for_each(|item| replace_each(item, kept)),
+        Value::Object(map) => {
+            for (name, item) in map {
+                match item {
+                    Value::String(text) if wire::fhir::is_address(name) => {
+                        if let Some(kept) = kept.get(text.as_str()) {
+                            (*kept).clone_into(text);
+                        }
+                    }
+                    item => replace_each(item, kept),
+                }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, pairs)),
-        Value::Object(map) => map.values_mut().for_each(|item| replace(item, pairs)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
