@@ -418,3 +418,19 @@ pub(crate) async fn raw(
 ) -> Reply {
     house.ask(&house.token, call, (headers, bytes)).await
 }
+
+#[tokio::test]
+async fn what_came_without_a_content_is_written_back_without() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let mut document = letter(&id, b"short");
+    let attachment = &mut document["content"][0]["attachment"];
+    attachment.as_object_mut().unwrap().remove("data");
+    let absent = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+    attachment["_data"] = json!({"extension": [{"url": absent, "valueCode": "temp-unknown"}]});
+    let name = house.post("/DocumentReference", &document).await.id();
+    let place = format!("/DocumentReference/{name}");
+    let read = house.get(&place).await.json();
+    let put = house.put(&place, &read).await;
+    assert_eq!(put.code(), 200, "{}", put.json());
+}

@@ -94,6 +94,7 @@ async fn attempt(
     let names = Names::of(settled.iter().flatten(), (order.together, base))?;
     let drafts = order.sift(draft_all(door, settled, names.clone()).await?)?;
     let drafts = order.sift(look_up(door, order, (drafts, names)).await?)?;
+    let drafts = order.sift(whole(door, drafts).await)?;
     ihe::of_one_patient(door, &order.who, &drafts).await?;
     let mut rulings = Rulings::new(door, &order.who);
     let mut ruled = Vec::with_capacity(drafts.len());
@@ -214,6 +215,18 @@ async fn look_up(
     let names = names.look_up(door, &order.who, open).await?;
     let finish = |draft: Result<Draft, Fault>| draft.and_then(|draft| draft.finish(&names));
     Ok(drafts.into_iter().map(finish).collect())
+}
+
+/// Refuses those with which a content would be lost.
+async fn whole(door: &Door, drafts: Vec<Result<Draft, Fault>>) -> Vec<Result<Draft, Fault>> {
+    let mut all = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        all.push(match draft {
+            Ok(draft) => draft.whole(door).await,
+            fault => fault,
+        });
+    }
+    all
 }
 
 async fn seal(
