@@ -139,7 +139,20 @@ fn is_large(parts: &Parts) -> bool {
     let kind = parts.headers.get(CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let is_binary = path == "/fhir/Binary" || path.starts_with("/fhir/Binary/");
-    path.starts_with("/dicomweb/") || (is_binary && !kind.is_empty() && !kind.contains("json"))
+    path.starts_with("/dicomweb/") || (is_binary && !kind.is_empty() && !is_json(kind))
+}
+
+/// Whether it is FHIR JSON or a JSON Patch, whatever parameters it has.
+fn is_json(kind: &str) -> bool {
+    const NAMES: [&str; 5] = [
+        "application/fhir+json",
+        "application/json",
+        "application/json+fhir",
+        "application/json-patch+json",
+        "text/json",
+    ];
+    let essence = kind.split(';').next().unwrap_or_default().trim();
+    NAMES.iter().any(|name| essence.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]
@@ -176,7 +189,9 @@ mod tests {
         assert!(large("/dicomweb/studies", "multipart/related"));
         assert!(large("/fhir/Binary", "application/pdf"));
         assert!(large("/fhir/Binary/4711", "text/plain"));
+        assert!(large("/fhir/Binary", "application/vnd.json-like"));
         assert!(!large("/fhir/Binary", "application/fhir+json"));
+        assert!(!large("/fhir/Binary", "Text/JSON; charset=latin1"));
         assert!(!large("/fhir/BinaryOther", "application/pdf"));
         assert!(!large("/fhir/Patient", "application/pdf"));
     }

@@ -111,8 +111,10 @@ pub struct App {
     pub(crate) outgoing: Outgoing,
     /// Images that somebody at a page has fetched.
     pub pulls: Pulls,
-    /// Room for large contents of resources on their way in and out.
+    /// Room for large contents of resources on their way out.
     pub(crate) documents: Outgoing,
+    /// Room for those on their way in.
+    pub(crate) documents_in: Outgoing,
 }
 
 /// The rooms behind the HTTP surfaces, ready to be joined to an [`App`].
@@ -152,6 +154,7 @@ impl App {
         let outgoing = Outgoing::new(settings.images_out_bytes_max, settings.images_out_wait_ms);
         let pulls = Pulls::new(Vec::new(), settings.pulls_waiting_max);
         let documents = Outgoing::new(settings.binaries_bytes_max, settings.binary_wait_ms);
+        let documents_in = Outgoing::new(settings.binaries_in_bytes_max, settings.binary_wait_ms);
         App {
             record: rooms.record,
             chart: rooms.chart,
@@ -194,6 +197,7 @@ impl App {
             outgoing,
             pulls,
             documents,
+            documents_in,
         }
     }
 
@@ -237,8 +241,7 @@ impl App {
         self.pictures.clear();
     }
 
-    /// The same, with sessions that a restart does not end: those that the file holds go on, and it
-    /// is kept under `key` from now on.
+    /// The same, with sessions that a restart does not end: those of the file go on; it is kept under `key`.
     ///
     /// # Errors
     /// The file cannot be read or written.
@@ -370,8 +373,10 @@ pub struct Settings {
     pub body_bytes_max: usize,
     /// The largest content of a Binary that is sent as what it is, in bytes.
     pub binary_bytes_max: usize,
-    /// Memory for such contents on their way in and out, in bytes; one counts three times its size.
+    /// Memory for contents from the vault in answers, in bytes; one counts three times its size.
     pub binaries_bytes_max: u64,
+    /// Memory for such contents on their way in, in bytes; one counts three times its size.
+    pub binaries_in_bytes_max: u64,
     /// How long one waits for that room, in milliseconds.
     pub binary_wait_ms: u64,
     /// The largest AuditEvent that is taken as what another system tells, in bytes.
@@ -460,8 +465,7 @@ pub struct Settings {
     pub checks_per_page_max: usize,
     /// The most patients a list shows.
     pub patients_per_page_max: usize,
-    /// A feed silent for longer than this needs somebody to look, until it is known what silence is
-    /// usual for it.
+    /// A feed silent for longer than this needs somebody to look, until it is known what is usual for it.
     pub feed_silent_ms: i64,
     /// The most bytes of a message that a page shows.
     pub message_shown_bytes_max: usize,
@@ -479,8 +483,7 @@ pub struct Settings {
     pub rejected_each_ms: i64,
     /// The most sources that are told apart in this time; all others count as one.
     pub rejected_sources_max: usize,
-    /// The most failed sign-ins a minute that are sealed one by one; more are sealed as
-    /// counts; 0: all one by one.
+    /// The most failed sign-ins a minute that are sealed one by one; more are counted; 0: all one by one.
     pub failures_sealed_max: u32,
     /// The most requests a minute of one address; 0: as many as come.
     pub requests_per_source_max: u32,
@@ -520,6 +523,7 @@ impl Settings {
 const MINUTE: i64 = 60_000;
 
 impl Default for Settings {
+    #[expect(clippy::too_many_lines, reason = "each option has its line")]
     fn default() -> Settings {
         Settings {
             fhir_base: "https://127.0.0.1:8443/fhir".to_owned(),
@@ -529,6 +533,7 @@ impl Default for Settings {
             body_bytes_max: 16 << 20,
             binary_bytes_max: 128 << 20,
             binaries_bytes_max: 1 << 30,
+            binaries_in_bytes_max: 512 << 20,
             binary_wait_ms: 10_000,
             audit_event_bytes_max: 1 << 20,
             json_depth_max: 64,

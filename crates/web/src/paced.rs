@@ -3,12 +3,12 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, HttpBody};
 use bytes::{Buf as _, Bytes};
-use hyper::body::Frame;
+use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
@@ -27,6 +27,8 @@ struct State {
     pieces: Option<mpsc::Receiver<Piece>>,
     /// What is left of the piece that is being handed out.
     now: Bytes,
+    /// Bytes yet to be handed out, if that is known.
+    left: Option<u64>,
     credit: Credit,
     /// Since when the other side is waited for; `None`: it waits for us.
     since: Option<Instant>,
@@ -41,14 +43,21 @@ impl Paced {
         }
         Paced(state)
     }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A body of these bytes, to be read at that rate. What they hold is free once they were handed out.
 pub(crate) fn whole(bytes: Bytes, rate: Rate) -> Body {
     let (pieces, made) = mpsc::channel(1);
     // There is room for the one piece.
+    let size = bytes.len() as u64;
     let _ = pieces.try_send(Ok(bytes));
-    Body::new(Paced::new(made, rate))
+    let paced = Paced::new(made, rate);
+    paced.state().left = Some(size);
+    Body::new(paced)
 }
 
 /// Lets go of everything once it was read too slowly.
@@ -85,6 +94,7 @@ impl State {
         State {
             pieces: Some(pieces),
             now: Bytes::new(),
+            left: None,
             credit: rate.credit(),
             since: None,
         }
@@ -137,6 +147,7 @@ impl State {
             // Its owner goes, and the room that it held.
             self.now = Bytes::new();
         }
+        self.left = self.left.map(|left| left.saturating_sub(out.len() as u64));
         self.credit.moved(out.len());
         self.since = Some(now);
         Poll::Ready(Some(Ok(out)))
@@ -151,9 +162,14 @@ impl HttpBody for Paced {
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let piece = state.poll(Instant::now(), context);
+        let piece = self.state().poll(Instant::now(), context);
         piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.state()
+            .left
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
@@ -218,6 +234,15 @@ mod tests {
         assert!(pieces.is_closed());
         let late = body.frame().await.unwrap();
         assert_eq!(late.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_whole_body_says_how_long_it_is() {
+        let bytes = Bytes::from(vec![7; HANDED_OUT_BYTES + 5]);
+        let mut body = whole(bytes, RATE);
+        assert_eq!(body.size_hint().exact(), Some(HANDED_OUT_BYTES as u64 + 5));
+        assert!(body.frame().await.unwrap().is_ok());
+        assert_eq!(body.size_hint().exact(), Some(5));
     }
 
     #[test]

@@ -381,6 +381,10 @@ async fn answers_with_contents_take_room_until_they_are_read() {
         format!("/Patient/{id}/$everything"),
         [("accept", "application/pdf")],
     );
+    // What one request holds does not keep it from the rest.
+    let types = house.get("/?_type=Binary,DocumentReference").await;
+    assert_eq!(types.code(), 200, "{}", types.json());
+    assert_eq!(types.json()["entry"].as_array().unwrap().len(), 2);
     for path in [&document, &binary, &everything] {
         let unread = house.unread(path).await;
         assert_eq!(unread.status(), StatusCode::OK, "{path}");
@@ -413,4 +417,20 @@ pub(crate) async fn raw(
     bytes: Vec<u8>,
 ) -> Reply {
     house.ask(&house.token, call, (headers, bytes)).await
+}
+
+#[tokio::test]
+async fn what_came_without_a_content_is_written_back_without() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let mut document = letter(&id, b"short");
+    let attachment = &mut document["content"][0]["attachment"];
+    attachment.as_object_mut().unwrap().remove("data");
+    let absent = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+    attachment["_data"] = json!({"extension": [{"url": absent, "valueCode": "temp-unknown"}]});
+    let name = house.post("/DocumentReference", &document).await.id();
+    let place = format!("/DocumentReference/{name}");
+    let read = house.get(&place).await.json();
+    let put = house.put(&place, &read).await;
+    assert_eq!(put.code(), 200, "{}", put.json());
 }

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use web::Settings;
 
 use crate::house::{House, patient};
 
@@ -505,4 +506,68 @@ async fn what_is_named_twice_or_was_told_by_hand_is_replaced_all_the_same() {
     }
     let told = house.get(&first[1]).await.json();
     assert_eq!(told["text"]["status"], "additional", "it stays");
+}
+
+#[tokio::test]
+async fn a_document_is_replaced_by_a_condition_though_the_bundle_reads_it_too() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let first = places(&house.post("/", &bundle("Minimal", &id)).await.json());
+    let condition = "DocumentReference?identifier=urn:ietf:rfc:3986|urn:oid:1.2.129.6.58.92.88337";
+    let mut other = replacing(&id, json!({"reference": condition}));
+    other["entry"][1]["resource"]["masterIdentifier"]["value"] = "urn:oid:1.2.3.4.5".into();
+    let second = house.post("/", &other).await;
+    assert_eq!(second.code(), 200, "{}", second.json());
+    assert_eq!(house.get(&first[1]).await.json()["status"], "superseded");
+    let second = places(&second.json());
+    let older = second[1].trim_start_matches('/');
+    let mut looking = replacing(&id, json!({"reference": older}));
+    let look = json!({"request": {"method": "GET", "url": older}});
+    looking["entry"].as_array_mut().unwrap().push(look);
+    let third = house.post("/", &looking).await;
+    assert_eq!(third.code(), 200, "{}", third.json());
+    assert_eq!(house.get(&second[1]).await.json()["status"], "superseded");
+}
+
+#[tokio::test]
+async fn a_document_that_was_there_already_is_told_again_and_replaces_nothing_more() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let first = places(&house.post("/", &bundle("Minimal", &id)).await.json());
+    let mut once = replacing(&id, json!({"reference": first[1].trim_start_matches('/')}));
+    once["entry"][1]["resource"]["masterIdentifier"]["value"] = "urn:oid:1.2.3.4.5".into();
+    once["entry"][1]["request"]["ifNoneExist"] =
+        "identifier=urn:ietf:rfc:3986|urn:oid:1.2.3.4.5".into();
+    let made = house.post("/", &once).await;
+    assert_eq!(made.code(), 200, "{}", made.json());
+    let older = house.get(&first[1]).await;
+    assert_eq!(older.json()["status"], "superseded");
+    let again = house.post("/", &once).await;
+    assert_eq!(again.code(), 200, "{}", again.json());
+    assert_eq!(places(&again.json())[1], places(&made.json())[1]);
+    assert_eq!(house.get(&first[1]).await.version(), older.version());
+}
+
+#[tokio::test]
+async fn what_is_replaced_counts_among_the_entries_and_once_however_often_it_is_named() {
+    let settings = Settings {
+        bundle_entries_max: 4,
+        ..Settings::default()
+    };
+    let house = House::with(settings).await;
+    let id = house.post("/Patient", &patient("Letter")).await.id();
+    let provide = async || places(&house.post("/", &bundle("Minimal", &id)).await.json());
+    let (first, second) = (provide().await, provide().await);
+    let target = |place: &str| json!({"code": "replaces", "target": {"reference": &place[1..]}});
+    let of = |targets: Vec<Value>| {
+        let mut bundle = bundle("Minimal", &id);
+        bundle["entry"][1]["resource"]["relatesTo"] = targets.into();
+        bundle
+    };
+    let both = of(vec![target(&first[1]), target(&second[1])]);
+    assert_eq!(house.post("/", &both).await.code(), 413);
+    let often = of(vec![target(&first[1]); 500]);
+    let taken = house.post("/", &often).await;
+    assert_eq!(taken.code(), 200, "{}", taken.json());
+    assert_eq!(house.get(&first[1]).await.json()["status"], "superseded");
 }

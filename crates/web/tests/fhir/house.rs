@@ -149,11 +149,11 @@ impl House {
             chart_wait_ms: 60_000,
             ..Settings::default()
         };
-        House::built(settings, access::Ceilings::default(), change).await
+        Box::pin(House::built(settings, access::Ceilings::default(), change)).await
     }
 
     pub(crate) async fn waiting(settings: Settings, ceilings: access::Ceilings) -> House {
-        House::built(settings, ceilings, |_| {}).await
+        Box::pin(House::built(settings, ceilings, |_| {})).await
     }
 
     async fn built(

@@ -313,3 +313,30 @@ async fn each_resource_is_sealed_under_its_own_patient() {
     let sealed = house.app.record.get(written.version()).await.unwrap();
     assert_eq!(sealed.event().subject, Subject::Kind("Organization".into()));
 }
+
+#[tokio::test]
+async fn a_condition_by_this_server_s_own_address_finds_what_is_kept_as_its_own() {
+    let house = House::open().await;
+    let id = house.post("/Patient", &patient("Own")).await.id();
+    let own = format!("{BASE}/Patient/{id}");
+    let observation = json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"},
+        "identifier": [{"value": own}], "subject": {"reference": own}});
+    let body = observation.to_string().into_bytes();
+    let condition = format!("subject={own}");
+    let headers = [("if-none-exist", condition.as_str())];
+    let made = house
+        .write((Method::POST, "/Observation"), (&headers, body.clone()))
+        .await;
+    assert_eq!(made.code(), 201, "{}", made.json());
+    let again = house
+        .write((Method::POST, "/Observation"), (&headers, body))
+        .await;
+    assert_eq!((again.code(), again.id()), (200, made.id()));
+    let found = house
+        .get(&format!("/Observation?subject={own}"))
+        .await
+        .json();
+    let kept = &found["entry"][0]["resource"];
+    assert_eq!(kept["subject"]["reference"], format!("Patient/{id}"));
+    assert_eq!(kept["identifier"][0]["value"], own, "it is no reference");
+}

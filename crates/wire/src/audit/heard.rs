@@ -115,8 +115,8 @@ pub struct AuditObject {
 pub enum Named {
     /// One of this server.
     Whose(Whose),
-    /// By an absolute address: of this server, if it begins with the server's.
-    At(String),
+    /// By an absolute address: of this server, if it begins with the server's; if not, as is said beside it.
+    At(String, Option<Whose>),
     /// In a way by which nobody is found here.
     Otherwise,
 }
@@ -127,9 +127,10 @@ impl Named {
     pub fn whose(&self, base: &str) -> Option<Whose> {
         match self {
             Named::Whose(whose) => Some(whose.clone()),
-            Named::At(address) => {
-                let rest = address.strip_prefix(base.trim_end_matches('/'))?;
-                heard_fhir::patient_id(rest.strip_prefix('/')?).map(Whose::Here)
+            Named::At(address, otherwise) => {
+                let rest = address.strip_prefix(base.trim_end_matches('/'));
+                let own = rest.and_then(|rest| heard_fhir::patient_id(rest.strip_prefix('/')?));
+                own.map(Whose::Here).or_else(|| otherwise.clone())
             }
             Named::Otherwise => None,
         }
@@ -217,11 +218,18 @@ impl AuditMessage {
     /// patient may be meant.
     #[must_use]
     pub fn of_one(&self, place: usize) -> AuditMessage {
-        AuditMessage {
+        let mut one = AuditMessage {
             objects: self.objects.get(place).cloned().into_iter().collect(),
             description: String::new(),
             ..self.clone()
-        }
+        };
+        let participants = one.participants.iter_mut();
+        let roles = participants.flat_map(|one| one.roles.iter_mut().chain(&mut one.media));
+        let sources = one.sources.iter_mut().flat_map(|one| &mut one.kinds);
+        let codes = std::iter::once(&mut one.id).chain(&mut one.kinds);
+        let codes = codes.chain(&mut one.purposes).chain(roles).chain(sources);
+        codes.for_each(|code| code.display.clear());
+        one
     }
 
     /// The person or program that asked for it: the requestor, one with a role of a person first.

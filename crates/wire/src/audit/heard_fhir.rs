@@ -172,13 +172,13 @@ fn patient(what: Option<&Value>, role: &str) -> Option<Named> {
         return None;
     }
     let (system, value) = (part("/identifier/system"), part("/identifier/value"));
-    if !system.is_empty() && !value.is_empty() {
-        return Some(Named::Whose(Whose::Numbered(system, value)));
-    }
+    let is_numbered = !system.is_empty() && !value.is_empty();
+    let numbered = is_numbered.then_some(Whose::Numbered(system, value));
+    // R4 section 2.3.0: where there is a reference, it is what is meant, and the identifier goes with it.
     Some(match patient_id(&reference) {
         Some(id) => Named::Whose(Whose::Here(id)),
-        None if reference.contains("://") => Named::At(reference),
-        None => Named::Otherwise,
+        None if reference.contains("://") => Named::At(reference, numbered),
+        None => numbered.map_or(Named::Otherwise, Named::Whose),
     })
 }
 
@@ -282,6 +282,19 @@ mod tests {
                 "{reference}"
             );
         }
+        let number = json!({"system": "urn:mrn", "value": "77"});
+        let both =
+            |reference: &str| whose(json!({"reference": reference, "identifier": number}), "1");
+        assert_eq!(both("Patient/p1"), here("p1"));
+        assert_eq!(both("https://house.example/fhir/Patient/p1"), here("p1"));
+        let numbered = Whose::Numbered("urn:mrn".into(), "77".into());
+        for elsewhere in ["https://other.example/fhir/Patient/p1", "#p"] {
+            assert_eq!(
+                both(elsewhere),
+                (true, Some(numbered.clone())),
+                "{elsewhere}"
+            );
+        }
         for reference in [
             "https://other.example/fhir/Patient/p1",
             "https://house.example/fhir.other/Patient/p1",
@@ -309,10 +322,13 @@ mod tests {
     fn of_one_of_several_patients_nothing_else_is_told() {
         let mut event = event();
         event["outcomeDesc"] = "Bo was looked at as well".into();
+        event["subtype"][0]["display"] = "Bo, too".into();
+        event["agent"][0]["type"] = json!({"text": "who looks after Bo"});
         let message = message_of(event.to_string().as_bytes()).unwrap();
         assert!(message.is_of_several());
         let one = message.of_one(2);
         assert_eq!((one.objects.len(), one.objects[0].id.as_str()), (1, "77"));
         assert_eq!(one.description, "");
+        assert!(format!("{message:?}").contains("Bo") && !format!("{one:?}").contains("Bo"));
     }
 }

@@ -1,6 +1,8 @@
 //! Document bundles of IHE MHD (ITI-65): what must hold of a SubmissionSet and its DocumentReferences
 //! beside FHIR itself, by the profiles of MHD 4.2 (minimal and comprehensive metadata).
 
+use std::collections::{HashMap, HashSet};
+
 use serde_json::Value;
 
 use super::issue::{Code, Issue};
@@ -91,12 +93,14 @@ pub fn faults(metadata: Metadata, entries: &[Provided<'_>]) -> Vec<Issue> {
 /// The documents whose content is in the bundle.
 #[must_use]
 pub fn documents(entries: &[Provided<'_>]) -> Vec<Document> {
+    let mut binaries = HashMap::new();
+    for one in entries.iter().filter(|one| kind(one.resource) == "Binary") {
+        binaries.entry(one.full_url).or_insert(one);
+    }
     let document = |one: &Provided<'_>| {
         let attachment = one.resource.pointer("/content/0/attachment")?;
         let url = attachment.get("url")?.as_str()?;
-        let binary = entries.iter().find(|other| {
-            kind(other.resource) == "Binary" && !url.is_empty() && other.full_url == url
-        })?;
+        let binary = binaries.get(url).filter(|_| !url.is_empty())?;
         Some(Document {
             reference: one.place,
             binary: binary.place,
@@ -133,15 +137,16 @@ pub enum Which {
 /// itself is not among them.
 #[must_use]
 pub fn replaced(entries: &[Provided<'_>]) -> Vec<Replaced> {
+    let inside: HashSet<&str> = entries.iter().map(|entry| entry.full_url).collect();
+    let is_inside =
+        |which: &Which| matches!(which, Which::Reference(one) if inside.contains(one.as_str()));
     let mut all = Vec::new();
     for one in references(entries) {
         let related = one.resource.get("relatesTo").and_then(Value::as_array);
         let related = related.into_iter().flatten();
         let replaces = related.filter(|one| one.get("code") == Some(&"replaces".into()));
         for which in replaces.filter_map(|one| which(one.get("target")?)) {
-            let inside =
-                |entry: &Provided<'_>| which == Which::Reference(entry.full_url.to_owned());
-            if !entries.iter().any(inside) {
+            if !is_inside(&which) {
                 all.push(Replaced {
                     by: one.place,
                     which,
@@ -254,11 +259,11 @@ fn submission(
     }
     let items = list.get("entry").and_then(Value::as_array);
     let items = items.into_iter().flatten();
-    let items: Vec<&str> = items
+    let items: HashSet<&str> = items
         .filter_map(|item| item.pointer("/item/reference").and_then(Value::as_str))
         .collect();
     for one in references(entries) {
-        if !items.contains(&one.full_url) {
+        if !items.contains(one.full_url) {
             let words = "this DocumentReference is not in the SubmissionSet (`List.entry.item`)";
             issues.push(fault(one, "masterIdentifier", words));
         }

@@ -39,5 +39,5 @@ pub use patch::{PatchLimits, Unpatched, patch};
 pub use profile::conforms;
 pub use refs::{patient_of, references};
 pub use search::{Filter, Query, Term, TermValue, fold, matches, query, terms};
-pub use splice::{resolve, stamp};
+pub use splice::{is_address, resolve, stamp};
 pub use tables::kinds;

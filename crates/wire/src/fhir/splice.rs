@@ -6,8 +6,25 @@
 use std::collections::HashMap;
 use std::ops::{Range, RangeInclusive};
 
-/// Replaces each string value that equals, as a whole, the first of a pair by the second. Keys, and
-/// strings that only contain it, stay. What is not JSON comes back unchanged as far as it is not.
+/// Whether a member of that name is an address that an entry of a bundle may have: a reference, or a uri, url,
+/// oid or uuid (R4 section 3.1.0.11.2).
+#[must_use]
+pub fn is_address(name: &str) -> bool {
+    const NAMES: [&str; 8] = [
+        "fullUrl",
+        "reference",
+        "uri",
+        "url",
+        "valueOid",
+        "valueUri",
+        "valueUrl",
+        "valueUuid",
+    ];
+    NAMES.contains(&name)
+}
+
+/// Replaces each address ([`is_address`]) that equals, as a whole, the first of a pair by the second. Other
+/// strings, and those that only contain it, stay. What is not JSON comes back unchanged as far as it is not.
 #[must_use]
 pub fn resolve(raw: &[u8], pairs: &[(String, String)]) -> Vec<u8> {
     let wanted: HashMap<&[u8], &str> = pairs
@@ -20,18 +37,33 @@ pub fn resolve(raw: &[u8], pairs: &[(String, String)]) -> Vec<u8> {
     let mut out = Vec::with_capacity(raw.len());
     let mut kept = 0;
     let mut at = 0;
+    let mut before = 0..0;
     while let Some(start) = memchr::memchr(b'"', raw.get(at..).unwrap_or_default()) {
         let token = string_at(raw, at + start);
         at = token.end;
+        let name = std::mem::replace(&mut before, token.clone());
         let Some(to) = replacement(raw, &token, (&wanted, &lengths)) else {
             continue;
         };
+        if !is_named(raw, (&name, &token)) {
+            continue;
+        }
         out.extend_from_slice(raw.get(kept..token.start).unwrap_or_default());
         out.extend_from_slice(quoted(to).as_bytes());
         kept = token.end;
     }
     out.extend_from_slice(raw.get(kept..).unwrap_or_default());
     out
+}
+
+/// Whether the string is the value of a member that is an address; `name`: the string before it.
+fn is_named(raw: &[u8], (name, token): (&Range<usize>, &Range<usize>)) -> bool {
+    let colon = space(raw, name.end);
+    if raw.get(colon) != Some(&b':') || space(raw, colon + 1) != token.start {
+        return false;
+    }
+    let name = raw.get(name.clone()).unwrap_or_default();
+    serde_json::from_slice::<String>(name).is_ok_and(|name| is_address(&name))
 }
 
 fn replacement<'a>(
@@ -273,10 +305,10 @@ mod tests {
     }
 
     #[test]
-    fn references_are_replaced_as_whole_strings_only() {
+    fn addresses_are_replaced_as_whole_strings_only() {
         let pairs = vec![("urn:uuid:1".to_owned(), "Patient/9".to_owned())];
-        let raw = r#"{"urn:uuid:1" : "urn:uuid:1", "t":"see urn:uuid:1", "e":"urn:\u0075uid:1", "l":["urn:uuid:1"],"q":"\\"}"#;
-        let want = r#"{"urn:uuid:1" : "Patient/9", "t":"see urn:uuid:1", "e":"Patient/9", "l":["Patient/9"],"q":"\\"}"#;
+        let raw = r#"{"reference" : "urn:uuid:1", "url":"see urn:uuid:1", "u\u0072i":"urn:\u0075uid:1", "l":["reference","urn:uuid:1"],"value":"urn:uuid:1","reference":{"urn:uuid:1":"urn:uuid:1"},"q":"\\"}"#;
+        let want = r#"{"reference" : "Patient/9", "url":"see urn:uuid:1", "u\u0072i":"Patient/9", "l":["reference","urn:uuid:1"],"value":"urn:uuid:1","reference":{"urn:uuid:1":"urn:uuid:1"},"q":"\\"}"#;
         assert_eq!(
             String::from_utf8(resolve(raw.as_bytes(), &pairs)).unwrap(),
             want

@@ -9,14 +9,15 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use event::Act;
 use guard::Identity;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use wire::fhir::{Code, Issue};
 
 use super::body;
-use super::door::{Door, Question};
+use super::door::{Door, Question, subject};
 use super::fault::Fault;
-use super::format::{self, header};
+use super::format::header;
 use super::intent::Context;
+use super::read::locate;
 use super::route::Write;
 use super::settle::{Fate, Settled};
 use crate::imaging::Room;
@@ -31,8 +32,12 @@ const INLINE_BYTES_MAX: usize = 64 << 10;
 const RETRY_SECONDS: &str = "10";
 /// Characters of a content type, at most.
 const TYPE_CHARS_MAX: usize = 255;
-/// FHIR in forms that are not read here: to keep them as documents would surprise.
-const OTHER_FHIR: [&str; 4] = [
+/// FHIR, read here or not: to keep it as a document would surprise.
+const FHIR: [&str; 8] = [
+    "application/fhir+json",
+    "application/json",
+    "application/json+fhir",
+    "text/json",
     "application/fhir+xml",
     "application/fhir+turtle",
     "application/xml+fhir",
@@ -68,11 +73,76 @@ pub(crate) fn kind(write: &Write, headers: &HeaderMap) -> Option<String> {
         !text.is_empty() && text.bytes().all(of_it)
     };
     let sound = is_token(family) && is_token(name) && said.len() <= TYPE_CHARS_MAX;
-    let fhir = OTHER_FHIR
-        .iter()
-        .any(|one| essence.eq_ignore_ascii_case(one));
+    let fhir = FHIR.iter().any(|one| essence.eq_ignore_ascii_case(one));
     let raw = takes && write.kind() == "Binary" && sound && !fhir;
-    (raw && format::body_is_json(headers).is_err()).then(|| said.to_owned())
+    raw.then(|| said.to_owned())
+}
+
+/// Whose the content is, as the header says.
+///
+/// # Errors
+/// 400 if it says that in letters that no reference has, or twice.
+pub(crate) fn context(headers: &HeaderMap) -> Result<Option<String>, Fault> {
+    let mut all = headers.get_all(&SECURITY_CONTEXT).iter();
+    let Some(said) = all.next() else {
+        return Ok(None);
+    };
+    let twice = all.next().is_some();
+    match said.to_str() {
+        Ok(said) if !twice => Ok(Some(said.trim().to_owned())),
+        _ => {
+            let words = "`X-Security-Context` is one reference, in ASCII, such as `Patient/123`";
+            Err(Fault::bad(Code::Value, words))
+        }
+    }
+}
+
+/// Asks the guard before any room is taken, as far as it is known yet whose the content is.
+///
+/// # Errors
+/// 403 for whoever may not write it, sealed; 400 as [`context`].
+pub(crate) async fn may_write(
+    door: &Door,
+    who: &Identity,
+    (write, headers): (&Write, &HeaderMap),
+) -> Result<(), Fault> {
+    let act = match write {
+        Write::Create(_) => Act::Create,
+        _ => Act::Update,
+    };
+    let patient = match (context(headers)?, write) {
+        (Some(said), _) if !said.is_empty() => {
+            let base = door.app.settings.fhir_base.trim_end_matches('/');
+            let own = said.strip_prefix(base);
+            let own = own.and_then(|own| own.strip_prefix('/'));
+            let reference = own.unwrap_or(&said);
+            // One that is to be looked up first is asked about then.
+            if reference.contains('?') {
+                return Ok(());
+            }
+            let resource = json!({
+                "resourceType": "Binary",
+                "securityContext": {"reference": reference},
+            });
+            wire::fhir::patient_of(&resource)
+        }
+        (None, Write::Update(target)) => {
+            locate(door, target).await?.and_then(|found| found.patient)
+        }
+        (None, Write::UpdateWhere(_)) => return Ok(()),
+        _ => None,
+    };
+    let question = Question {
+        act,
+        subject: subject("Binary", patient),
+        kinds: vec!["Binary".to_owned()],
+        detail: String::new(),
+    };
+    if !door.decide(who, question.clone()).await?.allowed() {
+        // The refusal is sealed.
+        door.permit(who, question, None).await?;
+    }
+    Ok(())
 }
 
 /// Reads the content, once there is room for it.
@@ -87,17 +157,22 @@ pub(crate) async fn read(
 ) -> Result<Raw, Fault> {
     let max = door.app.settings.binary_bytes_max;
     let said = body.size_hint().exact();
+    if said.is_some_and(|said| said > max as u64) {
+        let words = format!("the body is larger than `binary_bytes_max` = {max} bytes; split it");
+        return Err(Fault::too_large(words));
+    }
     let most = said.and_then(|said| usize::try_from(said).ok());
-    let most = most.unwrap_or(max).min(max);
-    let room = room(door, most).await?;
+    let coming = &door.app.documents_in;
+    let room = coming.room_for(most.unwrap_or(max) as u64).await;
+    let room = room.map_err(|_| no_room())?;
     let bytes = body::read(body, (max, "binary_bytes_max")).await?;
     fits(&kind, &bytes)?;
-    let context = header(headers, &SECURITY_CONTEXT).map(|text| text.trim().to_owned());
+    let context = context(headers)?;
     Ok(Raw {
         kind,
-        of: match headers.contains_key(SECURITY_CONTEXT) {
-            true => Context::AsSaid,
-            false => Context::AsBefore,
+        of: match context {
+            Some(_) => Context::AsSaid,
+            None => Context::AsBefore,
         },
         context: context.filter(|context| !context.is_empty()),
         bytes,
@@ -105,7 +180,7 @@ pub(crate) async fn read(
     })
 }
 
-/// Room for content on its way in or out.
+/// Room for content on its way out.
 ///
 /// # Errors
 /// 503.
@@ -229,6 +304,9 @@ mod tests {
         for fhir in [
             "application/fhir+json",
             "application/json",
+            "application/fhir+json; charset=latin1",
+            "application/json+fhir; fhirVersion=3.0",
+            "Text/JSON; charset=utf8",
             "application/fhir+xml",
             "text/turtle",
             "pdf",
@@ -242,6 +320,25 @@ mod tests {
             kind_of(&Write::DeleteWhere("Binary"), "application/pdf"),
             None
         );
+    }
+
+    #[test]
+    fn whose_a_content_is_is_said_once_and_in_letters() {
+        let said = |all: &[&'static [u8]]| {
+            let all = all.iter().map(|one| HeaderValue::from_bytes(one).unwrap());
+            let mut headers = HeaderMap::new();
+            all.for_each(|one| {
+                headers.append(SECURITY_CONTEXT, one);
+            });
+            context(&headers).map_err(|fault| fault.status.as_u16())
+        };
+        assert_eq!(said(&[]).unwrap(), None);
+        assert_eq!(
+            said(&[b" Patient/1"]).unwrap().as_deref(),
+            Some("Patient/1")
+        );
+        assert_eq!(said(&[b"Patient/\xe4"]), Err(400));
+        assert_eq!(said(&[b"Patient/1", b"Patient/2"]), Err(400));
     }
 
     #[test]

@@ -66,12 +66,17 @@ pub(crate) async fn open(door: &Door, bytes: Bytes) -> Result<Parcel, Fault> {
     let parcel = door
         .work(bytes.len(), move || split(&bytes, &limits))
         .await??;
-    let (entries, max) = (parcel.entries.len(), door.app.settings.bundle_entries_max);
-    if entries > max {
-        let words = format!("{entries} entries are more than `bundle_entries_max` = {max}");
-        return Err(Fault::too_large(words));
-    }
+    not_too_many(door, (parcel.entries.len(), "entries"))?;
     Ok(parcel)
+}
+
+fn not_too_many(door: &Door, (entries, what): (usize, &str)) -> Result<(), Fault> {
+    let max = door.app.settings.bundle_entries_max;
+    if entries <= max {
+        return Ok(());
+    }
+    let words = format!("{entries} {what} are more than `bundle_entries_max` = {max}");
+    Err(Fault::too_large(words))
 }
 
 fn split(bytes: &Bytes, limits: &Limits) -> Result<Parcel, Fault> {
@@ -178,7 +183,10 @@ pub(crate) async fn answer(
             let bytes = parcel.entries.iter().map(|entry| entry.raw.len()).sum();
             let base = door.app.settings.fhir_base.clone();
             let work = move || ihe::provided(parcel.entries, (metadata, &base));
-            door.work(bytes, work).await??
+            let entries = door.work(bytes, work).await??;
+            let what = "entries and documents that they replace";
+            not_too_many(door, (entries.len(), what))?;
+            entries
         }
         None => parcel.entries,
     };

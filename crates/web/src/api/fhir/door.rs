@@ -214,6 +214,7 @@ impl Door {
         QueryLimits {
             params_max: self.app.settings.search_parameters_max,
             count_max: self.app.settings.page_size_max,
+            base: self.app.settings.fhir_base.clone(),
             ..QueryLimits::default()
         }
     }

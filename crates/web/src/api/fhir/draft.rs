@@ -2,9 +2,11 @@
 //! threads that serve when there is much of it.
 
 use axum::http::StatusCode;
+use event::Body;
 use serde_json::Value;
 use wire::fhir::{Code, Issue, Limits};
 
+use super::door::Door;
 use super::fault::Fault;
 use super::refer::{Names, Resolved, replace, unresolved};
 use super::route::Write;
@@ -26,6 +28,8 @@ pub(crate) struct Draft {
     /// Conditional references yet to be looked up: (where, reference). While there are any,
     /// `resource` is there.
     pub(crate) open: Vec<(String, String)>,
+    /// It says that a content of it was left out, and replaces a version.
+    lacks: bool,
     /// The resource, kept only while it is needed: a document in memory is many times its size.
     resource: Option<Value>,
 }
@@ -41,14 +45,20 @@ pub(crate) fn draft(settled: Settled, names: &Names, limits: &Limits) -> Result<
             settled,
             pairs: Vec::new(),
             open: Vec::new(),
+            lacks: false,
             resource: None,
         });
     }
-    let path = match settled.intent.path.as_str() {
+    let path = within(&settled);
+    read(settled, names, limits).map_err(|fault| fault.under(&path))
+}
+
+/// Where the resource stands.
+fn within(settled: &Settled) -> String {
+    match settled.intent.path.as_str() {
         "" => String::new(),
         path => format!("{path}.resource"),
-    };
-    read(settled, names, limits).map_err(|fault| fault.under(&path))
+    }
 }
 
 fn read(settled: Settled, names: &Names, limits: &Limits) -> Result<Draft, Fault> {
@@ -67,6 +77,7 @@ fn read(settled: Settled, names: &Names, limits: &Limits) -> Result<Draft, Fault
         map.insert("id".to_owned(), settled.target.id.clone().into());
     }
     let draft = Draft {
+        lacks: settled.fate == Fate::Updated && lacks_content(&resource),
         settled,
         patient: None,
         pairs: resolved.pairs,
@@ -88,6 +99,24 @@ fn resolve(settled: &Settled, resource: &Value, names: &Names) -> Result<Resolve
 }
 
 impl Draft {
+    /// Refuses what says that a content was left out of it, unless the version before has none that could be lost.
+    ///
+    /// # Errors
+    /// 422, and what keeps the record from reading.
+    pub(crate) async fn whole(self, door: &Door) -> Result<Draft, Fault> {
+        if !self.lacks {
+            return Ok(self);
+        }
+        let before = door.app.record.get(self.settled.replaces).await?;
+        if let Body::Resource(before) = &before.event().body
+            && before.contents.is_empty()
+        {
+            return Ok(self);
+        }
+        let place = self.settled.target.kind.to_owned();
+        Err(loses(place, LACKS_CONTENT).under(&within(&self.settled)))
+    }
+
     /// The draft with its conditional references looked up in `names`.
     ///
     /// # Errors
@@ -157,16 +186,18 @@ fn whole(settled: &Settled, resource: &Value) -> Result<(), Fault> {
     if settled.fate != Fate::Updated {
         return Ok(());
     }
-    let kind = settled.target.kind;
-    let (place, words) = if is_redacted(resource) {
-        (format!("{kind}.meta.security"), REDACTED)
-    } else if lacks_content(resource) {
-        (kind.to_owned(), LACKS_CONTENT)
-    } else {
-        return Ok(());
-    };
+    match is_redacted(resource) {
+        true => Err(loses(
+            format!("{}.meta.security", settled.target.kind),
+            REDACTED,
+        )),
+        false => Ok(()),
+    }
+}
+
+fn loses(place: String, words: &str) -> Fault {
     let issue = Issue::error(Code::BusinessRule, place, words.to_owned());
-    Err(Fault::of(StatusCode::UNPROCESSABLE_ENTITY, vec![issue]))
+    Fault::of(StatusCode::UNPROCESSABLE_ENTITY, vec![issue])
 }
 
 const REDACTED: &str = "this resource is labelled `REDACTED`: parts of it were left out for whoever read it, and \

@@ -197,6 +197,7 @@ async fn serve(
     if let Call::Write(write) = &call
         && let Some(kind) = binary::kind(write, &parts.headers)
     {
+        binary::may_write(door, &who, (write, &parts.headers)).await?;
         let raw = binary::read(door, (kind, &parts.headers), body).await?;
         return write_raw(door, parts, (who, write.clone(), raw)).await;
     }

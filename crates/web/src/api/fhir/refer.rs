@@ -1,7 +1,7 @@
 //! What the entries of a bundle call each other, and what they are called once they are kept
 //! (FHIR R4 sections 3.1.0.11.2 and 2.36.4).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use axum::http::StatusCode;
@@ -71,17 +71,16 @@ impl Names {
     /// bundle that is not there are faults.
     pub(crate) fn resolve(&self, resource: &Value) -> Result<Resolved, Vec<Issue>> {
         let mut resolved = Resolved::default();
+        let mut seen = HashSet::new();
         let mut issues = Vec::new();
         for (path, reference) in wire::fhir::references(resource) {
             let kept = self.map.get(&reference).cloned();
             match kept.or_else(|| self.own(&reference)) {
                 Some(kept) if kept == reference => {}
-                Some(kept) => {
-                    let pair = (reference, kept);
-                    if !resolved.pairs.contains(&pair) {
-                        resolved.pairs.push(pair);
-                    }
+                Some(kept) if seen.insert(reference.clone()) => {
+                    resolved.pairs.push((reference, kept));
                 }
+                Some(_) => {}
                 None if is_conditional(&reference) => resolved.open.push((path, reference)),
                 None if reference.starts_with("urn:uuid:") || reference.starts_with("urn:oid:") => {
                     let words =
@@ -92,7 +91,7 @@ impl Names {
             }
         }
         // An attachment's address may be that of an entry, too (section 3.1.0.11.2).
-        self.addresses(resource, &mut resolved.pairs);
+        self.addresses(resource, (&mut seen, &mut resolved.pairs));
         match issues.is_empty() {
             true => Ok(resolved),
             false => Err(issues),
@@ -100,18 +99,25 @@ impl Names {
     }
 
     /// Members named `url` that are an entry's `fullUrl`.
-    fn addresses(&self, value: &Value, pairs: &mut Vec<(String, String)>) {
+    fn addresses(
+        &self,
+        value: &Value,
+        (seen, pairs): (&mut HashSet<String>, &mut Vec<(String, String)>),
+    ) {
         match value {
-            Value::Array(items) => items.iter().for_each(|item| self.addresses(item, pairs)),
+            Value::Array(items) => items
+                .iter()
+                .for_each(|item| self.addresses(item, (seen, pairs))),
             Value::Object(map) => {
                 let url = map.get("url").and_then(Value::as_str);
-                if let Some((url, kept)) = url.and_then(|url| self.map.get_key_value(url)) {
-                    let pair = (url.clone(), kept.clone());
-                    if kept != url && !pairs.contains(&pair) {
-                        pairs.push(pair);
-                    }
+                if let Some((url, kept)) = url.and_then(|url| self.map.get_key_value(url))
+                    && kept != url
+                    && seen.insert(url.clone())
+                {
+                    pairs.push((url.clone(), kept.clone()));
                 }
-                map.values().for_each(|item| self.addresses(item, pairs));
+                map.values()
+                    .for_each(|item| self.addresses(item, (seen, pairs)));
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
@@ -165,18 +171,30 @@ pub(crate) fn unresolved(open: &[(String, String)]) -> Fault {
     )
 }
 
-/// Replaces every string in `resource` that is the first of a pair by the second, as
+/// Replaces each address in `resource` that is the first of a pair by the second, as
 /// `wire::fhir::resolve` does it to bytes.
 pub(crate) fn replace(resource: &mut Value, pairs: &[(String, String)]) {
+    let pairs = pairs.iter();
+    let kept = pairs.map(|(received, kept)| (received.as_str(), kept.as_str()));
+    replace_each(resource, &kept.collect());
+}
+
+fn replace_each(resource: &mut Value, kept: &HashMap<&str, &str>) {
     match resource {
-        Value::String(text) => {
-            if let Some((_, kept)) = pairs.iter().find(|(received, _)| received == text) {
-                text.clone_from(kept);
+        Value::Array(items) => items.iter_mut().for_each(|item| replace_each(item, kept)),
+        Value::Object(map) => {
+            for (name, item) in map {
+                match item {
+                    Value::String(text) if wire::fhir::is_address(name) => {
+                        if let Some(kept) = kept.get(text.as_str()) {
+                            (*kept).clone_into(text);
+                        }
+                    }
+                    item => replace_each(item, kept),
+                }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, pairs)),
-        Value::Object(map) => map.values_mut().for_each(|item| replace(item, pairs)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use chart::{Page, PageOf, Stored};
+use chart::{Open, Page, PageOf, Stored};
 use event::{Act, Subject};
 use guard::{Context, Identity, Scope};
 use wire::fhir::search::{Filter, Include, Modifier, Query, Subset, Total, Wanted};
@@ -117,13 +117,23 @@ pub(crate) async fn page_of(
     who: &Identity,
     (asked, page): (Asked, &PageOf),
 ) -> Result<Page, Fault> {
+    let (open, page) = bare_page_of(door, who, (asked, page)).await?;
+    door.filled(&open, page).await
+}
+
+/// The same without the contents of its resources, and what brings those.
+pub(crate) async fn bare_page_of(
+    door: &Door,
+    who: &Identity,
+    (asked, page): (Asked, &PageOf),
+) -> Result<(Open, Page), Fault> {
     door.fresh(&concerns(&asked.question)).await?;
     let permit = door.permit(who, asked.question, None).await?;
     let answering = Answering::with(&permit);
     let open = door.app.chart.open_with(permit);
     let page = open.search_bare(&asked.query, page).await?;
     answering.seal(&door.app, page.patients.clone()).await?;
-    door.filled(&open, page).await
+    Ok((open, page))
 }
 
 /// Whom a search is about: the patient it names; else, for an app that was opened for one patient

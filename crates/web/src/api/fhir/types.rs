@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use chart::{Page, PageOf, Stored};
+use chart::{Open, Page, PageOf, Stored};
 use guard::Identity;
 use wire::fhir::Code;
 use wire::fhir::search::{Query, Total};
@@ -18,7 +18,7 @@ use super::history::url;
 use super::json::Head;
 use super::query::{self, Pairs};
 use super::recent::Concern;
-use super::search::{Asked, ask, bundle, concerns, entries, page_of};
+use super::search::{Asked, ask, bare_page_of, bundle, concerns, entries};
 
 /// Where a page begins.
 struct Place {
@@ -112,7 +112,7 @@ async fn find(
         ..Found::default()
     };
     let (mut at, mut left, mut token) = (place.kind, count, place.token);
-    let mut beginning = None;
+    let (mut beginning, mut bare) = (None, Vec::new());
     for one in asked {
         let full = count > 0 && (left == 0 || found.next.is_some());
         if full && (found.total.is_none() || total != Total::Accurate) {
@@ -125,17 +125,36 @@ async fn find(
             count: if full { 0 } else { left },
             token: token.take().or_else(|| beginning.clone()),
         };
-        let page = page_of(door, who, (one, &of)).await?;
+        let (open, page) = bare_page_of(door, who, (one, &of)).await?;
         beginning.get_or_insert_with(|| page.beginning.clone());
         found.total = found.total.zip(page.total).map(|(all, more)| all + more);
         if full && page.total != Some(0) {
             found.continue_at(at, beginning.as_ref());
         }
         left = left.saturating_sub(page.matches.len());
-        found.take(at, &query, page);
+        found.goes_on(at, &page);
+        bare.push((open, query, page));
         at += 1;
     }
+    found.entries = filled(door, bare).await?;
     Ok(found)
+}
+
+/// What the pages bring, once there is room for all of it: what holds some of the room never waits for more.
+async fn filled(
+    door: &Door,
+    bare: Vec<(Open, Query, Page)>,
+) -> Result<Vec<(Stored, &'static str)>, Fault> {
+    let mut bytes = 0_usize;
+    for (open, _, page) in &bare {
+        bytes = bytes.saturating_add(open.page_brings(page)?);
+    }
+    door.make_room(bytes).await?;
+    let mut all = Vec::new();
+    for (open, query, page) in bare {
+        all.extend(entries(&query, open.filled(page).await?));
+    }
+    Ok(all)
 }
 
 impl Place {
@@ -162,13 +181,12 @@ impl Place {
 }
 
 impl Found {
-    fn take(&mut self, at: usize, query: &Query, page: Page) {
+    fn goes_on(&mut self, at: usize, page: &Page) {
         if self.next.is_none()
             && let Some(next) = &page.next
         {
             self.next = Some(format!("{at}.{next}"));
         }
-        self.entries.extend(entries(query, page));
     }
 
     /// The next page begins with a type, if none was said to before.

@@ -94,6 +94,7 @@ async fn attempt(
     let names = Names::of(settled.iter().flatten(), (order.together, base))?;
     let drafts = order.sift(draft_all(door, settled, names.clone()).await?)?;
     let drafts = order.sift(look_up(door, order, (drafts, names)).await?)?;
+    let drafts = order.sift(whole(door, drafts).await)?;
     ihe::of_one_patient(door, &order.who, &drafts).await?;
     let mut rulings = Rulings::new(door, &order.who);
     let mut ruled = Vec::with_capacity(drafts.len());
@@ -132,7 +133,14 @@ async fn settle_all(
     let mut all = Vec::with_capacity(intents.len());
     // What patches make of what is kept may be far larger than what came in.
     let (mut patched, patched_max) = (0_usize, door.app.settings.body_bytes_max);
-    for intent in intents {
+    // A document that was there already replaced the older one when it came.
+    let mut there = HashSet::new();
+    for mut intent in intents {
+        let along = &intent.along;
+        let replaced = !along.is_empty() && along.iter().all(|path| there.contains(path));
+        if replaced {
+            intent.raw = ihe::untouched();
+        }
         let patches = intent.write.patches();
         let settled = match patches && patched >= patched_max {
             true => Err(patched_too_much(patched_max).under(&intent.path)),
@@ -141,7 +149,19 @@ async fn settle_all(
         if let (true, Ok(settled)) = (patches, &settled) {
             patched = patched.saturating_add(settled.intent.raw.len());
         }
+        if let Ok(Settled {
+            fate: Fate::Kept(_),
+            intent,
+            ..
+        }) = &settled
+        {
+            there.insert(intent.path.clone());
+        }
         all.push(settled.and_then(|settled| {
+            if replaced {
+                let fate = Fate::Nothing;
+                return Ok(Settled { fate, ..settled });
+            }
             if !settled.fate.writes() || seen.insert(settled.target.clone()) {
                 return Ok(settled);
             }
@@ -195,6 +215,18 @@ async fn look_up(
     let names = names.look_up(door, &order.who, open).await?;
     let finish = |draft: Result<Draft, Fault>| draft.and_then(|draft| draft.finish(&names));
     Ok(drafts.into_iter().map(finish).collect())
+}
+
+/// Refuses those with which a content would be lost.
+async fn whole(door: &Door, drafts: Vec<Result<Draft, Fault>>) -> Vec<Result<Draft, Fault>> {
+    let mut all = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        all.push(match draft {
+            Ok(draft) => draft.whole(door).await,
+            fault => fault,
+        });
+    }
+    all
 }
 
 async fn seal(

@@ -1,12 +1,13 @@
 //! What a search asks, read from the pairs of its URL.
 
+use super::super::refs::{self, Target};
 use super::Param;
 use super::date::Span;
 use super::linked::Linked;
 use super::subset::Subset;
 
 /// How much a search may ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryLimits {
     /// Parameters of one search, at most.
     pub params_max: usize,
@@ -18,6 +19,20 @@ pub struct QueryLimits {
     pub chain_max: usize,
     /// Types of one search over several, at most.
     pub types_max: usize,
+    /// The address of this server: a reference under it is its own, which it keeps without it. Empty: none is.
+    pub base: String,
+}
+
+impl QueryLimits {
+    /// A reference by this server's address as it is kept.
+    pub(super) fn own<'t>(&self, reference: &'t str) -> Option<&'t str> {
+        let base = self.base.trim_end_matches('/');
+        let own = reference.strip_prefix(base).filter(|_| !base.is_empty());
+        let own = own?.strip_prefix('/')?;
+        let typed =
+            matches!(refs::read(own)?, Target::Typed { id, absolute: false, .. } if !id.is_empty());
+        typed.then_some(own)
+    }
 }
 
 impl Default for QueryLimits {
@@ -28,6 +43,7 @@ impl Default for QueryLimits {
             count_max: 1000,
             chain_max: 3,
             types_max: 30,
+            base: String::new(),
         }
     }
 }

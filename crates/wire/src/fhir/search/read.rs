@@ -260,7 +260,18 @@ pub(super) fn filter(kind: &str, one: One<'_>, limits: &QueryLimits) -> Result<F
             ))
         })
     };
-    let values = parts.iter().map(read).collect::<Result<_, _>>()?;
+    let refers = param.kind == ParamKind::Reference && modifier == Modifier::Plain;
+    let mut values = Vec::with_capacity(parts.len());
+    for part in &parts {
+        let own = limits.own(part).filter(|_| refers);
+        if let Some(own) = own {
+            values.push(read(&own)?);
+        }
+        // A canonical address under it is kept as it is; there is none of a patient.
+        if own.is_none_or(|own| !own.starts_with("Patient/")) {
+            values.push(read(part)?);
+        }
+    }
     Ok(Filter {
         param,
         modifier,

@@ -56,16 +56,18 @@ pub(crate) fn provided(
     if !issues.is_empty() {
         return Err(Fault::of(StatusCode::UNPROCESSABLE_ENTITY, issues));
     }
-    let patient = |place: usize| {
-        let mut own = documents.iter().filter(|one| one.binary == place);
-        own.find_map(|one| one.patient.clone())
-    };
+    let mut patients = HashMap::new();
+    for document in &documents {
+        if let Some(patient) = &document.patient {
+            patients.entry(document.binary).or_insert(patient);
+        }
+    }
     let with_patient = |(place, entry): (usize, Entry)| {
         let bare = resources
             .get(place)
             .is_some_and(|one| one.get("securityContext").is_none());
-        match patient(place).filter(|_| bare) {
-            Some(patient) => in_context(entry, &patient),
+        match patients.get(&place).filter(|_| bare) {
+            Some(patient) => in_context(entry, patient),
             None => entry,
         }
     };
@@ -78,7 +80,11 @@ fn older(
     all: &[Provided<'_>],
     (entries, base): (&[Entry], &str),
 ) -> Result<Vec<Entry>, Vec<Issue>> {
-    let named = |entry: &Entry| Some(own(&entry.request.as_ref()?.1, base).to_owned());
+    let named = |entry: &Entry| {
+        let (method, url) = entry.request.as_ref()?;
+        let writes = matches!(method.as_str(), "PUT" | "PATCH" | "DELETE");
+        writes.then(|| own(url, base).to_owned())
+    };
     let said: HashSet<String> = entries.iter().filter_map(named).collect();
     let (mut places, mut issues) = (HashMap::new(), Vec::new());
     let mut older: Vec<Entry> = Vec::new();
@@ -91,7 +97,10 @@ fn older(
                 if at == older.len() {
                     older.push(superseded((url, path), &said));
                 }
-                if let Some(entry) = older.get_mut(at) {
+                // The documents come in order, so one that names it again was the last.
+                if let Some(entry) = older.get_mut(at)
+                    && entry.along.last() != Some(&along)
+                {
                     entry.along.push(along);
                 }
             }
@@ -114,9 +123,16 @@ fn own<'r>(reference: &'r str, base: &str) -> &'r str {
 fn address(which: &Which, base: &str) -> Result<String, String> {
     match which {
         Which::Reference(reference) => {
-            let own = own(reference, base).split("/_history/").next();
-            let own = own.filter(|own| own.starts_with("DocumentReference/"));
-            let own = own.ok_or_else(|| {
+            let own = own(reference, base);
+            let conditional = own.strip_prefix("DocumentReference?");
+            let own = match conditional.is_some_and(|query| !query.is_empty()) {
+                true => Some(own),
+                false => own.split("/_history/").next(),
+            };
+            let is_document = |own: &&str| {
+                own.starts_with("DocumentReference/") || own.starts_with("DocumentReference?")
+            };
+            let own = own.filter(is_document).ok_or_else(|| {
                 format!(
                     "`{reference}` is no document of this server, so it cannot be replaced here"
                 )
@@ -131,21 +147,28 @@ fn address(which: &Which, base: &str) -> Result<String, String> {
     }
 }
 
+/// A patch that finds the document and changes nothing.
+pub(crate) fn untouched() -> Bytes {
+    let steps = json!([{"op": "test", "path": "/resourceType", "value": "DocumentReference"}]);
+    steps.to_string().into()
+}
+
 /// What makes a document superseded, as ITI-65 has it. `said`: of what entries of the bundle say themselves
 /// what becomes of it; there nothing is changed by this.
 fn superseded((url, path): (String, String), said: &HashSet<String>) -> Entry {
-    let steps = match said.contains(&url) {
-        true => json!([{"op": "test", "path": "/resourceType", "value": "DocumentReference"}]),
-        false => json!([
-            {"op": "test", "path": "/status", "value": "current"},
-            {"op": "replace", "path": "/status", "value": "superseded"},
-        ]),
+    let steps = json!([
+        {"op": "test", "path": "/status", "value": "current"},
+        {"op": "replace", "path": "/status", "value": "superseded"},
+    ]);
+    let raw = match said.contains(&url) {
+        true => untouched(),
+        false => steps.to_string().into(),
     };
     Entry {
         full_url: None,
         request: Some(("PATCH".to_owned(), url)),
         conditions: Ok(Conditions::default()),
-        raw: steps.to_string().into(),
+        raw,
         path: Some(path),
         along: Vec::new(),
     }

@@ -1,6 +1,8 @@
 //! A document and the one that it replaces are about one patient (IHE MHD, ITI-65): looked at once all references
 //! of the bundle are resolved, however each names the patient.
 
+use std::collections::{HashMap, HashSet};
+
 use axum::http::StatusCode;
 use guard::Identity;
 use serde_json::Value;
@@ -24,14 +26,27 @@ pub(crate) async fn of_one_patient(
     drafts: &[Result<Draft, Fault>],
 ) -> Result<(), Fault> {
     let replaced = drafts.iter().flatten();
-    for older in replaced.filter(|draft| !draft.settled.intent.along.is_empty()) {
-        for path in &older.settled.intent.along {
-            let newer = drafts.iter().flatten();
-            let newer = newer.filter(|draft| draft.settled.intent.path == *path);
-            for newer in newer {
-                if !same(door, who, (older, newer)).await? {
-                    return Err(others(path));
-                }
+    let replaced = replaced.filter(|draft| !draft.settled.intent.along.is_empty());
+    let replaced: Vec<&Draft> = replaced.collect();
+    let along = replaced.iter().flat_map(|one| &one.settled.intent.along);
+    let along: HashSet<&str> = along.map(String::as_str).collect();
+    // Each of them is read and looked up once, however many it replaces.
+    let mut newer = HashMap::with_capacity(along.len());
+    for draft in drafts.iter().flatten() {
+        let path = draft.settled.intent.path.as_str();
+        if along.contains(path) {
+            let one = About::of(door, (draft, draft.patient.as_deref())).await?;
+            newer.insert(path, one);
+        }
+    }
+    for draft in replaced {
+        let mut older = About::of(door, (draft, draft.settled.before.as_deref())).await?;
+        for path in &draft.settled.intent.along {
+            let Some(newer) = newer.get_mut(path.as_str()) else {
+                continue;
+            };
+            if !same(door, who, (&mut older, newer)).await? {
+                return Err(others(path));
             }
         }
     }
@@ -49,28 +64,65 @@ fn others(path: &str) -> Fault {
 async fn same(
     door: &Door,
     who: &Identity,
-    (older, newer): (&Draft, &Draft),
+    (older, newer): (&mut About<'_>, &mut About<'_>),
 ) -> Result<bool, Fault> {
-    let subject = Subject::of(newer);
-    let (was, is) = (older.settled.before.as_deref(), newer.patient.as_deref());
-    Ok(match (was, is) {
-        (Some(was), Some(is)) => survivor(door, was).await? == survivor(door, is).await?,
-        (Some(was), None) => match subject.patient(door, who).await {
-            Some(is) => survivor(door, was).await? == survivor(door, &is).await?,
-            None => false,
-        },
-        (None, Some(is)) => match Subject::of(older).patient(door, who).await {
-            Some(was) => survivor(door, &was).await? == survivor(door, is).await?,
-            None => false,
-        },
+    Ok(match (older.patient.clone(), newer.patient.clone()) {
+        (Some(was), Some(is)) => was == is,
+        (Some(was), None) => newer.numbered(door, who).await? == Some(was),
+        (None, Some(is)) => older.numbered(door, who).await? == Some(is),
         // Nobody's here, both by the same number, or both nobody's at all.
-        (None, None) => subject == Subject::of(older),
+        (None, None) => newer.subject() == older.subject(),
     })
 }
 
 async fn survivor(door: &Door, id: &str) -> Result<String, Fault> {
     let survivor = door.app.chart.survivor(id).await?;
     Ok(survivor.unwrap_or_else(|| id.to_owned()))
+}
+
+/// Whom a document is about. What is not known of it yet is found out once.
+struct About<'d> {
+    draft: &'d Draft,
+    /// The patient it belongs to here, as who they are now.
+    patient: Option<String>,
+    subject: Option<Subject>,
+    numbered: Option<Option<String>>,
+}
+
+impl<'d> About<'d> {
+    async fn of(
+        door: &Door,
+        (draft, patient): (&'d Draft, Option<&str>),
+    ) -> Result<About<'d>, Fault> {
+        let patient = match patient {
+            Some(id) => Some(survivor(door, id).await?),
+            None => None,
+        };
+        Ok(About {
+            draft,
+            patient,
+            subject: None,
+            numbered: None,
+        })
+    }
+
+    fn subject(&mut self) -> &Subject {
+        let draft = self.draft;
+        self.subject.get_or_insert_with(|| Subject::of(draft))
+    }
+
+    /// The patient with the number that it says, as who they are now.
+    async fn numbered(&mut self, door: &Door, who: &Identity) -> Result<Option<String>, Fault> {
+        if self.numbered.is_none() {
+            let found = self.subject().patient(door, who).await;
+            let found = match found {
+                Some(id) => Some(survivor(door, &id).await?),
+                None => None,
+            };
+            self.numbered = Some(found);
+        }
+        Ok(self.numbered.clone().flatten())
+    }
 }
 
 /// `subject` of a document, as it is written.
