@@ -147,7 +147,7 @@ async fn filled(
 ) -> Result<Vec<(Stored, &'static str)>, Fault> {
     let mut bytes = 0_usize;
     for (open, _, page) in &bare {
-        bytes = bytes.saturating_add(open.page_brings(page)?);
+        bytes = bytes.saturating_add(open.page_brings(page));
     }
     door.make_room(bytes).await?;
     let mut all = Vec::new();
