@@ -7,6 +7,7 @@ from io import BytesIO
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.uid import generate_uid
+import still
 from pynetdicom import AE
 from pynetdicom.dimse_primitives import C_STORE
 
