@@ -28,26 +28,33 @@ paths() {
         python3 -c 'import json, sys; [print("/Patient/" + e["resource"]["id"]) for e in json.load(sys.stdin)["entry"]]'
 }
 
-# row NAME WHAT: the driver's line on standard input into the table.
+# spent: milliseconds of processor time that the server has taken until now.
+spent() { awk -v ticks="$(getconf CLK_TCK)" '{ print ($14 + $15) * 1000 / ticks }' "/proc/$last/stat"; }
+
+# row NAME WHAT COMMAND...: the driver's line into the table, with the server's processor time for each unit of it.
 row() {
-    local line
-    line="$(cat)"
-    printf '%s %s %s %s %s %s\n' "$1" "$2" "$(figure per_second <<<"$line")" "$(figure p50_ms <<<"$line")" \
-        "$(figure p99_ms <<<"$line")" "$(figure errors <<<"$line")" >>"$work/rows"
+    local name="$1" what="$2" before line
+    shift 2
+    before="$(spent)"
+    line="$("$@")"
+    printf '%s %s %s %s %s %s %s\n' "$name" "$what" "$(figure per_second <<<"$line")" "$(figure p50_ms <<<"$line")" \
+        "$(figure p99_ms <<<"$line")" "$(figure errors <<<"$line")" \
+        "$(awk -v from="$before" -v to="$(spent)" -v units="$(figure units <<<"$line")" \
+            'BEGIN { print units ? (to - from) / units : 0 }')" >>"$work/rows"
 }
 
 # measure NAME BASE TRUST...: transactions, then reads, then the mix of 60 % reads, 25 updates, 10 creates, 5 deletes.
 measure() {
     local name="$1" base="$2"
     shift 2
-    "$load" fhir "$base" 4 "$bundles" "$@" | row "$name" resources-written
+    row "$name" resources-written "$load" fhir "$base" 4 "$bundles" "$@"
     if [ $# -gt 0 ]; then
         paths "$base" --cacert "$1" -H "Authorization: Bearer $2" >"$work/$name.paths"
     else
         paths "$base" >"$work/$name.paths"
     fi
-    "$load" get "$base" 16 "$seconds" "$work/$name.paths" "$@" | row "$name" patients-read
-    "$load" mix "$base" 16 "$seconds" "$@" | row "$name" crud-mix
+    row "$name" patients-read "$load" get "$base" 16 "$seconds" "$work/$name.paths" "$@"
+    row "$name" crud-mix "$load" mix "$base" 16 "$seconds" "$@"
 }
 
 # helios BASE-PORT: started on an empty database.

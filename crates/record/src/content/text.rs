@@ -12,15 +12,21 @@ use super::Part;
 
 /// The element that holds what is attached (`Binary.data`, `Attachment.data`, `Signature.data`).
 const ELEMENT: &[u8] = b"data";
+/// What is said beside it, such as why it is not there.
+const BESIDE: &[u8] = b"\"_data\"";
 /// Bytes of a mark, at most.
 const MARK_BYTES_MAX: usize = 160;
 /// What text that only looks like a mark begins with on its way out.
 const UNMARKED: &[u8] = b"urn:salus:no-content:";
 
 /// Where the contents of strings of at least `min` bytes stand, without their quotes, that are the
-/// value of `data` and may be base64.
+/// value of `data` and may be base64. None, where something is said beside a `data` already: in the place of a content
+/// that is left out stands just that member, and of two with one name a reader takes either.
 pub(super) fn large(json: &[u8], min: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
+    if memmem::find(json, BESIDE).is_some() {
+        return found;
+    }
     let (mut at, mut of_data) = (0, false);
     while let Some(open) = memchr::memchr(b'"', json.get(at..).unwrap_or_default()) {
         let begin = at + open + 1;
@@ -162,6 +168,12 @@ mod tests {
         assert_eq!(texts(r#"{"data":"QUJD\r\nREVG"}"#, 8), [r"QUJD\r\nREVG"]);
         assert_eq!(texts(r#"{"data":"QUJDREVG"#, 1), Vec::<&str>::new());
         assert_eq!(texts("\"data\":\"\\", 0), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn what_has_a_member_beside_it_stays() {
+        let json = r#"{"data":"QUJDREVG","_data":{"id":"x"}}"#;
+        assert_eq!(texts(json, 8), Vec::<&str>::new());
     }
 
     #[test]

@@ -398,6 +398,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_one_half_in_confidence_is_so_of_the_whole() {
+        let half = |at: i64, label: &str| {
+            let said = json!({"status": "active", "meta": {"security": [{"code": label}]}});
+            Stated::alone(&draft("ServiceRequest", at, (said, json!({}))))
+        };
+        for (at, other) in [(1, 2), (2, 1)] {
+            let whole = half(at, "V").joined(&half(other, "R")).shown().json;
+            let labels = whole["meta"]["security"].to_string();
+            assert!(
+                labels.contains("\"V\"") && labels.contains("\"R\""),
+                "{labels}"
+            );
+        }
+    }
+
+    #[test]
     fn the_newest_word_on_each_element_counts() {
         let none = json!({});
         let after = in_any_order(&[

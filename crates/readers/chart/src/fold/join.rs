@@ -90,7 +90,7 @@ impl Batch<'_> {
     }
 
     /// What refers to a stand-in, as far as it was read or is being written.
-    fn referrers(&mut self, filler: &str) -> BTreeSet<Name> {
+    fn referrers(&self, filler: &str) -> BTreeSet<Name> {
         let keys: HashSet<i64> = keys(filler).collect();
         let terms = self.pending.terms.iter();
         let rids = terms

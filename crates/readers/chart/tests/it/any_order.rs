@@ -146,7 +146,7 @@ fn document(hour: usize, chance: &mut Chance) -> String {
         chance.maybe(&["7001^House^Greg", "7002^Wilson^James"]),
         chance.maybe(&["DI", "AU", "LA"]),
         chance.maybe(&["V", "R"]),
-        chance.maybe(&["AV", "OB"]),
+        chance.maybe(&["AV", "OB", "UN"]),
     );
     let text = chance.maybe(&[
         "OBX|1|TX|T^Text^L||One line.\r",
@@ -199,4 +199,20 @@ async fn appointments_are_the_same_in_any_order() {
 #[tokio::test]
 async fn documents_are_the_same_in_any_order() {
     holds(&[document], &["DocumentReference"], 4).await;
+}
+
+#[tokio::test]
+async fn a_document_that_was_withdrawn_stays_so_whatever_is_told_of_where_it_lies() {
+    let told = |trigger: &str, hour: usize, available: &str| {
+        format!(
+            "{}TXA|1|DS^Summary^L|TX|||||||||D1^HIS||||||R|{available}\r",
+            head(&format!("MDM^{trigger}"), hour)
+        )
+    };
+    let kinds = ["DocumentReference"];
+    let both = [told("T11", 8, ""), told("T08", 9, "UN")];
+    let documents = in_any_order(&both, &kinds).await;
+    assert_eq!(documents[0]["status"], "entered-in-error", "{documents:?}");
+    let alone = in_any_order(&both[1..], &kinds).await;
+    assert_eq!(alone[0]["status"], "current", "{alone:?}");
 }

@@ -160,6 +160,9 @@ async fn a_merge_moves_nothing_and_can_be_taken_back() {
     let now = house.chart.survivor(&retired).await.unwrap();
     assert_eq!(now.as_deref(), Some(survivor.as_str()));
     assert_eq!(house.chart.survivor(&survivor).await.unwrap(), None);
+    assert!(house.chart.joined_since(&survivor, merged - 1));
+    assert!(!house.chart.joined_since(&survivor, late));
+    assert!(!house.chart.joined_since("nobody", 0));
 
     let view = house
         .chart_of(&survivor)

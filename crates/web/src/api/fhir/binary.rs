@@ -136,7 +136,10 @@ pub(crate) async fn may_write(
         act,
         subject: subject("Binary", patient),
         kinds: vec!["Binary".to_owned()],
-        detail: String::new(),
+        detail: match write {
+            Write::Update(target) => format!("Binary/{}", target.id),
+            _ => "Binary".to_owned(),
+        },
     };
     if !door.decide(who, question.clone()).await?.allowed() {
         // The refusal is sealed.
