@@ -46,6 +46,7 @@ pub mod vault;
 mod verify;
 mod view;
 mod witness;
+mod writer;
 
 pub use alike::{Alike, Beside, Guarded, take_over};
 pub use backup::{
@@ -79,5 +80,6 @@ pub use tail::Tail;
 pub use verify::{Alteration, Report, verify};
 pub use view::{ViewFile, open_view, remove_view};
 pub use witness::{Answer, WitnessBook};
+pub use writer::{Writer, WriterFault, WriterFile};
 
 pub use seal::Disclosure;

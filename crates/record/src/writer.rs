@@ -1,0 +1,259 @@
+//! The connection that writes one SQLite file, on a thread of its own: what it is given to do it
+//! does whole, so that a transaction of many statements costs two changes of threads and not two
+//! for each of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+/// Statements that the connection keeps prepared.
+const STATEMENTS_KEPT: usize = 256;
+/// Pieces of work that wait for the thread; who has more waits before handing it over.
+const WAITING_MAX: usize = 64;
+
+/// What a file is opened with.
+#[derive(Debug, Clone)]
+pub struct WriterFile {
+    /// Where it is; made if it is not there.
+    pub path: PathBuf,
+    /// `FULL`: a commit is on the disk. `NORMAL`: once the log is copied back, which is enough for what can
+    /// be made again.
+    pub synchronous: &'static str,
+    /// How long it waits for another connection that writes.
+    pub busy_timeout: Duration,
+    /// Further settings: `PRAGMA name = value`.
+    pub pragmas: &'static [(&'static str, &'static str)],
+}
+
+/// Why work was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum WriterFault {
+    /// What SQLite said.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// It panicked, and what it had begun was taken back. Its words may quote a patient and are not told on.
+    #[error("a fault of the program: it panicked, see its log")]
+    Panicked,
+    /// The file is closed.
+    #[error("the file is closed")]
+    Closed,
+}
+
+type Work = Box<dyn FnOnce(&mut Connection) + Send>;
+
+enum Job {
+    Work(Work),
+    Close(oneshot::Sender<()>),
+}
+
+/// Writes one SQLite file. Clones share the connection; it is closed with the last of them.
+#[derive(Clone)]
+pub struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    /// Opens the file, with a write-ahead log.
+    ///
+    /// # Errors
+    /// What SQLite said; [`WriterFault::Closed`] if the system gives no thread.
+    pub async fn open(file: WriterFile) -> Result<Writer, WriterFault> {
+        let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        let (opened, answer) = oneshot::channel();
+        let name = file.path.file_stem().unwrap_or_default();
+        let thread = thread::Builder::new().name(format!("w-{}", name.to_string_lossy()));
+        let run = move || match open(&file) {
+            Ok(connection) => {
+                // Who asked may have gone away; then there are no jobs either.
+                let _ = opened.send(Ok(()));
+                serve(connection, &file, waiting);
+            }
+            Err(why) => drop(opened.send(Err(why))),
+        };
+        thread.spawn(run).map_err(|_| WriterFault::Closed)?;
+        answer.await.map_err(|_| WriterFault::Closed)??;
+        Ok(Writer { jobs })
+    }
+
+    /// Does `work` with the connection. It goes on when nobody waits for it any more.
+    ///
+    /// # Errors
+    /// What `work` said; [`WriterFault`] if it could not be done.
+    pub async fn run<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<WriterFault> + Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T, E> + Send + 'static,
+    {
+        let (done, answer) = oneshot::channel();
+        let work = move |connection: &mut Connection| {
+            let result = catch_unwind(AssertUnwindSafe(|| work(connection)));
+            let result = result.unwrap_or_else(|_| Err(WriterFault::Panicked.into()));
+            // Who asked may have gone away.
+            let _ = done.send(result);
+        };
+        let job = Job::Work(Box::new(work));
+        let closed = |_| E::from(WriterFault::Closed);
+        self.jobs.send(job).await.map_err(closed)?;
+        answer.await.map_err(|_| E::from(WriterFault::Closed))?
+    }
+
+    /// Does `work` in one transaction that nobody else writes meanwhile: all of it, or nothing if it fails.
+    ///
+    /// # Errors
+    /// What `work` said; [`WriterFault`] if it could not be done or committed.
+    pub async fn transact<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<WriterFault> + Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
+        self.run(move |connection| {
+            let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+            let transaction = begun.map_err(WriterFault::from)?;
+            let done = work(&transaction)?;
+            transaction.commit().map_err(WriterFault::from)?;
+            Ok(done)
+        })
+        .await
+    }
+
+    /// Closes the file, when what was handed over is done; nothing is done afterwards.
+    pub async fn close(&self) {
+        let (closed, answer) = oneshot::channel();
+        if self.jobs.send(Job::Close(closed)).await.is_ok() {
+            // An error means that the thread has ended, which is what was asked.
+            let _ = answer.await;
+        }
+    }
+}
+
+fn open(file: &WriterFile) -> Result<Connection, WriterFault> {
+    let connection = Connection::open(&file.path)?;
+    connection.busy_timeout(file.busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", file.synchronous)?;
+    connection.pragma_update(None, "foreign_keys", "on")?;
+    for (name, value) in file.pragmas {
+        connection.pragma_update(None, name, value)?;
+    }
+    Ok(connection)
+}
+
+fn serve(connection: Connection, file: &WriterFile, mut waiting: mpsc::Receiver<Job>) {
+    let mut connection = Some(connection);
+    while let Some(job) = waiting.blocking_recv() {
+        match job {
+            Job::Work(work) => {
+                // Without a connection who asked hears that it is closed.
+                let Some(mut with) = connection.take().or_else(|| reopened(file)) else {
+                    continue;
+                };
+                work(&mut with);
+                connection = Some(with).filter(is_whole);
+            }
+            Job::Close(closed) => {
+                waiting.close();
+                drop(connection.take());
+                // Who asked may have gone away.
+                let _ = closed.send(());
+            }
+        }
+    }
+}
+
+/// Whether the connection is outside of a transaction. If the disk failed while one was committed, SQLite may
+/// have taken it back by itself, and a rollback then fails; one that cannot be ended is closed.
+fn is_whole(connection: &Connection) -> bool {
+    connection.is_autocommit() || {
+        let _ = connection.execute_batch("ROLLBACK");
+        connection.is_autocommit()
+    }
+}
+
+fn reopened(file: &WriterFile) -> Option<Connection> {
+    open(file)
+        .inspect_err(|why| tracing::error!(%why, "a file cannot be opened again"))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn writer(folder: &tempfile::TempDir) -> Writer {
+        let file = WriterFile {
+            path: folder.path().join("a.db"),
+            synchronous: "NORMAL",
+            busy_timeout: Duration::from_secs(1),
+            pragmas: &[("cache_size", "-16000")],
+        };
+        let writer = Writer::open(file).await.unwrap();
+        let made = writer.run(|connection| {
+            connection.execute_batch("CREATE TABLE IF NOT EXISTS a (n INTEGER PRIMARY KEY)")?;
+            Ok::<_, WriterFault>(())
+        });
+        made.await.unwrap();
+        writer
+    }
+
+    fn put(into: &Connection, n: i64) -> Result<usize, WriterFault> {
+        Ok(into.execute("INSERT INTO a (n) VALUES (?1)", [n])?)
+    }
+
+    async fn numbers(writer: &Writer) -> Vec<i64> {
+        let read = writer.run(|connection| {
+            let mut all = connection.prepare_cached("SELECT n FROM a ORDER BY n")?;
+            let rows = all.query_map([], |row| row.get(0))?;
+            Ok::<_, WriterFault>(rows.collect::<Result<Vec<i64>, _>>()?)
+        });
+        read.await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_fails_or_panics_leaves_nothing_and_the_next_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder).await;
+        writer.transact(|to| put(to, 1)).await.unwrap();
+        let twice = writer.transact(|to| {
+            put(to, 2)?;
+            put(to, 1)
+        });
+        assert!(matches!(twice.await, Err(WriterFault::Sqlite(_))));
+        let panics = writer.transact(|to| {
+            put(to, 3)?;
+            panic!("Weiss");
+            #[allow(unreachable_code)]
+            Ok(())
+        });
+        assert!(matches!(panics.await, Err(WriterFault::Panicked)));
+        // Left open by who began it.
+        let left = writer.run(|connection| {
+            connection.execute_batch("BEGIN")?;
+            put(connection, 4)
+        });
+        assert_eq!(left.await.unwrap(), 1);
+        writer.transact(|to| put(to, 5)).await.unwrap();
+        assert_eq!(numbers(&writer).await, [1, 5]);
+    }
+
+    #[tokio::test]
+    async fn what_was_handed_over_is_done_though_nobody_waits_and_after_the_end_nothing_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder).await;
+        let mut handed = Box::pin(writer.transact(|to| put(to, 1)));
+        assert!(futures_util::poll!(&mut handed).is_pending());
+        drop(handed);
+        writer.close().await;
+        let late = writer.transact(|to| put(to, 2)).await;
+        assert!(matches!(late, Err(WriterFault::Closed)));
+        writer.close().await;
+        let writer = self::writer(&folder).await;
+        assert_eq!(numbers(&writer).await, [1]);
+    }
+}
