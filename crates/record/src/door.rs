@@ -85,7 +85,7 @@ pub(crate) struct Inner {
     /// What there is beside the record if it only follows another.
     pub(crate) standby: Option<Standby>,
     /// Whether the files are still there that were opened.
-    pub(crate) ground: Ground,
+    pub(crate) ground: Arc<Ground>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// Held while the record is open, so that no second process writes it.
     _lock: File,
@@ -167,7 +167,7 @@ impl Record {
         };
         let inner = Arc::new(Inner {
             newest: Arc::new(Newest::new(config.newest_bytes_max)),
-            ground: Ground::of(&config),
+            ground: Arc::new(Ground::of(&config)),
             scrub: Scrub::new(),
             before_start: last_at(journal.as_ref(), &frontier).await?,
             config,
@@ -214,6 +214,7 @@ impl Record {
             frontier,
             grown,
             newest: Arc::clone(&inner.newest),
+            ground: Arc::clone(&inner.ground),
         };
         let new = sequencer.frontier.size() == 0;
         inner
@@ -377,7 +378,9 @@ impl Inner {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        self.in_office()?;
+        self.unfenced()?;
+        self.leased()?;
+        self.ground.is_known_to_hold()?;
         let groups = match self.groups.lock() {
             Ok(groups) => groups.clone(),
             Err(_) => None,
@@ -395,8 +398,9 @@ impl Inner {
         drop(groups);
         let receipts = answer.await.map_err(|_| Error::Stopped)??;
         // INVARIANT: nothing is acknowledged after the lease, though it is sealed: the sender
-        // sends it again, to whoever is the primary then. Nor what went into a file that nobody finds any more.
-        self.in_office()?;
+        // sends it again, to whoever is the primary then.
+        self.unfenced()?;
+        self.leased()?;
         Ok(receipts)
     }
 

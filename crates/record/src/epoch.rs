@@ -85,7 +85,7 @@ impl Inner {
 
     /// # Errors
     /// [`Error::Unleased`] if the lease has run out.
-    fn leased(&self) -> Outcome<()> {
+    pub(crate) fn leased(&self) -> Outcome<()> {
         match *self.lease.borrow() {
             Some(until) if until <= Instant::now() => Err(Error::Unleased),
             Some(_) | None => Ok(()),

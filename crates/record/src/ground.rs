@@ -41,13 +41,22 @@ impl Ground {
         }
     }
 
+    /// Without a look at the files, of which there is one after each commit.
+    ///
+    /// # Errors
+    /// [`Error::Uprooted`] if something was found to be gone.
+    pub(crate) fn is_known_to_hold(&self) -> Outcome<()> {
+        match &*self.gone.borrow() {
+            Some(path) => Err(uprooted(path)),
+            None => Ok(()),
+        }
+    }
+
     /// # Errors
     /// [`Error::Uprooted`] if something is no longer what was opened, from then on for good;
     /// [`Error::Broken`] if that cannot be told.
     pub(crate) fn holds(&self) -> Outcome<()> {
-        if let Some(path) = &*self.gone.borrow() {
-            return Err(uprooted(path));
-        }
+        self.is_known_to_hold()?;
         for (path, opened) in &self.stands_on {
             match identity(path) {
                 Ok(there) if there == *opened => {}

@@ -3,23 +3,27 @@
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use event::{Body, Event, Time};
 use lru::LruCache;
+use rusqlite::OptionalExtension as _;
 use seal::{Key, derive, unwrap, wrap};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Row as _, SqliteConnection};
 
 use crate::root::{self, RootKey, Sample};
 use crate::sealed::Outcome;
 use crate::steady::steady;
-use crate::{Config, Error};
+use crate::{Config, Error, Writer, WriterFault, WriterFile};
 
+/// How long a new key waits for something else that writes the file, such as its rewriting after an erasure.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const MIGRATION: &str = include_str!("../migrations/keyring-sqlite.sql");
 /// The name under which tags of patients, resources and messages are made.
 pub(crate) const TAGGING: &str = "salus/tag/v1";
@@ -36,7 +40,9 @@ pub(crate) struct Stream {
 /// The ring of keys.
 pub(crate) struct Keyring {
     pub(crate) pool: SqlitePool,
-    pub(crate) wrapping: RwLock<Wrapping>,
+    /// Makes keys, of which many may be wanted at once.
+    writer: Writer,
+    pub(crate) wrapping: Arc<RwLock<Wrapping>>,
     tagging: hmac::Key,
     pub(crate) tagging_key: Key,
     blind: Key,
@@ -76,12 +82,19 @@ impl Keyring {
     /// INVARIANT: an empty keyring is never made beside a record that has events.
     pub(crate) async fn open(config: &Config, cached: NonZeroUsize, now: Time) -> Outcome<Keyring> {
         let pool = pool(&config.keyring()).await?;
+        let writer = Writer::open(WriterFile {
+            path: config.keyring(),
+            synchronous: "FULL",
+            busy_timeout: BUSY_TIMEOUT,
+            pragmas: &[("secure_delete", "on"), ("temp_store", "memory")],
+        });
+        let writer = writer.await?;
         let root = root::open(config, sample(&pool).await?.as_ref())?;
         let random = SystemRandom::new();
         let wrapping = wrapping_keys(&pool, root.as_ref(), now).await?;
         let tagging = fixed(&pool, root.as_ref(), TAGGING).await?;
         Ok(Keyring {
-            wrapping: RwLock::new(wrapping),
+            wrapping: Arc::new(RwLock::new(wrapping)),
             tagging: hmac::Key::new(hmac::HMAC_SHA256, tagging.bytes()),
             tagging_key: tagging,
             blind: fixed(&pool, root.as_ref(), BLIND).await?,
@@ -90,6 +103,7 @@ impl Keyring {
             gone: RwLock::new(HashSet::new()),
             random,
             pool,
+            writer,
         })
     }
 
@@ -99,10 +113,7 @@ impl Keyring {
     }
 
     pub(crate) fn wrapping(&self) -> Wrapping {
-        self.wrapping
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        read(&self.wrapping)
     }
 
     /// Forgets what is cached of streams that were shredded, for good.
@@ -119,6 +130,7 @@ impl Keyring {
 
     /// Closes the file.
     pub(crate) async fn close(&self) {
+        self.writer.close().await;
         self.pool.close().await;
     }
 
@@ -228,58 +240,65 @@ impl Keyring {
     }
 
     async fn find_or_make(&self, tag: &[u8; 16], label: &str) -> Outcome<Stream> {
-        let mut tx = self
-            .pool
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(broken)?;
-        if let Some(stream) = self.find(&mut tx, tag).await? {
-            return Ok(stream);
-        }
         let (mut name, mut key, mut nonce) = ([0; 16], [0; 32], [0; 12]);
         self.random(&mut name)?;
         self.random(&mut key)?;
         self.random(&mut nonce)?;
-        let key = Key::new(key);
-        let wrapping = self.wrapping();
-        let (generation, outer) = wrapping.current()?;
-        let wrapped = wrap(outer, &key, &name, nonce).map_err(broken)?;
-        sqlx::query(
-            "INSERT INTO stream (stream, tag, generation, wrapped, subject) \
-             VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(name.to_vec())
-        .bind(tag.to_vec())
-        .bind(generation)
-        .bind(wrapped)
-        .bind(mask(&key, label.as_bytes()))
-        .execute(&mut *tx)
-        .await
-        .map_err(broken)?;
-        tx.commit().await.map_err(broken)?;
+        let made = Stream {
+            name,
+            key: Key::new(key),
+        };
+        let (tag, subject) = (*tag, mask(&made.key, label.as_bytes()));
+        let (new, wrapping) = (made.clone(), Arc::clone(&self.wrapping));
+        let there = self.writer.transact(move |to| {
+            if let Some(there) = find(to, &tag).map_err(broken)? {
+                return Ok::<_, Error>(Some(there));
+            }
+            // INVARIANT: what wraps is asked for within the transaction: before it, a rotation could still take the older
+            // one away.
+            let wrapping = read(&wrapping);
+            let (generation, outer) = wrapping.current()?;
+            let wrapped = wrap(outer, &new.key, &name, nonce).map_err(broken)?;
+            let mut insert = to.prepare_cached(INSERT).map_err(broken)?;
+            let row = (name, tag, generation, wrapped, subject);
+            insert.execute(row).map_err(broken)?;
+            Ok(None)
+        });
+        let Some((name, generation, wrapped)) = there.await? else {
+            return Ok(made);
+        };
+        let key = self.wrapping().unwrap(generation, &wrapped, &name)?;
         Ok(Stream { name, key })
     }
+}
 
-    async fn find(
-        &self,
-        tx: &mut Transaction<'_, Sqlite>,
-        tag: &[u8; 16],
-    ) -> Outcome<Option<Stream>> {
-        let row = sqlx::query("SELECT stream, generation, wrapped FROM stream WHERE tag = $1");
-        let row = row
-            .bind(tag.to_vec())
-            .fetch_optional(&mut **tx)
-            .await
-            .map_err(broken)?;
-        let Some(row) = row else { return Ok(None) };
-        let name: Vec<u8> = row.try_get(0).map_err(broken)?;
-        let name: [u8; 16] = name
-            .try_into()
-            .map_err(|_| broken("a stream name is too short"))?;
-        let generation: i64 = row.try_get(1).map_err(broken)?;
-        let wrapped: Vec<u8> = row.try_get(2).map_err(broken)?;
-        let key = self.wrapping().unwrap(generation, &wrapped, &name)?;
-        Ok(Some(Stream { name, key }))
+const INSERT: &str = "INSERT INTO stream (stream, tag, generation, wrapped, subject) \
+     VALUES ($1, $2, $3, $4, $5)";
+
+/// The name of a stream, the generation of what wraps its key, and the wrapped key.
+type Kept = ([u8; 16], i64, Vec<u8>);
+
+fn find(from: &rusqlite::Connection, tag: &[u8; 16]) -> rusqlite::Result<Option<Kept>> {
+    let sql = "SELECT stream, generation, wrapped FROM stream WHERE tag = $1";
+    let mut found = from.prepare_cached(sql)?;
+    found
+        .query_row([tag], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()
+}
+
+fn read(wrapping: &RwLock<Wrapping>) -> Wrapping {
+    wrapping
+        .read()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone()
+}
+
+impl From<WriterFault> for Error {
+    fn from(why: WriterFault) -> Error {
+        Error::Broken {
+            doing: "write a file of its own",
+            why: why.to_string(),
+        }
     }
 }
 

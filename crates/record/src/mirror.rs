@@ -178,7 +178,7 @@ impl Inner {
                 orders.push((streams, row.seq, order.clone()));
             }
         }
-        self.journal.append(&batch).await.map_err(broken)?;
+        self.journal.append(batch).await.map_err(broken)?;
         for (streams, index, order) in orders {
             let events: Vec<u64> = order
                 .events

@@ -262,7 +262,7 @@ async fn rows(
             frontier: frontier.clone(),
             ..Batch::default()
         };
-        new.append(&batch).await.map_err(broken)?;
+        new.append(batch).await.map_err(broken)?;
         progress(Carrying::Events, frontier.size(), goal.size());
     }
     // INVARIANT: the roots are the same, so every leaf is, those of an earlier attempt too.

@@ -102,7 +102,7 @@ async fn roll_forward(inner: &Inner, start: Frontier, head: (u64, Hash)) -> Outc
             at += 1;
         }
         batch.frontier = frontier.clone();
-        inner.journal.append(&batch).await.map_err(broken)?;
+        inner.journal.append(batch).await.map_err(broken)?;
     }
     Ok(())
 }

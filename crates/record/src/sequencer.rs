@@ -11,6 +11,7 @@ use event::{Clock, Event, Time};
 use seal::{Frontier, Prepared};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::ground::Ground;
 use crate::journal::{Batch, Delivery, Journal, Row, Version};
 use crate::keyring::Stream;
 use crate::newest::Newest;
@@ -57,6 +58,7 @@ pub(crate) struct Sequencer {
     pub(crate) last_at: Time,
     pub(crate) grown: watch::Sender<u64>,
     pub(crate) newest: Arc<Newest>,
+    pub(crate) ground: Arc<Ground>,
 }
 
 /// Where the answer of a group goes.
@@ -115,15 +117,16 @@ impl Sequencer {
                 .for_each(|(reply, _)| refuse(reply, broken(&why)));
         }
         if draft.batch.rows.is_empty() {
-            return answer(draft.answers);
+            return self.answer(draft.answers);
         }
-        match self.journal.append(&draft.batch).await {
+        let frontier = draft.batch.frontier.clone();
+        match self.journal.append(draft.batch).await {
             Ok(()) => {
-                self.frontier = draft.batch.frontier;
+                self.frontier = frontier;
                 self.last_at = at;
                 self.newest.push(draft.sealed);
                 self.grown.send_replace(self.frontier.size());
-                answer(draft.answers);
+                self.answer(draft.answers);
             }
             Err(why) => {
                 tracing::error!(%why, "a batch was not committed; its senders will try again");
@@ -259,6 +262,17 @@ impl Sequencer {
             repeated: false,
             reused,
         })
+    }
+
+    /// INVARIANT: nothing is acknowledged that went into a file that nobody finds any more.
+    fn answer(&self, answers: Vec<(Reply, Vec<Receipt>)>) {
+        if self.ground.holds().is_ok() {
+            return answer(answers);
+        }
+        for (reply, receipts) in answers {
+            // A sender that has gone away needs no answer; its event is sealed all the same.
+            let _ = reply.send(self.ground.holds().map(|()| receipts));
+        }
     }
 
     /// After a failed commit the database alone knows what is true.

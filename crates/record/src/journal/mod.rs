@@ -98,7 +98,7 @@ pub trait Journal: Send + Sync + 'static {
     /// The frontier after the last commit.
     async fn frontier(&self) -> Result<Frontier, JournalFault>;
     /// Adds a batch in one transaction; durable on return. Refuses rows that do not follow.
-    async fn append(&self, batch: &Batch) -> Result<(), JournalFault>;
+    async fn append(&self, batch: Batch) -> Result<(), JournalFault>;
     /// Up to `limit` rows from `from` on, in order.
     async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalFault>;
     /// The same rows for who looks at each once and keeps none.

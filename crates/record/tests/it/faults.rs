@@ -58,7 +58,7 @@ impl Journal for FaultyJournal {
         self.0.frontier().await
     }
 
-    async fn append(&self, batch: &Batch) -> Result<(), JournalFault> {
+    async fn append(&self, batch: Batch) -> Result<(), JournalFault> {
         if self.1.strikes(4) {
             return Err(disk_full("commit"));
         }

@@ -103,12 +103,12 @@ impl Journal for PostgresJournal {
         Frontier::from_bytes(&bytes).ok_or_else(|| malformed(DOING))
     }
 
-    async fn append(&self, batch: &Batch) -> Result<(), JournalFault> {
+    async fn append(&self, batch: Batch) -> Result<(), JournalFault> {
         const DOING: &str = "commit";
         let epoch = self.epoch(DOING)?;
         let mut tx = self.pool.begin().await.map_err(fault(DOING))?;
         // INVARIANT: a batch goes only onto the tree it was made for, by the one who holds it.
-        lease::grow(&mut tx, epoch, batch).await?;
+        lease::grow(&mut tx, epoch, &batch).await?;
         insert::rows(&mut tx, &batch.rows)
             .await
             .map_err(fault("insert rows"))?;

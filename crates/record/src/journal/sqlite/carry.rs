@@ -44,11 +44,13 @@ impl Carry for SqliteJournal {
     }
 
     async fn forget_tags(&self) -> Result<(), JournalFault> {
-        for sql in [sql::FORGET_DELIVERIES, sql::FORGET_VERSIONS] {
-            let done = sqlx::query(sql).execute(&self.writer).await;
-            done.map_err(fault("begin with message ids and versions anew"))?;
-        }
-        Ok(())
+        let anew = self.write("begin with message ids and versions anew", |to| {
+            for sql in [sql::FORGET_DELIVERIES, sql::FORGET_VERSIONS] {
+                to.execute(sql, [])?;
+            }
+            Ok(())
+        });
+        anew.await
     }
 
     async fn add_tags(
@@ -56,27 +58,23 @@ impl Carry for SqliteJournal {
         deliveries: &[Delivery],
         versions: &[Version],
     ) -> Result<(), JournalFault> {
-        const DOING: &str = "insert message ids and versions";
-        let mut tx = self
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(fault(DOING))?;
-        insert::deliveries(&mut tx, deliveries)
-            .await
-            .map_err(fault(DOING))?;
-        insert::versions(&mut tx, versions)
-            .await
-            .map_err(fault(DOING))?;
-        tx.commit().await.map_err(fault(DOING))
+        let (deliveries, versions) = (deliveries.to_vec(), versions.to_vec());
+        let added = self.write("insert message ids and versions", move |to| {
+            insert::deliveries(to, &deliveries)?;
+            Ok(insert::versions(to, &versions)?)
+        });
+        added.await
     }
 
     async fn set_moved(&self, place: Option<&str>) -> Result<(), JournalFault> {
-        let query = match place {
-            Some(place) => sqlx::query(sql::MOVED_TO).bind(place.to_owned()),
-            None => sqlx::query(sql::NOT_MOVED),
-        };
-        let done = query.execute(&self.writer).await;
-        done.map(drop).map_err(fault("note where the record is"))
+        let place = place.map(str::to_owned);
+        let noted = self.write("note where the record is", move |to| {
+            match place {
+                Some(place) => to.execute(sql::MOVED_TO, [place])?,
+                None => to.execute(sql::NOT_MOVED, [])?,
+            };
+            Ok(())
+        });
+        noted.await
     }
 }

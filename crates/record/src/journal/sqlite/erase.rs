@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use futures_util::TryStreamExt as _;
+use rusqlite::Connection;
 use sqlx::{QueryBuilder, Row as _, Sqlite, SqlitePool};
 
 use crate::journal::sql;
@@ -33,33 +34,34 @@ pub(super) async fn of_streams(
     Ok(found)
 }
 
-/// Forgets which versions these events wrote. They are found by a reader, so that the writer is
-/// kept from sealing only for as long as it takes to delete them.
-pub(super) async fn forget(
-    (readers, writer): (&SqlitePool, &SqlitePool),
+/// The versions that these events wrote, each as what was replaced and by which index. They are found by a reader, so
+/// that the writer is kept from sealing only for as long as it takes to delete them.
+pub(super) async fn written_by(
+    readers: &SqlitePool,
     seqs: &[u64],
-) -> sqlx::Result<()> {
+) -> sqlx::Result<Vec<(Vec<u8>, i64)>> {
     let (Some(first), Some(last)) = (seqs.iter().min(), seqs.iter().max()) else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let wanted: HashSet<u64> = seqs.iter().copied().collect();
-    let mut gone: Vec<(Vec<u8>, i64)> = Vec::new();
+    let mut found: Vec<(Vec<u8>, i64)> = Vec::new();
     let mut rows = sqlx::query(sql::VERSIONS_BETWEEN)
         .bind(first.cast_signed())
         .bind(last.cast_signed())
         .fetch(readers);
     while let Some(row) = rows.try_next().await? {
         if wanted.contains(&row.try_get::<i64, _>(2)?.unsigned_abs()) {
-            gone.push((row.try_get(0)?, row.try_get(1)?));
+            found.push((row.try_get(0)?, row.try_get(1)?));
         }
     }
-    drop(rows);
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    Ok(found)
+}
+
+/// Forgets versions.
+pub(super) fn forget(to: &Connection, gone: &[(Vec<u8>, i64)]) -> rusqlite::Result<()> {
+    let mut forget = to.prepare_cached(sql::FORGET_VERSION)?;
     for (resource, replaces) in gone {
-        let query = sqlx::query(sql::FORGET_VERSION)
-            .bind(resource)
-            .bind(replaces);
-        query.execute(&mut *tx).await?;
+        forget.execute((resource, replaces))?;
     }
-    tx.commit().await
+    Ok(())
 }

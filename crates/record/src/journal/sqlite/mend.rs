@@ -1,38 +1,34 @@
 //! Putting rows right that were altered outside the path.
 
-use sqlx::SqlitePool;
-use sqlx::sqlite::SqliteRow;
+use rusqlite::{Connection, Result};
 
 use crate::journal::{Row, sql, whole};
 
-/// Puts rows back, in one transaction.
-pub(super) async fn mend(writer: &SqlitePool, rows: &[Row]) -> sqlx::Result<()> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+/// Puts rows back.
+pub(super) fn mend(to: &Connection, rows: &[Row]) -> Result<()> {
+    let mut mend = to.prepare_cached(sql::MEND)?;
     for row in rows {
-        let query = sqlx::query(sql::MEND)
-            .bind(whole(row.seq))
-            .bind(row.stream.to_vec())
-            .bind(row.at);
-        let query = query.bind(row.entry.clone()).bind(row.ciphertext.clone());
-        query.execute(&mut *tx).await?;
+        let (seq, stream) = (whole(row.seq), row.stream.as_slice());
+        mend.execute((seq, stream, row.at, &row.entry, &row.ciphertext))?;
     }
-    tx.commit().await
+    Ok(())
 }
 
 /// Takes rows away at and beyond the tree's size: the tree grows with its rows or not at all.
-pub(super) async fn take_forged(writer: &SqlitePool) -> sqlx::Result<Vec<SqliteRow>> {
-    let looked = sqlx::query(sql::FORGED).bind(1);
-    if looked.fetch_all(writer).await?.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    let rows = sqlx::query(sql::FORGED).bind(sql::FORGED_MAX);
-    let rows = rows.fetch_all(&mut *tx).await?;
+pub(super) fn take_forged(from: &Connection) -> Result<Vec<Row>> {
+    let mut forged = from.prepare_cached(sql::FORGED)?;
+    let rows = forged.query_map([sql::FORGED_MAX], |row| {
+        Ok(Row {
+            seq: row.get::<_, i64>(0)?.unsigned_abs(),
+            stream: row.get(1)?,
+            at: row.get(2)?,
+            entry: row.get(3)?,
+            ciphertext: row.get(4)?,
+        })
+    })?;
+    let rows = rows.collect::<Result<Vec<Row>>>()?;
     for row in &rows {
-        let seq: i64 = sqlx::Row::try_get(row, 0)?;
-        let gone = sqlx::query(sql::FORGED_GONE).bind(seq);
-        gone.execute(&mut *tx).await?;
+        from.execute(sql::FORGED_GONE, [whole(row.seq)])?;
     }
-    tx.commit().await?;
     Ok(rows)
 }

@@ -1,4 +1,4 @@
-//! The journal in one SQLite file: runtime queries, multi-row inserts.
+//! The journal in one SQLite file: one connection that writes on a thread of its own, a few that read.
 
 mod block;
 mod carry;
@@ -6,30 +6,34 @@ mod erase;
 mod insert;
 mod mend;
 
-use crate::steady::steady;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use rusqlite::Transaction;
 use seal::Frontier;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, Row as _};
-
-use insert::{ROWS_PER_STATEMENT, placeholders};
 
 use super::{Batch, Block, Delivery, Journal, JournalFault, Published, Row, RowRef, Version, sql};
 use super::{fault, malformed, whole};
+use crate::{Writer, WriterFault, WriterFile};
 
 const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const MIGRATION: &str = include_str!("../../../migrations/sqlite.sql");
+/// Tags that one statement looks for: long lists of `$n` are quadratic.
+const TAGS_PER_STATEMENT: usize = 50;
+
+/// A batch goes only onto the tree that it was made for.
+const GROW: &str = "INSERT INTO tree (one, size, frontier) VALUES (1, $1, $2) \
+     ON CONFLICT (one) DO UPDATE SET size = $1, frontier = $2 WHERE tree.size = $3";
 
 /// The journal in one SQLite file, write-ahead log, `synchronous=FULL`.
 pub struct SqliteJournal {
-    writer: SqlitePool,
+    /// `None`: it is only read.
+    writer: Option<Writer>,
     readers: SqlitePool,
 }
 
@@ -39,27 +43,27 @@ impl SqliteJournal {
     /// # Errors
     /// [`JournalFault`] if the file cannot be opened or is no database.
     pub async fn open(path: &Path) -> Result<SqliteJournal, JournalFault> {
+        const DOING: &str = "open the database";
+        let file = WriterFile {
+            path: path.to_owned(),
+            synchronous: "FULL",
+            busy_timeout: BUSY_TIMEOUT,
+            pragmas: &[],
+        };
+        let writer = Writer::open(file).await.map_err(unwritten(DOING))?;
+        let made = writer.run(|to| Ok::<_, WriterFault>(to.execute_batch(MIGRATION)?));
+        made.await.map_err(unwritten("make its tables"))?;
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_TIMEOUT);
-        let writer = steady(SqlitePoolOptions::new())
-            .test_before_acquire(false)
-            .max_connections(1)
-            .connect_with(options.clone());
-        let writer = writer.await.map_err(fault("open the database"))?;
-        sqlx::raw_sql(MIGRATION)
-            .execute(&writer)
-            .await
-            .map_err(fault("make its tables"))?;
         let readers = SqlitePoolOptions::new()
             .test_before_acquire(false)
             .max_connections(READERS)
             .connect_with(options);
-        let readers = readers.await.map_err(fault("open the database"))?;
-        Ok(SqliteJournal { writer, readers })
+        Ok(SqliteJournal {
+            writer: Some(writer),
+            readers: readers.await.map_err(fault(DOING))?,
+        })
     }
 
     /// Opens the file for reading only, for verification beside a running server.
@@ -73,11 +77,26 @@ impl SqliteJournal {
             .test_before_acquire(false)
             .max_connections(READERS)
             .connect_with(options);
-        let pool = pool.await.map_err(fault("open the database for reading"))?;
         Ok(SqliteJournal {
-            writer: pool.clone(),
-            readers: pool,
+            writer: None,
+            readers: pool.await.map_err(fault("open the database for reading"))?,
         })
+    }
+
+    /// Does `work` in one transaction; durable on return.
+    async fn write<T, F>(&self, doing: &'static str, work: F) -> Result<T, JournalFault>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, Why> + Send + 'static,
+    {
+        let Some(writer) = &self.writer else {
+            return Err(JournalFault {
+                doing,
+                why: "it was opened for reading".into(),
+            });
+        };
+        let done = writer.transact(work).await;
+        done.map_err(|Why(why)| JournalFault { doing, why })
     }
 }
 
@@ -85,7 +104,9 @@ impl SqliteJournal {
 impl Journal for SqliteJournal {
     async fn close(&self) {
         self.readers.close().await;
-        self.writer.close().await;
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
     }
 
     async fn frontier(&self) -> Result<Frontier, JournalFault> {
@@ -102,41 +123,22 @@ impl Journal for SqliteJournal {
         Frontier::from_bytes(&bytes).ok_or_else(|| malformed(DOING))
     }
 
-    async fn append(&self, batch: &Batch) -> Result<(), JournalFault> {
+    async fn append(&self, batch: Batch) -> Result<(), JournalFault> {
         const DOING: &str = "commit";
-        let mut tx = self
-            .writer
-            .begin_with("BEGIN IMMEDIATE")
-            .await
-            .map_err(fault(DOING))?;
-        insert::rows(&mut tx, &batch.rows)
-            .await
-            .map_err(fault("insert rows"))?;
-        insert::deliveries(&mut tx, &batch.deliveries)
-            .await
-            .map_err(fault("insert message ids"))?;
-        insert::versions(&mut tx, &batch.versions)
-            .await
-            .map_err(fault("insert versions"))?;
         let size = whole(batch.frontier.size());
         let before = size - whole(batch.rows.len() as u64);
-        // INVARIANT: a batch goes only onto the tree it was made for.
-        let grown = sqlx::query(
-            "INSERT INTO tree (one, size, frontier) VALUES (1, $1, $2) \
-             ON CONFLICT (one) DO UPDATE SET size = $1, frontier = $2 WHERE tree.size = $3",
-        );
-        let grown = grown
-            .bind(size)
-            .bind(batch.frontier.to_bytes())
-            .bind(before);
-        let done = grown.execute(&mut *tx).await.map_err(fault(DOING))?;
-        if done.rows_affected() != 1 {
-            return Err(JournalFault {
-                doing: DOING,
-                why: "the tree has grown meanwhile".into(),
-            });
-        }
-        tx.commit().await.map_err(fault(DOING))
+        let grown = self.write(DOING, move |to| {
+            insert::rows(to, &batch.rows)?;
+            insert::deliveries(to, &batch.deliveries)?;
+            insert::versions(to, &batch.versions)?;
+            let frontier = batch.frontier.to_bytes();
+            let mut grow = to.prepare_cached(GROW)?;
+            match grow.execute((size, frontier, before))? {
+                1 => Ok(()),
+                _ => Err(Why("the tree has grown meanwhile".into())),
+            }
+        });
+        grown.await
     }
 
     async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalFault> {
@@ -177,22 +179,22 @@ impl Journal for SqliteJournal {
     }
 
     async fn forget(&self, seqs: &[u64]) -> Result<(), JournalFault> {
-        let done = erase::forget((&self.readers, &self.writer), seqs).await;
-        done.map_err(fault("forget what was erased"))
+        const DOING: &str = "forget what was erased";
+        let gone = erase::written_by(&self.readers, seqs).await;
+        let gone = gone.map_err(fault(DOING))?;
+        self.write(DOING, move |to| Ok(erase::forget(to, &gone)?))
+            .await
     }
 
     async fn mend(&self, rows: &[Row]) -> Result<(), JournalFault> {
-        let done = mend::mend(&self.writer, rows).await;
-        done.map_err(fault("put rows back"))
+        let rows = rows.to_vec();
+        self.write("put rows back", move |to| Ok(mend::mend(to, &rows)?))
+            .await
     }
 
     async fn take_forged(&self) -> Result<Vec<Row>, JournalFault> {
-        const DOING: &str = "take forged rows away";
-        let rows = mend::take_forged(&self.writer)
+        self.write("take forged rows away", |to| Ok(mend::take_forged(to)?))
             .await
-            .map_err(fault(DOING))?;
-        let read = rows.iter().map(read_row);
-        read.collect::<Option<_>>().ok_or_else(|| malformed(DOING))
     }
 
     async fn published(&self) -> Result<Option<Published>, JournalFault> {
@@ -215,22 +217,25 @@ impl Journal for SqliteJournal {
     }
 
     async fn publish(&self, expected: Option<u64>, next: &Published) -> Result<bool, JournalFault> {
-        let sql = match expected {
-            Some(_) => sql::PUBLISH_NEXT,
-            None => sql::PUBLISH_FIRST,
-        };
-        let mut query = sqlx::query(sql)
-            .bind(whole(next.size))
-            .bind(next.note.clone());
-        query = query.bind(next.edge.clone()).bind(next.at);
-        if let Some(expected) = expected {
-            query = query.bind(whole(expected));
-        }
-        let done = query
-            .execute(&self.writer)
-            .await
-            .map_err(fault("swap the checkpoint"))?;
-        Ok(done.rows_affected() == 1)
+        let next = next.clone();
+        let swapped = self.write("swap the checkpoint", move |to| {
+            let Published {
+                size,
+                note,
+                edge,
+                at,
+            } = next;
+            let size = whole(size);
+            let changed = match expected {
+                Some(expected) => {
+                    let with = (size, note, edge, at, whole(expected));
+                    to.execute(sql::PUBLISH_NEXT, with)?
+                }
+                None => to.execute(sql::PUBLISH_FIRST, (size, note, edge, at))?,
+            };
+            Ok(changed == 1)
+        });
+        swapped.await
     }
 
     async fn moved(&self) -> Result<Option<String>, JournalFault> {
@@ -254,8 +259,8 @@ impl SqliteJournal {
 
     async fn among(&self, sql: &str, tags: &[[u8; 16]]) -> Result<Vec<SqliteRow>, JournalFault> {
         let mut found = Vec::new();
-        for some in tags.chunks(ROWS_PER_STATEMENT) {
-            let text = format!("{sql}{}", placeholders(1, some.len()));
+        for some in tags.chunks(TAGS_PER_STATEMENT) {
+            let text = format!("{sql}{}", placeholders(some.len()));
             let mut query = sqlx::query(AssertSqlSafe(text));
             for tag in some {
                 query = query.bind(tag.to_vec());
@@ -268,6 +273,40 @@ impl SqliteJournal {
         }
         Ok(found)
     }
+}
+
+/// What SQLite, or the work itself, said.
+struct Why(String);
+
+impl From<WriterFault> for Why {
+    fn from(why: WriterFault) -> Why {
+        Why(why.to_string())
+    }
+}
+
+impl From<rusqlite::Error> for Why {
+    fn from(why: rusqlite::Error) -> Why {
+        Why(why.to_string())
+    }
+}
+
+fn unwritten(doing: &'static str) -> impl Fn(WriterFault) -> JournalFault {
+    move |error| JournalFault {
+        doing,
+        why: error.to_string(),
+    }
+}
+
+/// `($1, $2)` for `count` = 2.
+fn placeholders(count: usize) -> String {
+    let mut out = String::from("(");
+    for number in 1..=count {
+        let comma = if number == 1 { "" } else { ", " };
+        // INVARIANT: writing to a String cannot fail.
+        let _ = write!(out, "{comma}${number}");
+    }
+    out.push(')');
+    out
 }
 
 fn read_row(row: &SqliteRow) -> Option<Row> {

@@ -67,7 +67,7 @@ async fn a_batch_goes_only_onto_its_tree_and_a_checkpoint_only_onto_its_own() {
     let mut batch = Batch::default();
     batch.frontier.push([1; 32]);
     // It says that one leaf follows, and brings no row for it: it was made for another tree.
-    let refused = journal.append(&batch).await.unwrap_err().to_string();
+    let refused = journal.append(batch.clone()).await.unwrap_err().to_string();
     assert!(refused.contains("has grown"), "{refused}");
     assert!(journal.publish(None, &next(1)).await.unwrap());
     assert!(!journal.publish(None, &next(2)).await.unwrap());
@@ -75,7 +75,7 @@ async fn a_batch_goes_only_onto_its_tree_and_a_checkpoint_only_onto_its_own() {
     assert!(journal.publish(Some(1), &next(2)).await.unwrap());
     assert_eq!(journal.published().await.unwrap(), Some(next(2)));
     let reading = PostgresJournal::open_read_only(&address).await.unwrap();
-    assert!(reading.append(&batch).await.is_err());
+    assert!(reading.append(batch).await.is_err());
     journal.close().await;
 }
 
