@@ -86,6 +86,7 @@ impl Keyring {
             path: config.keyring(),
             synchronous: "FULL",
             busy_timeout: BUSY_TIMEOUT,
+            gives_way: false,
             pragmas: &[("secure_delete", "on"), ("temp_store", "memory")],
         });
         let writer = writer.await?;

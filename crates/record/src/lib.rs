@@ -4,6 +4,7 @@
 //! **Start here**: [`Record`], then `sequencer`.
 
 mod alike;
+mod background;
 mod backup;
 mod config;
 mod content;
@@ -49,6 +50,7 @@ mod witness;
 mod writer;
 
 pub use alike::{Alike, Beside, Guarded, take_over};
+pub use background::give_way;
 pub use backup::{
     KeysCopied, Lock, Made, Pins, PinsMade, Place, Point, Restored, Turn, Wanted, backup,
     copy_keys, first, points, pull, renew, restore, restore_keys,

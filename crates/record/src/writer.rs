@@ -25,6 +25,8 @@ pub struct WriterFile {
     pub synchronous: &'static str,
     /// How long it waits for another connection that writes.
     pub busy_timeout: Duration,
+    /// Whether its thread gives way to what is acknowledged ([`crate::give_way`]).
+    pub gives_way: bool,
     /// Further settings: `PRAGMA name = value`.
     pub pragmas: &'static [(&'static str, &'static str)],
 }
@@ -66,13 +68,18 @@ impl Writer {
         let (opened, answer) = oneshot::channel();
         let name = file.path.file_stem().unwrap_or_default();
         let thread = thread::Builder::new().name(format!("w-{}", name.to_string_lossy()));
-        let run = move || match open(&file) {
-            Ok(connection) => {
-                // Who asked may have gone away; then there are no jobs either.
-                let _ = opened.send(Ok(()));
-                serve(connection, &file, waiting);
+        let run = move || {
+            if file.gives_way {
+                crate::give_way();
             }
-            Err(why) => drop(opened.send(Err(why))),
+            match open(&file) {
+                Ok(connection) => {
+                    // Who asked may have gone away; then there are no jobs either.
+                    let _ = opened.send(Ok(()));
+                    serve(connection, &file, waiting);
+                }
+                Err(why) => drop(opened.send(Err(why))),
+            }
         };
         thread.spawn(run).map_err(|_| WriterFault::Closed)?;
         answer.await.map_err(|_| WriterFault::Closed)??;
@@ -191,6 +198,7 @@ mod tests {
             path: folder.path().join("a.db"),
             synchronous: "NORMAL",
             busy_timeout: Duration::from_secs(1),
+            gives_way: false,
             pragmas: &[("cache_size", "-16000")],
         };
         let writer = Writer::open(file).await.unwrap();

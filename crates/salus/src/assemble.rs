@@ -33,6 +33,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::expecting::doors;
 use crate::fence;
+use crate::folding::Folding;
 use crate::following::{self, Follower};
 use crate::images::Taking;
 use crate::lost;
@@ -65,6 +66,8 @@ pub(crate) struct House {
     witnesses: Mutex<Option<Rounds>>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Goes last: the record may have made connections on its threads.
+    folding: Folding,
 }
 
 impl House {
@@ -118,9 +121,7 @@ impl House {
         let readers: Vec<Arc<dyn Reader>> = guarded.chain([chart.reader()]).collect();
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
-        for reader in &readers {
-            tasks.spawn(follow(record.clone(), Arc::clone(reader), stop.clone()));
-        }
+        let folding = keep_folding(&record, &readers, (&tasks, &stop))?;
         in_force(&policies, &oversight, record.size()).await?;
         let signer = signer(&config, &record).await?;
         let rooms = Rooms {
@@ -157,6 +158,7 @@ impl House {
             witnesses: Mutex::new(Some(rounds)),
             stop,
             tasks,
+            folding,
         })
     }
 
@@ -294,7 +296,22 @@ impl House {
         self.tasks.close();
         self.tasks.wait().await;
         self.app.record.stop().await;
+        drop(self.folding);
     }
+}
+
+/// Keeps the views up to date on threads of their own.
+fn keep_folding(
+    record: &Record,
+    readers: &[Arc<dyn Reader>],
+    (tasks, stop): (&TaskTracker, &CancellationToken),
+) -> Result<Folding> {
+    let folding = Folding::start()?;
+    for reader in readers {
+        let follow = follow(record.clone(), Arc::clone(reader), stop.clone());
+        tasks.spawn_on(follow, folding.handle());
+    }
+    Ok(folding)
 }
 
 /// The witness of other records, if this is one.

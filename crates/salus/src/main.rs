@@ -24,6 +24,7 @@ mod expecting;
 mod export;
 mod fence;
 mod files;
+mod folding;
 mod following;
 mod framing;
 mod images;

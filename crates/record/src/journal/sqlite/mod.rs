@@ -48,6 +48,7 @@ impl SqliteJournal {
             path: path.to_owned(),
             synchronous: "FULL",
             busy_timeout: BUSY_TIMEOUT,
+            gives_way: false,
             pragmas: &[],
         };
         let writer = Writer::open(file).await.map_err(unwritten(DOING))?;
