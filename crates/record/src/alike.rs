@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{AlteredPart, Arrival};
@@ -12,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, Column as _, Connection as _, Row as _, SqliteConnection};
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::Pace;
 use crate::{Reader, ReaderError, Sealed};
 
 /// Rows that differ and are named one by one, of each table, at most.
@@ -76,7 +76,7 @@ impl Reader for Guarded {
         self.reader.cursor().await
     }
 
-    fn pace(&self) -> Duration {
+    fn pace(&self) -> Option<&Pace> {
         self.reader.pace()
     }
 

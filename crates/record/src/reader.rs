@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::door::Inner;
-use crate::{Alike, Record, Sealed};
+use crate::{Alike, Pace, Record, Sealed};
 
 /// Events a reader folds in one transaction, at most: many, since a reader that finds out ahead what
 /// events mean begins anew with each; few enough for some tenths of a second.
@@ -35,10 +35,9 @@ pub trait Reader: Send + Sync + 'static {
     /// goes back through the door.
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError>;
 
-    /// The least time from one fold to the next. A view that may be as much behind folds more events
-    /// at once, which costs it less; none unless it says so.
-    fn pace(&self) -> Duration {
-        Duration::ZERO
+    /// How far behind it may be while nobody waits for it; not at all, unless it says so.
+    fn pace(&self) -> Option<&Pace> {
+        None
     }
 
     /// Cleans up after what was folded, when there is nothing more to fold: a view that held
@@ -279,10 +278,12 @@ async fn catch_up(
             Some(ahead) => ahead,
             None => Ahead::read(record, (from, *most)).await?,
         };
-        let paced = !reader.pace().is_zero() && here.batch.len() < *most;
+        let pace = reader.pace().filter(|_| here.batch.len() < *most);
         let next = async {
             match *most {
-                FOLD_EVENTS_MAX if !paced => Ahead::read_to(record, here.next, record.size()).await,
+                FOLD_EVENTS_MAX if pace.is_none() => {
+                    Ahead::read_to(record, here.next, record.size()).await
+                }
                 _ => Ok(None),
             }
         };
@@ -291,10 +292,10 @@ async fn catch_up(
         let (arrivals, next) = tokio::join!(reader.fold(&here.batch, here.next), next);
         back_through_the_door(record, arrivals.map_err(|why| why.to_string())?).await?;
         ahead = next?;
-        if paced {
+        if let Some(pace) = pace {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep_until(begun + reader.pace()) => {}
+                () = pace.due(begun) => {}
             }
         }
         // It goes on: soon with as many events at a time as ever.

@@ -80,6 +80,8 @@ impl Sequencer {
         while let Some(first) = groups.recv().await {
             // Whatever arrived while the last commit was under way is one batch: under load it
             // is large by itself, and a single event never waits for company.
+            // Who is ready to hand over its events at this moment comes along.
+            tokio::task::yield_now().await;
             let mut count = first.items.len();
             let mut gathered = vec![first];
             while count < self.batch_events_max {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use event::{Act, Actor, Arrival, Body, Event, Resend, Shown, Subject, Time};
 use guard::{Ask, Taking};
-use record::{Alike, Blind, Reader, ReaderError, Sealed};
+use record::{Alike, Blind, Pace, Reader, ReaderError, Sealed};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, SqlitePool};
 use thiserror::Error as ThisError;
@@ -22,7 +22,7 @@ use crate::outlet::OutletStatus;
 use crate::trace::{Trace, TraceId, What};
 use crate::{heard_view, page, purge, save, view};
 
-/// Pages may be as much behind: what counts for ceilings is counted when it is sealed.
+/// How far behind it may be while nobody waits for it: what counts for ceilings is counted when it is sealed.
 const PACE: Duration = Duration::from_millis(50);
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
@@ -79,6 +79,7 @@ struct Inner {
     known: tokio::sync::Mutex<Known>,
     meter: Mutex<Meter>,
     folded: watch::Sender<u64>,
+    pace: Pace,
     outlet: watch::Sender<Option<OutletStatus>>,
     limits: Limits,
 }
@@ -111,6 +112,7 @@ impl Access {
             known: tokio::sync::Mutex::new(known),
             meter: Mutex::new(meter),
             folded: watch::Sender::new(next.unsigned_abs()),
+            pace: Pace::of(PACE),
             outlet: watch::Sender::new(None),
             limits,
         };
@@ -134,6 +136,9 @@ impl Access {
     /// Waits until `size` events are folded; false if that takes longer than `wait`.
     pub async fn caught_up(&self, size: u64, wait: Duration) -> bool {
         let mut folded = self.inner.folded.subscribe();
+        if *folded.borrow() < size {
+            self.inner.pace.hurry();
+        }
         let reached = folded.wait_for(|folded| *folded >= size);
         tokio::time::timeout(wait, reached)
             .await
@@ -491,8 +496,8 @@ impl Reader for Folding {
         Ok(self.access.folded())
     }
 
-    fn pace(&self) -> Duration {
-        PACE
+    fn pace(&self) -> Option<&Pace> {
+        Some(&self.access.inner.pace)
     }
 
     fn alike(&self) -> &'static [Alike] {

@@ -142,6 +142,9 @@ impl Chart {
     /// Waits until `size` events are folded; false if `wait` passed before.
     pub async fn caught_up(&self, size: u64, wait: Duration) -> bool {
         let mut folded = self.folded();
+        if *folded.borrow() < size {
+            self.folder.pace.hurry();
+        }
         let reached = folded.wait_for(|folded| *folded >= size);
         matches!(tokio::time::timeout(wait, reached).await, Ok(Ok(_)))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{Arrival, Line, Time};
-use record::{Alike, Blind, Reader, ReaderError, Sealed};
+use record::{Alike, Blind, Pace, Reader, ReaderError, Sealed};
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
@@ -16,6 +16,9 @@ use crate::pack::{Content, Stamp};
 use crate::packs::{self, Order, PackStatus, Packs};
 use crate::proof::{Away, CopySeen, DrillSeen};
 use crate::{Error, Head, Limits, PackConfig, fold, openings, view};
+
+/// How far behind it may be while nobody waits for it.
+const PACE: Duration = Duration::from_millis(50);
 
 /// Packs, paper, copies and drills. Cheap to clone: every clone is the same view.
 #[derive(Clone)]
@@ -30,6 +33,7 @@ struct Inner {
     limits: Limits,
     configs: Vec<PackConfig>,
     packs: Packs,
+    pace: Pace,
     /// What is known by heart. Published after the commit.
     state: watch::Sender<Arc<State>>,
 }
@@ -76,6 +80,7 @@ impl Lifeline {
             limits,
             configs,
             packs: Packs::default(),
+            pace: Pace::of(PACE),
             state: watch::Sender::new(Arc::new(state)),
         };
         Ok(Lifeline {
@@ -103,6 +108,9 @@ impl Lifeline {
     /// Waits until `size` events are folded; false if that takes longer than `wait`.
     pub async fn caught_up(&self, size: u64, wait: Duration) -> bool {
         let mut state = self.inner.state.subscribe();
+        if state.borrow().folded < size {
+            self.inner.pace.hurry();
+        }
         let reached = state.wait_for(|state| state.folded >= size);
         tokio::time::timeout(wait, reached)
             .await
@@ -376,6 +384,10 @@ impl Reader for Lifeline {
 
     fn alike(&self) -> &'static [Alike] {
         &view::ALIKE
+    }
+
+    fn pace(&self) -> Option<&Pace> {
+        Some(&self.inner.pace)
     }
 
     async fn relearn(&self) -> Result<(), ReaderError> {

@@ -19,11 +19,12 @@ mod stay;
 mod step;
 
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{Arrival, Body};
 use futures_util::{StreamExt as _, stream};
-use record::{Blind, Reader, ReaderError, Sealed};
+use record::{Blind, Pace, Reader, ReaderError, Sealed};
 use sqlx::SqliteConnection;
 use tokio::sync::{Mutex, watch};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
@@ -47,6 +48,9 @@ const EVENTS_AT_ONCE: usize = 256;
 /// Chunks of events that are understood while an earlier one is written.
 const CHUNKS_AHEAD: usize = 3;
 
+/// How far behind a chart may be while nobody waits for it.
+const PACE: Duration = Duration::from_millis(20);
+
 /// What folds.
 pub(crate) struct Folder {
     store: Store,
@@ -56,6 +60,7 @@ pub(crate) struct Folder {
     memory: Mutex<Option<Memory>>,
     known: RwLock<Known>,
     folded: watch::Sender<u64>,
+    pub(crate) pace: Pace,
     /// What was read of charts lately.
     pub(crate) heads: Heads,
     /// What was made of charts and can be shown again.
@@ -76,6 +81,7 @@ impl Folder {
             memory: Mutex::new(None),
             known: RwLock::new(Known::default()),
             folded: watch::Sender::new(0),
+            pace: Pace::of(PACE),
         };
         let memory = folder.load().await?;
         folder.publish(&memory);
@@ -254,6 +260,10 @@ impl Reader for Folder {
             *place = Some(self.load().await.map_err(failed)?);
         }
         Ok(place.as_ref().map_or(0, |memory| memory.cursor))
+    }
+
+    fn pace(&self) -> Option<&Pace> {
+        Some(&self.pace)
     }
 
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
