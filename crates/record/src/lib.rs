@@ -69,7 +69,7 @@ pub use object::Absent;
 pub use proving::{Held, hold};
 pub use read::{Head, Proved, head, prove};
 pub use reader::{HeldUp, Reader, ReaderError, fold_all_to, fold_to, follow, save_is_due};
-pub use rewrite::{rewrite_if_due, rewrite_later};
+pub use rewrite::{note_rewriting, rewrite_if_due, rewrite_later};
 pub use root::{Pkcs11Config, RootConfig, RootKey};
 pub use rotate::{Generation, KeysReport, Rotated, SigningKey, keys};
 pub use scrub::{FIELDS_MAX, Scrubbed, json_differences};

@@ -228,7 +228,7 @@ mod tests {
         let panics = writer.transact(|to| {
             put(to, 3)?;
             panic!("Weiss");
-            #[allow(unreachable_code)]
+            #[expect(unreachable_code, reason = "it says which type it would have")]
             Ok(())
         });
         assert!(matches!(panics.await, Err(WriterFault::Panicked)));
