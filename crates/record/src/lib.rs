@@ -78,7 +78,7 @@ pub use steady::steady;
 pub use succeed::LogKeys;
 pub use tail::Tail;
 pub use verify::{Alteration, Report, verify};
-pub use view::{ViewFile, open_view, remove_view};
+pub use view::{ViewFile, open_view, remove_view, view_writer};
 pub use witness::{Answer, WitnessBook};
 pub use writer::{Writer, WriterFault, WriterFile};
 
