@@ -73,7 +73,7 @@ pub use pace::Pace;
 pub use proving::{Held, hold};
 pub use read::{Head, Proved, head, prove};
 pub use reader::{HeldUp, Reader, ReaderError, fold_all_to, fold_to, follow, save_is_due};
-pub use rewrite::{rewrite_if_due, rewrite_later};
+pub use rewrite::{note_rewriting, rewrite_if_due, rewrite_later};
 pub use root::{Pkcs11Config, RootConfig, RootKey};
 pub use rotate::{Generation, KeysReport, Rotated, SigningKey, keys};
 pub use scrub::{FIELDS_MAX, Scrubbed, json_differences};
@@ -82,7 +82,7 @@ pub use steady::steady;
 pub use succeed::LogKeys;
 pub use tail::Tail;
 pub use verify::{Alteration, Report, verify};
-pub use view::{ViewFile, open_view, remove_view};
+pub use view::{ViewFile, open_view, remove_view, view_writer};
 pub use witness::{Answer, WitnessBook};
 pub use writer::{Writer, WriterFault, WriterFile};
 

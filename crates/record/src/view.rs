@@ -9,6 +9,8 @@ use std::{fs, io};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, SqlitePool};
 
+use crate::{Writer, WriterFault, WriterFile};
+
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of the write-ahead log before it is copied back: a fold writes many.
 const LOG_PAGES: &str = "8000";
@@ -64,6 +66,26 @@ async fn connect(path: &Path, file: &ViewFile) -> Result<SqlitePool, sqlx::Error
         .max_connections(file.connections_max)
         .connect_with(options)
         .await
+}
+
+/// The connection that folds into a view's file, for a reader that writes a batch as one piece of work. The file
+/// has its tables: it was opened with [`open_view`].
+///
+/// # Errors
+/// What the database or the system said.
+pub async fn view_writer(path: &Path) -> Result<Writer, WriterFault> {
+    let file = WriterFile {
+        path: path.to_path_buf(),
+        synchronous: "NORMAL",
+        busy_timeout: BUSY_TIMEOUT,
+        gives_way: true,
+        pragmas: &[
+            ("wal_autocheckpoint", LOG_PAGES),
+            ("temp_store", "memory"),
+            ("secure_delete", "ON"),
+        ],
+    };
+    Writer::open(file).await
 }
 
 /// Removes a view's file with its log, if they are there.

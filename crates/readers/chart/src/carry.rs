@@ -38,7 +38,7 @@ impl Chart {
     /// # Errors
     /// [`ChartError::Broken`].
     pub async fn ward_state(&self, ward: &str) -> Outcome<WardState> {
-        let folded = *self.folder.folded().borrow();
+        let folded = *self.folder.answers.folded().borrow();
         let mut reading = Reading::begin(self).await?;
         let known = reading.known.clone();
         let patients: Vec<String> = census::on_ward(&mut reading, ward)

@@ -136,7 +136,7 @@ impl Chart {
 
     /// How many events are folded.
     pub fn folded(&self) -> watch::Receiver<u64> {
-        self.folder.folded()
+        self.folder.answers.folded()
     }
 
     /// Waits until `size` events are folded; false if `wait` passed before.
@@ -159,7 +159,7 @@ impl Chart {
 
     /// Whether anybody became one with this patient by an event after that index.
     pub fn joined_since(&self, patient: &str, index: u64) -> bool {
-        let retired = self.folder.known().aliases.retired(patient);
+        let retired = self.folder.answers.known().aliases.retired(patient);
         let mut events = retired.iter().map(|(_, seq)| seq.unsigned_abs());
         events.any(|event| event > index)
     }
@@ -175,7 +175,7 @@ impl Chart {
     /// Whether the scopes behind an ask that was allowed also cover this content of a resource:
     /// asked before it is written, since a narrowed scope is about a part of its type only.
     pub fn covers(&self, ask: &guard::Ask, kind: &str, resource: &serde_json::Value) -> bool {
-        let aliases = self.folder.known().aliases;
+        let aliases = self.folder.answers.known().aliases;
         let patient = wire::fhir::patient_of(resource);
         View::of(guard::seen(ask, kind), kind, &aliases).shows(patient.as_deref(), resource)
     }
@@ -185,7 +185,7 @@ impl Chart {
     /// # Errors
     /// [`ChartError::Broken`].
     pub async fn covers_current(&self, ask: &guard::Ask, kind: &str, id: &str) -> Outcome<bool> {
-        let aliases = self.folder.known().aliases;
+        let aliases = self.folder.answers.known().aliases;
         let view = View::of(guard::seen(ask, kind), kind, &aliases);
         if view.whole() {
             return Ok(true);
@@ -219,19 +219,19 @@ impl Chart {
     /// # Errors
     /// [`ChartError::Broken`].
     pub async fn survivor(&self, patient: &str) -> Outcome<Option<String>> {
-        let aliases = self.folder.known().aliases;
+        let aliases = self.folder.answers.known().aliases;
         let survivor = aliases.survivor(patient);
         Ok((survivor != patient).then(|| survivor.to_owned()))
     }
 
     /// Whether anybody's consent was ever written here.
     pub fn any_consents(&self) -> bool {
-        self.folder.known().consents
+        self.folder.answers.known().consents
     }
 
     /// Everybody who is one person with this patient: the survivor first, then who was merged.
     pub fn family(&self, patient: &str) -> Vec<String> {
-        self.folder.known().aliases.family(patient)
+        self.folder.answers.known().aliases.family(patient)
     }
 
     /// Whether a text names one of these patients: by a word of a name or by a record number. For

@@ -159,19 +159,21 @@ impl Chart {
         }
         let broken = ChartError::broken("put pages right");
         let mut own = fresh.reading().await?;
+        let mut pages = Vec::new();
         for seq in differs.iter().filter_map(|one| one.version) {
             let body: Option<Vec<u8>> = sqlx::query_scalar("SELECT body FROM page WHERE seq = $1")
                 .bind(seq.cast_signed())
                 .fetch_optional(&mut *own)
                 .await
                 .map_err(&broken)?;
-            sqlx::query("UPDATE page SET body = $1 WHERE seq = $2")
-                .bind(body.unwrap_or_default())
-                .bind(seq.cast_signed())
-                .execute(&self.store.writer)
-                .await
-                .map_err(&broken)?;
+            pages.push((body.unwrap_or_default(), seq.cast_signed()));
         }
+        let right = "UPDATE page SET body = ?1 WHERE seq = ?2";
+        let put = self
+            .store
+            .writer
+            .transact(|to| store::each(to, right, pages));
+        put.await?;
         self.folder.relearn().await
     }
 }

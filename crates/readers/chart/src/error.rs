@@ -1,3 +1,6 @@
+use std::fmt::Display;
+
+use record::WriterFault;
 use thiserror::Error;
 
 /// Why the chart did not answer.
@@ -41,11 +44,17 @@ pub enum ChartError {
 
 impl ChartError {
     /// Wraps what went wrong while `doing` something.
-    pub(crate) fn broken(doing: &'static str) -> impl Fn(sqlx::Error) -> ChartError {
+    pub(crate) fn broken<E: Display>(doing: &'static str) -> impl Fn(E) -> ChartError {
         move |error| ChartError::Broken {
             doing,
             why: error.to_string(),
         }
+    }
+}
+
+impl From<WriterFault> for ChartError {
+    fn from(fault: WriterFault) -> ChartError {
+        ChartError::broken("write its file")(fault)
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) async fn of(
     let mut excerpt = Excerpt {
         patient: family.first().cloned().unwrap_or_default(),
         family: family.to_vec(),
-        folded: *chart.folder.folded().borrow(),
+        folded: *chart.folder.answers.folded().borrow(),
         ..Excerpt::default()
     };
     let mut left = chart.config.search_scan_max;

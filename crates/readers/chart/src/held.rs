@@ -83,7 +83,7 @@ impl Chart {
         .fetch_all(&self.store.readers)
         .await
         .map_err(ChartError::broken("list what came by the FHIR door"))?;
-        let aliases = self.folder.known().aliases;
+        let aliases = self.folder.answers.known().aliases;
         let named = rows.into_iter().map(|row| Named {
             place: row.0,
             kind: row.1,

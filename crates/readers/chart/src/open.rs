@@ -33,7 +33,7 @@ pub struct Open {
 
 impl Open {
     pub(crate) fn new(chart: Chart, permit: Permit) -> Open {
-        let known = chart.folder.known();
+        let known = chart.folder.answers.known();
         let scope = Scope::of(permit.ask(), &known.aliases);
         Open {
             scope: scope
@@ -43,7 +43,7 @@ impl Open {
             less: (permit.masks().to_vec(), permit.hides().to_vec()),
             ask: asks_of_one(permit.ask()),
             words: known.words.count(),
-            epoch: chart.folder.kept.epoch(),
+            epoch: chart.folder.answers.kept.epoch(),
             chart,
         }
     }
@@ -54,7 +54,7 @@ impl Open {
         if ask.act == act {
             ask.act = Act::Read;
         }
-        let known = chart.folder.known();
+        let known = chart.folder.answers.known();
         let scope = Scope::of(&ask, &known.aliases);
         Open {
             scope,
@@ -62,7 +62,7 @@ impl Open {
             less: (permit.masks().to_vec(), permit.hides().to_vec()),
             ask: None,
             words: known.words.count(),
-            epoch: chart.folder.kept.epoch(),
+            epoch: chart.folder.answers.kept.epoch(),
             chart,
         }
     }
@@ -285,7 +285,7 @@ impl Open {
     /// says what it is.
     pub fn kept(&self, what: &str) -> Option<Arc<[u8]>> {
         let key = self.key(what)?;
-        let found = self.chart.folder.kept.get(&key);
+        let found = self.chart.folder.answers.kept.get(&key);
         if found.is_some() {
             self.asked(what, &key);
         }
@@ -295,10 +295,14 @@ impl Open {
     /// Keeps what was made of an excerpt, to be shown again to the same scope.
     pub fn keep(&self, what: &str, excerpt: &Excerpt, made: &[u8]) {
         // Labels that were new when this was opened were left out, whatever they say.
-        let same = self.words == self.chart.folder.known().words.count();
+        let same = self.words == self.chart.folder.answers.known().words.count();
         if let Some(key) = self.key(what).filter(|_| same) {
             let made = (Arc::from(made), self.epoch);
-            self.chart.folder.kept.put(key.clone(), made, excerpt);
+            self.chart
+                .folder
+                .answers
+                .kept
+                .put(key.clone(), made, excerpt);
             self.asked(what, &key);
         }
     }
@@ -309,7 +313,7 @@ impl Open {
         let (Some(patient), Some(ask)) = (patient, &self.ask) else {
             return;
         };
-        if self.chart.folder.ready.again(patient, seen) {
+        if self.chart.folder.answers.ready.again(patient, seen) {
             return;
         }
         let asker = Asker {
@@ -318,7 +322,7 @@ impl Open {
             ask: ask.clone(),
             less: self.less.clone(),
         };
-        self.chart.folder.ready.asked(patient, asker);
+        self.chart.folder.answers.ready.asked(patient, asker);
     }
 
     fn key(&self, what: &str) -> Option<String> {

@@ -26,7 +26,7 @@ pub(crate) struct Reading {
 impl Reading {
     pub(crate) async fn begin(chart: &Chart) -> Outcome<Reading> {
         Ok(Reading {
-            known: chart.folder.known(),
+            known: chart.folder.answers.known(),
             from: chart.reading().await?,
         })
     }
@@ -160,11 +160,11 @@ impl Found {
 
 /// What to show of a resource once it is known who may see it; `None`: there never was one.
 pub(crate) async fn find(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Found>> {
-    let epoch = chart.folder.kept.epoch();
+    let epoch = chart.folder.answers.kept.epoch();
     let Some(Head { row, json }) = head(chart, kind, id).await? else {
         return Ok(None);
     };
-    let aliases = chart.folder.known().aliases;
+    let aliases = chart.folder.answers.known().aliases;
     let owner = row.patient.as_deref();
     Ok(Some(Found {
         name: (kind.to_owned(), id.to_owned()),
@@ -178,11 +178,11 @@ pub(crate) async fn find(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<
 /// Where a resource stands; `None`: there never was one.
 pub(crate) async fn locate(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Located>> {
     // Before it is read: what was folded until now, it knows of.
-    let folded = *chart.folder.folded().borrow();
+    let folded = *chart.folder.answers.folded().borrow();
     let Some(Head { row, .. }) = head(chart, kind, id).await? else {
         return Ok(None);
     };
-    let aliases = chart.folder.known().aliases;
+    let aliases = chart.folder.answers.known().aliases;
     let patient = row.patient.as_deref();
     Ok(Some(Located {
         patient: patient.map(|id| aliases.survivor(id).to_owned()),
@@ -194,9 +194,9 @@ pub(crate) async fn locate(chart: &Chart, kind: &str, id: &str) -> Outcome<Optio
 
 /// The current version of a resource, from memory if it is there.
 async fn head(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Head>> {
-    let heads = &chart.folder.heads;
+    let heads = &chart.folder.answers.heads;
     let changes = heads.changes();
-    let Some(asked) = asked(&chart.folder.known(), kind, id) else {
+    let Some(asked) = asked(&chart.folder.answers.known(), kind, id) else {
         return Ok(None);
     };
     if let Some(head) = heads.get(&asked) {
@@ -227,13 +227,13 @@ fn asked(known: &Known, kind: &str, id: &str) -> Option<Asked> {
 pub(crate) async fn shown(chart: &Chart, scope: &Scope, found: Found) -> Outcome<Option<Stored>> {
     let (kind, id) = (found.name.0.as_str(), found.name.1.as_str());
     scope.asks_for(kind)?;
-    if found.epoch != chart.folder.kept.epoch() {
+    if found.epoch != chart.folder.answers.kept.epoch() {
         return one(chart, scope, (kind, id, None)).await;
     }
     if !scope.reaches(&found.row) {
         return Err(scope.outside("a resource that is not theirs"));
     }
-    let known = chart.folder.known();
+    let known = chart.folder.answers.known();
     Ok(seen(&known, scope, ((kind, id), found.row, found.json)))
 }
 

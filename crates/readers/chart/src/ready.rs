@@ -184,7 +184,7 @@ impl Due {
 impl Chart {
     /// Changes when a summary may be due.
     pub fn ready_stirred(&self) -> watch::Receiver<()> {
-        self.folder.ready.stirred.subscribe()
+        self.folder.answers.ready.stirred.subscribe()
     }
 
     /// Summaries that were asked for lately, or are of patients in house, and are not ready; at most
@@ -193,12 +193,12 @@ impl Chart {
     /// # Errors
     /// [`crate::ChartError::Broken`].
     pub async fn due(&self) -> Outcome<Vec<Due>> {
-        let ready = &self.folder.ready;
+        let ready = &self.folder.answers.ready;
         let (asked, usual) = ready.looks();
-        if ready.max == 0 || !self.folder.kept.keeps() || !asked {
+        if ready.max == 0 || !self.folder.answers.kept.keeps() || !asked {
             return Ok(Vec::new());
         }
-        let known = self.folder.known();
+        let known = self.folder.answers.known();
         let lying = match usual {
             true => {
                 let mut reading = Reading::begin(self).await?;
@@ -217,7 +217,7 @@ impl Chart {
     /// As what it is kept, if it is to be made.
     fn still_due(&self, due: &Due, known: &Known) -> Option<String> {
         let key = due.scope(known).key(&due.asker.what, &due.asker.less)?;
-        self.folder.kept.is_wanted(&key).then_some(key)
+        self.folder.answers.kept.is_wanted(&key).then_some(key)
     }
 
     /// Makes a summary, if it is due still, and keeps it for those who may see what its view shows. No content
@@ -228,16 +228,16 @@ impl Chart {
     pub async fn make_ready(&self, due: &Due, stamp: Stamp) -> Outcome<()> {
         let made = self.make(due, stamp).await;
         if !matches!(made, Ok(true)) {
-            self.folder.ready.mark_barren(&due.patient);
+            self.folder.answers.ready.mark_barren(&due.patient);
         }
         made.map(drop)
     }
 
     /// Makes what is due still, and says whether anything can be made of the patient.
     async fn make(&self, due: &Due, stamp: Stamp) -> Outcome<bool> {
-        let kept = &self.folder.kept;
+        let kept = &self.folder.answers.kept;
         let epoch = kept.epoch();
-        let known = self.folder.known();
+        let known = self.folder.answers.known();
         let Some(key) = self.still_due(due, &known) else {
             return Ok(true);
         };
@@ -253,7 +253,7 @@ impl Chart {
         let of = Arc::new(excerpt);
         let excerpt = Arc::clone(&of);
         let made = tokio::task::spawn_blocking(move || document(&of, &stamp)).await;
-        let same = self.folder.known().words.count() == known.words.count();
+        let same = self.folder.answers.known().words.count() == known.words.count();
         let made = made.ok().flatten();
         let Some(made) = made.filter(|made| kept.takes(&key, made.len())) else {
             return Ok(false);

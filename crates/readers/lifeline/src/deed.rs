@@ -1,13 +1,13 @@
 //! Who changed what, by actor and time, so that a rewind need not read the whole record; and what
 //! speaks of an intrusion, so that a clean point can be proposed.
 
-use std::collections::BTreeSet;
-
 use event::{Act, Body, Event, SessionStep, Time};
 use record::Sealed;
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
+use rusqlite::Connection;
+use sqlx::SqlitePool;
 
 use crate::Error;
+use crate::fold::{Done, run};
 
 /// Something that an account, a client or a feed changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,63 +29,29 @@ pub struct Evidence {
     pub what: String,
 }
 
-type Done = Result<(), sqlx::Error>;
-
-/// Rows in one statement.
-const ROWS: usize = 200;
-
 /// Folds events.
-pub(crate) async fn take<'e>(
-    to: &mut SqliteConnection,
-    events: impl Iterator<Item = &'e Sealed> + Clone,
-) -> Done {
-    for sealed in events.clone() {
-        let Some(what) = speaks(&sealed.event().body) else {
-            continue;
-        };
-        sqlx::query("INSERT OR REPLACE INTO evidence (idx, at, what) VALUES ($1, $2, $3)")
-            .bind(sealed.index().cast_signed())
-            .bind(sealed.at().millis())
-            .bind(what)
-            .execute(&mut *to)
-            .await?;
-    }
-    let changed: Vec<&Sealed> = events.filter(|one| changes(one.event())).collect();
-    for some in changed.chunks(ROWS) {
-        doers(to, some).await?;
-        deeds(to, some).await?;
+pub(crate) fn take(to: &Connection, events: &[Sealed]) -> Done {
+    for sealed in events {
+        let (idx, at) = (sealed.index().cast_signed(), sealed.at().millis());
+        if let Some(what) = speaks(&sealed.event().body) {
+            let sql = "INSERT OR REPLACE INTO evidence (idx, at, what) VALUES (?1, ?2, ?3)";
+            run(to, sql, (idx, at, what))?;
+        }
+        if changes(sealed.event()) {
+            deed(to, (idx, at), sealed.event())?;
+        }
     }
     Ok(())
 }
 
-/// Whoever changed something gets a number.
-async fn doers(to: &mut SqliteConnection, changed: &[&Sealed]) -> Done {
-    let names: BTreeSet<&str> = changed
-        .iter()
-        .map(|sealed| sealed.event().actor.id.as_str())
-        .collect();
-    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new("INSERT INTO doer (name) ");
-    query.push_values(names, |mut row, name| {
-        row.push_bind(name);
-    });
-    query.push(" ON CONFLICT (name) DO NOTHING");
-    query.build().execute(to).await.map(drop)
-}
-
-async fn deeds(to: &mut SqliteConnection, changed: &[&Sealed]) -> Done {
-    let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
-        "INSERT OR REPLACE INTO deed (doer, at, idx, hand)
-         SELECT doer.id, new.column2, new.column3, new.column4 FROM (",
-    );
-    query.push_values(changed, |mut row, sealed| {
-        let event = sealed.event();
-        row.push_bind(event.actor.id.as_str())
-            .push_bind(sealed.at().millis())
-            .push_bind(sealed.index().cast_signed())
-            .push_bind(by_hand(&event.body));
-    });
-    query.push(") AS new JOIN doer ON doer.name = new.column1");
-    query.build().execute(to).await.map(drop)
+/// Whoever changed something has a number.
+fn deed(to: &Connection, (idx, at): (i64, i64), event: &Event) -> Done {
+    let (doer, hand) = (&event.actor.id, by_hand(&event.body));
+    let sql = "INSERT INTO doer (name) VALUES (?1) ON CONFLICT (name) DO NOTHING";
+    run(to, sql, [doer])?;
+    let sql = "INSERT OR REPLACE INTO deed (doer, at, idx, hand)
+         SELECT id, ?2, ?3, ?4 FROM doer WHERE name = ?1";
+    run(to, sql, (doer, at, idx, hand))
 }
 
 /// Everything that somebody changed since a moment, in the order of the record.
@@ -133,7 +99,6 @@ pub(crate) async fn evidence(
 }
 
 /// Whether an event changed something. Decisions and looks did not.
-/// Whether somebody changed something.
 pub(crate) fn changes(event: &Event) -> bool {
     let act = matches!(
         event.act,

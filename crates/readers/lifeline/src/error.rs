@@ -1,3 +1,4 @@
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use thiserror::Error;
@@ -33,7 +34,7 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn view(doing: &'static str) -> impl Fn(sqlx::Error) -> Error {
+    pub(crate) fn view<E: Display>(doing: &'static str) -> impl Fn(E) -> Error {
         move |error| Error::View {
             doing,
             why: error.to_string(),

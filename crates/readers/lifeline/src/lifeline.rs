@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use event::{Arrival, Line, Time};
-use record::{Alike, Blind, Pace, Reader, ReaderError, Sealed};
+use record::{Alike, Blind, Pace, Reader, ReaderError, Sealed, Writer, WriterFault};
+use rusqlite::Transaction;
 use sqlx::SqlitePool;
 use tokio::sync::watch;
 
@@ -27,7 +28,10 @@ pub struct Lifeline {
 }
 
 struct Inner {
+    /// What is asked is read with it.
     pool: SqlitePool,
+    /// What is folded is written with it.
+    writer: Writer,
     key: PackKey,
     blind: Blind,
     limits: Limits,
@@ -72,9 +76,12 @@ impl Lifeline {
         configs: Vec<PackConfig>,
     ) -> Result<Lifeline, Error> {
         let pool = view::open(path).await?;
+        let writer = record::view_writer(path).await;
+        let writer = writer.map_err(Error::view("be opened"))?;
         let state = view::state(&pool).await?;
         let inner = Inner {
             pool,
+            writer,
             key,
             blind,
             limits,
@@ -375,11 +382,7 @@ impl Reader for Lifeline {
     }
 
     async fn tidy(&self) -> Result<(), ReaderError> {
-        let done = record::rewrite_if_due(&self.inner.pool).await;
-        done.map_err(|why| ReaderError {
-            reader: "lifeline",
-            why,
-        })
+        self.inner.writer.rewrite_if_due().await.map_err(failed)
     }
 
     fn alike(&self) -> &'static [Alike] {
@@ -391,11 +394,7 @@ impl Reader for Lifeline {
     }
 
     async fn relearn(&self) -> Result<(), ReaderError> {
-        let learned = self.learn_again().await;
-        learned.map_err(|why| ReaderError {
-            reader: "lifeline",
-            why: why.to_string(),
-        })
+        self.learn_again().await.map_err(failed)
     }
 
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
@@ -404,14 +403,27 @@ impl Reader for Lifeline {
             return Ok(Vec::new());
         }
         let mut state = State::clone(&before);
-        let with = (&self.inner.pool, &self.inner.blind);
-        fold::take(with, &mut state, batch, next)
-            .await
-            .map_err(|error| ReaderError {
-                reader: "lifeline",
-                why: error.to_string(),
-            })?;
+        state.folded = next;
+        let new = batch.iter().filter(|one| one.index() >= before.folded);
+        let new: Vec<Sealed> = new.cloned().collect();
+        let concerned = new.iter().any(|sealed| fold::concerns(sealed.event()));
+        if concerned || record::save_is_due(before.folded, next) {
+            for sealed in &new {
+                fold::by_heart(&mut state, (sealed.index(), sealed.at()), sealed.event());
+            }
+            let blind = self.inner.blind.clone();
+            let writes = move |to: &Transaction<'_>| fold::take(to, (&new, next), &blind);
+            let written = self.inner.writer.transact::<_, WriterFault, _>(writes);
+            written.await.map_err(failed)?;
+        }
         self.inner.state.send_replace(Arc::new(state));
         Ok(Vec::new())
+    }
+}
+
+fn failed(why: impl ToString) -> ReaderError {
+    ReaderError {
+        reader: "lifeline",
+        why: why.to_string(),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use event::Time;
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
 use super::memory::{Current, Memory, Name, PIDS_MAX};
 use super::order::Orders;
@@ -13,7 +13,7 @@ use super::step::{Change, Step};
 use crate::error::Outcome;
 use crate::hash;
 use crate::place::Place;
-use crate::store::{self, Asked, Row};
+use crate::store::{Asked, Row, meet};
 use crate::tie::Tie;
 
 /// A version to be written.
@@ -126,10 +126,10 @@ pub(super) struct Batch<'m> {
 
 impl<'m> Batch<'m> {
     /// Reads what the steps will meet.
-    pub(super) async fn prepare(
+    pub(super) fn prepare(
         memory: &'m mut Memory,
         steps: &[Step],
-        from: &mut SqliteConnection,
+        from: &Connection,
     ) -> Outcome<Batch<'m>> {
         let mut batch = Batch {
             first_rid: memory.next_rid,
@@ -139,16 +139,16 @@ impl<'m> Batch<'m> {
             orders: Orders::default(),
         };
         let changes = || steps.iter().flat_map(|step| &step.changes);
-        let also = batch.fillers(steps, from).await?;
+        let also = batch.fillers(steps, from)?;
         let wanted = changes().filter_map(|change| {
             let (kind, id) = change.target()?;
             Some((kind, id, change.needs_content()))
         });
         let orders = also.iter().map(|(kind, id)| (*kind, id.as_str(), true));
         let (asked, contents) = batch.remembered(wanted.chain(orders));
-        batch.read_rest(&asked, &contents, from).await?;
-        batch.referring(steps, from).await?;
-        batch.patients(changes(), from).await?;
+        batch.read_rest(&asked, &contents, from)?;
+        batch.referring(steps, from)?;
+        batch.patients(changes(), from)?;
         Ok(batch)
     }
 
@@ -191,14 +191,14 @@ impl<'m> Batch<'m> {
         (asked, contents)
     }
 
-    async fn read_rest(
+    fn read_rest(
         &mut self,
         asked: &[Asked],
         contents: &HashSet<Name>,
-        from: &mut SqliteConnection,
+        from: &Connection,
     ) -> Outcome<()> {
-        let rows = store::by_heads(from, asked).await?;
-        for current in self.contents_of((rows, contents), from).await? {
+        let rows = meet::by_heads(from, asked)?;
+        for current in self.contents_of((rows, contents), from)? {
             if let Some(seen) = self.seen.get_mut(&current.0) {
                 seen.stored = current.1.rid;
                 seen.current = Some(current.1);
@@ -206,11 +206,12 @@ impl<'m> Batch<'m> {
         }
         Ok(())
     }
+
     /// Makes sure that every known patient's number is in memory.
-    async fn patients<'s>(
+    fn patients<'s>(
         &mut self,
         changes: impl Iterator<Item = &'s Change>,
-        from: &mut SqliteConnection,
+        from: &Connection,
     ) -> Outcome<()> {
         let mut ids: Vec<String> = changes
             .flat_map(Change::patients)
@@ -230,7 +231,7 @@ impl<'m> Batch<'m> {
                 self.memory.pids.put(patient.clone(), current.pid);
             }
         }
-        for (id, pid) in store::pids(from, &ids).await? {
+        for (id, pid) in meet::numbers(from, &ids)? {
             self.memory.pids.put(id, pid);
         }
         Ok(())
@@ -254,28 +255,28 @@ impl<'m> Batch<'m> {
 
 impl Batch<'_> {
     /// Some rows as current versions, with the contents of those that are wanted.
-    pub(super) async fn contents_of(
+    pub(super) fn contents_of(
         &self,
         (rows, wanted): (Vec<Row>, &HashSet<Name>),
-        from: &mut SqliteConnection,
+        from: &Connection,
     ) -> Outcome<Vec<(Name, Current)>> {
         let words = &self.memory.known.words;
         let several = |row: &&Row| wire::v2::is_told_by_several(words.text(row.kind));
         let rids: Vec<i64> = rows.iter().filter(several).map(|row| row.rid).collect();
-        let beside = store::beside(from, &rids).await?;
-        contents_of((rows, beside), wanted, from).await
+        let beside = meet::beside(from, &rids)?;
+        contents_of((rows, beside), wanted, from)
     }
 }
 
-async fn contents_of(
+fn contents_of(
     (rows, mut beside): (Vec<Row>, HashMap<i64, Vec<u8>>),
     wanted: &HashSet<Name>,
-    from: &mut SqliteConnection,
+    from: &Connection,
 ) -> Outcome<Vec<(Name, Current)>> {
     let (with, without): (Vec<_>, Vec<_>) = rows
         .into_iter()
         .partition(|row| !row.deleted() && wanted.contains(&(row.kind, row.id.clone())));
-    let pages = store::pages(from, &with).await?;
+    let pages = meet::contents(from, &with)?;
     let contents = pages.into_iter().map(|page| Some(page.into()));
     let with = with.into_iter().zip(contents);
     let all = with.chain(without.into_iter().map(|row| (row, None)));

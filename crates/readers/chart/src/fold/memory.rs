@@ -4,13 +4,14 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use lru::LruCache;
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 use wire::v2::Told;
 
 use crate::alias::Aliases;
 use crate::error::Outcome;
 use crate::label::Labels;
 use crate::place::{PlaceRow, Places};
+use crate::store::meet::rows;
 use crate::words::Words;
 use crate::{ChartError, Config};
 
@@ -79,15 +80,15 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) async fn load(from: &mut SqliteConnection, config: &Config) -> Outcome<Memory> {
+    pub(super) fn load(from: &Connection, config: &Config) -> Outcome<Memory> {
         let hot_max = NonZeroUsize::new(config.hot_resources_max).unwrap_or(NonZeroUsize::MIN);
-        let cursor = number(from, "SELECT next FROM cursor WHERE id = 1").await?;
+        let cursor = number(from, "SELECT next FROM cursor WHERE id = 1")?;
         Ok(Memory {
-            known: Known::load(from).await?,
+            known: Known::load(from)?,
             hot: LruCache::new(hot_max),
             pids: LruCache::new(PIDS_MAX),
-            next_rid: 1 + number(from, "SELECT COALESCE(MAX(rid), 0) FROM version").await?,
-            next_pid: 1 + number(from, "SELECT COALESCE(MAX(pid), 0) FROM patient").await?,
+            next_rid: 1 + number(from, "SELECT COALESCE(MAX(rid), 0) FROM version")?,
+            next_pid: 1 + number(from, "SELECT COALESCE(MAX(pid), 0) FROM patient")?,
             cursor: u64::try_from(cursor).unwrap_or_default(),
             labels: Arc::new(Labels::parse(&config.sensitivity)?),
         })
@@ -96,12 +97,8 @@ impl Memory {
 
 impl Memory {
     /// Reads itself again after something was taken out of the tables. Numbers are not given twice.
-    pub(super) async fn forget(
-        &mut self,
-        from: &mut SqliteConnection,
-        config: &Config,
-    ) -> Outcome<()> {
-        let fresh = Memory::load(from, config).await?;
+    pub(super) fn forget(&mut self, from: &Connection, config: &Config) -> Outcome<()> {
+        let fresh = Memory::load(from, config)?;
         *self = Memory {
             next_rid: fresh.next_rid.max(self.next_rid),
             next_pid: fresh.next_pid.max(self.next_pid),
@@ -113,28 +110,18 @@ impl Memory {
 }
 
 impl Known {
-    async fn load(from: &mut SqliteConnection) -> Outcome<Known> {
+    fn load(from: &Connection) -> Outcome<Known> {
         let broken = ChartError::broken("read what it knows by heart");
-        let words: Vec<String> = sqlx::query_scalar("SELECT text FROM word ORDER BY wid")
-            .fetch_all(&mut *from)
-            .await
-            .map_err(&broken)?;
-        let aliases: Vec<(String, String, i64)> = sqlx::query_as(
-            "SELECT r.id, s.id, a.seq FROM alias a JOIN patient r ON r.pid = a.retired
-             JOIN patient s ON s.pid = a.survivor",
-        )
-        .fetch_all(&mut *from)
-        .await
-        .map_err(&broken)?;
+        let words = "SELECT text FROM word ORDER BY wid";
+        let words: Vec<String> = rows(from, words, [()], |row| row.get(0)).map_err(&broken)?;
+        let aliases = "SELECT r.id, s.id, a.seq FROM alias a JOIN patient r ON r.pid = a.retired
+             JOIN patient s ON s.pid = a.survivor";
+        let aliases: Vec<(String, String, i64)> =
+            rows(from, aliases, [()], |row| row.try_into()).map_err(&broken)?;
+        let places = "SELECT id, parent, code, name, level FROM place";
         let places: Vec<PlaceRow> =
-            sqlx::query_as("SELECT id, parent, code, name, level FROM place")
-                .fetch_all(&mut *from)
-                .await
-                .map_err(&broken)?;
-        let consents: i64 = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM consent)")
-            .fetch_one(&mut *from)
-            .await
-            .map_err(&broken)?;
+            rows(from, places, [()], |row| row.try_into()).map_err(&broken)?;
+        let consents = number(from, "SELECT EXISTS (SELECT 1 FROM consent)")?;
         Ok(Known {
             consents: consents != 0,
             words: Arc::new(Words::from_rows(words)),
@@ -144,9 +131,7 @@ impl Known {
     }
 }
 
-async fn number(from: &mut SqliteConnection, sql: &'static str) -> Outcome<i64> {
-    sqlx::query_scalar(sql)
-        .fetch_one(from)
-        .await
+fn number(from: &Connection, sql: &str) -> Outcome<i64> {
+    from.query_row(sql, [], |row| row.get(0))
         .map_err(ChartError::broken("read its counters"))
 }

@@ -4,7 +4,9 @@
 //! what makes a refold give the same tables, byte for byte.
 
 mod ahead;
+mod answers;
 mod apply;
+mod aside;
 mod batch;
 mod content;
 pub(crate) mod index;
@@ -17,36 +19,26 @@ mod save;
 mod several;
 mod stay;
 mod step;
+mod work;
 
-use std::sync::{PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use event::{Arrival, Body};
-use futures_util::{StreamExt as _, stream};
+use event::Arrival;
 use record::{Blind, Pace, Reader, ReaderError, Sealed};
-use sqlx::SqliteConnection;
-use tokio::sync::{Mutex, watch};
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
 
-use batch::Batch;
+use answers::Answers;
+use aside::Aside;
 pub(crate) use memory::Known;
 use memory::Memory;
-use step::{Step, With};
+use work::Work;
 
 use crate::error::Outcome;
-use crate::heads::Heads;
-use crate::kept::{Kept, Touched};
-use crate::ready::Ready;
 use crate::store::Store;
 use crate::{ChartError, Config};
-
-/// Events that are read, applied and written before the next ones are looked at: enough for full
-/// statements, of which each waits for a thread, few enough to be held at once.
-const EVENTS_AT_ONCE: usize = 256;
-
-/// Chunks of events that are understood while an earlier one is written.
-const CHUNKS_AHEAD: usize = 3;
 
 /// How far behind a chart may be while nobody waits for it.
 const PACE: Duration = Duration::from_millis(20);
@@ -54,63 +46,35 @@ const PACE: Duration = Duration::from_millis(20);
 /// What folds.
 pub(crate) struct Folder {
     store: Store,
-    config: Config,
+    config: Arc<Config>,
     blind: Blind,
     /// `None`: to be read from the tables first.
     memory: Mutex<Option<Memory>>,
-    known: RwLock<Known>,
-    folded: watch::Sender<u64>,
     pub(crate) pace: Pace,
-    /// What was read of charts lately.
-    pub(crate) heads: Heads,
-    /// What was made of charts and can be shown again.
-    pub(crate) kept: Kept,
-    /// Of whom it is made before anybody asks.
-    pub(crate) ready: Ready,
+    /// What the answers go by.
+    pub(crate) answers: Arc<Answers>,
 }
 
 impl Folder {
     pub(crate) async fn open(store: Store, config: Config, blind: Blind) -> Outcome<Folder> {
         let folder = Folder {
-            heads: Heads::new(config.resources_bytes_max),
-            kept: Kept::new(config.summaries_bytes_max),
-            ready: Ready::new(config.summaries_ready_max),
+            answers: Arc::new(Answers::new(&config)),
             store,
-            config,
+            config: Arc::new(config),
             blind,
             memory: Mutex::new(None),
-            known: RwLock::new(Known::default()),
-            folded: watch::Sender::new(0),
             pace: Pace::of(PACE),
         };
         let memory = folder.load().await?;
-        folder.publish(&memory);
         *folder.memory.lock().await = Some(memory);
         Ok(folder)
-    }
-
-    /// What is known by heart, as of the last commit.
-    pub(crate) fn known(&self) -> Known {
-        self.known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 
     /// Drops what is known by heart of the tables: they were put right by other hands.
     pub(crate) async fn relearn(&self) -> Outcome<()> {
         let mut memory = self.memory.lock().await;
         *memory = None;
-        let fresh = self.load().await?;
-        self.heads.clear();
-        self.kept.clear();
-        self.ready.clear();
-        self.publish(&fresh);
-        Ok(())
-    }
-
-    pub(crate) fn folded(&self) -> watch::Receiver<u64> {
-        self.folded.subscribe()
+        self.load().await.map(drop)
     }
 
     /// Empties the tables. The next [`Reader::cursor`] is 0.
@@ -118,109 +82,44 @@ impl Folder {
         let mut memory = self.memory.lock().await;
         *memory = None;
         self.store.clear().await?;
-        self.heads.clear();
-        self.kept.clear();
-        self.ready.clear();
-        let fresh = self.load().await?;
-        self.publish(&fresh);
         // Left out of `memory`: a batch that was read before the refold is not folded, see `take`.
-        Ok(())
+        self.load().await.map(drop)
     }
 
-    /// Folds events that begin at the cursor; `next` is the cursor after them.
+    /// Folds events that begin at the cursor; `next` is the cursor after them. What was begun goes on though
+    /// nobody waits for it; then the memory is read from the tables again before anything else is folded.
     pub(crate) async fn fold_entries(&self, entries: &[Sealed], next: u64) -> Outcome<()> {
         let mut place = self.memory.lock().await;
         let mut memory = take(&mut place, entries, next)?;
         let concerned = entries.iter().any(|entry| step::concerns(entry.event()));
         if !concerned && !record::save_is_due(memory.cursor, next) {
             memory.cursor = next;
-            self.folded.send_replace(next);
+            self.answers.passed(next);
             *place = Some(memory);
             return Ok(());
         }
-        // On an error the memory is dropped with what it half learned, and read again.
-        let touched = self.fold_into(&mut memory, entries, next).await?;
-        memory.cursor = next;
-        self.heads.touch(&touched);
-        self.kept.touch(&touched, next);
-        self.publish(&memory);
-        if touched.everything || !touched.some.is_empty() {
-            self.ready.stir();
-        }
-        *place = Some(memory);
-        Ok(())
-    }
-
-    async fn fold_into(
-        &self,
-        memory: &mut Memory,
-        entries: &[Sealed],
-        next: u64,
-    ) -> Outcome<Touched> {
-        let mut touched = Touched::default();
-        let broken = ChartError::broken("write a batch");
-        let mut change = self.store.writer.begin().await.map_err(&broken)?;
-        let erases = |entry: &Sealed| matches!(entry.event().body, Body::Erased(_));
-        for some in entries.split_inclusive(erases) {
-            self.fold_run((memory, &mut touched), some, &mut change)
-                .await?;
-            if let Some(Body::Erased(order)) = some.last().map(|entry| &entry.event().body)
-                && purge::purge(&mut change, order, &self.blind).await?
-            {
-                memory.forget(&mut change, &self.config).await?;
-                touched.everything = true;
-            }
-        }
-        save::cursor(&mut change, next).await?;
-        change.commit().await.map_err(&broken)?;
-        Ok(touched)
-    }
-
-    /// Folds events among which no order to erase stands before the last.
-    async fn fold_run(
-        &self,
-        (memory, touched): (&mut Memory, &mut Touched),
-        entries: &[Sealed],
-        change: &mut SqliteConnection,
-    ) -> Outcome<()> {
-        let chunks: Vec<Vec<Sealed>> = entries.chunks(EVENTS_AT_ONCE).map(<[_]>::to_vec).collect();
-        let with = With {
+        let work = Work {
+            entries: entries.to_vec(),
+            next,
+            memory,
+            config: Arc::clone(&self.config),
             blind: self.blind.clone(),
-            marks: record::Marks::of(self.blind.clone()),
-            labels: memory.labels.clone(),
+            aside: Aside::of(entries.len(), Handle::current()),
+            answers: Arc::clone(&self.answers),
         };
-        let mut understood = stream::iter(chunks)
-            .map(move |some| understand(some, with.clone()))
-            .buffered(CHUNKS_AHEAD);
-        while let Some(steps) = understood.next().await {
-            let steps = steps.map_err(|error| broken_off(&error))?;
-            let mut batch = Batch::prepare(memory, &steps, change).await?;
-            for step in steps {
-                batch.apply(step);
-            }
-            batch.save(change).await?;
-            touched.some.append(&mut batch.pending.touched);
-            touched.heads.extend(batch.moved());
-            touched.everything |= !batch.pending.aliases.is_empty();
-            batch.remember();
-        }
+        *place = Some(self.store.writer.run(|to| work.done(to)).await?);
         Ok(())
     }
 
+    /// Reads the memory from the tables, when what was handed over before is done.
     async fn load(&self) -> Outcome<Memory> {
-        let mut from = self
-            .store
-            .writer
-            .acquire()
-            .await
-            .map_err(ChartError::broken("open its database"))?;
-        Memory::load(&mut from, &self.config).await
-    }
-
-    /// Lets the answers know what was committed.
-    fn publish(&self, memory: &Memory) {
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = memory.known.clone();
-        self.folded.send_replace(memory.cursor);
+        let (config, answers) = (Arc::clone(&self.config), Arc::clone(&self.answers));
+        let load = self.store.writer.run(move |from| {
+            let memory = Memory::load(from, &config)?;
+            answers.begin_anew(&memory);
+            Ok(memory)
+        });
+        load.await
     }
 }
 
@@ -275,26 +174,6 @@ impl Reader for Folder {
         // Nothing is folded meanwhile; what is sealed waits in the record.
         let _folding = self.memory.lock().await;
         self.store.rewrite_if_due().await.map_err(failed)
-    }
-}
-
-/// What some events mean, found out on another thread while others are being written.
-fn understand(events: Vec<Sealed>, with: With) -> JoinHandle<Vec<Step>> {
-    spawn_blocking(move || {
-        let steps = events.iter();
-        steps.filter_map(|event| step::step(event, &with)).collect()
-    })
-}
-
-fn broken_off(error: &JoinError) -> ChartError {
-    // The words of a panic may quote a patient.
-    let why = match error.is_panic() {
-        true => "it panicked, see its log",
-        false => "it was cut off",
-    };
-    ChartError::Broken {
-        doing: "understand a batch",
-        why: why.to_owned(),
     }
 }
 

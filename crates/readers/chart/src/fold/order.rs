@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 use wire::v2::Draft;
 
 use super::ahead::Ahead;
@@ -19,7 +19,7 @@ use super::step::{Change, Step};
 use crate::alias::Aliases;
 use crate::error::Outcome;
 use crate::hash;
-use crate::store::{self, Asked};
+use crate::store::{Asked, meet};
 
 /// The types of orders.
 pub(super) const ORDERS: [&str; 2] = ["MedicationRequest", "ServiceRequest"];
@@ -101,10 +101,10 @@ impl Numbers {
 impl Batch<'_> {
     /// Reads which orders go by the fillers' numbers that the steps name; the type and id of all orders,
     /// stand-ins too, that they may be about because of that.
-    pub(super) async fn fillers(
+    pub(super) fn fillers(
         &mut self,
         steps: &[Step],
-        from: &mut SqliteConnection,
+        from: &Connection,
     ) -> Outcome<BTreeSet<(&'static str, String)>> {
         let mut kinds: BTreeMap<String, &'static str> = BTreeMap::new();
         let mut asked = BTreeSet::new();
@@ -119,7 +119,7 @@ impl Batch<'_> {
         }
         let asked: Vec<(String, String)> = asked.into_iter().collect();
         let mut also = BTreeSet::new();
-        for (filler, patient, first, last) in store::fillers(from, &asked).await? {
+        for (filler, patient, first, last) in meet::fillers(from, &asked)? {
             let Some(kind) = kinds.get(&filler) else {
                 continue;
             };
@@ -135,11 +135,7 @@ impl Batch<'_> {
 
     /// Reads what refers to stand-ins in the tables that the steps make a part of an order, and what their parts
     /// become.
-    pub(super) async fn referring(
-        &mut self,
-        steps: &[Step],
-        from: &mut SqliteConnection,
-    ) -> Outcome<()> {
+    pub(super) fn referring(&mut self, steps: &[Step], from: &Connection) -> Outcome<()> {
         let ahead = Ahead::of(steps, self);
         let of_keys: HashMap<i64, &String> = ahead
             .joins
@@ -148,7 +144,7 @@ impl Batch<'_> {
             .collect();
         let mut all: Vec<i64> = of_keys.keys().copied().collect();
         all.sort_unstable();
-        let (read, mut rows) = store::by_keys(from, &all).await?;
+        let (read, mut rows) = meet::by_keys(from, &all)?;
         self.orders.looked_at += read;
         rows.retain(|(_, row)| !row.deleted());
         let mut become_of = BTreeSet::new();
@@ -166,11 +162,11 @@ impl Batch<'_> {
             .map(|(_, row)| (row.kind, row.id.clone()))
             .collect();
         let rows = rows.into_iter().map(|(_, row)| row).collect();
-        for (name, current) in self.contents_of((rows, &names), from).await? {
+        for (name, current) in self.contents_of((rows, &names), from)? {
             self.meet(name, current);
         }
         become_of.extend(self.parts(steps, &ahead));
-        self.meet_all(become_of, from).await
+        self.meet_all(become_of, from)
     }
 
     /// What the steps say of parts of orders that are known by other ids may be about these.
@@ -186,11 +182,7 @@ impl Batch<'_> {
         parts.flatten().collect()
     }
 
-    async fn meet_all(
-        &mut self,
-        mut names: BTreeSet<Name>,
-        from: &mut SqliteConnection,
-    ) -> Outcome<()> {
+    fn meet_all(&mut self, mut names: BTreeSet<Name>, from: &Connection) -> Outcome<()> {
         // What a client writes anew is known here without what it says.
         names.retain(|name| {
             self.seen.get(name).is_none_or(|seen| {
@@ -212,9 +204,9 @@ impl Batch<'_> {
                 slot: hash::slot(words.text(*kind), id),
             });
         }
-        let rows = store::by_heads(from, &asked).await?;
+        let rows = meet::by_heads(from, &asked)?;
         let names = names.into_iter().collect();
-        for (name, current) in self.contents_of((rows, &names), from).await? {
+        for (name, current) in self.contents_of((rows, &names), from)? {
             self.meet(name, current);
         }
         Ok(())

@@ -4,11 +4,12 @@ use event::Time;
 use serde_json::{Map, Value, json};
 use wire::v2::{Draft, Mode, Told};
 
+use super::super::aside::Aside;
 use super::super::batch::Batch;
 use super::super::memory::Memory;
 use super::super::step::{Change, Origin, Step};
-use crate::Config;
 use crate::store::Store;
+use crate::{ChartError, Config};
 
 const MESSAGES: usize = 10_000;
 const AT_ONCE: usize = 250;
@@ -74,30 +75,30 @@ async fn looked_at(events: Vec<Vec<Change>>) -> Vec<(usize, usize)> {
     let folder = tempfile::tempdir().unwrap();
     let config = Config::at(folder.path().join("chart.db"));
     let store = Store::open(&config).await.unwrap();
-    let mut from = store.writer.begin().await.unwrap();
-    let mut memory = Memory::load(&mut from, &config).await.unwrap();
-    let mut events = events.into_iter().enumerate().map(|(seq, changes)| Step {
-        seq: seq as i64,
-        at: Time::from_millis(1_700_000_000_000),
-        from: Origin::Feed("lab".into()),
-        changes,
+    let looked_at = store.writer.transact(move |to| {
+        let mut memory = Memory::load(to, &config)?;
+        let mut events = events.into_iter().enumerate().map(|(seq, changes)| Step {
+            seq: seq as i64,
+            at: Time::from_millis(1_700_000_000_000),
+            from: Origin::Feed("lab".into()),
+            changes,
+        });
+        let mut looked_at = Vec::new();
+        loop {
+            let steps: Vec<Step> = events.by_ref().take(AT_ONCE).collect();
+            if steps.is_empty() {
+                return Ok::<_, ChartError>(looked_at);
+            }
+            let mut batch = Batch::prepare(&mut memory, &steps, to)?;
+            looked_at.push((batch.orders.looked_at, batch.seen.len()));
+            for step in steps {
+                batch.apply(step);
+            }
+            batch.save(to, &Aside::Here)?;
+            batch.remember();
+        }
     });
-    let mut looked_at = Vec::new();
-    loop {
-        let steps: Vec<Step> = events.by_ref().take(AT_ONCE).collect();
-        if steps.is_empty() {
-            return looked_at;
-        }
-        let mut batch = Batch::prepare(&mut memory, &steps, &mut from)
-            .await
-            .unwrap();
-        looked_at.push((batch.orders.looked_at, batch.seen.len()));
-        for step in steps {
-            batch.apply(step);
-        }
-        batch.save(&mut from).await.unwrap();
-        batch.remember();
-    }
+    looked_at.await.unwrap()
 }
 
 /// The second batch, by which all is known, and the last.

@@ -6,18 +6,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use event::Erased;
-use futures_util::TryStreamExt as _;
 use record::Blind;
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
+use rusqlite::{Connection, OptionalExtension as _, Params};
 
 use crate::ChartError;
 use crate::error::Outcome;
-use crate::store::{list, pack, unpack};
-
-/// Values of one IN list.
-const IN_MAX: usize = 64;
-
-const LOOKING: &str = "look for what is to be erased";
+use crate::store::meet::rows;
+use crate::store::{each, pack, unpack};
 
 /// A row of `version`: rid, seq, item, prev, next.
 type Found = (i64, i64, i64, i64, i64);
@@ -32,68 +27,53 @@ struct Gone {
 }
 
 /// Takes out the patients that an order names; whether there was anything of them.
-pub(super) async fn purge(
-    from: &mut SqliteConnection,
-    order: &Erased,
-    blind: &Blind,
-) -> Outcome<bool> {
-    let pids = numbers(from, order, blind).await?;
-    let gone = versions(from, &pids, order).await?;
+pub(super) fn purge(from: &Connection, order: &Erased, blind: &Blind) -> Outcome<bool> {
+    let pids = numbers(from, order, blind)?;
+    let gone = versions(from, &pids, order)?;
     if pids.is_empty() && gone.is_empty() {
         return Ok(false);
     }
-    relink(from, &gone).await?;
-    blank(from, &gone).await?;
-    delete(from, &pids, &gone).await?;
-    images(from, order).await?;
-    let noted = record::rewrite_later(from).await;
-    noted.map_err(ChartError::broken("erase from its tables"))?;
+    let broken = ChartError::broken("erase from its tables");
+    let overwriting = |yes: bool| from.pragma_update(None, "secure_delete", yes);
+    overwriting(true).map_err(&broken)?;
+    relink(from, &gone)?;
+    blank(from, &gone)?;
+    delete(from, &pids, &gone)?;
+    images(from, order)?;
+    record::note_rewriting(from).map_err(&broken)?;
+    overwriting(false).map_err(&broken)?;
     Ok(true)
 }
 
 /// The numbers of the patients whose marks the order has. The marks cannot be turned back, so
 /// every patient is held against them.
-async fn numbers(from: &mut SqliteConnection, order: &Erased, blind: &Blind) -> Outcome<Vec<i64>> {
-    let broken = ChartError::broken("look for who was erased");
+fn numbers(from: &Connection, order: &Erased, blind: &Blind) -> Outcome<Vec<i64>> {
     let marks: HashSet<&str> = order.patients.iter().map(String::as_str).collect();
-    let mut pids = Vec::new();
-    let mut rows = sqlx::query("SELECT pid, id FROM patient").fetch(from);
-    while let Some(row) = rows.try_next().await.map_err(&broken)? {
-        let id: &str = row.try_get(1).map_err(&broken)?;
-        if marks.contains(blind.mark(id).as_str()) {
-            pids.push(row.try_get(0).map_err(&broken)?);
-        }
-    }
-    Ok(pids)
+    let marked = rows(from, "SELECT pid, id FROM patient", [()], |row| {
+        let id = row.get_ref(1)?.as_str()?;
+        let pid: i64 = row.get(0)?;
+        Ok(marks.contains(blind.mark(id).as_str()).then_some(pid))
+    });
+    let marked = marked.map_err(ChartError::broken("look for who was erased"))?;
+    Ok(marked.into_iter().flatten().collect())
 }
 
 /// What was written for these patients, and what the erased events wrote for others while they
 /// were one person with them.
-async fn versions(from: &mut SqliteConnection, pids: &[i64], order: &Erased) -> Outcome<Vec<Gone>> {
-    let mut rows: Vec<Found> = Vec::new();
-    for some in pids.chunks(IN_MAX) {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT rid, seq, item, prev, next FROM version WHERE patient > 0 AND patient IN (",
-        );
-        list(&mut query, some.iter().copied());
-        let found = query.build_query_as().fetch_all(&mut *from).await;
-        rows.extend::<Vec<Found>>(found.map_err(ChartError::broken(LOOKING))?);
-    }
-    for (first, last) in &order.events {
-        let found = sqlx::query_as(
-            "SELECT v.rid, v.seq, v.item, v.prev, v.next FROM page g JOIN version v
-             ON v.rid >= g.first AND v.rid < g.first + g.items AND v.seq = g.seq
-             WHERE g.seq BETWEEN $1 AND $2 AND v.patient > 0",
-        )
-        .bind(i64::try_from(*first).unwrap_or(i64::MAX))
-        .bind(i64::try_from(*last).unwrap_or(i64::MAX))
-        .fetch_all(&mut *from)
-        .await;
-        rows.extend::<Vec<Found>>(found.map_err(ChartError::broken(LOOKING))?);
-    }
-    rows.sort_unstable();
-    rows.dedup();
-    let gone = rows.into_iter().map(|(rid, seq, item, prev, next)| Gone {
+fn versions(from: &Connection, pids: &[i64], order: &Erased) -> Outcome<Vec<Gone>> {
+    let theirs =
+        "SELECT rid, seq, item, prev, next FROM version WHERE patient > 0 AND patient = ?1";
+    let events = "SELECT v.rid, v.seq, v.item, v.prev, v.next FROM page g JOIN version v
+         ON v.rid >= g.first AND v.rid < g.first + g.items AND v.seq = g.seq
+         WHERE g.seq BETWEEN ?1 AND ?2 AND v.patient > 0";
+    let broken = ChartError::broken("look for what is to be erased");
+    let pids = pids.iter().map(|pid| [*pid]);
+    let mut found: Vec<Found> = rows(from, theirs, pids, |row| row.try_into()).map_err(&broken)?;
+    let of_events = rows(from, events, spans(order), |row| row.try_into());
+    found.extend::<Vec<Found>>(of_events.map_err(&broken)?);
+    found.sort_unstable();
+    found.dedup();
+    let gone = found.into_iter().map(|(rid, seq, item, prev, next)| Gone {
         rid,
         seq,
         item: usize::try_from(item).unwrap_or(usize::MAX),
@@ -105,7 +85,7 @@ async fn versions(from: &mut SqliteConnection, pids: &[i64], order: &Erased) -> 
 
 /// Closes the chains of versions over what goes: a resource that belonged to somebody else before
 /// or after keeps its other versions.
-async fn relink(from: &mut SqliteConnection, gone: &[Gone]) -> Outcome<()> {
+fn relink(from: &Connection, gone: &[Gone]) -> Outcome<()> {
     let by_rid: HashMap<i64, &Gone> = gone.iter().map(|one| (one.rid, one)).collect();
     let beyond = |mut rid: i64, step: fn(&Gone) -> i64| {
         while let Some(one) = by_rid.get(&rid) {
@@ -119,33 +99,34 @@ async fn relink(from: &mut SqliteConnection, gone: &[Gone]) -> Outcome<()> {
             beyond(one.next, |gone| gone.next),
         );
         if one.prev > 0 && prev == one.prev {
-            let query = sqlx::query("UPDATE version SET next = $1 WHERE rid = $2");
-            run(from, query.bind(next).bind(prev)).await?;
+            let sql = "UPDATE version SET next = ?1 WHERE rid = ?2";
+            run(from, sql, [next, prev])?;
         }
         if one.next > 0 && next == one.next {
-            let query = sqlx::query("UPDATE version SET prev = $1 WHERE rid = $2");
-            run(from, query.bind(prev).bind(next)).await?;
+            let sql = "UPDATE version SET prev = ?1 WHERE rid = ?2";
+            run(from, sql, [prev, next])?;
         }
         if one.next == 0 && prev > 0 {
-            let query = sqlx::query("UPDATE head SET rid = $1 WHERE rid = $2");
-            run(from, query.bind(prev).bind(one.rid)).await?;
+            run(
+                from,
+                "UPDATE head SET rid = ?1 WHERE rid = ?2",
+                [prev, one.rid],
+            )?;
         }
     }
     Ok(())
 }
 
 /// Empties the items of these versions in their pages; a page with nothing left goes.
-async fn blank(from: &mut SqliteConnection, gone: &[Gone]) -> Outcome<()> {
+fn blank(from: &Connection, gone: &[Gone]) -> Outcome<()> {
     let mut pages: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
     for one in gone {
         pages.entry(one.seq).or_default().push(one.item);
     }
+    let body_of = "SELECT body FROM page WHERE seq = ?1";
     for (seq, blanked) in pages {
-        let body = sqlx::query_scalar("SELECT body FROM page WHERE seq = $1").bind(seq);
-        let body: Option<Vec<u8>> = body
-            .fetch_optional(&mut *from)
-            .await
-            .map_err(ChartError::broken("read a page"))?;
+        let body = from.query_row(body_of, [seq], |row| row.get(0)).optional();
+        let body: Option<Vec<u8>> = body.map_err(ChartError::broken("read a page"))?;
         let Some(body) = body else { continue };
         let mut items = unpack(&body)?;
         for place in blanked {
@@ -154,55 +135,42 @@ async fn blank(from: &mut SqliteConnection, gone: &[Gone]) -> Outcome<()> {
             }
         }
         if items.iter().all(Vec::is_empty) {
-            run(
-                from,
-                sqlx::query("DELETE FROM page WHERE seq = $1").bind(seq),
-            )
-            .await?;
+            run(from, "DELETE FROM page WHERE seq = ?1", [seq])?;
         } else {
-            let body = pack(&items)?;
-            let query = sqlx::query("UPDATE page SET body = $1 WHERE seq = $2");
-            run(from, query.bind(body).bind(seq)).await?;
+            let sql = "UPDATE page SET body = ?1 WHERE seq = ?2";
+            run(from, sql, (pack(&items)?, seq))?;
         }
     }
     Ok(())
 }
 
 /// `term` and `name` are ordered by value: they are looked through once.
-async fn delete(from: &mut SqliteConnection, pids: &[i64], gone: &[Gone]) -> Outcome<()> {
-    run(
-        from,
-        sqlx::query("CREATE TEMP TABLE IF NOT EXISTS gone (rid INTEGER PRIMARY KEY)"),
-    )
-    .await?;
-    run(from, sqlx::query("DELETE FROM gone")).await?;
-    for some in gone.chunks(IN_MAX) {
-        let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO gone (rid) ");
-        query.push_values(some, |mut row, one| {
-            row.push_bind(one.rid);
-        });
-        run(from, query.build()).await?;
-    }
+fn delete(from: &Connection, pids: &[i64], gone: &[Gone]) -> Outcome<()> {
+    let sql = "CREATE TEMP TABLE IF NOT EXISTS gone (rid INTEGER PRIMARY KEY)";
+    run(from, sql, ())?;
+    run(from, "DELETE FROM gone", ())?;
+    let rids = gone.iter().map(|one| [one.rid]);
+    each(from, "INSERT INTO gone (rid) VALUES (?1)", rids)?;
     for sql in [
         "DELETE FROM version WHERE rid IN (SELECT rid FROM gone)",
         "DELETE FROM head WHERE rid IN (SELECT rid FROM gone)",
         "DELETE FROM term WHERE rid IN (SELECT rid FROM gone)",
         "DELETE FROM name WHERE rid IN (SELECT rid FROM gone)",
+        "DELETE FROM gone",
     ] {
-        run(from, sqlx::query(sql)).await?;
+        run(from, sql, ())?;
     }
-    run(from, sqlx::query("DELETE FROM gone")).await?;
     for pid in pids {
         for sql in [
-            "DELETE FROM alias WHERE retired = $1 OR survivor = $1",
-            "DELETE FROM stay WHERE patient = $1",
-            "DELETE FROM tie WHERE patient = $1",
-            "DELETE FROM consent WHERE patient = $1",
-            "DELETE FROM image WHERE patient = $1",
-            "DELETE FROM filler WHERE patient = $1",
-            "DELETE FROM patient WHERE pid = $1",
+            "DELETE FROM alias WHERE retired = ?1 OR survivor = ?1",
+            "DELETE FROM stay WHERE patient = ?1",
+            "DELETE FROM tie WHERE patient = ?1",
+            "DELETE FROM consent WHERE patient = ?1",
+            "DELETE FROM image WHERE patient = ?1",
+            "DELETE FROM filler WHERE patient = ?1",
+            "DELETE FROM patient WHERE pid = ?1",
         ] {
-            run(from, sqlx::query(sql).bind(pid)).await?;
+            run(from, sql, [*pid])?;
         }
     }
     Ok(())
@@ -210,27 +178,25 @@ async fn delete(from: &mut SqliteConnection, pids: &[i64], gone: &[Gone]) -> Out
 
 /// The objects that the erased events brought, and the numbers of orders that they told, whoever's
 /// they were taken for.
-async fn images(from: &mut SqliteConnection, order: &Erased) -> Outcome<()> {
-    for (first, last) in &order.events {
-        for sql in [
-            "DELETE FROM image WHERE seq BETWEEN $1 AND $2",
-            "DELETE FROM filler WHERE seq BETWEEN $1 AND $2",
-        ] {
-            let query = sqlx::query(sql)
-                .bind(i64::try_from(*first).unwrap_or(i64::MAX))
-                .bind(i64::try_from(*last).unwrap_or(i64::MAX));
-            run(from, query).await?;
-        }
+fn images(from: &Connection, order: &Erased) -> Outcome<()> {
+    for sql in [
+        "DELETE FROM image WHERE seq BETWEEN ?1 AND ?2",
+        "DELETE FROM filler WHERE seq BETWEEN ?1 AND ?2",
+    ] {
+        each(from, sql, spans(order))?;
     }
     Ok(())
 }
 
-type Query<'q> = sqlx::query::Query<'q, Sqlite, sqlx::sqlite::SqliteArguments>;
+/// The first and the last of the events of each span that goes.
+fn spans(order: &Erased) -> impl Iterator<Item = [i64; 2]> {
+    let number = |seq: u64| i64::try_from(seq).unwrap_or(i64::MAX);
+    let spans = order.events.iter();
+    spans.map(move |(first, last)| [number(*first), number(*last)])
+}
 
-async fn run(to: &mut SqliteConnection, query: Query<'_>) -> Outcome<()> {
-    query
-        .execute(to)
-        .await
-        .map(drop)
+fn run(to: &Connection, sql: &str, with: impl Params) -> Outcome<()> {
+    let done = to.prepare_cached(sql).and_then(|mut one| one.execute(with));
+    done.map(drop)
         .map_err(ChartError::broken("erase from its tables"))
 }

@@ -19,6 +19,14 @@ const HEAD_AND_PAGE: &str = "SELECT v.rid, v.kind, v.id, v.patient, p.id AS pati
  FROM head h JOIN version v ON v.rid = h.rid JOIN page g ON g.seq = v.seq
  LEFT JOIN patient p ON p.pid = v.patient WHERE h.slot = $1";
 
+/// Behind [`SELECT`]: current versions by the numbers of their names. Ends, as those below, before what is asked
+/// for: what is asked with the connection that writes ([`super::meet`]) has the same text.
+pub(super) const OF_SLOT: &str = "JOIN head h ON h.rid = v.rid WHERE h.slot ";
+/// Pages by the events that wrote them.
+pub(super) const PAGES: &str = "SELECT seq, body FROM page WHERE seq ";
+/// Numbers of patients by their ids.
+pub(super) const PATIENTS: &str = "SELECT id, pid FROM patient WHERE id ";
+
 /// A resource that is looked for by its name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Asked {
@@ -35,7 +43,7 @@ pub(crate) async fn by_heads(from: &mut SqliteConnection, asked: &[Asked]) -> Ou
     let mut found = Vec::new();
     for chunk in asked.chunks(IN_MAX) {
         let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-        query.push("JOIN head h ON h.rid = v.rid WHERE h.slot IN (");
+        query.push(OF_SLOT).push("IN (");
         list(&mut query, chunk.iter().map(|one| one.slot));
         for row in fetch(from, query).await? {
             // Two names may share a slot.
@@ -49,72 +57,6 @@ pub(crate) async fn by_heads(from: &mut SqliteConnection, asked: &[Asked]) -> Ou
     }
     Ok(found)
 }
-
-/// The current versions that are indexed under one of these numbers, each with that number, and how many rows of
-/// the index were read for it: those of earlier versions, too.
-pub(crate) async fn by_keys(
-    from: &mut SqliteConnection,
-    keys: &[i64],
-) -> Outcome<(usize, Vec<(i64, Row)>)> {
-    let mut pairs: Vec<(i64, i64)> = Vec::new();
-    for chunk in keys.chunks(IN_MAX) {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT key, rid FROM term WHERE key IN (");
-        list(&mut query, chunk.iter().copied());
-        let read = query.build_query_as().fetch_all(&mut *from).await;
-        pairs.extend::<Vec<(i64, i64)>>(read.map_err(ChartError::broken("read its index"))?);
-    }
-    let mut rids: Vec<i64> = pairs.iter().map(|pair| pair.1).collect();
-    rids.sort_unstable();
-    rids.dedup();
-    let mut rows = HashMap::new();
-    for chunk in rids.chunks(IN_MAX) {
-        let mut query = QueryBuilder::<Sqlite>::new(SELECT);
-        query.push("WHERE v.next = 0 AND v.rid IN (");
-        list(&mut query, chunk.iter().copied());
-        let read = fetch(from, query).await?;
-        rows.extend(read.into_iter().map(|row| (row.rid, row)));
-    }
-    let read = pairs.len();
-    let found = pairs
-        .into_iter()
-        .filter_map(|(key, rid)| Some((key, rows.get(&rid)?.clone())));
-    Ok((read, found.collect()))
-}
-
-/// Of each of these ids that a filler's number alone makes, with whose it is: the first and the last of the
-/// orders that go by it, which are the same if there is one. How many there are costs nothing.
-pub(crate) async fn fillers(
-    from: &mut SqliteConnection,
-    asked: &[(String, String)],
-) -> Outcome<Vec<Filler>> {
-    let mut found = Vec::new();
-    for chunk in asked.chunks(IN_MAX) {
-        let mut query = QueryBuilder::<Sqlite>::new("WITH asked (id, who) AS (");
-        query.push_values(chunk, |mut values, (id, patient)| {
-            values.push_bind(id.as_str()).push_bind(patient.as_str());
-        });
-        query.push(FILLERS);
-        let rows: Vec<Filler> = query
-            .build_query_as()
-            .fetch_all(&mut *from)
-            .await
-            .map_err(ChartError::broken("read the numbers of its orders"))?;
-        found.extend(rows);
-    }
-    Ok(found)
-}
-
-/// Each of the two is one step in the index, which is ordered by number, patient and order.
-const FILLERS: &str = ") SELECT a.id, a.who,
- (SELECT f.known_as FROM filler f WHERE f.id = a.id AND f.patient = p.pid
-   ORDER BY f.known_as LIMIT 1) AS first,
- (SELECT f.known_as FROM filler f WHERE f.id = a.id AND f.patient = p.pid
-   ORDER BY f.known_as DESC LIMIT 1) AS last
- FROM asked a JOIN patient p ON p.id = a.who WHERE first IS NOT NULL";
-
-/// A filler's number of a patient: the id that it makes by itself, the patient, the first and the last of the
-/// orders that go by it.
-pub(crate) type Filler = (String, String, String, String);
 
 /// The current version of a resource by name, with its content: what most reads ask for, in one
 /// statement.
@@ -146,7 +88,8 @@ pub(crate) async fn pages(from: &mut SqliteConnection, rows: &[Row]) -> Outcome<
     seqs.dedup();
     let mut items: HashMap<i64, Items> = HashMap::with_capacity(seqs.len());
     for chunk in seqs.chunks(IN_MAX) {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, body FROM page WHERE seq IN (");
+        let mut query = QueryBuilder::<Sqlite>::new(PAGES);
+        query.push("IN (");
         list(&mut query, chunk.iter().copied());
         let found = query
             .build()
@@ -208,7 +151,8 @@ async fn small_pages(
     if seqs.is_empty() {
         return Ok(HashMap::new());
     }
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT seq, body FROM page WHERE seq IN (");
+    let mut query = QueryBuilder::<Sqlite>::new(PAGES);
+    query.push("IN (");
     list(&mut query, seqs.into_iter());
     query
         .push(" AND length(body) <= ")
@@ -243,7 +187,7 @@ fn of_row(items: &HashMap<i64, Items>, row: &Row) -> Vec<u8> {
 }
 
 /// What of a page is a row's.
-fn item(items: &Items, row: &Row) -> Vec<u8> {
+pub(super) fn item(items: &Items, row: &Row) -> Vec<u8> {
     let at = usize::try_from(row.item).ok();
     let bytes = at.and_then(|at| items.get(at));
     bytes.unwrap_or_default().to_vec()
@@ -271,27 +215,6 @@ pub(crate) async fn all_of_event(from: &mut SqliteConnection, seq: i64) -> Outco
     fetch(from, query).await
 }
 
-/// What is kept beside these versions for the messages that come after them.
-pub(crate) async fn beside(
-    from: &mut SqliteConnection,
-    rids: &[i64],
-) -> Outcome<HashMap<i64, Vec<u8>>> {
-    let mut found = HashMap::new();
-    for chunk in rids.chunks(IN_MAX) {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "SELECT rid, beside FROM version WHERE beside IS NOT NULL AND rid IN (",
-        );
-        list(&mut query, chunk.iter().copied());
-        let rows: Vec<(i64, Vec<u8>)> = query
-            .build_query_as()
-            .fetch_all(&mut *from)
-            .await
-            .map_err(ChartError::broken("read its rows"))?;
-        found.extend(rows);
-    }
-    Ok(found)
-}
-
 /// The numbers of those patients that have one.
 pub(crate) async fn pids(
     from: &mut SqliteConnection,
@@ -299,7 +222,8 @@ pub(crate) async fn pids(
 ) -> Outcome<HashMap<String, i64>> {
     let mut found = HashMap::with_capacity(ids.len());
     for chunk in ids.chunks(IN_MAX) {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT id, pid FROM patient WHERE id IN (");
+        let mut query = QueryBuilder::<Sqlite>::new(PATIENTS);
+        query.push("IN (");
         list(&mut query, chunk.iter().map(String::as_str));
         let rows: Vec<(String, i64)> = query
             .build_query_as()

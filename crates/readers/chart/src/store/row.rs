@@ -57,6 +57,28 @@ impl Row {
     }
 }
 
+impl Row {
+    /// From the columns of [`SELECT`], as the connection that writes reads them.
+    pub(super) fn of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
+        Ok(Row {
+            rid: row.get(0)?,
+            kind: row.get(1)?,
+            id: row.get(2)?,
+            pid: row.get(3)?,
+            patient: row.get(4)?,
+            seq: row.get(5)?,
+            item: row.get(6)?,
+            at: Time::from_millis(row.get(7)?),
+            flags: row.get(8)?,
+            source: row.get(9)?,
+            prev: row.get(10)?,
+            next: row.get(11)?,
+            labels: row.get(12)?,
+            told: row.get(13)?,
+        })
+    }
+}
+
 impl FromRow<'_, SqliteRow> for Row {
     fn from_row(row: &SqliteRow) -> Result<Row, sqlx::Error> {
         Ok(Row {

@@ -87,7 +87,7 @@ pub(crate) async fn of(chart: &Chart, scope: &Scope) -> Outcome<Option<PatientVi
         .ok_or_else(|| scope.outside("a chart page"))?;
     scope.asks_for("Patient")?;
     let mut reading = Reading::begin(chart).await?;
-    let folded = *chart.folder.folded().borrow();
+    let folded = *chart.folder.answers.folded().borrow();
     let known = reading.known.clone();
     let stays = stay::of_patients(&mut reading.from, &known, family).await?;
     let chartful = gather(&mut reading, &chart.config, scope).await?;

@@ -1,7 +1,8 @@
 //! Small sets of messages about the same thing, each of which says some elements: whatever they are, the chart
 //! is the same in every order in which they can come.
 
-use crate::permuted::in_any_order;
+use crate::house::{House, merge};
+use crate::permuted::{all, in_any_order, permutations};
 
 /// Numbers that look like chance, and are the same each time.
 struct Chance(u64);
@@ -215,4 +216,52 @@ async fn a_document_that_was_withdrawn_stays_so_whatever_is_told_of_where_it_lie
     assert_eq!(documents[0]["status"], "entered-in-error", "{documents:?}");
     let alone = in_any_order(&both[1..], &kinds).await;
     assert_eq!(alone[0]["status"], "current", "{alone:?}");
+}
+
+/// Of two patients who were merged each resource is whose it names, so that each has their own when the merge is
+/// taken back.
+#[tokio::test]
+async fn whose_it_is_and_whom_it_names_are_one_after_a_merge() {
+    let makes: [Make; 5] = [order, result, medicine, appointment, document];
+    let mut chance = Chance(5);
+    for make in makes {
+        for _ in 0..SETS {
+            let mut message = |at: usize| {
+                let message = make(7 + at, &mut chance);
+                message.replace("|||77^", chance.of(&["|||77^", "|||78^"]))
+            };
+            let messages = [message(0), message(1), message(2)];
+            for (n, order) in permutations(&[0, 1, 2]).into_iter().enumerate() {
+                let house = House::new().await;
+                house.message(&merge("m", "77", "78")).await;
+                for at in &order {
+                    house.message(&messages[*at]).await;
+                }
+                house.fold_by(&house.chart, 1 + n % 3).await;
+                let [survivor, retired] = ["77", "78"].map(|number| house.patient(number));
+                house.unmerge(&retired, &survivor).await;
+                house.fold(&house.chart).await;
+                each_is_whose_it_names(&house, &format!("{order:?} of {messages:#?}")).await;
+            }
+        }
+    }
+}
+
+async fn each_is_whose_it_names(house: &House, what: &str) {
+    for kind in [
+        "Appointment",
+        "DiagnosticReport",
+        "DocumentReference",
+        "MedicationRequest",
+        "ServiceRequest",
+        "Task",
+    ] {
+        for one in all(house, kind).await {
+            let id = one["id"].as_str().unwrap();
+            let located = house.chart.locate(kind, id).await.unwrap().unwrap();
+            if let Some(named) = wire::fhir::patient_of(&one) {
+                assert_eq!(located.patient, Some(named), "{one:#} of {what}");
+            }
+        }
+    }
 }

@@ -93,6 +93,45 @@ async fn a_corrected_result_is_a_version_and_a_repeated_one_is_none() {
 }
 
 #[tokio::test]
+async fn a_fold_that_nobody_waits_for_goes_on_and_nothing_is_answered_from_before_it() {
+    let house = House::new().await;
+    house
+        .message(&admission("1", "100", "Doe^Jane", "3W^301^A"))
+        .await;
+    let id = house.patient("100");
+    let open = house.chart_of(&id).await;
+    open.read("Patient", &id).await.unwrap().unwrap();
+    house.fold(&house.chart).await;
+    let second = house
+        .message(&admission("2", "100", "Roe^Jane", "3W^301^A"))
+        .await;
+    let reader = house.chart.reader();
+    let from = reader.cursor().await.unwrap();
+    let (events, next) = house.record.read_until(from, 1000).await.unwrap();
+    let mut fold = reader.fold(&events, next);
+    // Handed over, whether or not it is done already.
+    let _ = futures_util::poll!(&mut fold);
+    drop(fold);
+    assert!(
+        reader.fold(&events, next).await.is_err(),
+        "its memory is gone"
+    );
+    let wait = std::time::Duration::from_secs(60);
+    assert!(house.chart.caught_up(next, wait).await);
+    let located = house.chart.locate("Patient", &id).await.unwrap().unwrap();
+    assert_eq!(located.version, second);
+    assert_eq!(reader.cursor().await.unwrap(), next);
+    house.message(&result("3", "100", "A1", &[SODIUM])).await;
+    house.fold(&house.chart).await;
+    let other = house.other_chart(|_| {}).await;
+    house.fold(&other).await;
+    assert_eq!(
+        house.chart.state_digest().await.unwrap(),
+        other.state_digest().await.unwrap()
+    );
+}
+
+#[tokio::test]
 async fn what_was_received_comes_back_with_id_and_meta_only_changed() {
     let house = House::new().await;
     let raw = r#"{"resourceType":"Patient","x":1.50,"id":"a", "name":[{"family":"Doe"}] }"#;
