@@ -1,8 +1,8 @@
 //! The current versions of resources that were read lately, in memory: what is asked for again and again
 //! need not be fetched and unpacked each time.
 //!
-//! Nothing is shown from here without the permit that every read needs. What is kept goes as soon as a fold
-//! gives the resource another version, and whole when tables were emptied, put right or purged.
+//! Nothing is shown from here without the permit that every read needs. As soon as a fold gives a resource another
+//! version that is kept in the place of the one before; everything goes when tables were emptied, put right or purged.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -75,19 +75,9 @@ impl Heads {
     /// Keeps what was read after `changes` were counted, unless something changed since: then it may be
     /// the version before. What was asked for longest ago goes for it.
     pub(crate) fn put(&self, slot: i64, head: Head, changes: u64) {
-        let size = head.bytes();
         let mut state = self.state();
-        if size > self.bytes_max / 8 || state.changes != changes {
-            return;
-        }
-        state.remove(slot);
-        state.kept.put(slot, head);
-        state.bytes += size;
-        while state.bytes > self.bytes_max {
-            let Some((_, head)) = state.kept.pop_lru() else {
-                break;
-            };
-            state.bytes = state.bytes.saturating_sub(head.bytes());
+        if state.changes == changes {
+            state.keep(slot, head, self.bytes_max);
         }
     }
 
@@ -102,9 +92,18 @@ impl Heads {
         }
         let mut state = self.state();
         state.changes += 1;
-        for slot in &touched.heads {
-            state.remove(*slot);
+        for (slot, head) in &touched.heads {
+            // What nobody asked for, or what had to go meanwhile, is not kept for being written.
+            let asked_for = state.remove(*slot);
+            if let Some(head) = head.as_ref().filter(|_| asked_for) {
+                state.keep(*slot, head.clone(), self.bytes_max);
+            }
         }
+    }
+
+    /// Whether a version of this resource is kept.
+    pub(crate) fn keeps(&self, slot: i64) -> bool {
+        self.state().kept.contains(&slot)
     }
 
     /// Forgets everything: the tables were emptied, put right by other hands, or purged.
@@ -117,8 +116,26 @@ impl Heads {
 }
 
 impl State {
-    fn remove(&mut self, slot: i64) {
-        if let Some(head) = self.kept.pop(&slot) {
+    /// Whether it was there.
+    fn remove(&mut self, slot: i64) -> bool {
+        let gone = self.kept.pop(&slot);
+        let bytes = gone.as_ref().map_or(0, Head::bytes);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        gone.is_some()
+    }
+
+    fn keep(&mut self, slot: i64, head: Head, bytes_max: usize) {
+        let size = head.bytes();
+        self.remove(slot);
+        if size > bytes_max / 8 {
+            return;
+        }
+        self.kept.put(slot, head);
+        self.bytes += size;
+        while self.bytes > bytes_max {
+            let Some((_, head)) = self.kept.pop_lru() else {
+                break;
+            };
             self.bytes = self.bytes.saturating_sub(head.bytes());
         }
     }
@@ -126,6 +143,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use event::Time;
 
     use super::*;
@@ -165,6 +184,13 @@ mod tests {
         heads.get(&asked(id, slot)).map(|head| head.row.seq)
     }
 
+    fn touched(slot: i64, now: Option<Head>) -> Touched {
+        Touched {
+            heads: HashMap::from([(slot, now)]),
+            ..Touched::default()
+        }
+    }
+
     #[test]
     fn a_version_is_kept_until_there_is_another() {
         let heads = Heads::new(100_000);
@@ -173,22 +199,32 @@ mod tests {
         assert_eq!(seq(&heads, "a", 7), Some(1));
         // Two names may have one slot.
         assert_eq!(seq(&heads, "c", 7), None);
-        heads.touch(&Touched {
-            heads: vec![7],
-            ..Touched::default()
-        });
+        heads.touch(&touched(7, None));
         assert_eq!(seq(&heads, "a", 7), None);
         assert_eq!(seq(&heads, "b", 8), Some(2));
+    }
+
+    #[test]
+    fn what_was_asked_for_is_kept_as_it_is_now_and_nothing_is_for_being_written() {
+        let heads = Heads::new(100_000);
+        heads.put(7, head("a", 1, 10), heads.changes());
+        heads.touch(&touched(7, Some(head("a", 3, 20))));
+        assert_eq!(seq(&heads, "a", 7), Some(3));
+        assert_eq!(heads.state().bytes, head("a", 3, 20).bytes());
+        heads.touch(&touched(8, Some(head("b", 4, 10))));
+        assert_eq!(seq(&heads, "b", 8), None);
+        // Another name in the same slot has it from now on.
+        heads.touch(&touched(7, Some(head("c", 5, 10))));
+        assert_eq!((seq(&heads, "a", 7), seq(&heads, "c", 7)), (None, Some(5)));
+        heads.touch(&touched(7, Some(head("c", 6, 50_000))));
+        assert_eq!((seq(&heads, "c", 7), heads.state().bytes), (None, 0));
     }
 
     #[test]
     fn what_was_read_before_a_change_is_not_kept_after_it() {
         let heads = Heads::new(100_000);
         let before = heads.changes();
-        heads.touch(&Touched {
-            heads: vec![7],
-            ..Touched::default()
-        });
+        heads.touch(&touched(7, None));
         heads.put(7, head("a", 1, 10), before);
         assert_eq!(seq(&heads, "a", 7), None);
         let before = heads.changes();

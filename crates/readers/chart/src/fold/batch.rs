@@ -12,6 +12,7 @@ use super::stay::Stay;
 use super::step::{Change, Step};
 use crate::error::Outcome;
 use crate::hash;
+use crate::heads::Head;
 use crate::place::Place;
 use crate::store::{Asked, Row, meet};
 use crate::tie::Tie;
@@ -101,6 +102,43 @@ pub(super) struct Pending {
     pub(super) anew: BTreeSet<String>,
     /// Charts, and resources that are nobody's, that have another version.
     pub(super) touched: Vec<i64>,
+}
+
+impl Pending {
+    /// A current version as whoever reads it finds it, if it is to be written.
+    pub(super) fn head(&self, now: &Current) -> Option<Head> {
+        let at = self.rows.binary_search_by_key(&now.rid, |row| row.rid);
+        let row = self.rows.get(at.ok()?)?;
+        let at = self.pages.binary_search_by_key(&row.seq, |page| page.seq);
+        let page = self.pages.get(at.ok()?)?;
+        let json = page.items.get(usize::try_from(row.item).ok()?)?;
+        Some(Head {
+            row: row.read(now.patient.clone()),
+            json: json.as_slice().into(),
+        })
+    }
+}
+
+impl NewRow {
+    /// As it is read from the table, of the patient with this id.
+    fn read(&self, patient: Option<String>) -> Row {
+        Row {
+            rid: self.rid,
+            kind: self.kind,
+            id: self.id.clone(),
+            pid: self.pid,
+            patient,
+            seq: self.seq,
+            item: self.item,
+            at: self.at,
+            flags: self.flags,
+            source: self.source,
+            prev: self.prev,
+            next: self.next,
+            labels: self.labels,
+            told: self.told,
+        }
+    }
 }
 
 /// What is known of one resource within the batch.

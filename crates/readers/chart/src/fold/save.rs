@@ -8,6 +8,7 @@ use super::aside::{Aside, Found};
 use super::batch::{Batch, NewPage, Pending};
 use crate::error::Outcome;
 use crate::hash;
+use crate::heads::{Head, Heads};
 use crate::store::{each, pack};
 use crate::tie::Tie;
 
@@ -64,14 +65,19 @@ impl Batch<'_> {
         write_pages(pages, to)
     }
 
-    /// The slots of everything that got a new version.
-    pub(super) fn moved(&self) -> impl Iterator<Item = i64> {
+    /// The slots of everything that got a new version, and what of that is kept in memory. Called before it is
+    /// written.
+    pub(super) fn moved(&self, kept: &Heads) -> impl Iterator<Item = (i64, Option<Head>)> {
         let words = &self.memory.known.words;
-        let moved = self.seen.iter().filter(|(_, seen)| {
-            let now = seen.current.as_ref().map_or(0, |current| current.rid);
-            now != seen.stored
+        let moved = self.seen.iter().filter_map(|((kind, id), seen)| {
+            let now = seen.current.as_ref();
+            let moved = now.map_or(0, |now| now.rid) != seen.stored;
+            moved.then(|| (hash::slot(words.text(*kind), id), now))
         });
-        moved.map(move |((kind, id), _)| hash::slot(words.text(*kind), id))
+        moved.map(|(slot, now)| {
+            let now = now.filter(|_| kept.keeps(slot));
+            (slot, now.and_then(|now| self.pending.head(now)))
+        })
     }
 
     /// The heads of everything that got a new version.

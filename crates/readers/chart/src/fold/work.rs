@@ -61,9 +61,9 @@ impl Work {
             for step in steps {
                 batch.apply(step);
             }
+            touched.heads.extend(batch.moved(&self.answers.heads));
             batch.save(to, &self.aside)?;
             touched.some.append(&mut batch.pending.touched);
-            touched.heads.extend(batch.moved());
             touched.everything |= !batch.pending.aliases.is_empty();
             batch.remember();
         }

@@ -4,7 +4,7 @@ use event::{Act, Subject};
 use serde_json::{Value, json};
 use wire::fhir::subscription::{Subscribed, subscription};
 
-use crate::house::House;
+use crate::house::{House, admission, merge};
 use chart::{ListOf, PageOf};
 
 fn wanted() -> Subscribed {
@@ -133,5 +133,50 @@ async fn where_a_page_lies_is_the_same_whether_its_content_is_read_or_not() {
             }
         }
         assert_eq!(count, all);
+    }
+}
+
+/// What is shown of a patient from memory and from the tables, which is the same.
+async fn shown(house: &House, id: &str) -> Option<(u64, Value)> {
+    let open = house.open(Act::Read, Subject::Patient(id.to_owned())).await;
+    let found = house.chart.find("Patient", id).await.unwrap()?;
+    let kept = open.shown(found).await.unwrap();
+    let written = open.read("Patient", id).await.unwrap();
+    assert_eq!(format!("{kept:?}"), format!("{written:?}"));
+    let kept = kept.filter(|kept| !kept.deleted)?;
+    Some((kept.version, serde_json::from_slice(&kept.json).unwrap()))
+}
+
+#[tokio::test]
+async fn what_is_kept_in_memory_is_what_the_tables_say_whoever_wrote_it_last() {
+    for batch in [1, 2, 9] {
+        let house = House::new().await;
+        house
+            .message(&admission("1", "7", "Doe^Jane", "3W^301^A"))
+            .await;
+        house.fold_by(&house.chart, batch).await;
+        let id = house.patient("7");
+        let family =
+            |shown: Option<(u64, Value)>| shown.map(|(_, it)| it["name"][0]["family"].clone());
+        assert_eq!(family(shown(&house, &id).await), Some(json!("Doe")));
+        let renamed = json!({"resourceType": "Patient", "id": id, "name": [{"family": "Roe"}]});
+        let (_, last) = (house.put(&renamed).await, house.put(&renamed).await);
+        house.fold_by(&house.chart, batch).await;
+        assert_eq!(shown(&house, &id).await.unwrap().0, last);
+        house
+            .message(&admission("2", "7", "Low^Jane", "3W^302^B"))
+            .await;
+        house.fold_by(&house.chart, batch).await;
+        assert_eq!(family(shown(&house, &id).await), Some(json!("Low")));
+        house.delete("Patient", &id).await;
+        house.fold_by(&house.chart, batch).await;
+        assert_eq!(shown(&house, &id).await, None);
+        house.put(&renamed).await;
+        house.fold_by(&house.chart, batch).await;
+        assert_eq!(family(shown(&house, &id).await), Some(json!("Roe")));
+        house.message(&merge("3", "8", "7")).await;
+        house.put(&renamed).await;
+        house.fold_by(&house.chart, batch).await;
+        shown(&house, &id).await;
     }
 }
