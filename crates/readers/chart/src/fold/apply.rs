@@ -11,6 +11,7 @@ use super::batch::{Batch, NewImage, NewPage, NewRow, Seen};
 use super::content::{About, Content, Follows};
 use super::index::{Found, Names};
 use super::memory::{Current, Name};
+use super::several::whose;
 use super::step::{Change, Origin, Step, Study, Whole, patient_of_draft};
 use crate::alias::Relinked;
 use crate::hash;
@@ -141,14 +142,15 @@ impl Batch<'_> {
         if current.idle.iter().any(|idle| **idle == *fingerprint) {
             return self.still(draft.kind, &draft.id, told);
         }
-        let same_patient = current.patient == patient;
         let before = current.json.as_deref().and_then(object);
         let after = wire::v2::merged(before.as_ref(), &draft);
-        if before.as_ref() == Some(&after) && same_patient {
+        let newer = (patient.as_deref(), [&current.patient, &patient]);
+        let whose = whose(&after, newer);
+        if before.as_ref() == Some(&after) && current.patient == whose {
             current.is_idle_after(&fingerprint);
             return self.still(draft.kind, &draft.id, told);
         }
-        self.map(now, from, ((draft.kind, draft.id, patient), told), after);
+        self.map(now, from, ((draft.kind, draft.id, whose), told), after);
     }
 
     /// One more instance. A study that is another patient's stays as it is: that two patients' images

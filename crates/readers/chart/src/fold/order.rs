@@ -7,6 +7,7 @@
 //! number alone says nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use rusqlite::Connection;
 use wire::v2::Draft;
@@ -37,6 +38,8 @@ pub(super) struct Orders {
     pub(super) gone: Vec<(String, String)>,
     /// Rows of the tables that were looked at for all this.
     pub(super) looked_at: usize,
+    /// How often something was looked up for the numbers of orders.
+    pub(super) looked_up: usize,
 }
 
 /// Which orders go by which numbers of their fillers.
@@ -107,30 +110,66 @@ impl Batch<'_> {
         from: &Connection,
     ) -> Outcome<BTreeSet<(&'static str, String)>> {
         let mut kinds: BTreeMap<String, &'static str> = BTreeMap::new();
-        let mut asked = BTreeSet::new();
-        let families = Families::of(steps, &self.memory.known.aliases);
+        let mut asked: BTreeSet<(String, String)> = BTreeSet::new();
         for named in steps.iter().flat_map(|step| named(&step.changes)) {
             for filler in named.fillers {
-                for one in families.of_patient(&named.patient) {
-                    asked.insert((filler.clone(), one));
-                }
+                asked.insert((filler.clone(), named.patient.clone()));
                 kinds.insert(filler, named.kind);
             }
         }
-        let asked: Vec<(String, String)> = asked.into_iter().collect();
+        let aliases = Arc::clone(&self.memory.known.aliases);
+        let mut families = Families::of(steps, &aliases);
         let mut also = BTreeSet::new();
-        for (filler, patient, first, last) in meet::fillers(from, &asked)? {
-            let Some(kind) = kinds.get(&filler) else {
+        let mut done = HashSet::new();
+        for (filler, patient) in &asked {
+            let family = self.numbers_of(patient, &mut families, from)?;
+            // Several of a family may have told it.
+            if !done.insert((filler, Arc::as_ptr(&family))) {
+                continue;
+            }
+            let (looked_up, found) = meet::fillers(from, filler, &family)?;
+            self.orders.looked_up += looked_up;
+            let Some(kind) = kinds.get(filler) else {
                 continue;
             };
-            for id in [first, last] {
-                self.orders.looked_at += 1;
-                self.orders.known.learn(&filler, (&patient, &id));
-                also.insert((*kind, id));
+            for (whose, first, last) in found {
+                for id in [first, last] {
+                    self.orders.looked_at += 1;
+                    self.orders.known.learn(filler, (&whose, &id));
+                    also.insert((*kind, id));
+                }
             }
         }
         also.extend(kinds.into_iter().map(|(filler, kind)| (kind, filler)));
         Ok(also)
+    }
+
+    /// The numbers of all who may be one with a patient, of those who have one, with their ids.
+    fn numbers_of(
+        &mut self,
+        patient: &str,
+        families: &mut Families<'_>,
+        from: &Connection,
+    ) -> Outcome<Arc<Numbered>> {
+        if let Some(known) = families.numbered.get(patient) {
+            return Ok(Arc::clone(known));
+        }
+        let all = families.of_patient(patient);
+        let pids = &self.memory.pids;
+        let (known, others): (Vec<String>, Vec<String>) =
+            all.iter().cloned().partition(|id| pids.contains(id));
+        self.orders.looked_up += others.len();
+        let read = meet::numbers(from, &others)?;
+        let known = known.into_iter().filter_map(|id| {
+            let pid = *pids.peek(&id)?;
+            Some((pid, id))
+        });
+        let read = read.into_iter().map(|(id, pid)| (pid, id));
+        let numbered: Arc<Numbered> = Arc::new(known.chain(read).collect());
+        // Who is one with whom is so the other way round.
+        let each = all.into_iter().map(|id| (id, Arc::clone(&numbered)));
+        families.numbered.extend(each);
+        Ok(numbered)
     }
 
     /// Reads what refers to stand-ins in the tables that the steps make a part of an order, and what their parts
@@ -291,7 +330,12 @@ struct Families<'a> {
     aliases: &'a Aliases,
     /// Who is merged, or parted, by the batch.
     also: HashMap<&'a str, Vec<&'a str>>,
+    /// By each of them: all of a family whose numbers were looked up.
+    numbered: HashMap<String, Arc<Numbered>>,
 }
+
+/// Ids of patients by their numbers.
+type Numbered = BTreeMap<i64, String>;
 
 impl<'a> Families<'a> {
     fn of(steps: &'a [Step], aliases: &'a Aliases) -> Families<'a> {
@@ -304,7 +348,11 @@ impl<'a> Families<'a> {
                 also.entry(survivor).or_default().push(retired);
             }
         }
-        Families { aliases, also }
+        Families {
+            aliases,
+            also,
+            numbered: HashMap::new(),
+        }
     }
 
     fn of_patient(&self, patient: &str) -> BTreeSet<String> {

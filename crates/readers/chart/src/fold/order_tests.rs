@@ -70,8 +70,9 @@ fn result(patient: &str, n: usize) -> Vec<Change> {
         .collect()
 }
 
-/// Rows that each batch looked at because of numbers of orders, and resources that it met.
-async fn looked_at(events: Vec<Vec<Change>>) -> Vec<(usize, usize)> {
+/// Rows that each batch looked at because of numbers of orders, resources that it met, and look-ups for those
+/// numbers.
+async fn looked_at(events: Vec<Vec<Change>>) -> Vec<(usize, usize, usize)> {
     let folder = tempfile::tempdir().unwrap();
     let config = Config::at(folder.path().join("chart.db"));
     let store = Store::open(&config).await.unwrap();
@@ -90,7 +91,11 @@ async fn looked_at(events: Vec<Vec<Change>>) -> Vec<(usize, usize)> {
                 return Ok::<_, ChartError>(looked_at);
             }
             let mut batch = Batch::prepare(&mut memory, &steps, to)?;
-            looked_at.push((batch.orders.looked_at, batch.seen.len()));
+            looked_at.push((
+                batch.orders.looked_at,
+                batch.seen.len(),
+                batch.orders.looked_up,
+            ));
             for step in steps {
                 batch.apply(step);
             }
@@ -148,4 +153,26 @@ async fn what_was_joined_costs_nothing_more() {
         looked_at[20..].iter().all(|one| one.0 <= 2),
         "{looked_at:?}"
     );
+}
+
+/// What a merge of many records costs is their number once a batch, not once for each order.
+#[tokio::test]
+async fn orders_after_a_merge_of_many_records_are_not_looked_for_record_by_record() {
+    const RECORDS: usize = 1_000;
+    let merges = (1..RECORDS).map(|n| Change::Merge {
+        retired: format!("patient-{n}"),
+        survivor: "patient-0".into(),
+    });
+    let orders = (0..2_000).map(|n| {
+        let patient = format!("patient-{}", n % RECORDS);
+        let mut order = order(&patient, &format!("placer-{n}"));
+        if let Some(Change::Draft(draft)) = order.first_mut() {
+            draft.fillers = vec![format!("filler-{}", n % 500)];
+        }
+        order
+    });
+    let events = [merges.collect()].into_iter().chain(orders);
+    for (_, _, looked_up) in looked_at(events.collect()).await {
+        assert!(looked_up <= RECORDS + 10 * AT_ONCE, "{looked_up}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Resources of which several systems tell, each some elements: of each element the newest word counts
 //! ([`wire::v2::Stated`]), so that the chart is the same in whichever order messages come.
 
+use serde_json::{Map, Value};
 use wire::v2::{Draft, Stated};
 
 use super::apply::{Now, Said, is_in_passing};
@@ -37,11 +38,12 @@ impl Batch<'_> {
         let Some(before) = stated(draft.kind, &current) else {
             return;
         };
-        let whose = match late {
-            true => current.patient.clone(),
-            false => patient,
-        };
         let shown = before.clone().laid(draft).shown();
+        let newer = match late {
+            true => current.patient.as_deref(),
+            false => patient.as_deref(),
+        };
+        let whose = whose(&shown.json, (newer, [&current.patient, &patient]));
         let said = Said {
             told: shown.told,
             beside: shown.beside.into(),
@@ -57,5 +59,22 @@ impl Batch<'_> {
     fn is_of_another(&self, (draft, late): (&Draft, bool), current: &Current) -> bool {
         let says_whose = !late && !is_in_passing(draft);
         !says_whose && self.are_two(current.patient.as_deref(), draft.patient.as_deref())
+    }
+}
+
+/// Whose a resource is of which two messages tell: whom it names, if that is either's patient. A message may name
+/// nobody, or come too late for that; then patients who are one by a merge have each their own when it is taken
+/// back. A resource that names nobody is theirs of whom the newer message tells.
+pub(super) fn whose(
+    json: &Map<String, Value>,
+    (newer, [one, other]): (Option<&str>, [&Option<String>; 2]),
+) -> Option<String> {
+    if one == other {
+        return one.clone();
+    }
+    let named = wire::fhir::patient_of(&Value::Object(json.clone()));
+    match named {
+        Some(_) if named == *one || named == *other => named,
+        _ => newer.map(str::to_owned),
     }
 }

@@ -1,9 +1,9 @@
 //! What the fold looks up before it applies events, with the connection that writes. A statement costs no
 //! change of threads there, so each value is asked for by itself, by a statement that is prepared once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use rusqlite::{Connection, Params};
+use rusqlite::{Connection, OptionalExtension as _, Params};
 
 use super::lookup::{OF_SLOT, PAGES, PATIENTS, item};
 use super::pack::{Items, open};
@@ -66,24 +66,47 @@ pub(crate) fn by_keys(from: &Connection, keys: &[i64]) -> Outcome<(usize, Vec<(i
     Ok((pairs.len(), found.collect()))
 }
 
-/// A filler's number of a patient: the id that it makes by itself, the patient, the first and the last of the
-/// orders that go by it.
-pub(crate) type Filler = (String, String, String, String);
+/// Who goes by a filler's number: the id of the patient, the first and the last of the orders.
+pub(crate) type Filler = (String, String, String);
 
-/// Each of the two is one step in the index, which is ordered by number, patient and order.
-const FILLERS: &str = "SELECT ?1, ?2,
- (SELECT f.known_as FROM filler f WHERE f.id = ?1 AND f.patient = p.pid
-   ORDER BY f.known_as LIMIT 1) AS first,
- (SELECT f.known_as FROM filler f WHERE f.id = ?1 AND f.patient = p.pid
-   ORDER BY f.known_as DESC LIMIT 1) AS last
- FROM patient p WHERE p.id = ?2 AND first IS NOT NULL";
+/// Each is one step in the index, which is ordered by number, patient and order.
+const NEXT_FILLER: &str = "SELECT patient, known_as FROM filler WHERE id = ?1 AND patient >= ?2
+     ORDER BY patient, known_as LIMIT 1";
+const LAST_FILLER: &str = "SELECT patient, known_as FROM filler WHERE id = ?1 AND patient = ?2
+     ORDER BY known_as DESC LIMIT 1";
 
-/// Of each of these ids that a filler's number alone makes, with whose it is: the first and the last of the
-/// orders that go by it, which are the same if there is one. How many there are costs nothing.
-pub(crate) fn fillers(from: &Connection, asked: &[(String, String)]) -> Outcome<Vec<Filler>> {
-    let asked = asked.iter().map(|(id, patient)| [id, patient]);
-    let found = rows(from, FILLERS, asked, |row| row.try_into());
-    found.map_err(ChartError::broken("read the numbers of its orders"))
+/// Of the id that a filler's number alone makes and some patients by their numbers: the first and the last of each
+/// one's orders that go by it, which are the same if there is one; and how often that was looked up. How many orders
+/// there are costs nothing, and who of many patients has none is stepped over.
+pub(crate) fn fillers(
+    from: &Connection,
+    id: &str,
+    of: &BTreeMap<i64, String>,
+) -> Outcome<(usize, Vec<Filler>)> {
+    let step = |sql: &str, pid: i64| -> rusqlite::Result<Option<(i64, String)>> {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let mut step = from.prepare_cached(sql)?;
+        step.query_row((id, pid), read).optional()
+    };
+    let broken = ChartError::broken("read the numbers of its orders");
+    let (mut looked_up, mut found) = (0, Vec::new());
+    let mut next = of.keys().next().copied();
+    while let Some(pid) = next {
+        looked_up += 1;
+        let Some((there, first)) = step(NEXT_FILLER, pid).map_err(&broken)? else {
+            break;
+        };
+        let mut behind = there;
+        if let Some(patient) = of.get(&there) {
+            looked_up += 1;
+            let last = step(LAST_FILLER, there).map_err(&broken)?;
+            let last = last.map_or_else(|| first.clone(), |(_, last)| last);
+            found.push((patient.clone(), first, last));
+            behind = there.saturating_add(1);
+        }
+        next = of.range(behind..).next().map(|(pid, _)| *pid);
+    }
+    Ok((looked_up, found))
 }
 
 /// The contents of `rows`, in their order; empty for deleted ones.
