@@ -31,6 +31,7 @@ impl House {
         for uids in some.instances.chunks(AT_ONCE) {
             let mut arrivals = self.intake.awaits(&Awaited {
                 feed: from.sender.feed.name(),
+                calling: &from.peer.calling,
                 study: &some.of.study,
                 only: from.only.as_deref(),
                 instances: uids,
@@ -71,7 +72,8 @@ impl Sending<'_> {
             still,
             late,
         } = self;
-        let ended = until_still(scu.moves(asked, (here, still)), arrivals, (still, late)).await;
+        let to = (here, arrivals.message());
+        let ended = until_still(scu.moves(asked, to, still), arrivals, (still, late)).await;
         match ended {
             Some(Ok(status)) => {
                 scu.close().await;

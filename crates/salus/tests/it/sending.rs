@@ -13,7 +13,7 @@ use wire::dicom::{
 
 use crate::images::CT;
 use crate::process::{Server, with_config};
-use crate::pulling::{REASON, serve, set, store};
+use crate::pulling::{REASON, serve, set, store_for};
 use crate::sessions::{get, set_up};
 use crate::smart::send;
 
@@ -40,6 +40,12 @@ enum Does {
     Unknown,
     /// Sends an object of another study under the first UID.
     Another,
+    /// Sends all, and says for whom.
+    Names,
+    /// Sends the first alone, of another study, for a C-MOVE of somebody else.
+    ForAnother,
+    /// The same, for an earlier one of the same AE title.
+    ForEarlier,
 }
 
 /// A PACS that gives nothing.
@@ -148,12 +154,22 @@ impl Pacs {
     /// Whether the association goes on.
     fn moves(&self, peer: &mut Peer, asked: (u8, &Command)) -> bool {
         let here = self.here.lock().unwrap().clone();
-        let send = |some: &[&'static str], study| {
+        let send_for = |origin, some: &[&'static str], study| {
             let all: Vec<_> = some.iter().map(|uid| (*uid, set(uid, study))).collect();
-            store((&here, "SALUS", "PACS"), &all);
+            store_for(origin, (&here, "SALUS", "PACS"), &all)
+        };
+        let send = |some: &[&'static str], study| drop(send_for(None, some, study));
+        let own = asked.1.message;
+        let of_another = |title| {
+            let message = own.wrapping_sub(u16::from(title == "SALUS"));
+            let told = send_for(Some((title, message)), &INSTANCES[..1], ("1.9", "A9"));
+            assert_eq!(told, [Some(0)], "it is the feed's own");
         };
         match self.does {
             Does::Sends => send(&INSTANCES, STUDY),
+            Does::Names => drop(send_for(Some(("SALUS", own)), &INSTANCES, STUDY)),
+            Does::ForAnother => of_another("WS1"),
+            Does::ForEarlier => of_another("SALUS"),
             Does::Fewer => send(&INSTANCES[..1], STUDY),
             Does::Another => send(&INSTANCES[..1], ("1.9", "A9")),
             Does::Elsewhere | Does::Late => {}
@@ -246,7 +262,7 @@ fn lacking(does: Does) -> (u64, Vec<String>) {
 
 #[test]
 fn what_is_not_given_is_sent_here_and_counted() {
-    for does in [Does::Sends, Does::Late] {
+    for does in [Does::Sends, Does::Late, Does::Names] {
         let folder = tempfile::tempdir().unwrap();
         let server = house(folder.path(), does);
         let came = |came, there| value!({"series": 1, "there": there, "came": came, "lacking": []});
@@ -287,6 +303,19 @@ fn an_object_of_another_study_is_not_taken_for_what_was_asked() {
     let (came, why) = lacking(Does::Another);
     assert_eq!((came, why.len()), (0, 2));
     assert!(why[0].contains("it is of the study `1.9`"), "{why:?}");
+}
+
+/// What a PACS sends meanwhile by its own rule, or for somebody else, is its own: it is not what was asked for.
+#[test]
+fn an_object_that_is_sent_for_another_is_the_feeds_own() {
+    for does in [Does::ForAnother, Does::ForEarlier] {
+        let (came, why) = lacking(does);
+        assert_eq!((came, why.len()), (0, 2), "{does:?}");
+        assert!(
+            why[0].contains("it says that it was sent"),
+            "{does:?}: {why:?}"
+        );
+    }
 }
 
 /// Posts a form of the console; the head of the answer.

@@ -156,18 +156,18 @@ impl Scu {
         }
     }
 
-    /// Has what an Identifier names sent to `destination`, an AE title; the last status. Meanwhile the other side
-    /// may say nothing here for `still`.
+    /// Has what an Identifier names sent to `destination`, an AE title, by a message of that ID, which objects name;
+    /// the last status. Meanwhile the other side may say nothing here for `still`.
     ///
     /// # Errors
     /// In words: the association is of no use any more.
     pub async fn moves(
         &mut self,
         identifier: &[u8],
-        (destination, still): (&str, Duration),
+        (destination, about): (&str, u16),
+        still: Duration,
     ) -> Result<u16, String> {
-        self.message = self.message.wrapping_add(1).max(1);
-        let about = self.message;
+        self.message = about;
         let command = move_request(about, MOVE, destination).ok_or("it is no question")?;
         self.ask(MOVE, (&command, identifier)).await?;
         let wait = self.wait;
