@@ -107,7 +107,7 @@ impl Waiting {
         let all = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         let mut shelves = all.get(&key)?.clone();
         drop(all);
-        shelves.retain(|one| one.may_have(origin));
+        shelves.retain(|one| one.may_have(origin, &came.sender.calling));
         if shelves.is_empty() {
             let (title, message) = (&origin.title, origin.message);
             tracing::info!(
@@ -124,10 +124,11 @@ impl Waiting {
 }
 
 impl Shelf {
-    /// Whether an object may be what was asked for: what its sender leaves out may be anything.
-    fn may_have(&self, origin: &Origin) -> bool {
+    /// Whether an object may be what was asked for: what its sender leaves out may be anything. Some senders name
+    /// themselves in the place of who asked: that says nothing.
+    fn may_have(&self, origin: &Origin, sender: &str) -> bool {
         let (title, message) = &self.asked;
-        let own_title = origin.title.is_empty() || origin.title == *title;
+        let own_title = ["", title, sender].contains(&origin.title.as_str());
         own_title && origin.message.is_none_or(|said| said == *message)
     }
 }

@@ -108,6 +108,12 @@ async fn an_object_is_held_to_the_c_move_that_it_names_alone() {
     let set = slice("1.2.3.4", "Doe^Jane");
     let named = (CT, "1.2.3.4");
     let of_second = ("SALUS", second.message());
+    // That it names itself in the place of who asked says nothing; the message does.
+    let by_itself = ("CT1", second.message());
+    assert_eq!(
+        caller.store_for(by_itself, named, &set).await,
+        Answer::Status(0x0124)
+    );
     assert_eq!(
         caller.store_for(of_second, named, &set).await,
         Answer::Status(0x0124)
