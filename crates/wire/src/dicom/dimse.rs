@@ -301,6 +301,18 @@ pub fn move_request(message: u16, class: &str, destination: &str) -> Option<Vec<
     moves.then(|| question(message, (class, 0x0021), Some(destination)))
 }
 
+/// C-CANCEL-RQ: no more is wanted of what that message asked for (PS3.7 sections 9.3.2.3 and 9.3.3.3).
+pub fn cancel_request(about: u16) -> Vec<u8> {
+    let writer = Writer::new(Syntax::IMPLICIT)
+        .us(tags::COMMAND_FIELD, 0x0FFF)
+        .us(tags::MESSAGE_ID_BEING_RESPONDED_TO, about)
+        .us(
+            tags::COMMAND_DATA_SET_TYPE,
+            u16::try_from(NO_DATA).unwrap_or_default(),
+        );
+    grouped(&writer.finish())
+}
+
 fn question(message: u16, (class, field): (&str, u16), destination: Option<&str>) -> Vec<u8> {
     let mut writer = Writer::new(Syntax::IMPLICIT)
         .text(tags::AFFECTED_SOP_CLASS_UID, VR::UI, class)
@@ -444,5 +456,10 @@ mod tests {
         assert_eq!(sent.origin, origin);
         let own = store_request(4, ("1.2.840.10008.5.1.4.1.1.2", "1.2.3"), None);
         assert_eq!(command(&own).unwrap().origin, Origin::default());
+        let cancel = command(&cancel_request(9)).unwrap();
+        assert_eq!(
+            (cancel.service, cancel.about, cancel.data),
+            (Service::Cancel, 9, false)
+        );
     }
 }
