@@ -157,6 +157,13 @@ study="$(uid StudyInstanceUID "$work/files/ct/0000.dcm")"
 tls ct1 findscu -v -S -aet SECURE -aec SALUS 127.0.0.1 "$secure" -k QueryRetrieveLevel=STUDY \
     -k 'PatientID=47*' -k StudyInstanceUID -k PatientName >"$work/found" 2>&1 || failed "findscu: $(cat "$work/found")"
 grep -q "$study" "$work/found" || failed "findscu: $(cat "$work/found")"
+# Under an issuer that the objects do not name: their patient has that number of it, and of no other.
+for issuer in STELLA ELSEWHERE; do
+    tls ct1 findscu -v -S -aet SECURE -aec SALUS 127.0.0.1 "$secure" -k QueryRetrieveLevel=STUDY -k PatientID=4711 \
+        -k "IssuerOfPatientID=$issuer" -k StudyInstanceUID >"$work/found-$issuer" 2>&1 || failed "findscu: $(cat "$work/found-$issuer")"
+done
+grep -q "$study" "$work/found-STELLA" || failed "findscu by issuer: $(cat "$work/found-STELLA")"
+! grep -q "$study" "$work/found-ELSEWHERE" || failed "findscu by another issuer: $(cat "$work/found-ELSEWHERE")"
 mkdir "$work/got" "$work/moved"
 # getscu and movescu of dcmtk speak no TLS; the destination does.
 getscu -S -aet VIEWER -aec SALUS -od "$work/got" 127.0.0.1 "$plain" -k QueryRetrieveLevel=STUDY \

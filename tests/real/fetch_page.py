@@ -13,14 +13,19 @@ STUDY = sys.argv[1]
 LISTED = "[data-region=pulls] li"
 
 
-def order(browser, path, fields, name):
+# The form by which images are ordered, and the one by which an order is taken back.
+ORDER, BACK = "section[aria-labelledby=order]", "section[aria-labelledby=back]"
+
+
+def order(browser, path, fields, name, source="QR"):
     browser.page(path, name)
+    browser.type(f"{ORDER} select[name=from]", source)
     for field, text in fields.items():
-        browser.type(f"input[name={field}]", text)
+        browser.type(f"{ORDER} input[name={field}]", text)
     listed = len(browser.find(LISTED))
-    browser.type("input[name=reason]", "prior images for the tumour board")
+    browser.type(f"{ORDER} input[name=reason]", "prior images for the tumour board")
     # Enter, as somebody would who uses the keyboard alone.
-    browser.type("input[name=reason]", "\ue007")
+    browser.type(f"{ORDER} input[name=reason]", "\ue007")
     # Going on at once would break off what is being sent.
     browser.until(lambda: len(browser.find(LISTED)) > listed, "the order is not listed")
 
@@ -59,5 +64,15 @@ for javascript in (True, False):
     text = admin.text("main")
     if "ordered on the chart" not in text:
         fail(f"the nurse's order is not there, or says too much: {text[:300]}")
+    # Of one that never answers.
+    order(admin, "/flow/fetch", {"study": "1.2.3"}, f"fetch-slow-{tag}", "SLOW")
+    admin.page("/flow/fetch", f"fetch-goes-on-{tag}")
+    admin.type(f"{BACK} input[name=reason]", "it was the wrong study")
+    admin.type(f"{BACK} input[name=reason]", "\ue007")
+    admin.until(lambda: "taken back by" in admin.text("main"), "the order is not taken back")
+    admin.page("/flow/fetch", f"fetch-taken-back-{tag}")
+    if admin.find(BACK):
+        fail("an order that was taken back can be taken back")
+    ends(admin, "/flow/fetch", "> taken back by", f"fetch-ended-{tag}")
     admin.quit()
 print("ok images fetched from pages")

@@ -8,7 +8,7 @@ needs storescu dcmqrscp dcmdump
 shots="${2:-$work}"
 
 "$python" "$here/dicom_files.py" "$work/files"
-qr_port="$(port)" own_port="$(port)"
+qr_port="$(port)" slow_port="$(port)" own_port="$(port)"
 cat >"$work/salus.toml" <<CONF
 data = "$work/data"
 [dicom]
@@ -23,7 +23,15 @@ title = "QR"
 host = "127.0.0.1"
 port = $qr_port
 feed = "archive"
+[[dicom.destination]]
+title = "SLOW"
+host = "127.0.0.1"
+port = $slow_port
+feed = "archive"
 CONF
+# A PACS that takes connections and says nothing.
+python3 -c 'import socket, sys; all = socket.create_server(("127.0.0.1", int(sys.argv[1]))); held = [all.accept() for _ in range(99)]' "$slow_port" &
+started+=($!)
 qr_begin
 serve demo --speed 0
 says 'grep -q "the hospital is open" "$work/said"'

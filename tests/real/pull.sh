@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Studies pulled from PACS that are somebody else's: Orthanc by C-GET and by C-MOVE, dcmqrscp of dcmtk by C-MOVE, which
-# is chosen by itself where C-GET is not served. Everything is there once, and what is told is what came.
+# is chosen by itself where C-GET is not served, and pynetdicom, which sends for others too. Everything is there once,
+# and what is told is what came.
 set -euo pipefail
 
 [ $# = 1 ] || { echo "usage: $0 SALUS" >&2; exit 2; }
@@ -8,7 +9,7 @@ set -euo pipefail
 needs storescu dcmqrscp dcmdump
 
 "$python" "$here/dicom_files.py" "$work/files"
-qr_port="$(port)" orthanc_port="$(port)" http_port="$(port)" own_port="$(port)"
+qr_port="$(port)" orthanc_port="$(port)" http_port="$(port)" mover_port="$(port)" own_port="$(port)"
 cat >"$work/salus.toml" <<CONF
 data = "$work/data"
 [dicom]
@@ -18,7 +19,7 @@ answer_ms = 10000
 move_still_ms = 20000
 [[dicom.feed]]
 name = "archive"
-calling = ["QR", "ORTHANC"]
+calling = ["QR", "ORTHANC", "MOVER"]
 [[dicom.destination]]
 title = "QR"
 host = "127.0.0.1"
@@ -28,6 +29,11 @@ feed = "archive"
 title = "ORTHANC"
 host = "127.0.0.1"
 port = $orthanc_port
+feed = "archive"
+[[dicom.destination]]
+title = "MOVER"
+host = "127.0.0.1"
+port = $mover_port
 feed = "archive"
 CONF
 serve serve
@@ -63,5 +69,14 @@ if command -v Orthanc >/dev/null; then
     orthanc_given "$work/files/orthanc.dcm" >"$work/stored"
     pulls ORTHANC "$(uid StudyInstanceUID "$work/files/orthanc.dcm")" get 1 0 1 0
 fi
+
+# pynetdicom, which says for which C-MOVE it sends: what it sends for another's is its own and is taken, so that the UID
+# is there when the object that was asked for comes; the other object came.
+"$python" "$here/pynetdicom_mover.py" "$mover_port" "$own_port" >"$work/moved" 2>&1 &
+started+=($!)
+listens "$mover_port"
+pulls MOVER 2.25.700 auto 1 0 1 1
+[ "$(cat "$work/moved")" = 0000 ] || failed "what is another's was refused: $(cat "$work/moved")"
+
 ends_whole
-echo "ok pulled from dcmqrscp (C-MOVE)$([ -n "$orthanc" ] && echo ", Orthanc (C-GET, C-MOVE)")"
+echo "ok pulled from dcmqrscp (C-MOVE), pynetdicom (C-MOVE)$([ -n "$orthanc" ] && echo ", Orthanc (C-GET, C-MOVE)")"

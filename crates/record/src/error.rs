@@ -11,6 +11,14 @@ pub enum Error {
         /// What went wrong, without patient data.
         why: String,
     },
+    /// What an event names in the vault is not there, or is not what was stored: to ask again does not help.
+    #[error("the record cannot read an object: `vault/{path}` {what}")]
+    Lost {
+        /// Where it lies in the vault.
+        path: String,
+        /// `is missing` or `was altered`.
+        what: &'static str,
+    },
     /// Somebody else wrote this resource first; nothing was sealed.
     #[error("`{kind}/{id}` was changed since it was read")]
     Conflict {

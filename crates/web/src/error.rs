@@ -197,6 +197,7 @@ impl From<record::Error> for Problem {
             | record::Error::Standby
             | record::Error::TooLarge { .. } => Problem::Malformed(error.to_string()),
             record::Error::Broken { .. }
+            | record::Error::Lost { .. }
             | record::Error::Distrusted { .. }
             | record::Error::Fenced { .. }
             | record::Error::KeysMissing

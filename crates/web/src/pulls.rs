@@ -1,18 +1,23 @@
 //! Studies that somebody at a page has fetched from a PACS: the orders wait in line, one is carried out at a time,
 //! and the page says how far each is. What was ordered and why is sealed; how far it is, is known until the next start.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use event::Time;
 use guard::Identity;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio_util::sync::CancellationToken;
 
 /// Orders that are remembered, the newest.
 const REMEMBERED_MAX: usize = 50;
 /// Reasons for what lacks that are remembered of an order.
 const REASONS_MAX: usize = 5;
+
+/// Why an order is not taken back.
+pub(crate) const GONE: &str =
+    "Choose an order that goes on: this one has ended, or was taken back.";
 
 /// A PACS from which studies can be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +77,8 @@ pub struct Pull {
     pub stage: Stage,
     /// What came of it until now.
     pub sum: PullSum,
+    /// Who took it back, by name; `None`: nobody did.
+    pub taken_back: Option<String>,
 }
 
 /// How far an order is.
@@ -129,6 +136,8 @@ struct Orders {
     changes: u64,
     /// The newest last.
     pulls: VecDeque<Pull>,
+    /// Of each that has not ended: told when nobody wants it any more.
+    stops: HashMap<u64, CancellationToken>,
 }
 
 impl Pulls {
@@ -178,6 +187,7 @@ impl Pulls {
             at,
             stage: Stage::Waits,
             sum: PullSum::default(),
+            taken_back: None,
         };
         self.orders.try_send(order).map_err(|why| match why {
             TrySendError::Full(_) => {
@@ -188,6 +198,7 @@ impl Pulls {
             }
         })?;
         (all.next, all.changes) = (all.next + 1, all.changes + 1);
+        all.stops.insert(pull.id, CancellationToken::new());
         all.pulls.push_back(pull);
         all.forget();
         Ok(())
@@ -210,9 +221,45 @@ impl Pulls {
         all.changes + 1
     }
 
-    /// It is carried out from now on.
-    pub fn begin(&self, id: u64) {
-        self.change(id, |pull| pull.stage = Stage::Runs);
+    /// It is carried out from now on; false: it was taken back.
+    pub fn begin(&self, id: u64) -> bool {
+        let mut waits = false;
+        self.change(id, |pull| {
+            waits = pull.stage == Stage::Waits;
+            if waits {
+                pull.stage = Stage::Runs;
+            }
+        });
+        waits
+    }
+
+    /// Takes an order back: one that waits ends now; one that is carried out, once what is under way came.
+    ///
+    /// # Errors
+    /// In words: it has ended, or was taken back before.
+    pub(crate) fn take_back(&self, id: u64, (by, at): (&str, Time)) -> Result<(), String> {
+        let mut taken = false;
+        self.change(id, |pull| {
+            taken = pull.goes_on();
+            if !taken {
+                return;
+            }
+            pull.taken_back = Some(by.to_owned());
+            if pull.stage == Stage::Waits {
+                pull.stage = Stage::Ended(at, Ok(()));
+            }
+        });
+        if !taken {
+            return Err(GONE.to_owned());
+        }
+        self.stop_of(id).cancel();
+        Ok(())
+    }
+
+    /// What is cancelled when an order is taken back.
+    pub fn stop_of(&self, id: u64) -> CancellationToken {
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.stops.get(&id).cloned().unwrap_or_default()
     }
 
     /// So many series are there.
@@ -228,6 +275,8 @@ impl Pulls {
     /// It ended.
     pub fn end(&self, id: u64, (at, outcome): (Time, Result<(), String>)) {
         self.change(id, |pull| pull.stage = Stage::Ended(at, outcome));
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.stops.remove(&id);
     }
 
     fn change(&self, id: u64, change: impl FnOnce(&mut Pull)) {
@@ -239,6 +288,13 @@ impl Pulls {
     }
 }
 
+impl Pull {
+    /// Whether it can be taken back.
+    pub fn goes_on(&self) -> bool {
+        self.taken_back.is_none() && !matches!(self.stage, Stage::Ended(..))
+    }
+}
+
 impl Orders {
     /// The oldest that ended make room.
     fn forget(&mut self) {
@@ -247,7 +303,8 @@ impl Orders {
             let Some(place) = self.pulls.iter().position(ended) else {
                 return;
             };
-            self.pulls.remove(place);
+            let gone = self.pulls.remove(place);
+            self.stops.remove(&gone.map_or(u64::MAX, |pull| pull.id));
         }
     }
 }
@@ -303,7 +360,7 @@ mod tests {
         let full = put(&pulls, Some("a")).unwrap_err();
         assert!(full.contains("pulls_waiting_max"), "{full}");
         let first = orders.try_recv().unwrap();
-        pulls.begin(first.id);
+        assert!(pulls.begin(first.id));
         pulls.found(first.id, 2);
         for why in ["broken", "broken", "erased"] {
             let series = PulledSeries {
@@ -329,6 +386,37 @@ mod tests {
         drop(orders);
         let closed = put(&pulls, None).unwrap_err();
         assert!(closed.contains("Nobody carries orders out"), "{closed}");
+    }
+
+    #[test]
+    fn what_is_taken_back_is_not_begun_or_is_stopped() {
+        let pulls = Pulls::new(Vec::new(), 4);
+        let mut orders = pulls.taken().unwrap();
+        let mut next = || {
+            put(&pulls, None).unwrap();
+            orders.try_recv().unwrap().id
+        };
+        let (first, second) = (next(), next());
+        let at = Time::from_millis(2);
+        assert!(pulls.begin(first));
+        let stop = pulls.stop_of(first);
+        for id in [first, second] {
+            assert_eq!(pulls.take_back(id, ("Nora", at)), Ok(()));
+            assert!(pulls.take_back(id, ("Max", at)).is_err());
+        }
+        assert!(stop.is_cancelled() && !pulls.begin(second));
+        let [of_second, of_first] = &pulls.of(None)[..] else {
+            panic!("two of them");
+        };
+        assert_eq!(of_second.stage, Stage::Ended(at, Ok(())));
+        assert_eq!(of_first.stage, Stage::Runs, "until what comes is here");
+        pulls.end(first, (at, Ok(())));
+        assert!(pulls.of(None).iter().all(|pull| !pull.goes_on()));
+        assert_eq!(pulls.of(None)[0].taken_back.as_deref(), Some("Nora"));
+        let third = next();
+        assert!(pulls.begin(third) && !pulls.stop_of(third).is_cancelled());
+        pulls.end(third, (at, Ok(())));
+        assert!(pulls.take_back(third, ("Nora", at)).is_err(), "it ended");
     }
 
     #[test]

@@ -2,9 +2,11 @@
 //! whoever asked.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
+use wire::dicom::Origin;
 
 use super::intake::{Came, Told};
 
@@ -13,6 +15,8 @@ use super::intake::{Came, Told};
 pub struct Awaited<'a> {
     /// The feed as which it comes.
     pub feed: &'a str,
+    /// The AE title by which it is asked for.
+    pub calling: &'a str,
     /// Study Instance UID that it must have.
     pub study: &'a str,
     /// The patients of whom it may be (one person); `None`: anybody.
@@ -23,7 +27,11 @@ pub struct Awaited<'a> {
 
 /// What is to come, of all who wait for something: by feed and SOP Instance UID.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(Mutex<HashMap<Key, Vec<Arc<Shelf>>>>);
+pub(super) struct Waiting {
+    shelves: Mutex<HashMap<Key, Vec<Arc<Shelf>>>>,
+    /// Message ID of the C-MOVE that was begun last.
+    message: AtomicU16,
+}
 
 /// Name of a feed, and a SOP Instance UID.
 type Key = (String, String);
@@ -31,6 +39,8 @@ type Key = (String, String);
 /// What came of it, for one who waits.
 #[derive(Debug)]
 struct Shelf {
+    /// AE title and Message ID of the C-MOVE.
+    asked: (String, u16),
     study: String,
     only: Option<Vec<String>>,
     /// By SOP Instance UID: no more than are awaited.
@@ -59,6 +69,7 @@ impl Waiting {
     pub(super) fn begin(self: Arc<Waiting>, awaited: &Awaited<'_>) -> Arrivals {
         let (sender, count) = watch::channel(0);
         let shelf = Arc::new(Shelf {
+            asked: (awaited.calling.to_owned(), self.next()),
             study: awaited.study.to_owned(),
             only: awaited.only.map(<[String]>::to_vec),
             told: Mutex::default(),
@@ -66,7 +77,7 @@ impl Waiting {
         });
         let key = |uid: &&str| (awaited.feed.to_owned(), (*uid).to_owned());
         let keys: Vec<_> = awaited.instances.iter().map(key).collect();
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
         for key in &keys {
             let shelves = all.entry(key.clone()).or_default();
             shelves.push(Arc::clone(&shelf));
@@ -80,15 +91,45 @@ impl Waiting {
         }
     }
 
-    /// Who waits for an object; what they said of it holds for it.
-    pub(super) fn of(&self, came: &mut Came) -> Option<Waiters> {
+    /// A Message ID that nothing else that is under way has: two C-MOVEs are told apart by it.
+    fn next(&self) -> u16 {
+        self.message
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1)
+            .max(1)
+    }
+
+    /// Who waits for an object; what they said of it holds for it. One that says for which C-MOVE it is sent is of
+    /// that one alone; if it is of another's, nobody waits for it.
+    pub(super) fn of(&self, (came, origin): (&mut Came, &Origin)) -> Option<Waiters> {
         let instance = came.said.1.clone();
         let key = (came.sender.feed.name().to_owned(), instance.clone());
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let shelves = all.get(&key)?.clone();
+        let all = self.shelves.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shelves = all.get(&key)?.clone();
         drop(all);
+        shelves.retain(|one| one.may_have(origin, &came.sender.calling));
+        if shelves.is_empty() {
+            let (title, message) = (&origin.title, origin.message);
+            tracing::info!(
+                instance,
+                title,
+                message,
+                "an object that is awaited came for another C-MOVE: it is taken as the feed's own"
+            );
+            return None;
+        }
         came.study = shelves.first().map(|one| one.study.clone());
         Some(Waiters { instance, shelves })
+    }
+}
+
+impl Shelf {
+    /// Whether an object may be what was asked for: what its sender leaves out may be anything. Some senders name
+    /// themselves in the place of who asked: that says nothing.
+    fn may_have(&self, origin: &Origin, sender: &str) -> bool {
+        let (title, message) = &self.asked;
+        let own_title = ["", title, sender].contains(&origin.title.as_str());
+        own_title && origin.message.is_none_or(|said| said == *message)
     }
 }
 
@@ -117,6 +158,11 @@ impl Waiters {
 }
 
 impl Arrivals {
+    /// Message ID of the C-MOVE that is to ask for them.
+    pub fn message(&self) -> u16 {
+        self.shelf.asked.1
+    }
+
     /// Waits until more of them came, whatever became of it.
     pub async fn more(&mut self) {
         if self.count.changed().await.is_err() {
@@ -140,7 +186,7 @@ impl Drop for Arrivals {
     fn drop(&mut self) {
         let mut all = self
             .waiting
-            .0
+            .shelves
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         for key in &self.keys {

@@ -38,6 +38,9 @@ pub(crate) struct Caller {
     pub(crate) peer: Option<Peer>,
     /// There is room for an association.
     pub(crate) has_place: bool,
+    /// Its place among those with its certificate, until it is known which feed it is: whoever serves several
+    /// has a share for each.
+    pub(crate) begun: Option<Counted>,
 }
 
 /// A connection.
@@ -160,6 +163,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
             self.end(&reject(Rejection::Limit)).await?;
             return Ok(None);
         }
+        // From here on it counts among those of its feed.
+        drop(caller.begun);
         if (1..LENGTH_MIN).contains(&request.length_max) {
             tracing::warn!(
                 address = caller.address,
@@ -331,7 +336,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Association<S> {
                     only: None,
                     preamble: None,
                 };
-                Box::pin(self.desk.store(came, held)).await
+                Box::pin(self.desk.store((came, &command.origin), held)).await
             }
             _ => (
                 Status::UnrecognizedOperation,

@@ -25,6 +25,8 @@ pub struct Config {
     pub associations_max: usize,
     /// Associations of one feed at a time; one more is rejected for now.
     pub associations_per_feed_max: usize,
+    /// Connections with one certificate that have not asked for their association yet; one more is closed at once.
+    pub associations_begun_per_certificate_max: usize,
     /// TLS handshakes at a time, by which nobody is known yet; one more is closed at once.
     pub handshakes_max: usize,
     /// Those of one address (of IPv6, of a /64).
@@ -92,6 +94,7 @@ impl Default for Config {
             authority: "hospital".into(),
             associations_max: 256,
             associations_per_feed_max: 128,
+            associations_begun_per_certificate_max: 32,
             handshakes_max: 4_096,
             handshakes_per_address_max: 32,
             handshake_ms: 10_000,

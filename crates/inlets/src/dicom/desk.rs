@@ -13,7 +13,7 @@ use super::intake::{Came, Intake};
 use crate::mllp::UNKNOWN_FEED;
 use crate::places::Tally;
 use guard::Standing;
-use wire::dicom::Status;
+use wire::dicom::{Origin, Status};
 
 pub(crate) struct Desk {
     pub(crate) config: Config,
@@ -42,8 +42,12 @@ impl Desk {
     }
 
     /// Looks an object through, keeps it and seals it; what the sender is told, and why.
-    pub(crate) async fn store(&self, mut came: Came, held: Held) -> (Status, String) {
-        let waiters = self.intake.waiters(&mut came);
+    pub(crate) async fn store(
+        &self,
+        (mut came, origin): (Came, &Origin),
+        held: Held,
+    ) -> (Status, String) {
+        let waiters = self.intake.waiters((&mut came, origin));
         let only = waiters.as_ref().and_then(Waiters::only);
         let feed = Arc::clone(&came.sender.feed);
         let looked = Box::pin(self.intake.look(came, held)).await;

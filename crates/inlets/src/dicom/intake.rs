@@ -9,7 +9,7 @@ use event::{Actor, Body, Event, Preamble as Taken};
 use guard::{Standing, admit};
 use record::{Blind, Record};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use wire::dicom::{PREAMBLE_BYTES, Preamble, Status, part10, tags};
+use wire::dicom::{Origin, PREAMBLE_BYTES, Preamble, Status, part10, tags};
 
 use super::arrivals::{Arrivals, Awaited, Waiters, Waiting};
 use super::held::{Held, Share};
@@ -189,7 +189,7 @@ impl Intake {
     }
 
     /// Who waits for an object; what they said of it holds for it.
-    pub(super) fn waiters(&self, came: &mut Came) -> Option<Waiters> {
+    pub(super) fn waiters(&self, came: (&mut Came, &Origin)) -> Option<Waiters> {
         self.waiting.of(came)
     }
 

@@ -18,7 +18,7 @@ use super::feeds::Feeds;
 use super::prompt::Prompt;
 use super::{Answers, Config, Error, Intake};
 use crate::Inlet;
-use crate::places::{Handshakes, Tally};
+use crate::places::{Counted, Handshakes, Tally};
 use crate::tls::{Peer, Reload};
 
 /// The pause after a connection could not be accepted, for instance for want of descriptors.
@@ -125,6 +125,7 @@ impl Inlet for Dicom {
                 self.config.handshakes_per_address_max,
                 self.config.handshake_ms,
             ),
+            begun: Tally::default(),
             desk: Arc::new(Desk {
                 by_feed: Tally::default(),
                 config: self.config,
@@ -151,8 +152,39 @@ struct Reception {
     places: Arc<Semaphore>,
     told: Semaphore,
     handshakes: Handshakes,
+    /// Connections that have not asked for their association, by certificate.
+    begun: Tally,
     stop: CancellationToken,
 }
+
+impl Reception {
+    /// A place among those who have not said which feed they are, of whom a certificate is known.
+    ///
+    /// # Errors
+    /// There is none.
+    fn begins(
+        &self,
+        (address, peer): (SocketAddr, Option<&Peer>),
+    ) -> Result<Option<Counted>, Refused> {
+        let Some(peer) = peer else {
+            return Ok(None);
+        };
+        let max = self.desk.config.associations_begun_per_certificate_max;
+        let place = self.begun.take(&peer.fingerprint, max);
+        if place.is_none() {
+            let sender = peer.names.first().map_or("", String::as_str);
+            tracing::warn!(
+                %address,
+                sender,
+                "closed: `associations_begun_per_certificate_max` with this certificate ask for nothing yet"
+            );
+        }
+        place.map(Some).ok_or(Refused)
+    }
+}
+
+/// There is no place.
+struct Refused;
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
     let socket = TcpListener::bind(address).await;
@@ -210,6 +242,9 @@ async fn talk<S>(
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send,
 {
+    let Ok(begun) = reception.begins((address, peer.as_ref())) else {
+        return Ok(());
+    };
     let place = reception.places.try_acquire().ok();
     let told = reception.told.try_acquire().ok();
     if place.is_none() && told.is_none() {
@@ -222,6 +257,7 @@ where
         address: address.ip().to_canonical().to_string(),
         peer,
         has_place: place.is_some(),
+        begun,
     };
     let association = Association::new(stream, Arc::clone(&reception.desk));
     association

@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use wire::dicom::{
-    Limits, PDU_HEAD_BYTES, Pdu, Syntax, VR, Writer, data, pdu, pdu_head, scan, tags,
+    Limits, PDU_HEAD_BYTES, Pdu, Syntax, VR, Writer, data, pdu, pdu_head, scan, store_request, tags,
 };
 
 pub(crate) const VERIFICATION: &str = wire::dicom::VERIFICATION_UID;
@@ -79,6 +79,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Caller<S> {
 
     pub(crate) async fn ask(&mut self, called: &str, calling: &str, classes: &[&str]) -> Answer {
         self.send(&request(called, calling, classes)).await;
+        self.answer().await
+    }
+
+    /// Stores a data set in the first context, for a C-MOVE.
+    pub(crate) async fn store_for(
+        &mut self,
+        origin: (&str, u16),
+        named: (&str, &str),
+        set: &[u8],
+    ) -> Answer {
+        let command = store_request(7, named, Some(origin));
+        self.send(&data(1, (&command, Some(set)), 4_096)).await;
         self.answer().await
     }
 

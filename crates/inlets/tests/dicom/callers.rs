@@ -124,6 +124,44 @@ async fn one_association_too_many_is_told_so() {
     house.close().await;
 }
 
+/// One certificate stands for two feeds, and does not keep out others while it says nothing.
+#[tokio::test]
+async fn who_asks_for_nothing_has_no_more_places_than_a_share() {
+    let authority = Authority::new();
+    let (gateway, mr) = (authority.identity("gateway"), authority.identity("mr1"));
+    let folder = TempDir::new().unwrap();
+    let of = |name, title, subject: &str| FeedConfig {
+        subjects: vec![subject.into()],
+        ..feed(name, title)
+    };
+    let house = House::open(Config {
+        tls: Some(server(folder.path(), &authority)),
+        associations_begun_per_certificate_max: 1,
+        associations_per_feed_max: 1,
+        feeds: vec![
+            of("ct", "CT1", "gateway"),
+            of("us", "US1", "gateway"),
+            of("mr", "MR1", "mr1"),
+        ],
+        ..config()
+    })
+    .await;
+    let tls = house.addresses[1];
+    let authority = &authority;
+    let dial = |who| async move { Caller::new(dial(tls, authority, Some(who)).await) };
+    let mut silent = dial(&gateway).await;
+    let mut second = dial(&gateway).await;
+    assert_eq!(second.ask("SALUS", "US1", &[CT]).await, Answer::Ended);
+    let mut other = dial(&mr).await;
+    let taken = || Answer::Taken(vec![0]);
+    assert_eq!(other.ask("SALUS", "MR1", &[CT]).await, taken());
+    // Once it has asked, the next may, and each of its feeds has a share of its own.
+    assert_eq!(silent.ask("SALUS", "CT1", &[CT]).await, taken());
+    let mut second = dial(&gateway).await;
+    assert_eq!(second.ask("SALUS", "US1", &[CT]).await, taken());
+    house.close().await;
+}
+
 #[tokio::test]
 async fn a_feed_has_no_more_associations_than_its_share() {
     let house = House::open(Config {

@@ -116,7 +116,7 @@ impl Record {
     /// The raw bytes of an event with everything in them that lies in the vault.
     ///
     /// # Errors
-    /// [`Error::Erased`], [`Error::Broken`] if something of it is missing or altered.
+    /// [`Error::Erased`], [`Error::Lost`] if something of it is missing or altered, [`Error::Broken`].
     pub async fn raw(&self, sealed: &Sealed) -> Outcome<Vec<u8>> {
         let raw = sealed.event().raw.clone();
         let contents = contents_of(sealed).iter();
@@ -156,7 +156,7 @@ impl Contents {
     /// taken out of it, or hidden, stays so. What was erased, or is another resource's, is said to be absent.
     ///
     /// # Errors
-    /// [`Error::Stopped`], [`Error::Broken`] if something of it is missing or altered.
+    /// [`Error::Stopped`], [`Error::Lost`] if something of it is missing or altered, [`Error::Broken`].
     pub async fn put_back(&self, of: Of<'_>, json: Vec<u8>) -> Outcome<Vec<u8>> {
         let (mut parts, mut last) = (Vec::new(), None);
         for marked in self.marks.marked(&json) {

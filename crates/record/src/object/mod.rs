@@ -62,8 +62,8 @@ impl Record {
     /// The object that a sealed event names: read again, and held against both of its hashes.
     ///
     /// # Errors
-    /// [`Error::Erased`] if its key is gone, [`Error::Broken`] if it is not there, is not what was
-    /// stored, or if the event names none.
+    /// [`Error::Erased`] if its key is gone, [`Error::Lost`] if it is not there or is not what was
+    /// stored, [`Error::Broken`] if it cannot be read or the event names none.
     pub async fn object(&self, sealed: &Sealed) -> Outcome<Vec<u8>> {
         let Body::Image(Image { whole, .. }) = &sealed.event().body else {
             return Err(broken(format!("event {} names no object", sealed.index())));
@@ -117,9 +117,11 @@ impl Inner {
         (stream, key): ([u8; 16], Key),
     ) -> Outcome<Vec<u8>> {
         let found = self.vault.get(&whole.path).await.map_err(broken)?;
-        let gone = || broken(format!("`vault/{}` is missing", whole.path));
-        let found = Vec::from(found.ok_or_else(gone)?);
-        let altered = format!("`vault/{}` was altered", whole.path);
+        let lost = |what| Error::Lost {
+            path: whole.path.clone(),
+            what,
+        };
+        let found = Vec::from(found.ok_or_else(|| lost("is missing"))?);
         let wanted = whole.clone();
         let work = tokio::task::spawn_blocking(move || {
             if !is_named(&wanted.path, &found) {
@@ -128,7 +130,9 @@ impl Inner {
             let opened = seal::open_object(&key, &stream, found).ok()?;
             (hex(&seal::sha256(&[&opened])) == wanted.sha256).then_some(opened)
         });
-        work.await.map_err(broken)?.ok_or_else(|| broken(altered))
+        work.await
+            .map_err(broken)?
+            .ok_or_else(|| lost("was altered"))
     }
 
     /// The tag of the one event by which an instance can come.

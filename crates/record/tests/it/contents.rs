@@ -26,7 +26,7 @@ use crate::house::{NOON, StillClock, config, data, fill, open, verified};
 use crate::objects::{DAY, files, told};
 
 /// Bytes that do not compress, as a scanned letter does not.
-fn letter(bytes: usize) -> Vec<u8> {
+pub(crate) fn letter(bytes: usize) -> Vec<u8> {
     let mut state = 7_u64;
     let mut next = || {
         state = state
@@ -37,7 +37,7 @@ fn letter(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|_| next()).collect()
 }
 
-fn binary(id: &str, data: &str) -> Vec<u8> {
+pub(crate) fn binary(id: &str, data: &str) -> Vec<u8> {
     let json = format!(
         "{{\"resourceType\":\"Binary\", \"id\":\"{id}\",\n \"data\" : \"{data}\",\"contentType\":\"application/pdf\"}}"
     );
@@ -61,12 +61,12 @@ fn admitted(of: (&str, &str), raw: Vec<u8>) -> Admitted {
     admit(claim(of, raw).into(), Standing::Salus, "").unwrap()
 }
 
-async fn sealed(record: &Record, of: (&str, &str), raw: &[u8]) -> Sealed {
+pub(crate) async fn sealed(record: &Record, of: (&str, &str), raw: &[u8]) -> Sealed {
     let receipts = record.admit(vec![admitted(of, raw.to_vec())]).await;
     record.get(receipts.unwrap()[0].index).await.unwrap()
 }
 
-fn contents(sealed: &Sealed) -> &[Content] {
+pub(crate) fn contents(sealed: &Sealed) -> &[Content] {
     match &sealed.event().body {
         Body::Resource(written) => &written.contents,
         _ => unreachable!(),

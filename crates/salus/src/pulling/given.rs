@@ -9,7 +9,7 @@ use inlets::dicom::{Held, Intake, Sender};
 use web::{Receives, Scu};
 use wire::dicom::{Status, VR, tags};
 
-use super::{AT_ONCE, From, NotGiven, Portion, Pulled, identifier};
+use super::{AT_ONCE, CANCELLED, From, NotGiven, Portion, Pulled, TAKEN_BACK, identifier};
 use crate::assemble::House;
 
 impl House {
@@ -40,7 +40,7 @@ impl House {
                 came: BTreeSet::new(),
                 pulled: &mut *pulled,
             };
-            let status = Box::pin(scu.get(&asked, &mut takes)).await;
+            let status = Box::pin(scu.get(&asked, &mut takes, &from.stop)).await;
             match status {
                 // What is refused at first may be had by another way.
                 Err(why) if part == 0 && takes.came.is_empty() => {
@@ -52,6 +52,9 @@ impl House {
                 }
                 Ok(status) => takes.end_of(status),
                 Err(why) => anyhow::bail!(why),
+            }
+            if from.stop.is_cancelled() {
+                break;
             }
         }
         scu.close().await;
@@ -139,7 +142,10 @@ impl Taking<'_> {
     /// What did not come at all.
     fn end_of(self, status: u16) {
         let missing = self.wanted.iter().filter(|uid| !self.came.contains(**uid));
-        let why = format!("it was not given (status {status:04X})");
+        let why = match status {
+            CANCELLED => TAKEN_BACK.to_owned(),
+            status => format!("it was not given (status {status:04X})"),
+        };
         let lacking = missing.map(|uid| ((*uid).to_owned(), why.clone()));
         self.pulled.lacking.extend(lacking);
     }

@@ -15,6 +15,7 @@ use event::{Act, Actor, Subject};
 use inlets::dicom::{Config, Destination, Feed, Retrieve, Sender};
 use record::Witnessed;
 use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
 use web::{Peer, PullOrder, PullSource, Scu};
 use wire::dicom::{DataSet, Limits, Syntax, Tag, VR, Writer, scan, tags};
 
@@ -26,6 +27,9 @@ pub(crate) use ordered::on_order;
 const REASON_LETTERS_MIN: usize = 10;
 /// Characters of a UID (PS3.5 section 9.1).
 const UID_LETTERS_MAX: usize = 64;
+/// The status of what was cancelled (PS3.4 tables C.4-2 and C.4-3), and what is told of objects that lack for that.
+const CANCELLED: u16 = 0xFE00;
+const TAKEN_BACK: &str = "the order was taken back";
 /// Instances that are asked for at once.
 const AT_ONCE: usize = 100;
 
@@ -78,6 +82,8 @@ struct From {
     by: Retrieve,
     /// The patients of whom it may be (one person); `None`: anybody.
     only: Option<Vec<String>>,
+    /// Nobody wants it any more.
+    stop: CancellationToken,
 }
 
 /// On whose word something is pulled.
@@ -189,6 +195,9 @@ impl House {
         for some in classes.chunks(Scu::classes_max()) {
             let of_these = missing.iter().filter(|(_, class)| some.contains(class));
             let uids: Vec<&str> = of_these.map(|(uid, _)| uid.as_str()).collect();
+            if from.stop.is_cancelled() {
+                return Ok(pulled);
+            }
             let some = Portion {
                 of,
                 classes: some,
@@ -210,6 +219,9 @@ impl House {
         (of, instances): (&Series, &[&str]),
         pulled: &mut Pulled,
     ) -> Result<()> {
+        if from.stop.is_cancelled() {
+            return Ok(());
+        }
         if from.by == Retrieve::Get {
             let why = "the peer does not say of which class it is, which C-GET needs";
             let lacking = instances
@@ -342,6 +354,10 @@ impl House {
         let settings = settings.ok_or_else(|| anyhow!("there is no feed `{}`", to.feed))?;
         let feed = Feed::new(settings, config)?;
         Ok(From {
+            stop: match word {
+                Word::Operator => CancellationToken::new(),
+                Word::Person(order) => self.app.pulls.stop_of(order.id),
+            },
             only: match word {
                 Word::Operator => None,
                 Word::Person(order) => order.patient.as_ref().map(|id| self.app.chart.family(id)),

@@ -30,7 +30,10 @@ pub(crate) async fn on_order(house: Arc<House>, stop: CancellationToken) {
         let Some(order) = order else {
             return;
         };
-        house.app.pulls.begin(order.id);
+        // It may have been taken back while it waited.
+        if !house.app.pulls.begin(order.id) {
+            continue;
+        }
         let limit = Duration::from_millis(house.app.settings.pull_order_ms);
         let carried = within(limit, Box::pin(ordered(&house, &order)));
         let outcome = tokio::select! {
@@ -60,8 +63,12 @@ async fn within(limit: Duration, carried: impl Future<Output = Result<()>>) -> R
 
 async fn ordered(house: &House, order: &PullOrder) -> Result<()> {
     let word = Word::Person(order);
+    let stop = house.app.pulls.stop_of(order.id);
     let mut found = Vec::new();
     for what in &order.what {
+        if stop.is_cancelled() {
+            return Ok(());
+        }
         let order = Order {
             from: order.from.clone(),
             reason: order.reason.clone(),
@@ -73,6 +80,9 @@ async fn ordered(house: &House, order: &PullOrder) -> Result<()> {
     }
     house.app.pulls.found(order.id, found.len());
     for (one, series) in &found {
+        if stop.is_cancelled() {
+            return Ok(());
+        }
         let pulled = Box::pin(house.pull_series((one, &word), series)).await?;
         house.app.pulls.step(order.id, &pulled.into());
     }

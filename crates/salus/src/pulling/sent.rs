@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use inlets::dicom::{Arrivals, Awaited};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use web::Scu;
 use wire::dicom::Status;
 
-use super::{AT_ONCE, From, Portion, Pulled};
+use super::{AT_ONCE, CANCELLED, From, Portion, Pulled, TAKEN_BACK};
 use crate::assemble::House;
 
 impl House {
@@ -31,6 +32,7 @@ impl House {
         for uids in some.instances.chunks(AT_ONCE) {
             let mut arrivals = self.intake.awaits(&Awaited {
                 feed: from.sender.feed.name(),
+                calling: &from.peer.calling,
                 study: &some.of.study,
                 only: from.only.as_deref(),
                 instances: uids,
@@ -43,9 +45,13 @@ impl House {
                 here: &from.peer.calling,
                 still,
                 late: from.peer.wait,
+                stop: &from.stop,
             };
             let why = sending.all(&some.identifier(uids), &mut arrivals).await;
             count(uids, &arrivals, (&why, &mut *pulled));
+            if from.stop.is_cancelled() {
+                break;
+            }
         }
         Ok(())
     }
@@ -60,6 +66,8 @@ struct Sending<'a> {
     still: Duration,
     /// The same, once the peer said that it is done.
     late: Duration,
+    /// Nobody wants them any more.
+    stop: &'a CancellationToken,
 }
 
 impl Sending<'_> {
@@ -70,8 +78,10 @@ impl Sending<'_> {
             here,
             still,
             late,
+            stop,
         } = self;
-        let ended = until_still(scu.moves(asked, (here, still)), arrivals, (still, late)).await;
+        let to = (here, arrivals.message());
+        let ended = until_still(scu.moves(asked, to, (still, stop)), arrivals, (still, late)).await;
         match ended {
             Some(Ok(status)) => {
                 scu.close().await;
@@ -112,6 +122,7 @@ fn said(status: u16, here: &str) -> String {
             "it says that it was sent (status 0000), and it did not come: see whether it sends to the address of \
              `{here}`, and *Flow* for who was turned away"
         ),
+        CANCELLED => TAKEN_BACK.to_owned(),
         status => format!("it was not sent (status {status:04X})"),
     }
 }

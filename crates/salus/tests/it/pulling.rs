@@ -68,7 +68,13 @@ pub(crate) fn set(instance: &str, (study, number): (&str, &str)) -> Vec<u8> {
 }
 
 /// Stores objects at an address, by the titles that are called and that call; the answers.
-pub(crate) fn store(
+pub(crate) fn store(parties: (&str, &str, &str), sets: &[(&str, Vec<u8>)]) -> Vec<Option<u16>> {
+    store_for(None, parties, sets)
+}
+
+/// Stores data sets, for somebody's C-MOVE: its AE title and Message ID.
+pub(crate) fn store_for(
+    origin: Option<(&str, u16)>,
     (address, called, calling): (&str, &str, &str),
     sets: &[(&str, Vec<u8>)],
 ) -> Vec<Option<u16>> {
@@ -89,7 +95,7 @@ pub(crate) fn store(
     unit(&mut stream);
     let numbered = (1..).zip(sets);
     let answers = numbered.map(|(number, (instance, set))| {
-        let command = store_request(number, (CT, instance), None);
+        let command = store_request(number, (CT, instance), origin);
         stream
             .write_all(&data(1, (&command, Some(set)), 16_384))
             .unwrap();

@@ -3,22 +3,24 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json as value};
 use wire::dicom::{
-    Answer, Answered, Command, Limits, PDU_HEAD_BYTES, Pdu, Service, Status, Syntax, VR, Writer,
-    accept, command, data, pdu, pdu_head, released, scan, tags,
+    Answer, Answered, Command, Limits, PDU_HEAD_BYTES, Pdu, Proposed, Service, Status, Syntax, VR,
+    Writer, accept, command, data, pdu, pdu_head, released, scan, store_request, tags,
 };
 
 use crate::images::CT;
 use crate::process::{Server, with_config};
-use crate::pulling::{REASON, serve, set, store};
+use crate::pulling::{REASON, serve, set, store_for};
 use crate::sessions::{get, set_up};
 use crate::smart::send;
 
 const STUDY: (&str, &str) = ("1.2", "A1");
 const INSTANCES: [&str; 2] = ["1.2.1.1", "1.2.1.2"];
+const GET: &str = "1.2.840.10008.5.1.4.1.2.2.3";
 const MOVE: &str = "1.2.840.10008.5.1.4.1.2.2.2";
 
 /// What a PACS does when it is to send.
@@ -40,6 +42,18 @@ enum Does {
     Unknown,
     /// Sends an object of another study under the first UID.
     Another,
+    /// Sends all, and says for whom.
+    Names,
+    /// The same, but names itself in the place of who asked.
+    NamesItself,
+    /// Sends the first alone, of another study, for a C-MOVE of somebody else.
+    ForAnother,
+    /// The same, for an earlier one of the same AE title.
+    ForEarlier,
+    /// Sends the first, and then nothing until that is cancelled.
+    SendsUntilCancelled,
+    /// The same with C-GET, which the others do not serve.
+    GivesUntilCancelled,
 }
 
 /// A PACS that gives nothing.
@@ -47,6 +61,8 @@ struct Pacs {
     does: Does,
     /// Where it sends to.
     here: Arc<Mutex<String>>,
+    /// Told when the first object went out.
+    went: Sender<()>,
 }
 
 /// An association that somebody asked it for.
@@ -121,13 +137,19 @@ impl Pacs {
         let Some(Pdu::Request(request)) = pdu(kind, &body) else {
             return;
         };
-        let takes = |class: &str| class.ends_with(".1.2.2.1") || class == MOVE;
+        let gives = self.does == Does::GivesUntilCancelled;
+        let takes = |one: &Proposed| match one.class.as_str() {
+            MOVE => true,
+            GET => gives,
+            CT => gives && one.syntaxes == [Syntax::IMPLICIT_UID],
+            class => class.ends_with(".1.2.2.1"),
+        };
         let answers: Vec<Answered> = request
             .contexts
             .iter()
             .map(|one| Answered {
                 id: one.id,
-                taken: match takes(&one.class) {
+                taken: match takes(one) {
                     true => Ok(one.syntaxes[0].clone()),
                     false => Err(3),
                 },
@@ -138,6 +160,7 @@ impl Pacs {
         while let Some((id, command, set)) = peer.hears() {
             match command.service {
                 Service::Find => found(&mut peer, (id, &command), &set),
+                Service::Get => self.gives(&mut peer, (id, &command), &answers),
                 Service::Move if !self.moves(&mut peer, (id, &command)) => return,
                 Service::Move => {}
                 other => unreachable!("{other:?}"),
@@ -145,15 +168,55 @@ impl Pacs {
         }
     }
 
+    /// One object, and no more once that is cancelled.
+    fn gives(&self, peer: &mut Peer, asked: (u8, &Command), contexts: &[Answered]) {
+        let taken = contexts.iter().filter(|one| one.taken.is_ok());
+        let id = taken.map(|one| one.id).max().unwrap();
+        let set = set(INSTANCES[0], STUDY);
+        let command = store_request(1, (CT, INSTANCES[0]), None);
+        let object = data(id, (&command, Some(&set)), 16_384);
+        peer.0.write_all(&object).unwrap();
+        let stored = peer.hears().unwrap().1;
+        assert_eq!((stored.service, stored.status), (Service::Stored, Some(0)));
+        self.until_cancelled(peer, asked);
+    }
+
+    fn until_cancelled(&self, peer: &mut Peer, asked: (u8, &Command)) {
+        let _ = self.went.send(());
+        let cancel = peer.hears().unwrap().1;
+        assert_eq!(
+            (cancel.service, cancel.about),
+            (Service::Cancel, asked.1.message)
+        );
+        peer.says(asked, Status::Cancelled, None);
+    }
+
     /// Whether the association goes on.
     fn moves(&self, peer: &mut Peer, asked: (u8, &Command)) -> bool {
         let here = self.here.lock().unwrap().clone();
-        let send = |some: &[&'static str], study| {
+        let send_for = |origin, some: &[&'static str], study| {
             let all: Vec<_> = some.iter().map(|uid| (*uid, set(uid, study))).collect();
-            store((&here, "SALUS", "PACS"), &all);
+            store_for(origin, (&here, "SALUS", "PACS"), &all)
+        };
+        let send = |some: &[&'static str], study| drop(send_for(None, some, study));
+        let own = asked.1.message;
+        let of_another = |title| {
+            let message = own.wrapping_sub(u16::from(title == "SALUS"));
+            let told = send_for(Some((title, message)), &INSTANCES[..1], ("1.9", "A9"));
+            assert_eq!(told, [Some(0)], "it is the feed's own");
         };
         match self.does {
             Does::Sends => send(&INSTANCES, STUDY),
+            Does::Names => drop(send_for(Some(("SALUS", own)), &INSTANCES, STUDY)),
+            Does::NamesItself => drop(send_for(Some(("PACS", own)), &INSTANCES, STUDY)),
+            Does::SendsUntilCancelled => {
+                send(&INSTANCES[..1], STUDY);
+                self.until_cancelled(peer, asked);
+                return true;
+            }
+            Does::GivesUntilCancelled => unreachable!("it gives"),
+            Does::ForAnother => of_another("WS1"),
+            Does::ForEarlier => of_another("SALUS"),
             Does::Fewer => send(&INSTANCES[..1], STUDY),
             Does::Another => send(&INSTANCES[..1], ("1.9", "A9")),
             Does::Elsewhere | Does::Late => {}
@@ -194,10 +257,17 @@ fn found(peer: &mut Peer, asked: (u8, &Command), set: &[u8]) {
 
 /// A house that may pull from such a PACS.
 fn house(folder: &Path, does: Does) -> Server {
+    house_and_news(folder, does).0
+}
+
+/// The same, with news of the first object that went out.
+fn house_and_news(folder: &Path, does: Does) -> (Server, Receiver<()>) {
     let here = Arc::default();
+    let (went, news) = channel();
     let pacs = Pacs {
         does,
         here: Arc::clone(&here),
+        went,
     };
     let port = pacs.open().rsplit_once(':').unwrap().1.to_owned();
     let still = match does {
@@ -222,7 +292,7 @@ fn house(folder: &Path, does: Does) -> Server {
         .as_str()
         .unwrap()
         .clone_into(&mut here.lock().unwrap());
-    server
+    (server, news)
 }
 
 fn pull(folder: &Path, by: &[&str]) -> Value {
@@ -246,7 +316,7 @@ fn lacking(does: Does) -> (u64, Vec<String>) {
 
 #[test]
 fn what_is_not_given_is_sent_here_and_counted() {
-    for does in [Does::Sends, Does::Late] {
+    for does in [Does::Sends, Does::Late, Does::Names, Does::NamesItself] {
         let folder = tempfile::tempdir().unwrap();
         let server = house(folder.path(), does);
         let came = |came, there| value!({"series": 1, "there": there, "came": came, "lacking": []});
@@ -289,6 +359,19 @@ fn an_object_of_another_study_is_not_taken_for_what_was_asked() {
     assert!(why[0].contains("it is of the study `1.9`"), "{why:?}");
 }
 
+/// What a PACS sends meanwhile by its own rule, or for somebody else, is its own: it is not what was asked for.
+#[test]
+fn an_object_that_is_sent_for_another_is_the_feeds_own() {
+    for does in [Does::ForAnother, Does::ForEarlier] {
+        let (came, why) = lacking(does);
+        assert_eq!((came, why.len()), (0, 2), "{does:?}");
+        assert!(
+            why[0].contains("it says that it was sent"),
+            "{does:?}: {why:?}"
+        );
+    }
+}
+
 /// Posts a form of the console; the head of the answer.
 fn post(server: &Server, (path, cookies): (&str, &[String]), fields: &str) -> String {
     let page = get(server, path, cookies);
@@ -323,6 +406,38 @@ fn what_is_ordered_on_a_page_is_fetched() {
         (&pulled["there"], &pulled["came"]),
         (&value!(1), &value!(0))
     );
+}
+
+/// What is under way comes, the PACS is told that no more is wanted, and the page says who took the order back.
+#[test]
+fn an_order_that_is_taken_back_is_cancelled_after_the_object_that_comes() {
+    for does in [Does::SendsUntilCancelled, Does::GivesUntilCancelled] {
+        let folder = tempfile::tempdir().unwrap();
+        let (server, went) = house_and_news(folder.path(), does);
+        let ada = set_up(&server);
+        let path = "/flow/fetch";
+        post(
+            &server,
+            (path, &ada),
+            "from=PACS&study=1.2&reason=prior+images+for+the+board",
+        );
+        went.recv().unwrap();
+        let back = "do=back&order=0&reason=it+was+the+wrong+study";
+        let taken = post(&server, (path, &ada), back);
+        assert!(taken.starts_with("HTTP/1.1 303"), "{taken}");
+        let mut pages = (0..10_000).map(|_| get(&server, path, &ada));
+        let ended = pages.find(|page| page.contains("> taken back by"));
+        let page = ended.expect("it ends");
+        assert!(
+            page.contains("1 of 1 series; 1 object came"),
+            "{does:?}: {page}"
+        );
+        assert!(
+            page.contains("The order was taken back."),
+            "{does:?}: {page}"
+        );
+        assert!(server.stop().success());
+    }
 }
 
 #[test]

@@ -142,8 +142,7 @@ impl Finding<'_> {
         let query = self.of.query;
         let patient = first.patient.clone().unwrap_or_default();
         let owner = owners.get(&patient).and_then(Value::as_object);
-        let asked = query.single(tags::PATIENT_ID);
-        let person = owner.map(|owner| Person::of(owner, &first.header, asked));
+        let person = owner.map(|owner| Person::of(owner, &first.header, query));
         let person = person.unwrap_or_default();
         let mut modalities: Vec<&str> = Vec::new();
         for one in series {

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 use wire::dicom::{
-    Command, Fragment, Pdu, Proposed, Role, Service, Status, Syntax, abort, command, data,
-    move_request, pdu, query_request,
+    Command, Fragment, Pdu, Proposed, Role, Service, Status, Syntax, abort, cancel_request,
+    command, data, move_request, pdu, query_request,
 };
 
 use super::scu::{CONTEXTS_MAX, Part, Peer, Scu};
@@ -131,7 +132,8 @@ impl Scu {
         }
     }
 
-    /// Has given what an Identifier names; the last status.
+    /// Has given what an Identifier names; the last status. Once `stop` is cancelled, so is that (C-CANCEL): what is
+    /// being given is taken yet.
     ///
     /// # Errors
     /// In words: the association is of no use any more.
@@ -139,9 +141,12 @@ impl Scu {
         &mut self,
         identifier: &[u8],
         takes: &mut dyn Receives,
+        stop: &CancellationToken,
     ) -> Result<u16, String> {
         let about = self.put(GET, identifier).await?;
+        let mut stop = Some(stop);
         loop {
+            self.stirs_or_cancels((GET, about), &mut stop).await?;
             let (id, said, _) = self.hears(Some(&mut *takes)).await?;
             match (said.service, said.status) {
                 (Service::Store, _) if said.data => {
@@ -156,29 +161,39 @@ impl Scu {
         }
     }
 
-    /// Has what an Identifier names sent to `destination`, an AE title; the last status. Meanwhile the other side
-    /// may say nothing here for `still`.
+    /// Has what an Identifier names sent to `destination`, an AE title, by a message of that ID, which objects name;
+    /// the last status. Meanwhile the other side may say nothing here for `still`. Once `stop` is cancelled, so is that
+    /// (C-CANCEL).
     ///
     /// # Errors
     /// In words: the association is of no use any more.
     pub async fn moves(
         &mut self,
         identifier: &[u8],
-        (destination, still): (&str, Duration),
+        (destination, about): (&str, u16),
+        (still, stop): (Duration, &CancellationToken),
     ) -> Result<u16, String> {
-        self.message = self.message.wrapping_add(1).max(1);
-        let about = self.message;
+        self.message = about;
         let command = move_request(about, MOVE, destination).ok_or("it is no question")?;
         self.ask(MOVE, (&command, identifier)).await?;
         let wait = self.wait;
         self.wait = wait.max(still);
-        let status = self.moved(about).await;
+        let status = self.moved(about, (wait, stop)).await;
         self.wait = wait;
         status
     }
 
-    async fn moved(&mut self, about: u16) -> Result<u16, String> {
+    async fn moved(
+        &mut self,
+        about: u16,
+        (wait, stop): (Duration, &CancellationToken),
+    ) -> Result<u16, String> {
+        let mut stop = Some(stop);
         loop {
+            self.stirs_or_cancels((MOVE, about), &mut stop).await?;
+            if stop.is_none() {
+                self.wait = wait;
+            }
             let (_, said, _) = self.hears(None).await?;
             match (said.service, said.status) {
                 (Service::Moved, Some(0xFF00)) if said.about == about => {}
@@ -186,6 +201,25 @@ impl Scu {
                 _ => return Err(NONSENSE.into()),
             }
         }
+    }
+
+    /// Waits for more of what was asked for. Once nobody wants it any more the other side is told so, once.
+    async fn stirs_or_cancels(
+        &mut self,
+        (class, about): (&str, u16),
+        stop: &mut Option<&CancellationToken>,
+    ) -> Result<(), String> {
+        if let Some(token) = stop {
+            tokio::select! {
+                stirred = self.stirs() => return stirred,
+                () = token.cancelled() => {}
+            }
+            *stop = None;
+            let id = self.context_of(class)?;
+            let cancel = data(id, (&cancel_request(about), None), self.length_max);
+            self.write(&cancel).await?;
+        }
+        self.stirs().await
     }
 
     /// Ends it at once: what is still asked for is not wanted any more.
@@ -204,12 +238,16 @@ impl Scu {
     }
 
     async fn ask(&mut self, class: &str, message: (&[u8], &[u8])) -> Result<(), String> {
-        let mut contexts = self.contexts.iter();
-        let context = contexts.find(|(_, own, _)| own == class);
-        let id = context.ok_or("it answers no such questions")?.0;
+        let id = self.context_of(class)?;
         let (command, identifier) = message;
         let question = data(id, (command, Some(identifier)), self.length_max);
         self.write(&question).await
+    }
+
+    fn context_of(&self, class: &str) -> Result<u8, String> {
+        let mut contexts = self.contexts.iter();
+        let context = contexts.find(|(_, own, _)| own == class);
+        Ok(context.ok_or("it answers no such questions")?.0)
     }
 
     /// The next message; the data set of an object goes to who takes it.

@@ -66,6 +66,8 @@ pub struct Scu {
     pub(super) body: Vec<u8>,
     pub(super) wait: Duration,
     limits: Limits,
+    /// The first byte of a unit, if it came while something else was waited for too.
+    first: Vec<u8>,
     /// Fragments that were read and not looked at yet.
     pub(super) parts: VecDeque<Part>,
 }
@@ -101,6 +103,7 @@ impl Scu {
             body: Vec::new(),
             wait: peer.wait,
             limits: app.settings.image_limits,
+            first: Vec::new(),
             parts: VecDeque::new(),
         };
         let asked = asking(&Asking {
@@ -218,12 +221,24 @@ impl Scu {
             .map_err(|why| why.to_string())
     }
 
+    /// Waits until something comes, and takes nothing of it: whoever waits may give that up.
+    pub(super) async fn stirs(&mut self) -> Result<(), String> {
+        if !self.parts.is_empty() || !self.first.is_empty() {
+            return Ok(());
+        }
+        let first = within(self.wait, self.stream.read_u8()).await?;
+        self.first = vec![first.map_err(|why| why.to_string())?];
+        Ok(())
+    }
+
     /// Reads one unit into `body`; returns its type.
     pub(super) async fn unit(&mut self) -> Result<u8, String> {
         let (stream, body) = (&mut self.stream, &mut self.body);
+        let first = std::mem::take(&mut self.first);
         let work = async {
             let mut head = [0; PDU_HEAD_BYTES];
-            stream.read_exact(&mut head).await?;
+            let mut begins = first.as_slice().chain(&mut *stream);
+            begins.read_exact(&mut head).await?;
             let (kind, length) = pdu_head(head);
             if length > UNIT_BYTES_MAX {
                 return Err(std::io::ErrorKind::InvalidData.into());

@@ -379,6 +379,13 @@ impl Sender {
         {
             let raw = match self.app.record.raw(sealed).await {
                 Ok(raw) => raw,
+                // It stays so until somebody puts it right, and the patient's others do not wait for that.
+                Err(Error::Lost { path, what }) => {
+                    return refused(format!(
+                        "its content {what} (`vault/{path}`): put it back, and replay this one"
+                    ));
+                }
+                Err(Error::Erased(_)) => return refused("it was erased".to_owned()),
                 Err(why) => return Made::Later(why.to_string()),
             };
             return match fhir::of_resource(written, &raw) {

@@ -70,7 +70,7 @@ async fn whoever_cares_for_a_patient_has_their_images_fetched_and_sees_how_far_i
     let pulls = &house.app.pulls;
     let shown = nora.get(path).await;
     assert!(shown.html.contains("waits for others"), "{}", shown.html);
-    pulls.begin(order.id);
+    assert!(pulls.begin(order.id));
     pulls.found(order.id, 2);
     let series = PulledSeries {
         came: 12,
@@ -230,6 +230,74 @@ async fn administrators_have_images_of_anybody_fetched_and_see_no_patients_order
         .await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
     assert!(orders.try_recv().is_err());
+}
+
+/// One that waits and one that is carried out: by whoever may order, with a reason, sealed.
+#[tokio::test]
+async fn an_order_is_taken_back_by_who_may_order_and_says_by_whom() {
+    let (house, mut orders) = house().await;
+    let path = "/patients/p-img/fetch";
+    let mut nora = house.browser("nora").await;
+    let mut tomas = house.browser("tomas").await;
+    assert!(!nora.get(path).await.html.contains("Take an order back"));
+    let study = ("study", "1.2.3.4.5");
+    nora.submit(path, path, &[FROM, WHY, study]).await;
+    let first = orders.try_recv().unwrap().id;
+    let number = ("number", "4712");
+    tomas
+        .submit("/flow/fetch", "/flow/fetch", &[FROM, WHY, number])
+        .await;
+    let second = orders.try_recv().unwrap().id;
+    let pulls = &house.app.pulls;
+    assert!(pulls.begin(first));
+    let stop = pulls.stop_of(first);
+    let page = nora.get(path).await;
+    assert!(page.html.contains("Take an order back"), "{}", page.html);
+    let back = ("do", "back");
+    let why = ("reason", "it was the wrong study");
+    let (of_first, of_second) = (first.to_string(), second.to_string());
+    let (of_first, of_second) = (("order", &*of_first), ("order", &*of_second));
+    // Not without a reason, and not one of somebody else.
+    for fields in [&[back, of_first][..], &[back, of_second, why], &[back, why]] {
+        let page = nora.submit(path, path, fields).await;
+        assert_eq!(page.status, StatusCode::BAD_REQUEST, "{fields:?}");
+    }
+    let mut max = house.browser("max").await;
+    let refused = max.submit("/account", path, &[back, of_first, why]).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert!(!stop.is_cancelled());
+    let taken = nora.submit(path, path, &[back, of_first, why]).await;
+    assert_eq!(taken.location(), path, "{}", taken.html);
+    assert!(stop.is_cancelled());
+    let decided = decisions(&house).await;
+    let last = decided.iter().rfind(|one| one.act == Act::Fetch).unwrap();
+    assert_eq!(last.detail, "take back: fetch from PACS: study 1.2.3.4.5");
+    assert_eq!(last.reason.as_deref(), Some(why.1));
+    let page = nora.get(path).await;
+    assert!(page.html.contains("is taken back by"), "{}", page.html);
+    let again = nora.submit(path, path, &[back, of_first, why]).await;
+    assert_eq!(again.status, StatusCode::BAD_REQUEST);
+    pulls.end(first, (Time::from_millis(0), Ok(())));
+    let page = nora.get(path).await;
+    assert!(page.html.contains("> taken back by"), "{}", page.html);
+    assert!(!page.html.contains("Take an order back"), "{}", page.html);
+    // Administrators take back any, and are told nothing of a patient by that.
+    nora.submit(path, path, &[FROM, WHY, study]).await;
+    let third = orders.try_recv().unwrap().id.to_string();
+    let flow = tomas.get("/flow/fetch").await;
+    assert!(flow.html.contains("Take an order back"), "{}", flow.html);
+    assert!(!flow.html.contains("1.2.3.4.5"), "{}", flow.html);
+    for order in [of_second, ("order", third.as_str())] {
+        let taken = tomas
+            .submit("/flow/fetch", "/flow/fetch", &[back, order, why])
+            .await;
+        assert_eq!(taken.location(), "/flow/fetch", "{}", taken.html);
+        assert!(!pulls.begin(order.1.parse().unwrap()), "it is not begun");
+    }
+    let decided = decisions(&house).await;
+    let last = decided.iter().rfind(|one| one.act == Act::Manage).unwrap();
+    let masked = "take back: fetch from PACS: studies of a patient, ordered on the chart";
+    assert_eq!(last.detail, masked);
 }
 
 #[tokio::test]

@@ -2,8 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::sync::{Arc, Mutex};
+
 use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use event::{Body, Role, RouteStep};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::house::House;
@@ -234,4 +241,71 @@ async fn what_kept_a_message_is_forgotten_with_the_message() {
     while trouble().await.is_some() {
         tokio::task::yield_now().await;
     }
+}
+
+/// A FHIR server that takes every transaction; what it got, and where it is.
+async fn server() -> (Arc<Mutex<Vec<Value>>>, String) {
+    let got: Arc<Mutex<Vec<Value>>> = Arc::default();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/fhir", listener.local_addr().unwrap());
+    let taken = Arc::clone(&got);
+    let take = async move |Json(bundle): Json<Value>| {
+        let entries = bundle
+            .get("entry")
+            .and_then(Value::as_array)
+            .unwrap()
+            .clone();
+        let answers: Vec<Value> = entries.iter().map(|_| json!({})).collect();
+        taken.lock().unwrap().extend(entries);
+        Json(json!({"resourceType": "Bundle", "type": "transaction-response", "entry": answers}))
+    };
+    let router = Router::new().route("/fhir", post(take));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (got, url)
+}
+
+/// What lacks its content goes aside, what is behind it goes on, and it goes itself once it is put back.
+#[tokio::test]
+async fn a_resource_whose_content_is_missing_holds_up_nobody_and_can_be_replayed() {
+    let (got, url) = server().await;
+    let text = format!("[[route]]\nname = \"ehr\"\nto = \"{url}\"\nresources = [\"*\"]\n");
+    let house = House::routing(toml::from_str(&text).unwrap()).await;
+    let stop = CancellationToken::new();
+    tokio::spawn(web::pass_on(house.app.clone(), stop.clone()));
+    let _stops = stop.drop_guard();
+    until(&house, |_| true).await;
+    house.person("tomas", Role::Administrator, &[]).await;
+    let mut tomas = house.browser("tomas").await;
+    let to = "/flow/routes/ehr";
+    let why = ("reason", "their machine moves tonight");
+    let done = tomas.submit(to, to, &[("do", "pause"), why]).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+
+    let scan = STANDARD.encode(vec![7; 150_000]);
+    let scan = json!({"resourceType": "Binary", "id": "scan", "contentType": "application/pdf", "data": scan});
+    let message = house.resource(Some("4711"), scan.clone()).await;
+    let letter = json!({"resourceType": "Basic", "id": "letter"});
+    house.resource(Some("4711"), letter).await;
+    let sealed = house.app.record.get(message).await.unwrap();
+    let Body::Resource(written) = &sealed.event().body else {
+        unreachable!()
+    };
+    let path = &written.contents[0].whole.path;
+    let file = house.folder.path().join("vault").join(path);
+    let aside = house.folder.path().join("aside");
+    std::fs::rename(&file, &aside).unwrap();
+    tomas.submit(to, to, &[("do", "resume"), why]).await;
+    until(&house, |route| route.taken == 1 && route.depth == 0).await;
+    assert_eq!(got.lock().unwrap()[0]["request"]["url"], "Basic/letter");
+    let page = tomas.get(to).await;
+    let says = "its content is missing";
+    assert!(page.html.contains(says), "{}", page.html);
+
+    std::fs::rename(&aside, &file).unwrap();
+    let number = message.to_string();
+    let again = [("do", "replay"), ("messages", &*number), why];
+    let done = tomas.submit(to, to, &again).await;
+    assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.html);
+    until(&house, |route| route.taken == 2).await;
+    assert_eq!(got.lock().unwrap()[1]["resource"]["data"], scan["data"]);
 }

@@ -32,6 +32,7 @@ mod imports;
 mod looks;
 #[cfg(test)]
 mod patches;
+mod published;
 #[cfg(test)]
 mod real_data;
 #[cfg(test)]

@@ -63,9 +63,20 @@ pub struct Command {
     pub about: u16,
     /// Move Destination, an AE title.
     pub destination: String,
+    /// For which C-MOVE an object is sent, as far as that is said.
+    pub origin: Origin,
     /// Status, of an answer; `None`: it cannot be read.
     pub status: Option<u16>,
     field: u16,
+}
+
+/// The C-MOVE for which an object is sent (PS3.7 section 9.1.1.1). Both are optional.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// Move Originator Application Entity Title; empty: it is not said.
+    pub title: String,
+    /// Move Originator Message ID.
+    pub message: Option<u16>,
 }
 
 /// What became of it (PS3.7 annex C, PS3.4 table B.2-1).
@@ -172,6 +183,12 @@ pub fn command(bytes: &[u8]) -> Option<Command> {
         data: set.number(tags::COMMAND_DATA_SET_TYPE)? != NO_DATA,
         about: number(tags::MESSAGE_ID_BEING_RESPONDED_TO).unwrap_or_default(),
         destination: set.ascii(tags::MOVE_DESTINATION).to_owned(),
+        origin: Origin {
+            title: set
+                .ascii(tags::MOVE_ORIGINATOR_APPLICATION_ENTITY_TITLE)
+                .to_owned(),
+            message: number(tags::MOVE_ORIGINATOR_MESSAGE_ID),
+        },
         status: number(tags::STATUS),
         field,
     })
@@ -282,6 +299,18 @@ pub fn query_request(message: u16, class: &str) -> Option<Vec<u8>> {
 pub fn move_request(message: u16, class: &str, destination: &str) -> Option<Vec<u8>> {
     let moves = matches!(query_class(class)?, (_, Operation::Move));
     moves.then(|| question(message, (class, 0x0021), Some(destination)))
+}
+
+/// C-CANCEL-RQ: no more is wanted of what that message asked for (PS3.7 sections 9.3.2.3 and 9.3.3.3).
+pub fn cancel_request(about: u16) -> Vec<u8> {
+    let writer = Writer::new(Syntax::IMPLICIT)
+        .us(tags::COMMAND_FIELD, 0x0FFF)
+        .us(tags::MESSAGE_ID_BEING_RESPONDED_TO, about)
+        .us(
+            tags::COMMAND_DATA_SET_TYPE,
+            u16::try_from(NO_DATA).unwrap_or_default(),
+        );
+    grouped(&writer.finish())
 }
 
 fn question(message: u16, (class, field): (&str, u16), destination: Option<&str>) -> Vec<u8> {
@@ -419,6 +448,18 @@ mod tests {
         assert_eq!(
             (sent.service, sent.message, sent.data),
             (Service::Store, 4, true)
+        );
+        let origin = Origin {
+            title: "CT1".into(),
+            message: Some(9),
+        };
+        assert_eq!(sent.origin, origin);
+        let own = store_request(4, ("1.2.840.10008.5.1.4.1.1.2", "1.2.3"), None);
+        assert_eq!(command(&own).unwrap().origin, Origin::default());
+        let cancel = command(&cancel_request(9)).unwrap();
+        assert_eq!(
+            (cancel.service, cancel.about, cancel.data),
+            (Service::Cancel, 9, false)
         );
     }
 }

@@ -32,8 +32,8 @@ pub use deid::{Choice, Clean, Device, Done, NotClean, Pixels, deidentify};
 pub use dicom_core::{Tag, VR};
 pub use dicom_dictionary_std::tags;
 pub use dimse::{
-    Answer, COMMAND_BYTES_MAX, Command, Progress, Service, Status, VERIFICATION_UID, command,
-    move_request, query_request, store_request,
+    Answer, COMMAND_BYTES_MAX, Command, Origin, Progress, Service, Status, VERIFICATION_UID,
+    cancel_request, command, move_request, query_request, store_request,
 };
 pub use file::{HEAD_BYTES, Part10, SALUS_CLASS_UID, file, is_part10, part10};
 pub use frames::{NoFrame, frame, frame_count};

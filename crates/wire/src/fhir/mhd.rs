@@ -1,6 +1,10 @@
 //! Document bundles of IHE MHD (ITI-65): what must hold of a SubmissionSet and its DocumentReferences
 //! beside FHIR itself, by the profiles of MHD 4.2 (minimal and comprehensive metadata).
 
+mod simplified;
+
+pub use simplified::{is_simplified, simplified_faults};
+
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;

@@ -2,9 +2,13 @@
 
 use record::{Config, Error, Moved, Record, carry};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::house::{Files, House, Sql};
+use crate::contents::{binary, contents, letter, sealed};
 use crate::erasing::{CutShort, erase};
-use crate::house::{NOON, StillClock, fill, message, write};
+use crate::house::{NOON, StillClock, data, fill, message, write};
 
 /// The same data folder under the engines of `there`.
 fn there(here: &House, there: &House) -> Config {
@@ -61,6 +65,52 @@ async fn a_record_goes_to_a_database_and_a_bucket_and_comes_back() {
     );
     record.stop().await;
     assert_eq!(here.verified().await.alterations, []);
+}
+
+/// What lies in the vault for a resource goes along, and is read whole at each place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_content_goes_to_a_database_and_comes_back() {
+    for files in [Files::Folder, Files::Bucket] {
+        let here = House::new(Sql::Sqlite, Files::Folder).await;
+        let far = House::new(Sql::Postgres, files).await;
+        let (near, far) = (here.config(), there(&here, &far));
+        let raw = |id: &str, bytes| binary(id, &STANDARD.encode(letter(bytes)));
+        let (first, second) = (raw("a", 3_000_000), raw("b", 300_000));
+        let record = here.open().await;
+        let of_first = sealed(&record, ("p", "a"), &first).await;
+        assert_eq!(contents(&of_first).len(), 1);
+        record.stop().await;
+        drop(record);
+
+        let went = moved(&near, &far).await.unwrap();
+        assert_eq!(went.verified.unwrap().alterations, [], "{files:?}");
+        let record = open(&far).await.unwrap();
+        let read = async |record: &Record, index| {
+            let one = record.get(index).await.unwrap();
+            record.raw(&one).await.unwrap()
+        };
+        assert!(read(&record, of_first.index()).await == first, "{files:?}");
+        // One that was written there comes back with it.
+        let of_second = sealed(&record, ("p", "b"), &second).await;
+        record.stop().await;
+        drop(record);
+
+        let back = moved(&far, &near).await.unwrap();
+        assert_eq!(back.verified.unwrap().alterations, [], "{files:?}");
+        let record = open(&near).await.unwrap();
+        assert!(read(&record, of_first.index()).await == first, "{files:?}");
+        assert!(
+            read(&record, of_second.index()).await == second,
+            "{files:?}"
+        );
+        let path = &contents(&of_second)[0].whole.path;
+        assert!(
+            data(here.path()).join("vault").join(path).is_file(),
+            "{files:?}"
+        );
+        record.stop().await;
+        assert_eq!(here.verified().await.alterations, [], "{files:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ use wire::fhir::{Code, Issue, Limits};
 
 use super::door::Door;
 use super::fault::Fault;
+use super::ihe;
 use super::refer::{Names, Resolved, replace, unresolved};
 use super::route::Write;
 use super::settle::{Fate, Settled};
@@ -67,6 +68,12 @@ fn read(settled: Settled, names: &Names, limits: &Limits) -> Result<Draft, Fault
     issues.retain(Issue::refuses);
     if !issues.is_empty() {
         return Err(invalid(issues));
+    }
+    if matches!(settled.intent.write, Write::Create("DocumentReference")) {
+        let issues = ihe::published(&resource);
+        if !issues.is_empty() {
+            return Err(Fault::of(StatusCode::UNPROCESSABLE_ENTITY, issues));
+        }
     }
     unmarked((&settled.intent.raw, &resource))?;
     fits(&settled, &resource)?;

@@ -201,6 +201,7 @@ impl From<record::Error> for Fault {
                 Fault::new(StatusCode::GONE, Code::Deleted, error.to_string())
             }
             record::Error::Broken { .. }
+            | record::Error::Lost { .. }
             | record::Error::Distrusted { .. }
             | record::Error::KeysMissing
             | record::Error::NotPermitted => Fault::ours(&error),

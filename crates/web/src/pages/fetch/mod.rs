@@ -14,11 +14,13 @@ use crate::imaging::{PATIENT, STUDY};
 use crate::pages::shell::Here;
 use crate::pages::visit::{Fields, Posted, Visit, page, reason};
 use crate::pages::words;
-use crate::pulls::{PullOrder, PullSource, PullWhat};
-use view::{FetchPage, Typed, rows};
+use crate::pulls::{GONE, Pull, PullOrder, PullSource, PullWhat};
+use view::{FetchPage, Typed, masked, rows};
 
 /// How often the page fetches itself again, in seconds.
 const LIVE_SECONDS: u32 = 5;
+/// What is done to an order that goes on.
+const BACK: &str = "back";
 /// Letters of an accession number and of a Patient ID (PS3.5 section 6.2: SH, LO).
 const ACCESSION_LETTERS_MAX: usize = 16;
 const NUMBER_LETTERS_MAX: usize = 64;
@@ -58,7 +60,11 @@ pub(crate) async fn order_of_patient(
 ) -> Result<Response, Problem> {
     let Posted { visit, fields } = posted;
     let whose = whose(&visit, &id).await?;
-    let ordered = match of_this_patient(&visit, (&whose, &fields)) {
+    let wanted = match fields.get("do") {
+        BACK => return back_of_patient(&visit, (&whose, &fields)).await,
+        _ => of_this_patient(&visit, (&whose, &fields)),
+    };
+    let ordered = match wanted {
         Ok((order, what)) => {
             let ask = fetching(&visit, &id, (&order, &what));
             visit.permit("fetching these images", ask).await?;
@@ -86,6 +92,9 @@ pub(crate) async fn of_house(visit: Visit) -> Result<Response, Problem> {
 pub(crate) async fn order_of_house(posted: Posted) -> Result<Response, Problem> {
     let Posted { visit, fields } = posted;
     oversees(&visit).await?;
+    if fields.get("do") == BACK {
+        return back_of_house(&visit, &fields).await;
+    }
     let ordered = match of_anybody(&visit, &fields) {
         Ok((order, what, source)) => {
             let mut ask = visit.ask(Act::Manage, Subject::Feed(source.feed));
@@ -104,6 +113,70 @@ pub(crate) async fn order_of_house(posted: Posted) -> Result<Response, Problem> 
             page(StatusCode::BAD_REQUEST, &view)
         }
     }
+}
+
+/// An order of a patient is taken back: whoever may order one may do it.
+async fn back_of_patient(
+    visit: &Visit,
+    (whose, fields): (&Whose, &Fields),
+) -> Result<Response, Problem> {
+    let family = visit.app.chart.family(&whose.id);
+    let taken = match going_on(visit, (fields, Some(&family))) {
+        Ok((pull, reason)) => {
+            let mut ask = visit.ask(Act::Fetch, Subject::Patient(whose.id.clone()));
+            ask.kinds = vec![STUDY.to_owned()];
+            ask.reason = Some(reason);
+            ask.detail = format!("take back: fetch from {}: {}", pull.from, pull.what);
+            visit.permit("taking this order back", ask).await?;
+            let by = (visit.identity.actor.name.as_str(), visit.eye.now);
+            visit.app.pulls.take_back(pull.id, by)
+        }
+        Err(wrong) => Err(wrong),
+    };
+    match taken {
+        Ok(()) => Ok(Redirect::to(&format!("/patients/{}/fetch", whose.id)).into_response()),
+        Err(wrong) => {
+            let view = patient_page(visit, (whose, fields), Some(wrong)).await?;
+            page(StatusCode::BAD_REQUEST, &view)
+        }
+    }
+}
+
+/// An order of anybody is taken back, without being told what of a patient it is.
+async fn back_of_house(visit: &Visit, fields: &Fields) -> Result<Response, Problem> {
+    let taken = match going_on(visit, (fields, None)) {
+        Ok((pull, reason)) => {
+            let mut sources = visit.app.pulls.sources().iter();
+            let feed = sources.find(|one| one.title == pull.from);
+            let feed = feed.map(|one| one.feed.clone()).unwrap_or_default();
+            let mut ask = visit.ask(Act::Manage, Subject::Feed(feed));
+            ask.purpose = "HOPERAT".to_owned();
+            ask.reason = Some(reason);
+            ask.detail = format!("take back: fetch from {}: {}", pull.from, masked(&pull));
+            visit.permit("taking an order back", ask).await?;
+            let by = (visit.identity.actor.name.as_str(), visit.eye.now);
+            visit.app.pulls.take_back(pull.id, by)
+        }
+        Err(wrong) => Err(wrong),
+    };
+    match taken {
+        Ok(()) => Ok(Redirect::to("/flow/fetch").into_response()),
+        Err(wrong) => {
+            let view = house_page(visit, fields, Some(wrong)).await?;
+            page(StatusCode::BAD_REQUEST, &view)
+        }
+    }
+}
+
+/// The order that is to be taken back, of these patients (`None`: of anybody), and why.
+fn going_on(
+    visit: &Visit,
+    (fields, patients): (&Fields, Option<&[String]>),
+) -> Result<(Pull, String), String> {
+    let id = fields.get("order").parse::<u64>().ok();
+    let mut all = visit.app.pulls.of(patients).into_iter();
+    let pull = all.find(|pull| Some(pull.id) == id && pull.goes_on());
+    Ok((pull.ok_or(GONE)?, reason(fields)?))
 }
 
 /// The question whether a patient's images may be fetched.

@@ -40,6 +40,10 @@ pub(crate) struct Typed {
 
 /// An order.
 pub(crate) struct PullRow {
+    /// Names it.
+    pub id: u64,
+    /// Whether it can be taken back.
+    pub goes_on: bool,
     /// What, for those who may know it.
     pub what: String,
     pub from: String,
@@ -66,6 +70,13 @@ impl Typed {
 }
 
 impl FetchPage {
+    /// The orders that this person may take back.
+    pub(crate) fn back(&self) -> Vec<&PullRow> {
+        let may = self.refused.is_empty();
+        let rows = self.rows.iter();
+        rows.filter(|row| may && row.goes_on).collect()
+    }
+
     /// The answer to the page's question.
     pub(crate) fn answer(&self) -> String {
         let goes_on = self
@@ -98,15 +109,17 @@ pub(crate) fn rows(visit: &Visit, pulls: &[Pull], sees_patients: bool) -> Vec<Pu
         let (tone, state) = state(pull);
         let sees = pull.patient.is_none() || sees_patients;
         PullRow {
+            id: pull.id,
+            goes_on: pull.goes_on(),
             what: match sees {
                 true => pull.what.clone(),
-                false => "studies of a patient, ordered on the chart".to_owned(),
+                false => masked(pull).to_owned(),
             },
             from: pull.from.clone(),
             by: pull.by.clone(),
             at: visit.stamp(pull.at),
             tone,
-            state: state.to_owned(),
+            state,
             progress: progress(&pull.sum),
             wrong: match (wrong(pull), sees) {
                 (all, true) => all,
@@ -118,15 +131,33 @@ pub(crate) fn rows(visit: &Visit, pulls: &[Pull], sees_patients: bool) -> Vec<Pu
     pulls.iter().map(row).collect()
 }
 
-fn state(pull: &Pull) -> (Tone, &'static str) {
-    match &pull.stage {
+/// What is ordered, for those who do not see patients.
+pub(crate) fn masked(pull: &Pull) -> &str {
+    match pull.patient {
+        Some(_) => "studies of a patient, ordered on the chart",
+        None => &pull.what,
+    }
+}
+
+fn state(pull: &Pull) -> (Tone, String) {
+    if let Some(by) = &pull.taken_back {
+        return match &pull.stage {
+            Stage::Ended(..) => (Tone::Warn, format!("taken back by {by}")),
+            _ => (
+                Tone::Unknown,
+                format!("is taken back by {by}, once what is under way came"),
+            ),
+        };
+    }
+    let (tone, words) = match &pull.stage {
         Stage::Waits => (Tone::Unknown, "waits for others"),
         Stage::Runs => (Tone::Unknown, "goes on"),
         Stage::Ended(_, Err(_)) => (Tone::Bad, "broke off"),
         Stage::Ended(..) if pull.sum.series == Some(0) => (Tone::Warn, "nothing was found"),
         Stage::Ended(..) if pull.sum.lack > 0 => (Tone::Warn, "done, some lack"),
         Stage::Ended(..) => (Tone::Good, "done"),
-    }
+    };
+    (tone, words.to_owned())
 }
 
 fn progress(sum: &PullSum) -> String {
@@ -199,6 +230,8 @@ pub(crate) mod samples {
 
     pub(crate) fn rows() -> Vec<PullRow> {
         let row = |tone, state: &str, wrong: &[&str]| PullRow {
+            id: 7,
+            goes_on: tone == Tone::Unknown,
             what: "study 1.2.840.113619.2.55".into(),
             from: "<PACS>".into(),
             by: "Nora <Berg>".into(),

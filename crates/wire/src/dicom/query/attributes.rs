@@ -7,7 +7,9 @@ use dicom_core::Tag;
 use dicom_dictionary_std::tags;
 use serde_json::{Map, Value};
 
+use super::Query;
 use crate::dicom::Header;
+use crate::v2::authority_system;
 
 /// Attributes by tag, as text; several values are parted by `\`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub struct Attributes(BTreeMap<Tag, String>);
 pub struct Person {
     /// Patient ID.
     pub id: String,
-    /// Issuer of Patient ID, as the object said it.
+    /// Issuer of Patient ID, as it was asked for or as the object said it.
     pub issuer: String,
     /// Patient's Name, as PN.
     pub name: String,
@@ -123,20 +125,11 @@ impl Attributes {
 }
 
 impl Person {
-    /// Whose a study is: a `Patient` as a chart shows it, with what an object said of them. `asked` is the
-    /// Patient ID by which somebody asked, if they did: who has several numbers is answered by that one.
-    pub fn of(patient: &Map<String, Value>, header: &Header, asked: Option<&str>) -> Person {
-        let numbers: Vec<&str> = list(patient, "identifier")
-            .filter_map(|one| one.get("value").and_then(Value::as_str))
-            .collect();
-        let has = |number: &&str| numbers.contains(number);
-        let own = Some(header.patient_id.as_str());
-        let id = asked.filter(has).or_else(|| own.filter(has));
-        let id = id.or_else(|| numbers.first().copied()).unwrap_or_default();
-        let issuer = match id == header.patient_id {
-            true => header.issuer.clone(),
-            false => String::new(),
-        };
+    /// Whose a study is: a `Patient` as a chart shows it, with what an object said of them. Who has several
+    /// numbers is answered by the one that was asked for, under the issuer that was asked for.
+    pub fn of(patient: &Map<String, Value>, header: &Header, query: &Query) -> Person {
+        let (id, issuer) = under_issuer(patient, header, query)
+            .unwrap_or_else(|| by_number(patient, header, query));
         let text = |name: &str| {
             patient
                 .get(name)
@@ -145,7 +138,7 @@ impl Person {
         };
         Person {
             id: id.to_owned(),
-            issuer,
+            issuer: issuer.to_owned(),
             name: name(patient, &header.patient_name),
             birth_date: day(text("birthDate")),
             sex: match text("gender") {
@@ -156,6 +149,47 @@ impl Person {
             }
             .to_owned(),
         }
+    }
+}
+
+/// The number that a patient has of the issuer that is asked for: the object need not have named one.
+fn under_issuer<'a>(
+    patient: &'a Map<String, Value>,
+    header: &Header,
+    query: &'a Query,
+) -> Option<(&'a str, &'a str)> {
+    let issuer = query.single(tags::ISSUER_OF_PATIENT_ID)?;
+    let system = authority_system(issuer, "");
+    let theirs = |one: &&Map<String, Value>| {
+        one.get("system").and_then(Value::as_str) == Some(system.as_str())
+    };
+    let numbers = list(patient, "identifier").filter(theirs);
+    let numbers: Vec<&str> = numbers
+        .filter_map(|one| one.get("value").and_then(Value::as_str))
+        .filter(|number| query.takes(tags::PATIENT_ID, number))
+        .collect();
+    let own = numbers.iter().find(|number| **number == header.patient_id);
+    let number = own.or(numbers.first())?;
+    Some((number, issuer))
+}
+
+/// The number that is asked for, or that the object said, or the first one; with the issuer that the object said.
+fn by_number<'a>(
+    patient: &'a Map<String, Value>,
+    header: &'a Header,
+    query: &'a Query,
+) -> (&'a str, &'a str) {
+    let numbers: Vec<&str> = list(patient, "identifier")
+        .filter_map(|one| one.get("value").and_then(Value::as_str))
+        .collect();
+    let has = |number: &&str| numbers.contains(number);
+    let own = Some(header.patient_id.as_str());
+    let asked = query.single(tags::PATIENT_ID);
+    let id = asked.filter(has).or_else(|| own.filter(has));
+    let id = id.or_else(|| numbers.first().copied()).unwrap_or_default();
+    match id == header.patient_id {
+        true => (id, &header.issuer),
+        false => (id, ""),
     }
 }
 

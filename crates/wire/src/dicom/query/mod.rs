@@ -291,6 +291,12 @@ impl Query {
         })
     }
 
+    /// Whether a value is what is asked of an attribute; if nothing is asked of it, any is.
+    pub(super) fn takes(&self, tag: Tag, value: &str) -> bool {
+        let mut keys = self.keys.iter().filter(|key| key.tag == tag);
+        keys.all(|key| key.wanted.fits(value))
+    }
+
     /// What is asked, in one line, for the record.
     pub fn text(&self) -> String {
         let mut out = self.level.name().to_owned();

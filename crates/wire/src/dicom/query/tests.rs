@@ -169,7 +169,8 @@ fn who_a_study_is_of_is_what_the_chart_knows_today() {
         "birthDate": "1970-01-02", "gender": "male",
     });
     let patient = patient.as_object().unwrap();
-    let person = Person::of(patient, &said(), None);
+    let any = Query::new(Level::Study);
+    let person = Person::of(patient, &said(), &any);
     assert_eq!(
         (person.id.as_str(), person.name.as_str()),
         ("4711", "Meier^Jörg^Uwe^Dr")
@@ -179,13 +180,60 @@ fn who_a_study_is_of_is_what_the_chart_knows_today() {
         ("19700102", "M")
     );
     // Whoever was merged is answered by the number that was asked for.
-    assert_eq!(Person::of(patient, &said(), Some("88")).id, "88");
-    assert_eq!(Person::of(patient, &said(), Some("99")).id, "4711");
+    let by = |number: &str| Person::of(patient, &said(), &asked(&[(tags::PATIENT_ID, number)])).id;
+    assert_eq!((by("88").as_str(), by("99").as_str()), ("88", "4711"));
     let header = Header {
         patient_name: "Meier^Jörg^Uwe^Dr=マイヤー".into(),
         ..said()
     };
-    assert_eq!(Person::of(patient, &header, None).name, header.patient_name);
+    assert_eq!(Person::of(patient, &header, &any).name, header.patient_name);
+}
+
+/// A query for studies by these attributes.
+fn asked(keys: &[(Tag, &str)]) -> Query {
+    let mut query = Query::new(Level::Study);
+    for (tag, value) in keys {
+        query.ask((*tag, VR::LO), value).unwrap();
+    }
+    query
+}
+
+/// Under an issuer the chart has the last word on whose number it is, whether the object named one or not.
+#[test]
+fn a_number_with_an_issuer_is_one_of_that_issuers_system() {
+    let patient = serde_json::json!({"identifier": [
+        {"system": "urn:oid:1.2", "value": "88"},
+        {"system": "urn:salus:authority:STELLA", "value": "4711"},
+        {"system": "urn:salus:authority:OTHER", "value": "4712"},
+    ]});
+    let patient = patient.as_object().unwrap();
+    let (id, issuer) = (tags::PATIENT_ID, tags::ISSUER_OF_PATIENT_ID);
+    let silent = said();
+    let named = Header {
+        issuer: "STELLA".into(),
+        ..said()
+    };
+    for (keys, found) in [
+        (&[(id, "4711"), (issuer, "STELLA")][..], true),
+        (&[(id, "47*"), (issuer, "STELLA")], true),
+        (&[(issuer, "STELLA")], true),
+        (&[(id, "88"), (issuer, "1.2")], true),
+        (&[(id, "4712"), (issuer, "OTHER")], true),
+        (&[(id, "4712"), (issuer, "STELLA")], false),
+        (&[(id, "4711"), (issuer, "OTHER")], false),
+        (&[(id, "48*"), (issuer, "STELLA")], false),
+        (&[(issuer, "NOBODY")], false),
+        // Without an issuer any number counts.
+        (&[(id, "88")], true),
+    ] {
+        let query = asked(keys);
+        for header in [&silent, &named] {
+            let person = Person::of(patient, header, &query);
+            let own = Attributes::of_patient(&person);
+            let does = query.matches(Level::Patient..=Level::Patient, &own);
+            assert_eq!(does, found, "{keys:?} of {:?}", header.issuer);
+        }
+    }
 }
 
 #[test]
@@ -213,7 +261,8 @@ fn a_retrieval_names_objects_by_unique_keys_alone() {
 fn a_birth_date_without_its_day_is_none() {
     let of = |born: &str| {
         let patient = serde_json::json!({"birthDate": born});
-        Person::of(patient.as_object().unwrap(), &said(), None).birth_date
+        let any = Query::new(Level::Study);
+        Person::of(patient.as_object().unwrap(), &said(), &any).birth_date
     };
     assert_eq!(of("1990-05-03"), "19900503");
     assert_eq!((of("1990-05"), of("1990")), (String::new(), String::new()));

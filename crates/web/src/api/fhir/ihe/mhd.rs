@@ -9,7 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use wire::fhir::mhd::{Document, Metadata, Provided, Which, documents, faults, replaced};
+use wire::fhir::mhd::{
+    Document, Metadata, Provided, Which, documents, faults, is_simplified, replaced,
+    simplified_faults,
+};
 use wire::fhir::{Code, Issue};
 
 use super::super::bundle::Entry;
@@ -73,6 +76,32 @@ pub(crate) fn provided(
     };
     let entries = entries.into_iter().enumerate().map(with_patient);
     Ok(entries.chain(older).collect())
+}
+
+/// What is wrong with a DocumentReference that claims to be published by itself (ITI-105): by its profile, and the size
+/// and hash of its content. Of any other nothing.
+pub(crate) fn published(resource: &Value) -> Vec<Issue> {
+    if !is_simplified(resource) {
+        return Vec::new();
+    }
+    let mut issues = simplified_faults(resource);
+    let attachment = resource.pointer("/content/0/attachment");
+    let of = |name: &str| attachment.and_then(|attachment| attachment.get(name));
+    let Some(data) = of("data").and_then(Value::as_str) else {
+        return issues;
+    };
+    let data: String = data.split_whitespace().collect();
+    let told = (of("size"), of("hash").and_then(Value::as_str));
+    let place = "DocumentReference.content.attachment";
+    match STANDARD.decode(&data) {
+        Ok(bytes) => issues.extend(measured(told, &bytes, place)),
+        Err(_) => issues.push(Issue::error(
+            Code::Value,
+            format!("{place}.data"),
+            "the content is no base64",
+        )),
+    }
+    issues
 }
 
 /// What becomes of the documents that those of the bundle replace, each once.
@@ -231,22 +260,25 @@ fn content(document: &Document, resources: &[Value]) -> Vec<Issue> {
             ),
         ));
     }
-    let size = document.size.as_ref();
+    let place = format!(
+        "Bundle.entry[{}].resource.content.attachment",
+        document.reference
+    );
+    let told = (document.size.as_ref(), document.hash.as_deref());
+    issues.extend(measured(told, &bytes, &place));
+    issues
+}
+
+/// What of the size and the hash that an attachment tells is not that of its content.
+fn measured((size, hash): (Option<&Value>, Option<&str>), bytes: &[u8], place: &str) -> Vec<Issue> {
+    let mut issues = Vec::new();
     if size.is_some_and(|size| size.as_u64() != Some(bytes.len() as u64)) {
-        issues.push(fault(
-            "size",
-            format!("the content has {} bytes", bytes.len()),
-        ));
+        let words = format!("the content has {} bytes", bytes.len());
+        issues.push(Issue::error(Code::Value, format!("{place}.size"), words));
     }
-    if document
-        .hash
-        .as_ref()
-        .is_some_and(|hash| !is_hash(hash, &bytes))
-    {
-        issues.push(fault(
-            "hash",
-            "it is not the SHA-1 of the content".to_owned(),
-        ));
+    if hash.is_some_and(|hash| !is_hash(hash, bytes)) {
+        let words = "it is not the SHA-1 of the content";
+        issues.push(Issue::error(Code::Value, format!("{place}.hash"), words));
     }
     issues
 }

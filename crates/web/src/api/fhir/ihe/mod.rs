@@ -6,7 +6,7 @@ mod pairing;
 mod pix;
 mod superseding;
 
-pub(crate) use mhd::{provided, untouched};
+pub(crate) use mhd::{provided, published, untouched};
 pub(crate) use pairing::pairing;
 pub(crate) use pix::pix;
 pub(crate) use superseding::of_one_patient;
