@@ -49,6 +49,8 @@ impl Record {
         // INVARIANT: nothing is acknowledged under a key that is about to go: what is being
         // sealed is waited for, and what comes waits until the key is gone.
         let _quiet = inner.quiet.write().await;
+        // INVARIANT: nobody's key is made after they were erased, for who asked before that and gave up.
+        inner.keyring.settled().await?;
         let late = inner
             .journal
             .of_streams(&streams, looked)

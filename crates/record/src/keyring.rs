@@ -240,6 +240,22 @@ impl Keyring {
             .map_err(|_| broken("the system has no randomness"))
     }
 
+    /// Leaves no trace of what was deleted: not in the file, nor beside it, nor in what the connections keep of it. New keys
+    /// wait behind it.
+    pub(crate) async fn scrub(&self) -> Outcome<()> {
+        self.writer.run(rewrite).await.map_err(broken)?;
+        let shrunk = sqlx::query("PRAGMA shrink_memory")
+            .execute(&self.pool)
+            .await;
+        shrunk.map(drop).map_err(broken)
+    }
+
+    /// Waits until every key is made that somebody asked for before, though they may have gone away since.
+    pub(crate) async fn settled(&self) -> Outcome<()> {
+        let settled = self.writer.run(|_| Ok::<_, WriterFault>(()));
+        settled.await.map_err(broken)
+    }
+
     async fn find_or_make(&self, tag: &[u8; 16], label: &str) -> Outcome<Stream> {
         let (mut name, mut key, mut nonce) = ([0; 16], [0; 32], [0; 12]);
         self.random(&mut name)?;
@@ -325,6 +341,9 @@ pub(crate) async fn pool(path: &Path) -> Outcome<SqlitePool> {
     let pool = steady(SqlitePoolOptions::new())
         .test_before_acquire(false)
         .max_connections(1)
+        // Opened again by a thread that folds, it would give way to others for ever.
+        .idle_timeout(None)
+        .max_lifetime(None)
         .connect_with(options)
         .await;
     let pool = pool.map_err(broken)?;
@@ -422,15 +441,18 @@ async fn fixed(pool: &SqlitePool, root: &dyn RootKey, name: &str) -> Outcome<Key
 }
 
 /// Rewrites the file, so that nothing of what was deleted is left in it or beside it.
-pub(crate) async fn scrub(pool: &SqlitePool) -> Outcome<()> {
-    sqlx::query("VACUUM").execute(pool).await.map_err(broken)?;
-    let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)");
-    let row = row.fetch_one(pool).await.map_err(broken)?;
-    let busy: i64 = row.try_get(0).map_err(broken)?;
-    if busy == 0 {
-        Ok(())
-    } else {
-        Err(broken("something else reads the keyring; try again"))
+fn rewrite(connection: &mut rusqlite::Connection) -> Result<(), WriterFault> {
+    connection.execute_batch("VACUUM")?;
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    connection.execute_batch("PRAGMA shrink_memory")?;
+    match busy {
+        0 => Ok(()),
+        _ => Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+            Some("something else reads the keyring; try again".to_owned()),
+        )
+        .into()),
     }
 }
 

@@ -8,6 +8,8 @@ use crate::Sealed;
 
 /// What an event takes beside its bytes, roughly.
 const OVERHEAD_BYTES: usize = 1_024;
+/// Events that are copied while nothing can be added.
+const AT_ONCE: usize = 64;
 
 /// Consecutive events up to the newest; the oldest leave when there are too many bytes.
 pub(crate) struct Newest {
@@ -49,6 +51,19 @@ impl Newest {
 
     /// Up to `limit` events from `from` on; `None` if that one is not here.
     pub(crate) fn from(&self, from: u64, limit: usize) -> Option<Vec<Sealed>> {
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let next = from + found.len() as u64;
+            // A few at a time: who folds may be made to wait by others, and then whoever commits waits for this lock.
+            match self.some(next, (limit - found.len()).min(AT_ONCE)) {
+                Some(some) => found.extend(some),
+                None => break,
+            }
+        }
+        (!found.is_empty()).then_some(found)
+    }
+
+    fn some(&self, from: u64, limit: usize) -> Option<Vec<Sealed>> {
         let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
         let first = kept.events.front()?.0.index();
         let skip = usize::try_from(from.checked_sub(first)?).ok()?;

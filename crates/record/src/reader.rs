@@ -293,6 +293,11 @@ async fn catch_up(
         back_through_the_door(record, arrivals.map_err(|why| why.to_string())?).await?;
         ahead = next?;
         if let Some(pace) = pace {
+            // What was sealed meanwhile is not waited for: on a busy day there is always something.
+            if *untidy {
+                reader.tidy().await.map_err(|why| why.to_string())?;
+                *untidy = false;
+            }
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = pace.due(begun) => {}

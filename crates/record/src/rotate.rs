@@ -11,7 +11,7 @@ use sqlx::SqlitePool;
 
 use crate::config::Config;
 use crate::door::{Inner, Record};
-use crate::keyring::{self, Keyring, Wrapping, broken, kek_context, note, scrub};
+use crate::keyring::{self, Keyring, Wrapping, broken, kek_context, note};
 use crate::root;
 use crate::sealed::Outcome;
 
@@ -173,7 +173,7 @@ impl Keyring {
         );
         let gone = gone.bind(generation).execute(&self.pool).await;
         gone.map_err(broken)?;
-        scrub(&self.pool).await?;
+        self.scrub().await?;
         Ok(Rotated {
             generation,
             keys,
@@ -283,7 +283,7 @@ impl Keyring {
             .await
             .map_err(broken)?;
         tx.commit().await.map_err(broken)?;
-        scrub(&self.pool).await?;
+        self.scrub().await?;
         self.settle(config).await?;
         Ok(new.place())
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use sqlx::Row as _;
 
-use crate::keyring::{Keyring, broken, scrub};
+use crate::keyring::{Keyring, broken};
 use crate::sealed::Outcome;
 
 impl Keyring {
@@ -61,11 +61,6 @@ impl Keyring {
         tx.commit().await.map_err(broken)?;
         self.forget(streams);
         Ok(())
-    }
-
-    /// Leaves no trace of what was deleted in the file or beside it.
-    pub(crate) async fn scrub(&self) -> Outcome<()> {
-        scrub(&self.pool).await
     }
 
     pub(crate) async fn erasing_is_over(&self, streams: &[[u8; 16]]) -> Outcome<()> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 /// Statements that the connection keeps prepared.
@@ -72,7 +72,7 @@ impl Writer {
             if file.gives_way {
                 crate::give_way();
             }
-            match open(&file) {
+            match open(&file, OpenFlags::default()) {
                 Ok(connection) => {
                     // Who asked may have gone away; then there are no jobs either.
                     let _ = opened.send(Ok(()));
@@ -139,8 +139,8 @@ impl Writer {
     }
 }
 
-fn open(file: &WriterFile) -> Result<Connection, WriterFault> {
-    let connection = Connection::open(&file.path)?;
+fn open(file: &WriterFile, flags: OpenFlags) -> Result<Connection, WriterFault> {
+    let connection = Connection::open_with_flags(&file.path, flags)?;
     connection.busy_timeout(file.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     connection.pragma_update(None, "journal_mode", "wal")?;
@@ -165,10 +165,10 @@ fn serve(connection: Connection, file: &WriterFile, mut waiting: mpsc::Receiver<
                 connection = Some(with).filter(is_whole);
             }
             Job::Close(closed) => {
-                waiting.close();
                 drop(connection.take());
-                // Who asked may have gone away.
+                // Who asked may have gone away. What waits behind it is not done: its answer's sender is dropped.
                 let _ = closed.send(());
+                return;
             }
         }
     }
@@ -183,8 +183,10 @@ fn is_whole(connection: &Connection) -> bool {
     }
 }
 
+/// A file that is not there any more is not made anew.
 fn reopened(file: &WriterFile) -> Option<Connection> {
-    open(file)
+    let flags = OpenFlags::default().difference(OpenFlags::SQLITE_OPEN_CREATE);
+    open(file, flags)
         .inspect_err(|why| tracing::error!(%why, "a file cannot be opened again"))
         .ok()
 }
@@ -259,6 +261,14 @@ mod tests {
         let late = writer.transact(|to| put(to, 2)).await;
         assert!(matches!(late, Err(WriterFault::Closed)));
         writer.close().await;
+        let writer = self::writer(&folder).await;
+        // Handed over before it is closed, and not begun yet.
+        let (closing, behind) = (writer.clone(), writer.clone());
+        let mut close = Box::pin(closing.close());
+        assert!(futures_util::poll!(&mut close).is_pending());
+        let behind = behind.transact(|to| put(to, 3));
+        let (behind, ()) = tokio::join!(behind, close);
+        assert!(matches!(behind, Err(WriterFault::Closed)));
         let writer = self::writer(&folder).await;
         assert_eq!(numbers(&writer).await, [1]);
     }

@@ -110,8 +110,11 @@ impl Heads {
     pub(crate) fn clear(&self) {
         let mut state = self.state();
         state.changes += 1;
-        state.kept.clear();
         state.bytes = 0;
+        let gone = std::mem::replace(&mut state.kept, LruCache::unbounded());
+        // Nobody waits while it is thrown away.
+        drop(state);
+        drop(gone);
     }
 }
 

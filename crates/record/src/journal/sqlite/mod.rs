@@ -57,9 +57,13 @@ impl SqliteJournal {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .busy_timeout(BUSY_TIMEOUT);
+        // All at once, and for good: one that is opened by a thread that folds gives way to others for ever.
         let readers = SqlitePoolOptions::new()
             .test_before_acquire(false)
+            .min_connections(READERS)
             .max_connections(READERS)
+            .idle_timeout(None)
+            .max_lifetime(None)
             .connect_with(options);
         Ok(SqliteJournal {
             writer: Some(writer),
