@@ -177,7 +177,8 @@ impl Pulls {
             return Err("Images are not fetched on this machine.".to_owned());
         }
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        order.id = all.next;
+        // INVARIANT: no order has the name of one from before a restart, which a page may still show.
+        order.id = all.next.max(at.millis().unsigned_abs());
         let pull = Pull {
             id: order.id,
             from: order.from.clone(),
@@ -197,7 +198,7 @@ impl Pulls {
                 "Nobody carries orders out any more: Salus is stopping, or must be started again."
             }
         })?;
-        (all.next, all.changes) = (all.next + 1, all.changes + 1);
+        (all.next, all.changes) = (pull.id + 1, all.changes + 1);
         all.stops.insert(pull.id, CancellationToken::new());
         all.pulls.push_back(pull);
         all.forget();

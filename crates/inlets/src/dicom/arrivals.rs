@@ -17,6 +17,8 @@ pub struct Awaited<'a> {
     pub feed: &'a str,
     /// The AE title by which it is asked for.
     pub calling: &'a str,
+    /// The AE title of whom is asked.
+    pub called: &'a str,
     /// Study Instance UID that it must have.
     pub study: &'a str,
     /// The patients of whom it may be (one person); `None`: anybody.
@@ -41,6 +43,8 @@ type Key = (String, String);
 struct Shelf {
     /// AE title and Message ID of the C-MOVE.
     asked: (String, u16),
+    /// AE title of whom was asked.
+    called: String,
     study: String,
     only: Option<Vec<String>>,
     /// By SOP Instance UID: no more than are awaited.
@@ -70,6 +74,7 @@ impl Waiting {
         let (sender, count) = watch::channel(0);
         let shelf = Arc::new(Shelf {
             asked: (awaited.calling.to_owned(), self.next()),
+            called: awaited.called.to_owned(),
             study: awaited.study.to_owned(),
             only: awaited.only.map(<[String]>::to_vec),
             told: Mutex::default(),
@@ -93,10 +98,14 @@ impl Waiting {
 
     /// A Message ID that nothing else that is under way has: two C-MOVEs are told apart by it.
     fn next(&self) -> u16 {
-        self.message
-            .fetch_add(1, Ordering::Relaxed)
-            .wrapping_add(1)
-            .max(1)
+        let after = |last: u16| last.checked_add(1).unwrap_or(1);
+        let last = self
+            .message
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+                Some(after(last))
+            });
+        // INVARIANT: it is never left as it is, so that this is no error.
+        last.map_or(1, after)
     }
 
     /// Who waits for an object; what they said of it holds for it. One that says for which C-MOVE it is sent is of
@@ -125,11 +134,15 @@ impl Waiting {
 
 impl Shelf {
     /// Whether an object may be what was asked for: what its sender leaves out may be anything. Some senders name
-    /// themselves in the place of who asked: that says nothing.
+    /// themselves in the place of who asked, by the title that they send with or by that which was asked: that says nothing,
+    /// nor does a Message ID of 0.
     fn may_have(&self, origin: &Origin, sender: &str) -> bool {
         let (title, message) = &self.asked;
-        let own_title = ["", title, sender].contains(&origin.title.as_str());
-        own_title && origin.message.is_none_or(|said| said == *message)
+        let says_nothing = ["", title, sender, &self.called];
+        says_nothing.contains(&origin.title.as_str())
+            && origin
+                .message
+                .is_none_or(|said| [0, *message].contains(&said))
     }
 }
 

@@ -14,6 +14,7 @@ async fn stored(only: Option<&[String]>, study: &str) -> (House, Answer, Option<
     let mut arrivals = intake.awaits(&Awaited {
         feed: "ct",
         calling: "SALUS",
+        called: "PACS",
         study,
         only,
         instances: &["1.2.3.4"],
@@ -70,6 +71,7 @@ async fn who_waits_no_more_leaves_nothing_behind() {
     let awaited = |only| Awaited {
         feed: "ct",
         calling: "SALUS",
+        called: "PACS",
         study: "1.2.3",
         only: Some(only),
         instances: &["1.2.3.4"],
@@ -96,6 +98,7 @@ async fn an_object_is_held_to_the_c_move_that_it_names_alone() {
     let awaited = |only| Awaited {
         feed: "ct",
         calling: "SALUS",
+        called: "PACS",
         study: "1.2.3",
         only: Some(only),
         instances: &["1.2.3.4"],
@@ -142,6 +145,7 @@ async fn an_object_that_is_sent_for_another_is_taken_as_the_feeds_own() {
         let arrivals = intake.awaits(&Awaited {
             feed: "ct",
             calling: "SALUS",
+            called: "PACS",
             study: "1.2.9",
             only: Some(&other),
             instances: &["1.2.3.4"],

@@ -110,6 +110,17 @@ impl Inner {
         self.within(event).await
     }
 
+    /// What is not there is lost only if the vault is there: a folder that is not mounted, or a bucket that is away for a
+    /// moment, has nothing either.
+    async fn has_vault(&self) -> Outcome<()> {
+        match self.vault.heads().await.map_err(broken)?.is_empty() {
+            true => Err(broken(
+                "there is no vault at its place: see whether it is mounted",
+            )),
+            false => Ok(()),
+        }
+    }
+
     /// An object as an event names it, held against both of its hashes.
     pub(crate) async fn open_object(
         &self,
@@ -121,7 +132,10 @@ impl Inner {
             path: whole.path.clone(),
             what,
         };
-        let found = Vec::from(found.ok_or_else(|| lost("is missing"))?);
+        let Some(found) = found.map(Vec::from) else {
+            self.has_vault().await?;
+            return Err(lost("is missing"));
+        };
         let wanted = whole.clone();
         let work = tokio::task::spawn_blocking(move || {
             if !is_named(&wanted.path, &found) {

@@ -375,6 +375,26 @@ async fn a_vault_that_does_not_answer_has_lost_nothing() {
 }
 
 #[tokio::test]
+async fn what_is_not_there_is_lost_only_if_the_vault_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = open(folder.path()).await;
+    let raw = binary("a", &STANDARD.encode(letter(100_000)));
+    let one = sealed(&record, ("p1", "a"), &raw).await;
+    record.publish().await.unwrap();
+    let vault = data(folder.path()).join("vault");
+    let away = folder.path().join("away");
+    // As when it was not mounted.
+    fs::rename(&vault, &away).unwrap();
+    let told = record.raw(&one).await.unwrap_err();
+    assert!(matches!(told, Error::Broken { .. }), "{told}");
+    fs::rename(&away, &vault).unwrap();
+    fs::rename(files(folder.path()).remove(0), &away).unwrap();
+    let told = record.raw(&one).await.unwrap_err();
+    assert!(matches!(told, Error::Lost { .. }), "{told}");
+    record.stop().await;
+}
+
+#[tokio::test]
 async fn on_a_full_disk_nothing_is_sealed_and_afterwards_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let (full, away) = (Arc::new(AtomicBool::new(true)), Arc::default());

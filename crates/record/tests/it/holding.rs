@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use event::Arrival;
-use record::{HeldUp, Reader, ReaderError, Sealed, follow};
+use record::{HeldUp, Pace, Reader, ReaderError, Record, Sealed, follow};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -215,5 +216,73 @@ async fn a_view_is_tidied_up_after_a_start_and_after_an_erasure_and_not_otherwis
     );
     stop.cancel();
     following.await.unwrap();
+    record.stop().await;
+}
+
+/// How often something more is sealed while it folds.
+const BUSY_FOLDS: u64 = 30;
+
+/// A paced view of a house in which there is always something more.
+struct Busy {
+    record: Record,
+    pace: Pace,
+    cursor: AtomicU64,
+    folds: watch::Sender<u64>,
+    /// After how many folds it was tidied up first.
+    tidied: Mutex<Option<u64>>,
+}
+
+#[async_trait]
+impl Reader for Busy {
+    fn name(&self) -> &'static str {
+        "busy"
+    }
+
+    async fn cursor(&self) -> Result<u64, ReaderError> {
+        Ok(self.cursor.load(Ordering::SeqCst))
+    }
+
+    fn pace(&self) -> Option<&Pace> {
+        Some(&self.pace)
+    }
+
+    async fn fold(&self, _: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
+        let folds = *self.folds.borrow() + 1;
+        if folds < BUSY_FOLDS {
+            let one = message(&format!("more {folds}"), "p", "MSH");
+            self.record.admit(vec![one]).await.unwrap();
+        }
+        self.cursor.store(next, Ordering::SeqCst);
+        self.folds.send_replace(folds);
+        Ok(Vec::new())
+    }
+
+    async fn tidy(&self) -> Result<(), ReaderError> {
+        let folds = *self.folds.borrow();
+        self.tidied.lock().unwrap().get_or_insert(folds);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_view_that_never_has_all_there_is_is_tidied_up_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = open(folder.path()).await;
+    record.admit(vec![message("1", "p", "MSH")]).await.unwrap();
+    let reader = Arc::new(Busy {
+        record: record.clone(),
+        pace: Pace::of(Duration::from_millis(1)),
+        cursor: AtomicU64::new(0),
+        folds: watch::Sender::new(0),
+        tidied: Mutex::new(None),
+    });
+    let stop = CancellationToken::new();
+    let following = tokio::spawn(follow(record.clone(), reader.clone(), stop.clone()));
+    let mut folds = reader.folds.subscribe();
+    folds.wait_for(|folds| *folds == BUSY_FOLDS).await.unwrap();
+    stop.cancel();
+    following.await.unwrap();
+    let tidied = *reader.tidied.lock().unwrap();
+    assert!(tidied.is_some_and(|after| after < BUSY_FOLDS), "{tidied:?}");
     record.stop().await;
 }

@@ -41,12 +41,13 @@ impl House {
                 pulled: &mut *pulled,
             };
             let status = Box::pin(scu.get(&asked, &mut takes, &from.stop)).await;
+            // What is refused at first may be had by another way, if it is wanted yet.
+            let none = part == 0 && takes.came.is_empty() && !from.stop.is_cancelled();
             match status {
-                // What is refused at first may be had by another way.
-                Err(why) if part == 0 && takes.came.is_empty() => {
+                Err(why) if none => {
                     return Ok(Err(NotGiven(why)));
                 }
-                Ok(status) if part == 0 && takes.came.is_empty() && is_refusal(status) => {
+                Ok(status) if none && is_refusal(status) => {
                     scu.close().await;
                     return Ok(Err(NotGiven(format!("status {status:04X}"))));
                 }

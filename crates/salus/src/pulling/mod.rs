@@ -143,6 +143,9 @@ impl House {
         let found = opened(scu.find(&asked, max).await)?;
         let mut all = Vec::new();
         for study in &found {
+            if from.stop.is_cancelled() {
+                break;
+            }
             let set = read(study)?;
             // Who leaves out a key that it does not know finds everybody's.
             if set.ascii(tag) != value {

@@ -21,7 +21,7 @@ impl House {
         some: &Portion<'_>,
         pulled: &mut Pulled,
     ) -> Result<()> {
-        if some.instances.is_empty() {
+        if some.instances.is_empty() || from.stop.is_cancelled() {
             return Ok(());
         }
         if !self.intake.is_open() {
@@ -33,6 +33,7 @@ impl House {
             let mut arrivals = self.intake.awaits(&Awaited {
                 feed: from.sender.feed.name(),
                 calling: &from.peer.calling,
+                called: &from.peer.called,
                 study: &some.of.study,
                 only: from.only.as_deref(),
                 instances: uids,

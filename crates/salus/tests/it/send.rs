@@ -20,6 +20,8 @@ fn a_test_message_of_every_kind_is_taken_and_stands_in_the_chart() {
     assert_eq!(refused[0]["what"], "QBP^Q22", "{said}");
     assert!(refused[0]["said"].as_str().unwrap().contains("`queries`"));
     assert_eq!(sent.status.code(), Some(1), "{said}");
+    // What was taken is on the chart a moment later.
+    assert!(json(&server.data, &["refold", "chart"])["events"].is_u64());
     let client = json(
         &server.data,
         &["client", "add", "look", "--scope", "system/*.rs"],

@@ -146,7 +146,9 @@ impl Scu {
         let about = self.put(GET, identifier).await?;
         let mut stop = Some(stop);
         loop {
-            self.stirs_or_cancels((GET, about), &mut stop).await?;
+            let wait = self.wait;
+            self.stirs_or_cancels((GET, about), (wait, &mut stop))
+                .await?;
             let (id, said, _) = self.hears(Some(&mut *takes)).await?;
             match (said.service, said.status) {
                 (Service::Store, _) if said.data => {
@@ -190,10 +192,8 @@ impl Scu {
     ) -> Result<u16, String> {
         let mut stop = Some(stop);
         loop {
-            self.stirs_or_cancels((MOVE, about), &mut stop).await?;
-            if stop.is_none() {
-                self.wait = wait;
-            }
+            self.stirs_or_cancels((MOVE, about), (wait, &mut stop))
+                .await?;
             let (_, said, _) = self.hears(None).await?;
             match (said.service, said.status) {
                 (Service::Moved, Some(0xFF00)) if said.about == about => {}
@@ -203,11 +203,12 @@ impl Scu {
         }
     }
 
-    /// Waits for more of what was asked for. Once nobody wants it any more the other side is told so, once.
+    /// Waits for more of what was asked for. Once nobody wants it any more the other side is told so, once, and may be
+    /// silent for `wait` from then on.
     async fn stirs_or_cancels(
         &mut self,
         (class, about): (&str, u16),
-        stop: &mut Option<&CancellationToken>,
+        (wait, stop): (Duration, &mut Option<&CancellationToken>),
     ) -> Result<(), String> {
         if let Some(token) = stop {
             tokio::select! {
@@ -218,6 +219,7 @@ impl Scu {
             let id = self.context_of(class)?;
             let cancel = data(id, (&cancel_request(about), None), self.length_max);
             self.write(&cancel).await?;
+            self.wait = wait;
         }
         self.stirs().await
     }

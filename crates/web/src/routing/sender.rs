@@ -385,7 +385,7 @@ impl Sender {
                         "its content {what} (`vault/{path}`): put it back, and replay this one"
                     ));
                 }
-                Err(Error::Erased(_)) => return refused("it was erased".to_owned()),
+                // Erased just now, too: looked at again it is known to be, and nothing is sealed about the patient.
                 Err(why) => return Made::Later(why.to_string()),
             };
             return match fhir::of_resource(written, &raw) {

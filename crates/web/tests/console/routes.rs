@@ -293,6 +293,7 @@ async fn a_resource_whose_content_is_missing_holds_up_nobody_and_can_be_replayed
     let path = &written.contents[0].whole.path;
     let file = house.folder.path().join("vault").join(path);
     let aside = house.folder.path().join("aside");
+    house.app.record.publish().await.unwrap();
     std::fs::rename(&file, &aside).unwrap();
     tomas.submit(to, to, &[("do", "resume"), why]).await;
     until(&house, |route| route.taken == 1 && route.depth == 0).await;

@@ -6,15 +6,14 @@ mod erase;
 mod insert;
 mod mend;
 
-use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Transaction;
 use seal::Frontier;
+use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
-use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{Batch, Block, Delivery, Journal, JournalFault, Published, Row, RowRef, Version, sql};
 use super::{fault, malformed, whole};
@@ -23,8 +22,6 @@ use crate::{Writer, WriterFault, WriterFile};
 const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 const MIGRATION: &str = include_str!("../../../migrations/sqlite.sql");
-/// Tags that one statement looks for: long lists of `$n` are quadratic.
-const TAGS_PER_STATEMENT: usize = 50;
 
 /// A batch goes only onto the tree that it was made for.
 const GROW: &str = "INSERT INTO tree (one, size, frontier) VALUES (1, $1, $2) \
@@ -94,14 +91,15 @@ impl SqliteJournal {
         T: Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, Why> + Send + 'static,
     {
-        let Some(writer) = &self.writer else {
-            return Err(JournalFault {
-                doing,
-                why: "it was opened for reading".into(),
-            });
-        };
-        let done = writer.transact(work).await;
+        let done = self.writer(doing)?.transact(work).await;
         done.map_err(|Why(why)| JournalFault { doing, why })
+    }
+
+    fn writer(&self, doing: &'static str) -> Result<&Writer, JournalFault> {
+        self.writer.as_ref().ok_or_else(|| JournalFault {
+            doing,
+            why: "it was opened for reading".into(),
+        })
     }
 }
 
@@ -163,19 +161,28 @@ impl Journal for SqliteJournal {
     }
 
     async fn deliveries(&self, messages: &[[u8; 16]]) -> Result<Vec<Delivery>, JournalFault> {
-        let sql = "SELECT message, content, seq, at FROM delivery WHERE message IN ";
-        let rows = self.among(sql, messages).await?;
-        let read = rows.iter().map(read_delivery);
-        read.collect::<Option<_>>()
-            .ok_or_else(|| malformed("read message ids"))
+        const SQL: &str = "SELECT message, content, seq, at FROM delivery WHERE message = $1";
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Delivery {
+                message: row.get(0)?,
+                content: row.get(1)?,
+                seq: row.get::<_, i64>(2)?.unsigned_abs(),
+                at: row.get(3)?,
+            })
+        };
+        self.known((SQL, "read message ids"), messages, read).await
     }
 
     async fn versions(&self, resources: &[[u8; 16]]) -> Result<Vec<Version>, JournalFault> {
-        let sql = "SELECT resource, replaces, seq FROM version WHERE resource IN ";
-        let rows = self.among(sql, resources).await?;
-        let read = rows.iter().map(read_version);
-        read.collect::<Option<_>>()
-            .ok_or_else(|| malformed("read versions"))
+        const SQL: &str = "SELECT resource, replaces, seq FROM version WHERE resource = $1";
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Version {
+                resource: row.get(0)?,
+                replaces: row.get::<_, i64>(1)?.unsigned_abs(),
+                seq: row.get::<_, i64>(2)?.unsigned_abs(),
+            })
+        };
+        self.known((SQL, "read versions"), resources, read).await
     }
 
     async fn of_streams(&self, streams: &[[u8; 16]], from: u64) -> Result<Vec<u64>, JournalFault> {
@@ -262,21 +269,28 @@ impl SqliteJournal {
             .collect()
     }
 
-    async fn among(&self, sql: &str, tags: &[[u8; 16]]) -> Result<Vec<SqliteRow>, JournalFault> {
-        let mut found = Vec::new();
-        for some in tags.chunks(TAGS_PER_STATEMENT) {
-            let text = format!("{sql}{}", placeholders(some.len()));
-            let mut query = sqlx::query(AssertSqlSafe(text));
-            for tag in some {
-                query = query.bind(tag.to_vec());
-            }
-            let rows = query
-                .fetch_all(&self.readers)
-                .await
-                .map_err(fault("look up tags"))?;
-            found.extend(rows);
+    /// What is known of each of these tags: asked of the connection that writes, just before it does.
+    async fn known<T: Send + 'static>(
+        &self,
+        (sql, doing): (&'static str, &'static str),
+        tags: &[[u8; 16]],
+        read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, JournalFault> {
+        if tags.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(found)
+        let tags = tags.to_vec();
+        let known = self.writer(doing)?.run(move |from| {
+            let mut known = from.prepare_cached(sql)?;
+            let mut found = Vec::new();
+            for tag in tags {
+                for one in known.query_map([tag], read)? {
+                    found.push(one?);
+                }
+            }
+            Ok::<_, WriterFault>(found)
+        });
+        known.await.map_err(unwritten(doing))
     }
 }
 
@@ -300,18 +314,6 @@ fn unwritten(doing: &'static str) -> impl Fn(WriterFault) -> JournalFault {
         doing,
         why: error.to_string(),
     }
-}
-
-/// `($1, $2)` for `count` = 2.
-fn placeholders(count: usize) -> String {
-    let mut out = String::from("(");
-    for number in 1..=count {
-        let comma = if number == 1 { "" } else { ", " };
-        // INVARIANT: writing to a String cannot fail.
-        let _ = write!(out, "{comma}${number}");
-    }
-    out.push(')');
-    out
 }
 
 fn read_row(row: &SqliteRow) -> Option<Row> {
