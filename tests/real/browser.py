@@ -24,6 +24,10 @@ def fail(why):
     sys.exit(1)
 
 
+class Stale(Exception):
+    """An element is of a page that is not there any more."""
+
+
 class Browser:
     def __init__(self, javascript=True, width=1280, more=()):
         # chromedriver takes one free port for two address families, and ends when only one has it.
@@ -64,7 +68,10 @@ class Browser:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
-            fail(f"{method} {path}: {error.read().decode()[:300]}")
+            told = error.read().decode()
+            if "stale element reference" in told:
+                raise Stale from error
+            fail(f"{method} {path}: {told[:300]}")
 
     def do(self, method, path, body=None):
         return self.call(method, self.session + path, body)
@@ -82,7 +89,12 @@ class Browser:
         return found[0][ELEMENT]
 
     def text(self, css):
-        return self.do("GET", f"/element/{self.one(css)}/text")
+        while True:
+            try:
+                return self.do("GET", f"/element/{self.one(css)}/text")
+            except Stale:
+                # Another page came in between: what is there now is asked for.
+                continue
 
     def type(self, css, text):
         self.do("POST", f"/element/{self.one(css)}/value", {"text": text})

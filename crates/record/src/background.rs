@@ -1,7 +1,8 @@
 //! Threads that fold: what they do can be a moment later, so that on a busy machine what is acknowledged goes first.
 
-/// How much less of a busy processor a thread gets that folds, as `nice` counts: 10 is a tenth.
-const NICENESS: i32 = 10;
+/// How much less of a busy processor a thread gets that folds, as `nice` counts: 5 is a third. More would starve whoever waits for
+/// a fold when something else on the machine takes all of it.
+const NICENESS: i32 = 5;
 
 /// Makes the calling thread, and those that it starts from now on, give way to the others of this machine. Without leave
 /// to do so it goes on as before.

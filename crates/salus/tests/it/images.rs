@@ -250,6 +250,8 @@ fn who_may_write_no_patients_makes_and_fills_none() {
     let token = client(folder.path(), "plugin", &["system/ImagingStudy.cu"]);
     let all = client(folder.path(), "all", &EVERYTHING);
     let patients = |token: &str| {
+        // What was stored is on the chart a moment later.
+        assert!(json(folder.path(), &["refold", "chart"])["events"].is_u64());
         let url = format!("{}/fhir/Patient", server.text("url"));
         let (code, found) = ask(&server, token, &[&url]);
         assert_eq!(code, 200);

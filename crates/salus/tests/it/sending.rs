@@ -49,7 +49,7 @@ enum Does {
     /// Sends the first alone, of another study, for a C-MOVE of somebody else.
     ForAnother,
     /// The same, for an earlier one of the same AE title.
-    ForEarlier,
+    ForAnotherMove,
     /// Sends the first, and then nothing until that is cancelled.
     SendsUntilCancelled,
     /// The same with C-GET, which the others do not serve.
@@ -201,7 +201,7 @@ impl Pacs {
         let send = |some: &[&'static str], study| drop(send_for(None, some, study));
         let own = asked.1.message;
         let of_another = |title| {
-            let message = own.wrapping_sub(u16::from(title == "SALUS"));
+            let message = own.wrapping_add(u16::from(title == "SALUS"));
             let told = send_for(Some((title, message)), &INSTANCES[..1], ("1.9", "A9"));
             assert_eq!(told, [Some(0)], "it is the feed's own");
         };
@@ -216,7 +216,7 @@ impl Pacs {
             }
             Does::GivesUntilCancelled => unreachable!("it gives"),
             Does::ForAnother => of_another("WS1"),
-            Does::ForEarlier => of_another("SALUS"),
+            Does::ForAnotherMove => of_another("SALUS"),
             Does::Fewer => send(&INSTANCES[..1], STUDY),
             Does::Another => send(&INSTANCES[..1], ("1.9", "A9")),
             Does::Elsewhere | Does::Late => {}
@@ -362,7 +362,7 @@ fn an_object_of_another_study_is_not_taken_for_what_was_asked() {
 /// What a PACS sends meanwhile by its own rule, or for somebody else, is its own: it is not what was asked for.
 #[test]
 fn an_object_that_is_sent_for_another_is_the_feeds_own() {
-    for does in [Does::ForAnother, Does::ForEarlier] {
+    for does in [Does::ForAnother, Does::ForAnotherMove] {
         let (came, why) = lacking(does);
         assert_eq!((came, why.len()), (0, 2), "{does:?}");
         assert!(
@@ -422,8 +422,13 @@ fn an_order_that_is_taken_back_is_cancelled_after_the_object_that_comes() {
             "from=PACS&study=1.2&reason=prior+images+for+the+board",
         );
         went.recv().unwrap();
-        let back = "do=back&order=0&reason=it+was+the+wrong+study";
-        let taken = post(&server, (path, &ada), back);
+        let page = get(&server, path, &ada);
+        let order = page
+            .split("name=\"order\" required><option value=\"")
+            .nth(1);
+        let order = order.unwrap().split('"').next().unwrap();
+        let back = format!("do=back&order={order}&reason=it+was+the+wrong+study");
+        let taken = post(&server, (path, &ada), &back);
         assert!(taken.starts_with("HTTP/1.1 303"), "{taken}");
         let mut pages = (0..10_000).map(|_| get(&server, path, &ada));
         let ended = pages.find(|page| page.contains("> taken back by"));
