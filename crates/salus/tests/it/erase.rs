@@ -225,6 +225,7 @@ fn a_patient_is_erased_without_a_server_too() {
         json(&data, &["import", file.to_str().unwrap()])["accepted"],
         1
     );
+    folded(&data);
     assert_eq!(readable(&data, &THEIRS), BTreeSet::from(["zyxwolff"]));
     let done = erase(&data, "zyxwolff-1", "test patient");
     assert_eq!(done["events"], 1, "{done}");
