@@ -89,12 +89,13 @@ class Browser:
         return found[0][ELEMENT]
 
     def text(self, css):
-        while True:
+        for _ in range(20):
             try:
                 return self.do("GET", f"/element/{self.one(css)}/text")
             except Stale:
                 # Another page came in between: what is there now is asked for.
                 continue
+        fail(f"`{css}` on {self.where()} is never there for long")
 
     def type(self, css, text):
         self.do("POST", f"/element/{self.one(css)}/value", {"text": text})

@@ -378,8 +378,7 @@ impl Inner {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        self.unfenced()?;
-        self.leased()?;
+        self.in_turn()?;
         self.ground.is_known_to_hold()?;
         let groups = match self.groups.lock() {
             Ok(groups) => groups.clone(),
@@ -399,8 +398,7 @@ impl Inner {
         let receipts = answer.await.map_err(|_| Error::Stopped)??;
         // INVARIANT: nothing is acknowledged after the lease, though it is sealed: the sender
         // sends it again, to whoever is the primary then.
-        self.unfenced()?;
-        self.leased()?;
+        self.in_turn()?;
         Ok(receipts)
     }
 

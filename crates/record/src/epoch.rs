@@ -78,14 +78,22 @@ impl Inner {
     /// # Errors
     /// As [`Record::in_office`].
     pub(crate) fn in_office(&self) -> Outcome<()> {
-        self.unfenced()?;
-        self.leased()?;
+        self.in_turn()?;
         self.grounded()
+    }
+
+    /// The same without a look at the files.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`], [`Error::Unleased`].
+    pub(crate) fn in_turn(&self) -> Outcome<()> {
+        self.unfenced()?;
+        self.leased()
     }
 
     /// # Errors
     /// [`Error::Unleased`] if the lease has run out.
-    pub(crate) fn leased(&self) -> Outcome<()> {
+    fn leased(&self) -> Outcome<()> {
         match *self.lease.borrow() {
             Some(until) if until <= Instant::now() => Err(Error::Unleased),
             Some(_) | None => Ok(()),

@@ -17,6 +17,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Row as _, SqliteConnection};
 
+use crate::rewrite::rewrite;
 use crate::root::{self, RootKey, Sample};
 use crate::sealed::Outcome;
 use crate::steady::steady;
@@ -24,6 +25,8 @@ use crate::{Config, Error, Writer, WriterFault, WriterFile};
 
 /// How long a new key waits for something else that writes the file, such as its rewriting after an erasure.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection keeps no page that nobody needs.
+const SHRINK: &str = "PRAGMA shrink_memory";
 const MIGRATION: &str = include_str!("../migrations/keyring-sqlite.sql");
 /// The name under which tags of patients, resources and messages are made.
 pub(crate) const TAGGING: &str = "salus/tag/v1";
@@ -243,10 +246,15 @@ impl Keyring {
     /// Leaves no trace of what was deleted: not in the file, nor beside it, nor in what the connections keep of it. New keys
     /// wait behind it.
     pub(crate) async fn scrub(&self) -> Outcome<()> {
-        self.writer.run(rewrite).await.map_err(broken)?;
-        let shrunk = sqlx::query("PRAGMA shrink_memory")
-            .execute(&self.pool)
-            .await;
+        let busy = self.writer.run(|with| {
+            let busy = rewrite(with)?;
+            with.execute_batch(SHRINK)?;
+            Ok::<_, WriterFault>(busy)
+        });
+        if busy.await.map_err(broken)? {
+            return Err(broken("something else reads the keyring; try again"));
+        }
+        let shrunk = sqlx::query(SHRINK).execute(&self.pool).await;
         shrunk.map(drop).map_err(broken)
     }
 
@@ -438,22 +446,6 @@ async fn fixed(pool: &SqlitePool, root: &dyn RootKey, name: &str) -> Outcome<Key
     let done = insert.bind(name).bind(wrapped).execute(pool).await;
     done.map_err(broken)?;
     Ok(key)
-}
-
-/// Rewrites the file, so that nothing of what was deleted is left in it or beside it.
-fn rewrite(connection: &mut rusqlite::Connection) -> Result<(), WriterFault> {
-    connection.execute_batch("VACUUM")?;
-    let busy: i64 =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-    connection.execute_batch("PRAGMA shrink_memory")?;
-    match busy {
-        0 => Ok(()),
-        _ => Err(rusqlite::Error::SqliteFailure(
-            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
-            Some("something else reads the keyring; try again".to_owned()),
-        )
-        .into()),
-    }
 }
 
 fn cached<V: Clone>(cache: &Mutex<LruCache<[u8; 16], V>>, at: &[u8; 16]) -> Option<V> {

@@ -98,11 +98,18 @@ fn rewritten(connection: &mut Connection) -> Result<bool, WriterFault> {
         return Ok(false);
     }
     connection.execute_batch(through(number(BYTES)?))?;
-    connection.execute_batch("VACUUM")?;
-    if number(COPY_BACK)? != 0 {
-        return Ok(true);
+    let busy = rewrite(connection)?;
+    if !busy {
+        // The note goes last.
+        connection.execute_batch(DONE)?;
     }
-    // The note goes last.
-    connection.execute_batch(DONE)?;
-    Ok(false)
+    Ok(busy)
+}
+
+/// Rewrites the file, so that nothing of what was deleted is left in it or beside it, unless somebody still reads it
+/// as it was: whether that is so.
+pub(crate) fn rewrite(connection: &Connection) -> Result<bool, WriterFault> {
+    connection.execute_batch("VACUUM")?;
+    let busy: i64 = connection.query_row(COPY_BACK, [], |row| row.get(0))?;
+    Ok(busy != 0)
 }

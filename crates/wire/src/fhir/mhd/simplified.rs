@@ -59,26 +59,29 @@ pub fn is_simplified(resource: &Value) -> bool {
 #[must_use]
 pub fn simplified_faults(resource: &Value) -> Vec<Issue> {
     let mut issues = Vec::new();
-    let mut want = |holds: bool, (path, words): (&str, &str)| {
+    let mut want = |holds: bool, code: Code, (path, words): (&str, &str)| {
         if !holds {
             let dotted = path.replace("/0", "").replace('/', ".");
             let place = format!("DocumentReference{dotted}");
-            issues.push(Issue::error(Code::Required, place, words.to_owned()));
+            issues.push(Issue::error(code, place, words.to_owned()));
         }
     };
-    for (path, words) in REQUIRED {
-        want(resource.pointer(path).is_some(), (path, words));
+    for one in REQUIRED {
+        want(resource.pointer(one.0).is_some(), Code::Required, one);
     }
-    for (path, words) in FORBIDDEN {
-        want(resource.pointer(path).is_none(), (path, words));
+    for one in FORBIDDEN {
+        want(resource.pointer(one.0).is_none(), Code::Invariant, one);
     }
     let is_current = resource.get("status") == Some(&"current".into());
-    want(is_current, ("/status", "the status is `current`"));
+    let status = ("/status", "the status is `current`");
+    want(is_current, Code::Value, status);
     let contents = resource.get("content").and_then(Value::as_array);
     let is_one = contents.is_none_or(|contents| contents.len() == 1);
-    want(is_one, ("/content", "a document has one content"));
+    let content = ("/content", "a document has one content");
+    want(is_one, Code::Invariant, content);
     let patient = super::subject(resource).is_none_or(is_patient);
-    want(patient, ("/subject", "a document is about a Patient"));
+    let subject = ("/subject", "a document is about a Patient");
+    want(patient, Code::Value, subject);
     issues
 }
 
@@ -120,8 +123,18 @@ mod tests {
         let mut bare = one.clone();
         bare["content"][0]["attachment"] = json!({"data": "aGVsbG8="});
         let faults = simplified_faults(&bare);
-        let places: Vec<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
-        assert_eq!(places, ["DocumentReference.content.attachment.contentType"]);
+        let at = |path: &str| format!("DocumentReference{path}");
+        let told = |faults: Vec<Issue>| -> Vec<_> {
+            faults.into_iter().map(|one| (one.code, one.path)).collect()
+        };
+        let kind = at(".content.attachment.contentType");
+        assert_eq!(told(faults), [(Code::Required, kind)]);
+        let mut more = one.clone();
+        more["docStatus"] = "final".into();
+        more["status"] = "superseded".into();
+        let faults = told(simplified_faults(&more));
+        let (made, status) = (at(".docStatus"), at(".status"));
+        assert_eq!(faults, [(Code::Invariant, made), (Code::Value, status)]);
         one["meta"]["profile"][0] = format!("{PROFILES}Minimal.DocumentReference").into();
         assert!(!is_simplified(&one));
     }
