@@ -23,6 +23,8 @@ const CLOSE_EVENTS: u64 = 1_000;
 const ROUNDS_MAX: u32 = 20;
 /// What was edited while nothing ran is found this long after a start.
 const FIRST: Duration = Duration::from_secs(600);
+/// A view that is behind is given this long; what it has folded by then is looked over.
+const BEHIND: Duration = Duration::from_secs(10);
 /// What the names of folders for fresh folds begin with.
 const AFRESH: &str = "compared";
 /// Bytes of a forgery that are kept, at most.
@@ -64,6 +66,7 @@ impl House {
             tracing::warn!(%why, "the newest events are not under a checkpoint yet");
         }
         let record = self.app.record.scrub().await?;
+        self.settle().await;
         let (chart_events, chart_altered, views_altered) = self.compare_all().await?;
         Ok(Looked {
             events: record.events,
@@ -77,6 +80,16 @@ impl House {
             chart_altered,
             views_altered,
         })
+    }
+
+    /// Lets the views that fold at a pace show what was sealed until now, so that it is looked over too.
+    async fn settle(&self) {
+        let (size, app) = (self.app.record.size(), &self.app);
+        tokio::join!(
+            app.chart.caught_up(size, BEHIND),
+            app.access.caught_up(size, BEHIND),
+            app.lifeline.caught_up(size, BEHIND),
+        );
     }
 
     /// Holds all views against a fresh fold: (events of the chart, its entries that were altered,

@@ -179,7 +179,11 @@ impl App {
         let admitted = admitted.map_err(|refused| refused.words)?;
         let receipts = self.record.admit(vec![admitted]).await;
         let receipts = receipts.map_err(|why| why.to_string())?;
-        Ok(receipts.first().map_or(0, |receipt| receipt.index))
+        let index = receipts.first().map_or(0, |receipt| receipt.index);
+        // Who undid it looks next: what came of it is to be seen by then.
+        self.chart.caught_up(index + 1, SETTLE).await;
+        self.lifeline.caught_up(index + 1, SETTLE).await;
+        Ok(index)
     }
 
     /// Undoes one; false: it is left alone.

@@ -118,10 +118,11 @@ fn split_offset(text: &str) -> Option<(&str, Option<Offset>)> {
         return Some((text, None));
     };
     let (digits, offset) = text.split_at(at);
-    let minutes = number(offset.get(1..3)?)? * 60 + number(offset.get(3..)?)?;
-    if offset.len() != 5 || number(offset.get(3..)?)? > 59 || minutes > 14 * 60 {
+    let (hours, minutes) = (number(offset.get(1..3)?)?, number(offset.get(3..5)?)?);
+    if offset.len() != 5 || minutes > 59 || hours > 14 || (hours == 14 && minutes > 0) {
         return None;
     }
+    let minutes = hours * 60 + minutes;
     let sign = if offset.starts_with('-') { -1 } else { 1 };
     let offset = Offset::from_seconds(sign * i32::from(minutes) * 60).ok()?;
     Some((digits, Some(offset)))
@@ -255,6 +256,18 @@ mod tests {
         is(
             "20240506070809.1200-0330",
             "2024-05-06T07:08:09.1200-03:30",
+            Source::Said,
+        );
+    }
+
+    #[test]
+    fn an_offset_that_no_clock_has_is_no_moment() {
+        for offset in ["+1401", "+9932767", "-0060", "+02000", "+020", "+02\u{e9}", "+"] {
+            assert_eq!(read(&format!("20240506070809{offset}")), None, "{offset}");
+        }
+        is(
+            "20240506070809+1400",
+            "2024-05-06T07:08:09+14:00",
             Source::Said,
         );
     }
