@@ -217,11 +217,7 @@ impl Record {
             ground: Arc::clone(&inner.ground),
         };
         let new = sequencer.frontier.size() == 0;
-        inner
-            .tasks
-            .lock()
-            .await
-            .push(tokio::spawn(sequencer.run(queue)));
+        inner.tasks.lock().await.push(sequencer.start(queue)?);
         if new {
             let origin = inner.publisher.key().origin().to_owned();
             let body = Body::Opened(Opened { origin });

@@ -16,6 +16,9 @@ use crate::{Alike, Pace, Record, Sealed};
 /// Events a reader folds in one transaction, at most: many, since a reader that finds out ahead what
 /// events mean begins anew with each; few enough for some tenths of a second.
 const FOLD_EVENTS_MAX: usize = 4_000;
+/// A reader without a pace of its own looks this often at most: of what is sealed on a busy day little concerns it, and
+/// each look wakes a thread.
+const REST: Duration = Duration::from_millis(5);
 /// A reader that failed tries again, and one that has nothing to do looks again, after this long.
 const RETRY: Duration = Duration::from_secs(1);
 /// The longest wait of a reader that fails again and again.
@@ -135,7 +138,14 @@ pub async fn follow(record: Record, reader: Arc<dyn Reader>, stop: CancellationT
             (most, tries, failed) = (FOLD_EVENTS_MAX, 0, None);
             tokio::select! {
                 () = stop.cancelled() => return,
-                grown = growth.changed() => if grown.is_err() { return },
+                grown = growth.changed() => {
+                    if grown.is_err() {
+                        return;
+                    }
+                    if reader.pace().is_none() {
+                        tokio::time::sleep(REST).await;
+                    }
+                }
                 // A view that was dropped has to catch up though nothing was sealed.
                 () = tokio::time::sleep(RETRY) => {}
             }

@@ -6,10 +6,15 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use event::{Clock, Event, Time};
+use futures_util::FutureExt as _;
 use seal::{Frontier, Prepared};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
 
 use crate::ground::Ground;
 use crate::journal::{Batch, Delivery, Journal, Row, Version};
@@ -17,6 +22,10 @@ use crate::keyring::Stream;
 use crate::newest::Newest;
 use crate::sealed::Outcome;
 use crate::{Error, Receipt, Sealed};
+
+/// How long a batch is open for more, if the one before it had several senders: what a commit costs, it costs for all of
+/// them once.
+const GATHERING: Duration = Duration::from_micros(300);
 
 /// One event, encrypted as far as can be without knowing its index.
 pub(crate) struct Item {
@@ -75,13 +84,33 @@ struct Draft {
 }
 
 impl Sequencer {
-    /// Runs until every sender of groups is gone.
-    pub(crate) async fn run(mut self, mut groups: mpsc::Receiver<Group>) {
+    /// Runs until every sender of groups is gone, on a thread of its own: a commit that waits for the disk keeps
+    /// nobody from being served. What is returned ends with it.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] if the system gives no thread.
+    pub(crate) fn start(self, groups: mpsc::Receiver<Group>) -> Result<JoinHandle<()>, Error> {
+        let here = Handle::current();
+        let (ended, end) = oneshot::channel::<()>();
+        let run = move || {
+            here.block_on(self.run(groups));
+            drop(ended);
+        };
+        let thread = thread::Builder::new().name("sequencer".into());
+        let started = thread.spawn(run);
+        started.map_err(|why| broken(&why.to_string()))?;
+        // An error means that it was dropped, which is the end.
+        Ok(tokio::spawn(end.map(drop)))
+    }
+
+    async fn run(mut self, mut groups: mpsc::Receiver<Group>) {
+        let mut company = false;
         while let Some(first) = groups.recv().await {
-            // Whatever arrived while the last commit was under way is one batch: under load it
-            // is large by itself, and a single event never waits for company.
-            // Who is ready to hand over its events at this moment comes along.
-            tokio::task::yield_now().await;
+            if company {
+                thread::sleep(GATHERING);
+            }
+            // Whatever arrived while the last commit was under way is one batch, and while others were about a moment ago
+            // more of them are expected: a single event never waits for company.
             let mut count = first.items.len();
             let mut gathered = vec![first];
             while count < self.batch_events_max {
@@ -89,6 +118,7 @@ impl Sequencer {
                 count += next.items.len();
                 gathered.push(next);
             }
+            company = gathered.len() > 1;
             self.commit(gathered).await;
         }
     }

@@ -4,6 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ enum Job {
 #[derive(Clone)]
 pub struct Writer {
     jobs: mpsc::Sender<Job>,
+    own: Arc<Own>,
 }
 
 impl Writer {
@@ -74,16 +76,18 @@ impl Writer {
             }
             match open(&file, OpenFlags::default()) {
                 Ok(connection) => {
+                    let held = Mutex::new(Held::Open(connection));
+                    let own = Arc::new(Own { file, held });
                     // Who asked may have gone away; then there are no jobs either.
-                    let _ = opened.send(Ok(()));
-                    serve(connection, &file, waiting);
+                    let _ = opened.send(Ok(Arc::clone(&own)));
+                    serve(&own, waiting);
                 }
                 Err(why) => drop(opened.send(Err(why))),
             }
         };
         thread.spawn(run).map_err(|_| WriterFault::Closed)?;
-        answer.await.map_err(|_| WriterFault::Closed)??;
-        Ok(Writer { jobs })
+        let own = answer.await.map_err(|_| WriterFault::Closed)??;
+        Ok(Writer { jobs, own })
     }
 
     /// Does `work` with the connection. It goes on when nobody waits for it any more.
@@ -98,10 +102,8 @@ impl Writer {
     {
         let (done, answer) = oneshot::channel();
         let work = move |connection: &mut Connection| {
-            let result = catch_unwind(AssertUnwindSafe(|| work(connection)));
-            let result = result.unwrap_or_else(|_| Err(WriterFault::Panicked.into()));
             // Who asked may have gone away.
-            let _ = done.send(result);
+            let _ = done.send(caught(work, connection));
         };
         let job = Job::Work(Box::new(work));
         let closed = |_| E::from(WriterFault::Closed);
@@ -119,14 +121,33 @@ impl Writer {
         E: From<WriterFault> + Send + 'static,
         F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        self.run(move |connection| {
-            let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
-            let transaction = begun.map_err(WriterFault::from)?;
-            let done = work(&transaction)?;
-            transaction.commit().map_err(WriterFault::from)?;
-            Ok(done)
-        })
-        .await
+        self.run(transaction(work)).await
+    }
+
+    /// As [`Writer::run`], on the thread that asks, which waits until it is done: for a thread that does nothing
+    /// else, and is spared two changes of threads.
+    ///
+    /// # Errors
+    /// As [`Writer::run`].
+    pub fn run_here<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        E: From<WriterFault>,
+        F: FnOnce(&mut Connection) -> Result<T, E>,
+    {
+        let done = self.own.with(|connection| caught(work, connection));
+        done.unwrap_or_else(|| Err(WriterFault::Closed.into()))
+    }
+
+    /// As [`Writer::transact`], on the thread that asks.
+    ///
+    /// # Errors
+    /// As [`Writer::transact`].
+    pub fn transact_here<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        E: From<WriterFault>,
+        F: FnOnce(&Transaction<'_>) -> Result<T, E>,
+    {
+        self.run_here(transaction(work))
     }
 
     /// Closes the file, when what was handed over is done; nothing is done afterwards.
@@ -136,6 +157,64 @@ impl Writer {
             // An error means that the thread has ended, which is what was asked.
             let _ = answer.await;
         }
+    }
+}
+
+/// The connection, for one thread at a time.
+struct Own {
+    file: WriterFile,
+    held: Mutex<Held>,
+}
+
+enum Held {
+    Open(Connection),
+    /// It could not be used any more, or is being used by who panicked.
+    Lost,
+    Closed,
+}
+
+impl Own {
+    /// Does `work`; `None` if there is no connection.
+    fn with<R>(&self, work: impl FnOnce(&mut Connection) -> R) -> Option<R> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut connection = match std::mem::replace(&mut *held, Held::Lost) {
+            Held::Open(connection) => connection,
+            Held::Lost => reopened(&self.file)?,
+            Held::Closed => {
+                *held = Held::Closed;
+                return None;
+            }
+        };
+        let done = work(&mut connection);
+        if is_whole(&connection) {
+            *held = Held::Open(connection);
+        }
+        Some(done)
+    }
+
+    fn close(&self) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Held::Closed;
+    }
+}
+
+fn caught<T, E: From<WriterFault>>(
+    work: impl FnOnce(&mut Connection) -> Result<T, E>,
+    connection: &mut Connection,
+) -> Result<T, E> {
+    let result = catch_unwind(AssertUnwindSafe(|| work(connection)));
+    result.unwrap_or_else(|_| Err(WriterFault::Panicked.into()))
+}
+
+/// `work` in a transaction.
+fn transaction<T, E: From<WriterFault>>(
+    work: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> impl FnOnce(&mut Connection) -> Result<T, E> {
+    move |connection| {
+        let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = begun.map_err(WriterFault::from)?;
+        let done = work(&transaction)?;
+        transaction.commit().map_err(WriterFault::from)?;
+        Ok(done)
     }
 }
 
@@ -152,20 +231,13 @@ fn open(file: &WriterFile, flags: OpenFlags) -> Result<Connection, WriterFault> 
     Ok(connection)
 }
 
-fn serve(connection: Connection, file: &WriterFile, mut waiting: mpsc::Receiver<Job>) {
-    let mut connection = Some(connection);
+fn serve(own: &Own, mut waiting: mpsc::Receiver<Job>) {
     while let Some(job) = waiting.blocking_recv() {
         match job {
-            Job::Work(work) => {
-                // Without a connection who asked hears that it is closed.
-                let Some(mut with) = connection.take().or_else(|| reopened(file)) else {
-                    continue;
-                };
-                work(&mut with);
-                connection = Some(with).filter(is_whole);
-            }
+            // Without a connection who asked hears that it is closed.
+            Job::Work(work) => drop(own.with(work)),
             Job::Close(closed) => {
-                drop(connection.take());
+                own.close();
                 // Who asked may have gone away. What waits behind it is not done: its answer's sender is dropped.
                 let _ = closed.send(());
                 return;
@@ -248,6 +320,34 @@ mod tests {
         assert_eq!(left.await.unwrap(), 1);
         writer.transact(|to| put(to, 5)).await.unwrap();
         assert_eq!(numbers(&writer).await, [1, 5]);
+    }
+
+    #[tokio::test]
+    async fn what_is_done_here_is_done_with_the_same_connection_and_fails_as_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder).await;
+        writer.transact_here(|to| put(to, 1)).unwrap();
+        let twice = writer.transact_here(|to| {
+            put(to, 2)?;
+            put(to, 1)
+        });
+        assert!(matches!(twice, Err(WriterFault::Sqlite(_))));
+        let panics = writer.transact_here(|to| {
+            put(to, 3)?;
+            put(to, "Weiss".parse().unwrap())
+        });
+        assert!(matches!(panics, Err(WriterFault::Panicked)));
+        // Left open by who began it.
+        let left = writer.run_here(|connection| {
+            connection.execute_batch("BEGIN")?;
+            put(connection, 4)
+        });
+        assert_eq!(left.unwrap(), 1);
+        writer.transact(|to| put(to, 5)).await.unwrap();
+        assert_eq!(numbers(&writer).await, [1, 5]);
+        writer.close().await;
+        let late = writer.transact_here(|to| put(to, 6));
+        assert!(matches!(late, Err(WriterFault::Closed)));
     }
 
     #[tokio::test]

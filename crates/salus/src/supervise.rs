@@ -18,6 +18,7 @@ use record::Record;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::ServiceBuilder;
 
 use crate::assemble::House;
 use crate::config::Config;
@@ -355,13 +356,15 @@ fn serve_https(
         images: Duration::from_millis(config.images_body_ms),
         rate: house.app.settings.images_rate(),
     };
-    let router = web::router(Arc::clone(&house.app))
+    // The outermost first.
+    let around = ServiceBuilder::new()
+        .layer(middleware::from_fn(framing::one_at_a_time))
+        .layer(middleware::from_fn(peer::pass_on))
         .layer(middleware::from_fn_with_state(
             patience,
             patience::for_bodies,
-        ))
-        .layer(middleware::from_fn(peer::pass_on))
-        .layer(middleware::from_fn(framing::one_at_a_time));
+        ));
+    let router = web::router(Arc::clone(&house.app)).layer(around);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn(async move {
         if let Err(why) = server.serve(service).await {

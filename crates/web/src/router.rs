@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tower::ServiceBuilder;
 
 use crate::{App, api, assets, manners, pace, packs, pages, rejected, session, unread};
 
@@ -46,6 +47,25 @@ pub fn router(app: Arc<App>) -> Router {
     let systems = api::fhir::mounted("/fhir");
     let directory = api::scim::mounted("/scim/v2");
     let people = pages::router(&app).layer(middleware::from_fn(page_headers));
+    // One layer with all of them, the outermost first: each layer by itself would copy all those within for each request.
+    let around = ServiceBuilder::new()
+        .layer(middleware::from_fn_with_state(
+            app.settings.unread(),
+            unread::pass_over,
+        ))
+        .layer(middleware::from_fn(headers))
+        .layer(middleware::from_fn(manners::keep))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            rejected::watch,
+        ))
+        // Around the pace: a browser hides an answer from its page that does not say that the page may read it,
+        // and asks nothing if its question before is not answered. That costs no more than to refuse it.
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&app),
+            api::cors::answer,
+        ))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), pace::hold));
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
@@ -62,23 +82,7 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(api::log::mounted())
         .merge(api::signals::mounted())
         .merge(people)
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), pace::hold))
-        // Around the pace: a browser hides an answer from its page that does not say that the page may read it,
-        // and asks nothing if its question before is not answered. That costs no more than to refuse it.
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            api::cors::answer,
-        ))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            rejected::watch,
-        ))
-        .layer(middleware::from_fn(manners::keep))
-        .layer(middleware::from_fn(headers))
-        .layer(middleware::from_fn_with_state(
-            app.settings.unread(),
-            unread::pass_over,
-        ))
+        .layer(around)
         .with_state(app)
 }
 

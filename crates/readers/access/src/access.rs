@@ -23,7 +23,7 @@ use crate::trace::{Trace, TraceId, What};
 use crate::{heard_view, page, purge, save, view};
 
 /// How far behind it may be while nobody waits for it: what counts for ceilings is counted when it is sealed.
-const PACE: Duration = Duration::from_millis(50);
+const PACE: Duration = Duration::from_millis(100);
 /// Milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
@@ -76,6 +76,8 @@ pub struct Access {
 
 struct Inner {
     pool: SqlitePool,
+    /// What folds: a connection that writes by itself alone keeps the pages that it knows.
+    folds: SqlitePool,
     known: tokio::sync::Mutex<Known>,
     meter: Mutex<Meter>,
     folded: watch::Sender<u64>,
@@ -99,6 +101,7 @@ impl Access {
     /// As [`Access::open`].
     pub async fn open_with(path: &Path, limits: Limits) -> Result<Access, Error> {
         let pool = view::open(path).await?;
+        let folds = view::open_to_fold(path).await?;
         let known = Known::read(&pool).await;
         let known = known.map_err(Error::new("read who acts"))?;
         let next: i64 = sqlx::query_scalar("SELECT next FROM cursor WHERE id = 1")
@@ -109,6 +112,7 @@ impl Access {
         let meter = meter.map_err(Error::new("count what was taken"))?;
         let inner = Inner {
             pool,
+            folds,
             known: tokio::sync::Mutex::new(known),
             meter: Mutex::new(meter),
             folded: watch::Sender::new(next.unsigned_abs()),
@@ -304,6 +308,7 @@ impl Access {
 
     /// Closes the file; for a refold.
     pub async fn close(&self) {
+        self.inner.folds.close().await;
         self.inner.pool.close().await;
     }
 
@@ -354,7 +359,7 @@ impl Access {
         let days = self.counted(&rows);
         // A copy, so that a transaction that fails leaves what is known as it was.
         let mut known = kept.clone();
-        let mut transaction = self.inner.pool.begin().await?;
+        let mut transaction = self.inner.folds.begin().await?;
         save::traces(&mut transaction, &mut known, &rows).await?;
         save::days(&mut transaction, &days).await?;
         for &one in new() {

@@ -19,7 +19,7 @@ use crate::proof::{Away, CopySeen, DrillSeen};
 use crate::{Error, Head, Limits, PackConfig, fold, openings, view};
 
 /// How far behind it may be while nobody waits for it.
-const PACE: Duration = Duration::from_millis(50);
+const PACE: Duration = Duration::from_millis(100);
 
 /// Packs, paper, copies and drills. Cheap to clone: every clone is the same view.
 #[derive(Clone)]

@@ -81,7 +81,7 @@ impl Record {
     /// [`Error::Broken`] if the journal cannot be read, [`Error::Erased`].
     pub async fn instance(&self, uid: &str) -> Outcome<Option<Sealed>> {
         let tag = self.inner.instance_tag(uid);
-        let known = self.inner.journal.versions(&[tag]).await.map_err(broken)?;
+        let known = self.inner.journal.written(tag).await.map_err(broken)?;
         match known.first() {
             Some(Version { seq, .. }) => self.get(*seq).await.map(Some),
             None => Ok(None),

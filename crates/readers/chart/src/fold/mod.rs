@@ -41,7 +41,7 @@ use crate::store::Store;
 use crate::{ChartError, Config};
 
 /// How far behind a chart may be while nobody waits for it.
-const PACE: Duration = Duration::from_millis(20);
+const PACE: Duration = Duration::from_millis(50);
 
 /// What folds.
 pub(crate) struct Folder {

@@ -27,6 +27,11 @@ const MIGRATION: &str = include_str!("../../../migrations/sqlite.sql");
 const GROW: &str = "INSERT INTO tree (one, size, frontier) VALUES (1, $1, $2) \
      ON CONFLICT (one) DO UPDATE SET size = $1, frontier = $2 WHERE tree.size = $3";
 
+const DELIVERIES: &str = "SELECT message, content, seq, at FROM delivery WHERE message = $1";
+const VERSIONS: &str = "SELECT resource, replaces, seq FROM version WHERE resource = $1";
+/// Pages of the write-ahead log before it is copied back: those of the indexes, which each batch touches, are copied once.
+const LOG_PAGES: &str = "4000";
+
 /// The journal in one SQLite file, write-ahead log, `synchronous=FULL`.
 pub struct SqliteJournal {
     /// `None`: it is only read.
@@ -46,7 +51,7 @@ impl SqliteJournal {
             synchronous: "FULL",
             busy_timeout: BUSY_TIMEOUT,
             gives_way: false,
-            pragmas: &[],
+            pragmas: &[("wal_autocheckpoint", LOG_PAGES), ("cache_size", "-16000")],
         };
         let writer = Writer::open(file).await.map_err(unwritten(DOING))?;
         let made = writer.run(|to| Ok::<_, WriterFault>(to.execute_batch(MIGRATION)?));
@@ -130,7 +135,7 @@ impl Journal for SqliteJournal {
         const DOING: &str = "commit";
         let size = whole(batch.frontier.size());
         let before = size - whole(batch.rows.len() as u64);
-        let grown = self.write(DOING, move |to| {
+        let grown = self.writer(DOING)?.transact_here(|to| {
             insert::rows(to, &batch.rows)?;
             insert::deliveries(to, &batch.deliveries)?;
             insert::versions(to, &batch.versions)?;
@@ -141,7 +146,7 @@ impl Journal for SqliteJournal {
                 _ => Err(Why("the tree has grown meanwhile".into())),
             }
         });
-        grown.await
+        grown.map_err(|Why(why)| JournalFault { doing: DOING, why })
     }
 
     async fn rows(&self, from: u64, limit: usize) -> Result<Vec<Row>, JournalFault> {
@@ -161,28 +166,27 @@ impl Journal for SqliteJournal {
     }
 
     async fn deliveries(&self, messages: &[[u8; 16]]) -> Result<Vec<Delivery>, JournalFault> {
-        const SQL: &str = "SELECT message, content, seq, at FROM delivery WHERE message = $1";
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok(Delivery {
-                message: row.get(0)?,
-                content: row.get(1)?,
-                seq: row.get::<_, i64>(2)?.unsigned_abs(),
-                at: row.get(3)?,
-            })
-        };
-        self.known((SQL, "read message ids"), messages, read).await
+        let doing = "read message ids";
+        let known = self
+            .writer(doing)?
+            .run_here(|from| all_of(from, (DELIVERIES, messages), read_sent));
+        known.map_err(unwritten(doing))
     }
 
     async fn versions(&self, resources: &[[u8; 16]]) -> Result<Vec<Version>, JournalFault> {
-        const SQL: &str = "SELECT resource, replaces, seq FROM version WHERE resource = $1";
-        let read = |row: &rusqlite::Row<'_>| {
-            Ok(Version {
-                resource: row.get(0)?,
-                replaces: row.get::<_, i64>(1)?.unsigned_abs(),
-                seq: row.get::<_, i64>(2)?.unsigned_abs(),
-            })
-        };
-        self.known((SQL, "read versions"), resources, read).await
+        let doing = "read versions";
+        let known = self
+            .writer(doing)?
+            .run_here(|from| all_of(from, (VERSIONS, resources), read_written));
+        known.map_err(unwritten(doing))
+    }
+
+    async fn written(&self, resource: [u8; 16]) -> Result<Vec<Version>, JournalFault> {
+        let doing = "read versions";
+        let known = self
+            .writer(doing)?
+            .run(move |from| all_of(from, (VERSIONS, &[resource]), read_written));
+        known.await.map_err(unwritten(doing))
     }
 
     async fn of_streams(&self, streams: &[[u8; 16]], from: u64) -> Result<Vec<u64>, JournalFault> {
@@ -268,30 +272,42 @@ impl SqliteJournal {
             .map(|row| read_row(row).ok_or_else(|| malformed(DOING)))
             .collect()
     }
+}
 
-    /// What is known of each of these tags: asked of the connection that writes, just before it does.
-    async fn known<T: Send + 'static>(
-        &self,
-        (sql, doing): (&'static str, &'static str),
-        tags: &[[u8; 16]],
-        read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, JournalFault> {
-        if tags.is_empty() {
-            return Ok(Vec::new());
-        }
-        let tags = tags.to_vec();
-        let known = self.writer(doing)?.run(move |from| {
-            let mut known = from.prepare_cached(sql)?;
-            let mut found = Vec::new();
-            for tag in tags {
-                for one in known.query_map([tag], read)? {
-                    found.push(one?);
-                }
-            }
-            Ok::<_, WriterFault>(found)
-        });
-        known.await.map_err(unwritten(doing))
+/// What is known of each of these tags.
+fn all_of<T>(
+    from: &rusqlite::Connection,
+    (sql, tags): (&str, &[[u8; 16]]),
+    read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, WriterFault> {
+    let mut found = Vec::new();
+    if tags.is_empty() {
+        return Ok(found);
     }
+    let mut known = from.prepare_cached(sql)?;
+    for tag in tags {
+        for one in known.query_map([tag], read)? {
+            found.push(one?);
+        }
+    }
+    Ok(found)
+}
+
+fn read_sent(row: &rusqlite::Row<'_>) -> rusqlite::Result<Delivery> {
+    Ok(Delivery {
+        message: row.get(0)?,
+        content: row.get(1)?,
+        seq: row.get::<_, i64>(2)?.unsigned_abs(),
+        at: row.get(3)?,
+    })
+}
+
+fn read_written(row: &rusqlite::Row<'_>) -> rusqlite::Result<Version> {
+    Ok(Version {
+        resource: row.get(0)?,
+        replaces: row.get::<_, i64>(1)?.unsigned_abs(),
+        seq: row.get::<_, i64>(2)?.unsigned_abs(),
+    })
 }
 
 /// What SQLite, or the work itself, said.
