@@ -262,7 +262,15 @@ mod tests {
 
     #[test]
     fn an_offset_that_no_clock_has_is_no_moment() {
-        for offset in ["+1401", "+9932767", "-0060", "+02000", "+020", "+02\u{e9}", "+"] {
+        for offset in [
+            "+1401",
+            "+9932767",
+            "-0060",
+            "+02000",
+            "+020",
+            "+02\u{e9}",
+            "+",
+        ] {
             assert_eq!(read(&format!("20240506070809{offset}")), None, "{offset}");
         }
         is(
