@@ -62,7 +62,7 @@ pub use outside::{Compared, compare_progress, compare_upstream, keep_comparing};
 pub use packs::{PackError, SCOPE as PACK_SCOPE, keep_packing, refresh as refresh_pack};
 pub use pages::record::disclosure_sheet;
 pub use people::{Binding, IdleMs, SecondFactor};
-pub use pulls::{Pull, PullOrder, PullSource, PullSum, PullWhat, PulledSeries, Pulls, Stage};
+pub use pulls::{Next, Pull, PullOrder, PullSource, PullSum, PullWhat, PulledSeries, Pulls, Stage};
 pub use rate::{Credit, Rate};
 pub use rejected::keep_counting;
 pub use rewind::{Changed, Order, Suspect, Undo, Undone, Way, operator};

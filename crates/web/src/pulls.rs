@@ -2,13 +2,16 @@
 //! and the page says how far each is. What was ordered and why is sealed; how far it is, is known until the next start.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use event::Time;
 use guard::Identity;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
+
+use line::Line;
+pub use line::Next;
+
+mod line;
 
 /// Orders that are remembered, the newest.
 const REMEMBERED_MAX: usize = 50;
@@ -124,8 +127,8 @@ pub struct PulledSeries {
 #[derive(Debug)]
 pub struct Pulls {
     all: Mutex<Orders>,
-    orders: mpsc::Sender<PullOrder>,
-    taken: Mutex<Option<mpsc::Receiver<PullOrder>>>,
+    line: Arc<Line>,
+    taken: Mutex<Option<Next>>,
     sources: Vec<PullSource>,
 }
 
@@ -143,11 +146,11 @@ struct Orders {
 impl Pulls {
     /// Orders from these sources, of which so many wait at most.
     pub(crate) fn new(sources: Vec<PullSource>, waiting_max: usize) -> Pulls {
-        let (orders, taken) = mpsc::channel(waiting_max.max(1));
+        let (line, next) = Line::new(waiting_max.max(1));
         Pulls {
             all: Mutex::default(),
-            orders,
-            taken: Mutex::new(Some(taken)),
+            line,
+            taken: Mutex::new(Some(next)),
             sources,
         }
     }
@@ -158,7 +161,7 @@ impl Pulls {
     }
 
     /// The orders, for whoever carries them out; `None`: somebody does.
-    pub fn taken(&self) -> Option<mpsc::Receiver<PullOrder>> {
+    pub fn taken(&self) -> Option<Next> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.take()
     }
@@ -190,14 +193,7 @@ impl Pulls {
             sum: PullSum::default(),
             taken_back: None,
         };
-        self.orders.try_send(order).map_err(|why| match why {
-            TrySendError::Full(_) => {
-                "Too many orders wait (`pulls_waiting_max`): try again when some have ended."
-            }
-            TrySendError::Closed(_) => {
-                "Nobody carries orders out any more: Salus is stopping, or must be started again."
-            }
-        })?;
+        self.line.join(order)?;
         (all.next, all.changes) = (pull.id + 1, all.changes + 1);
         all.stops.insert(pull.id, CancellationToken::new());
         all.pulls.push_back(pull);
@@ -234,7 +230,7 @@ impl Pulls {
         waits
     }
 
-    /// Takes an order back: one that waits ends now; one that is carried out, once what is under way came.
+    /// Takes an order back: one that waits ends now and gives its place back; one that is carried out, once what is under way came.
     ///
     /// # Errors
     /// In words: it has ended, or was taken back before.
@@ -253,6 +249,7 @@ impl Pulls {
         if !taken {
             return Err(GONE.to_owned());
         }
+        self.line.leave(id);
         self.stop_of(id).cancel();
         Ok(())
     }
@@ -360,7 +357,7 @@ mod tests {
         put(&pulls, None).unwrap();
         let full = put(&pulls, Some("a")).unwrap_err();
         assert!(full.contains("pulls_waiting_max"), "{full}");
-        let first = orders.try_recv().unwrap();
+        let first = orders.take().unwrap();
         assert!(pulls.begin(first.id));
         pulls.found(first.id, 2);
         for why in ["broken", "broken", "erased"] {
@@ -390,12 +387,47 @@ mod tests {
     }
 
     #[test]
+    fn who_is_taken_back_while_waiting_gives_the_place_back_at_once() {
+        let pulls = Pulls::new(Vec::new(), 2);
+        let mut orders = pulls.taken().unwrap();
+        put(&pulls, Some("a")).unwrap();
+        put(&pulls, Some("b")).unwrap();
+        assert!(put(&pulls, Some("c")).is_err());
+        let of = |patient: &str| pulls.of(Some(&[patient.to_owned()]))[0].id;
+        let at = Time::from_millis(2);
+        pulls.take_back(of("a"), ("Nora", at)).unwrap();
+        put(&pulls, Some("c")).unwrap();
+        assert!(put(&pulls, Some("d")).is_err(), "one place, not two");
+        // It leaves the line, and the others keep their turn.
+        let left = [orders.take(), orders.take()].map(|order| order.unwrap().patient);
+        assert_eq!(left, [Some("b".to_owned()), Some("c".to_owned())]);
+        assert!(orders.take().is_none());
+        // One that was begun has no place to give back.
+        put(&pulls, Some("d")).unwrap();
+        put(&pulls, Some("e")).unwrap();
+        assert!(pulls.begin(of("b")));
+        pulls.take_back(of("b"), ("Nora", at)).unwrap();
+        assert!(put(&pulls, Some("f")).is_err());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_an_order_gets_the_one_that_comes() {
+        let pulls = Pulls::new(Vec::new(), 1);
+        let mut orders = pulls.taken().unwrap();
+        for patient in ["a", "b"] {
+            let put = async { put(&pulls, Some(patient)).unwrap() };
+            let (order, ()) = tokio::join!(orders.wait(), put);
+            assert_eq!(order.patient.as_deref(), Some(patient));
+        }
+    }
+
+    #[test]
     fn what_is_taken_back_is_not_begun_or_is_stopped() {
         let pulls = Pulls::new(Vec::new(), 4);
         let mut orders = pulls.taken().unwrap();
         let mut next = || {
             put(&pulls, None).unwrap();
-            orders.try_recv().unwrap().id
+            orders.take().unwrap().id
         };
         let (first, second) = (next(), next());
         let at = Time::from_millis(2);

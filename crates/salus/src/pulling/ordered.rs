@@ -25,12 +25,9 @@ pub(crate) async fn on_order(house: Arc<House>, stop: CancellationToken) {
     loop {
         let order = tokio::select! {
             () = stop.cancelled() => return,
-            order = orders.recv() => order,
+            order = orders.wait() => order,
         };
-        let Some(order) = order else {
-            return;
-        };
-        // It may have been taken back while it waited.
+        // It may have been taken back at this moment.
         if !house.app.pulls.begin(order.id) {
             continue;
         }

@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use event::{Act, Role, Time};
 use serde_json::json;
-use web::{PullOrder, PullSource, PullWhat, PulledSeries};
+use web::{Next, PullSource, PullWhat, PulledSeries};
 
 use crate::house::House;
 use crate::{decisions, wards};
@@ -12,7 +12,7 @@ use crate::{decisions, wards};
 const WHY: (&str, &str) = ("reason", "prior images for the tumour board");
 const FROM: (&str, &str) = ("from", "PACS");
 
-async fn house() -> (House, tokio::sync::mpsc::Receiver<PullOrder>) {
+async fn house() -> (House, Next) {
     let source = PullSource {
         title: "PACS".into(),
         feed: "archive".into(),
@@ -55,7 +55,7 @@ async fn whoever_cares_for_a_patient_has_their_images_fetched_and_sees_how_far_i
     assert!(empty.html.contains("No evidence"), "{}", empty.html);
     let ordered = nora.submit(path, path, &[FROM, WHY]).await;
     assert_eq!(ordered.location(), path, "{}", ordered.html);
-    let order = orders.try_recv().unwrap();
+    let order = orders.take().unwrap();
     assert_eq!(order.what, [PullWhat::Patient("4711".into())]);
     assert_eq!(order.patient.as_deref(), Some("p-img"));
     assert_eq!(order.by.actor.id, "nora");
@@ -115,12 +115,12 @@ async fn what_was_typed_must_name_one_thing_and_a_reason() {
         assert_eq!(page.status, StatusCode::BAD_REQUEST, "{fields:?}");
         assert!(page.html.contains(wrong), "{wrong}: {}", page.html);
     }
-    assert!(orders.try_recv().is_err());
+    assert!(orders.take().is_none());
     let ordered = nora
         .submit(path, path, &[FROM, WHY, ("study", "1.2.3")])
         .await;
     assert_eq!(ordered.location(), path);
-    let order = orders.try_recv().unwrap();
+    let order = orders.take().unwrap();
     assert_eq!(order.what, [PullWhat::Study("1.2.3".into())]);
 }
 
@@ -136,7 +136,7 @@ async fn nobody_orders_images_of_a_patient_whom_they_do_not_care_for() {
         let posted = browser.submit("/account", path, &[FROM, WHY]).await;
         assert_eq!(posted.status, StatusCode::FORBIDDEN, "{account}");
     }
-    assert!(orders.try_recv().is_err());
+    assert!(orders.take().is_none());
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn who_may_not_read_a_patients_studies_sees_no_orders_of_them() {
     let mut nora = house.browser("nora").await;
     let study = ("study", "1.2.3.4.5");
     nora.submit(path, path, &[FROM, WHY, study]).await;
-    orders.try_recv().unwrap();
+    orders.take().unwrap();
     let before = nora.get(path).await;
     assert!(before.html.contains("1.2.3.4.5"), "{}", before.html);
     let known = before.headers["salus-version"].to_str().unwrap().to_owned();
@@ -173,7 +173,7 @@ async fn why_a_patients_images_lack_is_not_told_to_who_sees_no_patients() {
     let path = "/patients/p-img/fetch";
     let mut nora = house.browser("nora").await;
     nora.submit(path, path, &[FROM, WHY]).await;
-    let order = orders.try_recv().unwrap();
+    let order = orders.take().unwrap();
     let pulls = &house.app.pulls;
     let elsewhere = "stands on the page of that patient";
     let mut tomas = house.browser("tomas").await;
@@ -202,7 +202,7 @@ async fn administrators_have_images_of_anybody_fetched_and_see_no_patients_order
     let path = "/patients/p-img/fetch";
     let study = ("study", "1.2.3.4.5");
     nora.submit(path, path, &[FROM, WHY, study]).await;
-    orders.try_recv().unwrap();
+    orders.take().unwrap();
     let mut tomas = house.browser("tomas").await;
     let flow = tomas.get("/flow").await;
     assert!(flow.html.contains("/flow/fetch"), "{}", flow.html);
@@ -221,7 +221,7 @@ async fn administrators_have_images_of_anybody_fetched_and_see_no_patients_order
         .submit("/flow/fetch", "/flow/fetch", &[FROM, WHY, number])
         .await;
     assert_eq!(ordered.location(), "/flow/fetch", "{}", ordered.html);
-    let order = orders.try_recv().unwrap();
+    let order = orders.take().unwrap();
     assert_eq!(order.what, [PullWhat::Patient("4712".into())]);
     assert_eq!(order.patient, None);
     assert!(tomas.get("/flow/fetch").await.html.contains("patient 4712"));
@@ -229,7 +229,7 @@ async fn administrators_have_images_of_anybody_fetched_and_see_no_patients_order
         .submit("/account", "/flow/fetch", &[FROM, WHY, number])
         .await;
     assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    assert!(orders.try_recv().is_err());
+    assert!(orders.take().is_none());
 }
 
 /// One that waits and one that is carried out: by whoever may order, with a reason, sealed.
@@ -242,12 +242,12 @@ async fn an_order_is_taken_back_by_who_may_order_and_says_by_whom() {
     assert!(!nora.get(path).await.html.contains("Take an order back"));
     let study = ("study", "1.2.3.4.5");
     nora.submit(path, path, &[FROM, WHY, study]).await;
-    let first = orders.try_recv().unwrap().id;
+    let first = orders.take().unwrap().id;
     let number = ("number", "4712");
     tomas
         .submit("/flow/fetch", "/flow/fetch", &[FROM, WHY, number])
         .await;
-    let second = orders.try_recv().unwrap().id;
+    let second = orders.take().unwrap().id;
     let pulls = &house.app.pulls;
     assert!(pulls.begin(first));
     let stop = pulls.stop_of(first);
@@ -283,7 +283,7 @@ async fn an_order_is_taken_back_by_who_may_order_and_says_by_whom() {
     assert!(!page.html.contains("Take an order back"), "{}", page.html);
     // Administrators take back any, and are told nothing of a patient by that.
     nora.submit(path, path, &[FROM, WHY, study]).await;
-    let third = orders.try_recv().unwrap().id.to_string();
+    let third = orders.take().unwrap().id.to_string();
     let flow = tomas.get("/flow/fetch").await;
     assert!(flow.html.contains("Take an order back"), "{}", flow.html);
     assert!(!flow.html.contains("1.2.3.4.5"), "{}", flow.html);

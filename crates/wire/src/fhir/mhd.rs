@@ -3,7 +3,7 @@
 
 mod simplified;
 
-pub use simplified::{is_simplified, simplified_faults};
+pub use simplified::{is_simplified, lone_faults, simplified_faults};
 
 use std::collections::{HashMap, HashSet};
 

@@ -315,6 +315,22 @@ pub(crate) fn waves(together: Together, writes: Vec<(usize, Intent)>) -> Vec<Vec
     waves
 }
 
+/// The writes for which these entries ask, which are done with one that came by itself.
+///
+/// # Errors
+/// 413 if all of them are too many, 400 if one is no write.
+pub(crate) fn beside(door: &Door, entries: Vec<Entry>) -> Result<Vec<Intent>, Fault> {
+    not_too_many(
+        door,
+        (entries.len() + 1, "documents, with those that it replaces,"),
+    )?;
+    let write = |entry| match asked_for(door, 0, entry)? {
+        Asked::Write(intent) => Ok(intent),
+        Asked::Look(_) => Err(Fault::broken("a look stood beside a write")),
+    };
+    entries.into_iter().map(write).collect()
+}
+
 fn asked_for(door: &Door, at: usize, entry: Entry) -> Result<Asked, Fault> {
     let sent = || format!("Bundle.entry[{at}]");
     let path = entry.path.clone().unwrap_or_else(sent);

@@ -70,7 +70,7 @@ fn read(settled: Settled, names: &Names, limits: &Limits) -> Result<Draft, Fault
         return Err(invalid(issues));
     }
     if matches!(settled.intent.write, Write::Create("DocumentReference")) {
-        let issues = ihe::published(&resource);
+        let issues = ihe::published(&resource, &settled.intent.path);
         if !issues.is_empty() {
             return Err(Fault::of(StatusCode::UNPROCESSABLE_ENTITY, issues));
         }

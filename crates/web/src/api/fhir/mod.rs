@@ -263,7 +263,11 @@ async fn write_one(
     };
     let answers = match audit::is_told(&intent) {
         true => audit::take(door, &kept_as, vec![intent]).await?,
-        false => write::perform(door, &kept_as, vec![intent]).await?,
+        false => {
+            let beside = beside(door, &intent).await?;
+            let intents = std::iter::once(intent).chain(beside).collect();
+            write::perform(door, &kept_as, intents).await?
+        }
     };
     let lost = || Err(Fault::broken("the answer to a write was lost"));
     let answer = answers.into_iter().next().unwrap_or_else(lost)?;
@@ -272,6 +276,16 @@ async fn write_one(
         return Ok(read::found(door, &kept_as.who, answer).await);
     }
     Ok(answer)
+}
+
+/// What is done in the same commit: a document that is published by itself may replace others.
+async fn beside(door: &Door, intent: &Intent) -> Result<Vec<Intent>, Fault> {
+    match intent.write {
+        Write::Create("DocumentReference") => {
+            bundle::beside(door, ihe::replaced_by(door, &intent.raw).await?)
+        }
+        _ => Ok(Vec::new()),
+    }
 }
 
 /// A Binary whose content comes by itself: the answer does not bring it back.

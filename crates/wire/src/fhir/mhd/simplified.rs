@@ -79,22 +79,41 @@ pub fn simplified_faults(resource: &Value) -> Vec<Issue> {
     let is_one = contents.is_none_or(|contents| contents.len() == 1);
     let content = ("/content", "a document has one content");
     want(is_one, Code::Invariant, content);
-    let patient = super::subject(resource).is_none_or(is_patient);
+    let patient =
+        super::subject(resource).is_none_or(|one| one.starts_with('#') || is_patient(one));
     let subject = ("/subject", "a document is about a Patient");
     want(patient, Code::Value, subject);
+    let within = super::subject(resource).is_some_and(|subject| subject.starts_with('#'));
+    let subject = (
+        "/subject/reference",
+        "the patient is not written within the document; name them by reference (`Patient/...`) or by `identifier`",
+    );
+    want(!within, Code::Value, subject);
     issues
 }
 
-/// Whether a reference can be to a Patient: relative, absolute, conditional, or to an entry or what is within.
+/// What of such a DocumentReference that came alone points where nothing is.
+#[must_use]
+pub fn lone_faults(resource: &Value) -> Vec<Issue> {
+    let subject = super::subject(resource).filter(|subject| subject.starts_with("urn:"));
+    let fault = |subject| {
+        let words = format!(
+            "`{subject}` names an entry of a bundle, and a document that is published by itself comes without one; \
+             name the patient by reference (`Patient/...`) or by `identifier`"
+        );
+        Issue::error(Code::Value, "DocumentReference.subject.reference", words)
+    };
+    subject.map(fault).into_iter().collect()
+}
+
+/// Whether a reference can be to a Patient: relative, absolute, conditional, or to an entry.
 fn is_patient(reference: &str) -> bool {
     let (path, query) = reference.split_once('?').unwrap_or((reference, ""));
     let path = path.split("/_history/").next().unwrap_or_default();
     let mut parts = path.rsplit('/');
     match query.is_empty() {
         false => parts.next() == Some("Patient"),
-        true => {
-            path.starts_with("urn:") || path.starts_with('#') || parts.nth(1) == Some("Patient")
-        }
+        true => path.starts_with("urn:") || parts.nth(1) == Some("Patient"),
     }
 }
 
@@ -135,6 +154,16 @@ mod tests {
         let faults = told(simplified_faults(&more));
         let (made, status) = (at(".docStatus"), at(".status"));
         assert_eq!(faults, [(Code::Invariant, made), (Code::Value, status)]);
+        let subject = at(".subject.reference");
+        for (reference, together, alone) in [
+            ("#patient", vec![(Code::Value, subject.clone())], vec![]),
+            ("urn:uuid:1", vec![], vec![(Code::Value, subject)]),
+            ("Patient/1", vec![], vec![]),
+        ] {
+            one["subject"]["reference"] = reference.into();
+            assert_eq!(told(simplified_faults(&one)), together, "{reference}");
+            assert_eq!(told(lone_faults(&one)), alone, "{reference}");
+        }
         one["meta"]["profile"][0] = format!("{PROFILES}Minimal.DocumentReference").into();
         assert!(!is_simplified(&one));
     }
@@ -146,7 +175,7 @@ mod tests {
             ("https://a.example/fhir/Patient/1/_history/2", true),
             ("Patient?identifier=urn:x|4711", true),
             ("urn:uuid:3c5a9d0e-0000-4000-8000-000000000001", true),
-            ("#patient", true),
+            ("#patient", false),
             ("Group/1", false),
             ("Group?identifier=Patient/1", false),
             ("Patient", false),

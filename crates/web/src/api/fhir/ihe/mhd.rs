@@ -9,10 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
-use wire::fhir::mhd::{
-    Document, Metadata, Provided, Which, documents, faults, is_simplified, replaced,
-    simplified_faults,
-};
+use wire::fhir::mhd::{Document, Metadata, Provided, Which, documents, faults, replaced};
 use wire::fhir::{Code, Issue};
 
 use super::super::bundle::Entry;
@@ -46,7 +43,12 @@ pub(crate) fn provided(
         .collect();
     let mut issues = faults(metadata, &all);
     let documents = documents(&all);
-    let older = match older(&all, (&entries, base)) {
+    let at = |place: usize| {
+        let along = format!("Bundle.entry[{place}]");
+        let path = format!("{along}.resource.relatesTo");
+        (along, path)
+    };
+    let older = match older(&all, (&said(&entries, base), base), at) {
         Ok(older) => older,
         Err(wrong) => {
             issues.extend(wrong);
@@ -78,56 +80,35 @@ pub(crate) fn provided(
     Ok(entries.chain(older).collect())
 }
 
-/// What is wrong with a DocumentReference that claims to be published by itself (ITI-105): by its profile, and the size
-/// and hash of its content. Of any other nothing.
-pub(crate) fn published(resource: &Value) -> Vec<Issue> {
-    if !is_simplified(resource) {
-        return Vec::new();
-    }
-    let mut issues = simplified_faults(resource);
-    let attachment = resource.pointer("/content/0/attachment");
-    let of = |name: &str| attachment.and_then(|attachment| attachment.get(name));
-    let Some(data) = of("data").and_then(Value::as_str) else {
-        return issues;
-    };
-    let data: String = data.split_whitespace().collect();
-    let told = (of("size"), of("hash").and_then(Value::as_str));
-    let place = "DocumentReference.content.attachment";
-    match STANDARD.decode(&data) {
-        Ok(bytes) => issues.extend(measured(told, &bytes, place)),
-        Err(_) => issues.push(Issue::error(
-            Code::Value,
-            format!("{place}.data"),
-            "the content is no base64",
-        )),
-    }
-    issues
-}
-
-/// What becomes of the documents that those of the bundle replace, each once.
-fn older(
-    all: &[Provided<'_>],
-    (entries, base): (&[Entry], &str),
-) -> Result<Vec<Entry>, Vec<Issue>> {
+/// Of what the entries say themselves what becomes of it.
+fn said(entries: &[Entry], base: &str) -> HashSet<String> {
     let named = |entry: &Entry| {
         let (method, url) = entry.request.as_ref()?;
         let writes = matches!(method.as_str(), "PUT" | "PATCH" | "DELETE");
         writes.then(|| own(url, base).to_owned())
     };
-    let said: HashSet<String> = entries.iter().filter_map(named).collect();
+    entries.iter().filter_map(named).collect()
+}
+
+/// What becomes of the documents that these replace, each once. `said`: see [`superseded`]. `at`: of the place of
+/// one where it stands, and where what it replaces is named.
+pub(super) fn older(
+    all: &[Provided<'_>],
+    (said, base): (&HashSet<String>, &str),
+    at: impl Fn(usize) -> (String, String),
+) -> Result<Vec<Entry>, Vec<Issue>> {
     let (mut places, mut issues) = (HashMap::new(), Vec::new());
     let mut older: Vec<Entry> = Vec::new();
     for one in replaced(all) {
-        let along = format!("Bundle.entry[{}]", one.by);
-        let path = format!("{along}.resource.relatesTo");
+        let (along, path) = at(one.by);
         match address(&one.which, base) {
             Ok(url) => {
-                let at = *places.entry(url.clone()).or_insert(older.len());
-                if at == older.len() {
-                    older.push(superseded((url, path), &said));
+                let nth = *places.entry(url.clone()).or_insert(older.len());
+                if nth == older.len() {
+                    older.push(superseded((url, path), said));
                 }
                 // The documents come in order, so one that names it again was the last.
-                if let Some(entry) = older.get_mut(at)
+                if let Some(entry) = older.get_mut(nth)
                     && entry.along.last() != Some(&along)
                 {
                     entry.along.push(along);
@@ -270,7 +251,11 @@ fn content(document: &Document, resources: &[Value]) -> Vec<Issue> {
 }
 
 /// What of the size and the hash that an attachment tells is not that of its content.
-fn measured((size, hash): (Option<&Value>, Option<&str>), bytes: &[u8], place: &str) -> Vec<Issue> {
+pub(super) fn measured(
+    (size, hash): (Option<&Value>, Option<&str>),
+    bytes: &[u8],
+    place: &str,
+) -> Vec<Issue> {
     let mut issues = Vec::new();
     if size.is_some_and(|size| size.as_u64() != Some(bytes.len() as u64)) {
         let words = format!("the content has {} bytes", bytes.len());

@@ -4,11 +4,13 @@
 mod mhd;
 mod pairing;
 mod pix;
+mod publishing;
 mod superseding;
 
-pub(crate) use mhd::{provided, published, untouched};
+pub(crate) use mhd::{provided, untouched};
 pub(crate) use pairing::pairing;
 pub(crate) use pix::pix;
+pub(crate) use publishing::{published, replaced_by};
 pub(crate) use superseding::of_one_patient;
 
 use chart::{ChartError, Open, PageOf, Stored};

@@ -1,4 +1,4 @@
-//! A document and the one that it replaces are about one patient (IHE MHD, ITI-65): looked at once all references
+//! A document and the one that it replaces are about one patient (IHE MHD, ITI-65 and ITI-105): looked at once all references
 //! of the bundle are resolved, however each names the patient.
 
 use std::collections::{HashMap, HashSet};
@@ -56,7 +56,10 @@ pub(crate) async fn of_one_patient(
 fn others(path: &str) -> Fault {
     let words = "the document that it replaces is not known to be about the same patient; name the patient in \
                  both by the same reference";
-    let path = format!("{path}.resource.relatesTo");
+    let path = match path {
+        "" => "DocumentReference.relatesTo".to_owned(),
+        path => format!("{path}.resource.relatesTo"),
+    };
     let issue = Issue::error(Code::BusinessRule, path, words);
     Fault::of(StatusCode::UNPROCESSABLE_ENTITY, vec![issue])
 }
