@@ -13,6 +13,7 @@ use super::index::{Found, Names};
 use super::memory::{Current, Name};
 use super::several::whose;
 use super::step::{Change, Origin, Step, Study, Whole, patient_of_draft};
+use super::stray::Stray;
 use crate::alias::Relinked;
 use crate::hash;
 use crate::kept;
@@ -161,10 +162,8 @@ impl Batch<'_> {
         let theirs = current.as_ref().and_then(|current| current.patient.clone());
         let before = current.and_then(|current| current.json.as_deref().and_then(object));
         if self.are_two(theirs.as_deref(), Some(&study.patient)) {
-            tracing::warn!(
-                event = now.seq,
-                "an image says it is of another patient than its study; it is left out of the chart"
-            );
+            self.strays
+                .extend(Stray::of(from, study.id, now.seq.unsigned_abs()));
             return;
         }
         let patient = theirs.unwrap_or_else(|| study.patient.clone());

@@ -10,6 +10,7 @@ use super::memory::{Current, Memory, Name, PIDS_MAX};
 use super::order::Orders;
 use super::stay::Stay;
 use super::step::{Change, Step};
+use super::stray::Stray;
 use crate::error::Outcome;
 use crate::hash;
 use crate::heads::Head;
@@ -160,6 +161,7 @@ pub(super) struct Batch<'m> {
     /// `next_rid` when the batch began: rows from here on are in `pending`.
     pub(super) first_rid: i64,
     pub(super) orders: Orders,
+    pub(super) strays: Vec<Stray>,
 }
 
 impl<'m> Batch<'m> {
@@ -175,6 +177,7 @@ impl<'m> Batch<'m> {
             seen: HashMap::new(),
             pending: Pending::default(),
             orders: Orders::default(),
+            strays: Vec::new(),
         };
         let changes = || steps.iter().flat_map(|step| &step.changes);
         let also = batch.fillers(steps, from)?;

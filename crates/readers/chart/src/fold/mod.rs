@@ -19,6 +19,7 @@ mod save;
 mod several;
 mod stay;
 mod step;
+mod stray;
 mod work;
 
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use answers::Answers;
 use aside::Aside;
 pub(crate) use memory::Known;
 use memory::Memory;
+use stray::Stray;
 use work::Work;
 
 use crate::error::Outcome;
@@ -88,7 +90,8 @@ impl Folder {
 
     /// Folds events that begin at the cursor; `next` is the cursor after them. What was begun goes on though
     /// nobody waits for it; then the memory is read from the tables again before anything else is folded.
-    pub(crate) async fn fold_entries(&self, entries: &[Sealed], next: u64) -> Outcome<()> {
+    /// Gives the images that are on no chart.
+    async fn fold_entries(&self, entries: &[Sealed], next: u64) -> Outcome<Vec<Stray>> {
         let mut place = self.memory.lock().await;
         let mut memory = take(&mut place, entries, next)?;
         let concerned = entries.iter().any(|entry| step::concerns(entry.event()));
@@ -96,7 +99,7 @@ impl Folder {
             memory.cursor = next;
             self.answers.passed(next);
             *place = Some(memory);
-            return Ok(());
+            return Ok(Vec::new());
         }
         let work = Work {
             entries: entries.to_vec(),
@@ -106,9 +109,11 @@ impl Folder {
             blind: self.blind.clone(),
             aside: Aside::of(entries.len(), Handle::current()),
             answers: Arc::clone(&self.answers),
+            strays: Vec::new(),
         };
-        *place = Some(self.store.writer.run(|to| work.done(to)).await?);
-        Ok(())
+        let (memory, strays) = self.store.writer.run(|to| work.done(to)).await?;
+        *place = Some(memory);
+        Ok(strays)
     }
 
     /// Reads the memory from the tables, when what was handed over before is done.
@@ -166,8 +171,8 @@ impl Reader for Folder {
     }
 
     async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
-        self.fold_entries(batch, next).await.map_err(failed)?;
-        Ok(Vec::new())
+        let strays = self.fold_entries(batch, next).await.map_err(failed)?;
+        Ok(strays.into_iter().map(Stray::told).collect())
     }
 
     async fn tidy(&self) -> Result<(), ReaderError> {

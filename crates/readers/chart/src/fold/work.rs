@@ -11,6 +11,7 @@ use super::aside::{Aside, Understood};
 use super::batch::Batch;
 use super::memory::Memory;
 use super::step::With;
+use super::stray::Stray;
 use super::{purge, save};
 use crate::error::Outcome;
 use crate::kept::Touched;
@@ -26,11 +27,12 @@ pub(super) struct Work {
     pub(super) blind: Blind,
     pub(super) aside: Aside,
     pub(super) answers: Arc<Answers>,
+    pub(super) strays: Vec<Stray>,
 }
 
 impl Work {
-    /// Folds it and commits; the memory as it is then. On an error the memory is gone, with what it half learned.
-    pub(super) fn done(mut self, to: &mut Connection) -> Outcome<Memory> {
+    /// Folds it and commits; the memory as it is then, and the images that are on no chart. On an error the memory is gone, with what it half learned.
+    pub(super) fn done(mut self, to: &mut Connection) -> Outcome<(Memory, Vec<Stray>)> {
         let broken = ChartError::broken("write a batch");
         let change = to.transaction_with_behavior(TransactionBehavior::Immediate);
         let change = change.map_err(&broken)?;
@@ -45,7 +47,7 @@ impl Work {
         change.commit().map_err(&broken)?;
         self.memory.cursor = self.next;
         self.answers.committed(&touched, &self.memory);
-        Ok(self.memory)
+        Ok((self.memory, self.strays))
     }
 
     /// Folds events among which no order to erase stands before the last.
@@ -63,6 +65,7 @@ impl Work {
             }
             touched.heads.extend(batch.moved(&self.answers.heads));
             batch.save(to, &self.aside)?;
+            self.strays.append(&mut batch.strays);
             touched.some.append(&mut batch.pending.touched);
             touched.everything |= !batch.pending.aliases.is_empty();
             batch.remember();

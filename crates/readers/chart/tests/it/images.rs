@@ -1,8 +1,11 @@
 //! Images on the chart: whose they are, and of which study.
 
+use std::time::Duration;
+
 use chart::InstancesOf;
 use event::{Act, Actor, Body, Event, Image, Subject};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 use wire::dicom::{Syntax, VR, Writer, tags};
 
 use crate::house::{House, merge};
@@ -149,6 +152,49 @@ async fn an_image_of_another_patient_is_on_nobodys_study() {
     let studies = all(&house, "ImagingStudy").await;
     assert_eq!(studies.len(), 1);
     assert_eq!(studies[0]["numberOfInstances"], 1);
+}
+
+#[tokio::test]
+async fn the_feed_is_told_once_of_a_study_that_has_images_of_another_patient() {
+    let house = House::new().await;
+    came(&house, SLICE).await;
+    let others = [("1.2.3.1.2", "78"), ("1.2.3.1.3", "79")];
+    for (instance, patient) in others {
+        let said = Said {
+            instance,
+            patient,
+            ..SLICE
+        };
+        came(&house, said).await;
+    }
+    let before = house.record.size();
+    let stop = CancellationToken::new();
+    let reader = house.chart.reader();
+    let following = tokio::spawn(record::follow(house.record.clone(), reader, stop.clone()));
+    let mut growth = house.record.growth();
+    growth.wait_for(|size| *size > before).await.unwrap();
+    // Folding it all again tells nothing new.
+    house.chart.refold().await.unwrap();
+    let size = house.record.size();
+    assert!(house.chart.caught_up(size, Duration::from_secs(60)).await);
+    stop.cancel();
+    following.await.unwrap();
+    let mut told = Vec::new();
+    for index in 0..house.record.size() {
+        let sealed = house.record.get(index).await.unwrap();
+        if let Body::Unread(unread) = &sealed.event().body {
+            told.push((unread.feed.clone(), unread.reason.clone()));
+        }
+    }
+    let (feed, reason) = &told[0];
+    assert_eq!((told.len(), feed.as_str()), (1, "ct"), "{told:?}");
+    assert!(reason.contains("event 2"), "{reason}");
+    let studies = all(&house, "ImagingStudy").await;
+    let study = format!("ImagingStudy/{}", studies[0]["id"].as_str().unwrap());
+    assert!(reason.contains(&study), "{reason}");
+    for patient in ["77", "78"] {
+        assert!(!reason.contains(&house.patient(patient)), "{reason}");
+    }
 }
 
 #[tokio::test]
