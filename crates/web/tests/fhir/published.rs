@@ -134,11 +134,14 @@ async fn a_document_in_a_transaction_is_held_against_what_it_claims() {
 /// One that replaces another, with a number of its own.
 fn replacing(patient: &str, target: Value) -> Value {
     let mut one = published(patient, b"%PDF-1.5");
-    let said = one.as_object_mut().unwrap();
     let number = json!({"system": "urn:ietf:rfc:3986", "value": "urn:oid:1.2.3.4.5"});
-    said.insert("masterIdentifier".into(), number);
     let replaces = json!([{"code": "replaces", "target": target}]);
-    said.insert("relatesTo".into(), replaces);
+    if let Some(said) = one.as_object_mut() {
+        said.extend([
+            ("masterIdentifier".to_owned(), number),
+            ("relatesTo".to_owned(), replaces),
+        ]);
+    }
     one
 }
 
