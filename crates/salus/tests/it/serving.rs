@@ -119,6 +119,13 @@ fn a_server_whose_data_folder_is_made_anew_acknowledges_nothing_and_ends() {
     let (data, aside) = (folder.path().join("data"), folder.path().join("aside"));
     let mut server = served(folder.path(), 600_000);
     assert!(send(&server.mllp(), &admission("A1")).contains("MSA|AA|A1"));
+    // What is being published at that moment goes to the path that it had.
+    let published = || {
+        let looked = run(&data, &["--format", "json", "verify"]);
+        let looked: serde_json::Value = serde_json::from_slice(&looked.stdout).unwrap();
+        looked["published"] == looked["size"]
+    };
+    while !published() {}
     std::fs::rename(&data, &aside).unwrap();
     std::fs::create_dir_all(data.join("vault")).unwrap();
     let refused = send(&server.mllp(), &admission("A2"));
