@@ -56,20 +56,25 @@ pub struct Changes {
 }
 
 impl Chart {
-    /// The versions from index `after` on that are events of a subscription; some hundred events of the
-    /// record at once.
+    /// The versions from index `after` on, and before `until`, that are events of a subscription; some hundred events of
+    /// the record at once.
     ///
     /// # Errors
     /// [`ChartError::Broken`].
-    pub async fn changes(&self, wanted: &Subscribed, after: u64) -> Outcome<Changes> {
+    pub async fn changes(
+        &self,
+        wanted: &Subscribed,
+        (after, until): (u64, u64),
+    ) -> Outcome<Changes> {
         // INVARIANT: what is folded is read before the rows, so that none of it is missed.
         let folded = *self.folded().borrow();
+        let end = folded.min(until);
         let mut reading = Reading::begin(self).await?;
-        let Some(window) = window(&mut reading, (after, folded)).await? else {
+        let Some(window) = window(&mut reading, (after, end)).await? else {
             // While everything is folded again the tables are empty, and nothing was looked through.
             let again = *self.folded().borrow() < folded;
             return Ok(Changes {
-                through: if again { after } else { folded.max(after) },
+                through: if again { after } else { end.max(after) },
                 ..Changes::default()
             });
         };
@@ -155,7 +160,7 @@ struct Window {
 }
 
 /// `None`: nothing was written from `after` on.
-async fn window(reading: &mut Reading, (after, folded): (u64, u64)) -> Outcome<Option<Window>> {
+async fn window(reading: &mut Reading, (after, end): (u64, u64)) -> Outcome<Option<Window>> {
     let broken = ChartError::broken("look for what changed");
     let index = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     // The length of what is kept is known without reading it.
@@ -164,7 +169,7 @@ async fn window(reading: &mut Reading, (after, folded): (u64, u64)) -> Outcome<O
          LIMIT 1 + $3",
     )
     .bind(index(after))
-    .bind(index(folded))
+    .bind(index(end))
     .bind(EVENTS_AT_ONCE)
     .fetch_all(&mut *reading.from)
     .await
@@ -179,12 +184,12 @@ async fn window(reading: &mut Reading, (after, folded): (u64, u64)) -> Outcome<O
         *at == 0 || (before < BYTES_AT_ONCE && index(*at as u64) < EVENTS_AT_ONCE)
     };
     let taken = pages.iter().enumerate().take_while(fits).count();
-    let end = pages.get(taken);
+    let behind = pages.get(taken);
     Ok(Some(Window {
         first: *first,
-        end: end.map(|(_, first, _)| *first),
-        until: end.map_or(folded, |(seq, _, _)| seq.unsigned_abs()),
-        more: end.is_some(),
+        end: behind.map(|(_, first, _)| *first),
+        until: behind.map_or(end, |(seq, _, _)| seq.unsigned_abs()),
+        more: behind.is_some(),
     }))
 }
 

@@ -34,11 +34,10 @@ async fn those_that_ask_the_same_look_once() {
     for id in &ids {
         subscriber(&house, id, |one| one.number == EVENTS / 2).await;
     }
-    // Those who ask the same do not each look by themselves. Whoever comes from further back than the look that is
-    // shared looks from there once more, which happens to some while they begin.
+    // Once for each of the two that are asked; none of those who ask the same by itself.
     let judged = house.app.judged_for_subscriptions() - before;
     assert!(judged >= EVENTS, "{judged}");
-    assert!(judged <= SAME as u64 / 3 * EVENTS, "{judged}");
+    assert!(judged <= 4 * EVENTS, "{judged}");
     stop.cancel();
 }
 

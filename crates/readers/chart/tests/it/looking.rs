@@ -39,13 +39,18 @@ async fn one_look_takes_no_more_than_fits() {
         .put(&json!({"resourceType": "Patient", "id": "d"}))
         .await;
     house.fold(&house.chart).await;
-    let (mut after, mut looks, mut found) = (0, Vec::new(), Vec::new());
+    let (mut after, mut looks, mut found, mut ends) = (0, Vec::new(), Vec::new(), Vec::new());
     loop {
-        let changes = house.chart.changes(&wanted(), after).await.unwrap();
+        let changes = house
+            .chart
+            .changes(&wanted(), (after, u64::MAX))
+            .await
+            .unwrap();
         looks.push(changes.found.len());
         found.extend(changes.found.into_iter().map(|one| one.id));
         assert!(changes.through > after);
         after = changes.through;
+        ends.push(after);
         if !changes.more {
             break;
         }
@@ -53,6 +58,10 @@ async fn one_look_takes_no_more_than_fits() {
     assert_eq!(found, ["a", "b", "c", "d"]);
     assert_eq!(looks, [1, 1, 1, 1], "each of the large ones fills a look");
     assert_eq!(after, house.record.size());
+    // Up to where somebody has looked already.
+    let before = house.chart.changes(&wanted(), (0, ends[0])).await.unwrap();
+    assert_eq!((before.found.len(), before.judged), (1, 1));
+    assert_eq!((before.through, before.more), (ends[0], false));
 }
 
 #[tokio::test]

@@ -77,9 +77,15 @@ impl Look {
         if let Some(known) = last.since(after, folded) {
             return Ok(known);
         }
-        let looked = app.chart.changes(wanted, after).await?;
+        let until = last.behind(after, folded).unwrap_or(u64::MAX);
+        let mut looked = app.chart.changes(wanted, (after, until)).await?;
         app.looks.judged.fetch_add(looked.judged, Ordering::Relaxed);
-        last.take(after, &looked);
+        if looked.through == until {
+            last.precede(after, &looked);
+            looked.more = true;
+        } else {
+            last.take(after, &looked);
+        }
         Ok(looked)
     }
 }
@@ -116,6 +122,19 @@ impl Last {
         })
     }
 
+    /// Up to where whoever comes from further back has to look: what is known begins there.
+    fn behind(&self, after: u64, folded: u64) -> Option<u64> {
+        let known = self.from < self.through && self.through <= folded;
+        (known && after < self.from).then_some(self.from)
+    }
+
+    /// A look that ends where what is known begins.
+    fn precede(&mut self, after: u64, looked: &Changes) {
+        self.found.splice(..0, looked.found.iter().cloned());
+        self.from = after;
+        self.trim();
+    }
+
     /// One look more: behind the last one, or instead of it.
     fn take(&mut self, after: u64, looked: &Changes) {
         if after != self.through || looked.through < after {
@@ -124,6 +143,11 @@ impl Last {
         }
         self.through = looked.through.max(after);
         self.found.extend(looked.found.iter().cloned());
+        self.trim();
+    }
+
+    /// The oldest of too many go.
+    fn trim(&mut self) {
         if let Some(excess) = self
             .found
             .len()
@@ -171,6 +195,28 @@ mod tests {
             let found = one.found.iter().map(|one| one.version).collect();
             (found, one.through, one.more)
         })
+    }
+
+    #[test]
+    fn whoever_comes_from_further_back_looks_up_to_what_is_known() {
+        let mut last = Last::default();
+        assert_eq!(last.behind(0, 9), None);
+        last.take(5, &looked(&[6, 8], 9));
+        assert_eq!(last.behind(5, 9), None);
+        assert_eq!(last.behind(2, 9), Some(5));
+        assert_eq!(last.behind(2, 8), None, "it is folded again");
+        last.precede(2, &looked(&[3], 5));
+        assert_eq!(versions(last.since(2, 9)), Some((vec![3, 6, 8], 9, false)));
+        assert_eq!(versions(last.since(5, 9)), Some((vec![6, 8], 9, false)));
+        let many: Vec<u64> = (0..KEPT_MAX as u64).collect();
+        let mut last = Last::default();
+        last.take(2_000, &looked(&[2_001], 2_002));
+        last.precede(0, &looked(&many, 2_000));
+        assert_eq!(versions(last.since(0, 2_002)), None);
+        assert_eq!(
+            versions(last.since(2_000, 2_002)),
+            Some((vec![2_001], 2_002, false))
+        );
     }
 
     #[test]
