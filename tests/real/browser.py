@@ -83,10 +83,16 @@ class Browser:
         return self.do("POST", "/elements", {"using": "css selector", "value": css})
 
     def one(self, css):
-        found = self.find(css)
-        if not found:
-            fail(f"no `{css}` on {self.where()}: {self.text('body')[:300]}")
+        # Between two pages, while a form is on its way, there is a moment with neither.
+        end = time.monotonic() + WAIT_S
+        while not (found := self.find(css)):
+            if time.monotonic() >= end:
+                fail(f"no `{css}` on {self.where()}: {self.source()[:300]}")
+            time.sleep(0.1)
         return found[0][ELEMENT]
+
+    def source(self):
+        return self.do("GET", "/source")
 
     def text(self, css):
         for _ in range(20):

@@ -33,7 +33,7 @@ def order(browser, path, fields, name, source="QR"):
 def ends(browser, path, words, name):
     def seen():
         browser.open(path)
-        source = browser.do("GET", "/source")
+        source = browser.source()
         return words in source and "order goes on" not in source
 
     browser.until(seen, f"the order does not end as `{words}`")
