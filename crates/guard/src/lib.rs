@@ -5,13 +5,16 @@
 
 mod admit;
 mod ask;
+mod counts;
 mod element;
 mod load;
 pub mod mask;
 mod obligation;
 mod pick;
 mod policies;
+mod posed;
 mod question;
+mod remembered;
 mod rota;
 mod rules;
 mod scopes;

@@ -1,16 +1,18 @@
 //! One set of policies, parsed and validated once, and what it says.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cedar_policy::{
-    Authorizer, Decision as Verdict, Effect, Entities, Policy, PolicyId, PolicySet, Request,
-    Response,
+    Authorizer, Decision as Word, Effect, Entities, Policy, PolicyId, PolicySet, Request, Response,
 };
 use event::{Act, Actor, Consent, Facts, Role, Subject};
 
 use crate::load::{self, Loaded, PolicyError};
 use crate::obligation::join;
 use crate::pick::Picked;
+use crate::posed::Posed;
+use crate::remembered::{Remembered, Verdict};
 use crate::scopes::uncovered;
 use crate::slice::{Slicer, Unfit};
 use crate::words::{fill, needed};
@@ -41,6 +43,7 @@ pub(crate) struct Rules {
     /// Each policy's words.
     words: HashMap<PolicyId, String>,
     slicer: Slicer,
+    remembered: Remembered,
     authorizer: Authorizer,
 }
 
@@ -76,6 +79,7 @@ impl Rules {
         let (duties, deciding): (Vec<&Policy>, Vec<&Policy>) = set.policies().partition(is_duty);
         let pick = |some: &[&Policy]| Picked::sort(some, &topics).map_err(load::bad_schema);
         let (deciding, duties) = (pick(&deciding)?, pick(&duties)?);
+        let remembered = Remembered::new(&set, slicer.patients());
         let named = |policy: &Policy| (policy.id().clone(), words(policy).to_owned());
         let words = set.policies().map(named).collect();
         Ok(Rules {
@@ -87,6 +91,7 @@ impl Rules {
             obligations,
             words,
             slicer,
+            remembered,
             authorizer: Authorizer::new(),
         })
     }
@@ -104,15 +109,7 @@ impl Rules {
     }
 
     pub(crate) fn decide(&self, ask: Ask, facts: &Facts) -> Decision {
-        let outcome = match self.slicer.slice(&ask, facts) {
-            // INVARIANT: whatever the policies say, an app gets no more than was granted to it.
-            Ok(_) if ask.identity.through.is_some() && !uncovered(&ask).is_empty() => {
-                Outcome::beyond_scopes()
-            }
-            Ok(slice) => self.outcome(&slice, &ask, facts),
-            Err(Unfit::Meaningless) => Outcome::no_policy(&ask, facts),
-            Err(Unfit::Broken(why)) => Outcome::error(&why),
-        };
+        let outcome = self.outcome(&ask, facts);
         Decision {
             ask,
             allowed: outcome.allowed,
@@ -123,82 +120,108 @@ impl Rules {
         }
     }
 
-    fn outcome(&self, slice: &(Request, Entities), ask: &Ask, facts: &Facts) -> Outcome {
-        let response = self.ask(self.picked(&self.deciding, ask), slice);
-        // INVARIANT: an error refuses. Cedar skips a policy that errors, so a `forbid` that
-        // errors would not forbid; that is why errors are looked at before the verdict.
-        if let Some(error) = response.diagnostics().errors().next() {
-            return Outcome::error(&error.to_string());
-        }
-        let ids = reasons(&response);
-        if ids.is_empty() {
+    fn outcome(&self, ask: &Ask, facts: &Facts) -> Outcome {
+        if !self.slicer.is_meant(ask.act, &ask.subject) {
             return Outcome::no_policy(ask, facts);
         }
-        let said = |id: &&PolicyId| fill(self.words(id), ask, facts);
-        let outcome = Outcome {
-            allowed: response.decision() == Verdict::Allow,
-            because: ids.iter().map(ToString::to_string).collect(),
-            words: ids.iter().map(said).collect(),
-            obligations: Vec::new(),
-        };
-        match outcome.allowed {
-            true => self.bound(outcome, slice, (ask, facts)),
-            false => outcome,
+        // INVARIANT: whatever the policies say, an app gets no more than was granted to it.
+        if ask.identity.through.is_some() && !uncovered(ask).is_empty() {
+            return Outcome::beyond_scopes();
+        }
+        match self.verdict(&Posed::of(ask, facts)) {
+            Ok(verdict) if verdict.because.is_empty() => Outcome::no_policy(ask, facts),
+            Ok(verdict) => self.told(&verdict, ask, facts),
+            Err(why) => Outcome::error(&why),
         }
     }
 
-    /// A permit with what goes with it; without the second factor it asks for it is none.
-    fn bound(
-        &self,
-        mut outcome: Outcome,
-        slice: &(Request, Entities),
-        (ask, facts): (&Ask, &Facts),
-    ) -> Outcome {
-        let duties = self.picked(&self.duties, ask);
-        if duties.is_empty() {
-            return outcome;
+    /// What the policies say, asked anew unless a question that is alike was.
+    fn verdict(&self, posed: &Posed<'_>) -> Result<Arc<Verdict>, String> {
+        let key = self.remembered.key(posed);
+        if let Some(verdict) = key.as_ref().and_then(|key| self.remembered.get(key)) {
+            return Ok(verdict);
         }
-        let response = self.ask(duties, slice);
-        if let Some(error) = response.diagnostics().errors().next() {
-            return Outcome::error(&error.to_string());
+        let verdict = Arc::new(self.asked(posed)?);
+        if let Some(key) = key {
+            self.remembered.keep(key, &verdict);
         }
+        Ok(verdict)
+    }
+
+    /// What the policies say.
+    ///
+    /// # Errors
+    /// What could not be evaluated. INVARIANT: an error refuses. Cedar skips a policy that errors, so a `forbid`
+    /// that errors would not forbid; that is why errors are looked at before the verdict.
+    fn asked(&self, posed: &Posed<'_>) -> Result<Verdict, String> {
+        let slice = match self.slicer.slice(posed) {
+            Ok(slice) => slice,
+            Err(Unfit::Broken(why)) => return Err(why),
+            Err(Unfit::Meaningless) => return Ok(Verdict::nobody()),
+        };
+        let ask = |set: &PolicySet| {
+            let response = self.ask(set, &slice);
+            let error = response.diagnostics().errors().next();
+            match error.map(ToString::to_string) {
+                Some(error) => Err(error),
+                None => Ok(response),
+            }
+        };
+        let response = ask(self.picked(&self.deciding, posed))?;
+        let allowed = response.decision() == Word::Allow;
+        let duties = self.picked(&self.duties, posed);
+        let duties = match allowed && !duties.is_empty() {
+            true => owned(&reasons(&ask(duties)?)),
+            false => Vec::new(),
+        };
+        Ok(Verdict {
+            allowed,
+            because: owned(&reasons(&response)),
+            duties,
+        })
+    }
+
+    /// A verdict in words. A permit without the second factor it asks for is none.
+    fn told(&self, verdict: &Verdict, ask: &Ask, facts: &Facts) -> Outcome {
+        let mut obligations = Vec::new();
         let mut steps = Vec::new();
-        for id in reasons(&response) {
+        for id in &verdict.duties {
             let Some(obligation) = self.obligations.get(id) else {
                 continue;
             };
-            join(&mut outcome.obligations, obligation);
+            join(&mut obligations, obligation);
             if *obligation == Obligation::StepUp {
                 steps.push(id);
             }
         }
-        if steps.is_empty() || ask.identity.stepped_up {
-            return outcome;
-        }
+        let stopped = !steps.is_empty() && !ask.identity.stepped_up;
+        let ids: Vec<&PolicyId> = match stopped {
+            true => steps,
+            false => verdict.because.iter().collect(),
+        };
+        let said = |id: &&PolicyId| {
+            let why = fill(self.words(id), ask, facts);
+            match stopped {
+                true => format!("{why}: confirm with your second factor, then ask again"),
+                false => why,
+            }
+        };
         Outcome {
-            allowed: false,
-            because: steps.iter().map(ToString::to_string).collect(),
-            words: steps
-                .iter()
-                .map(|id| {
-                    let why = fill(self.words(id), ask, facts);
-                    format!("{why}: confirm with your second factor, then ask again")
-                })
-                .collect(),
-            ..outcome
+            allowed: verdict.allowed && !stopped,
+            because: ids.iter().map(ToString::to_string).collect(),
+            words: ids.iter().map(said).collect(),
+            obligations,
         }
     }
 
-    fn picked<'p>(&self, from: &'p Picked, ask: &Ask) -> &'p PolicySet {
-        from.set(
-            (ask.act, ask.identity.role()),
-            self.slicer.kind(&ask.subject),
-        )
+    fn picked<'p>(&self, from: &'p Picked, posed: &Posed<'_>) -> &'p PolicySet {
+        let kind = self.slicer.kind(posed.subject);
+        from.set((posed.act, posed.role), kind)
     }
 
-    fn near_policies(&self, ask: &Ask) -> impl Iterator<Item = &Policy> {
-        let deciding = self.picked(&self.deciding, ask).policies();
-        deciding.chain(self.picked(&self.duties, ask).policies())
+    fn near_policies(&self, posed: &Posed<'_>) -> impl Iterator<Item = &Policy> {
+        let deciding = self.picked(&self.deciding, posed).policies();
+        deciding.chain(self.picked(&self.duties, posed).policies())
     }
 
     fn ask(&self, set: &PolicySet, (request, entities): &(Request, Entities)) -> Response {
@@ -211,11 +234,12 @@ impl Rules {
 
     /// Every policy about such an act on such a thing, whether or not it applied.
     pub(crate) fn near(&self, ask: &Ask, facts: &Facts) -> Vec<Near> {
-        let Ok(slice) = self.slicer.slice(ask, facts) else {
+        let posed = Posed::of(ask, facts);
+        let Ok(slice) = self.slicer.slice(&posed) else {
             return Vec::new();
         };
         let mut near: Vec<Near> = self
-            .near_policies(ask)
+            .near_policies(&posed)
             .map(|policy| Near {
                 id: policy.id().to_string(),
                 effect: self.effect(policy),
@@ -314,6 +338,10 @@ fn words(policy: &Policy) -> &str {
     policy.annotation("words").unwrap_or_default()
 }
 
+fn owned(ids: &[&PolicyId]) -> Vec<PolicyId> {
+    ids.iter().map(|&id| id.clone()).collect()
+}
+
 fn reasons(response: &Response) -> Vec<&PolicyId> {
     let mut ids: Vec<&PolicyId> = response.diagnostics().reason().collect();
     ids.sort();
@@ -363,80 +391,4 @@ impl Outcome {
 }
 
 #[cfg(test)]
-mod tests {
-    use event::Relation;
-
-    use super::*;
-    use crate::Policies;
-
-    /// Everybody asks for everything, with much known and with nothing.
-    #[test]
-    fn leaving_out_what_a_head_rules_out_changes_no_answer() {
-        let (files, schema) = Policies::built_in().unwrap().texts();
-        let rules = Rules::load(&files, &schema).unwrap();
-        let known = Facts {
-            relations: vec![
-                Relation::Ward("W3".into()),
-                Relation::CareTeam("ATND".into()),
-            ],
-            labels: vec!["HIV".into(), "VIP".into()],
-            glass: Some(7),
-            ..Facts::default()
-        };
-        let subjects = [
-            Subject::Account("u".into()),
-            Subject::Feed("lab".into()),
-            Subject::Kind("Observation".into()),
-            Subject::Patient("a".into()),
-            Subject::Record,
-            Subject::Ward("W3".into()),
-        ];
-        let mut compared = 0;
-        for (role, act) in Role::ALL
-            .into_iter()
-            .flat_map(|role| Act::ALL.map(|act| (role, act)))
-        {
-            for (subject, facts) in subjects
-                .iter()
-                .zip([&known, &Facts::default()].into_iter().cycle())
-            {
-                compared += usize::from(same(&rules, (role, act, subject), facts));
-            }
-        }
-        assert!(compared > 100);
-    }
-
-    /// Whether the question means anything; if so its answer is held against that of all policies.
-    fn same(rules: &Rules, (role, act, subject): (Role, Act, &Subject), facts: &Facts) -> bool {
-        let actor = Actor {
-            role,
-            id: "u".into(),
-            ..Actor::salus()
-        };
-        let mut identity = Identity::of(actor);
-        identity.wards = vec!["W3".into()];
-        let ask = Ask {
-            identity,
-            act,
-            subject: subject.clone(),
-            kinds: vec!["Observation".into()],
-            purpose: "TREAT".into(),
-            reason: Some("a reason".into()),
-            detail: String::new(),
-        };
-        let Ok(slice) = rules.slicer.slice(&ask, facts) else {
-            return false;
-        };
-        let all = rules.ask(&rules.set, &slice);
-        let picked = [&rules.deciding, &rules.duties]
-            .map(|from| rules.ask(rules.picked(from, &ask), &slice));
-        let mut both: Vec<&PolicyId> = picked.iter().flat_map(reasons).collect();
-        both.sort();
-        let effect = |id: &&PolicyId| rules.set.policy(id).map(Policy::effect);
-        let forbids = both.iter().any(|id| effect(id) == Some(Effect::Forbid));
-        // Of all policies Cedar names the forbids, if there are any, else the permits.
-        both.retain(|id| (effect(id) == Some(Effect::Forbid)) == forbids);
-        assert_eq!(reasons(&all), both, "{ask:?}");
-        true
-    }
-}
+mod tests;

@@ -6,11 +6,10 @@ use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request,
     RequestValidationError, RestrictedExpression, Schema,
 };
-use event::{Act, Facts, Relation, Role, Subject};
+use event::{Act, Role, Subject, Taking};
 
-use crate::Ask;
 use crate::pick::Topics;
-use crate::scopes::{bound, uncovered};
+use crate::posed::{Patient, Posed, shift};
 
 /// Makes requests in the words of `policies/salus.cedarschema`.
 #[derive(Debug)]
@@ -18,7 +17,7 @@ pub(crate) struct Slicer {
     schema: Schema,
     names: Names,
     /// What can be done to which kind of thing at all.
-    meant: HashSet<(Act, EntityTypeName)>,
+    meant: HashMap<Act, HashSet<EntityTypeName>>,
 }
 
 /// Why a question cannot be put to the policies.
@@ -35,14 +34,12 @@ impl Slicer {
     /// What is wrong with the schema, in words.
     pub(crate) fn new(schema: Schema) -> Result<Slicer, String> {
         let names = Names::new()?;
-        let mut meant = HashSet::new();
-        for act in Act::ALL {
-            for kind in names.kinds() {
-                if names.is_meant(&schema, (act, kind)) {
-                    meant.insert((act, kind.clone()));
-                }
-            }
-        }
+        let of = |act| {
+            let kinds = names.kinds().into_iter();
+            let meant = kinds.filter(|kind| names.is_meant(&schema, (act, kind)));
+            (act, meant.cloned().collect())
+        };
+        let meant = HashMap::from(Act::ALL.map(of));
         Ok(Slicer {
             schema,
             names,
@@ -72,99 +69,77 @@ impl Slicer {
         }
     }
 
-    pub(crate) fn slice(&self, ask: &Ask, facts: &Facts) -> Result<(Request, Entities), Unfit> {
-        if !self
-            .meant
-            .contains(&(ask.act, self.kind(&ask.subject).clone()))
-        {
+    /// What kind of thing a patient is.
+    pub(crate) const fn patients(&self) -> &EntityTypeName {
+        &self.names.patient
+    }
+
+    /// Whether such a thing can be done to such a subject at all.
+    pub(crate) fn is_meant(&self, act: Act, subject: &Subject) -> bool {
+        let of_kind = self.meant.get(&act);
+        of_kind.is_some_and(|kinds| kinds.contains(self.kind(subject)))
+    }
+
+    pub(crate) fn slice(&self, posed: &Posed<'_>) -> Result<(Request, Entities), Unfit> {
+        if !self.is_meant(posed.act, posed.subject) {
             return Err(Unfit::Meaningless);
         }
-        let asker = self.names.account(&ask.identity.actor.id);
-        let subject = self.names.subject(&ask.subject);
-        let entities = self.entities(ask, facts, (&asker, &subject))?;
-        let action = self.names.action(ask.act);
+        let asker = self.names.account(posed.account);
+        let subject = self.names.subject(posed.subject);
+        let entities = self.entities(posed, (&asker, &subject))?;
+        let action = self.names.action(posed.act);
         // INVARIANT: the context is as the schema says; every test holds it against that.
         let schema = cfg!(debug_assertions).then_some(&self.schema);
-        let request = Request::new(asker, action, subject, context(ask, facts)?, schema);
+        let request = Request::new(asker, action, subject, context(posed)?, schema);
         Ok((request.map_err(broken)?, entities))
     }
 
     fn entities(
         &self,
-        ask: &Ask,
-        facts: &Facts,
+        posed: &Posed<'_>,
         (asker, subject): (&EntityUid, &EntityUid),
     ) -> Result<Entities, Unfit> {
-        let mut entities = vec![self.asker(ask, asker.clone())?];
-        match &ask.subject {
-            Subject::Patient(_) => {
-                entities.push(self.patient((ask, facts), asker.clone(), subject.clone())?);
+        let mut entities = vec![self.asker(posed, asker.clone())?];
+        match (&posed.patient, posed.subject) {
+            (Some(patient), _) => {
+                entities.push(self.standing(patient, asker.clone(), subject.clone())?);
             }
-            Subject::Account(_) if subject != asker => {
+            (None, Subject::Account(_)) if subject != asker => {
                 entities.push(self.stranger(subject.clone())?);
             }
-            Subject::Account(_)
-            | Subject::Feed(_)
-            | Subject::Kind(_)
-            | Subject::Record
-            | Subject::Ward(_) => {}
+            (None, _) => {}
         }
         Entities::from_entities(entities, None).map_err(broken)
     }
 
-    fn asker(&self, ask: &Ask, uid: EntityUid) -> Result<Entity, Unfit> {
-        let wards = self.names.wards(ask.identity.wards.iter());
-        let role = self.names.role(ask.identity.role());
+    fn asker(&self, posed: &Posed<'_>, uid: EntityUid) -> Result<Entity, Unfit> {
+        let wards = self.names.wards(posed.wards.iter().map(String::as_str));
+        let role = self.names.role(posed.role);
         let attributes = HashMap::from([
             ("wards".to_owned(), wards),
-            ("shift".to_owned(), text(shift(ask.identity.on_shift))),
+            ("shift".to_owned(), text(posed.shift)),
         ]);
         Entity::new(uid, attributes, HashSet::from([role])).map_err(broken)
     }
 
-    /// The patient as the asker stands to them.
-    fn patient(
+    fn standing(
         &self,
-        (ask, facts): (&Ask, &Facts),
+        patient: &Patient<'_>,
         asker: EntityUid,
         uid: EntityUid,
     ) -> Result<Entity, Unfit> {
-        let is = |wanted: fn(&Relation) -> bool| facts.relations.iter().any(wanted);
-        let wards = facts
-            .relations
-            .iter()
-            .filter_map(|relation| match relation {
-                Relation::Ward(code) => Some(code),
-                _ => None,
-            });
-        let team = is(|one| matches!(one, Relation::CareTeam(_)))
+        let team = patient
+            .team
             .then(|| RestrictedExpression::new_entity_uid(asker));
-        let flags = [
-            (
-                "appointment",
-                is(|one| matches!(one, Relation::Appointment(_))),
-            ),
-            ("ordered", is(|one| matches!(one, Relation::Order(_)))),
-            ("referred", is(|one| matches!(one, Relation::Referral(_)))),
-            ("agreed", says(ask, facts, Answer::Yes)),
-            ("refused", says(ask, facts, Answer::No)),
-            (
-                "vip",
-                facts
-                    .labels
-                    .iter()
-                    .any(|label| VIP.contains(&label.as_str())),
-            ),
-            ("own", facts.own),
-            ("glass", facts.glass.is_some()),
-        ];
-        let mut attributes: HashMap<String, RestrictedExpression> = flags
+        let mut attributes: HashMap<String, RestrictedExpression> = patient
+            .flags
             .into_iter()
             .map(|(name, flag)| (name.to_owned(), RestrictedExpression::new_bool(flag)))
             .collect();
-        attributes.insert("wards".to_owned(), self.names.wards(wards));
+        let wards = self.names.wards(patient.wards.iter().copied());
+        attributes.insert("wards".to_owned(), wards);
         attributes.insert("team".to_owned(), RestrictedExpression::new_set(team));
-        attributes.insert("labels".to_owned(), texts(facts.labels.clone()));
+        attributes.insert("labels".to_owned(), texts(patient.labels));
         Entity::new(uid, attributes, HashSet::new()).map_err(broken)
     }
 
@@ -179,66 +154,25 @@ impl Slicer {
     }
 }
 
-/// Security labels of people whom many would like to look up: `CEL` is HL7's, `VIP` that of PV1-16.
-const VIP: [&str; 2] = ["CEL", "VIP"];
-
-/// What a patient's consent can say.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    Yes,
-    No,
-}
-
-/// Whether a consent says so of what is asked. A `no` that touches a part of it is a no; a `yes`
-/// has to cover all of it.
-fn says(ask: &Ask, facts: &Facts, answer: Answer) -> bool {
-    let wanted = answer == Answer::Yes;
-    let about = facts.consents.iter().filter(|one| one.permits == wanted);
-    let mut about =
-        about.filter(|one| one.purposes.is_empty() || one.purposes.contains(&ask.purpose));
-    about.any(|one| {
-        let named = |kind: &String| one.kinds.contains(kind);
-        match (one.kinds.is_empty(), answer) {
-            (true, _) => true,
-            (false, Answer::Yes) => !ask.kinds.is_empty() && ask.kinds.iter().all(named),
-            (false, Answer::No) => ask.kinds.is_empty() || ask.kinds.iter().any(named),
-        }
-    })
-}
-
-fn shift(on: Option<bool>) -> String {
-    match on {
-        Some(true) => "on",
-        Some(false) => "off",
-        None => "unknown",
-    }
-    .to_owned()
-}
-
-fn context(ask: &Ask, facts: &Facts) -> Result<Context, Unfit> {
-    let reason = ask.reason.as_deref().unwrap_or_default().trim().to_owned();
-    Context::from_pairs([
-        ("purpose".to_owned(), text(ask.purpose.clone())),
-        ("reason".to_owned(), text(reason)),
-        ("kinds".to_owned(), texts(ask.kinds.clone())),
-        ("uncovered".to_owned(), texts(missing(ask))),
+fn context(posed: &Posed<'_>) -> Result<Context, Unfit> {
+    let pairs = [
+        ("purpose", text(posed.purpose)),
+        ("reason", text(posed.reason)),
+        ("kinds", texts(posed.kinds)),
+        ("uncovered", texts(&posed.uncovered)),
         (
-            "stepped_up".to_owned(),
-            RestrictedExpression::new_bool(ask.identity.stepped_up),
+            "stepped_up",
+            RestrictedExpression::new_bool(posed.stepped_up),
         ),
-        ("verdict".to_owned(), text(verdict(ask))),
-        (
-            "own_act".to_owned(),
-            RestrictedExpression::new_bool(facts.own_act),
-        ),
-        ("taking".to_owned(), taking(facts)?),
-    ])
-    .map_err(broken)
+        ("verdict", text(posed.verdict)),
+        ("own_act", RestrictedExpression::new_bool(posed.own_act)),
+        ("taking", taking(&posed.taking)?),
+    ];
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value));
+    Context::from_pairs(pairs).map_err(broken)
 }
 
-/// How much was taken; where nobody counted, nothing new can be.
-fn taking(facts: &Facts) -> Result<RestrictedExpression, Unfit> {
-    let taking = facts.taking.unwrap_or_default();
+fn taking(taking: &Taking) -> Result<RestrictedExpression, Unfit> {
     let number = |name: &str, value: u32| {
         (
             name.to_owned(),
@@ -258,29 +192,12 @@ fn taking(facts: &Facts) -> Result<RestrictedExpression, Unfit> {
     .map_err(broken)
 }
 
-/// What a review comes to; "" for anything else.
-fn verdict(ask: &Ask) -> String {
-    match ask.act {
-        Act::Review => ask.detail.clone(),
-        _ => String::new(),
-    }
+fn text(value: &str) -> RestrictedExpression {
+    RestrictedExpression::new_string(value.to_owned())
 }
 
-/// Scopes say something about clients and apps only; for anybody else nothing is covered by them.
-fn missing(ask: &Ask) -> Vec<String> {
-    match ask.identity.role() {
-        _ if bound(ask) => uncovered(ask),
-        _ if ask.kinds.is_empty() => vec!["*".to_owned()],
-        _ => ask.kinds.clone(),
-    }
-}
-
-fn text(value: String) -> RestrictedExpression {
-    RestrictedExpression::new_string(value)
-}
-
-fn texts(values: Vec<String>) -> RestrictedExpression {
-    RestrictedExpression::new_set(values.into_iter().map(text))
+fn texts(values: &[String]) -> RestrictedExpression {
+    RestrictedExpression::new_set(values.iter().map(|value| text(value)))
 }
 
 fn broken(error: impl std::fmt::Display) -> Unfit {
@@ -359,7 +276,7 @@ impl Names {
         uid(&self.role, role.word())
     }
 
-    fn wards<'a>(&self, codes: impl Iterator<Item = &'a String>) -> RestrictedExpression {
+    fn wards<'a>(&self, codes: impl Iterator<Item = &'a str>) -> RestrictedExpression {
         let wards = codes.map(|code| uid(&self.ward, code));
         RestrictedExpression::new_set(wards.map(RestrictedExpression::new_entity_uid))
     }
