@@ -173,3 +173,102 @@ impl Key {
         self.0.extend(flags.into_iter().map(u8::from));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::LazyLock;
+
+    use event::{Act, Role, Taking};
+
+    use super::*;
+
+    static TWO: LazyLock<Vec<String>> = LazyLock::new(|| vec!["a".into(), "b".into()]);
+    static ONE: LazyLock<Vec<String>> = LazyLock::new(|| vec!["ab".into()]);
+
+    fn patient() -> Patient<'static> {
+        Patient {
+            wards: Vec::new(),
+            labels: &[],
+            team: false,
+            flags: [("flag", false); 8],
+        }
+    }
+
+    fn posed(subject: &Subject) -> Posed<'_> {
+        Posed {
+            act: Act::Read,
+            role: Role::Nurse,
+            account: "u",
+            wards: &[],
+            shift: "on",
+            subject,
+            patient: Some(patient()),
+            purpose: "TREAT",
+            reason: "",
+            kinds: &[],
+            uncovered: Vec::new(),
+            stepped_up: false,
+            verdict: "",
+            own_act: false,
+            taking: Taking::default(),
+        }
+    }
+
+    /// Questions that differ from each other in one thing each.
+    #[test]
+    fn each_part_of_a_question_tells_it_from_others() {
+        let (anna, kind) = (
+            Subject::Patient("anna".into()),
+            Subject::Kind("anna".into()),
+        );
+        let of = |change: &dyn Fn(&mut Posed<'_>)| {
+            let mut posed = posed(&anna);
+            change(&mut posed);
+            Key::of(&posed, &[true], true)
+        };
+        let of_patient = |change: &dyn Fn(&mut Patient<'_>)| {
+            let mut patient = patient();
+            change(&mut patient);
+            let posed = Posed {
+                patient: Some(patient),
+                ..posed(&anna)
+            };
+            Key::of(&posed, &[true], true)
+        };
+        let flag = |at: usize| of_patient(&|it| it.flags[at].1 = true);
+        let mut keys = vec![
+            Key::of(&posed(&anna), &[true], true),
+            Key::of(&posed(&anna), &[false], true),
+            Key::of(&posed(&anna), &[true], false),
+            Key::of(&posed(&kind), &[true], true),
+            of(&|it| it.act = Act::Search),
+            of(&|it| it.role = Role::Physician),
+            of(&|it| it.account = "v"),
+            of(&|it| it.shift = "off"),
+            of(&|it| it.patient = None),
+            of(&|it| it.purpose = "HOPERAT"),
+            of(&|it| it.reason = "r"),
+            of(&|it| it.stepped_up = true),
+            of(&|it| it.verdict = "v"),
+            of(&|it| it.own_act = true),
+            of(&|it| it.taking.new_patient = true),
+            of_patient(&|it| it.team = true),
+        ];
+        keys.extend((0..8).map(flag));
+        for (texts, words) in [(&TWO, vec!["a", "b"]), (&ONE, vec!["ab"])] {
+            let texts: &'static [String] = texts;
+            let words = || words.clone();
+            keys.extend([
+                of(&|it| it.wards = texts),
+                of(&|it| it.kinds = texts),
+                of(&|it| it.uncovered = texts.to_vec()),
+                of_patient(&|it| it.labels = texts),
+                of_patient(&|it| it.wards = words()),
+            ]);
+        }
+        let distinct: HashSet<&Key> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len());
+        assert_eq!(keys.len(), 34);
+    }
+}

@@ -141,11 +141,16 @@ fn asks() -> impl Strategy<Value = Ask> {
         Subject::Record,
         Subject::Ward("W3".into()),
     ];
-    let what = (one_of(&Act::ALL), one_of(&subjects));
+    let acts = [
+        &[Act::Read, Act::Search].repeat(Act::ALL.len()),
+        &Act::ALL[..],
+    ]
+    .concat();
+    let what = (one_of(&acts), one_of(&subjects));
     let why = (
         texts(&["Observation", "Patient"]),
-        one_of(&["TREAT", "HOPERAT"]),
-        one_of(&[None, Some(" "), Some("a reason")]),
+        one_of(&["TREAT", "TREAT", "HOPERAT"]),
+        one_of(&[None, None, Some(" "), Some("a reason")]),
         one_of(&["", "appropriate"]),
     );
     (identities(), what, why).prop_map(
@@ -240,7 +245,7 @@ fn what_is_remembered_is_what_would_be_said() {
     files.push(("own.cedar".into(), OWN.into()));
     let own = Rules::load(&files, &schema).unwrap();
     let cases = ProptestConfig {
-        cases: 3_000,
+        cases: 6_000,
         ..ProptestConfig::default()
     };
     let found = std::cell::Cell::new(0_u32);
