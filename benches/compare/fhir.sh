@@ -57,15 +57,15 @@ measure() {
     row "$name" crud-mix "$load" mix "$base" 16 "$seconds" "$@"
 }
 
-# helios BASE-PORT: started on an empty database.
+# helios BASE-PORT RUN: started on an empty database. What each run wrote is left until the end: while a file system
+# still remembers many files as just deleted, making new ones is slow.
 helios() {
-    local port="$1"
-    rm -rf "$work/hfs"
-    mkdir -p "$work/hfs"
+    local port="$1" data="$work/hfs-$2"
+    mkdir -p "$data"
     (
-        cd "$work/hfs"
+        cd "$data"
         export HFS_BASE_URL="http://127.0.0.1:$port" HFS_AUDIT_BACKEND=file
-        export HFS_AUDIT_FILE_PATH="$work/hfs/audit.ndjson"
+        export HFS_AUDIT_FILE_PATH="$data/audit.ndjson"
         exec "$home/hfs/bin/hfs" --host 127.0.0.1 --port "$port" --database-url fhir.db --data-dir data --log-level error
     ) >"$work/hfs.out" 2>&1 &
     last=$!
@@ -81,16 +81,16 @@ helios() {
 for run in $(seq "$runs"); do
     echo "run $run of $runs" >&2
     port="$(free_port)"
-    helios "$port"
+    helios "$port" "$run"
     measure helios-hfs "http://127.0.0.1:$port"
     stop_last
 
-    rm -rf "$work/data"
+    data="$work/salus-$run"
     printf '[web]\nrequests_per_source_max = 0\nrequests_per_client_max = 0\n' >"$work/salus.toml"
-    start salus "$salus" --config "$work/salus.toml" serve --format json --data "$work/data" --listen 127.0.0.1:0 --mllp 127.0.0.1:0
+    start salus "$salus" --config "$work/salus.toml" serve --format json --data "$data" --listen 127.0.0.1:0 --mllp 127.0.0.1:0
     base="$(figure fhir <"$work/salus.out")"
-    token="$("$salus" client add bench --scope 'system/*.cruds' --data "$work/data" --format json | figure token)"
-    measure salus "$base" "$(find "$work/data" -name certificate.pem)" "$token"
+    token="$("$salus" client add bench --scope 'system/*.cruds' --data "$data" --format json | figure token)"
+    measure salus "$base" "$(find "$data" -name certificate.pem)" "$token"
     stop_last
 done
 

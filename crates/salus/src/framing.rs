@@ -4,12 +4,14 @@
 use axum::extract::Request;
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use axum::http::{StatusCode, Version};
-use axum::middleware::Next;
 use axum::response::Response;
 
 /// Refuses a request with two lengths, and ends the connection after one that came in chunks: a
 /// length that stood beside them is not seen any more at this place.
-pub(crate) async fn one_at_a_time(request: Request, next: Next) -> Response {
+pub(crate) async fn one_at_a_time(
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let chunked = request.headers().contains_key(TRANSFER_ENCODING);
     let two = chunked && request.headers().contains_key(CONTENT_LENGTH);
     let old = request.version() < Version::HTTP_2;
@@ -18,7 +20,7 @@ pub(crate) async fn one_at_a_time(request: Request, next: Next) -> Response {
             let words = "a request has one length";
             web::turned_away(request.uri().path(), StatusCode::BAD_REQUEST, words)
         }
-        false => next.run(request).await,
+        false => next(request).await,
     };
     if chunked && old {
         response

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use axum::BoxError;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::Response;
 use hyper::body::{Body as _, Bytes, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use web::{Credit, Rate};
@@ -118,19 +116,15 @@ impl Patience {
     }
 }
 
-/// Gives the body of every request so long to come; then it is cut off.
-pub(crate) async fn for_bodies(
-    State(patience): State<Patience>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Gives the body of a request so long to come; then it is cut off.
+pub(crate) fn for_body(patience: Patience, request: Request) -> Request {
     let (parts, inner) = request.into_parts();
     let has_images = is_large(&parts);
     let body = match inner.is_end_stream() {
         true => inner,
         false => patience.body((inner, has_images)),
     };
-    next.run(Request::from_parts(parts, body)).await
+    Request::from_parts(parts, body)
 }
 
 /// Whether a body may be large: objects over STOW-RS, and a Binary as what it is.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use axum::middleware;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use event::ServiceState;
@@ -18,7 +20,6 @@ use record::Record;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceBuilder;
 
 use crate::assemble::House;
 use crate::config::Config;
@@ -356,15 +357,8 @@ fn serve_https(
         images: Duration::from_millis(config.images_body_ms),
         rate: house.app.settings.images_rate(),
     };
-    // The outermost first.
-    let around = ServiceBuilder::new()
-        .layer(middleware::from_fn(framing::one_at_a_time))
-        .layer(middleware::from_fn(peer::pass_on))
-        .layer(middleware::from_fn_with_state(
-            patience,
-            patience::for_bodies,
-        ));
-    let router = web::router(Arc::clone(&house.app)).layer(around);
+    let router =
+        web::router(Arc::clone(&house.app)).layer(middleware::from_fn_with_state(patience, around));
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tasks.spawn(async move {
         if let Err(why) = server.serve(service).await {
@@ -372,4 +366,13 @@ fn serve_https(
         }
     });
     Ok(())
+}
+
+/// What a request goes through before it is looked at.
+async fn around(State(patience): State<Patience>, request: Request, next: Next) -> Response {
+    let within = async move |request| {
+        let request = patience::for_body(patience, peer::told(request));
+        next.run(request).await
+    };
+    framing::one_at_a_time(request, within).await
 }

@@ -4,7 +4,6 @@
 use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 use wire::fhir::{Code, Issue};
@@ -125,13 +124,16 @@ fn speaks(form: Form, headers: &HeaderMap) -> bool {
 
 /// Around everything: what no door said, such as that there is no such address or method, is said in
 /// the form of the door that the path leads to.
-pub(crate) async fn keep(request: Request, next: Next) -> Response {
+pub(crate) async fn keep(
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let form = Form::of(request.uri().path());
     if form == Form::Words {
-        return next.run(request).await;
+        return next(request).await;
     }
     let (path, method) = (request.uri().path().to_owned(), request.method().clone());
-    let answer = next.run(request).await;
+    let answer = next(request).await;
     let status = answer.status();
     let wrong = status.is_client_error() || status.is_server_error();
     if !wrong || speaks(form, answer.headers()) || method == Method::HEAD {

@@ -1,12 +1,11 @@
 //! How many requests a minute one address or one client may send.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, HeaderValue, RETRY_AFTER};
-use axum::middleware::Next;
 use axum::response::Response;
 use event::Time;
 
@@ -159,15 +158,19 @@ impl TooFast {
 
 /// Around everything: requests of an address that comes too often are not looked at. When there are
 /// more addresses than are told apart, those share one count who proved nothing, and nobody else.
-pub(crate) async fn hold(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn hold(
+    app: &App,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let source = place(request.extensions());
     let max = app.settings.requests_per_source_max;
     let counted = app.paces.sources.count(&source, max, app.clock.now());
     let Err(fast) = counted else {
-        return next.run(request).await;
+        return next(request).await;
     };
     if fast.crowded && app.knows(&request) {
-        return next.run(request).await;
+        return next(request).await;
     }
     let words = "this address sends more requests in a minute than are taken; slow down";
     let path = request.uri().path();

@@ -5,10 +5,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, HeaderValue};
 use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use event::{Act, Actor, Attempted, Body, Event, Rejected, Subject, Time};
 use tokio_util::sync::CancellationToken;
@@ -219,13 +218,17 @@ impl Attempt {
 }
 
 /// Around everything: what is turned away is sealed before the answer leaves.
-pub(crate) async fn watch(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn watch(
+    app: &App,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     let attempt = Attempt::of(&request);
     let shown = request.headers().get(AUTHORIZATION).cloned();
-    let answer = next.run(request).await;
+    let answer = next(request).await;
     if let Some(mut away) = attempt.turned_away(&answer) {
         if away.named.is_none() {
-            away.named = shown.and_then(|shown| client(&app, &shown));
+            away.named = shown.and_then(|shown| client(app, &shown));
         }
         app.turned_away(&attempt.source, away).await;
     }

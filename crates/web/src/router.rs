@@ -13,7 +13,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tower::ServiceBuilder;
 
 use crate::{App, api, assets, manners, pace, packs, pages, rejected, session, unread};
 
@@ -47,25 +46,6 @@ pub fn router(app: Arc<App>) -> Router {
     let systems = api::fhir::mounted("/fhir");
     let directory = api::scim::mounted("/scim/v2");
     let people = pages::router(&app).layer(middleware::from_fn(page_headers));
-    // One layer with all of them, the outermost first: each layer by itself would copy all those within for each request.
-    let around = ServiceBuilder::new()
-        .layer(middleware::from_fn_with_state(
-            app.settings.unread(),
-            unread::pass_over,
-        ))
-        .layer(middleware::from_fn(headers))
-        .layer(middleware::from_fn(manners::keep))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            rejected::watch,
-        ))
-        // Around the pace: a browser hides an answer from its page that does not say that the page may read it,
-        // and asks nothing if its question before is not answered. That costs no more than to refuse it.
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&app),
-            api::cors::answer,
-        ))
-        .layer(middleware::from_fn_with_state(Arc::clone(&app), pace::hold));
     Router::new()
         .route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(ready))
@@ -82,8 +62,23 @@ pub fn router(app: Arc<App>) -> Router {
         .merge(api::log::mounted())
         .merge(api::signals::mounted())
         .merge(people)
-        .layer(around)
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), around))
         .with_state(app)
+}
+
+/// What stands around every answer, the outermost first. It is one layer: of several each would copy all those within
+/// it, for each request.
+async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let app = &*app;
+    let within = async move |request| next.run(request).await;
+    let within = async move |request| pace::hold(app, request, within).await;
+    // Around the pace: a browser hides an answer from its page that does not say that the page may read it,
+    // and asks nothing if its question before is not answered. That costs no more than to refuse it.
+    let within = async move |request| api::cors::answer(app, request, within).await;
+    let within = async move |request| rejected::watch(app, request, within).await;
+    let within = async move |request| manners::keep(request, within).await;
+    let within = async move |request| headers(within(request).await);
+    unread::pass_over(app.settings.unread(), request, within).await
 }
 
 /// Whether people and systems are served: accounts and charts are open, charts are not far behind.
@@ -150,8 +145,7 @@ fn file(headers: &HeaderMap, kind: &'static str, text: &'static str) -> Response
 }
 
 /// On every answer.
-async fn headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+fn headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     put(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
     put(headers, STRICT_TRANSPORT_SECURITY, TLS_ALONE);

@@ -9,9 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::Method;
-use axum::middleware::Next;
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
 
@@ -65,20 +64,20 @@ impl Drop for Kept {
 
 /// Answers at once, and takes beside that what the client still sends, up to a limit.
 pub(crate) async fn pass_over(
-    State(limits): State<Unread>,
+    limits: Unread,
     request: Request,
-    next: Next,
+    next: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let empty = matches!(*request.method(), Method::GET | Method::HEAD);
     if empty || request.body().is_end_stream() {
-        return next.run(request).await;
+        return next(request).await;
     }
     let left = Left::default();
     let kept = |body| {
         let left = Arc::clone(&left);
         Body::new(Kept { body, left })
     };
-    let response = next.run(request.map(kept)).await;
+    let response = next(request.map(kept)).await;
     let unread = left.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(body) = unread {
         let taken = tokio::time::timeout(limits.wait, take(body, limits.bytes_max));
@@ -103,7 +102,7 @@ async fn take(body: Body, mut room: usize) {
 mod tests {
     use axum::Router;
     use axum::http::StatusCode;
-    use axum::middleware;
+    use axum::middleware::{self, Next};
     use axum::routing::post;
     use tower::ServiceExt as _;
 
@@ -117,7 +116,12 @@ mod tests {
         };
         let app = Router::new()
             .route("/", post(async || StatusCode::UNAUTHORIZED))
-            .layer(middleware::from_fn_with_state(limits, pass_over));
+            .layer(middleware::from_fn(move |request, next: Next| async move {
+                pass_over(limits, request, async move |request| {
+                    next.run(request).await
+                })
+                .await
+            }));
         let (sender, mut receiver) = tokio::sync::mpsc::channel::<()>(pieces);
         let bytes = Bytes::from(vec![b'x'; piece]);
         let sent = (0..pieces).map(move |_| {

@@ -1,16 +1,13 @@
 //! Answers to programs that run in a browser on a page of their own (CORS): those of registered apps,
 //! at the doors that apps use, without cookies.
 
-use std::sync::Arc;
-
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
     HeaderValue, ORIGIN, VARY,
 };
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::smart::origin;
@@ -50,18 +47,22 @@ fn registered(app: &App, headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// Around every door.
-pub(crate) async fn answer(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn answer(
+    app: &App,
+    request: Request,
+    next: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     if !is_for_apps(request.uri().path()) {
-        return next.run(request).await;
+        return next(request).await;
     }
-    let origin = registered(&app, request.headers());
+    let origin = registered(app, request.headers());
     let asks = request.method() == Method::OPTIONS
         && request
             .headers()
             .contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match (&origin, asks) {
         (Some(_), true) => StatusCode::NO_CONTENT.into_response(),
-        _ => next.run(request).await,
+        _ => next(request).await,
     };
     let headers = response.headers_mut();
     headers.append(VARY, HeaderValue::from_static("origin"));
