@@ -187,7 +187,7 @@ mod tests {
             .fetch_all(access.pool())
             .await
             .unwrap();
-        assert_eq!(reasons, [""]);
+        assert_eq!(reasons, ["salus-itself"]);
         access.close().await;
         record.stop().await;
     }
