@@ -40,11 +40,16 @@ impl Batch {
         batch
     }
 
+    /// Most traces have what the one before had: an answer about many patients leaves one with each.
     fn push(&mut self, known: &Known, trace: Trace) {
-        let fresh = &mut self.fresh;
+        let (before, fresh) = (self.rows.last(), &mut self.fresh);
+        let same = before.filter(|before| before.trace.actor == trace.actor);
+        let actor = same.map(|before| before.actor);
+        let same = before.filter(|before| before.trace.because == trace.because);
+        let reasons = same.map(|before| before.reasons);
         self.rows.push(Numbered {
-            actor: known.actor(fresh, &trace.actor),
-            reasons: known.reasons(fresh, &trace.because),
+            actor: actor.unwrap_or_else(|| known.actor(fresh, &trace.actor)),
+            reasons: reasons.unwrap_or_else(|| known.reasons(fresh, &trace.because)),
             trace,
         });
     }
