@@ -14,6 +14,9 @@ use crate::{Writer, WriterFault, WriterFile};
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages of the write-ahead log before it is copied back: a fold writes many.
 const LOG_PAGES: &str = "8000";
+/// KiB of pages that the connection that folds keeps (negative, as SQLite has it): what one batch touches all over the
+/// indexes is written once, at its commit.
+const FOLD_CACHE: &str = "-16000";
 
 /// What a view's file is like.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +86,7 @@ pub async fn view_writer(path: &Path) -> Result<Writer, WriterFault> {
             ("wal_autocheckpoint", LOG_PAGES),
             ("temp_store", "memory"),
             ("secure_delete", "ON"),
+            ("cache_size", FOLD_CACHE),
         ],
     };
     Writer::open(file).await

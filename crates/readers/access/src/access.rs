@@ -1,31 +1,29 @@
+use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use event::{Act, Actor, Arrival, Body, Event, Resend, Shown, Subject, Time};
+use event::{Act, Actor, Shown, Subject, Time};
 use guard::{Ask, Taking};
-use record::{Alike, Blind, Pace, Reader, ReaderError, Sealed};
+use record::{Blind, Pace, Reader, Writer};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row as _, SqlitePool};
 use thiserror::Error as ThisError;
 use tokio::sync::watch;
 
 use crate::ask::{Filter, Listing, Looked, Looker, Page};
+use crate::batch::{DAY_MS, seen};
 use crate::ceiling::{Ceilings, Need};
 use crate::exports::{self, Export, ExportLimits, Leave, NoLeave};
-use crate::fold::traces;
-use crate::heard::{self, told};
+use crate::folding::Folding;
 use crate::known::Known;
 use crate::meter::{Day, Meter, PAST_DAYS, Seen};
 use crate::outlet::OutletStatus;
 use crate::trace::{Trace, TraceId, What};
-use crate::{heard_view, page, purge, save, view};
+use crate::{page, view};
 
 /// How far behind it may be while nobody waits for it: what counts for ceilings is counted when it is sealed.
 const PACE: Duration = Duration::from_millis(100);
-/// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
 
 /// Why the view of accesses cannot be used. Our own fault or our machine's.
 #[derive(Debug, ThisError)]
@@ -38,7 +36,7 @@ pub struct Error {
 }
 
 impl Error {
-    pub(crate) fn new(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Error {
+    pub(crate) fn new<E: fmt::Display>(doing: &'static str) -> impl FnOnce(E) -> Error {
         move |why| Error {
             doing,
             why: why.to_string(),
@@ -71,17 +69,18 @@ impl Default for Limits {
 /// Who looked at whom, when and why. Cheap to clone: every clone is the same view.
 #[derive(Clone)]
 pub struct Access {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    pool: SqlitePool,
-    /// What folds: a connection that writes by itself alone keeps the pages that it knows.
-    folds: SqlitePool,
-    known: tokio::sync::Mutex<Known>,
+pub(crate) struct Inner {
+    pub(crate) pool: SqlitePool,
+    /// What is to be written goes to its thread whole.
+    pub(crate) writer: Writer,
+    /// Held while a batch is folded, by the thread that writes it.
+    pub(crate) known: Arc<tokio::sync::Mutex<Known>>,
     meter: Mutex<Meter>,
-    folded: watch::Sender<u64>,
-    pace: Pace,
+    pub(crate) folded: watch::Sender<u64>,
+    pub(crate) pace: Pace,
     outlet: watch::Sender<Option<OutletStatus>>,
     limits: Limits,
 }
@@ -101,7 +100,8 @@ impl Access {
     /// As [`Access::open`].
     pub async fn open_with(path: &Path, limits: Limits) -> Result<Access, Error> {
         let pool = view::open(path).await?;
-        let folds = view::open_to_fold(path).await?;
+        let writer = record::view_writer(path).await;
+        let writer = writer.map_err(Error::new("be opened"))?;
         let known = Known::read(&pool).await;
         let known = known.map_err(Error::new("read who acts"))?;
         let next: i64 = sqlx::query_scalar("SELECT next FROM cursor WHERE id = 1")
@@ -112,8 +112,8 @@ impl Access {
         let meter = meter.map_err(Error::new("count what was taken"))?;
         let inner = Inner {
             pool,
-            folds,
-            known: tokio::sync::Mutex::new(known),
+            writer,
+            known: Arc::new(tokio::sync::Mutex::new(known)),
             meter: Mutex::new(meter),
             folded: watch::Sender::new(next.unsigned_abs()),
             pace: Pace::of(PACE),
@@ -126,10 +126,7 @@ impl Access {
 
     /// What `record::follow` keeps up to date. `blind` finds whom an order to erase names.
     pub fn reader(&self, blind: Blind) -> Arc<dyn Reader> {
-        Arc::new(Folding {
-            access: self.clone(),
-            blind,
-        })
+        Arc::new(Folding::of(self.clone(), blind))
     }
 
     /// The number of events folded.
@@ -308,7 +305,7 @@ impl Access {
 
     /// Closes the file; for a refold.
     pub async fn close(&self) {
-        self.inner.folds.close().await;
+        self.inner.writer.close().await;
         self.inner.pool.close().await;
     }
 
@@ -321,125 +318,14 @@ impl Access {
         page.rows.clamp(1, self.inner.limits.page_rows_max.max(1))
     }
 
-    fn meter(&self) -> MutexGuard<'_, Meter> {
+    pub(crate) fn meter(&self) -> MutexGuard<'_, Meter> {
         let meter = self.inner.meter.lock();
         meter.unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Reads who acts and what was taken from the file again.
-    async fn learn_again(&self) -> Result<(), sqlx::Error> {
-        let pool = &self.inner.pool;
-        let mut kept = self.inner.known.lock().await;
-        let next: i64 = sqlx::query_scalar("SELECT next FROM cursor WHERE id = 1")
-            .fetch_one(pool)
-            .await?;
-        *kept = Known::read(pool).await?;
-        let file = recalled(pool).await?;
-        // INVARIANT: a ceiling holds while this view is held up: what was opened and is not folded stays.
-        self.meter().mend(file);
-        self.inner.folded.send_replace(next.unsigned_abs());
-        Ok(())
-    }
-
-    /// Folds events (index, time, event) in one transaction; gives those who came to a ceiling.
-    async fn take(
-        &self,
-        events: &[(u64, Time, &Event)],
-        (next, blind): (u64, &Blind),
-    ) -> Result<Vec<Arrival>, sqlx::Error> {
-        let mut kept = self.inner.known.lock().await;
-        let folded = self.folded();
-        if next <= folded {
-            return Ok(Vec::new());
-        }
-        let new = move || events.iter().filter(move |(index, ..)| *index >= folded);
-        let rows: Vec<Trace> = new()
-            .flat_map(|&(index, at, event)| traces(index, at, event))
-            .collect();
-        let days = self.counted(&rows);
-        // A copy, so that a transaction that fails leaves what is known as it was.
-        let mut known = kept.clone();
-        let mut transaction = self.inner.folds.begin().await?;
-        save::traces(&mut transaction, &mut known, &rows).await?;
-        save::days(&mut transaction, &days).await?;
-        for &one in new() {
-            let (index, at, event) = one;
-            save::export(&mut transaction, one).await?;
-            if let Some((at, event)) = told(at, event) {
-                for rows in heard::rows((index, at), &event, blind) {
-                    heard_view::save(&mut transaction, &rows).await?;
-                }
-            }
-            if let Body::Erased(order) = &event.body {
-                purge::purge(&mut transaction, (index, order), blind).await?;
-            }
-        }
-        sqlx::query("UPDATE cursor SET next = $1 WHERE id = 1")
-            .bind(next.cast_signed())
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        *kept = known;
-        self.inner.folded.send_replace(next);
-        Ok(rows.iter().filter_map(ceiling).collect())
-    }
-
-    /// Counts the patients of these traces; gives the days that changed.
-    fn counted(&self, rows: &[Trace]) -> Vec<(String, Day)> {
-        let mut meter = self.meter();
-        let mut touched: Vec<&str> = Vec::new();
-        for row in rows {
-            if let Some((patient, seen)) = seen(row) {
-                let account = row.actor.id.as_str();
-                meter.note((account, patient), row.at, seen);
-                touched.push(account);
-            }
-        }
-        touched.sort_unstable();
-        touched.dedup();
-        let days = touched.into_iter();
-        days.filter_map(|account| Some((account.to_owned(), meter.today(account)?)))
-            .collect()
-    }
-}
-
-/// Whom a trace shows, and how.
-fn seen(trace: &Trace) -> Option<(&str, Seen)> {
-    let patient = trace.patient.as_deref().filter(|_| trace.allowed)?;
-    match trace.what {
-        What::Read | What::Vread | What::History | What::Search | What::Shown => {
-            Some((patient, Seen::Opened))
-        }
-        What::Listed => Some((patient, Seen::Listed)),
-        _ => None,
-    }
-}
-
-/// A refusal by a ceiling is told once an hour for each account and policy.
-fn ceiling(trace: &Trace) -> Option<Arrival> {
-    let refused = !trace.allowed && trace.what != What::Ceiling;
-    let mut policies = trace.because.iter().filter(|_| refused);
-    let policy = policies.find(|id| id.starts_with("ceiling-"))?;
-    let account = trace.actor.id.clone();
-    let hour = trace.at.millis().div_euclid(DAY_MS / 24);
-    let body = Body::Ceiling(event::Ceiling {
-        account: account.clone(),
-        policy: policy.clone(),
-        decision: trace.id.index,
-    });
-    let subject = Subject::Account(account.clone());
-    let claim = Event::new(Actor::salus(), Act::Audit, subject, body);
-    Some(Arrival {
-        claim,
-        resend: Some(Resend {
-            sender: "access".into(),
-            message: format!("ceiling {hour} {policy} {account}"),
-        }),
-    })
 }
 
 /// What was taken in the last day and on the days before, from the tables.
-async fn recalled(pool: &SqlitePool) -> Result<Meter, sqlx::Error> {
+pub(crate) async fn recalled(pool: &SqlitePool) -> Result<Meter, sqlx::Error> {
     let mut meter = Meter::default();
     let newest: Option<i64> = sqlx::query_scalar("SELECT at FROM trace ORDER BY key DESC LIMIT 1")
         .fetch_optional(pool)
@@ -482,58 +368,5 @@ async fn recalled(pool: &SqlitePool) -> Result<Meter, sqlx::Error> {
             return Ok(meter);
         };
         page.after = Some(next);
-    }
-}
-
-/// The view as it is folded.
-struct Folding {
-    access: Access,
-    blind: Blind,
-}
-
-#[async_trait]
-impl Reader for Folding {
-    fn name(&self) -> &'static str {
-        "access"
-    }
-
-    async fn cursor(&self) -> Result<u64, ReaderError> {
-        Ok(self.access.folded())
-    }
-
-    fn pace(&self) -> Option<&Pace> {
-        Some(&self.access.inner.pace)
-    }
-
-    fn alike(&self) -> &'static [Alike] {
-        &view::ALIKE
-    }
-
-    async fn relearn(&self) -> Result<(), ReaderError> {
-        let learned = self.access.learn_again().await;
-        learned.map_err(|why| ReaderError {
-            reader: "access",
-            why: why.to_string(),
-        })
-    }
-
-    async fn fold(&self, batch: &[Sealed], next: u64) -> Result<Vec<Arrival>, ReaderError> {
-        let events: Vec<(u64, Time, &Event)> = batch
-            .iter()
-            .map(|sealed| (sealed.index(), sealed.at(), sealed.event()))
-            .collect();
-        let took = self.access.take(&events, (next, &self.blind)).await;
-        took.map_err(|error| ReaderError {
-            reader: "access",
-            why: error.to_string(),
-        })
-    }
-
-    async fn tidy(&self) -> Result<(), ReaderError> {
-        let done = record::rewrite_if_due(&self.access.inner.pool).await;
-        done.map_err(|why| ReaderError {
-            reader: "access",
-            why,
-        })
     }
 }

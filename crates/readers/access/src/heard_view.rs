@@ -1,18 +1,24 @@
 //! The table of what other systems tell, and the questions to it.
 
 use event::Time;
+use rusqlite::Connection;
 use sqlx::query_builder::QueryBuilder;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Row as _, Sqlite, SqlitePool};
 
 use crate::access::{Access, Error};
 use crate::ask::{Listing, Order, Page};
 use crate::heard::{Heard, HeardFilter};
 use crate::known::apart;
+use crate::save::Done;
 use crate::trace::TraceId;
 
-/// Rows in one statement.
-const ROWS: usize = 40;
+const INSERT: &str =
+    "INSERT INTO heard (key, at, told_at, feed, patient, system, code, name, kinds,
+     action, outcome, user, user_name, agents, addresses, source, purpose, objects, object_kinds,
+     object_roles, complaints)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+     ?20, ?21) ON CONFLICT (key) DO NOTHING";
 
 impl Access {
     /// A part of what other systems tell, as far as it fits.
@@ -173,42 +179,33 @@ fn heard(row: &SqliteRow) -> Result<Heard, sqlx::Error> {
     })
 }
 
-/// Writes a batch of them.
-pub(crate) async fn save(
-    connection: &mut SqliteConnection,
-    all: &[Heard],
-) -> Result<(), sqlx::Error> {
-    for some in all.chunks(ROWS) {
-        let mut query: QueryBuilder<Sqlite> = QueryBuilder::new(
-            "INSERT INTO heard (key, at, told_at, feed, patient, system, code, name, kinds, action,
-             outcome, user, user_name, agents, addresses, source, purpose, objects,
-             object_kinds, object_roles, complaints) ",
-        );
-        query.push_values(some, |mut row, one| {
-            row.push_bind(one.id.key())
-                .push_bind(one.at.millis())
-                .push_bind(one.told_at.millis())
-                .push_bind(one.feed.as_str())
-                .push_bind(one.patient.as_deref())
-                .push_bind(one.system.as_str())
-                .push_bind(one.code.as_str())
-                .push_bind(one.name.as_str())
-                .push_bind(one.kinds.join("\n"))
-                .push_bind(one.action.as_str())
-                .push_bind(one.outcome.as_str())
-                .push_bind(one.user.as_str())
-                .push_bind(one.user_name.as_str())
-                .push_bind(one.agents.join("\n"))
-                .push_bind(one.addresses.join("\n"))
-                .push_bind(one.source.as_str())
-                .push_bind(one.purpose.as_str())
-                .push_bind(one.objects.join("\n"))
-                .push_bind(one.object_kinds.join("\n"))
-                .push_bind(one.object_roles.join("\n"))
-                .push_bind(one.complaints.join("\n"));
-        });
-        query.push(" ON CONFLICT (key) DO NOTHING");
-        query.build().execute(&mut *connection).await?;
+/// Writes them.
+pub(crate) fn save(to: &Connection, all: &[Heard]) -> Done {
+    let mut insert = to.prepare_cached(INSERT)?;
+    for one in all {
+        insert.execute(rusqlite::params![
+            one.id.key(),
+            one.at.millis(),
+            one.told_at.millis(),
+            one.feed,
+            one.patient,
+            one.system,
+            one.code,
+            one.name,
+            one.kinds.join("\n"),
+            one.action,
+            one.outcome,
+            one.user,
+            one.user_name,
+            one.agents.join("\n"),
+            one.addresses.join("\n"),
+            one.source,
+            one.purpose,
+            one.objects.join("\n"),
+            one.object_kinds.join("\n"),
+            one.object_roles.join("\n"),
+            one.complaints.join("\n"),
+        ])?;
     }
     Ok(())
 }

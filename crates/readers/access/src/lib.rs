@@ -6,9 +6,11 @@
 mod access;
 mod ask;
 mod audited;
+mod batch;
 mod ceiling;
 mod exports;
 mod fold;
+mod folding;
 mod heard;
 mod heard_view;
 mod known;

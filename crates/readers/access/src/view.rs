@@ -116,21 +116,12 @@ pub(crate) const ALIKE: [Alike; 3] = [
     },
 ];
 
-/// Opens the file, or makes it; one with other tables is made anew.
+/// Opens the file to be read, or makes it; one with other tables is made anew.
 pub(crate) async fn open(path: &Path) -> Result<SqlitePool, Error> {
-    open_with(path, CONNECTIONS_MAX).await
-}
-
-/// Opens the file once more, with the one connection that writes.
-pub(crate) async fn open_to_fold(path: &Path) -> Result<SqlitePool, Error> {
-    open_with(path, 1).await
-}
-
-async fn open_with(path: &Path, connections_max: u32) -> Result<SqlitePool, Error> {
     let file = ViewFile {
         tables: TABLES,
         layout: LAYOUT,
-        connections_max,
+        connections_max: CONNECTIONS_MAX,
     };
     let opened = open_view(path, &file).await;
     opened.map_err(Error::new("be opened"))
