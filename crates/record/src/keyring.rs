@@ -10,13 +10,13 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use event::{Body, Event, Time};
 use lru::LruCache;
-use rusqlite::OptionalExtension as _;
 use seal::{Key, derive, unwrap, wrap};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Row as _, SqliteConnection};
 
+use crate::minting::{Mint, Wanted};
 use crate::rewrite::rewrite;
 use crate::root::{self, RootKey, Sample};
 use crate::sealed::Outcome;
@@ -43,8 +43,10 @@ pub(crate) struct Stream {
 /// The ring of keys.
 pub(crate) struct Keyring {
     pub(crate) pool: SqlitePool,
-    /// Makes keys, of which many may be wanted at once.
+    /// Rewrites the file.
     writer: Writer,
+    /// Makes keys, of which many may be wanted at once.
+    mint: Mint,
     pub(crate) wrapping: Arc<RwLock<Wrapping>>,
     tagging: hmac::Key,
     pub(crate) tagging_key: Key,
@@ -97,8 +99,10 @@ impl Keyring {
         let random = SystemRandom::new();
         let wrapping = wrapping_keys(&pool, root.as_ref(), now).await?;
         let tagging = fixed(&pool, root.as_ref(), TAGGING).await?;
+        let wrapping = Arc::new(RwLock::new(wrapping));
         Ok(Keyring {
-            wrapping: Arc::new(RwLock::new(wrapping)),
+            mint: Mint::new(writer.clone(), Arc::clone(&wrapping)),
+            wrapping,
             tagging: hmac::Key::new(hmac::HMAC_SHA256, tagging.bytes()),
             tagging_key: tagging,
             blind: fixed(&pool, root.as_ref(), BLIND).await?,
@@ -260,8 +264,7 @@ impl Keyring {
 
     /// Waits until every key is made that somebody asked for before, though they may have gone away since.
     pub(crate) async fn settled(&self) -> Outcome<()> {
-        let settled = self.writer.run(|_| Ok::<_, WriterFault>(()));
-        settled.await.map_err(broken)
+        self.mint.settled().await
     }
 
     async fn find_or_make(&self, tag: &[u8; 16], label: &str) -> Outcome<Stream> {
@@ -273,42 +276,19 @@ impl Keyring {
             name,
             key: Key::new(key),
         };
-        let (tag, subject) = (*tag, mask(&made.key, label.as_bytes()));
-        let (new, wrapping) = (made.clone(), Arc::clone(&self.wrapping));
-        let there = self.writer.transact(move |to| {
-            if let Some(there) = find(to, &tag).map_err(broken)? {
-                return Ok::<_, Error>(Some(there));
-            }
-            // INVARIANT: what wraps is asked for within the transaction: before it, a rotation could still take the older
-            // one away.
-            let wrapping = read(&wrapping);
-            let (generation, outer) = wrapping.current()?;
-            let wrapped = wrap(outer, &new.key, &name, nonce).map_err(broken)?;
-            let mut insert = to.prepare_cached(INSERT).map_err(broken)?;
-            let row = (name, tag, generation, wrapped, subject);
-            insert.execute(row).map_err(broken)?;
-            Ok(None)
-        });
+        let wanted = Wanted {
+            tag: *tag,
+            made: made.clone(),
+            nonce,
+            subject: mask(&made.key, label.as_bytes()),
+        };
+        let there = self.mint.make(wanted);
         let Some((name, generation, wrapped)) = there.await? else {
             return Ok(made);
         };
         let key = self.wrapping().unwrap(generation, &wrapped, &name)?;
         Ok(Stream { name, key })
     }
-}
-
-const INSERT: &str = "INSERT INTO stream (stream, tag, generation, wrapped, subject) \
-     VALUES ($1, $2, $3, $4, $5)";
-
-/// The name of a stream, the generation of what wraps its key, and the wrapped key.
-type Kept = ([u8; 16], i64, Vec<u8>);
-
-fn find(from: &rusqlite::Connection, tag: &[u8; 16]) -> rusqlite::Result<Option<Kept>> {
-    let sql = "SELECT stream, generation, wrapped FROM stream WHERE tag = $1";
-    let mut found = from.prepare_cached(sql)?;
-    found
-        .query_row([tag], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
-        .optional()
 }
 
 fn read(wrapping: &RwLock<Wrapping>) -> Wrapping {

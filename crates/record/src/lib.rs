@@ -22,6 +22,7 @@ pub mod journal;
 mod keycopy;
 mod keyfile;
 mod keyring;
+mod minting;
 mod mirror;
 mod moving;
 mod newest;
