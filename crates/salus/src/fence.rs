@@ -13,6 +13,10 @@ use web::api::log::Turn;
 use crate::config::Config;
 use crate::remote::Remote;
 
+/// How often peers are asked before the first event, if one of them has to answer and none does: after a power failure all of
+/// them start at once.
+const ROUNDS: usize = 5;
+
 /// Asks, before anything is taken, whether another machine took over.
 ///
 /// # Errors
@@ -22,17 +26,25 @@ pub(crate) async fn may_begin(config: &Config) -> Result<()> {
     let mut own = record::epoch(&record)?;
     let peers = peers(config)?;
     let log = std::fs::read_to_string(config.data.join("keys/log.pub")).unwrap_or_default();
+    let needed = config.fence.required || config.fence.lease_ms > 0;
+    let pause = Duration::from_millis(config.fence.ask_ms.max(1));
     let mut answers = 0_usize;
-    for peer in &peers {
-        match turn(peer, log.trim()).await {
-            Ok(epoch) => {
-                answers += 1;
-                own = record::heard_of(&record, epoch)?;
-            }
-            Err(why) => {
-                tracing::warn!(why = %format!("{why:#}"), "whether another machine took over is not known")
+    for round in 1..=ROUNDS {
+        for peer in &peers {
+            match turn(peer, log.trim()).await {
+                Ok(epoch) => {
+                    answers += 1;
+                    own = record::heard_of(&record, epoch)?;
+                }
+                Err(why) => {
+                    tracing::warn!(why = %format!("{why:#}"), "whether another machine took over is not known")
+                }
             }
         }
+        if answers > 0 || peers.is_empty() || !needed || round == ROUNDS {
+            break;
+        }
+        tokio::time::sleep(pause).await;
     }
     if let Some(epoch) = own.fenced_by() {
         bail!(
@@ -41,7 +53,6 @@ pub(crate) async fn may_begin(config: &Config) -> Result<()> {
             own.own
         );
     }
-    let needed = config.fence.required || config.fence.lease_ms > 0;
     if answers == 0 && !peers.is_empty() && needed {
         bail!(
             "none of `peers` in `[fence]` answers, so nobody knows whether another machine took over; \

@@ -69,13 +69,23 @@ impl Server {
     }
 
     /// A server by this command line; it says when it is ready.
-    pub(crate) fn spawn(mut command: Command, data: &Path) -> Server {
+    pub(crate) fn spawn(command: Command, data: &Path) -> Server {
+        Server::spawn_and(command, data, |_| {})
+    }
+
+    /// The same; `meanwhile` hears what it says while it starts.
+    pub(crate) fn spawn_and(
+        mut command: Command,
+        data: &Path,
+        meanwhile: impl FnOnce(&mut dyn std::io::BufRead),
+    ) -> Server {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut errors = BufReader::new(child.stderr.take().unwrap());
+        meanwhile(&mut errors);
         let mut answers = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         answers.read_line(&mut line).unwrap();

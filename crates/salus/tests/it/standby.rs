@@ -8,6 +8,9 @@ use serde_json::Value;
 
 use crate::process::{Server, json, run, secret};
 
+/// How often a primary asks its peers, and how long each may take.
+const ASK_MS: &str = "300";
+
 /// One of two machines: a network namespace with an address of its own.
 struct Machine {
     net: String,
@@ -102,7 +105,7 @@ impl Machines {
         let key = said.trim().lines().last().unwrap().trim().to_owned();
         assert!(server.stop().success());
         let peers = format!(
-            "standby_keys = [\"{key}\"]\n[fence]\npeers = [\"https://{}:8443\"]\nauthorities = \"{}\"\nask_ms = 300\n",
+            "standby_keys = [\"{key}\"]\n[fence]\npeers = [\"https://{}:8443\"]\nauthorities = \"{}\"\nask_ms = {ASK_MS}\n",
             standby.address,
             standby.certificate().display()
         );
@@ -540,4 +543,29 @@ fn with_a_lease_a_primary_that_is_cut_off_acknowledges_nothing_until_a_peer_answ
     assert!(follower.stop().success());
     assert!(server.stop().success());
     assert_eq!(run(&primary.data(), &["verify"]).status.code(), Some(0));
+}
+
+/// As after a power failure, when both machines and what is between them come back one after the other.
+#[test]
+fn a_primary_that_needs_an_answer_waits_for_a_peer_that_comes_back_a_moment_later() {
+    let machines = Machines::new("together");
+    let primary = &machines.primary;
+    let (server, follower) = machines.start_with("required = true\n");
+    assert!(server.stop().success());
+    let file = primary.folder.join("salus.toml");
+    let slower = fs::read_to_string(&file).unwrap();
+    let slower = slower.replace(&format!("ask_ms = {ASK_MS}"), "ask_ms = 2000");
+    fs::write(&file, slower).unwrap();
+    machines.plug("down");
+    let server = Server::spawn_and(primary.command("serve"), &primary.data(), |errors| {
+        let mut line = String::new();
+        while !line.contains("whether another machine took over is not known") {
+            line.clear();
+            assert!(errors.read_line(&mut line).unwrap() > 0, "it gave up");
+        }
+        machines.plug("up");
+    });
+    assert_eq!(import(primary, "a1")["accepted"], 1);
+    assert!(follower.stop().success());
+    assert!(server.stop().success());
 }
