@@ -6,7 +6,9 @@ mod files;
 mod objects;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use seal::{Edge, Frontier, LogVerifier, TILE_WIDTH};
 
@@ -19,10 +21,13 @@ use crate::journal::{Carry, Journal, Row};
 use crate::keyring::Keyring;
 use crate::object::Unnamed;
 use crate::sealed::Outcome;
-use crate::vault::CHECKPOINT;
+use crate::vault::{CHECKPOINT, Vault};
 use crate::{Error, engines, keyfile};
 
 const WIDTH: u64 = TILE_WIDTH as u64;
+/// How often, and how long apart, a checkpoint that SQL has is looked for in the vault before it is missed.
+const LOOKS: u32 = 20;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// One thing that is not as it was sealed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +75,16 @@ pub struct Report {
 /// # Errors
 /// [`Error::Broken`] if journal, vault or public key cannot be opened at all.
 pub async fn verify(config: &Config, progress: impl Fn(u64, u64)) -> Outcome<Report> {
+    verify_in(config, engines::vault(config)?, progress).await
+}
+
+/// The same, its files being in this vault.
+async fn verify_in(
+    config: &Config,
+    vault: Arc<dyn Vault>,
+    progress: impl Fn(u64, u64),
+) -> Outcome<Report> {
     let journal = engines::journal_read_only(config).await?;
-    let vault = engines::vault(config)?;
     let log = LogVerifier::new(&keyfile::public(config)?).map_err(broken)?;
     let keyless = Keyless::open(config).await;
     let files = Files {
@@ -134,10 +147,7 @@ impl Check {
 
     /// Size and root of the published checkpoint, if it is there and signed by this log.
     async fn checkpoint(&mut self, log: &LogVerifier) -> Outcome<Option<(u64, seal::Hash)>> {
-        let Some(bytes) = self.files.vault.get(CHECKPOINT).await.map_err(broken)? else {
-            if self.journal.published().await.map_err(broken)?.is_some() {
-                self.wrong((None, "vault/checkpoint"), "a signed checkpoint", "nothing");
-            }
+        let Some(bytes) = self.note().await? else {
             return Ok(None);
         };
         match log.verify(&String::from_utf8_lossy(&bytes)) {
@@ -151,6 +161,20 @@ impl Check {
                 Ok(None)
             }
         }
+    }
+
+    /// The published checkpoint as it was signed. A server has it in SQL a moment before the file is there, so a first one
+    /// is looked for again.
+    async fn note(&mut self) -> Outcome<Option<Bytes>> {
+        for _ in 0..LOOKS {
+            let bytes = self.files.vault.get(CHECKPOINT).await.map_err(broken)?;
+            if bytes.is_some() || self.journal.published().await.map_err(broken)?.is_none() {
+                return Ok(bytes);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        self.wrong((None, "vault/checkpoint"), "a signed checkpoint", "nothing");
+        Ok(None)
     }
 
     /// Every bundle, several at the same time, joined in their order.
@@ -334,5 +358,82 @@ fn broken(why: impl ToString) -> Error {
     Error::Broken {
         doing: "verify",
         why: why.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+    use event::{Act, Actor, Body, Clock, Event, Service, ServiceState, Subject, Time};
+    use guard::{Standing, admit};
+
+    use super::*;
+    use crate::Record;
+    use crate::vault::{LocalVault, VaultFault};
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> Time {
+            Time::from_millis(1_795_219_200_000)
+        }
+    }
+
+    /// Its checkpoint is found after so many looks, as if it were being put there.
+    struct Late(LocalVault, AtomicU32);
+
+    #[async_trait]
+    impl Vault for Late {
+        async fn put(&self, path: &str, bytes: Bytes) -> Result<(), VaultFault> {
+            self.0.put(path, bytes).await
+        }
+
+        async fn get(&self, path: &str) -> Result<Option<Bytes>, VaultFault> {
+            let left = |left: u32| left.checked_sub(1);
+            let early = path == CHECKPOINT
+                && self
+                    .1
+                    .fetch_update(Ordering::SeqCst, Ordering::SeqCst, left)
+                    .is_ok();
+            if early {
+                Ok(None)
+            } else {
+                self.0.get(path).await
+            }
+        }
+
+        async fn list(&self, prefix: &str) -> Result<Vec<String>, VaultFault> {
+            self.0.list(prefix).await
+        }
+
+        async fn discard(&self, path: &str) -> Result<(), VaultFault> {
+            self.0.discard(path).await
+        }
+    }
+
+    async fn alterations(config: &Config, looks: u32) -> Vec<String> {
+        let vault = LocalVault::open(&config.vault()).unwrap();
+        let late = Arc::new(Late(vault, AtomicU32::new(looks)));
+        let report = verify_in(config, late, |_, _| {}).await.unwrap();
+        let places = report.alterations.into_iter();
+        places.map(|one| one.field).collect()
+    }
+
+    #[tokio::test]
+    async fn a_first_checkpoint_that_is_just_being_put_there_is_no_alteration() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config::new(folder.path().join("data"));
+        let record = Record::open(config.clone(), Arc::new(Noon)).await.unwrap();
+        let state = ServiceState::Started;
+        let started = Body::Service(Service { state });
+        let event = Event::new(Actor::salus(), Act::Manage, Subject::Record, started);
+        let admitted = admit(event.into(), Standing::Salus, "").unwrap();
+        record.admit(vec![admitted]).await.unwrap();
+        record.publish().await.unwrap();
+        assert!(alterations(&config, 2).await.is_empty());
+        assert_eq!(alterations(&config, u32::MAX).await, ["vault/checkpoint"]);
+        record.stop().await;
     }
 }
