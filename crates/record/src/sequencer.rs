@@ -25,7 +25,7 @@ use crate::{Error, Receipt, Sealed};
 
 /// How long a batch is open for more, if the one before it had several senders: what a commit costs, it costs for all of
 /// them once.
-const GATHERING: Duration = Duration::from_micros(300);
+const GATHERING: Duration = Duration::from_micros(50);
 
 /// One event, encrypted as far as can be without knowing its index.
 pub(crate) struct Item {

@@ -37,6 +37,18 @@ pub(crate) struct Head {
     pub(crate) json: Arc<[u8]>,
 }
 
+/// That a resource has another version.
+#[derive(Debug, Clone)]
+pub(crate) enum Moved {
+    /// It is not kept.
+    Unkept,
+    /// It is kept if the one before was.
+    Newer(Head),
+    /// A client wrote it by itself and is likely to read it: it is kept as long as there is room, and goes before what was
+    /// asked for.
+    Alone(Head),
+}
+
 impl Head {
     fn bytes(&self) -> usize {
         self.json.len() + self.row.id.len() + OVERHEAD_BYTES
@@ -92,11 +104,15 @@ impl Heads {
         }
         let mut state = self.state();
         state.changes += 1;
-        for (slot, head) in &touched.heads {
-            // What nobody asked for, or what had to go meanwhile, is not kept for being written.
+        for (slot, moved) in &touched.heads {
             let asked_for = state.remove(*slot);
-            if let Some(head) = head.as_ref().filter(|_| asked_for) {
-                state.keep(*slot, head.clone(), self.bytes_max);
+            match moved {
+                Moved::Newer(head) | Moved::Alone(head) if asked_for => {
+                    state.keep(*slot, head.clone(), self.bytes_max);
+                }
+                Moved::Alone(head) => state.keep_last(*slot, head.clone(), self.bytes_max),
+                // What nobody asked for, or what had to go meanwhile, is not kept for being written.
+                Moved::Unkept | Moved::Newer(_) => {}
             }
         }
     }
@@ -125,6 +141,14 @@ impl State {
         let bytes = gone.as_ref().map_or(0, Head::bytes);
         self.bytes = self.bytes.saturating_sub(bytes);
         gone.is_some()
+    }
+
+    /// Keeps it if there is room; it goes first.
+    fn keep_last(&mut self, slot: i64, head: Head, bytes_max: usize) {
+        if self.bytes.saturating_add(head.bytes()) <= bytes_max {
+            self.keep(slot, head, bytes_max);
+            self.kept.demote(&slot);
+        }
     }
 
     fn keep(&mut self, slot: i64, head: Head, bytes_max: usize) {
@@ -188,8 +212,12 @@ mod tests {
     }
 
     fn touched(slot: i64, now: Option<Head>) -> Touched {
+        moved(slot, now.map_or(Moved::Unkept, Moved::Newer))
+    }
+
+    fn moved(slot: i64, moved: Moved) -> Touched {
         Touched {
-            heads: HashMap::from([(slot, now)]),
+            heads: HashMap::from([(slot, moved)]),
             ..Touched::default()
         }
     }
@@ -221,6 +249,28 @@ mod tests {
         assert_eq!((seq(&heads, "a", 7), seq(&heads, "c", 7)), (None, Some(5)));
         heads.touch(&touched(7, Some(head("c", 6, 50_000))));
         assert_eq!((seq(&heads, "c", 7), heads.state().bytes), (None, 0));
+    }
+
+    #[test]
+    fn what_a_client_wrote_by_itself_is_kept_while_there_is_room_and_goes_first() {
+        let heads = Heads::new(10 * (1_000 + OVERHEAD_BYTES));
+        let alone = |slot: i64| heads.touch(&moved(slot, Moved::Alone(head("a", slot, 900))));
+        let kept = |slot: i64| heads.keeps(slot);
+        for asked_for in 0..8 {
+            heads.put(asked_for, head("a", asked_for, 900), heads.changes());
+        }
+        alone(8);
+        alone(9);
+        assert_eq!(seq(&heads, "a", 8), Some(8));
+        // There is no room for another one.
+        alone(10);
+        assert!(kept(0) && kept(8) && kept(9) && !kept(10));
+        // What is asked for takes the place of what nobody asked for yet, and 8 was.
+        heads.put(11, head("a", 11, 900), heads.changes());
+        assert!(kept(0) && kept(8) && !kept(9) && kept(11));
+        heads.touch(&moved(8, Moved::Alone(head("a", 20, 900))));
+        assert_eq!(seq(&heads, "a", 8), Some(20));
+        assert_eq!(heads.state().bytes, 10 * head("a", 0, 900).bytes());
     }
 
     #[test]

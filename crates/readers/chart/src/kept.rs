@@ -12,7 +12,7 @@ use lru::LruCache;
 use serde_json::Value;
 
 use crate::hash;
-use crate::heads::Head;
+use crate::heads::Moved;
 use crate::page::Excerpt;
 
 /// Charts and resources of which it is remembered when they changed; with more, all that is kept goes.
@@ -53,8 +53,8 @@ struct Made {
 pub(crate) struct Touched {
     /// Charts and resources.
     pub(crate) some: Vec<i64>,
-    /// The slots of resources that have another current version, and what that is if it is to be kept.
-    pub(crate) heads: HashMap<i64, Option<Head>>,
+    /// The slots of resources that have another current version.
+    pub(crate) heads: HashMap<i64, Moved>,
     /// More than can be named: who is one with whom, or what was erased.
     pub(crate) everything: bool,
 }

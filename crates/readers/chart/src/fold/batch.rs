@@ -13,9 +13,9 @@ use super::step::{Change, Step};
 use super::stray::Stray;
 use crate::error::Outcome;
 use crate::hash;
-use crate::heads::Head;
+use crate::heads::{Head, Heads, Moved};
 use crate::place::Place;
-use crate::store::{Asked, Row, meet};
+use crate::store::{Asked, FROM_FHIR, Row, meet};
 use crate::tie::Tie;
 
 /// A version to be written.
@@ -106,17 +106,31 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// A current version as whoever reads it finds it, if it is to be written.
-    pub(super) fn head(&self, now: &Current) -> Option<Head> {
+    /// A current version as whoever reads it finds it, if it is to be written and may be kept.
+    pub(super) fn moved(&self, now: &Current, (slot, kept): (i64, &Heads)) -> Moved {
+        let found = self.written(now).and_then(|(row, page)| {
+            let alone = page.items.len() == 1 && row.source == FROM_FHIR && row.flags == 0;
+            if !alone && !kept.keeps(slot) {
+                return None;
+            }
+            let json = page.items.get(usize::try_from(row.item).ok()?)?;
+            let head = Head {
+                row: row.read(now.patient.clone()),
+                json: json.as_slice().into(),
+            };
+            Some(match alone {
+                true => Moved::Alone(head),
+                false => Moved::Newer(head),
+            })
+        });
+        found.unwrap_or(Moved::Unkept)
+    }
+
+    fn written(&self, now: &Current) -> Option<(&NewRow, &NewPage)> {
         let at = self.rows.binary_search_by_key(&now.rid, |row| row.rid);
         let row = self.rows.get(at.ok()?)?;
         let at = self.pages.binary_search_by_key(&row.seq, |page| page.seq);
-        let page = self.pages.get(at.ok()?)?;
-        let json = page.items.get(usize::try_from(row.item).ok()?)?;
-        Some(Head {
-            row: row.read(now.patient.clone()),
-            json: json.as_slice().into(),
-        })
+        Some((row, self.pages.get(at.ok()?)?))
     }
 }
 

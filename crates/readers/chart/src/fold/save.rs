@@ -8,7 +8,7 @@ use super::aside::{Aside, Found};
 use super::batch::{Batch, NewPage, Pending};
 use crate::error::Outcome;
 use crate::hash;
-use crate::heads::{Head, Heads};
+use crate::heads::{Heads, Moved};
 use crate::store::{each, pack};
 use crate::tie::Tie;
 
@@ -67,7 +67,7 @@ impl Batch<'_> {
 
     /// The slots of everything that got a new version, and what of that is kept in memory. Called before it is
     /// written.
-    pub(super) fn moved(&self, kept: &Heads) -> impl Iterator<Item = (i64, Option<Head>)> {
+    pub(super) fn moved(&self, kept: &Heads) -> impl Iterator<Item = (i64, Moved)> {
         let words = &self.memory.known.words;
         let moved = self.seen.iter().filter_map(|((kind, id), seen)| {
             let now = seen.current.as_ref();
@@ -75,8 +75,8 @@ impl Batch<'_> {
             moved.then(|| (hash::slot(words.text(*kind), id), now))
         });
         moved.map(|(slot, now)| {
-            let now = now.filter(|_| kept.keeps(slot));
-            (slot, now.and_then(|now| self.pending.head(now)))
+            let moved = now.map(|now| self.pending.moved(now, (slot, kept)));
+            (slot, moved.unwrap_or(Moved::Unkept))
         })
     }
 
