@@ -60,8 +60,10 @@ impl Counts {
         for policy in policies {
             // A policy that cannot be looked at may do anything.
             let looked = policy.to_json().is_ok_and(|json| {
-                let conditions = json.get("conditions").unwrap_or(&Value::Null);
-                look(conditions, &mut found).is_some()
+                let conditions = json.get("conditions").and_then(Value::as_array);
+                let mut conditions = conditions.into_iter().flatten();
+                let body = |one: &Value| look(one.get("body")?, &mut found);
+                conditions.try_for_each(body).is_some()
             });
             if !looked {
                 return Counts::Otherwise;
@@ -79,35 +81,43 @@ impl Counts {
     }
 }
 
-/// Finds the comparisons in an expression (Cedar's JSON); `None` if it does something else with counts.
+/// Finds the comparisons in an expression; `None` if it does something else with counts, or cannot be understood.
+///
+/// INVARIANT: what is given is an expression (Cedar's JSON: an object with one member, the operator) and never what
+/// stands within one, such as the fields of a record, which may be called like an operator.
 fn look(expression: &Value, found: &mut Vec<Comparison>) -> Option<()> {
-    match expression {
-        Value::Array(several) => several.iter().try_for_each(|one| look(one, found)),
-        Value::Object(parts) => {
-            if let Some(comparison) = Comparison::read(expression) {
-                if !found.contains(&comparison) {
-                    found.push(comparison);
-                }
-                return Some(());
-            }
-            if attribute(expression).is_some_and(|(of, name)| is_taking(of) && name == "new") {
-                return Some(());
-            }
-            if let Some((of, name)) = attribute(expression)
-                && is_context(of)
-            {
-                return (name != "taking").then_some(());
-            }
-            // A literal, whatever it says.
-            if parts.len() == 1 && parts.contains_key("Value") {
-                return Some(());
-            }
-            match is_context(expression) {
-                true => None,
-                false => parts.values().try_for_each(|part| look(part, found)),
-            }
+    if let Some(comparison) = Comparison::read(expression) {
+        if !found.contains(&comparison) {
+            found.push(comparison);
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(()),
+        return Some(());
+    }
+    if let Some((of, name)) = attribute(expression) {
+        if is_taking(of) && name == "new" {
+            return Some(());
+        }
+        if is_context(of) {
+            return (name != "taking").then_some(());
+        }
+    }
+    let mut operators = expression.as_object()?.iter();
+    let ((operator, operands), None) = (operators.next()?, operators.next()) else {
+        return None;
+    };
+    match (operator.as_str(), operands) {
+        ("Value", _) => Some(()),
+        ("Var", variable) => (variable != "context").then_some(()),
+        ("Record", Value::Object(fields)) => fields.values().try_for_each(|one| look(one, found)),
+        // The pattern is a text in pieces.
+        ("like", _) => look(operands.get("left")?, found),
+        ("Slot" | "Unknown", _) => None,
+        (_, Value::Array(several)) => several.iter().try_for_each(|one| look(one, found)),
+        (_, Value::Object(named)) => named.values().try_for_each(|one| match one {
+            // The name of an attribute or a type.
+            Value::String(_) => Some(()),
+            one => look(one, found),
+        }),
+        _ => None,
     }
 }
 
@@ -244,7 +254,14 @@ mod tests {
 
     #[test]
     fn comparisons_of_counts_are_found_wherever_they_stand() {
-        assert_eq!(outcomes("context.purpose == \"TREAT\""), Some(vec![]));
+        for without in [
+            "context.purpose == \"TREAT\"",
+            "resource.labels.contains(\"taking\") && context.purpose like \"T*\" && resource is Patient in Ward::\"W3\"",
+            "ip(\"10.0.0.1\").isLoopback() || principal has wards || {Value: 1}.Value == resource.age",
+            "context.taking.new",
+        ] {
+            assert_eq!(outcomes(without), Some(vec![]), "{without}");
+        }
         let several = "context.taking.new && (context.taking.hour >= context.taking.ceiling_hour || \
                        !(context.taking.day < 2 * context.taking.ceiling_day))";
         assert_eq!(outcomes(several), Some(vec![false, true]));
@@ -268,6 +285,12 @@ mod tests {
             "{a: context}.a.taking.hour > 1",
             "(if principal == resource then context else context).taking.hour > 1",
             "context.taking.other > 1",
+            "{Value: context.taking.hour}.Value > 1",
+            "{Value: context}.Value.taking.hour > 1",
+            "{Value: context.taking} == {Value: resource.taking}",
+            "[{Var: context.taking.hour}].contains({Var: 1})",
+            "{\"like\": {left: 1, right: context.taking.hour}}[\"like\"].right > 1",
+            "if context.taking.hour.isEmpty() then true else false",
         ] {
             assert_eq!(counts(other), Counts::Otherwise, "{other}");
         }

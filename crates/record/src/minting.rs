@@ -54,7 +54,12 @@ impl Mint {
     pub(crate) async fn make(&self, wanted: Wanted) -> Outcome<Option<Kept>> {
         let (told, answer) = oneshot::channel();
         lock(&self.waiting).push((wanted, told));
-        self.settled().await?;
+        if let Err(why) = self.settled().await {
+            // Nothing took them: who was told so does not have them made later.
+            drop(answer);
+            lock(&self.waiting).retain(|(_, told)| !told.is_closed());
+            return Err(why);
+        }
         answer
             .await
             .map_err(|_| broken("the keys were not made; send it again"))?
@@ -233,6 +238,15 @@ mod tests {
         // The next is not kept back by it.
         assert_eq!(mint.make(wanted(1, 1)).await.unwrap(), None);
         assert_eq!(names(&mint).await, [1]);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_handed_over_does_not_wait_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let mint = mint(&folder).await;
+        mint.writer.close().await;
+        assert!(mint.make(wanted(1, 1)).await.is_err());
+        assert!(lock(&mint.waiting).is_empty());
     }
 
     #[tokio::test]

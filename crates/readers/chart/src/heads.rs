@@ -117,6 +117,11 @@ impl Heads {
         }
     }
 
+    /// Whether more is kept without anything going for it.
+    pub(crate) fn has_room(&self) -> bool {
+        self.state().bytes.saturating_add(OVERHEAD_BYTES) < self.bytes_max
+    }
+
     /// Whether a version of this resource is kept.
     pub(crate) fn keeps(&self, slot: i64) -> bool {
         self.state().kept.contains(&slot)
@@ -265,6 +270,7 @@ mod tests {
         // There is no room for another one.
         alone(10);
         assert!(kept(0) && kept(8) && kept(9) && !kept(10));
+        assert!(heads.has_room() && !Heads::new(0).has_room());
         // What is asked for takes the place of what nobody asked for yet, and 8 was.
         heads.put(11, head("a", 11, 900), heads.changes());
         assert!(kept(0) && kept(8) && !kept(9) && kept(11));

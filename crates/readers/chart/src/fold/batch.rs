@@ -110,7 +110,8 @@ impl Pending {
     pub(super) fn moved(&self, now: &Current, (slot, kept): (i64, &Heads)) -> Moved {
         let found = self.written(now).and_then(|(row, page)| {
             let alone = page.items.len() == 1 && row.source == FROM_FHIR && row.flags == 0;
-            if !alone && !kept.keeps(slot) {
+            let wanted = kept.keeps(slot) || alone && kept.has_room();
+            if !wanted {
                 return None;
             }
             let json = page.items.get(usize::try_from(row.item).ok()?)?;
