@@ -188,13 +188,13 @@ impl Sequencer {
                 .or_default()
                 .push(delivery);
         }
-        let resources: Vec<_> = items()
+        let wanted: Vec<_> = items()
             .filter_map(|item| item.write.as_ref())
-            .map(|write| write.resource)
+            .map(|write| (write.resource, write.replaces))
             .collect();
         let known = self
             .journal
-            .versions(&resources)
+            .replaced(&wanted)
             .await
             .map_err(|why| why.to_string())?;
         draft.used.extend(

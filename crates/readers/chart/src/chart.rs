@@ -288,6 +288,7 @@ impl Chart {
 
     /// Closes the file.
     pub async fn close(&self) {
+        self.store.points.close();
         self.store.lender.close().await;
         self.store.readers.close().await;
         self.store.writer.close().await;

@@ -202,9 +202,10 @@ async fn head(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Head>> {
     if let Some(head) = heads.get(&asked) {
         return Ok(Some(head));
     }
-    let mut from = chart.reading().await?;
-    let found = store::by_head(&mut from, &asked).await?;
-    from.done();
+    let found = match chart.store.points.by_head(&asked) {
+        Some(found) => found?,
+        None => by_head(chart, &asked).await?,
+    };
     let head = found.map(|(row, json)| Head {
         row,
         json: json.into(),
@@ -213,6 +214,14 @@ async fn head(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Head>> {
         heads.put(asked.slot, head.clone(), changes);
     }
     Ok(head)
+}
+
+/// The same, after waiting for a connection.
+async fn by_head(chart: &Chart, asked: &Asked) -> Outcome<Option<(Row, Vec<u8>)>> {
+    let mut from = chart.reading().await?;
+    let found = store::by_head(&mut from, asked).await?;
+    from.done();
+    Ok(found)
 }
 
 fn asked(known: &Known, kind: &str, id: &str) -> Option<Asked> {

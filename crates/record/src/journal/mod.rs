@@ -91,7 +91,7 @@ pub struct JournalFault {
 }
 
 /// Where rows are durable. Implementations: SQLite and PostgreSQL. [`Journal::append`] and what is asked just before it
-/// ([`Journal::deliveries`], [`Journal::versions`]) are the sequencer's, which has a thread of its own: they may block it.
+/// ([`Journal::deliveries`], [`Journal::replaced`]) are the sequencer's, which has a thread of its own: they may block it.
 #[async_trait]
 pub trait Journal: Send + Sync + 'static {
     /// Closes what is open; nothing else is asked of it afterwards.
@@ -108,12 +108,10 @@ pub trait Journal: Send + Sync + 'static {
     }
     /// What is known of these message tags.
     async fn deliveries(&self, messages: &[[u8; 16]]) -> Result<Vec<Delivery>, JournalFault>;
-    /// What is known of these resource tags.
-    async fn versions(&self, resources: &[[u8; 16]]) -> Result<Vec<Version>, JournalFault>;
-    /// The same of one tag, for whoever has no thread of its own.
-    async fn written(&self, resource: [u8; 16]) -> Result<Vec<Version>, JournalFault> {
-        self.versions(&[resource]).await
-    }
+    /// Those of these versions (tag of the resource, index; 0: none) that were replaced, and by what.
+    async fn replaced(&self, versions: &[([u8; 16], u64)]) -> Result<Vec<Version>, JournalFault>;
+    /// Everything that was written of a resource, by its tag.
+    async fn written(&self, resource: [u8; 16]) -> Result<Vec<Version>, JournalFault>;
     /// The indexes, from `from` on, of the events of these streams, in order.
     async fn of_streams(&self, streams: &[[u8; 16]], from: u64) -> Result<Vec<u64>, JournalFault>;
     /// Puts rows back as they were sealed, whatever lies in their places; durable on return.

@@ -82,8 +82,12 @@ impl Journal for FaultyJournal {
         }
     }
 
-    async fn versions(&self, resources: &[[u8; 16]]) -> Result<Vec<Version>, JournalFault> {
-        self.0.versions(resources).await
+    async fn replaced(&self, versions: &[([u8; 16], u64)]) -> Result<Vec<Version>, JournalFault> {
+        self.0.replaced(versions).await
+    }
+
+    async fn written(&self, resource: [u8; 16]) -> Result<Vec<Version>, JournalFault> {
+        self.0.written(resource).await
     }
 
     async fn of_streams(&self, streams: &[[u8; 16]], from: u64) -> Result<Vec<u64>, JournalFault> {

@@ -14,7 +14,8 @@ use crate::error::Outcome;
 const IN_MAX: usize = 64;
 
 /// A [`Row`] and, as its last column, the page its content is on.
-const HEAD_AND_PAGE: &str = "SELECT v.rid, v.kind, v.id, v.patient, p.id AS patient_id, v.seq,
+pub(super) const HEAD_AND_PAGE: &str =
+    "SELECT v.rid, v.kind, v.id, v.patient, p.id AS patient_id, v.seq,
  v.item, v.at, v.flags, v.source, v.prev, v.next, v.labels, v.told, g.body
  FROM head h JOIN version v ON v.rid = h.rid JOIN page g ON g.seq = v.seq
  LEFT JOIN patient p ON p.pid = v.patient WHERE h.slot = $1";
@@ -74,11 +75,16 @@ pub(crate) async fn by_head(
         let row = Row::from_row(&found).map_err(&broken)?;
         if row.kind == asked.kind && row.id == asked.id {
             let body: Vec<u8> = found.try_get(14).map_err(&broken)?;
-            let content = item(&open(&body)?, &row);
+            let content = content_of(&body, &row)?;
             return Ok(Some((row, content)));
         }
     }
     Ok(None)
+}
+
+/// What of a page, still packed, is a row's.
+pub(super) fn content_of(body: &[u8], row: &Row) -> Outcome<Vec<u8>> {
+    Ok(item(&open(body)?, row))
 }
 
 /// The contents of `rows`, in their order; empty for deleted ones.

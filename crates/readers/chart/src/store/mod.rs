@@ -10,6 +10,7 @@ mod lent;
 mod lookup;
 pub(crate) mod meet;
 mod pack;
+mod points;
 mod row;
 mod schema;
 
@@ -28,6 +29,7 @@ pub(crate) use lookup::{
     pages_within, pids,
 };
 pub(crate) use pack::{pack, unpack};
+pub(crate) use points::Points;
 pub(crate) use row::{DELETED, FROM_FHIR, FROM_SALUS, LABELS, LATE, Row, SELECT};
 pub(crate) use schema::TABLES;
 
@@ -37,7 +39,7 @@ use crate::{ChartError, Config};
 /// How long a connection waits for another one that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Pages of the write-ahead log before it is copied back.
-const LOG_PAGES: &str = "4000";
+const LOG_PAGES: &str = "16000";
 
 /// The database: one connection that writes, a few that read.
 #[derive(Clone)]
@@ -47,6 +49,8 @@ pub(crate) struct Store {
     pub(crate) readers: SqlitePool,
     /// Those that read what is asked for all the time.
     pub(crate) lender: Lender,
+    /// Those that look single resources up.
+    pub(crate) points: Points,
 }
 
 impl Store {
@@ -77,6 +81,7 @@ impl Store {
             .pragma("cache_size", "-4000");
         Ok(Store {
             lender: Lender::new(reading.clone(), config.readers_max),
+            points: Points::new(config.path.clone(), config.readers_max),
             readers: SqlitePoolOptions::new()
                 .test_before_acquire(false)
                 .max_connections(config.readers_max.max(1))

@@ -141,9 +141,27 @@ impl Journal for PostgresJournal {
             .ok_or_else(|| malformed("read message ids"))
     }
 
-    async fn versions(&self, resources: &[[u8; 16]]) -> Result<Vec<Version>, JournalFault> {
+    async fn replaced(&self, versions: &[([u8; 16], u64)]) -> Result<Vec<Version>, JournalFault> {
+        const DOING: &str = "read versions";
+        const SQL: &str = "SELECT v.resource, v.replaces, v.seq FROM version v \
+             JOIN unnest($1::bytea[], $2::bigint[]) AS asked (resource, replaces) \
+             ON v.resource = asked.resource AND v.replaces = asked.replaces";
+        if versions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (tags, indexes): (Vec<&[u8]>, Vec<i64>) = versions
+            .iter()
+            .map(|(tag, index)| (tag.as_slice(), whole(*index)))
+            .unzip();
+        let rows = sqlx::query(SQL).bind(tags).bind(indexes);
+        let rows = rows.fetch_all(&self.pool).await.map_err(fault(DOING))?;
+        let read = rows.iter().map(read_version);
+        read.collect::<Option<_>>().ok_or_else(|| malformed(DOING))
+    }
+
+    async fn written(&self, resource: [u8; 16]) -> Result<Vec<Version>, JournalFault> {
         const SQL: &str = "SELECT resource, replaces, seq FROM version WHERE resource = ANY($1)";
-        let rows = self.among(SQL, resources).await?;
+        let rows = self.among(SQL, &[resource]).await?;
         let read = rows.iter().map(read_version);
         read.collect::<Option<_>>()
             .ok_or_else(|| malformed("read versions"))

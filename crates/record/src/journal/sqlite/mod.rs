@@ -28,9 +28,11 @@ const GROW: &str = "INSERT INTO tree (one, size, frontier) VALUES (1, $1, $2) \
      ON CONFLICT (one) DO UPDATE SET size = $1, frontier = $2 WHERE tree.size = $3";
 
 const DELIVERIES: &str = "SELECT message, content, seq, at FROM delivery WHERE message = $1";
-const VERSIONS: &str = "SELECT resource, replaces, seq FROM version WHERE resource = $1";
+const REPLACED: &str =
+    "SELECT resource, replaces, seq FROM version WHERE resource = $1 AND replaces = $2";
+const WRITTEN: &str = "SELECT resource, replaces, seq FROM version WHERE resource = $1";
 /// Pages of the write-ahead log before it is copied back: those of the indexes, which each batch touches, are copied once.
-const LOG_PAGES: &str = "4000";
+const LOG_PAGES: &str = "16000";
 
 /// The journal in one SQLite file, write-ahead log, `synchronous=FULL`.
 pub struct SqliteJournal {
@@ -167,17 +169,22 @@ impl Journal for SqliteJournal {
 
     async fn deliveries(&self, messages: &[[u8; 16]]) -> Result<Vec<Delivery>, JournalFault> {
         let doing = "read message ids";
-        let known = self
-            .writer(doing)?
-            .run_here(|from| all_of(from, (DELIVERIES, messages), read_sent));
+        let known = self.writer(doing)?.run_here(|from| {
+            all_of(
+                from,
+                (DELIVERIES, messages.iter().map(|tag| (tag,))),
+                read_sent,
+            )
+        });
         known.map_err(unwritten(doing))
     }
 
-    async fn versions(&self, resources: &[[u8; 16]]) -> Result<Vec<Version>, JournalFault> {
+    async fn replaced(&self, versions: &[([u8; 16], u64)]) -> Result<Vec<Version>, JournalFault> {
         let doing = "read versions";
+        let versions = versions.iter().map(|(tag, index)| (tag, whole(*index)));
         let known = self
             .writer(doing)?
-            .run_here(|from| all_of(from, (VERSIONS, resources), read_written));
+            .run_here(|from| all_of(from, (REPLACED, versions), read_written));
         known.map_err(unwritten(doing))
     }
 
@@ -185,7 +192,7 @@ impl Journal for SqliteJournal {
         let doing = "read versions";
         let known = self
             .writer(doing)?
-            .run(move |from| all_of(from, (VERSIONS, &[resource]), read_written));
+            .run(move |from| all_of(from, (WRITTEN, [(resource,)]), read_written));
         known.await.map_err(unwritten(doing))
     }
 
@@ -275,19 +282,20 @@ impl SqliteJournal {
 }
 
 /// What is known of each of these tags.
-fn all_of<T>(
+fn all_of<T, P: rusqlite::Params>(
     from: &rusqlite::Connection,
-    (sql, tags): (&str, &[[u8; 16]]),
+    (sql, asked): (&str, impl IntoIterator<Item = P>),
     read: fn(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, WriterFault> {
     let mut found = Vec::new();
-    if tags.is_empty() {
+    let mut asked = asked.into_iter().peekable();
+    if asked.peek().is_none() {
         return Ok(found);
     }
     let mut known = from.prepare_cached(sql)?;
-    for tag in tags {
-        for one in known.query_map([tag], read)? {
-            found.push(one?);
+    for one in asked {
+        for row in known.query_map(one, read)? {
+            found.push(row?);
         }
     }
     Ok(found)
