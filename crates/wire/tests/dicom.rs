@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use wire::dicom::{
-    DataSet, Header, Limits, Operation, PIXELS_MAX, Preamble, Query, Refusal, Repertoire, Root,
-    Source, Syntax, Tag, VR, Writer, file, frame, metadata, part10, patient_identifier, picture,
-    recode, scan, study, tags, unpack,
+    DataSet, Header, Limits, Operation, PIXELS_MAX, Packing, Preamble, Query, Refusal, Repertoire,
+    Root, Source, Syntax, Tag, VR, Writer, file, frame, metadata, part10, patient_identifier,
+    picture, recode, scan, study, tags, unpack,
 };
 
 /// The folder of shared data, if it is there.
@@ -450,7 +450,7 @@ proptest! {
         };
         let told = metadata(&set, Syntax::EXPLICIT, &Repertoire::ascii());
         prop_assert!(told.len() <= set.elements().count());
-        if let Ok(drawn) = picture(&set, frame_number, PIXELS_MAX) {
+        if let Ok(drawn) = picture(&set, frame_number, (Packing::Plain, PIXELS_MAX)) {
             prop_assert!(drawn.shrunk(1).png().starts_with(b"\x89PNG"));
         }
         let _ = frame(&set, frame_number);
@@ -485,4 +485,41 @@ fn real_files_say_the_same_in_another_syntax() {
             assert_eq!(same, header, "{name}");
         }
     }
+}
+
+/// The picture of a file, as PNG.
+fn drawn(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let head = part10(bytes).unwrap();
+    let data = bytes.get(head.data_at..).unwrap();
+    let set = scan(data, head.syntax, &Limits::default()).unwrap();
+    let packing = Packing::named(head.syntax_uid).unwrap();
+    let made = picture(&set, 1, (packing, PIXELS_MAX));
+    made.map(|made| made.png()).map_err(|why| why.to_string())
+}
+
+/// Real files of the same pixels: however they are packed, the picture is the same.
+#[test]
+fn real_files_are_drawn_the_same_however_they_are_packed() {
+    let files = files("pydicom-test-files");
+    for twins in [
+        &[
+            "MR_small.dcm",
+            "MR_small_RLE.dcm",
+            "MR_small_jp2klossless.dcm",
+        ][..],
+        &[
+            "SC_rgb_rle.dcm",
+            "SC_rgb_gdcm_KY.dcm",
+            "SC_rgb_jpeg_gdcm.dcm",
+        ],
+    ] {
+        let pictures = twins.iter().filter_map(|name| files.get(*name));
+        let pictures: Vec<_> = pictures.map(|bytes| drawn(bytes).unwrap()).collect();
+        assert!(pictures.windows(2).all(|two| two[0] == two[1]), "{twins:?}");
+        assert!(files.is_empty() || pictures.len() == twins.len());
+    }
+    // Four of its bytes were replaced.
+    let damaged = files.get("JPEG2000-embedded-sequence-delimiter.dcm");
+    let why = damaged.map(|bytes| drawn(bytes).unwrap_err());
+    assert!(why.is_none_or(|why| why.contains("its JPEG 2000")));
 }
