@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use wire::dicom::{
-    Choice, Device, Header, Limits, Packing, Pixels, Repertoire, Source, Syntax, command, deidentify, file,
-    part10, patient, pdu, picture, scan, study, unpack,
+    Choice, Device, Header, Limits, Packing, Pixels, Repertoire, Source, Syntax, command,
+    deidentify, file, part10, patient, pdu, picture, scan, study, unpack,
 };
 
 /// Pixels of a picture at most: it is about what is said, not about how long it takes.

@@ -1,6 +1,10 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::dicom::{Limits, frame, part10, scan};
 
 /// How a frame is packed for a test.
 #[derive(Debug, Clone, Copy)]
@@ -254,17 +258,30 @@ fn what_is_of_another_size_or_kind_is_said_before_memory_is_taken() {
             SIZE,
         ),
         (Claim { bits: 8, ..claim }, SIZE),
-        (
-            Claim {
-                columns: 65_535,
-                rows: 65_535,
-                ..claim
-            },
-            CUT,
-        ),
     ] {
         assert_eq!(unpacked(&frame, other).unwrap_err(), why);
     }
+    // An object that says the same of itself as its frame is no more.
+    let huge = Claim {
+        columns: 65_535,
+        rows: 65_535,
+        ..claim
+    };
+    let at = |frame: &[u8], code: u8| {
+        let found = frame.windows(2).position(|two| two == [0xff, code]);
+        found.unwrap()
+    };
+    let mut liar = frame.clone();
+    let size = at(&frame, 0xc3) + 5;
+    liar[size..size + 4].fill(0xff);
+    let restart = at(&frame, 0xdd);
+    liar.drain(restart..restart + 6);
+    assert_eq!(unpacked(&liar, huge).unwrap_err(), CUT);
+    // Tables without end.
+    let codes = at(&frame, 0xc4);
+    let table = frame[codes..codes + 38].to_vec();
+    let many = [&frame[..codes], &table.repeat(65), &frame[codes..]].concat();
+    assert_eq!(unpacked(&many, claim).unwrap_err(), KIND);
     // Baseline, progressive, and arithmetic codes are others.
     for code in [0xc0, 0xc2, 0xcb] {
         let mut frame = frame.clone();
@@ -279,4 +296,180 @@ fn what_is_of_another_size_or_kind_is_said_before_memory_is_taken() {
         unpacked(b"RIFF", claim).unwrap_err(),
         "there is no JPEG in it"
     );
+}
+
+/// Grey of twelve bits by cosine transform: blocks as section A.3.3 has them, each coefficient a whole number.
+fn transformed(samples: &[u16], claim: Claim, restart: usize) -> Vec<u8> {
+    let of = |code: u8, body: &[u8]| {
+        let length = u16::try_from(body.len() + 2).unwrap().to_be_bytes();
+        [&[0xff, code], &length[..], body].concat()
+    };
+    let size = |size: usize| u16::try_from(size).unwrap().to_be_bytes();
+    let frame = [
+        &[12][..],
+        &size(claim.rows),
+        &size(claim.columns),
+        &[1, 1, 0x22, 0],
+    ]
+    .concat();
+    let mut first = vec![0; 17];
+    first[5] = 17;
+    first.extend(0..17);
+    let mut others = vec![0; 17];
+    (others[0], others[8], others[9]) = (0x10, 128, 128);
+    others.extend(0..=255);
+    let mut out = vec![0xff, 0xd8];
+    out.extend([of(0xdb, &[&[0][..], &[1; 64]].concat()), of(0xc1, &frame)].concat());
+    out.extend(
+        [
+            of(0xc4, &[first, others].concat()),
+            of(0xdd, &size(restart)),
+        ]
+        .concat(),
+    );
+    out.extend(of(0xda, &[1, 1, 0, 0, 63, 0]));
+    let (mut bits, mut mean) = (Out::default(), 0);
+    let across = claim.columns.div_ceil(8);
+    for number in 0..across * claim.rows.div_ceil(8) {
+        if restart > 0 && number > 0 && number % restart == 0 {
+            bits.end();
+            let number = u8::try_from((number / restart - 1) % 8).unwrap();
+            bits.bytes.extend([0xff, 0xd0 + number]);
+            mean = 0;
+        }
+        let all = coefficients(samples, claim, (number % across * 8, number / across * 8));
+        bits.difference(all[0] - mean);
+        mean = all[0];
+        let mut zeros = 0;
+        for one in &all[1..] {
+            if *one == 0 {
+                zeros += 1;
+                continue;
+            }
+            while zeros > 15 {
+                other(&mut bits, 0xf0);
+                zeros -= 16;
+            }
+            let size = 32 - one.unsigned_abs().leading_zeros();
+            other(&mut bits, zeros << 4 | size);
+            let value = if *one < 0 {
+                one + (1 << size) - 1
+            } else {
+                *one
+            };
+            bits.put(value.unsigned_abs(), u8::try_from(size).unwrap());
+            zeros = 0;
+        }
+        if zeros > 0 {
+            other(&mut bits, 0);
+        }
+    }
+    bits.end();
+    [out, bits.bytes, vec![0xff, 0xd9]].concat()
+}
+
+/// The code of a coefficient that is not the first: eight bits of those up to 127, nine of the others.
+fn other(bits: &mut Out, value: u32) {
+    match value {
+        0..128 => bits.put(value, 8),
+        _ => bits.put(256 + value - 128, 9),
+    }
+}
+
+/// The coefficients of a block in the order in which they go: along diagonals, up and down in turn.
+fn coefficients(samples: &[u16], claim: Claim, (left, top): (usize, usize)) -> [i32; 64] {
+    let at = |x: usize, y: usize| {
+        let (column, row) = (
+            (left + x).min(claim.columns - 1),
+            (top + y).min(claim.rows - 1),
+        );
+        f64::from(samples[row * claim.columns + column]) - 2_048.0
+    };
+    let waves: [f64; 64] = std::array::from_fn(|place| {
+        let (x, u) = (place / 8, place % 8);
+        let scale = if u == 0 { 0.5_f64.sqrt() } else { 1.0 };
+        scale * ((2 * x + 1) as f64 * u as f64 * std::f64::consts::PI / 16.0).cos() / 2.0
+    });
+    let wave = |x: usize, u: usize| waves[x * 8 + u];
+    let mut places: Vec<(usize, usize)> = (0..64).map(|place| (place % 8, place / 8)).collect();
+    places.sort_by_key(|(u, v)| (u + v, if (u + v) % 2 == 0 { *u } else { *v }));
+    let of = |(u, v): (usize, usize)| {
+        let all = (0..64).map(|place| (place % 8, place / 8));
+        let sum: f64 = all.map(|(x, y)| at(x, y) * wave(x, u) * wave(y, v)).sum();
+        sum.round() as i32
+    };
+    std::array::from_fn(|place| of(places[place]))
+}
+
+proptest! {
+    /// Each coefficient is off by a half at most, so a sample is by four at most.
+    #[test]
+    fn what_was_transformed_comes_back_as_close_as_it_was_rounded(
+        (columns, rows, samples) in (1_usize..20, 1_usize..20).prop_flat_map(|(columns, rows)| {
+            let some = proptest::collection::vec(0_u16..4_096, columns * rows);
+            (Just(columns), Just(rows), some)
+        }),
+        restart in 0_usize..4,
+    ) {
+        let claim = Claim { columns, rows, samples: 1, bits: 16, planar: false };
+        let frame = transformed(&samples, claim, restart);
+        let out = unpacked(&frame, claim).unwrap();
+        prop_assert_eq!(out.used, Some(12));
+        for (two, sample) in out.bytes.chunks(2).zip(&samples) {
+            let value = u16::from_le_bytes([two[0], two[1]]);
+            prop_assert!(value.abs_diff(*sample) <= 4, "{} {}", value, sample);
+        }
+        prop_assert!(unpacked(&frame[..frame.len() - 3], claim).is_err());
+    }
+
+    #[test]
+    fn whatever_is_transformed_is_read_or_refused(
+        places in proptest::collection::vec((0_usize..700, any::<u8>()), 1..5), cut in 300_usize..800,
+    ) {
+        let claim = Claim { columns: 17, rows: 9, samples: 1, bits: 16, planar: false };
+        let samples: Vec<u16> = (0..153).map(|place| place * 26).collect();
+        let mut frame = transformed(&samples, claim, 2);
+        for (place, with) in places {
+            if let Some(byte) = frame.get_mut(place) {
+                *byte = with;
+            }
+        }
+        frame.truncate(cut);
+        if let Ok(out) = unpacked(&frame, claim) {
+            prop_assert_eq!(out.bytes.len(), 306);
+        }
+    }
+}
+
+/// Real files of twelve bits, of which the header of one says that it has the first coefficients alone, and what libjpeg
+/// (by pylibjpeg-libjpeg 2.5.0) makes of the other: from 0 to 264, and their sum. Rounding differs.
+#[test]
+fn real_files_of_twelve_bits_are_close_to_what_another_decoder_finds() {
+    let data = std::env::var_os("SALUS_SHARED_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
+        PathBuf::from,
+    );
+    let claim = Claim {
+        columns: 256,
+        rows: 1_024,
+        samples: 1,
+        bits: 16,
+        planar: false,
+    };
+    for name in ["JPGExtended.dcm", "JPEG-lossy.dcm"] {
+        let path = data.join("dicom/pydicom-test-files").join(name);
+        let Ok(file) = fs::read(path) else { return };
+        let head = part10(&file).unwrap();
+        let set = scan(&file[head.data_at..], head.syntax, &Limits::default()).unwrap();
+        let out = unpacked(&frame(&set, 1).unwrap(), claim).unwrap();
+        let all = out
+            .bytes
+            .chunks(2)
+            .map(|two| i64::from(u16::from_le_bytes([two[0], two[1]])));
+        let all: Vec<i64> = all.collect();
+        assert_eq!(all.iter().min(), Some(&0), "{name}");
+        assert!((263..=265).contains(all.iter().max().unwrap()), "{name}");
+        let off = all.iter().sum::<i64>() - 3_770_427;
+        assert!(off.abs() < 3_770, "{name}: {off}");
+    }
 }

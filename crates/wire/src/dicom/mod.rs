@@ -15,6 +15,8 @@ mod header;
 mod huffman;
 mod jpeg;
 mod jpeg2000;
+mod jpeg_dct;
+mod jpeg_lossless;
 mod json;
 mod packing;
 mod pdu;

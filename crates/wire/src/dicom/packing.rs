@@ -16,8 +16,8 @@ pub enum Packing {
     Runs,
     /// By JPEG 2000 (ISO/IEC 15444-1; PS3.5 section A.4.4).
     Jpeg2000,
-    /// By lossless JPEG, process 14 (ITU-T T.81 annex H; PS3.5 section A.4.2).
-    LosslessJpeg,
+    /// By JPEG that is not baseline: lossless, and of grey extended (ITU-T T.81; PS3.5 sections A.4.1 and A.4.2).
+    Jpeg,
 }
 
 /// Pixel by pixel or plane by plane, each sample in little endian.
@@ -56,7 +56,9 @@ impl Packing {
         match syntax {
             "1.2.840.10008.1.2.5" => Some(Packing::Runs),
             "1.2.840.10008.1.2.4.90" | "1.2.840.10008.1.2.4.91" => Some(Packing::Jpeg2000),
-            "1.2.840.10008.1.2.4.57" | "1.2.840.10008.1.2.4.70" => Some(Packing::LosslessJpeg),
+            "1.2.840.10008.1.2.4.51" | "1.2.840.10008.1.2.4.57" | "1.2.840.10008.1.2.4.70" => {
+                Some(Packing::Jpeg)
+            }
             other => can_recode(other, Syntax::EXPLICIT_UID).then_some(Packing::Plain),
         }
     }
@@ -65,7 +67,7 @@ impl Packing {
     /// pixels.
     pub const fn room(self, pixels: usize) -> u64 {
         let bytes = match self {
-            Packing::Plain | Packing::Runs | Packing::LosslessJpeg => {
+            Packing::Plain | Packing::Runs | Packing::Jpeg => {
                 pixels.saturating_mul(PIXEL_BYTES_MAX)
             }
             Packing::Jpeg2000 => jpeg2000::memory(pixels).div_ceil(3),
@@ -93,7 +95,7 @@ impl Packing {
                 Ok(Pixels::plain(bytes.into(), claim.planar))
             }
             Packing::Jpeg2000 => jpeg2000::unpacked(&frame, claim),
-            Packing::LosslessJpeg => jpeg::unpacked(&frame, claim),
+            Packing::Jpeg => jpeg::unpacked(&frame, claim),
         }
     }
 }
@@ -119,8 +121,10 @@ mod tests {
             ("1.2.840.10008.1.2.1.99", Some(Packing::Plain)),
             ("1.2.840.10008.1.2.2", Some(Packing::Plain)),
             ("1.2.840.10008.1.2.5", Some(Packing::Runs)),
-            ("1.2.840.10008.1.2.4.57", Some(Packing::LosslessJpeg)),
-            ("1.2.840.10008.1.2.4.70", Some(Packing::LosslessJpeg)),
+            ("1.2.840.10008.1.2.4.50", None),
+            ("1.2.840.10008.1.2.4.51", Some(Packing::Jpeg)),
+            ("1.2.840.10008.1.2.4.57", Some(Packing::Jpeg)),
+            ("1.2.840.10008.1.2.4.70", Some(Packing::Jpeg)),
             ("1.2.840.10008.1.2.4.90", Some(Packing::Jpeg2000)),
             ("1.2.840.10008.1.2.4.91", Some(Packing::Jpeg2000)),
             ("1.2.840.10008.1.2.4.80", None),

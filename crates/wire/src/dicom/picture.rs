@@ -373,7 +373,7 @@ mod tests {
                 Packing::Plain,
                 Packing::Runs,
                 Packing::Jpeg2000,
-                Packing::LosslessJpeg,
+                Packing::Jpeg,
             ]
             .map(|packing| picture(&set, 1, (packing, PIXELS_MAX)))
         };
