@@ -6,7 +6,7 @@ set -euo pipefail
 
 [ $# = 1 ] || { echo "usage: $0 SALUS" >&2; exit 2; }
 . "$(dirname "${BASH_SOURCE[0]}")/dicom_common.sh"
-needs echoscu storescu findscu getscu movescu storescp dcmdump dcmcjpeg
+needs echoscu storescu findscu getscu movescu storescp dcmdump dcmcjpeg dcmdjpeg
 
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=test authority" \
     -keyout "$work/ca.key" -out "$work/ca.pem" 2>/dev/null

@@ -1,5 +1,5 @@
 """Objects whose pixels are compressed are stored over the web, and their pictures are held against the samples that
-another decoder finds: of lossless JPEG by dcmtk those that went in, of JPEG 2000 those of OpenJPEG (by Pillow)."""
+another decoder finds: of lossless JPEG those that went in (dcmtk, gdcm), of twelve bits those of dcmtk, of JPEG 2000 those of OpenJPEG (by Pillow)."""
 
 import io
 import pathlib
@@ -70,6 +70,11 @@ for name, off in [
     all.append((name, one, shades(one, pixel_array(one, raw=True).astype("f8")), off))
 # By gdcm, of the same pixels as by run lengths.
 all.append(("SC_rgb_jpeg_gdcm.dcm", named("SC_rgb_jpeg_gdcm.dcm"), pixel_array(named("SC_rgb_rle.dcm"), raw=True), 0))
+# Of twelve bits, with loss: what dcmtk unpacks.
+one = named("JPGExtended.dcm")
+one.save_as(work / "packed.dcm")
+subprocess.run(["dcmdjpeg", work / "packed.dcm", work / "plain.dcm"], check=True)
+all.append(("JPGExtended.dcm", one, shades(one, pixel_array(dcmread(work / "plain.dcm"), raw=True).astype("f8")), 1))
 
 for said, one, expected, off in all:
     told = store.store_instances([one])
@@ -82,4 +87,4 @@ for said, one, expected, off in all:
         sys.exit(f"{said}: {seen.shape} {expected.shape} {numpy.abs(seen - expected).max()}")
     if len(sys.argv) > 5:
         (pathlib.Path(sys.argv[5]) / f"{said.replace(' ', '_')}.png").write_bytes(picture)
-print(f"{len(all)} pictures of lossless JPEG and JPEG 2000")
+print(f"{len(all)} pictures of JPEG and JPEG 2000")

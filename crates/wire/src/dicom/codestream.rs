@@ -38,8 +38,8 @@ pub(super) struct Head<'a> {
     /// Bits of a sample: 1 to 16.
     pub(super) precision: u8,
     pub(super) signed: bool,
-    /// Each tile-part says where it ends.
-    pub(super) ends: bool,
+    /// Each tile-part says where it ends, and no bits are to be added behind those of a segment.
+    pub(super) complete: bool,
     /// Bytes of memory, at most, that what it is divided into takes.
     pub(super) parts_bytes: usize,
 }
@@ -63,7 +63,7 @@ pub(super) fn head(frame: &[u8], claim: Claim) -> Result<Head<'_>, &'static str>
         stream,
         precision: size.precision,
         signed: size.signed,
-        ends: walk.ends,
+        complete: walk.complete,
         parts_bytes: usize::try_from(walk.parts_bytes(stream.len())).unwrap_or(usize::MAX),
     })
 }
@@ -224,7 +224,7 @@ struct Walk {
     size: Size,
     /// Tiles of which a part was found.
     seen: Vec<bool>,
-    ends: bool,
+    complete: bool,
     tile_parts: u64,
     layers: u64,
     /// Components are one behind the other, or turned into each other (table A.17).
@@ -241,7 +241,7 @@ impl Walk {
         Walk {
             size,
             seen: vec![false; size.tiles],
-            ends: true,
+            complete: true,
             tile_parts: 0,
             layers: 1,
             turned: None,
@@ -330,6 +330,8 @@ impl Walk {
         // A segment for each pass, or for each where bits are not coded (table A.19, section D.6).
         let segments = if style & 0x05 == 0 { 1 } else { 94 };
         self.segments = self.segments.max(segments);
+        // Ones at the end of bits that are not coded may be left out (section D.6).
+        self.complete &= style & 0x01 == 0;
         Ok(())
     }
 
@@ -383,7 +385,7 @@ impl Walk {
         }
         // A byte or two may follow, so that its length is even.
         let ended = within.0.windows(2).rev().take(3).any(|two| two == EOC);
-        self.ends = false;
+        self.complete = false;
         if ended { Ok(false) } else { Err(CUT) }
     }
 

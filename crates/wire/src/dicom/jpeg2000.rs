@@ -50,7 +50,7 @@ fn samples(head: &Head<'_>, claim: Claim) -> Option<Vec<u8>> {
     let settings = DecodeSettings {
         resolve_palette_indices: false,
         // What is cut or does not fit is an error, and not grey.
-        strict: head.ends,
+        strict: head.complete,
         target_resolution: None,
     };
     let image = Image::new(head.stream, &settings).ok()?;
