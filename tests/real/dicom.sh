@@ -6,7 +6,7 @@ set -euo pipefail
 
 [ $# = 1 ] || { echo "usage: $0 SALUS" >&2; exit 2; }
 . "$(dirname "${BASH_SOURCE[0]}")/dicom_common.sh"
-needs echoscu storescu findscu getscu movescu storescp dcmdump
+needs echoscu storescu findscu getscu movescu storescp dcmdump dcmcjpeg dcmdjpeg
 
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=test authority" \
     -keyout "$work/ca.key" -out "$work/ca.pem" 2>/dev/null
@@ -187,5 +187,6 @@ token="$("$salus" --config "$work/salus.toml" --format json client add ris --sco
 writer="$("$salus" --config "$work/salus.toml" --format json client add plugin --scope 'system/ImagingStudy.cu' --scope 'system/Patient.cu' |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')"
 "$python" "$here/dicomweb_check.py" "${fhir%/fhir}/dicomweb" "$token" "$work/files" "$writer" || failed "DICOMweb"
+"$python" "$here/dicom_pictures.py" "${fhir%/fhir}/dicomweb" "$token" "$work" "$writer" || failed "pictures"
 ends_whole
 echo "ok de-identified files, echoscu, storescu, storescp (route over TLS), findscu (plain, TLS), getscu, movescu, pynetdicom, dicomweb-client$([ -n "$orthanc" ] && echo ", Orthanc")"

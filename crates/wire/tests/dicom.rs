@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use wire::dicom::{
-    DataSet, Header, Limits, Operation, PIXELS_MAX, Preamble, Query, Refusal, Repertoire, Root,
-    Source, Syntax, Tag, VR, Writer, file, frame, metadata, part10, patient_identifier, picture,
-    recode, scan, study, tags, unpack,
+    DataSet, Header, Limits, Operation, PIXELS_MAX, Packing, Preamble, Query, Refusal, Repertoire,
+    Root, Source, Syntax, Tag, VR, Writer, file, frame, metadata, part10, patient_identifier,
+    picture, recode, scan, study, tags, unpack,
 };
 
 /// The folder of shared data, if it is there.
@@ -450,7 +450,7 @@ proptest! {
         };
         let told = metadata(&set, Syntax::EXPLICIT, &Repertoire::ascii());
         prop_assert!(told.len() <= set.elements().count());
-        if let Ok(drawn) = picture(&set, frame_number, PIXELS_MAX) {
+        if let Ok(drawn) = picture(&set, frame_number, (Packing::Plain, PIXELS_MAX)) {
             prop_assert!(drawn.shrunk(1).png().starts_with(b"\x89PNG"));
         }
         let _ = frame(&set, frame_number);

@@ -9,10 +9,7 @@ use chart::Instance;
 use event::Time;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use wire::dicom::{
-    Limits, PIXEL_BYTES_MAX, PIXELS_MAX, RLE_UID, Syntax, can_recode, frame, given, part10,
-    picture, picture_of_runs, scan,
-};
+use wire::dicom::{Limits, PIXELS_MAX, Packing, Syntax, frame, given, part10, picture, scan};
 
 use super::out::{NotOut, OnItsWay, held_while};
 use crate::App;
@@ -36,9 +33,10 @@ pub(crate) struct Drawn {
 /// How the pixels of an object become a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
-    Plain,
-    Runs,
+    /// Its frame is a picture as it is.
     Jpeg,
+    /// One is made of pixels that are packed like that.
+    Made(Packing),
 }
 
 /// The pictures that were made last, and who makes them.
@@ -100,16 +98,10 @@ pub(crate) fn pixels(one: &Instance) -> Option<usize> {
     (1..=PIXELS_MAX).contains(&count).then_some(count)
 }
 
-/// Bytes that so many pixels unpack to, at most.
-pub(crate) const fn unpacked_bytes(pixels: usize) -> u64 {
-    pixels.saturating_mul(PIXEL_BYTES_MAX) as u64
-}
-
 fn way(syntax: &str) -> Option<Way> {
     match syntax {
         JPEG_BASELINE => Some(Way::Jpeg),
-        RLE_UID => Some(Way::Runs),
-        other => can_recode(other, Syntax::EXPLICIT_UID).then_some(Way::Plain),
+        other => Packing::named(other).map(Way::Made),
     }
 }
 
@@ -134,7 +126,7 @@ impl App {
         let turn = turn.map_err(|why| broken(&why))?;
         let more = match way {
             Way::Jpeg => 0,
-            Way::Plain | Way::Runs => unpacked_bytes(pixels),
+            Way::Made(packing) => packing.room(pixels),
         };
         let out = self.image_out(one.index, more).await;
         let OnItsWay { file, room } = out.map_err(|why| match why {
@@ -165,11 +157,11 @@ fn draw(
 ) -> Result<Drawn, String> {
     let words = |why: &dyn std::fmt::Display| why.to_string();
     let (set, syntax) = match way {
-        Way::Plain => {
+        Way::Made(Packing::Plain) => {
             let set = given(file, Syntax::EXPLICIT_UID, &limits).map_err(|why| words(&why))?;
             (set.set().to_vec(), Syntax::EXPLICIT)
         }
-        Way::Runs | Way::Jpeg => {
+        Way::Made(_) | Way::Jpeg => {
             let part = part10(&file).map_err(|why| words(&why))?;
             let (from, syntax) = (part.data_at, part.syntax);
             (file.get(from..).unwrap_or_default().to_vec(), syntax)
@@ -177,8 +169,7 @@ fn draw(
     };
     let set = scan(&set, syntax, &Limits::sealed()).map_err(|why| words(&why))?;
     let made = match way {
-        Way::Plain => picture(&set, 1, pixels),
-        Way::Runs => picture_of_runs(&set, 1, pixels),
+        Way::Made(packing) => picture(&set, 1, (packing, pixels)),
         Way::Jpeg => {
             let bytes = frame(&set, 1).map_err(|why| words(&why))?.into_owned();
             let media = "image/jpeg";

@@ -12,7 +12,7 @@ mod store;
 
 pub use crate::api::fhir::Bearer;
 pub use drawn::sweep_pictures;
-pub(crate) use drawn::{NotDrawn, Pictures, not_drawn, pixels, unpacked_bytes};
+pub(crate) use drawn::{NotDrawn, Pictures, not_drawn, pixels};
 pub use out::{NotOut, OnItsWay, Retrieval, Room, Wanted};
 pub(crate) use out::{Outgoing, held_while};
 pub use pulling::Receives;

@@ -10,7 +10,18 @@ use crate::{decisions, wards};
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const RLE: &str = "1.2.840.10008.1.2.5";
+const JPEG_LS: &str = "1.2.840.10008.1.2.4.80";
 const JPEG_2000: &str = "1.2.840.10008.1.2.4.90";
+const LOSSLESS_JPEG: &str = "1.2.840.10008.1.2.4.57";
+/// Two rows of two pixels (0, 80, 160, 255): by OpenJPEG, and by dcmtk.
+const IN_JPEG_2000: [u8; 89] = *b"\xff\x4f\xff\x51\0\x29\0\0\0\0\0\x02\0\0\0\x02\0\0\0\0\0\0\0\0\0\0\0\x02\
+\0\0\0\x02\0\0\0\0\0\0\0\0\0\x01\x07\x01\x01\xff\x52\0\x0c\0\0\0\x01\0\0\x04\x04\0\x01\xff\x5c\0\x04\x40\x40\
+\xff\x90\0\x0a\0\0\0\0\0\x16\0\x01\xff\x93\xdf\x80\x28\x07\xb5\xf0\x54\x46\xff\xd9";
+const IN_LOSSLESS_JPEG: [u8; 74] =
+    *b"\xff\xd8\xff\xe0\0\x10\x4a\x46\x49\x46\0\x01\x01\0\0\x01\0\x01\0\0\xff\xc3\0\x0b\
+\x08\0\x02\0\x02\x01\x01\x11\0\xff\xc4\0\x15\0\x01\x01\0\0\0\0\0\0\0\0\
+\0\0\0\0\0\0\x07\x08\xff\xda\0\x08\x01\x01\0\x06\0\0\x9f\xd4\x2a\x05\xff\0\
+\xff\xd9";
 
 /// The head of an instance of study 1.2 in explicit little endian.
 fn head(instance: &str, rows: Option<u16>) -> Writer {
@@ -41,11 +52,16 @@ fn runs() -> Vec<u8> {
     frame[0] = 1;
     frame[4] = 64;
     frame.extend_from_slice(&[253, 9]);
+    fragments(&frame)
+}
+
+/// A frame as pixel data of fragments.
+fn fragments(frame: &[u8]) -> Vec<u8> {
     let item = |tag: u8, bytes: &[u8]| {
         let length = u32::try_from(bytes.len()).unwrap().to_le_bytes();
         [&[0xfe, 0xff, tag, 0xe0][..], &length, bytes].concat()
     };
-    let all = [item(0x00, b""), item(0x00, &frame), item(0xdd, b"")].concat();
+    let all = [item(0x00, b""), item(0x00, frame), item(0xdd, b"")].concat();
     let tag = [
         0xe0, 0x7f, 0x10, 0x00, b'O', b'B', 0, 0, 0xff, 0xff, 0xff, 0xff,
     ];
@@ -108,7 +124,7 @@ async fn study(house: &House) -> [u64; 4] {
     let packed = (head("1.2.2.1", Some(2)), runs());
     let packed = came(house, ("1.2.2.1", RLE), packed).await;
     let other = (head("1.2.3.1", Some(2)), runs());
-    let other = came(house, ("1.2.3.1", JPEG_2000), other).await;
+    let other = came(house, ("1.2.3.1", JPEG_LS), other).await;
     let report = (head("1.2.4.1", None), Vec::new());
     let report = came(house, ("1.2.4.1", Syntax::EXPLICIT_UID), report).await;
     house.settle().await;
@@ -152,6 +168,38 @@ async fn the_chart_shows_small_pictures_that_are_made_here_and_sealed_as_looks()
         assert_eq!(decisions(&house).await.len(), before + 2);
     }
     assert_eq!(chart.html.matches("<img ").count(), 2);
+}
+
+#[tokio::test]
+async fn a_picture_is_the_same_however_its_pixels_are_packed() {
+    let house = House::open().await;
+    wards(&house).await;
+    house.person("anna", Role::Nurse, &["ICU"]).await;
+    let [plain, ..] = study(&house).await;
+    let mut packed = Vec::new();
+    for (instance, syntax, frame) in [
+        ("1.2.5.1", JPEG_2000, &IN_JPEG_2000[..]),
+        ("1.2.6.1", LOSSLESS_JPEG, &IN_LOSSLESS_JPEG),
+        ("1.2.7.1", JPEG_2000, &IN_JPEG_2000[..80]),
+    ] {
+        let object = (head(instance, Some(2)), fragments(frame));
+        packed.push(came(&house, (instance, syntax), object).await);
+    }
+    house.settle().await;
+    let mut anna = house.browser("anna").await;
+    let page = href(&anna.get(&format!("/patients/{}", id(&house))).await.html);
+    let expected = anna.get(&format!("{page}/{plain}")).await;
+    assert_eq!(expected.status, StatusCode::OK);
+    for index in &packed[..2] {
+        let picture = anna.get(&format!("{page}/{index}")).await;
+        assert_eq!(picture.status, StatusCode::OK, "{}", picture.html);
+        assert_eq!(picture.headers["content-type"], "image/png");
+        assert_eq!(picture.html, expected.html);
+    }
+    let cut = anna.get(&format!("{page}/{}", packed[2])).await;
+    assert_eq!(cut.status, StatusCode::NOT_FOUND);
+    let why = "its JPEG 2000 ends before its end";
+    assert!(cut.html.contains(why), "{}", cut.html);
 }
 
 #[tokio::test]

@@ -13,8 +13,8 @@ use tower::ServiceExt as _;
 
 use crate::house::{House, Reply};
 
-const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
-const BOTH: [&str; 2] = ["system/ImagingStudy.rs", "system/Patient.rs"];
+pub(crate) const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
+pub(crate) const BOTH: [&str; 2] = ["system/ImagingStudy.rs", "system/Patient.rs"];
 
 /// One instance of study 1.2, series 1.2.1, of patient 4711.
 async fn came(house: &House, instance: &str) {
@@ -40,6 +40,15 @@ async fn came(house: &House, instance: &str) {
         .us(tags::BITS_STORED, 16);
     let raw = head.clone().finish();
     let set = head.bytes(tags::PIXEL_DATA, VR::OW, &pixels).finish();
+    sealed(house, (instance, Syntax::IMPLICIT_UID), (raw, set)).await;
+}
+
+/// An object of that patient: its head, and all of its data set.
+pub(crate) async fn sealed(
+    house: &House,
+    (instance, syntax): (&str, &str),
+    (raw, set): (Vec<u8>, Vec<u8>),
+) {
     let app = &house.app;
     let system = wire::v2::authority_system("", "hospital");
     let patient = app.record.blind().id("Patient", &system, "4711");
@@ -48,12 +57,12 @@ async fn came(house: &House, instance: &str) {
         authority: "hospital".into(),
         zone: "UTC".into(),
         instance: instance.into(),
-        syntax: Syntax::IMPLICIT_UID.into(),
+        syntax: syntax.into(),
         ..Image::default()
     };
     let subject = Subject::Patient(patient);
     let mut event = Event::new(Actor::feed("ct"), Act::Send, subject, Told::Image(image));
-    let whole = [file(CT, instance, Syntax::IMPLICIT_UID, "CT1"), set].concat();
+    let whole = [file(CT, instance, syntax, "CT1"), set].concat();
     let whole = app.record.keep(&event, whole).await.unwrap();
     if let Told::Image(image) = &mut event.body {
         image.whole = whole;
@@ -62,7 +71,7 @@ async fn came(house: &House, instance: &str) {
     app.record.admit(vec![admitted]).await.unwrap();
 }
 
-async fn asked(house: &House, (token, path, accept): (&str, &str, &str)) -> Reply {
+pub(crate) async fn asked(house: &House, (token, path, accept): (&str, &str, &str)) -> Reply {
     let request = Request::builder()
         .uri(format!("/dicomweb/{path}"))
         .header("authorization", format!("Bearer {token}"))

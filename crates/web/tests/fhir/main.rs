@@ -32,6 +32,8 @@ mod imports;
 mod looks;
 #[cfg(test)]
 mod patches;
+#[cfg(test)]
+mod pictures;
 mod published;
 #[cfg(test)]
 mod real_data;

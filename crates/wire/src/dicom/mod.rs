@@ -6,12 +6,19 @@
 
 mod asking;
 mod charset;
+mod codestream;
 mod deid;
 mod dimse;
 mod file;
 mod frames;
 mod header;
+mod huffman;
+mod jpeg;
+mod jpeg2000;
+mod jpeg_dct;
+mod jpeg_lossless;
 mod json;
+mod packing;
 mod pdu;
 mod picture;
 mod preamble;
@@ -39,13 +46,12 @@ pub use file::{HEAD_BYTES, Part10, SALUS_CLASS_UID, file, is_part10, part10};
 pub use frames::{NoFrame, frame, frame_count};
 pub use header::Header;
 pub use json::metadata;
+pub use packing::Packing;
 pub use pdu::{
     Answered, Fragment, PDU_HEAD_BYTES, Pdu, Proposed, Rejection, Request, Role, abort, accept,
     data, pdu, pdu_head, reject, released, units,
 };
-pub use picture::{
-    NoPicture, PIXEL_BYTES_MAX, PIXELS_MAX, Picture, RLE_UID, picture, picture_of_runs,
-};
+pub use picture::{NoPicture, PIXELS_MAX, Picture, picture};
 pub use preamble::{PREAMBLE_BYTES, Preamble, preamble};
 pub use query::{
     Attributes, Fault, Level, Operation, Person, Query, Root, Whole, attribute, query_class,

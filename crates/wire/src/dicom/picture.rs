@@ -1,4 +1,4 @@
-//! Pictures to look at: pixels that are not compressed as grey or colour of eight bits (PS3.3 section
+//! Pictures to look at: pixels as grey or colour of eight bits (PS3.3 section
 //! C.7.6.3 and C.11), written as PNG. A picture is for recognizing a study, not for reporting on it.
 
 use std::io::Write as _;
@@ -10,16 +10,11 @@ use flate2::Crc;
 use flate2::write::ZlibEncoder;
 use thiserror::Error;
 
-use super::rle::{self, Shape};
+use super::packing::{Claim, Packing, Pixels};
 use super::{DataSet, NoFrame, Value, frame};
 
-/// The transfer syntax whose pixels are compressed by run lengths (PS3.5 annex G).
-pub const RLE_UID: &str = "1.2.840.10008.1.2.5";
-/// Pixels of a picture that is made, at most. It takes six bytes of memory for each of them, beside the
-/// object: what is unpacked, and what becomes of it.
+/// Pixels of a picture that is made, at most.
 pub const PIXELS_MAX: usize = 32 << 20;
-/// Bytes of a pixel before it is made a picture, at most: three samples of eight bits.
-pub const PIXEL_BYTES_MAX: usize = 3;
 
 /// Rows of pixels of eight bits: one byte each, or three.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,57 +37,74 @@ pub enum NoPicture {
     Kind(&'static str),
 }
 
-/// A picture of one frame, counted from 1, of a data set in little endian, of `pixels_max` pixels
-/// ([`PIXELS_MAX`]) at most.
+/// A picture of one frame, counted from 1, of a data set in little endian whose pixels are packed like that, of
+/// `pixels_max` pixels ([`PIXELS_MAX`]) at most.
 ///
 /// # Errors
 /// [`NoPicture`].
-pub fn picture(set: &DataSet<'_>, number: usize, pixels_max: usize) -> Result<Picture, NoPicture> {
-    let size = size(set, pixels_max)?;
-    channels(set)?;
-    let compressed = set.get(tags::PIXEL_DATA).map(|element| element.value);
-    if matches!(compressed, Some(Value::Fragments(_))) {
-        return Err(NoPicture::Kind("its pixels are compressed"));
-    }
-    let pixels = frame(set, number)?;
-    made(set, &pixels, size)
-}
-
-/// The same of a data set in [`RLE_UID`].
-///
-/// # Errors
-/// [`NoPicture`].
-pub fn picture_of_runs(
+pub fn picture(
     set: &DataSet<'_>,
     number: usize,
-    pixels_max: usize,
+    (packing, pixels_max): (Packing, usize),
 ) -> Result<Picture, NoPicture> {
-    let (width, height) = size(set, pixels_max)?;
+    let (columns, rows) = size(set, pixels_max)?;
     // INVARIANT: what is not made a picture is not unpacked: fifteen samples take fifteen times as much.
-    let (samples, bits) = channels(set)?;
-    let packed = frame(set, number)?;
-    let shape = Shape {
-        count: width * height,
-        samples,
-        width: bits / 8,
+    let kind = Kind::of(set, packing)?;
+    let compressed = set.get(tags::PIXEL_DATA).map(|element| element.value);
+    if packing == Packing::Plain && matches!(compressed, Some(Value::Fragments(_))) {
+        return Err(NoPicture::Kind("its pixels are compressed"));
+    }
+    let claim = Claim {
+        columns,
+        rows,
+        samples: kind.samples(),
+        bits: kind.bits,
         planar: set.number(tags::PLANAR_CONFIGURATION) == Some(1),
     };
-    let wrong = NoPicture::Kind("its run lengths are not what its size says");
-    let pixels = rle::unpacked(&packed, shape).ok_or(wrong)?;
-    made(set, &pixels, (width, height))
+    let pixels = packing.unpacked(frame(set, number)?, claim);
+    made(set, &pixels.map_err(NoPicture::Kind)?, (kind, claim))
 }
 
-/// Samples of a pixel and bits of a sample, if a picture is made of such: grey of 8 or 16 bits, colour
-/// of 8.
-fn channels(set: &DataSet<'_>) -> Result<(usize, usize), NoPicture> {
-    let samples = whole(set, tags::SAMPLES_PER_PIXEL).unwrap_or(1);
-    let kind = set.ascii(tags::PHOTOMETRIC_INTERPRETATION);
-    let bits = whole(set, tags::BITS_ALLOCATED).unwrap_or_default();
-    match (kind, samples, bits) {
-        ("MONOCHROME1" | "MONOCHROME2" | "", 1, 8 | 16) | ("RGB" | "YBR_FULL", 3, 8) => {
-            Ok((samples, bits))
+/// Of what a picture is made: grey of 8 or 16 bits, colour of 8.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    shade: Shade,
+    /// Bits that a sample takes.
+    bits: usize,
+}
+
+/// PS3.3 section C.7.6.3.1.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shade {
+    Grey,
+    Inverted,
+    Rgb,
+    Ybr,
+}
+
+impl Kind {
+    fn of(set: &DataSet<'_>, packing: Packing) -> Result<Kind, NoPicture> {
+        let samples = whole(set, tags::SAMPLES_PER_PIXEL).unwrap_or(1);
+        let kind = set.ascii(tags::PHOTOMETRIC_INTERPRETATION);
+        let bits = whole(set, tags::BITS_ALLOCATED).unwrap_or_default();
+        let shade = match (kind, samples, bits) {
+            ("MONOCHROME2" | "", 1, 8 | 16) => Shade::Grey,
+            ("MONOCHROME1", 1, 8 | 16) => Shade::Inverted,
+            ("RGB", 3, 8) => Shade::Rgb,
+            // Its components are turned back when they are unpacked (PS3.5 section 8.2.4).
+            ("YBR_RCT" | "YBR_ICT", 3, 8) if packing == Packing::Jpeg2000 => Shade::Rgb,
+            ("YBR_FULL", 3, 8) => Shade::Ybr,
+            _ => return Err(NoPicture::Kind("its pixels are of another kind")),
+        };
+        Ok(Kind { shade, bits })
+    }
+
+    /// Samples of a pixel.
+    const fn samples(self) -> usize {
+        match self.shade {
+            Shade::Grey | Shade::Inverted => 1,
+            Shade::Rgb | Shade::Ybr => 3,
         }
-        _ => Err(NoPicture::Kind("its pixels are of another kind")),
     }
 }
 
@@ -116,23 +128,19 @@ fn size(set: &DataSet<'_>, pixels_max: usize) -> Result<(usize, usize), NoPictur
 
 fn made(
     set: &DataSet<'_>,
-    pixels: &[u8],
-    (width, height): (usize, usize),
+    pixels: &Pixels<'_>,
+    (kind, claim): (Kind, Claim),
 ) -> Result<Picture, NoPicture> {
-    let count = width * height;
-    let kind = set.ascii(tags::PHOTOMETRIC_INTERPRETATION);
-    let (channels, bytes) = match (kind, whole(set, tags::BITS_ALLOCATED)) {
-        ("MONOCHROME1" | "MONOCHROME2" | "", Some(bits @ (8 | 16))) => {
-            (1, grey(set, (pixels, bits), kind == "MONOCHROME1"))
-        }
-        ("RGB", Some(8)) => (3, colour(set, pixels, count)),
-        ("YBR_FULL", Some(8)) => (3, rgb(colour(set, pixels, count))),
-        _ => return Err(NoPicture::Kind("its pixels are of another kind")),
+    let bytes = match kind.shade {
+        Shade::Grey | Shade::Inverted => grey(set, pixels, kind),
+        Shade::Rgb => colour(pixels, claim.count()),
+        Shade::Ybr => rgb(colour(pixels, claim.count())),
     };
-    match bytes.len() == count * channels {
+    let channels = kind.samples();
+    match bytes.len() == claim.count() * channels {
         true => Ok(Picture {
-            width,
-            height,
+            width: claim.columns,
+            height: claim.rows,
             channels,
             bytes,
         }),
@@ -141,7 +149,7 @@ fn made(
 }
 
 /// Grey values through rescale and window; without a window from the darkest to the brightest.
-fn grey(set: &DataSet<'_>, (pixels, bits): (&[u8], usize), inverted: bool) -> Vec<u8> {
+fn grey(set: &DataSet<'_>, pixels: &Pixels<'_>, kind: Kind) -> Vec<u8> {
     let (slope, intercept) = (
         first(set, tags::RESCALE_SLOPE)
             .filter(|slope| *slope != 0.0)
@@ -149,7 +157,7 @@ fn grey(set: &DataSet<'_>, (pixels, bits): (&[u8], usize), inverted: bool) -> Ve
         first(set, tags::RESCALE_INTERCEPT).unwrap_or(0.0),
     );
     // Gone through twice rather than kept: eight bytes a pixel would be much.
-    let values = || stored(set, (pixels, bits)).map(|value| value * slope + intercept);
+    let values = || stored(set, pixels, kind.bits).map(|value| value * slope + intercept);
     let window = first(set, tags::WINDOW_CENTER).zip(first(set, tags::WINDOW_WIDTH));
     let (from, width) = match window.filter(|(_, width)| *width >= 1.0) {
         Some((center, width)) => (center - 0.5 - (width - 1.0) / 2.0, (width - 1.0).max(1.0)),
@@ -161,24 +169,26 @@ fn grey(set: &DataSet<'_>, (pixels, bits): (&[u8], usize), inverted: bool) -> Ve
     };
     let shade = |value: f64| {
         let part = ((value - from) / width).clamp(0.0, 1.0);
-        let part = if inverted { 1.0 - part } else { part };
+        let part = match kind.shade {
+            Shade::Inverted => 1.0 - part,
+            _ => part,
+        };
         byte(part * 255.0)
     };
     values().map(shade).collect()
 }
 
 /// Pixel values as they are stored: the bits that count, signed or not.
-fn stored<'p>(
-    set: &DataSet<'_>,
-    (pixels, bits): (&'p [u8], usize),
-) -> impl Iterator<Item = f64> + 'p {
+fn stored(set: &DataSet<'_>, pixels: &Pixels<'_>, bits: usize) -> impl Iterator<Item = f64> {
     let used = set
         .number(tags::BITS_STORED)
         .filter(|used| (1..=16).contains(used));
     let used = used.unwrap_or(if bits == 8 { 8 } else { 16 });
+    // What was packed with fewer bits has its sign in the highest of those.
+    let used = used.min(pixels.used.map_or(u32::MAX, u32::from));
     let signed = set.number(tags::PIXEL_REPRESENTATION) == Some(1);
     let width = bits / 8;
-    pixels.chunks_exact(width).map(move |one| {
+    pixels.bytes.chunks_exact(width).map(move |one| {
         let raw = match *one {
             [low, high] => u16::from_le_bytes([low, high]),
             [one] => u16::from(one),
@@ -190,8 +200,9 @@ fn stored<'p>(
     })
 }
 
-fn colour(set: &DataSet<'_>, pixels: &[u8], count: usize) -> Vec<u8> {
-    if set.number(tags::PLANAR_CONFIGURATION) != Some(1) {
+fn colour(pixels: &Pixels<'_>, count: usize) -> Vec<u8> {
+    let (pixels, planar) = (&pixels.bytes, pixels.planar);
+    if !planar {
         return pixels.get(..count * 3).unwrap_or_default().to_vec();
     }
     let plane = |number: usize| pixels.get(number * count..(number + 1) * count);
@@ -344,7 +355,7 @@ mod tests {
 
     fn made(bytes: &[u8]) -> Result<Picture, NoPicture> {
         let set = scan(bytes, Syntax::EXPLICIT, &Limits::default()).unwrap();
-        picture(&set, 1, PIXELS_MAX)
+        picture(&set, 1, (Packing::Plain, PIXELS_MAX))
     }
 
     #[test]
@@ -359,20 +370,26 @@ mod tests {
                 .finish();
             let set = scan(&bytes, Syntax::EXPLICIT, &Limits::default()).unwrap();
             [
-                picture_of_runs(&set, 1, PIXELS_MAX),
-                picture(&set, 1, PIXELS_MAX),
+                Packing::Plain,
+                Packing::Runs,
+                Packing::Jpeg2000,
+                Packing::Jpeg,
             ]
+            .map(|packing| picture(&set, 1, (packing, PIXELS_MAX)))
         };
-        let kind = Err(NoPicture::Kind("its pixels are of another kind"));
+        let kind = || Err(NoPicture::Kind("its pixels are of another kind"));
         // It is refused before anybody looks for pixels: there are none.
         for (samples, bits) in [(15, 8), (3, 16), (1, 8), (4, 8), (0, 8), (3, 1)] {
             let size = (4_096, 4_096);
-            assert_eq!(of(samples, bits, size), [kind.clone(), kind.clone()]);
+            assert_eq!(of(samples, bits, size), [kind(), kind(), kind(), kind()]);
         }
-        let large = Err(NoPicture::Kind("it is too large"));
-        assert_eq!(of(3, 8, (8_192, 8_192)), [large.clone(), large]);
-        let none = Err(NoPicture::Frame(NoFrame::NoPixels));
-        assert_eq!(of(3, 8, (2, 2)), [none.clone(), none]);
+        let large = || Err(NoPicture::Kind("it is too large"));
+        assert_eq!(
+            of(3, 8, (8_192, 8_192)),
+            [large(), large(), large(), large()]
+        );
+        let none = || Err(NoPicture::Frame(NoFrame::NoPixels));
+        assert_eq!(of(3, 8, (2, 2)), [none(), none(), none(), none()]);
     }
 
     #[test]

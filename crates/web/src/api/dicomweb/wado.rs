@@ -11,8 +11,8 @@ use chart::Instance;
 use event::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wire::dicom::{
-    Limits, NoFrame, RLE_UID, Repertoire, Syntax, can_recode, file, frame, given, part10, picture,
-    picture_of_runs, scan, sealed,
+    Limits, NoFrame, Packing, Repertoire, Syntax, can_recode, file, frame, given, part10, picture,
+    scan, sealed,
 };
 
 use super::accept::Accepted;
@@ -20,9 +20,7 @@ use super::parts::{Boundary, answer, whole};
 use super::route::{Look, Place};
 use super::{Asker, Refused};
 use crate::App;
-use crate::imaging::{
-    NotOut, OnItsWay, Retrieval, Room, Wanted, held_while, pixels, unpacked_bytes,
-};
+use crate::imaging::{NotOut, OnItsWay, Retrieval, Room, Wanted, held_while, pixels};
 
 const DICOM: &str = "application/dicom";
 const JSON: &str = "application/dicom+json";
@@ -182,14 +180,12 @@ pub(super) async fn rendered(
     let mut found = named(app, asker, (place, "a picture")).await?;
     let one = found.objects().first().ok_or_else(Refused::absent)?;
     let takes = |media: &str| accepted.iter().any(|one| one.takes(media));
-    let compressed = one.syntax == JPEG_BASELINE;
-    let runs = one.syntax == RLE_UID;
-    let native = can_recode(&one.syntax, Syntax::EXPLICIT_UID);
-    let (media, target) = match (compressed, native) {
-        (true, _) => ("image/jpeg", JPEG_BASELINE),
-        (false, _) if runs => ("image/png", RLE_UID),
-        (false, true) => ("image/png", Syntax::EXPLICIT_UID),
-        (false, false) => {
+    let packing = Packing::named(&one.syntax);
+    let (media, target) = match packing {
+        _ if one.syntax == JPEG_BASELINE => ("image/jpeg", JPEG_BASELINE.to_owned()),
+        Some(Packing::Plain) => ("image/png", Syntax::EXPLICIT_UID.to_owned()),
+        Some(_) => ("image/png", one.syntax.clone()),
+        None => {
             let words = "no picture is made of pixels that are compressed like these";
             return Err(Refused::unacceptable(words));
         }
@@ -199,24 +195,21 @@ pub(super) async fn rendered(
             "this picture is given as `{media}` alone"
         )));
     }
-    let pixels = match compressed {
-        true => 0,
-        false => pixels(one).ok_or_else(|| {
+    let pixels = match packing {
+        None => 0,
+        Some(_) => pixels(one).ok_or_else(|| {
             Refused::unacceptable("no picture is made of it: it is no image, or too large")
         })?,
     };
-    let (place, more) = (0, unpacked_bytes(pixels));
+    let (place, more) = (0, packing.map_or(0, |packing| packing.room(pixels)));
     let out = found.out_with(app, place, more).await.map_err(not_out)?;
-    let (file, room) = in_syntax(app, (&found, place), (out, target)).await?;
+    let (file, room) = in_syntax(app, (&found, place), (out, &target)).await?;
     let work = held_while(room, move || {
         with(&file, |set| -> Result<Vec<u8>, Refused> {
-            if compressed {
+            let Some(packing) = packing else {
                 return Ok(frame(set, look.frame).map_err(no_frame)?.into_owned());
-            }
-            let made = match runs {
-                true => picture_of_runs(set, look.frame, pixels),
-                false => picture(set, look.frame, pixels),
             };
+            let made = picture(set, look.frame, (packing, pixels));
             let made = made.map_err(|why| Refused::unacceptable(why.to_string()))?;
             Ok(made.shrunk(look.max.unwrap_or(usize::MAX)).png())
         })
