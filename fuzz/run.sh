@@ -11,7 +11,7 @@
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 out="${SALUS_FUZZ:-$HOME/.cache/salus/fuzz}"
-targets=(hl7 mllp fhir mask syslog rule audit dicom multipart)
+targets=(hl7 mllp fhir mask syslog rule audit dicom picture multipart)
 # What a build knows of the code that ran, as libFuzzer reads it; overflow checks and debug assertions as in a test.
 cover="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -35,7 +35,7 @@ seeds() {
     case "$1" in
         hl7 | mllp | rule) folders+=("$data/hl7" "$here/../demo/hl7") ;;
         fhir) folders+=("$data/fhir") ;;
-        dicom) folders+=("$data/dicom") ;;
+        dicom | picture) folders+=("$data/dicom") ;;
         mask) folders+=("$data/deid") ;;
         syslog) folders+=("$data/watch") ;;
     esac

@@ -1,15 +1,12 @@
 //! Any bytes are read as a DICOM file, a unit of the upper layer or a command, or refused; what is read lies end to end in what was there;
-//! what leaves de-identified is read again and has nothing private; a picture is made of it, or none.
+//! what leaves de-identified is read again and has nothing private.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use wire::dicom::{
-    Choice, Device, Header, Limits, Packing, Pixels, Repertoire, Source, Syntax, command,
-    deidentify, file, part10, patient, pdu, picture, scan, study, unpack,
+    Choice, Device, Header, Limits, Pixels, Repertoire, Source, Syntax, command, deidentify, file,
+    part10, patient, pdu, scan, study, unpack,
 };
-
-/// Pixels of a picture at most: it is about what is said, not about how long it takes.
-const PIXELS_MAX: usize = 1 << 20;
 
 const SYNTAXES: [&str; 4] = [
     "1.2.840.10008.1.2",
@@ -23,7 +20,6 @@ fuzz_target!(|input: (u8, &[u8])| {
     if let Ok(head) = part10(bytes) {
         assert!(head.data_at <= bytes.len());
         look(&bytes[head.data_at..], head.syntax);
-        draw(&bytes[head.data_at..], (head.syntax_uid, head.syntax));
         leave(bytes);
     }
     let _ = pdu(kind % 8, bytes);
@@ -35,24 +31,6 @@ fuzz_target!(|input: (u8, &[u8])| {
         leave(&[&head, bytes].concat());
     }
 });
-
-fn draw(bytes: &[u8], (uid, syntax): (&str, Syntax)) {
-    let Ok(set) = scan(bytes, syntax, &Limits::default()) else {
-        return;
-    };
-    let packing = Packing::named(uid).filter(|_| !syntax.big_endian && !syntax.deflated);
-    let Some(packing) = packing else {
-        return;
-    };
-    // The library panics on what is damaged, and that is caught: here it would end the process.
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| ()));
-    let made = picture(&set, 1, (packing, PIXELS_MAX));
-    std::panic::set_hook(hook);
-    if let Ok(made) = made {
-        assert!(made.shrunk(64).png().starts_with(b"\x89PNG"));
-    }
-}
 
 fn leave(bytes: &[u8]) {
     let choice = Choice {

@@ -13,6 +13,9 @@ use super::lookup::{HEAD_AND_PAGE, content_of};
 use super::{Asked, Row};
 use crate::error::Outcome;
 
+/// A version with its content, if there is one.
+type Looked = Outcome<Option<(Row, Vec<u8>)>>;
+
 /// Connections that look single resources up. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Points(Arc<Inner>);
@@ -44,7 +47,7 @@ impl Points {
     /// The current version of a resource by name, with its content. `None`: it was not looked up, since others are
     /// looking, or the file is busy, broken or closed; whoever waits for a connection ([`super::Lender`]) hears
     /// which.
-    pub(crate) fn by_head(&self, asked: &Asked) -> Option<Outcome<Option<(Row, Vec<u8>)>>> {
+    pub(crate) fn by_head(&self, asked: &Asked) -> Option<Looked> {
         let mut turn = self.turn()?;
         let found = by_head(turn.connection.as_ref()?, asked);
         if found.is_err() {
@@ -111,7 +114,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-fn by_head(from: &Connection, asked: &Asked) -> rusqlite::Result<Outcome<Option<(Row, Vec<u8>)>>> {
+fn by_head(from: &Connection, asked: &Asked) -> rusqlite::Result<Looked> {
     let mut found = from.prepare_cached(HEAD_AND_PAGE)?;
     let mut rows = found.query([asked.slot])?;
     while let Some(found) = rows.next()? {
