@@ -297,6 +297,22 @@ mod tests {
         read.await.unwrap()
     }
 
+    /// What `.cargo/config.toml` says (decision 0178); that commits sync with `fdatasync` SQLite does not tell.
+    #[tokio::test]
+    async fn sqlite_is_built_as_it_is_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(&folder).await;
+        let read = writer.run(|connection| {
+            let mut all = connection.prepare("PRAGMA compile_options")?;
+            let rows = all.query_map([], |row| row.get(0))?;
+            Ok::<_, WriterFault>(rows.collect::<Result<Vec<String>, _>>()?)
+        });
+        let options = read.await.unwrap();
+        let has = |name: &str| options.iter().any(|option| option == name);
+        assert!(has("DEFAULT_MEMSTATUS=0"), "{options:?}");
+        assert!(!has("ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+    }
+
     #[tokio::test]
     async fn what_fails_or_panics_leaves_nothing_and_the_next_goes_on() {
         let folder = tempfile::tempdir().unwrap();

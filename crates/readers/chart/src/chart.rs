@@ -43,7 +43,8 @@ pub struct Config {
     pub summaries_ready_max: usize,
     /// Which codes are sensitive: the text of a file like `rules/sensitivity.toml`.
     pub sensitivity: String,
-    /// Connections that read at the same time, at most.
+    /// Connections of each kind that read at the same time, at most: those that look single resources up (fewer than there
+    /// are processors), those for other reads of charts, and those for everything else.
     pub readers_max: u32,
 }
 

@@ -202,6 +202,8 @@ async fn head(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Head>> {
     if let Some(head) = heads.get(&asked) {
         return Ok(Some(head));
     }
+    // Nothing here waits; whoever looks many up lets others run, and can be broken off.
+    tokio::task::coop::consume_budget().await;
     let found = match chart.store.points.by_head(&asked) {
         Some(found) => found?,
         None => by_head(chart, &asked).await?,

@@ -156,18 +156,18 @@ fn draw(
     (pixels, size): (usize, usize),
 ) -> Result<Drawn, String> {
     let words = |why: &dyn std::fmt::Display| why.to_string();
+    let plain;
     let (set, syntax) = match way {
         Way::Made(Packing::Plain) => {
-            let set = given(file, Syntax::EXPLICIT_UID, &limits).map_err(|why| words(&why))?;
-            (set.set().to_vec(), Syntax::EXPLICIT)
+            plain = given(file, Syntax::EXPLICIT_UID, &limits).map_err(|why| words(&why))?;
+            (plain.set(), Syntax::EXPLICIT)
         }
         Way::Made(_) | Way::Jpeg => {
             let part = part10(&file).map_err(|why| words(&why))?;
-            let (from, syntax) = (part.data_at, part.syntax);
-            (file.get(from..).unwrap_or_default().to_vec(), syntax)
+            (file.get(part.data_at..).unwrap_or_default(), part.syntax)
         }
     };
-    let set = scan(&set, syntax, &Limits::sealed()).map_err(|why| words(&why))?;
+    let set = scan(set, syntax, &Limits::sealed()).map_err(|why| words(&why))?;
     let made = match way {
         Way::Made(packing) => picture(&set, 1, (packing, pixels)),
         Way::Jpeg => {

@@ -30,6 +30,12 @@ const TILE_BYTES: u64 = 300;
 const TILE_COMPONENT_BYTES: u64 = 800;
 const TILE_PART_BYTES: u64 = 3 * 96;
 
+/// Steps that are taken for a precinct or a code-block with nothing in it.
+const PART_STEPS: u64 = 64;
+/// Steps for both tag trees of a precinct, for each leaf of the square with a power of two that holds its code-blocks: a
+/// tree is built by four visits below each of its nodes, also where nothing is.
+const LEAF_STEPS: u64 = 3;
+
 /// What is known of a codestream before it is unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Head<'a> {
@@ -40,8 +46,14 @@ pub(super) struct Head<'a> {
     pub(super) signed: bool,
     /// Each tile-part says where it ends, and no bits are to be added behind those of a segment.
     pub(super) complete: bool,
+    /// Components are turned into each other.
+    pub(super) turned: bool,
+    /// It is packed with loss.
+    pub(super) lossy: bool,
     /// Bytes of memory, at most, that what it is divided into takes.
     pub(super) parts_bytes: usize,
+    /// Steps, at most, that are taken for what it is divided into, whatever is in it.
+    pub(super) parts_steps: u64,
 }
 
 /// The head of a frame, if it is what the object says.
@@ -64,6 +76,9 @@ pub(super) fn head(frame: &[u8], claim: Claim) -> Result<Head<'_>, &'static str>
         precision: size.precision,
         signed: size.signed,
         complete: walk.complete,
+        turned: walk.turned == Some(1),
+        lossy: walk.transform == Some(0),
+        parts_steps: walk.parts_steps(),
         parts_bytes: usize::try_from(walk.parts_bytes(stream.len())).unwrap_or(usize::MAX),
     })
 }
@@ -229,9 +244,13 @@ struct Walk {
     layers: u64,
     /// Components are one behind the other, or turned into each other (table A.17).
     turned: Option<u8>,
+    /// Which wavelet: with loss or without (table A.20). The library turns all tiles back by one.
+    transform: Option<u8>,
     quantized: bool,
     precincts: u64,
     blocks: u64,
+    /// Of a component of a tile.
+    steps: u64,
     /// Segments of a code-block.
     segments: u64,
 }
@@ -245,9 +264,11 @@ impl Walk {
             tile_parts: 0,
             layers: 1,
             turned: None,
+            transform: None,
             quantized: false,
             precincts: 0,
             blocks: 0,
+            steps: 0,
             segments: 1,
         }
     }
@@ -284,7 +305,7 @@ impl Walk {
         rest.byte()?;
         self.layers = self.layers.max(u64::from(rest.short()?));
         let turned = rest.byte()?;
-        if *self.turned.get_or_insert(turned) != turned {
+        if turned > 1 || *self.turned.get_or_insert(turned) != turned {
             return Err(KIND);
         }
         self.style(flags, rest)
@@ -301,11 +322,16 @@ impl Walk {
     fn style(&mut self, flags: u8, mut rest: Cursor<'_>) -> Result<(), &'static str> {
         let levels = rest.byte()?;
         let block = (rest.byte()?, rest.byte()?);
-        let (style, _) = (rest.byte()?, rest.byte()?);
+        let (style, transform) = (rest.byte()?, rest.byte()?);
         if levels > LEVELS_MAX || block.0 > 8 || block.1 > 8 {
             return Err(WRONG);
         }
-        let (mut precincts, mut blocks) = (0_u64, 0_u64);
+        // The highest bits of the style are of HTJ2K (ISO/IEC 15444-15 table A.4).
+        let other = *self.transform.get_or_insert(transform) != transform;
+        if other || transform > 1 || style & 0xc0 != 0 {
+            return Err(KIND);
+        }
+        let (mut precincts, mut blocks, mut steps) = (0_u64, 0_u64, 0_u64);
         for level in (0..=levels).rev() {
             let exponents = if flags & 1 == 1 { rest.byte()? } else { 0xff };
             let exponents = (exponents & 0x0f, exponents >> 4);
@@ -321,12 +347,20 @@ impl Walk {
                 (exponents.1, block.1 + 2),
             )?;
             let bands = if lowest { 1 } else { 3 };
-            precincts = precincts.saturating_add(across.0.saturating_mul(down.0) * bands);
-            blocks = blocks.saturating_add(across.1.saturating_mul(down.1) * bands);
+            let here = across.precincts.saturating_mul(down.precincts) * bands;
+            precincts = precincts.saturating_add(here);
+            let blocks_here = across.blocks.saturating_mul(down.blocks) * bands;
+            blocks = blocks.saturating_add(blocks_here);
+            let side = across.together.max(down.together).next_power_of_two();
+            let trees = side.saturating_mul(side).saturating_mul(LEAF_STEPS);
+            steps = steps
+                .saturating_add(here.saturating_mul(trees.saturating_add(PART_STEPS)))
+                .saturating_add(blocks_here.saturating_mul(PART_STEPS));
         }
         rest.done()?;
         self.precincts = self.precincts.max(precincts);
         self.blocks = self.blocks.max(blocks);
+        self.steps = self.steps.max(steps);
         // A segment for each pass, or for each where bits are not coded (table A.19, section D.6).
         let segments = if style & 0x05 == 0 { 1 } else { 94 };
         self.segments = self.segments.max(segments);
@@ -389,6 +423,13 @@ impl Walk {
         if ended { Ok(false) } else { Err(CUT) }
     }
 
+    /// Steps for what the stream is divided into: each tile is divided anew.
+    fn parts_steps(&self) -> u64 {
+        self.steps
+            .saturating_mul(self.size.components)
+            .saturating_mul(self.size.tiles as u64)
+    }
+
     /// Bytes of memory for what the stream is divided into.
     fn parts_bytes(&self, bytes: usize) -> u64 {
         // Each segment takes three bits of a header at least (section B.10.7).
@@ -416,20 +457,35 @@ impl Walk {
     }
 }
 
-/// Precincts of a resolution level and code-blocks of one of its sub-bands, in one direction, at most
-/// (sections B.5 to B.7). A tile may begin anywhere.
+/// How a resolution level is divided in one direction, at most.
+struct Divided {
+    precincts: u64,
+    /// Code-blocks of one of its sub-bands.
+    blocks: u64,
+    /// Those of them that are in one precinct.
+    together: u64,
+}
+
+/// Precincts of a resolution level and code-blocks of one of its sub-bands (sections B.5 to B.7). A tile may begin
+/// anywhere.
 fn divided(
     tile: u64,
     (level, lowest): (u8, bool),
     (precinct, block): (u8, u8),
-) -> Result<(u64, u64), &'static str> {
+) -> Result<Divided, &'static str> {
     let resolution = (tile >> level) + 2;
-    let (band, block) = match lowest {
-        true => (resolution, block.min(precinct)),
-        false => {
-            let half = precinct.checked_sub(1).ok_or(WRONG)?;
-            ((tile >> (level + 1)) + 2, block.min(half))
-        }
+    let (band, of_band) = match lowest {
+        true => (resolution, precinct),
+        false => (
+            (tile >> (level + 1)) + 2,
+            precinct.checked_sub(1).ok_or(WRONG)?,
+        ),
     };
-    Ok(((resolution >> precinct) + 2, (band >> block) + 2))
+    let block = block.min(of_band);
+    let blocks = (band >> block) + 2;
+    Ok(Divided {
+        precincts: (resolution >> precinct) + 2,
+        blocks,
+        together: blocks.min(1 << (of_band - block)),
+    })
 }

@@ -5,7 +5,7 @@
 use super::huffman::{Bits, Table};
 use super::jpeg_dct::{self, Steps};
 use super::jpeg_lossless;
-use super::packing::{Claim, Pixels};
+use super::packing::{Claim, Pixels, Samples};
 
 const CUT: &str = "its JPEG ends before its end, or is damaged";
 const KIND: &str = "its JPEG is of a kind that is not unpacked";
@@ -14,6 +14,8 @@ const WRONG: &str = "a header of its JPEG is not as it should be";
 
 /// Tables of a kind that there may be at a time (sections B.2.4.1 and B.2.4.2).
 const TABLES: usize = 4;
+/// Bytes of memory that all tables take: eight of Huffman codes of 128 KiB, and one that is being read.
+pub(super) const TABLES_BYTES: usize = 1200 << 10;
 /// Tables of Huffman codes that are read in all: some bytes of each would keep a thread busy.
 const TABLES_READ_MAX: usize = 64;
 
@@ -89,10 +91,15 @@ pub(super) fn unpacked(frame: &[u8], claim: Claim) -> Result<Pixels<'static>, &'
             _ => return Err(KIND),
         }
     }
-    let precision = jpeg.frame.map(|frame| frame.precision);
+    let samples = jpeg.frame.map(|frame| Samples {
+        bits: frame.precision,
+        signed: false,
+        lossy: frame.process == Process::Extended,
+        turned: false,
+    });
     Ok(Pixels {
         bytes: out.into(),
-        used: precision,
+        samples,
         planar: false,
     })
 }

@@ -6,7 +6,7 @@ use std::panic::catch_unwind;
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
 use super::codestream::{Head, head};
-use super::packing::{Claim, Pixels};
+use super::packing::{Claim, Pixels, Samples};
 
 /// Bytes of memory that each pixel takes while it is unpacked: three planes and two that are worked on, of
 /// four bytes a sample, with the smaller one beside them, and the pixels themselves.
@@ -15,6 +15,10 @@ const PIXEL_BYTES: usize = 24;
 /// many besides, however small it is.
 const PARTS_PIXEL_BYTES: usize = 6;
 const PARTS_FREE_BYTES: usize = 9 << 20;
+
+/// Steps for each pixel that are taken for what a codestream is divided into, and so many besides: a second or so in all.
+const PARTS_PIXEL_STEPS: u64 = 8;
+const PARTS_FREE_STEPS: u64 = 1 << 24;
 
 /// Bytes of memory, at most, that it takes to unpack so many pixels.
 pub(super) const fn memory(pixels: usize) -> usize {
@@ -33,14 +37,20 @@ const fn parts_max(pixels: usize) -> usize {
 pub(super) fn unpacked(frame: &[u8], claim: Claim) -> Result<Pixels<'static>, &'static str> {
     // INVARIANT: no memory is taken for what a codestream says before it has been held against the object.
     let head = head(frame, claim)?;
-    if head.parts_bytes > parts_max(claim.count()) {
+    let steps = (claim.count() as u64).saturating_mul(PARTS_PIXEL_STEPS) + PARTS_FREE_STEPS;
+    if head.parts_bytes > parts_max(claim.count()) || head.parts_steps > steps {
         return Err("its JPEG 2000 is divided into more parts than are unpacked");
     }
     // What is wrong within the packed bits is found by the library, by some of it with a panic.
     let bytes = catch_unwind(|| samples(&head, claim)).ok().flatten();
     Ok(Pixels {
         bytes: bytes.ok_or("its JPEG 2000 is damaged")?.into(),
-        used: Some(head.precision),
+        samples: Some(Samples {
+            bits: head.precision,
+            signed: head.signed,
+            lossy: head.lossy,
+            turned: head.turned,
+        }),
         planar: false,
     })
 }

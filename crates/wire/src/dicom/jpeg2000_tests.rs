@@ -56,17 +56,21 @@ fn grey() -> Vec<u8> {
     made(|x, y| vec![u8::try_from(x * y * 5 + x).unwrap()])
 }
 
+fn bits(of: &Pixels<'_>) -> u8 {
+    of.samples.unwrap().bits
+}
+
 #[test]
 fn samples_come_back_as_they_were_with_a_sign_and_without() {
     for packed in [GREY, SIGNED, TILES] {
         let out = unpacked(&stream(packed), CLAIM).unwrap();
-        assert_eq!((out.bytes.to_vec(), out.used), (grey(), Some(8)));
+        assert_eq!((out.bytes.to_vec(), bits(&out)), (grey(), 8));
     }
     // In sixteen bits a sample of eight has its sign in the highest of eight.
     let wide = Claim { bits: 16, ..CLAIM };
     let out = unpacked(&stream(SIGNED), wide).unwrap();
     let widened = grey().iter().flat_map(|one| [*one, 0]).collect::<Vec<_>>();
-    assert_eq!((out.bytes.to_vec(), out.used), (widened, Some(8)));
+    assert_eq!((out.bytes.to_vec(), bits(&out)), (widened, 8));
     let out = unpacked(&stream(WIDE), wide).unwrap();
     let value = |x, y| {
         u16::try_from(x * y * 900 + x)
@@ -74,7 +78,7 @@ fn samples_come_back_as_they_were_with_a_sign_and_without() {
             .to_le_bytes()
             .to_vec()
     };
-    assert_eq!((out.bytes.to_vec(), out.used), (made(value), Some(16)));
+    assert_eq!((out.bytes.to_vec(), bits(&out)), (made(value), 16));
     let three = Claim {
         samples: 3,
         ..CLAIM
@@ -210,6 +214,57 @@ fn what_a_few_bytes_say_takes_no_memory() {
     let stream = sized(4_096);
     let stepped = [&stream[..59], &many, &stream[59..]].concat();
     assert!(unpacked(&stepped, large).is_err());
+}
+
+#[test]
+fn what_a_few_bytes_say_takes_no_time() {
+    // One tile, a pixel wide and 65,535 high, with code-blocks of four by four: a tree of 16,384 by 16,384 leaves.
+    let narrow = Claim {
+        columns: 1,
+        rows: 65_535,
+        ..CLAIM
+    };
+    let (across, down) = (1_u32.to_be_bytes(), 65_535_u32.to_be_bytes());
+    let sizes = [&across[..], &down, &[0; 8], &across, &down].concat();
+    let stream = with(GREY, (8, &sizes));
+    let cod = [0xff, 0x52, 0, 12, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+    let stream = [&stream[..45], &cod, &stream[59..]].concat();
+    let parts = "its JPEG 2000 is divided into more parts than are unpacked";
+    assert_eq!(unpacked(&stream, narrow).unwrap_err(), parts);
+}
+
+#[test]
+fn a_tile_of_another_wavelet_than_the_others_is_none() {
+    let whole = stream(GREY);
+    let coded = |wavelet: u8| {
+        let cod = [0xff, 0x52, 0, 12, 0, 0, 0, 1, 0, 1, 2, 2, 0, wavelet];
+        let at = whole.windows(2).position(|two| two == [0xff, 0x93]);
+        let at = at.unwrap();
+        let mut within = [&whole[..at], &cod, &whole[at..]].concat();
+        within[at - 3] += u8::try_from(cod.len()).unwrap();
+        unpacked(&within, CLAIM).map(|out| out.bytes.to_vec())
+    };
+    assert_eq!(coded(1), Ok(grey()));
+    let kind = "its JPEG 2000 is of a kind that is not unpacked";
+    assert_eq!(coded(0), Err(kind));
+    assert_eq!(coded(2), Err(kind));
+}
+
+#[test]
+fn whether_colours_were_turned_is_told() {
+    let three = Claim {
+        samples: 3,
+        ..CLAIM
+    };
+    let turned = unpacked(&stream(COLOUR), three).unwrap().samples.unwrap();
+    assert!(turned.turned && !turned.lossy && !turned.signed);
+    let at = stream(COLOUR)
+        .windows(2)
+        .position(|two| two == [0xff, 0x52]);
+    let plain = with(COLOUR, (at.unwrap() + 8, &[0]));
+    assert!(!unpacked(&plain, three).unwrap().samples.unwrap().turned);
+    let unknown = with(COLOUR, (at.unwrap() + 8, &[2]));
+    assert!(unpacked(&unknown, three).is_err());
 }
 
 #[test]

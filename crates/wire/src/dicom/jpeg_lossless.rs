@@ -68,6 +68,8 @@ impl Lines {
                 _ => return None,
             };
             let sample = (self.foretold(place, first)? + difference) & 0xffff;
+            // More than its bits hold was not packed by anybody.
+            let sample = (sample < 2 * self.first).then_some(sample)?;
             *self.now.get_mut(place)? = u16::try_from(sample).ok()?;
         }
         Some(())

@@ -202,7 +202,7 @@ proptest! {
         let frame = packed(&samples, claim, coding);
         let out = unpacked(&frame, claim);
         prop_assert_eq!(out.as_ref().map(|out| out.bytes.as_ref()), Ok(&bytes[..]));
-        prop_assert_eq!(out.unwrap().used, Some(coding.precision));
+        prop_assert_eq!(out.unwrap().samples.map(|samples| samples.bits), Some(coding.precision));
         // Without its end it is none: a part of a picture would be shown as the whole.
         let cut = unpacked(&frame[..frame.len() - 3], claim);
         prop_assert!(cut.is_err());
@@ -410,7 +410,7 @@ proptest! {
         let claim = Claim { columns, rows, samples: 1, bits: 16, planar: false };
         let frame = transformed(&samples, claim, restart);
         let out = unpacked(&frame, claim).unwrap();
-        prop_assert_eq!(out.used, Some(12));
+        prop_assert_eq!(out.samples.map(|samples| (samples.bits, samples.lossy)), Some((12, true)));
         for (two, sample) in out.bytes.chunks(2).zip(&samples) {
             let value = u16::from_le_bytes([two[0], two[1]]);
             prop_assert!(value.abs_diff(*sample) <= 4, "{} {}", value, sample);

@@ -24,10 +24,23 @@ pub enum Packing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pixels<'p> {
     pub(super) bytes: Cow<'p, [u8]>,
-    /// Bits of a sample that count; `None`: as many as the data set says.
-    pub(super) used: Option<u8>,
+    /// What they say of themselves; `None`: nothing, the data set says all.
+    pub(super) samples: Option<Samples>,
     /// All of one sample and then all of the next, not pixel by pixel.
     pub(super) planar: bool,
+}
+
+/// What packed samples say of themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Samples {
+    /// Bits that count.
+    pub(super) bits: u8,
+    /// The highest of them is a sign.
+    pub(super) signed: bool,
+    /// They were packed with loss: one may be a little more than what was there.
+    pub(super) lossy: bool,
+    /// Brightness and differences of colour were turned back into red, green and blue.
+    pub(super) turned: bool,
 }
 
 /// What a data set says of each of its frames.
@@ -67,9 +80,10 @@ impl Packing {
     /// pixels.
     pub const fn room(self, pixels: usize) -> u64 {
         let bytes = match self {
-            Packing::Plain | Packing::Runs | Packing::Jpeg => {
-                pixels.saturating_mul(PIXEL_BYTES_MAX)
-            }
+            Packing::Plain | Packing::Runs => pixels.saturating_mul(PIXEL_BYTES_MAX),
+            Packing::Jpeg => pixels
+                .saturating_mul(PIXEL_BYTES_MAX)
+                .saturating_add(jpeg::TABLES_BYTES.div_ceil(3)),
             Packing::Jpeg2000 => jpeg2000::memory(pixels).div_ceil(3),
         };
         bytes as u64
@@ -104,7 +118,7 @@ impl<'p> Pixels<'p> {
     const fn plain(bytes: Cow<'p, [u8]>, planar: bool) -> Pixels<'p> {
         Pixels {
             bytes,
-            used: None,
+            samples: None,
             planar,
         }
     }
@@ -137,6 +151,7 @@ mod tests {
     #[test]
     fn jpeg_2000_takes_more_room_than_what_is_only_unpacked() {
         assert_eq!(Packing::Runs.room(100), 300);
+        assert_eq!(Packing::Jpeg.room(100), 300 + (400 << 10));
         assert_eq!(Packing::Jpeg2000.room(3 << 20), (30 << 20) + (3 << 20));
     }
 }

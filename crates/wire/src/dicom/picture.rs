@@ -10,7 +10,7 @@ use flate2::Crc;
 use flate2::write::ZlibEncoder;
 use thiserror::Error;
 
-use super::packing::{Claim, Packing, Pixels};
+use super::packing::{Claim, Packing, Pixels, Samples};
 use super::{DataSet, NoFrame, Value, frame};
 
 /// Pixels of a picture that is made, at most.
@@ -79,6 +79,8 @@ enum Shade {
     Grey,
     Inverted,
     Rgb,
+    /// Turned back by who unpacks it (PS3.5 section 8.2.4).
+    Turned,
     Ybr,
 }
 
@@ -91,8 +93,7 @@ impl Kind {
             ("MONOCHROME2" | "", 1, 8 | 16) => Shade::Grey,
             ("MONOCHROME1", 1, 8 | 16) => Shade::Inverted,
             ("RGB", 3, 8) => Shade::Rgb,
-            // Its components are turned back when they are unpacked (PS3.5 section 8.2.4).
-            ("YBR_RCT" | "YBR_ICT", 3, 8) if packing == Packing::Jpeg2000 => Shade::Rgb,
+            ("YBR_RCT" | "YBR_ICT", 3, 8) if packing == Packing::Jpeg2000 => Shade::Turned,
             ("YBR_FULL", 3, 8) => Shade::Ybr,
             _ => return Err(NoPicture::Kind("its pixels are of another kind")),
         };
@@ -103,7 +104,7 @@ impl Kind {
     const fn samples(self) -> usize {
         match self.shade {
             Shade::Grey | Shade::Inverted => 1,
-            Shade::Rgb | Shade::Ybr => 3,
+            Shade::Rgb | Shade::Turned | Shade::Ybr => 3,
         }
     }
 }
@@ -131,10 +132,18 @@ fn made(
     pixels: &Pixels<'_>,
     (kind, claim): (Kind, Claim),
 ) -> Result<Picture, NoPicture> {
+    let turned = pixels.samples.is_some_and(|samples| samples.turned);
+    let odd = |samples: Samples| samples.signed || samples.bits != 8;
     let bytes = match kind.shade {
         Shade::Grey | Shade::Inverted => grey(set, pixels, kind),
-        Shade::Rgb => colour(pixels, claim.count()),
-        Shade::Ybr => rgb(colour(pixels, claim.count())),
+        _ if pixels.samples.is_some_and(odd) => {
+            return Err(NoPicture::Kind("its colours are not of eight bits"));
+        }
+        Shade::Turned if !turned => {
+            return Err(NoPicture::Kind("its colours are not packed as it says"));
+        }
+        Shade::Ybr if !turned => rgb(colour(pixels, claim.count())),
+        Shade::Rgb | Shade::Turned | Shade::Ybr => colour(pixels, claim.count()),
     };
     let channels = kind.samples();
     match bytes.len() == claim.count() * channels {
@@ -184,9 +193,14 @@ fn stored(set: &DataSet<'_>, pixels: &Pixels<'_>, bits: usize) -> impl Iterator<
         .number(tags::BITS_STORED)
         .filter(|used| (1..=16).contains(used));
     let used = used.unwrap_or(if bits == 8 { 8 } else { 16 });
-    // What was packed with fewer bits has its sign in the highest of those.
-    let used = used.min(pixels.used.map_or(u32::MAX, u32::from));
     let signed = set.number(tags::PIXEL_REPRESENTATION) == Some(1);
+    let own = pixels.samples;
+    let packed = own.map_or(used, |samples| u32::from(samples.bits));
+    // What was packed with loss may be beyond the bits that count, and is then the last of what they can say.
+    let beyond = own.is_some_and(|samples| samples.lossy && samples.signed == signed);
+    // What was packed with fewer bits has its sign in the highest of those.
+    let read = if beyond { packed } else { used.min(packed) };
+    let (lowest, highest) = range(used.min(packed), signed);
     let width = bits / 8;
     pixels.bytes.chunks_exact(width).map(move |one| {
         let raw = match *one {
@@ -194,10 +208,19 @@ fn stored(set: &DataSet<'_>, pixels: &Pixels<'_>, bits: usize) -> impl Iterator<
             [one] => u16::from(one),
             _ => 0,
         };
-        let value = i32::from(raw) & ((1 << used) - 1);
-        let negative = signed && value >= 1 << (used - 1);
-        f64::from(if negative { value - (1 << used) } else { value })
+        let value = i32::from(raw) & ((1 << read) - 1);
+        let negative = signed && value >= 1 << (read - 1);
+        let value = if negative { value - (1 << read) } else { value };
+        f64::from(value.clamp(lowest, highest))
     })
+}
+
+/// What so many bits can say.
+const fn range(bits: u32, signed: bool) -> (i32, i32) {
+    match signed {
+        true => (-(1 << (bits - 1)), (1 << (bits - 1)) - 1),
+        false => (0, (1 << bits) - 1),
+    }
 }
 
 fn colour(pixels: &Pixels<'_>, count: usize) -> Vec<u8> {
@@ -400,6 +423,90 @@ mod tests {
         assert_eq!(light.bytes, [0, 255]);
         let dark = made(&of("MONOCHROME1", 16, &pixels)).unwrap();
         assert_eq!(dark.bytes, [255, 0]);
+    }
+
+    #[test]
+    fn what_was_packed_with_loss_is_held_within_its_bits() {
+        let values = |samples: Option<Samples>, raw: [u16; 2]| {
+            let bytes = of("MONOCHROME2", 16, &[0; 4]);
+            let set = scan(&bytes, Syntax::EXPLICIT, &Limits::default()).unwrap();
+            let pixels = Pixels {
+                bytes: raw.iter().flat_map(|one| one.to_le_bytes()).collect(),
+                samples,
+                planar: false,
+            };
+            stored(&set, &pixels, 16).collect::<Vec<_>>()
+        };
+        // Sixteen bits, of which the object has twelve with a sign: a little beyond both ends.
+        let samples = |lossy| Samples {
+            bits: 16,
+            signed: true,
+            lossy,
+            turned: false,
+        };
+        let raw = [2_049, 2_049_u16.wrapping_neg()];
+        assert_eq!(values(Some(samples(true)), raw), [2_047.0, -2_048.0]);
+        // Without loss, and without a word of their own, the bits that do not count say something else.
+        assert_eq!(values(Some(samples(false)), raw), [-2_047.0, 2_047.0]);
+        assert_eq!(values(None, raw), [-2_047.0, 2_047.0]);
+        // Where the codestream has no sign, it is where the object says.
+        let unsigned = Samples {
+            signed: false,
+            ..samples(true)
+        };
+        assert_eq!(values(Some(unsigned), [0x0fff, 1]), [-1.0, 1.0]);
+    }
+
+    #[test]
+    fn colours_that_are_not_what_the_object_says_are_refused() {
+        let made = |kind: &str, samples: Samples| {
+            let bytes = of(kind, 8, &[0; 6]);
+            let set = scan(&bytes, Syntax::EXPLICIT, &Limits::default()).unwrap();
+            let claim = Claim {
+                columns: 2,
+                rows: 1,
+                samples: 3,
+                bits: 8,
+                planar: false,
+            };
+            let pixels = Pixels {
+                bytes: vec![10, 128, 128, 20, 128, 128].into(),
+                samples: Some(samples),
+                planar: false,
+            };
+            let kind = Kind {
+                shade: match kind {
+                    "YBR_RCT" => Shade::Turned,
+                    _ => Shade::Ybr,
+                },
+                bits: 8,
+            };
+            super::made(&set, &pixels, (kind, claim)).map(|made| made.bytes)
+        };
+        let samples = Samples {
+            bits: 8,
+            signed: false,
+            lossy: false,
+            turned: true,
+        };
+        let as_is = vec![10, 128, 128, 20, 128, 128];
+        assert_eq!(made("YBR_RCT", samples), Ok(as_is.clone()));
+        assert_eq!(made("YBR_FULL", samples), Ok(as_is));
+        let plain = Samples {
+            turned: false,
+            ..samples
+        };
+        assert_eq!(made("YBR_FULL", plain), Ok(vec![10, 10, 10, 20, 20, 20]));
+        assert!(made("YBR_RCT", plain).is_err());
+        for odd in [
+            Samples { bits: 7, ..samples },
+            Samples {
+                signed: true,
+                ..samples
+            },
+        ] {
+            assert!(made("YBR_FULL", odd).is_err());
+        }
     }
 
     #[test]

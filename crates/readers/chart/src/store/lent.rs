@@ -70,6 +70,12 @@ impl Lender {
         })
     }
 
+    /// Closes those that rest: what they read stays in memory no longer.
+    pub(crate) fn forget(&self) {
+        let idle = std::mem::take(&mut *self.idle());
+        drop(idle);
+    }
+
     /// Closes all of them; those that are lent, when they come back.
     pub(crate) async fn close(&self) {
         self.0.turns.close();

@@ -93,6 +93,8 @@ impl Store {
     /// Rewrites the file if something was erased from it.
     pub(crate) async fn rewrite_if_due(&self) -> Outcome<()> {
         let done = self.writer.rewrite_if_due().await;
+        self.points.forget();
+        self.lender.forget();
         done.map_err(ChartError::broken("rewrite its file after an erasure"))
     }
 

@@ -1,10 +1,13 @@
 //! One resource by its name, read on the thread that asks.
 //!
-//! It takes a few microseconds, of which the change to a thread of SQLite and back would be the most. What is on no
-//! page of the system's cache is waited for, as memory that is mapped to a file is.
+//! It takes a few microseconds; the change to a thread of SQLite and back takes several times as long. What is on no
+//! page of the system's cache is waited for, as memory that is mapped to a file is: so that of the threads that serve
+//! one at least never waits, and large pages are read elsewhere.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -15,6 +18,14 @@ use crate::error::Outcome;
 
 /// A version with its content, if there is one.
 type Looked = Outcome<Option<(Row, Vec<u8>)>>;
+
+/// Pages of up to so many bytes, packed, are read here.
+const PAGE_BYTES_MAX: u32 = 64 * 1024;
+/// With NULL for a page that is larger.
+static HEAD_AND_SMALL_PAGE: LazyLock<String> = LazyLock::new(|| {
+    let small = format!("CASE WHEN length(g.body) <= {PAGE_BYTES_MAX} THEN g.body END");
+    HEAD_AND_PAGE.replace("g.body", &small)
+});
 
 /// Connections that look single resources up. Clones share them.
 #[derive(Clone)]
@@ -31,30 +42,47 @@ struct State {
     idle: Vec<Connection>,
     /// Those that are being used.
     away: usize,
+    /// How often what they remember was to be forgotten.
+    forgotten: u64,
     closed: bool,
 }
 
 impl Points {
-    /// Looks up in the file at `path`, `most` at a time; each connection is opened when it is first wanted.
+    /// Looks up in the file at `path`, `most` at a time and fewer than there are processors; each connection is opened
+    /// when it is first wanted.
     pub(crate) fn new(path: PathBuf, most: u32) -> Points {
+        let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let most = usize::try_from(most).unwrap_or(1);
         Points(Arc::new(Inner {
             path,
-            most: usize::try_from(most.max(1)).unwrap_or(1),
+            most: most.min(threads.saturating_sub(1)).max(1),
             state: Mutex::default(),
         }))
     }
 
     /// The current version of a resource by name, with its content. `None`: it was not looked up, since others are
-    /// looking, or the file is busy, broken or closed; whoever waits for a connection ([`super::Lender`]) hears
-    /// which.
+    /// looking, its page is large, or the file is busy, broken or closed; whoever waits for a connection
+    /// ([`super::Lender`]) hears which.
     pub(crate) fn by_head(&self, asked: &Asked) -> Option<Looked> {
         let mut turn = self.turn()?;
-        let found = by_head(turn.connection.as_ref()?, asked);
-        if found.is_err() {
-            // Not lent again: the next one is opened anew.
-            turn.connection = None;
+        match by_head(turn.connection.as_ref()?, asked) {
+            Ok(looked) => looked,
+            Err(why) => {
+                tracing::debug!(%why, "a connection that looks resources up is closed");
+                // Not lent again: the next one is opened anew.
+                turn.connection = None;
+                None
+            }
         }
-        found.ok()
+    }
+
+    /// Nothing stays in memory of what was read until now.
+    pub(crate) fn forget(&self) {
+        let mut state = self.state();
+        state.forgotten += 1;
+        let idle = std::mem::take(&mut state.idle);
+        drop(state);
+        drop(idle);
     }
 
     /// Closes all of them; those that are used, when they are done.
@@ -72,14 +100,17 @@ impl Points {
             return None;
         }
         state.away += 1;
-        let idle = state.idle.pop();
-        drop(state);
         let mut turn = Turn {
             of: self,
-            connection: idle,
+            connection: state.idle.pop(),
+            forgotten: state.forgotten,
         };
+        drop(state);
         if turn.connection.is_none() {
-            turn.connection = Some(self.connect().ok()?);
+            let opened = self.connect();
+            let why = opened.as_ref().err();
+            why.inspect(|why| tracing::debug!(%why, "resources cannot be looked up"));
+            turn.connection = Some(opened.ok()?);
         }
         Some(turn)
     }
@@ -98,34 +129,41 @@ impl Points {
     }
 }
 
-/// A connection that is being used. It goes back unless it was taken out.
+/// A connection that is being used. It goes back unless it was taken out, or is to forget what it read.
 struct Turn<'a> {
     of: &'a Points,
     connection: Option<Connection>,
+    forgotten: u64,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        let mut connection = self.connection.take();
         let mut state = self.of.state();
         state.away = state.away.saturating_sub(1);
-        if let (false, Some(connection)) = (state.closed, self.connection.take()) {
-            state.idle.push(connection);
+        if !state.closed && state.forgotten == self.forgotten {
+            state.idle.extend(connection.take());
         }
+        // Closed while nobody waits.
+        drop(state);
+        drop(connection);
     }
 }
 
-fn by_head(from: &Connection, asked: &Asked) -> rusqlite::Result<Looked> {
-    let mut found = from.prepare_cached(HEAD_AND_PAGE)?;
+/// `None`: its page is large.
+fn by_head(from: &Connection, asked: &Asked) -> rusqlite::Result<Option<Looked>> {
+    let mut found = from.prepare_cached(&HEAD_AND_SMALL_PAGE)?;
     let mut rows = found.query([asked.slot])?;
     while let Some(found) = rows.next()? {
         let row = Row::of(found)?;
         // Two names may share a slot.
         if row.kind == asked.kind && row.id == asked.id {
-            let content = content_of(found.get_ref(14)?.as_blob()?, &row);
-            return Ok(content.map(|content| Some((row, content))));
+            let page = found.get_ref(14)?.as_blob_or_null()?;
+            let content = page.map(|page| content_of(page, &row));
+            return Ok(content.map(|content| content.map(|content| Some((row, content)))));
         }
     }
-    Ok(Ok(None))
+    Ok(Some(Ok(None)))
 }
 
 #[cfg(test)]
@@ -212,6 +250,38 @@ mod tests {
         assert!(points.by_head(&asked("a")).is_none());
         assert!(points.state().idle.is_empty());
         run(&store, "ALTER TABLE elsewhere RENAME TO head").await;
+        assert!(points.by_head(&asked("a")).unwrap().unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_large_page_is_left_to_those_that_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, path) = store(&folder).await;
+        let points = Points::new(path, 1);
+        run(&store, "UPDATE page SET body = zeroblob(65537)").await;
+        assert!(points.by_head(&asked("a")).is_none());
+        assert_eq!(points.state().idle.len(), 1);
+        run(&store, "UPDATE page SET body = zeroblob(65536)").await;
+        assert!(points.by_head(&asked("a")).unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn who_reads_keeps_nobody_from_rewriting_the_file_and_nothing_of_it_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, path) = store(&folder).await;
+        let points = &store.points;
+        points.by_head(&asked("a")).unwrap().unwrap();
+        let before = Points::new(path, 1);
+        let turn = before.turn().unwrap();
+        let note = store
+            .writer
+            .transact(|to| Ok::<_, record::WriterFault>(record::note_rewriting(to)?));
+        note.await.unwrap();
+        store.rewrite_if_due().await.unwrap();
+        assert!(points.state().idle.is_empty());
+        before.forget();
+        drop(turn);
+        assert!(before.state().idle.is_empty());
         assert!(points.by_head(&asked("a")).unwrap().unwrap().is_some());
     }
 }
