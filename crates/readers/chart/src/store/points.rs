@@ -1,8 +1,8 @@
 //! One resource by its name, read on the thread that asks.
 //!
-//! It takes a few microseconds; the change to a thread of SQLite and back takes several times as long. What is on no
-//! page of the system's cache is waited for, as memory that is mapped to a file is: so that of the threads that serve
-//! one at least never waits, and large pages are read elsewhere.
+//! That spares the change to a thread of SQLite and back. What is on no page of the system's cache is waited for, as
+//! memory that is mapped to a file is: so one processor at least is left to those who serve, and large pages are read
+//! elsewhere.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
