@@ -3,7 +3,7 @@
 //! object, and what it is divided into is counted. Every header must be as long as it says and as what it
 //! holds, so that nobody who reads on reads another one.
 
-use super::packing::Claim;
+use super::packing::{Claim, Samples};
 
 const NONE: &str = "there is no JPEG 2000 in it";
 const CUT: &str = "its JPEG 2000 ends before its end";
@@ -41,15 +41,10 @@ const LEAF_STEPS: u64 = 3;
 pub(super) struct Head<'a> {
     /// From SOC on.
     pub(super) stream: &'a [u8],
-    /// Bits of a sample: 1 to 16.
-    pub(super) precision: u8,
-    pub(super) signed: bool,
+    /// Of 1 to 16 bits.
+    pub(super) samples: Samples,
     /// Each tile-part says where it ends, and no bits are to be added behind those of a segment.
     pub(super) complete: bool,
-    /// Components are turned into each other.
-    pub(super) turned: bool,
-    /// It is packed with loss.
-    pub(super) lossy: bool,
     /// Bytes of memory, at most, that what it is divided into takes.
     pub(super) parts_bytes: usize,
     /// Steps, at most, that are taken for what it is divided into, whatever is in it.
@@ -73,11 +68,13 @@ pub(super) fn head(frame: &[u8], claim: Claim) -> Result<Head<'_>, &'static str>
     }
     Ok(Head {
         stream,
-        precision: size.precision,
-        signed: size.signed,
+        samples: Samples {
+            bits: size.precision,
+            signed: size.signed,
+            lossy: walk.transform == Some(0),
+            turned: walk.turned == Some(1),
+        },
         complete: walk.complete,
-        turned: walk.turned == Some(1),
-        lossy: walk.transform == Some(0),
         parts_steps: walk.parts_steps(),
         parts_bytes: usize::try_from(walk.parts_bytes(stream.len())).unwrap_or(usize::MAX),
     })

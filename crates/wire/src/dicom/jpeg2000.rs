@@ -6,7 +6,7 @@ use std::panic::catch_unwind;
 use hayro_jpeg2000::{DecodeSettings, DecoderContext, Image};
 
 use super::codestream::{Head, head};
-use super::packing::{Claim, Pixels, Samples};
+use super::packing::{Claim, Pixels};
 
 /// Bytes of memory that each pixel takes while it is unpacked: three planes and two that are worked on, of
 /// four bytes a sample, with the smaller one beside them, and the pixels themselves.
@@ -45,12 +45,7 @@ pub(super) fn unpacked(frame: &[u8], claim: Claim) -> Result<Pixels<'static>, &'
     let bytes = catch_unwind(|| samples(&head, claim)).ok().flatten();
     Ok(Pixels {
         bytes: bytes.ok_or("its JPEG 2000 is damaged")?.into(),
-        samples: Some(Samples {
-            bits: head.precision,
-            signed: head.signed,
-            lossy: head.lossy,
-            turned: head.turned,
-        }),
+        samples: Some(head.samples),
         planar: false,
     })
 }
@@ -68,7 +63,7 @@ fn samples(head: &Head<'_>, claim: Claim) -> Option<Vec<u8>> {
     let decoded = image.decode(&mut context).ok()?;
     let planes = decoded.components();
     let fits = |plane: &hayro_jpeg2000::ComponentData| {
-        plane.samples().len() == claim.count() && plane.bit_depth() == head.precision
+        plane.samples().len() == claim.count() && plane.bit_depth() == head.samples.bits
     };
     if planes.len() != claim.samples || !planes.iter().all(fits) {
         return None;
@@ -96,10 +91,10 @@ impl Head<'_> {
         reason = "it is held within its bits, 16 at most"
     )]
     fn stored(&self, sample: f32) -> u16 {
-        let largest = ((1_u32 << self.precision) - 1) as f32;
+        let largest = ((1_u32 << self.samples.bits) - 1) as f32;
         let value = sample.round().clamp(0.0, largest) as u32;
-        let half = if self.signed {
-            1 << (self.precision - 1)
+        let half = if self.samples.signed {
+            1 << (self.samples.bits - 1)
         } else {
             0
         };

@@ -110,8 +110,9 @@ pub(crate) async fn pages(from: &mut SqliteConnection, rows: &[Row]) -> Outcome<
     Ok(rows.iter().map(|row| of_row(&items, row)).collect())
 }
 
-/// Pages of up to so many bytes, packed, are read together with others; larger ones one by one.
-const SMALL_PAGE_BYTES: i64 = 64 * 1024;
+/// Pages of up to so many bytes, packed, are read together with others, and on the thread that asks; larger ones one
+/// by one, and elsewhere.
+pub(super) const SMALL_PAGE_BYTES: i64 = 64 * 1024;
 
 /// The contents of the first of `rows`, in their order: of as many as take up to `bytes_max` once
 /// they are unpacked, and of one at least.

@@ -12,18 +12,16 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::lookup::{HEAD_AND_PAGE, content_of};
+use super::lookup::{HEAD_AND_PAGE, SMALL_PAGE_BYTES, content_of};
 use super::{Asked, Row};
 use crate::error::Outcome;
 
 /// A version with its content, if there is one.
 type Looked = Outcome<Option<(Row, Vec<u8>)>>;
 
-/// Pages of up to so many bytes, packed, are read here.
-const PAGE_BYTES_MAX: u32 = 64 * 1024;
 /// With NULL for a page that is larger.
 static HEAD_AND_SMALL_PAGE: LazyLock<String> = LazyLock::new(|| {
-    let small = format!("CASE WHEN length(g.body) <= {PAGE_BYTES_MAX} THEN g.body END");
+    let small = format!("CASE WHEN length(g.body) <= {SMALL_PAGE_BYTES} THEN g.body END");
     HEAD_AND_PAGE.replace("g.body", &small)
 });
 
