@@ -50,6 +50,11 @@ impl Record {
         Ok((opened, next))
     }
 
+    /// An event that was sealed a moment ago, if it is still in memory; what was erased is not.
+    pub fn at_hand(&self, index: u64) -> Option<Sealed> {
+        self.inner.newest.from(index, 1)?.pop()
+    }
+
     /// One event.
     ///
     /// # Errors

@@ -158,6 +158,12 @@ impl Chart {
         read::locate(self, kind, id).await
     }
 
+    /// As [`Chart::locate`] for what this event wrote, which need not be folded. `None`: it wrote something else, or
+    /// where that stands is known only once it is folded.
+    pub fn locate_written(&self, kind: &str, id: &str, by: &record::Sealed) -> Option<Located> {
+        read::locate_written(self, (kind, id), by)
+    }
+
     /// Whether anybody became one with this patient by an event after that index.
     pub fn joined_since(&self, patient: &str, index: u64) -> bool {
         let retired = self.folder.answers.known().aliases.retired(patient);
@@ -171,6 +177,12 @@ impl Chart {
     /// [`ChartError::Broken`].
     pub async fn find(&self, kind: &str, id: &str) -> Outcome<Option<Found>> {
         read::find(self, kind, id).await
+    }
+
+    /// As [`Chart::find`] for what this event wrote, which need not be folded. `None`: it wrote something else, or what
+    /// that is is known only once it is folded.
+    pub fn find_written(&self, kind: &str, id: &str, by: &record::Sealed) -> Option<Found> {
+        read::find_written(self, (kind, id), by)
     }
 
     /// Whether the scopes behind an ask that was allowed also cover this content of a resource:

@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use event::Altered;
+use record::Sealed;
 
+use crate::alias::Aliases;
 use crate::chart::Chart;
 use crate::chart::Located;
 use crate::error::Outcome;
-use crate::fold::Known;
+use crate::fold::{Known, written};
 use crate::hash;
 use crate::heads::Head;
 use crate::hide;
@@ -149,6 +151,8 @@ pub struct Found {
     json: Vec<u8>,
     /// How often everything had been forgotten.
     epoch: u64,
+    /// It is not in the tables yet.
+    unfolded: bool,
 }
 
 impl Found {
@@ -161,18 +165,59 @@ impl Found {
 /// What to show of a resource once it is known who may see it; `None`: there never was one.
 pub(crate) async fn find(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Found>> {
     let epoch = chart.folder.answers.kept.epoch();
-    let Some(Head { row, json }) = head(chart, kind, id).await? else {
+    let Some(head) = head(chart, kind, id).await? else {
         return Ok(None);
     };
     let aliases = chart.folder.answers.known().aliases;
-    let owner = row.patient.as_deref();
+    let Head { row, json } = head;
     Ok(Some(Found {
         name: (kind.to_owned(), id.to_owned()),
-        patient: owner.map(|id| aliases.survivor(id).to_owned()),
+        patient: survivor(&aliases, &row),
         row,
         json: json.to_vec(),
         epoch,
+        unfolded: false,
     }))
+}
+
+/// The version that an event wrote, to be shown once it is known who may see it; `None`: see [`written`].
+pub(crate) fn find_written(chart: &Chart, name: (&str, &str), sealed: &Sealed) -> Option<Found> {
+    let epoch = chart.folder.answers.kept.epoch();
+    let known = chart.folder.answers.known();
+    let (Head { row, json }, _) = written(name, sealed, &known)?;
+    Some(Found {
+        name: (name.0.to_owned(), name.1.to_owned()),
+        patient: survivor(&known.aliases, &row),
+        row,
+        json: json.to_vec(),
+        epoch,
+        unfolded: true,
+    })
+}
+
+/// Where a resource stands that an event wrote; `None`: see [`written`].
+///
+/// INVARIANT: as of the event nobody else had written it, or anything of its patient: the record let the event in as an
+/// update, which says that. Of what it lets in as new that is not known.
+pub(crate) fn locate_written(
+    chart: &Chart,
+    name: (&str, &str),
+    sealed: &Sealed,
+) -> Option<Located> {
+    let known = chart.folder.answers.known();
+    let (Head { row, .. }, replaces) = written(name, sealed, &known)?;
+    (replaces != 0).then(|| Located {
+        patient: survivor(&known.aliases, &row),
+        version: row.version(),
+        deleted: false,
+        as_of: row.version() + 1,
+    })
+}
+
+/// The patient whose a version is now.
+fn survivor(aliases: &Aliases, row: &Row) -> Option<String> {
+    let owner = row.patient.as_deref();
+    owner.map(|id| aliases.survivor(id).to_owned())
 }
 
 /// Where a resource stands; `None`: there never was one.
@@ -183,9 +228,8 @@ pub(crate) async fn locate(chart: &Chart, kind: &str, id: &str) -> Outcome<Optio
         return Ok(None);
     };
     let aliases = chart.folder.answers.known().aliases;
-    let patient = row.patient.as_deref();
     Ok(Some(Located {
-        patient: patient.map(|id| aliases.survivor(id).to_owned()),
+        patient: survivor(&aliases, &row),
         version: row.version(),
         deleted: row.deleted(),
         as_of: folded.max(row.version() + 1),
@@ -239,6 +283,9 @@ pub(crate) async fn shown(chart: &Chart, scope: &Scope, found: Found) -> Outcome
     let (kind, id) = (found.name.0.as_str(), found.name.1.as_str());
     scope.asks_for(kind)?;
     if found.epoch != chart.folder.answers.kept.epoch() {
+        if found.unfolded {
+            return Err(scope.outside("a resource that may have become somebody else's"));
+        }
         return one(chart, scope, (kind, id, None)).await;
     }
     if !scope.reaches(&found.row) {

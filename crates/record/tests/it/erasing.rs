@@ -48,8 +48,15 @@ async fn what_was_erased_is_gone_and_the_log_verifies() {
     fill(&record, 0, 700).await;
     record.publish().await.unwrap();
     let wrapped = keyring_of(folder.path(), "SELECT wrapped FROM stream").await;
+    let newest = record.size() - 1;
+    assert_eq!(record.at_hand(newest).unwrap().index(), newest);
+    assert!(record.at_hand(newest + 1).is_none());
     let done = erase(&record, "p3").await.unwrap();
     assert_eq!(done.events, 100);
+    assert!(
+        record.at_hand(newest).is_none(),
+        "nothing of before is in memory"
+    );
     assert_eq!(of_patient(&record, "p3").await, 0);
     assert_eq!(of_patient(&record, "p4").await, 100);
     assert!(matches!(record.get(4).await, Err(Error::Erased(4))));

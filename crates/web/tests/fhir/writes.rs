@@ -2,7 +2,7 @@
 
 use axum::http::Method;
 use event::{Body, Subject};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::house::{BASE, House, observation, patient};
 
@@ -192,7 +192,7 @@ async fn if_match_that_lost_the_race_changes_nothing() {
     let mut mine = patient("Mine");
     mine["id"] = created.id().into();
     let tag = created.header("etag").to_owned();
-    let put = |body: serde_json::Value, tag: String| {
+    let put = |body: Value, tag: String| {
         let (house, path) = (&house, &path);
         async move {
             let headers = [("if-match", tag.as_str())];
@@ -339,4 +339,125 @@ async fn a_condition_by_this_server_s_own_address_finds_what_is_kept_as_its_own(
     let kept = &found["entry"][0]["resource"];
     assert_eq!(kept["subject"]["reference"], format!("Patient/{id}"));
     assert_eq!(kept["identifier"][0]["value"], own, "it is no reference");
+}
+
+/// A house with a patient, an observation of theirs, and another patient in it, that does not wait long for its chart.
+async fn filled() -> House {
+    let house = House::impatient(200).await;
+    for id in ["p", "q"] {
+        let patient = json!({"resourceType": "Patient", "id": id, "name": [{"family": "One"}]});
+        assert_eq!(
+            house.put(&format!("/Patient/{id}"), &patient).await.code(),
+            201
+        );
+    }
+    assert_eq!(
+        house.put("/Observation/o", &pulse("p", 70)).await.code(),
+        201
+    );
+    house
+}
+
+fn pulse(patient: &str, value: u64) -> Value {
+    json!({"resourceType": "Observation", "id": "o", "status": "final", "code": {"text": "pulse"},
+        "subject": {"reference": format!("Patient/{patient}")}, "valueQuantity": {"value": value}})
+}
+
+/// Whether the chart lacks what was sealed last.
+fn is_behind(house: &House) -> bool {
+    *house.app.chart.folded().borrow() < house.app.record.size()
+}
+
+#[tokio::test]
+async fn what_one_wrote_is_read_and_written_again_before_the_chart_shows_it() {
+    let house = filled().await;
+    house.halt().await;
+    for value in [71, 72, 73] {
+        let put = house.put("/Observation/o", &pulse("p", value)).await;
+        assert_eq!(put.code(), 200, "{}", put.json());
+        assert!(is_behind(&house));
+        let got = house.get("/Observation/o").await;
+        assert_eq!(got.code(), 200, "{}", got.json());
+        assert_eq!(got.json()["valueQuantity"]["value"], value);
+        assert_eq!(got.version(), put.version());
+        assert_eq!(got.json()["meta"]["versionId"], put.version().to_string());
+        let Body::Decision(shown) = house.last().await.body else {
+            panic!("a look was not sealed");
+        };
+        assert!(shown.allowed);
+        let tag = format!("W/\"{}\"", put.version());
+        let same = house
+            .get_with("/Observation/o", &[("if-none-match", &tag)])
+            .await;
+        assert_eq!(same.code(), 304);
+        let older = format!("W/\"{}\"", put.version() - 1);
+        let lost = pulse("p", 1).to_string().into_bytes();
+        let lost = house
+            .write(
+                (Method::PUT, "/Observation/o"),
+                (&[("if-match", &older)], lost),
+            )
+            .await;
+        assert_eq!(lost.code(), 412);
+    }
+    // What is made of more than one resource waits for the chart.
+    assert_eq!(house.get("/Observation/o/_history").await.code(), 503);
+    assert_eq!(house.get("/Observation?code=pulse").await.code(), 503);
+    assert_eq!(house.delete("/Observation/o").await.code(), 204);
+    assert_eq!(house.get("/Observation/o").await.code(), 503);
+}
+
+#[tokio::test]
+async fn what_is_new_is_read_at_once_and_written_again_when_the_chart_shows_it() {
+    let house = filled().await;
+    house.halt().await;
+    let new = json!({"resourceType": "Patient", "id": "new", "name": [{"family": "New"}]});
+    assert_eq!(house.put("/Patient/new", &new).await.code(), 201);
+    assert!(is_behind(&house));
+    assert_eq!(house.get("/Patient/new").await.json()["name"], new["name"]);
+    assert_eq!(house.put("/Patient/new", &new).await.code(), 503);
+}
+
+#[tokio::test]
+async fn what_goes_to_another_patient_waits_for_the_chart() {
+    let house = filled().await;
+    house.halt().await;
+    assert_eq!(
+        house.put("/Observation/o", &pulse("p", 71)).await.code(),
+        200
+    );
+    assert!(is_behind(&house));
+    let moved = house.put("/Observation/o", &pulse("q", 72)).await;
+    assert_eq!(moved.code(), 503, "{}", moved.json());
+}
+
+#[tokio::test]
+async fn a_scope_for_a_part_of_a_type_is_held_against_what_the_chart_shows() {
+    let house = filled().await;
+    let some = house
+        .client(
+            "some",
+            &[
+                "system/Patient.cruds",
+                "system/Observation.cruds?status=final",
+            ],
+        )
+        .await;
+    house.halt().await;
+    let write = |value: u64| {
+        (
+            vec![("content-type", "application/fhir+json")],
+            pulse("p", value).to_string().into_bytes(),
+        )
+    };
+    let (headers, body) = write(71);
+    let put = house
+        .ask(&some, (Method::PUT, "/Observation/o"), (&headers, body))
+        .await;
+    assert_eq!(put.code(), 200, "{}", put.json());
+    let (headers, body) = write(72);
+    let put = house
+        .ask(&some, (Method::PUT, "/Observation/o"), (&headers, body))
+        .await;
+    assert_eq!(put.code(), 503, "{}", put.json());
 }

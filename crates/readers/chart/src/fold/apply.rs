@@ -292,7 +292,7 @@ impl Batch<'_> {
             patient: patient.as_deref(),
             at: now.at,
         };
-        let labels = &self.memory.labels;
+        let labels = &self.memory.known.labels;
         let content = Content::of(about, Names::Anybody, &Value::Object(json), labels);
         let version = Version {
             kind,

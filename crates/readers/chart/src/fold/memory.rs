@@ -31,6 +31,8 @@ pub(crate) struct Known {
     pub(crate) places: Arc<Places>,
     /// There is a consent in the chart, or there was one.
     pub(crate) consents: bool,
+    /// Which codes are sensitive.
+    pub(crate) labels: Arc<Labels>,
 }
 
 /// The current version of a resource.
@@ -76,7 +78,6 @@ pub(super) struct Memory {
     pub(super) next_pid: i64,
     /// Index of the next event.
     pub(super) cursor: u64,
-    pub(super) labels: Arc<Labels>,
 }
 
 impl Memory {
@@ -84,13 +85,12 @@ impl Memory {
         let hot_max = NonZeroUsize::new(config.hot_resources_max).unwrap_or(NonZeroUsize::MIN);
         let cursor = number(from, "SELECT next FROM cursor WHERE id = 1")?;
         Ok(Memory {
-            known: Known::load(from)?,
+            known: Known::load(from, config)?,
             hot: LruCache::new(hot_max),
             pids: LruCache::new(PIDS_MAX),
             next_rid: 1 + number(from, "SELECT COALESCE(MAX(rid), 0) FROM version")?,
             next_pid: 1 + number(from, "SELECT COALESCE(MAX(pid), 0) FROM patient")?,
             cursor: u64::try_from(cursor).unwrap_or_default(),
-            labels: Arc::new(Labels::parse(&config.sensitivity)?),
         })
     }
 }
@@ -110,7 +110,7 @@ impl Memory {
 }
 
 impl Known {
-    fn load(from: &Connection) -> Outcome<Known> {
+    fn load(from: &Connection, config: &Config) -> Outcome<Known> {
         let broken = ChartError::broken("read what it knows by heart");
         let words = "SELECT text FROM word ORDER BY wid";
         let words: Vec<String> = rows(from, words, [()], |row| row.get(0)).map_err(&broken)?;
@@ -124,6 +124,7 @@ impl Known {
         let consents = number(from, "SELECT EXISTS (SELECT 1 FROM consent)")?;
         Ok(Known {
             consents: consents != 0,
+            labels: Arc::new(Labels::parse(&config.sensitivity)?),
             words: Arc::new(Words::from_rows(words)),
             aliases: Arc::new(Aliases::from_rows(aliases)),
             places: Arc::new(Places::from_rows(places)),

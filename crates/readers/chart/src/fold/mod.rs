@@ -21,6 +21,7 @@ mod stay;
 mod step;
 mod stray;
 mod work;
+mod written;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,7 @@ pub(crate) use memory::Known;
 use memory::Memory;
 use stray::Stray;
 use work::Work;
+pub(crate) use written::written;
 
 use crate::error::Outcome;
 use crate::store::Store;

@@ -293,24 +293,19 @@ fn of_resource((resource, raw): (&event::Resource, &[u8]), at: Time, with: &With
     if raw.is_empty() {
         return vec![Change::Delete { kind, id }];
     }
-    let json = if resource.resolved.is_empty() {
-        raw.to_vec()
-    } else {
-        wire::fhir::resolve(raw, &resource.resolved)
-    };
     // The door checked it before it was sealed; what is no JSON all the same has no chart.
-    let Some(value) = look::look(&kind, &json) else {
+    let Some(wrote) = wrote(resource, raw) else {
         tracing::warn!(
             kind,
             "a sealed resource is not JSON and was left out of the chart"
         );
         return Vec::new();
     };
-    let patient = if kind == "Patient" {
-        Some(id.clone())
-    } else {
-        wire::fhir::patient_of(&value)
-    };
+    let Wrote {
+        json,
+        value,
+        patient,
+    } = wrote;
     let about = About {
         kind: &kind,
         id: &id,
@@ -325,6 +320,36 @@ fn of_resource((resource, raw): (&event::Resource, &[u8]), at: Time, with: &With
         content,
         told: None,
     }))]
+}
+
+/// A resource as a client wrote it.
+pub(super) struct Wrote {
+    /// Its bytes, with references resolved.
+    pub(super) json: Vec<u8>,
+    /// What of it is looked at.
+    pub(super) value: Value,
+    /// Whose it is.
+    pub(super) patient: Option<String>,
+}
+
+/// Reads what a client wrote; `None`: it is no JSON.
+pub(super) fn wrote(resource: &event::Resource, raw: &[u8]) -> Option<Wrote> {
+    let json = if resource.resolved.is_empty() {
+        raw.to_vec()
+    } else {
+        wire::fhir::resolve(raw, &resource.resolved)
+    };
+    let value = look::look(&resource.kind, &json)?;
+    let patient = if resource.kind == "Patient" {
+        Some(resource.id.clone())
+    } else {
+        wire::fhir::patient_of(&value)
+    };
+    Some(Wrote {
+        json,
+        value,
+        patient,
+    })
 }
 
 fn of_unmerge(unmerge: &event::Unmerge) -> Vec<Change> {

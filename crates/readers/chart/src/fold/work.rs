@@ -55,7 +55,7 @@ impl Work {
         let with = With {
             blind: self.blind.clone(),
             marks: record::Marks::of(self.blind.clone()),
-            labels: self.memory.labels.clone(),
+            labels: self.memory.known.labels.clone(),
         };
         for steps in Understood::of(some, with, &self.aside) {
             let steps = steps?;

@@ -44,3 +44,5 @@ mod search;
 mod summary;
 #[cfg(test)]
 mod told;
+#[cfg(test)]
+mod written;

@@ -185,7 +185,8 @@ async fn the_active_comes_first() {
     assert_eq!(view.coverage[0].payor.as_deref(), Some("AOK"));
 }
 
-fn shared() -> Option<PathBuf> {
+/// Where the data is that tests may read, if it is there.
+pub(crate) fn shared() -> Option<PathBuf> {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .ancestors()
         .nth(3)?
@@ -231,7 +232,8 @@ async fn synthetic_patients_have_pages() {
     }
 }
 
-fn bundle(path: &Path) -> Value {
+/// A bundle as it is kept: JSON, packed.
+pub(crate) fn bundle(path: &Path) -> Value {
     let file = std::fs::File::open(path).unwrap();
     let mut bytes = Vec::new();
     let mut reader = flate2::read::MultiGzDecoder::new(file);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chart::ChartError;
 use event::{Act, Role, Subject};
 use guard::{Ask, Decision, Identity};
-use record::{Permit, Witnessed};
+use record::{Permit, Sealed, Witnessed};
 use tokio::sync::Semaphore;
 use wire::fhir::search::QueryLimits;
 use wire::fhir::{Code, Limits, Query};
@@ -107,6 +107,16 @@ impl Door {
     /// 503 if that takes longer than `chart_wait_ms`.
     pub(crate) async fn fresh(&self, concerns: &[Concern]) -> Result<(), Fault> {
         self.caught_up(self.kept.recent.size(concerns)).await
+    }
+
+    /// The event that wrote a resource last through this door, if the chart does not show that yet and it is still in
+    /// memory: what it wrote may be told from it, without waiting.
+    pub(crate) fn unfolded(&self, target: &Target) -> Option<Sealed> {
+        let concern = Concern::Resource(target.kind, target.id.clone());
+        let size = self.kept.recent.size(&[concern]);
+        let waits = *self.app.chart.folded().borrow() < size;
+        let index = size.checked_sub(1).filter(|_| waits)?;
+        self.app.record.at_hand(index)
     }
 
     /// Waits until the chart has folded `size` events.

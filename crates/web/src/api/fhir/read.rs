@@ -24,9 +24,7 @@ pub(crate) async fn current(
     (target, conditions): (&Target, &Conditions),
 ) -> Result<Answer, Fault> {
     // Read once, and opened by the permit: what is shown is the version that was decided about.
-    let concern = Concern::Resource(target.kind, target.id.clone());
-    door.fresh(&[concern]).await?;
-    let found = door.app.chart.find(target.kind, &target.id).await?;
+    let found = find(door, target).await?;
     let patient = found.as_ref().and_then(Found::patient).map(str::to_owned);
     let question = Question::of(Act::Read, target, patient);
     let permit = door.permit(who, question, Some(target)).await?;
@@ -105,7 +103,31 @@ pub(crate) async fn version(
     shown(door, &open, stored).await
 }
 
-/// Where the target stands, its last write through this door included.
+/// The current version, its last write through this door included.
+async fn find(door: &Door, target: &Target) -> Result<Option<Found>, Fault> {
+    let (chart, Target { kind, id }) = (&door.app.chart, target);
+    let by = door.unfolded(target);
+    if let Some(found) = by.and_then(|by| chart.find_written(kind, id, &by)) {
+        return Ok(Some(found));
+    }
+    door.fresh(&[Concern::Resource(kind, id.clone())]).await?;
+    Ok(chart.find(kind, id).await?)
+}
+
+/// As [`locate`], for who asks the chart nothing else about it: it may not show it yet.
+pub(crate) async fn locate_written(door: &Door, target: &Target) -> Result<Option<Located>, Fault> {
+    let by = door.unfolded(target);
+    let located = by.and_then(|by| {
+        let chart = &door.app.chart;
+        chart.locate_written(target.kind, &target.id, &by)
+    });
+    match located {
+        Some(located) => Ok(Some(located)),
+        None => locate(door, target).await,
+    }
+}
+
+/// Where the target stands, its last write through this door included; the chart shows it.
 pub(crate) async fn locate(door: &Door, target: &Target) -> Result<Option<Located>, Fault> {
     let concern = Concern::Resource(target.kind, target.id.clone());
     door.fresh(&[concern]).await?;

@@ -9,6 +9,7 @@ use record::Witnessed;
 use super::door::{Door, Question, subject};
 use super::draft::Draft;
 use super::fault::Fault;
+use super::settle::covers_current;
 
 /// What makes two writes alike to the guard.
 type Key = (Act, Subject, &'static str);
@@ -71,7 +72,7 @@ impl<'a> Rulings<'a> {
             }
             (true, true) | (false, _) => true,
         };
-        Ok(will_be && chart.covers_current(ask, target.kind, &target.id).await?)
+        Ok(will_be && covers_current(self.door, ask, target).await?)
     }
 
     /// The decision that lets `draft` in.

@@ -2,7 +2,7 @@
 
 use chart::Open;
 use event::{Act, Subject};
-use guard::Identity;
+use guard::{Ask, Identity, Seen, seen};
 use serde::Deserialize;
 use wire::fhir::{Code, Query};
 
@@ -13,7 +13,7 @@ use super::fault::Fault;
 use super::ids;
 use super::intent::Intent;
 use super::patched::{patch, patch_where};
-use super::read::locate;
+use super::read::{locate, locate_written};
 use super::recent::Concern;
 use super::route::{Target, Write, is_id};
 use super::search::{has_criteria, subject};
@@ -31,8 +31,10 @@ pub(crate) struct Settled {
     pub(crate) act: Act,
     /// The version it replaces; 0: none.
     pub(crate) replaces: u64,
-    /// How many events the chart had folded when that was looked up.
+    /// How many events were known when that was looked up, of all that concerns it.
     pub(crate) as_of: u64,
+    /// How many of all events: those that the chart had folded.
+    pub(crate) folded: u64,
     /// The patient it belongs to so far.
     pub(crate) before: Option<String>,
 }
@@ -125,13 +127,15 @@ async fn reserved(door: &Door, kind: &'static str, query: &str) -> Result<Target
 }
 
 fn new(door: &Door, intent: Intent, target: Target) -> Settled {
+    let folded = *door.app.chart.folded().borrow();
     Settled {
         intent,
         target,
         fate: Fate::Created,
         act: Act::Create,
         replaces: 0,
-        as_of: *door.app.chart.folded().borrow(),
+        as_of: folded,
+        folded,
         before: None,
     }
 }
@@ -146,8 +150,8 @@ pub(crate) async fn update(
     (intent, target): (Intent, Target),
 ) -> Result<Settled, Fault> {
     // INVARIANT: taken before the look-up, so that nothing written in between is overlooked.
-    let as_of = *door.app.chart.folded().borrow();
-    let located = locate(door, &target).await?;
+    let folded = *door.app.chart.folded().borrow();
+    let located = locate_written(door, &target).await?;
     let current = located.as_ref().filter(|located| !located.deleted);
     let current = current.map(|located| located.version);
     let patient = located.as_ref().and_then(|located| located.patient.clone());
@@ -157,7 +161,8 @@ pub(crate) async fn update(
         fate: current.map_or(Fate::Created, |_| Fate::Updated),
         act: Act::Update,
         replaces: located.as_ref().map_or(0, |located| located.version),
-        as_of: located.as_ref().map_or(as_of, |located| located.as_of),
+        as_of: located.as_ref().map_or(folded, |located| located.as_of),
+        folded,
         before: located.and_then(|located| located.patient),
         ..new(door, intent, target)
     })
@@ -180,14 +185,23 @@ async fn first(
     let question = Question::of(act, target, patient);
     let decision = door.decide(who, question).await?;
     let ask = decision.ask();
-    let chart = &door.app.chart;
-    if decision.allowed() && chart.covers_current(ask, target.kind, &target.id).await? {
+    if decision.allowed() && covers_current(door, ask, target).await? {
         return Ok(());
     }
     if !decision.allowed() {
         door.app.record.witness(decision).await?;
     }
     Err(Fault::beyond_scopes())
+}
+
+/// Whether the scopes behind an ask that was allowed cover the current version; true if there is none.
+pub(crate) async fn covers_current(door: &Door, ask: &Ask, target: &Target) -> Result<bool, Fault> {
+    let Target { kind, id } = target;
+    if matches!(seen(ask, kind), Seen::All) {
+        return Ok(true);
+    }
+    door.fresh(&[Concern::Resource(kind, id.clone())]).await?;
+    Ok(door.app.chart.covers_current(ask, kind, id).await?)
 }
 
 /// Checks `If-Match` and `If-None-Match` against the current version.

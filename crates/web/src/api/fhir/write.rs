@@ -274,11 +274,16 @@ async fn admitted(
     rulings: &Rulings<'_>,
 ) -> Result<Admitted, Fault> {
     let Settled { target, intent, .. } = &draft.settled;
+    // INVARIANT: of another patient than that of the version before nothing is known but what is folded.
+    let as_of = match draft.patient == draft.settled.before {
+        true => draft.settled.as_of,
+        false => draft.settled.as_of.min(draft.settled.folded),
+    };
     let body = Body::Resource(Resource {
         kind: target.kind.to_owned(),
         id: target.id.clone(),
         replaces: draft.settled.replaces,
-        as_of: draft.settled.as_of,
+        as_of,
         resolved: draft.pairs.clone(),
         contents: Vec::new(),
     });

@@ -1,0 +1,61 @@
+//! What a client wrote and is not folded yet, as the fold will make it: whoever reads what they wrote a moment ago need
+//! not wait until it is in the tables.
+
+use event::Body;
+use record::Sealed;
+
+use super::content::Follows;
+use super::memory::Known;
+use super::step::{Wrote, wrote};
+use crate::heads::Head;
+use crate::store::{FROM_FHIR, LABELS, LATE, Row};
+
+/// The version that an event wrote, and the version that it replaces (0: none). `None`: it wrote another resource, or
+/// what it wrote takes more than the event to tell.
+///
+/// What a deleted resource was is in the tables, and contents that lie in the vault have numbers there. Of some types more
+/// follows than what they say, such as who may see what: that has to be folded before anybody is answered.
+pub(crate) fn written(
+    (kind, id): (&str, &str),
+    sealed: &Sealed,
+    known: &Known,
+) -> Option<(Head, u64)> {
+    let event = sealed.event();
+    let Body::Resource(resource) = &event.body else {
+        return None;
+    };
+    let same = resource.kind == kind && resource.id == id;
+    if !same || event.raw.is_empty() || !resource.contents.is_empty() || Follows::some(kind) {
+        return None;
+    }
+    let Wrote {
+        json,
+        value,
+        patient,
+    } = wrote(resource, &event.raw)?;
+    let labels = match known.labels.of(&value).as_str() {
+        "" => 0,
+        labels => known.words.number(&format!("{LABELS}{labels}"))?,
+    };
+    let retired = patient
+        .as_deref()
+        .is_some_and(|id| known.aliases.is_retired(id));
+    let row = Row {
+        rid: 0,
+        kind: known.words.number(kind)?,
+        id: id.to_owned(),
+        pid: 0,
+        patient,
+        seq: i64::try_from(sealed.index()).ok()?,
+        item: 0,
+        at: sealed.at(),
+        flags: if retired { LATE } else { 0 },
+        source: FROM_FHIR,
+        prev: 0,
+        next: 0,
+        labels,
+        told: 0,
+    };
+    let json = json.into();
+    Some((Head { row, json }, resource.replaces))
+}
