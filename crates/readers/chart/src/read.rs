@@ -197,8 +197,9 @@ pub(crate) fn find_written(chart: &Chart, name: (&str, &str), sealed: &Sealed) -
 
 /// Where a resource stands that an event wrote; `None`: see [`written`].
 ///
-/// INVARIANT: as of the event nobody else had written it, or anything of its patient: the record let the event in as an
-/// update, which says that. Of what it lets in as new that is not known.
+/// Its `as_of` is right of the resource, since events are folded in their order: after this one it is the version that
+/// is current. Of its patient it is right as far as the record looks: it let the event in as an update, which it does not
+/// if a message of that patient came since the chart that the update knew. Of what it lets in as new that is not known.
 pub(crate) fn locate_written(
     chart: &Chart,
     name: (&str, &str),
@@ -283,10 +284,14 @@ pub(crate) async fn shown(chart: &Chart, scope: &Scope, found: Found) -> Outcome
     let (kind, id) = (found.name.0.as_str(), found.name.1.as_str());
     scope.asks_for(kind)?;
     if found.epoch != chart.folder.answers.kept.epoch() {
-        if found.unfolded {
-            return Err(scope.outside("a resource that may have become somebody else's"));
+        let known = chart.folder.answers.known();
+        if !found.unfolded || *chart.folder.answers.folded().borrow() > found.row.version() {
+            return one(chart, scope, (kind, id, None)).await;
         }
-        return one(chart, scope, (kind, id, None)).await;
+        // It is not in the tables yet, and may be another patient's by now.
+        if survivor(&known.aliases, &found.row) != found.patient {
+            return Err(scope.outside("a resource that is not theirs any more"));
+        }
     }
     if !scope.reaches(&found.row) {
         return Err(scope.outside("a resource that is not theirs"));

@@ -1,10 +1,10 @@
 //! create, read, vread, update, delete, conditions.
 
 use axum::http::Method;
-use event::{Body, Subject};
+use event::{Act, Actor, Body, Event, Message, Subject};
 use serde_json::{Value, json};
 
-use crate::house::{BASE, House, observation, patient};
+use crate::house::{BASE, House, nurse, observation, patient};
 
 #[tokio::test]
 async fn what_is_created_is_read_back_with_its_own_bytes() {
@@ -460,4 +460,120 @@ async fn a_scope_for_a_part_of_a_type_is_held_against_what_the_chart_shows() {
         .ask(&some, (Method::PUT, "/Observation/o"), (&headers, body))
         .await;
     assert_eq!(put.code(), 503, "{}", put.json());
+}
+
+/// A message of a patient is sealed, which the chart does not show.
+async fn message(house: &House, patient: &str) {
+    let body = Body::Message(Message {
+        feed: "adt".into(),
+        kind: "ADT^A08".into(),
+        control: "1".into(),
+        zone: "UTC".into(),
+        charset: String::new(),
+        authority: "MRN".into(),
+        mapped: true,
+        complaints: Vec::new(),
+    });
+    let subject = Subject::Patient(patient.into());
+    let event = Event::new(Actor::feed("adt"), Act::Send, subject, body).with_raw(b"MSH|".to_vec());
+    let event = guard::admit(event.into(), guard::Standing::Salus, "").unwrap();
+    house.app.record.admit(vec![event]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_message_of_the_patient_is_not_overlooked_because_the_chart_was_not_waited_for() {
+    let house = filled().await;
+    house.halt().await;
+    assert_eq!(
+        house.put("/Observation/o", &pulse("p", 71)).await.code(),
+        200
+    );
+    message(&house, "q").await;
+    assert_eq!(
+        house.put("/Observation/o", &pulse("p", 72)).await.code(),
+        200
+    );
+    message(&house, "p").await;
+    let overtaken = house.put("/Observation/o", &pulse("p", 73)).await;
+    assert_eq!(overtaken.code(), 503, "{}", overtaken.json());
+    assert!(is_behind(&house));
+}
+
+#[tokio::test]
+async fn a_patch_waits_for_the_version_that_it_changes() {
+    let house = filled().await;
+    house.halt().await;
+    assert_eq!(
+        house.put("/Observation/o", &pulse("p", 71)).await.code(),
+        200
+    );
+    let patch = br#"[{"op":"replace","path":"/valueQuantity/value","value":72}]"#.to_vec();
+    let kind = [("content-type", "application/json-patch+json")];
+    let patched = house
+        .ask(
+            &house.token,
+            (Method::PATCH, "/Observation/o"),
+            (&kind, patch),
+        )
+        .await;
+    assert_eq!(patched.code(), 503, "{}", patched.json());
+}
+
+#[tokio::test]
+async fn who_is_ruled_by_what_charts_say_waits_until_they_say_it() {
+    let house = filled().await;
+    house.halt().await;
+    assert_eq!(
+        house.put("/Observation/o", &pulse("p", 71)).await.code(),
+        200
+    );
+    assert_eq!(house.get("/Observation/o").await.code(), 200);
+    let mut request = axum::http::Request::get("/Observation/o")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    request.extensions_mut().insert(nurse(&["3W"]));
+    assert_eq!(house.send(request).await.code(), 503);
+    // Nor is a program told, once its policies heed labels.
+    house.ruled_by(
+        r#"@id("team") @words("for the team")
+           forbid (principal in Role::"client", action == Action::"read", resource is Patient)
+           when { resource.labels.contains("R") };"#,
+    );
+    assert_eq!(house.get("/Observation/o").await.code(), 503);
+}
+
+#[tokio::test]
+async fn a_consent_that_is_not_in_force_yet_is_waited_for() {
+    let house = filled().await;
+    house.halt().await;
+    let consent = json!({"resourceType": "Consent", "status": "active",
+        "scope": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]},
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": "Patient/p"}, "policyRule": {"text": "x"}, "provision": {"type": "deny"}});
+    assert_eq!(house.post("/Consent", &consent).await.code(), 201);
+    assert_eq!(
+        house
+            .put("/Patient/q", &json!({"resourceType": "Patient", "id": "q"}))
+            .await
+            .code(),
+        200
+    );
+    assert_eq!(house.get("/Patient/q").await.code(), 503);
+}
+
+#[tokio::test]
+async fn a_chart_that_stands_still_is_waited_for() {
+    let house = filled().await;
+    house.halt().await;
+    assert_eq!(
+        house.put("/Observation/o", &pulse("p", 71)).await.code(),
+        200
+    );
+    assert_eq!(house.get("/Observation/o").await.code(), 200);
+    house.pass(1_001);
+    assert_eq!(house.get("/Observation/o").await.code(), 503);
+    assert_eq!(
+        house.put("/Observation/o", &pulse("p", 72)).await.code(),
+        503
+    );
 }

@@ -10,6 +10,9 @@ use super::step::{Wrote, wrote};
 use crate::heads::Head;
 use crate::store::{FROM_FHIR, LABELS, LATE, Row};
 
+/// Bytes of a resource that is told so, at most: it is read each time, on a thread that serves.
+const BYTES_MAX: usize = 64 * 1024;
+
 /// The version that an event wrote, and the version that it replaces (0: none). `None`: it wrote another resource, or
 /// what it wrote takes more than the event to tell.
 ///
@@ -25,7 +28,8 @@ pub(crate) fn written(
         return None;
     };
     let same = resource.kind == kind && resource.id == id;
-    if !same || event.raw.is_empty() || !resource.contents.is_empty() || Follows::some(kind) {
+    let whole = !event.raw.is_empty() && resource.contents.is_empty();
+    if !same || !whole || event.raw.len() > BYTES_MAX || Follows::some(kind) {
         return None;
     }
     let Wrote {

@@ -27,6 +27,9 @@ use crate::{App, taking};
 /// Bodies larger than this, in bytes, are read on a thread of their own.
 const INLINE_BYTES_MAX: usize = 64 * 1024;
 
+/// For so long after it was sealed a version is told that the chart does not show yet.
+const UNFOLDED_MS_MAX: i64 = 1_000;
+
 /// What the door keeps between requests.
 #[derive(Debug)]
 pub(crate) struct Kept {
@@ -109,14 +112,26 @@ impl Door {
         self.caught_up(self.kept.recent.size(concerns)).await
     }
 
-    /// The event that wrote a resource last through this door, if the chart does not show that yet and it is still in
-    /// memory: what it wrote may be told from it, without waiting.
-    pub(crate) fn unfolded(&self, target: &Target) -> Option<Sealed> {
-        let concern = Concern::Resource(target.kind, target.id.clone());
-        let size = self.kept.recent.size(&[concern]);
-        let waits = *self.app.chart.folded().borrow() < size;
-        let index = size.checked_sub(1).filter(|_| waits)?;
-        self.app.record.at_hand(index)
+    /// The event that wrote a resource last through this door, if the chart does not show that yet: what it wrote may be
+    /// told from it, without waiting. `None`: to be waited for.
+    ///
+    /// INVARIANT: what the chart does not show yet decides nothing about whoever asks: no label, and no consent, be it the first.
+    pub(crate) fn unfolded(&self, who: &Identity, target: &Target) -> Option<Sealed> {
+        let app = &self.app;
+        let folded = *app.chart.folded().borrow();
+        let (recent, concern) = (
+            &self.kept.recent,
+            Concern::Resource(target.kind, target.id.clone()),
+        );
+        let index = recent.size(&[concern]).checked_sub(1)?;
+        let consents = recent.size(&[Concern::Kind("Consent")]);
+        if index < folded || consents > folded || !app.is_ruled_without_charts(who) {
+            return None;
+        }
+        let sealed = app.record.at_hand(index)?;
+        // A chart that is further behind than ever on a busy day stands still, or is folded anew.
+        let until = sealed.at().plus_millis(UNFOLDED_MS_MAX);
+        (app.clock.now() <= until).then_some(sealed)
     }
 
     /// Waits until the chart has folded `size` events.

@@ -24,7 +24,7 @@ pub(crate) async fn current(
     (target, conditions): (&Target, &Conditions),
 ) -> Result<Answer, Fault> {
     // Read once, and opened by the permit: what is shown is the version that was decided about.
-    let found = find(door, target).await?;
+    let found = find(door, who, target).await?;
     let patient = found.as_ref().and_then(Found::patient).map(str::to_owned);
     let question = Question::of(Act::Read, target, patient);
     let permit = door.permit(who, question, Some(target)).await?;
@@ -104,9 +104,9 @@ pub(crate) async fn version(
 }
 
 /// The current version, its last write through this door included.
-async fn find(door: &Door, target: &Target) -> Result<Option<Found>, Fault> {
+async fn find(door: &Door, who: &Identity, target: &Target) -> Result<Option<Found>, Fault> {
     let (chart, Target { kind, id }) = (&door.app.chart, target);
-    let by = door.unfolded(target);
+    let by = door.unfolded(who, target);
     if let Some(found) = by.and_then(|by| chart.find_written(kind, id, &by)) {
         return Ok(Some(found));
     }
@@ -114,17 +114,12 @@ async fn find(door: &Door, target: &Target) -> Result<Option<Found>, Fault> {
     Ok(chart.find(kind, id).await?)
 }
 
-/// As [`locate`], for who asks the chart nothing else about it: it may not show it yet.
-pub(crate) async fn locate_written(door: &Door, target: &Target) -> Result<Option<Located>, Fault> {
-    let by = door.unfolded(target);
-    let located = by.and_then(|by| {
-        let chart = &door.app.chart;
-        chart.locate_written(target.kind, &target.id, &by)
-    });
-    match located {
-        Some(located) => Ok(Some(located)),
-        None => locate(door, target).await,
-    }
+/// Where the target stands by its last write through this door, which the chart does not show yet; `None`: that is to be
+/// waited for ([`locate`]).
+pub(crate) fn locate_unfolded(door: &Door, who: &Identity, target: &Target) -> Option<Located> {
+    let by = door.unfolded(who, target)?;
+    let chart = &door.app.chart;
+    chart.locate_written(target.kind, &target.id, &by)
 }
 
 /// Where the target stands, its last write through this door included; the chart shows it.

@@ -1,6 +1,6 @@
 //! Which resource a write means, and which version of it it replaces.
 
-use chart::Open;
+use chart::{Located, Open};
 use event::{Act, Subject};
 use guard::{Ask, Identity, Seen, seen};
 use serde::Deserialize;
@@ -11,9 +11,9 @@ use super::conditions::Tag;
 use super::door::{Door, Question};
 use super::fault::Fault;
 use super::ids;
-use super::intent::Intent;
+use super::intent::{Context, Intent};
 use super::patched::{patch, patch_where};
-use super::read::{locate, locate_written};
+use super::read::{locate, locate_unfolded};
 use super::recent::Concern;
 use super::route::{Target, Write, is_id};
 use super::search::{has_criteria, subject};
@@ -33,7 +33,7 @@ pub(crate) struct Settled {
     pub(crate) replaces: u64,
     /// How many events were known when that was looked up, of all that concerns it.
     pub(crate) as_of: u64,
-    /// How many of all events: those that the chart had folded.
+    /// The same of what concerns other patients than the one before: what the chart had folded.
     pub(crate) folded: u64,
     /// The patient it belongs to so far.
     pub(crate) before: Option<String>,
@@ -74,7 +74,7 @@ pub(crate) async fn settle(door: &Door, who: &Identity, intent: Intent) -> Resul
         Write::Create(kind) => create(door, who, (intent, kind)).await,
         Write::Patch(target) => patch(door, who, (intent, target)).await,
         Write::PatchWhere(kind) => patch_where(door, who, (intent, kind)).await,
-        Write::Update(target) => update(door, who, (intent, target)).await,
+        Write::Update(target) => update_soon(door, who, (intent, target)).await,
         Write::UpdateWhere(kind) => update_where(door, who, (intent, kind)).await,
         Write::Delete(target) => delete(door, who, (intent, target)).await,
         Write::DeleteWhere(kind) => delete_where(door, who, (intent, kind)).await,
@@ -140,7 +140,28 @@ fn new(door: &Door, intent: Intent, target: Target) -> Settled {
     }
 }
 
-/// Finds out which version an update replaces, and whether its conditions hold.
+/// As [`update`], for who asks the chart nothing else about the resource: it need not show its last version yet.
+async fn update_soon(
+    door: &Door,
+    who: &Identity,
+    (intent, target): (Intent, Target),
+) -> Result<Settled, Fault> {
+    // INVARIANT: taken before the look-up, so that nothing written in between is overlooked.
+    let folded = *door.app.chart.folded().borrow();
+    // The context of a Binary is read from the version before.
+    let soon = match intent.context {
+        Context::AsBefore => None,
+        Context::AsSaid => locate_unfolded(door, who, &target),
+    };
+    let Some(located) = soon else {
+        return update(door, who, (intent, target)).await;
+    };
+    let of = (intent, target);
+    let settled = replaced(door, who, (of, Some(located), folded)).await?;
+    Ok(Settled { folded, ..settled })
+}
+
+/// Finds out which version an update replaces, and whether its conditions hold; the chart shows that version.
 ///
 /// # Errors
 /// 403 or 412.
@@ -149,20 +170,30 @@ pub(crate) async fn update(
     who: &Identity,
     (intent, target): (Intent, Target),
 ) -> Result<Settled, Fault> {
-    // INVARIANT: taken before the look-up, so that nothing written in between is overlooked.
+    // INVARIANT: as in `update_soon`.
     let folded = *door.app.chart.folded().borrow();
-    let located = locate_written(door, &target).await?;
+    let located = locate(door, &target).await?;
+    replaced(door, who, ((intent, target), located, folded)).await
+}
+
+/// The same, of where the resource stands.
+async fn replaced(
+    door: &Door,
+    who: &Identity,
+    ((intent, target), located, folded): ((Intent, Target), Option<Located>, u64),
+) -> Result<Settled, Fault> {
     let current = located.as_ref().filter(|located| !located.deleted);
     let current = current.map(|located| located.version);
     let patient = located.as_ref().and_then(|located| located.patient.clone());
     first(door, who, (&intent, &target, patient)).await?;
     hold(&intent, &target, current)?;
+    let as_of = located.as_ref().map_or(folded, |located| located.as_of);
     Ok(Settled {
         fate: current.map_or(Fate::Created, |_| Fate::Updated),
         act: Act::Update,
         replaces: located.as_ref().map_or(0, |located| located.version),
-        as_of: located.as_ref().map_or(folded, |located| located.as_of),
-        folded,
+        as_of,
+        folded: as_of,
         before: located.and_then(|located| located.patient),
         ..new(door, intent, target)
     })
@@ -260,7 +291,7 @@ async fn delete(
     who: &Identity,
     (intent, target): (Intent, Target),
 ) -> Result<Settled, Fault> {
-    let settled = update(door, who, (intent, target)).await?;
+    let settled = update_soon(door, who, (intent, target)).await?;
     let fate = match settled.fate {
         Fate::Updated => Fate::Deleted,
         Fate::Created | Fate::Deleted | Fate::Kept(_) | Fate::Nothing => Fate::Nothing,
