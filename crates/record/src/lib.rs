@@ -41,6 +41,7 @@ mod scrub;
 mod sealed;
 mod sequencer;
 mod shred;
+mod spare;
 mod staged;
 mod steady;
 mod succeed;

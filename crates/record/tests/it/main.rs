@@ -19,6 +19,7 @@ mod recovery;
 mod rotating;
 mod sealing;
 mod shared;
+mod spares;
 mod standby;
 mod succeeding;
 mod tampering;
