@@ -9,11 +9,6 @@ CREATE TABLE IF NOT EXISTS stream (
     wrapped BLOB NOT NULL,
     subject BLOB NOT NULL
 ) STRICT;
-CREATE TABLE IF NOT EXISTS spare (
-    stream BLOB PRIMARY KEY,
-    generation INTEGER NOT NULL,
-    wrapped BLOB NOT NULL
-) STRICT;
 CREATE TABLE IF NOT EXISTS fixed (
     name TEXT PRIMARY KEY,
     wrapped BLOB NOT NULL

@@ -31,8 +31,6 @@ pub struct Config {
     pub newest_bytes_max: usize,
     /// Patients' keys kept unwrapped in memory.
     pub keys_cached_max: NonZeroUsize,
-    /// Keys that are made beforehand, for patients who are new; 0: each is made when it is wanted, and waited for.
-    pub keys_spare_max: usize,
     /// Time between checkpoints, in milliseconds.
     pub checkpoint_interval_ms: u64,
     /// Bytes a second that looking the record over may read; 0: it is not looked over.
@@ -65,7 +63,6 @@ impl Config {
             recent_writes_max: 200_000,
             newest_bytes_max: 16 << 20,
             keys_cached_max: NonZeroUsize::new(20_000).unwrap_or(NonZeroUsize::MIN),
-            keys_spare_max: 256,
             checkpoint_interval_ms: 1_000,
             scrub_bytes_per_second: 4 << 20,
             scrub_rest_seconds: 60,

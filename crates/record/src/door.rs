@@ -28,7 +28,7 @@ use crate::sealed::Outcome;
 use crate::sequencer::{Group, Item, Recent, Sequencer};
 use crate::staged::{STAGED_MAX, Staged, named};
 use crate::vault::Vault;
-use crate::{Blind, Error, HeldUp, Permit, Receipt, Witnessed, engines, keyfile, recover, spare};
+use crate::{Blind, Error, HeldUp, Permit, Receipt, Witnessed, engines, keyfile, recover};
 
 /// How often a data folder is tried that another process holds, and how long between the tries.
 const LOCK_TRIES: u32 = 10;
@@ -336,14 +336,6 @@ impl Inner {
     async fn bring_together(&self) -> Outcome<()> {
         self.settle_keys().await?;
         recover::recover(self).await?;
-        let published = self
-            .publisher
-            .last
-            .lock()
-            .await
-            .as_ref()
-            .map_or(0, |last| last.size);
-        spare::find_given(self.journal.as_ref(), &self.keyring, published).await?;
         self.settle_erasures().await?;
         self.read_cosigned().await
     }
@@ -415,7 +407,7 @@ impl Inner {
         if self.standby.is_some() || self.turn().fenced_by().is_some() {
             return Ok(());
         }
-        if let Some(published) = self.publisher.publish(&self.keyring).await? {
+        if let Some(published) = self.publisher.publish().await? {
             self.tell_head(published);
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,11 +16,10 @@ use sqlx::sqlite::{
 };
 use sqlx::{Row as _, SqliteConnection};
 
-use crate::minting::{Kept, Mint, Spare, Tag, Wanted};
+use crate::minting::{Mint, Wanted};
 use crate::rewrite::rewrite;
 use crate::root::{self, RootKey, Sample};
 use crate::sealed::Outcome;
-use crate::spare::Finder;
 use crate::steady::steady;
 use crate::{Config, Error, Writer, WriterFault, WriterFile};
 
@@ -29,9 +28,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A connection keeps no page that nobody needs.
 const SHRINK: &str = "PRAGMA shrink_memory";
 const MIGRATION: &str = include_str!("../migrations/keyring-sqlite.sql");
-/// The wrapped key of a stream, whether it is written down whose it is or not.
-const WRAPPED: &str = "SELECT generation, wrapped FROM stream WHERE stream = $1 \
-     UNION ALL SELECT generation, wrapped FROM spare WHERE stream = $1";
 /// The name under which tags of patients, resources and messages are made.
 pub(crate) const TAGGING: &str = "salus/tag/v1";
 /// The name under which stable ids are made from identifiers.
@@ -51,7 +47,6 @@ pub(crate) struct Keyring {
     writer: Writer,
     /// Makes keys, of which many may be wanted at once.
     mint: Mint,
-    finder: Finder,
     pub(crate) wrapping: Arc<RwLock<Wrapping>>,
     tagging: hmac::Key,
     pub(crate) tagging_key: Key,
@@ -91,18 +86,9 @@ impl Keyring {
     ///
     /// INVARIANT: an empty keyring is never made beside a record that has events.
     pub(crate) async fn open(config: &Config, cached: NonZeroUsize, now: Time) -> Outcome<Keyring> {
-        Keyring::open_at(config.keyring(), config, (cached, now)).await
-    }
-
-    /// The same for a copy of its file.
-    pub(crate) async fn open_at(
-        path: PathBuf,
-        config: &Config,
-        (cached, now): (NonZeroUsize, Time),
-    ) -> Outcome<Keyring> {
-        let pool = pool(&path).await?;
+        let pool = pool(&config.keyring()).await?;
         let writer = Writer::open(WriterFile {
-            path: path.clone(),
+            path: config.keyring(),
             synchronous: "FULL",
             busy_timeout: BUSY_TIMEOUT,
             gives_way: false,
@@ -115,8 +101,7 @@ impl Keyring {
         let tagging = fixed(&pool, root.as_ref(), TAGGING).await?;
         let wrapping = Arc::new(RwLock::new(wrapping));
         Ok(Keyring {
-            mint: Mint::new(writer.clone(), Arc::clone(&wrapping), config.keys_spare_max),
-            finder: Finder::new(path),
+            mint: Mint::new(writer.clone(), Arc::clone(&wrapping)),
             wrapping,
             tagging: hmac::Key::new(hmac::HMAC_SHA256, tagging.bytes()),
             tagging_key: tagging,
@@ -151,22 +136,17 @@ impl Keyring {
         }
     }
 
-    /// Closes the file. What could not be written down is found by the next start.
+    /// Closes the file.
     pub(crate) async fn close(&self) {
-        if let Err(why) = self.mint.end().await {
-            tracing::error!(%why, "keys that were made beforehand were not sorted out");
-        }
-        self.finder.close();
         self.writer.close().await;
         self.pool.close().await;
     }
 
-    /// The stream of an event on a day, its key durable if it is new. What machines say goes under a
+    /// The stream of an event on a day, made durably if it is new. What machines say goes under a
     /// key of that day of its own, everything else that is not of one patient under the house's.
     pub(crate) async fn stream(&self, event: &Event, day: &str) -> Outcome<Stream> {
-        let patient = event.subject.patient();
-        let label = match (patient, &event.body) {
-            (Some(id), _) => of_patient(id),
+        let label = match (event.subject.patient(), &event.body) {
+            (Some(id), _) => format!("patient/{id}"),
             (None, Body::Signals(_)) => format!("signals/{day}"),
             (None, _) => format!("house/{day}"),
         };
@@ -174,14 +154,7 @@ impl Keyring {
         if let Some(stream) = cached(&self.by_tag, &tag) {
             return Ok(stream);
         }
-        // After a crash events tell which patient's a spare one is, and nothing else.
-        let spare = patient
-            .map(|_| self.find_or_give(&tag, &label))
-            .transpose()?;
-        let stream = match spare.flatten() {
-            Some(stream) => stream,
-            None => self.find_or_make(&tag, &label).await?,
-        };
+        let stream = self.find_or_make(&tag, &label).await?;
         keep(&self.by_tag, tag, stream.clone());
         keep(&self.by_name, stream.name, stream.key.clone());
         Ok(stream)
@@ -189,10 +162,10 @@ impl Keyring {
 
     /// The key of a stream; `None` if it was erased.
     pub(crate) async fn key(&self, name: &[u8; 16]) -> Outcome<Option<Key>> {
-        if let Some(key) = cached(&self.by_name, name).or_else(|| self.mint.given(name)) {
+        if let Some(key) = cached(&self.by_name, name) {
             return Ok(Some(key));
         }
-        let row = sqlx::query(WRAPPED);
+        let row = sqlx::query("SELECT generation, wrapped FROM stream WHERE stream = $1");
         let row = row.bind(name.to_vec()).fetch_optional(&self.pool).await;
         let Some(row) = row.map_err(broken)? else {
             return Ok(None);
@@ -211,7 +184,7 @@ impl Keyring {
 
     /// The key of a stream as the file has it now, whatever is remembered.
     pub(crate) async fn on_disk(&self, name: &[u8; 16]) -> Outcome<Option<Key>> {
-        let row = sqlx::query_as(WRAPPED);
+        let row = sqlx::query_as("SELECT generation, wrapped FROM stream WHERE stream = $1");
         let row = row.bind(name.to_vec()).fetch_optional(&self.pool).await;
         let row: Option<(i64, Vec<u8>)> = row.map_err(broken)?;
         let unwrap = |(generation, wrapped): (i64, Vec<u8>)| {
@@ -227,7 +200,6 @@ impl Keyring {
 
     /// Wraps a key again that the file lost to another one; whether the file has its stream at all.
     pub(crate) async fn put_back(&self, name: &[u8; 16], key: &Key) -> Outcome<bool> {
-        self.settled().await?;
         let mut nonce = [0; 12];
         self.random(&mut nonce)?;
         let wrapping = self.wrapping();
@@ -242,7 +214,6 @@ impl Keyring {
 
     /// Whose stream it is: `patient/<id>`, `house/<day>` or `signals/<day>`; `None` if it was erased.
     pub(crate) async fn owner(&self, name: &[u8; 16]) -> Outcome<Option<String>> {
-        self.settled().await?;
         let row = sqlx::query("SELECT subject FROM stream WHERE stream = $1").bind(name.to_vec());
         let Some(row) = row.fetch_optional(&self.pool).await.map_err(broken)? else {
             return Ok(None);
@@ -284,7 +255,6 @@ impl Keyring {
             with.execute_batch(SHRINK)?;
             Ok::<_, WriterFault>(busy)
         });
-        self.finder.forget();
         if busy.await.map_err(broken)? {
             return Err(broken("something else reads the keyring; try again"));
         }
@@ -292,41 +262,16 @@ impl Keyring {
         shrunk.map(drop).map_err(broken)
     }
 
-    /// Waits until every key is made that somebody asked for before, though they may have gone away since, and the file says
-    /// whose each is.
+    /// Waits until every key is made that somebody asked for before, though they may have gone away since.
     pub(crate) async fn settled(&self) -> Outcome<()> {
         self.mint.settled().await
     }
 
-    /// The stream of a tag without waiting for the disk: the one it has, or one that was made beforehand. `None`: there is
-    /// none to give.
-    fn find_or_give(&self, tag: &Tag, label: &str) -> Outcome<Option<Stream>> {
-        let mut spare = self.mint.spare(tag);
-        loop {
-            let turn = match spare {
-                Spare::Given(stream) => return Ok(Some(stream)),
-                Spare::Nothing => return Ok(None),
-                Spare::Perhaps(turn) => turn,
-            };
-            match self.finder.find(tag) {
-                Some(Some(there)) => return self.opened(there).map(Some),
-                Some(None) => {}
-                None => return Ok(None),
-            }
-            let subject = |key: &Key| mask(key, label.as_bytes());
-            spare = self.mint.give(tag, turn, subject);
-        }
-    }
-
-    fn opened(&self, (name, generation, wrapped): Kept) -> Outcome<Stream> {
-        let key = self.wrapping().unwrap(generation, &wrapped, &name)?;
-        Ok(Stream { name, key })
-    }
-
-    async fn find_or_make(&self, tag: &Tag, label: &str) -> Outcome<Stream> {
-        let (mut name, mut key) = ([0; 16], [0; 32]);
+    async fn find_or_make(&self, tag: &[u8; 16], label: &str) -> Outcome<Stream> {
+        let (mut name, mut key, mut nonce) = ([0; 16], [0; 32], [0; 12]);
         self.random(&mut name)?;
         self.random(&mut key)?;
+        self.random(&mut nonce)?;
         let made = Stream {
             name,
             key: Key::new(key),
@@ -334,13 +279,15 @@ impl Keyring {
         let wanted = Wanted {
             tag: *tag,
             made: made.clone(),
+            nonce,
             subject: mask(&made.key, label.as_bytes()),
         };
         let there = self.mint.make(wanted);
-        match there.await? {
-            Some(there) => self.opened(there),
-            None => Ok(made),
-        }
+        let Some((name, generation, wrapped)) = there.await? else {
+            return Ok(made);
+        };
+        let key = self.wrapping().unwrap(generation, &wrapped, &name)?;
+        Ok(Stream { name, key })
     }
 }
 
@@ -360,13 +307,8 @@ impl From<WriterFault> for Error {
     }
 }
 
-/// The label of a patient's stream.
-pub(crate) fn of_patient(id: &str) -> String {
-    format!("patient/{id}")
-}
-
 /// The label xor a pad that only the stream's key gives: gone with the key.
-pub(crate) fn mask(key: &Key, label: &[u8]) -> Vec<u8> {
+fn mask(key: &Key, label: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(label.len());
     for (number, chunk) in label.chunks(32).enumerate() {
         let pad = derive(key, &format!("salus/owner/v1/{number}"));

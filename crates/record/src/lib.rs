@@ -41,7 +41,6 @@ mod scrub;
 mod sealed;
 mod sequencer;
 mod shred;
-mod spare;
 mod staged;
 mod steady;
 mod succeed;

@@ -9,7 +9,6 @@ use tokio::sync::Mutex;
 
 use crate::Error;
 use crate::journal::{Journal, Published, Row};
-use crate::keyring::Keyring;
 use crate::sealed::Outcome;
 use crate::vault::{CHECKPOINT, Vault};
 
@@ -28,16 +27,13 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     /// Publishes what was committed since the last time; `None` if nothing was.
-    pub(crate) async fn publish(&self, keyring: &Keyring) -> Outcome<Option<Published>> {
+    pub(crate) async fn publish(&self) -> Outcome<Option<Published>> {
         let mut last = self.last.lock().await;
         let frontier = self.journal.frontier().await.map_err(broken)?;
         let from = last.as_ref().map_or(0, |published| published.size);
         if frontier.size() <= from {
             return Ok(None);
         }
-        // INVARIANT: of all that is published it is written down whose it is; after a crash only what came after it is
-        // looked through for that.
-        keyring.settled().await?;
         let edge = self.advance(last.as_ref(), frontier.size()).await?;
         // INVARIANT: what is signed was read back from the journal, not remembered.
         if edge.root() != frontier.root() {

@@ -18,25 +18,6 @@ use crate::sealed::Outcome;
 /// Keys that are wrapped again in one transaction.
 const KEYS_AT_ONCE: i64 = 500;
 
-/// Where wrapped keys lie.
-struct Table {
-    /// Some that are wrapped by generations before one.
-    older: &'static str,
-    /// Wraps one again.
-    again: &'static str,
-}
-
-const STREAMS: Table = Table {
-    older: "SELECT stream, generation, wrapped FROM stream WHERE generation < $1 LIMIT $2",
-    again: "UPDATE stream SET generation = $1, wrapped = $2 WHERE stream = $3",
-};
-
-/// Those that were made beforehand.
-const SPARES: Table = Table {
-    older: "SELECT stream, generation, wrapped FROM spare WHERE generation < $1 LIMIT $2",
-    again: "UPDATE spare SET generation = $1, wrapped = $2 WHERE stream = $3",
-};
-
 /// What a rotation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotated {
@@ -135,7 +116,6 @@ impl Record {
     /// # Errors
     /// [`Error::Broken`](crate::Error::Broken) if the keyring cannot be read.
     pub async fn keys(&self) -> Outcome<KeysReport> {
-        self.inner.keyring.settled().await?;
         report(&self.inner.keyring.pool).await
     }
 
@@ -171,7 +151,6 @@ pub async fn keys(config: &Config) -> Outcome<KeysReport> {
 
 impl Keyring {
     async fn rotate(&self, config: &Config, now: Time) -> Outcome<Rotated> {
-        self.settled().await?;
         let (current, older) = self.older().await?;
         let resumed = older > 0;
         let generation = if resumed {
@@ -181,18 +160,16 @@ impl Keyring {
         };
         let mut keys = 0;
         loop {
-            let some = self.rewrap_some(&STREAMS, generation).await?;
+            let some = self.rewrap_some(generation).await?;
             keys += some;
             if some == 0 {
                 break;
             }
         }
-        while self.rewrap_some(&SPARES, generation).await? > 0 {}
         // INVARIANT: a generation goes only after nothing is wrapped by it any more.
         let gone = sqlx::query(
             "DELETE FROM wrapping WHERE generation < $1 \
-             AND NOT EXISTS (SELECT 1 FROM stream WHERE stream.generation = wrapping.generation) \
-             AND NOT EXISTS (SELECT 1 FROM spare WHERE spare.generation = wrapping.generation)",
+             AND NOT EXISTS (SELECT 1 FROM stream WHERE stream.generation = wrapping.generation)",
         );
         let gone = gone.bind(generation).execute(&self.pool).await;
         gone.map_err(broken)?;
@@ -207,8 +184,7 @@ impl Keyring {
     /// The newest generation, and how many keys are still wrapped by older ones.
     async fn older(&self) -> Outcome<(i64, i64)> {
         let row = sqlx::query_as(
-            "SELECT (SELECT MAX(generation) FROM wrapping), (SELECT COUNT(*) FROM \
-             (SELECT generation FROM stream UNION ALL SELECT generation FROM spare) \
+            "SELECT (SELECT MAX(generation) FROM wrapping), (SELECT COUNT(*) FROM stream \
              WHERE generation < (SELECT MAX(generation) FROM wrapping))",
         );
         row.fetch_one(&self.pool).await.map_err(broken)
@@ -230,7 +206,7 @@ impl Keyring {
     }
 
     /// Wraps some keys of older generations again; returns how many.
-    async fn rewrap_some(&self, table: &Table, generation: i64) -> Outcome<u64> {
+    async fn rewrap_some(&self, generation: i64) -> Outcome<u64> {
         let wrapping: Wrapping = self.wrapping();
         let (current, outer) = wrapping.current()?;
         let mut tx = self
@@ -238,18 +214,20 @@ impl Keyring {
             .begin_with("BEGIN IMMEDIATE")
             .await
             .map_err(broken)?;
-        let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = sqlx::query_as(table.older)
-            .bind(generation)
-            .bind(KEYS_AT_ONCE)
-            .fetch_all(&mut *tx)
-            .await
-            .map_err(broken)?;
+        let rows: Vec<(Vec<u8>, i64, Vec<u8>)> = sqlx::query_as(
+            "SELECT stream, generation, wrapped FROM stream WHERE generation < $1 LIMIT $2",
+        )
+        .bind(generation)
+        .bind(KEYS_AT_ONCE)
+        .fetch_all(&mut *tx)
+        .await
+        .map_err(broken)?;
         for (name, older, wrapped) in &rows {
             let key = wrapping.unwrap(*older, wrapped, name)?;
             let mut nonce = [0; 12];
             self.random(&mut nonce)?;
             let again = wrap(outer, &key, name, nonce).map_err(broken)?;
-            sqlx::query(table.again)
+            sqlx::query("UPDATE stream SET generation = $1, wrapped = $2 WHERE stream = $3")
                 .bind(current)
                 .bind(again)
                 .bind(name)

@@ -4,16 +4,15 @@ use std::collections::HashSet;
 
 use sqlx::Row as _;
 
-use crate::keyring::{Keyring, broken, of_patient};
+use crate::keyring::{Keyring, broken};
 use crate::sealed::Outcome;
 
 impl Keyring {
     /// The streams of those patients that have one.
     pub(crate) async fn names_of(&self, patients: &[String]) -> Outcome<Vec<[u8; 16]>> {
-        self.settled().await?;
         let mut names = Vec::new();
         for id in patients {
-            let tag = self.tag(&[of_patient(id).as_bytes()]);
+            let tag = self.tag(&[format!("patient/{id}").as_bytes()]);
             let row = sqlx::query("SELECT stream FROM stream WHERE tag = $1").bind(tag.to_vec());
             let row = row.fetch_optional(&self.pool).await.map_err(broken)?;
             names.extend(row.as_ref().and_then(|row| name(row, 0)));
@@ -23,7 +22,7 @@ impl Keyring {
 
     /// The names of all streams that have a key.
     pub(crate) async fn names(&self) -> Outcome<HashSet<[u8; 16]>> {
-        let rows = sqlx::query("SELECT stream FROM stream UNION ALL SELECT stream FROM spare");
+        let rows = sqlx::query("SELECT stream FROM stream");
         let rows = rows.fetch_all(&self.pool).await.map_err(broken)?;
         Ok(rows.iter().filter_map(|row| name(row, 0)).collect())
     }
@@ -54,8 +53,6 @@ impl Keyring {
         let mut tx = self.pool.begin().await.map_err(broken)?;
         for name in streams {
             let query = sqlx::query("DELETE FROM stream WHERE stream = $1").bind(name.to_vec());
-            query.execute(&mut *tx).await.map_err(broken)?;
-            let query = sqlx::query("DELETE FROM spare WHERE stream = $1").bind(name.to_vec());
             query.execute(&mut *tx).await.map_err(broken)?;
         }
         let query = sqlx::query("INSERT INTO erased (seq) VALUES ($1) ON CONFLICT DO NOTHING");

@@ -10,17 +10,15 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use event::Time;
 use seal::{Key, Share, combine};
 
 use super::broken;
 use super::manifest::{hex, unhex};
 use crate::config::Config;
-use crate::journal::{Journal, Published};
-use crate::keyring::{self, Keyring};
+use crate::keyring;
 use crate::root::{self, FileRoot, RootKey, Sample};
 use crate::sealed::Outcome;
-use crate::{engines, keyfile, spare};
+use crate::{engines, keyfile};
 
 const MARK: &str = "salus keys v1";
 const CONTEXT: &str = "salus/keys-copy/v1";
@@ -45,8 +43,7 @@ pub struct KeysCopied {
 pub async fn copy_keys(config: &Config, to: &Path, keep: usize) -> Outcome<KeysCopied> {
     let journal = engines::journal_read_only(config).await?;
     let size = journal.frontier().await.map_err(broken)?.size();
-    // Before the copy: until there it is written down whose each stream is.
-    let published = journal.published().await.map_err(broken)?;
+    journal.close().await;
     let pool = keyring::pool(&config.keyring()).await?;
     let sample = keyring::sample(&pool).await?;
     let root = root::open(config, sample.as_ref())?;
@@ -56,9 +53,6 @@ pub async fn copy_keys(config: &Config, to: &Path, keep: usize) -> Outcome<KeysC
     let copied = copied.execute(&pool).await;
     pool.close().await;
     copied.map_err(broken)?;
-    let sorted = sort_out(&whole, config, (journal.as_ref(), published)).await;
-    journal.close().await;
-    sorted?;
     let mut parts = vec![(KEYRING.to_owned(), read(&whole)?)];
     fs::remove_file(&whole).map_err(broken)?;
     for entry in fs::read_dir(config.keys()).map_err(broken)? {
@@ -74,21 +68,6 @@ pub async fn copy_keys(config: &Config, to: &Path, keep: usize) -> Outcome<KeysC
     write_over(&path, text.as_bytes())?;
     let removed = make_room(to, keep.max(KEEP_MIN))?;
     Ok(KeysCopied { path, removed })
-}
-
-/// A copy says whose each of its keys is, and has none that is nobody's: it opens what was sealed until now, and nothing of
-/// who comes later.
-async fn sort_out(
-    copy: &Path,
-    config: &Config,
-    (journal, published): (&dyn Journal, Option<Published>),
-) -> Outcome<()> {
-    let with = (config.keys_cached_max, Time::default());
-    let keyring = Keyring::open_at(copy.to_owned(), config, with).await?;
-    let published = published.map_or(0, |published| published.size);
-    let sorted = spare::find_given(journal, &keyring, published).await;
-    keyring.close().await;
-    sorted
 }
 
 /// Puts the keys back into a data folder that has none, from a copy and from shares of the root key.

@@ -19,7 +19,6 @@ mod recovery;
 mod rotating;
 mod sealing;
 mod shared;
-mod spares;
 mod standby;
 mod succeeding;
 mod tampering;
