@@ -11,6 +11,7 @@ mod challenge;
 mod doors;
 mod errands;
 mod error;
+mod facts;
 mod fetch;
 mod finding;
 mod following;
