@@ -62,7 +62,7 @@ case "${1:-}" in
         fewer="$(mktemp -d)"
         mkdir -p "$here/corpus"
         mapfile -t from < <(seeds "$2")
-        "$program" -merge=1 -max_len=4096 -timeout=10 "$fewer" "$out/found/$2" "${from[@]}" >/dev/null 2>&1
+        "$program" -merge=1 -use_counters=0 -max_len=4096 -timeout=10 "$fewer" "$out/found/$2" "${from[@]}" >/dev/null 2>&1
         rm -rf "${here:?}/corpus/$2"
         mv "$fewer" "$here/corpus/$2"
         echo "$2: $(find "$here/corpus/$2" -type f | wc -l) inputs kept"
