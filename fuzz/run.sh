@@ -58,11 +58,11 @@ case "${1:-}" in
         ;;
     --minimize)
         known "${2:-}"
+        [ "$2" != mask ] || { echo "mask: its inputs come from texts that are not ours; none is kept" >&2; exit 2; }
         program="$(built "$2")"
         fewer="$(mktemp -d)"
-        mkdir -p "$here/corpus"
-        mapfile -t from < <(seeds "$2")
-        "$program" -merge=1 -use_counters=0 -max_len=4096 -timeout=10 "$fewer" "$out/found/$2" "${from[@]}" >/dev/null 2>&1
+        mkdir -p "$here/corpus/$2"
+        "$program" -merge=1 -use_counters=0 -max_len=4096 -timeout=10 "$fewer" "$out/found/$2" "$here/corpus/$2" >/dev/null 2>&1
         rm -rf "${here:?}/corpus/$2"
         mv "$fewer" "$here/corpus/$2"
         echo "$2: $(find "$here/corpus/$2" -type f | wc -l) inputs kept"

@@ -9,7 +9,7 @@ use crate::alias::Aliases;
 use crate::chart::Chart;
 use crate::chart::Located;
 use crate::error::Outcome;
-use crate::fold::{Known, written};
+use crate::fold::{Known, Written, written};
 use crate::hash;
 use crate::heads::Head;
 use crate::hide;
@@ -165,11 +165,10 @@ impl Found {
 /// What to show of a resource once it is known who may see it; `None`: there never was one.
 pub(crate) async fn find(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<Found>> {
     let epoch = chart.folder.answers.kept.epoch();
-    let Some(head) = head(chart, kind, id).await? else {
+    let Some(Head { row, json }) = head(chart, kind, id).await? else {
         return Ok(None);
     };
     let aliases = chart.folder.answers.known().aliases;
-    let Head { row, json } = head;
     Ok(Some(Found {
         name: (kind.to_owned(), id.to_owned()),
         patient: survivor(&aliases, &row),
@@ -184,12 +183,12 @@ pub(crate) async fn find(chart: &Chart, kind: &str, id: &str) -> Outcome<Option<
 pub(crate) fn find_written(chart: &Chart, name: (&str, &str), sealed: &Sealed) -> Option<Found> {
     let epoch = chart.folder.answers.kept.epoch();
     let known = chart.folder.answers.known();
-    let (Head { row, json }, _) = written(name, sealed, &known)?;
+    let Written { row, json, .. } = written(name, sealed, &known)?;
     Some(Found {
         name: (name.0.to_owned(), name.1.to_owned()),
         patient: survivor(&known.aliases, &row),
         row,
-        json: json.to_vec(),
+        json,
         epoch,
         unfolded: true,
     })
@@ -206,7 +205,7 @@ pub(crate) fn locate_written(
     sealed: &Sealed,
 ) -> Option<Located> {
     let known = chart.folder.answers.known();
-    let (Head { row, .. }, replaces) = written(name, sealed, &known)?;
+    let Written { row, replaces, .. } = written(name, sealed, &known)?;
     (replaces != 0).then(|| Located {
         patient: survivor(&known.aliases, &row),
         version: row.version(),

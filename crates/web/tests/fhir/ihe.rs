@@ -204,8 +204,17 @@ async fn pix_tells_nothing_to_whoever_may_not_search_patients() {
     }
 }
 
-/// Seals an HL7 message as the MLLP door would.
+/// Seals an HL7 message as the MLLP door would, and waits for the chart.
 pub(crate) async fn message(house: &House, (kind, number): (&str, &str), raw: &str) {
+    let id = house.app.record.blind().id("Patient", MAIN, number);
+    sealed(house, (kind, id), raw).await;
+    let size = house.app.record.size();
+    let wait = std::time::Duration::from_secs(60);
+    assert!(house.app.chart.caught_up(size, wait).await);
+}
+
+/// Seals a message of a patient.
+pub(crate) async fn sealed(house: &House, (kind, patient): (&str, String), raw: &str) {
     let body = Body::Message(Message {
         feed: "adt".into(),
         kind: kind.into(),
@@ -216,14 +225,11 @@ pub(crate) async fn message(house: &House, (kind, number): (&str, &str), raw: &s
         mapped: true,
         complaints: Vec::new(),
     });
-    let id = house.app.record.blind().id("Patient", MAIN, number);
-    let claim = Event::new(Actor::feed("adt"), Act::Send, Subject::Patient(id), body);
+    let subject = Subject::Patient(patient);
+    let claim = Event::new(Actor::feed("adt"), Act::Send, subject, body);
     let claim = claim.with_raw(raw.as_bytes().to_vec());
     let admitted = admit(claim.into(), Standing::Salus, "").unwrap();
     house.app.record.admit(vec![admitted]).await.unwrap();
-    let size = house.app.record.size();
-    let wait = std::time::Duration::from_secs(60);
-    assert!(house.app.chart.caught_up(size, wait).await);
 }
 
 #[tokio::test]

@@ -54,6 +54,8 @@ mod terminology;
 #[cfg(test)]
 mod types;
 #[cfg(test)]
+mod unfolded;
+#[cfg(test)]
 mod validate;
 #[cfg(test)]
 mod writes;

@@ -38,7 +38,7 @@ pub(crate) use memory::Known;
 use memory::Memory;
 use stray::Stray;
 use work::Work;
-pub(crate) use written::written;
+pub(crate) use written::{Written, written};
 
 use crate::error::Outcome;
 use crate::store::Store;

@@ -7,22 +7,24 @@ use record::Sealed;
 use super::content::Follows;
 use super::memory::Known;
 use super::step::{Wrote, wrote};
-use crate::heads::Head;
 use crate::store::{FROM_FHIR, LABELS, LATE, Row};
 
 /// Bytes of a resource that is told so, at most: it is read each time, on a thread that serves.
 const BYTES_MAX: usize = 64 * 1024;
 
-/// The version that an event wrote, and the version that it replaces (0: none). `None`: it wrote another resource, or
-/// what it wrote takes more than the event to tell.
+/// A version that an event wrote.
+pub(crate) struct Written {
+    pub(crate) row: Row,
+    pub(crate) json: Vec<u8>,
+    /// The version that it replaces; 0: none.
+    pub(crate) replaces: u64,
+}
+
+/// The version that an event wrote. `None`: it wrote another resource, or what it wrote takes more than the event to tell.
 ///
 /// What a deleted resource was is in the tables, and contents that lie in the vault have numbers there. Of some types more
 /// follows than what they say, such as who may see what: that has to be folded before anybody is answered.
-pub(crate) fn written(
-    (kind, id): (&str, &str),
-    sealed: &Sealed,
-    known: &Known,
-) -> Option<(Head, u64)> {
+pub(crate) fn written((kind, id): (&str, &str), sealed: &Sealed, known: &Known) -> Option<Written> {
     let event = sealed.event();
     let Body::Resource(resource) = &event.body else {
         return None;
@@ -60,6 +62,9 @@ pub(crate) fn written(
         labels,
         told: 0,
     };
-    let json = json.into();
-    Some((Head { row, json }, resource.replaces))
+    Some(Written {
+        row,
+        json,
+        replaces: resource.replaces,
+    })
 }

@@ -119,15 +119,17 @@ impl Door {
     pub(crate) fn unfolded(&self, who: &Identity, target: &Target) -> Option<Sealed> {
         let app = &self.app;
         let folded = *app.chart.folded().borrow();
-        let (recent, concern) = (
-            &self.kept.recent,
-            Concern::Resource(target.kind, target.id.clone()),
-        );
-        let index = recent.size(&[concern]).checked_sub(1)?;
-        let consents = recent.size(&[Concern::Kind("Consent")]);
-        if index < folded || consents > folded || !app.is_ruled_without_charts(who) {
+        let concern = Concern::Resource(target.kind, target.id.clone());
+        let size = self.kept.recent.size(&[concern]);
+        // Most of what is asked for the chart shows.
+        if size <= folded {
             return None;
         }
+        let consents = self.kept.recent.size(&[Concern::Kind("Consent")]);
+        if consents > folded || !app.is_ruled_without_charts(who) {
+            return None;
+        }
+        let index = size.checked_sub(1)?;
         let sealed = app.record.at_hand(index)?;
         // A chart that is further behind than ever on a busy day stands still, or is folded anew.
         let until = sealed.at().plus_millis(UNFOLDED_MS_MAX);
